@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Sampo: `make` builds everything, `make help` lists the rest.
+
+.DEFAULT_GOAL := all
+comma := ,
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# The tools; CROSS_COMPILE= is a prefix for them.
+CC      := $(if $(filter-out default undefined,$(origin CC)),$(CC),$(CROSS_COMPILE)gcc)
+LD      := $(CROSS_COMPILE)ld
+AR      := $(CROSS_COMPILE)ar
+OBJCOPY := $(CROSS_COMPILE)objcopy
+HOSTCC  := gcc
+IASL    := iasl
+
+# What a user may set.
+CMDLINE      ?=
+DOM0_CMDLINE ?=
+MEM          ?= 2048
+ACCEL        ?= tcg
+GUESTS       ?= build/demo/guests
+ISO          ?= build/sampo.iso
+
+# Files get this date wherever one is needed, so that two builds give the same bytes.
+export SOURCE_DATE_EPOCH := 1767225600
+export LC_ALL := C
+export TZ := UTC
+
+NO_TOOLS_GOALS := clean help format tcb-count
+ifneq ($(if $(MAKECMDGOALS),$(filter-out $(NO_TOOLS_GOALS),$(MAKECMDGOALS)),all),)
+include build/.packages
+endif
+
+# --- Packages ----------------------------------------------------------------------------------------------------------
+
+BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin grub-efi-amd64-bin grub-common xorriso \
+    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod cloc
+TEST_PACKAGES := qemu-system-x86 ovmf bochs bochsbios bochs-term vgabios libcmocka-dev python3-pytest \
+    python3-pexpect clang libclang-rt-14-dev
+
+# Looked at once per build directory: the packages that are missing are named and installed.
+build/.packages: Makefile
+	@mkdir -p build
+	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
+	    case "$$(dpkg-query -W -f '$${Status}' $$p 2>/dev/null)" in *\ installed) ;; *) missing="$$missing $$p" ;; esac; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    echo "Installing from Debian, because they are missing:$$missing"; \
+	    as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+	    $$as apt-get update -q && \
+	    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+	@touch $@
+
+# --- Flags -------------------------------------------------------------------------------------------------------------
+
+GCC_INCLUDE = $(GCC_INCLUDE_)
+GCC_INCLUDE_ := $(shell $(CC) -print-file-name=include 2>/dev/null)
+
+MACHINE_FLAGS := -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+    -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+    -ffile-prefix-map=$(CURDIR)=.
+WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror
+COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing $(MACHINE_FLAGS) $(WARNINGS) -I. -Ibuild/gen
+DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
+
+KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf
+GUEST_FLAGS = $(COMMON_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
+
+LINK := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+    -Wl,--no-warn-rwx-segments
+
+.PHONY: all
+all: build/sampo.elf build/sampo.elf32 build/dom0.elf small-guests
+
+# --- The kernel --------------------------------------------------------------------------------------------------------
+
+KERNEL_SOURCES := $(filter-out arch/offsets.c,$(sort $(wildcard boot/*.c boot/*.S arch/*.c arch/*.S arch/*/*.c \
+    arch/*/*.S kernel/*.c drivers/console/*.c)))
+KERNEL_OBJECTS := $(patsubst %,build/kernel/%.o,$(KERNEL_SOURCES))
+
+build/sampo.elf: $(KERNEL_OBJECTS) linker.ld
+	@echo "  LD      $@"
+	@$(CC) $(LINK) -Wl,-T,linker.ld -Wl,-Map,build/sampo.map -o $@ $(KERNEL_OBJECTS) -lgcc
+
+# For `qemu -kernel`, which takes 32-bit ELF only.
+build/sampo.elf32: build/sampo.elf
+	@$(OBJCOPY) -O elf32-i386 $< $@
+
+build/kernel/%.c.o: %.c Makefile
+	@echo "  CC      $<"
+	@mkdir -p $(@D)
+	@$(CC) $(KERNEL_FLAGS) $(DEPFLAGS) -c -o $@ $<
+build/kernel/%.S.o: %.S Makefile build/gen/offsets.h
+	@echo "  AS      $<"
+	@mkdir -p $(@D)
+	@$(CC) $(KERNEL_FLAGS) $(DEPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+# Offsets of structure members for assembly: lines `->NAME value` in the compiler's output.
+build/gen/offsets.s: arch/offsets.c Makefile
+	@mkdir -p $(@D)
+	@$(CC) $(KERNEL_FLAGS) -MMD -MP -MF build/gen/offsets.d -MT $@ -g0 -S -o $@ $<
+build/gen/offsets.h: build/gen/offsets.s
+	@{ echo '/* Made from arch/offsets.c. */'; \
+	   sed -n 's/.*->\([A-Za-z0-9_]*\) \$$\{0,1\}\(-\{0,1\}[0-9][0-9]*\).*/#define \1 \2/p' $<; } >$@
+
+# --- dom0 --------------------------------------------------------------------------------------------------------------
+
+include guests/libs.mk
+
+GUEST_LIB_SOURCES := $(sort $(wildcard guests/lib/*.c guests/lib/*.S guests/lib/*/*.c guests/lib/*/*.S))
+DOM0_SOURCES := $(sort $(wildcard guests/dom0/*.c guests/dom0/*.S guests/dom0/*/*.c guests/dom0/*/*.S drivers/*.c \
+    drivers/net/*.c drivers/block/*.c drivers/pci/*.c))
+ASL_SOURCES := $(sort $(wildcard guests/dom0/*.asl))
+
+GUEST_LIB_OBJECTS := $(patsubst %,build/guest/%.o,$(GUEST_LIB_SOURCES))
+DOM0_OBJECTS := $(patsubst %,build/guest/%.o,$(DOM0_SOURCES))
+AML_HEADERS := $(patsubst guests/dom0/%.asl,build/gen/%_aml.h,$(ASL_SOURCES))
+
+build/guest/lib.a: $(GUEST_LIB_OBJECTS)
+	@echo "  AR      $@"
+	@rm -f $@
+	@$(AR) rcsD $@ $^
+
+# link_guest OBJECTS LIBRARIES
+link_guest = $(CC) $(LINK) -Wl,-T,guests/lib/guest.ld -Wl,-Map,$(@:.elf=.map) -o $@ $(1) \
+    -Wl,--start-group build/guest/lib.a $(patsubst %,$(LIBS)/lib%.a,$(2)) -lgcc -Wl,--end-group
+
+build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.ld
+	@echo "  LD      $@"
+	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis)
+
+build/guest/%.c.o: %.c Makefile guests/libs.mk | $(LIB_HEADERS) $(AML_HEADERS)
+	@echo "  CC      $<"
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_FLAGS) $(DEPFLAGS) -c -o $@ $<
+build/guest/%.S.o: %.S Makefile | $(LIB_HEADERS)
+	@echo "  AS      $<"
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_FLAGS) $(DEPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
+
+# ACPI source, as an array: build/gen/NAME_aml.h holds NAME_aml[].
+build/gen/%.aml: guests/dom0/%.asl
+	@echo "  IASL    $<"
+	@mkdir -p $(@D)
+	@$(IASL) -p build/gen/$* $< >build/gen/$*.log 2>&1 || { cat build/gen/$*.log; exit 1; }
+
+.SECONDARY: $(AML_HEADERS:_aml.h=.aml)
+build/gen/%_aml.h: build/gen/%.aml
+	@{ echo '/* Made from guests/dom0/$*.asl. */'; echo 'static const unsigned char $*_aml[] = {'; \
+	   od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
+
+# --- Small guests ------------------------------------------------------------------------------------------------------
+
+# Each guests/small/NAME.c or NAME.S is a guest of its own. Those named here link with lwIP too.
+LWIP_GUESTS := webserver
+
+SMALL_C     := $(patsubst guests/small/%.c,%,$(sort $(wildcard guests/small/*.c)))
+SMALL_REAL  := $(patsubst guests/small/%.S,%,$(sort $(wildcard guests/small/*real16*.S)))
+SMALL_S     := $(filter-out $(SMALL_REAL),$(patsubst guests/small/%.S,%,$(sort $(wildcard guests/small/*.S))))
+SMALL_ELFS  := $(patsubst %,build/guests/%.elf,$(SMALL_C) $(SMALL_S) $(SMALL_REAL))
+
+.PHONY: small-guests
+small-guests: $(SMALL_ELFS)
+
+$(patsubst %,build/guests/%.elf,$(SMALL_C)): build/guests/%.elf: build/guest/guests/small/%.c.o build/guest/lib.a \
+    $(LIBS)/libpicolibc.a $(LIBS)/liblwip.a guests/lib/guest.ld
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	@$(call link_guest,$<,picolibc $(if $(filter $*,$(LWIP_GUESTS)),lwip))
+$(patsubst %,build/guests/%.elf,$(SMALL_S)): build/guests/%.elf: build/guest/guests/small/%.S.o build/guest/lib.a \
+    $(LIBS)/libpicolibc.a guests/lib/guest.ld
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	@$(call link_guest,$<,picolibc)
+# 16- and 32-bit code: a 32-bit ELF file loaded at 1 MiB, or where its own linker script guests/small/NAME.ld says.
+$(patsubst %,build/guests/%.elf,$(SMALL_REAL)): build/guests/%.elf: guests/small/%.S Makefile
+	@echo "  LD      $@"
+	@mkdir -p $(@D) build/guest/guests/small
+	@$(CC) -m32 -ffile-prefix-map=$(CURDIR)=. -I. -D__ASSEMBLY__ -c -o build/guest/guests/small/$*.o $<
+	@$(LD) -m elf_i386 $(if $(wildcard guests/small/$*.ld),-T guests/small/$*.ld,-Ttext=0x100000 -z max-page-size=4096) \
+	    --build-id=none -o $@ build/guest/guests/small/$*.o
+
+# --- Everything else ---------------------------------------------------------------------------------------------------
+
+-include guests/demo.mk tests/tests.mk
+
+-include $(KERNEL_OBJECTS:.o=.d) $(DOM0_OBJECTS:.o=.d) $(GUEST_LIB_OBJECTS:.o=.d) build/gen/offsets.d
+-include $(wildcard build/guest/guests/small/*.d)
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: format
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+.PHONY: help
+help:
+	@echo 'make                      build everything; the first time installs what is missing from Debian'
+	@echo 'make run                  boot the demo in QEMU, its console on this terminal (leave with Ctrl-a x)'
+	@echo 'make iso GUESTS=dir       bootable ISO whose dom0 starts the guests described in dir [ISO=file]'
+	@echo 'make check                the quick tests, under three minutes'
+	@echo 'make test                 all tests'
+	@echo 'make bench                the figures, in exact instruction counts'
+	@echo 'make tcb                  code lines of ring 0 and the size of its image'
+	@echo 'make clean                remove build/'
+	@echo 'make format               format the sources with clang-format'
+	@echo
+	@echo 'Variables: CMDLINE= (kernel) DOM0_CMDLINE= MEM=$(MEM) (MiB for make run) ACCEL=tcg|kvm CROSS_COMPILE= CC='

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The libraries that our guests link with. Each is fetched as a Debian source package of the upstream version stated
+# here (any Debian revision of it), cached under build/src, and built into build/libs/libNAME.a with its headers below
+# build/libs/include. To add one: a version, a list of sources, flags if it needs any, and a call of `library`.
+
+PICOLIBC_VERSION := 1.8.10
+LWIP_VERSION     := 2.1.3
+EXPAT_VERSION    := 2.5.0
+ZYDIS_VERSION    := 4.0.0
+ZYCORE_VERSION   := 1.5.2
+
+LIBS     := build/libs
+PICOLIBC := build/src/picolibc-$(PICOLIBC_VERSION)
+LWIP     := build/src/lwip-$(LWIP_VERSION)
+EXPAT    := build/src/expat-$(EXPAT_VERSION)
+ZYDIS    := build/src/zydis-$(ZYDIS_VERSION)
+ZYCORE   := build/src/zycore-c-$(ZYCORE_VERSION)
+
+# How a guest's own code sees the libraries.
+LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
+            -DZYDIS_DISABLE_ENCODER -DXML_STATIC
+LIB_INCLUDES := -nostdinc -isystem $(LIBS)/include -isystem $(GCC_INCLUDE) \
+                -isystem guests/lib/picolibc -isystem guests/lib/lwip
+LIB_HEADERS := $(LIBS)/.headers
+LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis)
+
+LIB_CFLAGS := -std=gnu17 -O2 -g $(MACHINE_FLAGS) -ffreestanding -fno-strict-aliasing -w
+
+# The sources, fetched on first use. A file of each stands for all of it.
+LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(ZYDIS) $(ZYCORE))
+
+$(LIB_SOURCES): build/src/%/.fetched: guests/fetch-source.sh | build/.packages
+	@p=$*; sh guests/fetch-source.sh $${p%-*} $${p##*-} $(CURDIR)/build/src/$*
+	@touch $@
+
+$(LIB_HEADERS): $(LIB_SOURCES) guests/libs.mk
+	@rm -rf $(LIBS)/include && mkdir -p $(LIBS)/include
+	cp -R $(PICOLIBC)/newlib/libc/include/. $(LIBS)/include
+	cp -R $(PICOLIBC)/newlib/libc/machine/x86/machine/. $(LIBS)/include/machine
+	cp -R $(PICOLIBC)/newlib/libc/machine/x86_64/machine/. $(LIBS)/include/machine
+	cp $(PICOLIBC)/newlib/libc/tinystdio/stdio.h $(PICOLIBC)/newlib/libc/tinystdio/stdio-bufio.h $(LIBS)/include
+	cp -R $(LWIP)/src/include/. $(LIBS)/include
+	rm -rf $(LIBS)/include/compat
+	cp $(EXPAT)/expat/lib/expat.h $(EXPAT)/expat/lib/expat_external.h $(LIBS)/include
+	cp -R $(ZYDIS)/include/Zydis $(ZYCORE)/include/Zycore $(LIBS)/include
+	@find $(LIBS)/include \( -name meson.build -o -name CMakeLists.txt \) -delete
+	@touch $@
+
+# picolibc: what needs neither floating point nor files, from a list of patterns.
+PICO := $(PICOLIBC)/newlib/libc
+PICO_CTYPE := $(patsubst %,isal%.c,num pha) isascii.c isblank.c iscntrl.c isdigit.c isgraph.c islower.c isprint.c \
+              ispunct.c isspace.c isupper.c isxdigit.c toascii.c tolower.c toupper.c ctype_.c
+PICO_STRING := memccpy.c memchr.c memcmp.c memmem.c mempcpy.c memrchr.c rawmemchr.c stpcpy.c stpncpy.c strcasecmp.c \
+               strcasestr.c strcat.c strchr.c strchrnul.c strcmp.c strcoll.c strcpy.c strcspn.c strdup.c strerror.c \
+               strerror_r.c strlcat.c strlcpy.c strlen.c strncasecmp.c strncat.c strncmp.c strncpy.c strndup.c \
+               strnlen.c strnstr.c strpbrk.c strrchr.c strsep.c strspn.c strstr.c strtok.c strtok_r.c strverscmp.c \
+               swab.c bcmp.c bcopy.c bzero.c explicit_bzero.c ffsl.c ffsll.c fls.c flsl.c flsll.c index.c rindex.c \
+               timingsafe_bcmp.c timingsafe_memcmp.c
+PICO_STDLIB := nano-calloc.c nano-free.c nano-getpagesize.c nano-mallinfo.c nano-malloc.c nano-malloc-usable-size.c \
+               nano-memalign.c nano-posix-memalign.c nano-realloc.c aligned_alloc.c reallocarray.c reallocf.c \
+               pico-atexit.c pico-exit.c pico-onexit.c pico-cxa-atexit.c pico-exitprocs.c abort.c abs.c \
+               arc4random.c arc4random_uniform.c assert.c assert_func.c assert_no_arg.c atoi.c atol.c atoll.c div.c \
+               environ.c _Exit.c getenv.c getenv_r.c getopt.c imaxabs.c imaxdiv.c itoa.c labs.c ldiv.c llabs.c lldiv.c rand.c \
+               rand_r.c random.c srand.c srandom.c utoa.c
+PICO_STDIO := asnprintf.c asprintf.c atomic_load.c bufio.c clearerr.c compare_exchange.c exchange.c fclose.c fdevopen.c \
+              feof.c ferror.c fflush.c fgetc.c fgets.c filestrget.c filestrput.c filestrputalloc.c flockfile.c \
+              flockfile_init.c fprintf.c fputc.c fputs.c fread.c funlockfile.c funopen.c fwrite.c getchar.c perror.c \
+              printf.c putchar.c puts.c setbuf.c setvbuf.c snprintf.c sprintf.c sscanf.c strtoimax.c strtol.c \
+              strtoll.c strtoul.c strtoull.c strtoumax.c ungetc.c vasnprintf.c vasprintf.c vfiprintf.c vfiscanf.c \
+              vprintf.c vsnprintf.c vsprintf.c vsscanf.c
+PICO_TIME := asctime.c asctime_r.c gmtime.c gmtime_r.c mktime.c month_lengths.c strftime.c lcltime.c lcltime_r.c \
+             lcltime_buf.c tzset.c tzvars.c tzcalc_limits.c gettzinfo.c
+PICO_MACHINE := memcpy.S memmove.S memset.S setjmp.S
+PICO_OTHER := search/qsort.c search/bsearch.c errno/errno.c misc/ffs.c misc/init.c misc/fini.c picolib/dso_handle.c \
+              signal/signal.c ctype/ctype_table.c locale/locale_names.c locale/localeconv.c locale/localedata.c \
+              locale/timedata.c
+
+LIB_picolibc_VERSION := picolibc-$(PICOLIBC_VERSION)
+LIB_picolibc_SOURCES := $(addprefix newlib/libc/,$(addprefix ctype/,$(PICO_CTYPE)) $(addprefix string/,$(PICO_STRING)) \
+    $(addprefix stdlib/,$(PICO_STDLIB)) $(addprefix tinystdio/,$(PICO_STDIO)) $(addprefix time/,$(PICO_TIME)) \
+    $(addprefix machine/x86/,$(PICO_MACHINE)) $(PICO_OTHER))
+LIB_picolibc_FLAGS := -std=gnu18 -fno-builtin -fno-tree-loop-distribute-patterns -D_LIBC -nostdinc \
+    -isystem $(GCC_INCLUDE) -Iguests/lib/picolibc -I$(PICO)/tinystdio -I$(PICO)/machine/x86_64 -I$(PICO)/machine/x86 \
+    -I$(PICO)/include -I$(PICO)/locale -I$(PICO)/stdlib -I$(PICOLIBC)/newlib/libm/common
+# printf's integer flavour still steps over floating point arguments; nobody here can pass one, so let it step over
+# something that needs no floating point registers.
+$(LIBS)/obj/picolibc-$(PICOLIBC_VERSION)/newlib/libc/tinystdio/vfiprintf.o: LIB_EXTRA := -Ddouble=long
+
+LIB_lwip_VERSION := lwip-$(LWIP_VERSION)
+LIB_lwip_SOURCES := $(addprefix src/core/,def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c stats.c \
+    sys.c tcp.c tcp_in.c tcp_out.c timeouts.c udp.c) src/core/altcp.c \
+    $(addprefix src/core/ipv4/,dhcp.c etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) src/netif/ethernet.c
+LIB_lwip_FLAGS := $(LIB_INCLUDES)
+
+LIB_expat_VERSION := expat-$(EXPAT_VERSION)
+LIB_expat_SOURCES := $(addprefix expat/lib/,xmlparse.c xmlrole.c xmltok.c)
+LIB_expat_FLAGS := $(LIB_INCLUDES) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT_CONFIG_H
+
+LIB_zydis_VERSION := zydis-$(ZYDIS_VERSION)
+LIB_zydis_SOURCES := $(addprefix src/,Decoder.c DecoderData.c MetaInfo.c Mnemonic.c Register.c SharedData.c String.c \
+    Utils.c Zydis.c)
+LIB_zydis_FLAGS := $(LIB_INCLUDES) $(LIB_DEFS) -I$(ZYDIS)/src -DNDEBUG
+
+# library NAME: the archive and its objects.
+define library
+LIB_$(1)_OBJECTS := $$(patsubst %,$$(LIBS)/obj/$$(LIB_$(1)_VERSION)/%.o,$$(basename $$(LIB_$(1)_SOURCES)))
+$$(LIB_$(1)_OBJECTS): LIB_FLAGS = $$(LIB_$(1)_FLAGS)
+$$(LIB_$(1)_OBJECTS): $$(LIB_HEADERS)
+$$(LIBS)/lib$(1).a: $$(LIB_$(1)_OBJECTS)
+	@echo "  AR      $$@"
+	@rm -f $$@
+	@$$(AR) rcsD $$@ $$^
+endef
+$(foreach l,picolibc lwip expat zydis,$(eval $(call library,$(l))))
+
+$(LIB_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
+$(LIB_expat_OBJECTS): guests/lib/expat/expat_config.h
+$(LIB_picolibc_OBJECTS): guests/lib/picolibc/picolibc.h
+
+$(LIBS)/obj/%.o: build/src/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $<
+$(LIBS)/obj/%.o: build/src/%.S
+	@mkdir -p $(@D)
+	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $<
+# The sources appear while make runs.
+build/src/%.c build/src/%.S: $(LIB_HEADERS) ;
+
+.PHONY: libs
+libs: $(LIB_FILES)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The tests. A test in tests/unit/test_NAME.c (cmocka) or tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in
+# its first lines it names what of the project, and of the libraries, it is linked with:
+#
+#     /* sources: arch/ptab.c kernel/frame.c */
+#     /* libs: expat zydis lwip */
+#     /* flags: -DNAME=value */
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+FUZZERS    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS))
+FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
+
+FUZZ_SECONDS ?= 5
+PYTEST       := python3 -m pytest -p no:cacheprovider
+PYTEST_ARGS  ?=
+export PYTHONDONTWRITEBYTECODE := 1
+
+HOST_INCLUDES := -I. -Itests/unit -Ibuild/gen -isystem build/host/include -isystem guests/lib/lwip
+HOST_FLAGS := -std=gnu11 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing $(HOST_INCLUDES) $(LIB_DEFS)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+# The libraries again, for the host.
+build/host/include/.headers: $(LIB_HEADERS)
+	@rm -rf build/host/include && mkdir -p build/host/include
+	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
+	@cp $(LIBS)/include/expat.h $(LIBS)/include/expat_external.h build/host/include
+	@touch $@
+
+define host_library
+HOST_$(1)_OBJECTS := $$(patsubst %.c,build/host/$$(LIB_$(1)_VERSION)/%.o,$$(LIB_$(1)_SOURCES))
+build/host/lib$(1).a: $$(HOST_$(1)_OBJECTS)
+	@rm -f $$@
+	@ar rcsD $$@ $$^
+endef
+$(foreach l,expat zydis lwip,$(eval $(call host_library,$(l))))
+$(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
+
+build/host/%.o: build/src/%.c build/host/include/.headers
+	@mkdir -p $(@D)
+	@$(HOSTCC) -std=gnu17 -g -O1 -w -DXML_POOR_ENTROPY -DBYTEORDER=1234 -DXML_CONTEXT_BYTES=1024 -D_GNU_SOURCE \
+	    -DNDEBUG $(LIB_DEFS) -isystem build/host/include -I$(ZYDIS)/src -Iguests/lib/lwip -c -o $@ $<
+
+# said FILE WORD: what FILE's first lines say after WORD.
+said = $(shell sed -n '1,12s|.*$(2): *\(.*[^ ]\) *\*/.*|\1|p' $(1))
+
+define host_program
+build/tests/$(1)_SOURCES := $$(call said,$(2),sources)
+build/tests/$(1)_LIBS := $$(patsubst %,build/host/lib%.a,$$(call said,$(2),libs))
+build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$(TEST_GENERATED) tests/tests.mk | build/host/include/.headers
+	@echo "  HOSTCC  $$@"
+	@mkdir -p $$(@D)
+	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -o $$@ $(2) $$(build/tests/$(1)_SOURCES) \
+	    $$(build/tests/$(1)_LIBS) $(4)
+endef
+TEST_GENERATED = $(AML_HEADERS)
+# Several sources in one compiler run give no usable dependency file: any header rebuilds them.
+TEST_HEADERS := $(sort $(wildcard boot/*.h arch/*.h arch/*/*.h kernel/*.h drivers/*.h drivers/*/*.h guests/*/*.h \
+    guests/*/*/*.h tests/*/*.h))
+$(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
+$(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
+$(UNIT_BINS) $(FUZZ_BINS): $(TEST_HEADERS)
+
+# Each runs to its end; the target fails if any did.
+.PHONY: unit
+unit: $(UNIT_BINS)
+	@failed=; for t in $(UNIT_BINS); do ./$$t || failed="$$failed $$t"; done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# Bounded: some seconds each, from an empty corpus and the seeds in tests/fuzz/NAME/.
+.PHONY: fuzz
+fuzz: $(FUZZ_BINS)
+	@for t in $(FUZZERS); do \
+	    mkdir -p build/fuzz/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
+	    echo "fuzzing $$t for $(FUZZ_SECONDS) s"; \
+	    ./build/tests/$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -verbosity=0 -print_final_stats=0 \
+	        -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$seeds || exit 1; \
+	done
+
+QEMU_NEEDS = all iso-demo build/demo/disk.img
+
+.PHONY: qemu-tests
+qemu-tests: $(QEMU_NEEDS)
+	$(PYTEST) tests/qemu $(PYTEST_ARGS)
+
+.PHONY: bochs-tests
+bochs-tests: $(QEMU_NEEDS)
+	$(PYTEST) tests/bochs $(PYTEST_ARGS)
+
+.PHONY: check
+check: unit $(QEMU_NEEDS)
+	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
+
+.PHONY: test
+test: tcb fuzz unit $(QEMU_NEEDS)
+	$(PYTEST) tests/qemu tests/bochs $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(QEMU_NEEDS)
+	@python3 tests/bench/bench.py
+
+# The size of ring 0.
+TCB_BUDGET := 10000
+.PHONY: tcb
+tcb: build/sampo.elf
+	@sh tests/tcb.sh $(TCB_BUDGET) build/sampo.elf

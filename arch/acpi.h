@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel needs of the firmware's ACPI tables (ACPI 6.5, chapter 5).
+ * Tables are read through phys_map() only, every length is checked, and what
+ * does not fit the arrays is dropped: broken tables cost facts, not the boot.
+ */
+#ifndef ARCH_ACPI_H
+#define ARCH_ACPI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ACPI_CPUS      256
+#define ACPI_IOAPICS   16
+#define ACPI_OVERRIDES 16
+#define ACPI_ECAMS     8
+
+struct acpi_cpu {
+	uint32_t apic_id;
+	uint32_t uid;
+};
+
+struct acpi_ioapic {
+	uint32_t id;
+	uint32_t address;
+	uint32_t gsi_base;
+};
+
+/* An ISA interrupt that is wired differently than one to one. */
+struct acpi_override {
+	uint32_t gsi;
+	uint8_t irq;
+	bool active_low, level;
+};
+
+struct acpi_ecam {
+	uint64_t base; /* of bus 0, whatever first_bus is */
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+};
+
+/* Generic Address Structure, without what nobody uses. space 1: ports. */
+struct acpi_register {
+	uint8_t space, bits;
+	uint64_t address; /* 0: there is none */
+};
+
+struct acpi_info {
+	bool found;       /* there is an RSDP */
+	bool reset_valid; /* FADT: RESET_REG_SUP */
+	bool s5_valid;
+	bool pm_timer_32; /* else 24 bits */
+	uint8_t reset_value;
+	uint8_t s5_type_a, s5_type_b; /* SLP_TYPx for the S5 state */
+	uint8_t acpi_enable;          /* to smi_command, unless already enabled */
+	uint16_t smi_command;
+	uint16_t pm1a_control, pm1b_control; /* ports, 0: none */
+	uint16_t pm_timer;                   /* port, 0: none */
+	struct acpi_register reset;
+	uint64_t lapic_address;
+	uint64_t hpet_address;
+	uint32_t cpus, ioapics, overrides, ecams;
+	struct acpi_cpu cpu[ACPI_CPUS];
+	struct acpi_ioapic ioapic[ACPI_IOAPICS];
+	struct acpi_override override[ACPI_OVERRIDES];
+	struct acpi_ecam ecam[ACPI_ECAMS];
+};
+
+/*
+ * Reads the tables. rsdp is a copy of the RSDP that the boot loader gave
+ * (bytes long), or NULL: then the BIOS's areas are searched. False: no RSDP.
+ */
+bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes);
+
+extern struct acpi_info acpi; /* of this machine, filled at boot: arch/platform.c */
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The local APIC of the CPU that runs this, xAPIC or x2APIC (SDM volume 3,
+ * chapter 11; APM volume 2, chapter 16).
+ */
+#ifndef ARCH_APIC_H
+#define ARCH_APIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define APIC_NEVER UINT64_MAX
+
+/*
+ * Once, on the boot CPU: finds out what there is and how fast its timer
+ * counts. Needs acpi and tsc_khz. False: this CPU has no local APIC.
+ */
+bool apic_setup(void);
+/* On each CPU: enable it; interrupts come at these vectors. */
+void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_vector);
+
+uint32_t apic_id(void);
+void apic_eoi(void);
+/* One timer interrupt when the TSC reaches tsc (at once if it has). */
+void apic_timer_set(uint64_t tsc);
+void apic_timer_stop(void);
+/* A fixed interrupt, or with vector APIC_NMI an NMI, to another CPU. */
+#define APIC_NMI 2u
+void apic_send(uint32_t dest, uint8_t vector);
+void apic_send_init(uint32_t dest);
+void apic_send_startup(uint32_t dest, uint8_t page); /* starts at page << 12 */
+uint32_t apic_error(void);                           /* read and clear the ESR */
+
+#endif

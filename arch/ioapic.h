@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's I/O APICs, and the 8259 PICs, which stay off. */
+#ifndef ARCH_IOAPIC_H
+#define ARCH_IOAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The PICs' vectors if one fires all the same (spurious): 16 of them. */
+#define PIC_VECTOR 0x20u
+
+void pic_disable(void);
+/* Finds the I/O APICs of `acpi` and masks every pin. */
+void ioapic_setup(void);
+
+struct ioapic_line {
+	uint32_t gsi;
+	bool active_low, level;
+};
+
+/* How an ISA interrupt (0-15) is wired, ACPI's overrides included. */
+struct ioapic_line ioapic_isa_line(uint8_t irq);
+
+/* Route a line to `vector` of the CPU with this APIC ID; it starts masked.
+ * False: no I/O APIC has this line. */
+bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);
+void ioapic_mask(uint32_t gsi, bool masked);
+
+#endif

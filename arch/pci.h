@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PCI configuration space: access, the functions that are there, their
+ * capabilities and message-signalled interrupts (PCI 3.0, PCIe 5.0 chapter 7).
+ * A function is named bus << 8 | device << 3 | function, segment 0.
+ */
+#ifndef ARCH_PCI_H
+#define ARCH_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/abi.h"
+
+#define PCI_COMMAND        0x04u
+#define PCI_STATUS         0x06u
+#define PCI_BAR0           0x10u
+#define PCI_INTERRUPT_LINE 0x3cu
+
+#define PCI_COMMAND_IO       0x0001u
+#define PCI_COMMAND_MEMORY   0x0002u
+#define PCI_COMMAND_MASTER   0x0004u
+#define PCI_COMMAND_INTX_OFF 0x0400u
+
+#define PCI_CAP_PM   0x01u
+#define PCI_CAP_MSI  0x05u
+#define PCI_CAP_MSIX 0x11u
+
+#define PCI_CLASS_BRIDGE 0x06u
+#define PCI_CLASS_SYSTEM 0x08u
+
+/* Offsets up to 0xff, beyond it (to 0xfff) where there is an ECAM for the bus;
+ * aligned to bytes (1, 2, 4). Reads of what is not there give all ones. */
+uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes);
+void pci_write(uint16_t bdf, unsigned offset, unsigned bytes, uint32_t value);
+
+/* Offset of a capability, 0: the function has none of this kind. */
+unsigned pci_find_capability(uint16_t bdf, uint8_t id);
+
+struct pci_function {
+	struct sampo_device_info info;
+	uint32_t bar_value[6];    /* the BAR registers as firmware left them */
+	uint8_t msi_cap, msix_cap; /* offsets, 0: none */
+	uint64_t msix_table;      /* bus address of the MSI-X table */
+	uint64_t msix_pba;
+};
+
+/* Fills in *f; false: nothing answers at bdf. */
+bool pci_probe(uint16_t bdf, struct pci_function *f);
+/* Calls found() for each function of the machine until it returns false. */
+void pci_scan(bool (*found)(const struct pci_function *f));
+
+/* Point vector `index` at a CPU and enable it; MSI has index 0 only. */
+void pci_msi_set(const struct pci_function *f, uint64_t address, uint32_t data);
+void pci_msi_off(const struct pci_function *f);
+bool pci_msix_set(const struct pci_function *f, unsigned index, uint64_t address, uint32_t data);
+void pci_msix_mask(const struct pci_function *f, unsigned index);
+void pci_msix_off(const struct pci_function *f);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtual local APIC of a vCPU: SDM volume 3, chapter 11 (APIC). Pure
+ * logic on one flat structure: time comes in as the guest's TSC, and what the
+ * rest of the machine must do comes out as flags. Fixed interrupts to the
+ * vCPU itself are delivered here; all else is handed to the caller as a
+ * message.
+ */
+#ifndef KERNEL_VLAPIC_H
+#define KERNEL_VLAPIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VLAPIC_TIMER_HZ 1000000000u /* what the initial count counts, before the divider */
+#define VLAPIC_NEVER    UINT64_MAX
+#define VLAPIC_ALL      UINT32_MAX /* destination: every local APIC */
+
+/* Delivery modes (SDM 11.6.1, 11.11.2). */
+enum vlapic_mode {
+	VLAPIC_FIXED = 0,
+	VLAPIC_LOWEST = 1,
+	VLAPIC_SMI = 2,
+	VLAPIC_NMI = 4,
+	VLAPIC_INIT = 5,
+	VLAPIC_STARTUP = 6,
+	VLAPIC_EXTINT = 7,
+};
+
+/* Destination shorthands of the ICR. */
+enum vlapic_shorthand {
+	VLAPIC_DEST = 0,
+	VLAPIC_SELF = 1,
+	VLAPIC_ALL_AND_SELF = 2,
+	VLAPIC_ALL_BUT_SELF = 3,
+};
+
+/* An interrupt message: from the ICR or from an MSI. */
+struct vlapic_message {
+	uint32_t dest; /* VLAPIC_ALL, or as the sender wrote it */
+	uint8_t vector;
+	uint8_t mode;      /* enum vlapic_mode */
+	uint8_t shorthand; /* enum vlapic_shorthand */
+	bool logical;
+	bool level; /* level-triggered: its EOI is reported */
+};
+
+struct vlapic_bits {
+	uint64_t word[4];
+	uint32_t used; /* bit n: word[n] is not 0 */
+};
+
+enum vlapic_lvt {
+	VLAPIC_LVT_TIMER,
+	VLAPIC_LVT_THERMAL,
+	VLAPIC_LVT_PERF,
+	VLAPIC_LVT_LINT0,
+	VLAPIC_LVT_LINT1,
+	VLAPIC_LVT_ERROR,
+	VLAPIC_LVTS
+};
+
+struct vlapic {
+	/* Highest vector that may be delivered now, or -1. */
+	int32_t pending;
+	/* A vector is held back by the TPR alone: look when CR8 is lowered. */
+	bool tpr_blocks;
+	uint8_t tpr;
+	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
+	struct vlapic_bits irr, isr;
+	uint64_t tmr[4];
+	uint64_t apic_base; /* the MSR */
+	uint64_t icr;
+	uint32_t id;
+	uint32_t ldr, dfr, svr;
+	uint32_t esr, esr_next; /* as read, and what the next write shows */
+	uint32_t lvt[VLAPIC_LVTS];
+	uint32_t timer_count, timer_divide; /* initial count and divide registers */
+	uint64_t timer_period;              /* in TSC ticks: TMICT expanded */
+	uint64_t ticks_per_count;           /* TSC ticks per nanosecond, 32.32 */
+	uint64_t counts_per_tick;           /* its inverse, 32.32 */
+	uint64_t period_min;                /* shortest periodic timer, TSC ticks */
+	uint64_t base_reserved;             /* address bits that APIC_BASE does not have */
+};
+
+/* What the caller must do after an access: */
+#define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed */
+#define VLAPIC_DO_EOI   0x2 /* the level-triggered effect->vector has ended */
+#define VLAPIC_DO_SEND  0x4 /* deliver effect->message (not to the sender's own
+			       IRR if the flag was not set) */
+#define VLAPIC_DO_MODE  0x8 /* apic_base has changed */
+
+struct vlapic_effect {
+	struct vlapic_message message;
+	uint8_t vector;
+};
+
+/* Power-up state. */
+void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsigned phys_bits);
+/* After INIT: as power-up, but ID and APIC_BASE stay (SDM 11.4.7.3). */
+void vlapic_reset(struct vlapic *v);
+
+/*
+ * MSR_APIC_BASE, MSR_TSC_DEADLINE and 0x800-0x8ff. Both return -1 for #GP; a
+ * write otherwise returns VLAPIC_DO_* flags.
+ */
+int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint64_t now);
+int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t now,
+		     struct vlapic_effect *effect);
+
+/* The xAPIC page, by 32-bit accesses; ignored in x2APIC mode. */
+uint32_t vlapic_mmio_read(const struct vlapic *v, uint32_t offset, uint64_t now);
+int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_t now,
+		      struct vlapic_effect *effect);
+
+/* Set a vector in the IRR; false: the APIC is disabled or the vector illegal. */
+bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
+
+static inline int vlapic_pending(const struct vlapic *v)
+{
+	return v->pending;
+}
+
+/* The CPU takes the interrupt: IRR -> ISR. */
+void vlapic_take(struct vlapic *v, uint8_t vector);
+
+/* Timer: true if it has expired at `now` (and `deadline` has changed). */
+bool vlapic_expire(struct vlapic *v, uint64_t now);
+static inline bool vlapic_tick(struct vlapic *v, uint64_t now)
+{
+	return now >= v->deadline && vlapic_expire(v, now);
+}
+/* The guest's TSC has jumped by delta: a counting timer does not notice. */
+void vlapic_shift_tsc(struct vlapic *v, uint64_t delta);
+
+/* Is this APIC among the destinations? Not for shorthands. */
+bool vlapic_match(const struct vlapic *v, uint32_t dest, bool logical);
+/* Decode an MSI. False: the address is not one of the interrupt range. */
+bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *message);
+
+/* Does the PIC's INTR line reach the CPU through this APIC? */
+bool vlapic_extint_allowed(const struct vlapic *v);
+
+void vlapic_update(struct vlapic *v); /* internal: recompute `pending` */
+
+/* CR8 is the upper half of the TPR. */
+static inline unsigned vlapic_cr8(const struct vlapic *v)
+{
+	return v->tpr >> 4;
+}
+static inline void vlapic_set_cr8(struct vlapic *v, unsigned cr8)
+{
+	if (v->tpr >> 4 != (cr8 & 15)) {
+		v->tpr = (uint8_t)((cr8 & 15) << 4);
+		vlapic_update(v);
+	}
+}
+
+#endif

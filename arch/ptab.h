@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The page-table walker for every table of 512 eight-byte entries: the
+ * kernel's own, NPT, EPT and the second-level tables of both IOMMUs. What
+ * differs between them is data, struct ptab_format.
+ *
+ * Tables are reached at their physical address. Nothing here flushes a TLB:
+ * `stale` says that a translation which hardware may have cached has changed.
+ * Tables that fell out of use are kept until the owner has flushed and calls
+ * ptab_flushed.
+ */
+#ifndef ARCH_PTAB_H
+#define ARCH_PTAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PTAB_PAGE 4096ull
+
+/* What a mapping allows; cache types are a field of two bits. */
+#define PTAB_R 0x01u
+#define PTAB_W 0x02u
+#define PTAB_X 0x04u
+#define PTAB_U 0x08u /* host tables only: for ring 3 */
+#define PTAB_WB 0x00u
+#define PTAB_WC 0x10u
+#define PTAB_WT 0x20u
+#define PTAB_UC 0x30u
+#define PTAB_CACHE 0x30u
+#define PTAB_ACCESSED 0x40u /* from ptab_lookup only */
+#define PTAB_DIRTY 0x80u
+
+/* The page sizes, as levels of the tree. */
+#define PTAB_4K 1
+#define PTAB_2M 2
+#define PTAB_1G 3
+
+struct ptab_format {
+	uint64_t present;   /* any of these bits: the entry is in use */
+	uint64_t address;   /* where the physical address is */
+	uint64_t table;     /* set in every entry that points to a table */
+	uint64_t next;      /* times the level of that table (AMD-Vi), or 0 */
+	uint64_t type;      /* above level 1: these bits tell a page ... */
+	uint64_t page;      /* ... when they have this value */
+	uint64_t fixed;     /* set in every entry that maps a page */
+	uint64_t r, w, x;   /* set when allowed */
+	uint64_t nx;        /* set when execution is not allowed */
+	uint64_t u;
+	uint64_t cache;     /* mask of the cache type */
+	uint64_t cache_type[4]; /* by PTAB_CACHE >> 4 */
+	uint64_t accessed, dirty; /* 0: the format has none */
+};
+
+/* PWT selects WC, PCD UC: entry 1 of the PAT must be WC. */
+extern const struct ptab_format ptab_host, ptab_npt;
+/* EPT with and without accessed and dirty bits (an EPTP setting). */
+extern const struct ptab_format ptab_ept, ptab_ept_no_ad;
+extern const struct ptab_format ptab_vtd, ptab_amdvi;
+
+struct ptab {
+	const struct ptab_format *format;
+	uint64_t root;     /* physical address of the top table */
+	int levels;        /* 3 to 6 */
+	int max_page;      /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
+	bool stale;        /* the TLB must be flushed, then ptab_flushed called */
+	void *unused;      /* tables to be freed by ptab_flushed */
+	void *(*alloc)(void *ctx);  /* a zeroed page, or NULL */
+	void (*free)(void *ctx, void *page);
+	void *ctx;
+};
+
+struct ptab_entry {
+	uint64_t pa;    /* of the address that was asked for */
+	uint64_t size;  /* of the page that maps it */
+	uint32_t flags;
+};
+
+/*
+ * Addresses and sizes are multiples of 4 KiB (else SAMPO_EINVAL), virtual ones
+ * without sign extension and below ptab_limit. Each call does all or nothing,
+ * except ptab_split. Status: 0, SAMPO_EINVAL, SAMPO_ENOMEM, or as said.
+ */
+
+/* All other members are set before; allocates the root. */
+int ptab_init(struct ptab *pt);
+/* Frees all tables; no CPU or device may use them any more. */
+void ptab_destroy(struct ptab *pt);
+uint64_t ptab_limit(const struct ptab *pt);
+
+/* SAMPO_EEXIST if anything is mapped in the range. Uses the largest pages. */
+int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size,
+	     uint32_t flags);
+/* Splits large pages at the ends as needed; holes are skipped. */
+int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
+int ptab_protect(struct ptab *pt, uint64_t va, uint64_t size, uint32_t flags);
+/* To 4 KiB pages; may stop half-way with SAMPO_ENOMEM, the mapping is the same
+ * in any case. */
+int ptab_split(struct ptab *pt, uint64_t va, uint64_t size);
+
+bool ptab_lookup(const struct ptab *pt, uint64_t va, struct ptab_entry *entry);
+
+/*
+ * Sets bit n of the bitmap if page n from va was written to; bits of clean
+ * pages are left as they are. A large page is dirty as a whole. With `clear`,
+ * dirty bits of pages that lie in the range as a whole are cleared: writes
+ * that come before the TLB is flushed may go unnoticed. SAMPO_ENODEV: the
+ * format has no dirty bits.
+ */
+int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap,
+	       bool clear);
+
+/* The TLB has been flushed. */
+void ptab_flushed(struct ptab *pt);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the boot loader told, whichever protocol it spoke. All strings have
+ * been copied. */
+#ifndef BOOT_BOOT_INFO_H
+#define BOOT_BOOT_INFO_H
+
+#include <stdint.h>
+
+#define BOOT_RANGES 128
+#define BOOT_MODULES 64
+#define BOOT_TEXT 8192
+
+/* Types of memory as in E820. */
+#define BOOT_RAM 1u
+#define BOOT_RESERVED 2u
+#define BOOT_ACPI 3u
+#define BOOT_NVS 4u
+#define BOOT_BAD 5u
+
+struct boot_range {
+	uint64_t base, size;
+	uint32_t type;
+};
+
+struct boot_module {
+	uint64_t base, size;
+	const char *name;    /* never NULL; may be empty */
+	const char *cmdline; /* never NULL; may be empty */
+};
+
+#define BOOT_FB_NONE 0u
+#define BOOT_FB_RGB 1u  /* linear framebuffer */
+#define BOOT_FB_TEXT 2u /* EGA text, width and height in characters */
+
+struct boot_framebuffer {
+	uint32_t type;
+	uint32_t pitch, width, height, bpp;
+	uint64_t addr;
+};
+
+struct boot_info {
+	const char *cmdline; /* never NULL */
+	const char *loader;  /* the boot loader's name, never NULL */
+	uint32_t ranges, modules;
+	struct boot_range range[BOOT_RANGES];
+	struct boot_module module[BOOT_MODULES];
+	struct boot_framebuffer fb;
+	uint64_t info_base, info_size; /* where the loader's own tables are */
+	uint32_t rsdp_size; /* 0: none given */
+	uint8_t rsdp[36];
+	uint32_t text_used;
+	char text[BOOT_TEXT];
+};
+
+#endif

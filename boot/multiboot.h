@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From what a Multiboot loader left in memory to struct boot_info. */
+#ifndef BOOT_MULTIBOOT_H
+#define BOOT_MULTIBOOT_H
+
+#include <stdint.h>
+
+#include "boot/boot_info.h"
+
+/* In EAX at entry. */
+#define MULTIBOOT1_MAGIC 0x2badb002u
+#define MULTIBOOT2_MAGIC 0x36d76289u
+
+/* `size` bytes of physical memory at addr as a pointer, or NULL if they
+ * can't be read. */
+typedef const void *(*multiboot_memory)(uint64_t addr, uint64_t size);
+
+/*
+ * Fills *info (zeroed by the callee). NULL on success, else the reason why the
+ * information is refused, for the user's eyes. The memory map may be empty:
+ * the caller checks for what it needs.
+ */
+const char *multiboot_parse(uint32_t magic, uint64_t addr,
+			    multiboot_memory memory, struct boot_info *info);
+
+#endif

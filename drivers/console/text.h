@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A text console on the screen: VGA text memory or a linear framebuffer. */
+#ifndef DRIVERS_CONSOLE_TEXT_H
+#define DRIVERS_CONSOLE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TEXT_MAX_COLUMNS 160u
+#define TEXT_MAX_ROWS 64u
+
+struct text {
+	volatile uint8_t *memory; /* mapped, at least pitch * height bytes */
+	uint32_t pitch;           /* bytes from one line to the next */
+	uint32_t columns, rows;   /* in characters; 0: no screen */
+	uint32_t bytes;           /* of a pixel: 3 or 4; 0: VGA text */
+	uint32_t column, row;     /* of the cursor */
+	/* What is on the screen: scrolling does not read from it, and draws
+	 * only what has changed. */
+	char cell[TEXT_MAX_ROWS][TEXT_MAX_COLUMNS];
+};
+
+/* VGA text mode, 80 or whatever columns there are; clears the screen. */
+void text_init_vga(struct text *text, volatile void *memory, uint32_t columns,
+		   uint32_t rows);
+/* 24 or 32 bits per pixel; false: another depth, or too small. */
+bool text_init_framebuffer(struct text *text, volatile void *memory,
+			   uint32_t pitch, uint32_t width, uint32_t height,
+			   uint32_t bpp);
+/* Understands \n \r \b \t; escape sequences are dropped, other control
+ * characters too, bytes above 126 are shown as '?'. */
+void text_write(struct text *text, const char *string, size_t bytes);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: one run queue per CPU, proportional share by virtual time.
+ *
+ * Every entity has a virtual time that advances, while it runs, inversely to
+ * its weight; who is furthest behind runs next, for a turn of up to
+ * `latency` shared among those that are runnable. A sleeper is placed at
+ * most `credit` behind the others, so it is served at once when it wakes but
+ * cannot hoard. A turn may be donated: while a vCPU waits for its monitor, the
+ * monitor runs on the vCPU's turn and at its expense.
+ *
+ * Time is what the caller passes in, in any unit (TSC ticks); it never goes
+ * back. No locks and no globals: the caller holds the run queue's lock.
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SCHED_WEIGHT 1024u /* default; 1 to 65535 */
+#define SCHED_NEVER (~0ull)
+
+enum sched_state {
+	SCHED_ASLEEP,
+	SCHED_QUEUED,
+	SCHED_RUNNING,
+	SCHED_THROTTLED /* runnable, but its cap is used up */
+};
+
+struct sched_entity {
+	/* a leftist heap, ordered by key */
+	struct sched_entity *left, *right, *parent;
+	uint64_t key;   /* virtual time, or time of refill when throttled */
+	uint32_t rank;
+
+	uint32_t state; /* enum sched_state */
+	uint32_t weight;
+	uint32_t cpu;
+	uint64_t inverse; /* 2^32 / weight */
+	uint64_t affinity; /* CPUs that it may run on */
+	uint64_t vtime;
+	struct sched_entity *donee; /* who runs on our turn, or NULL */
+
+	/* The cap: `quota` of every `period`; quota 0: none. */
+	uint64_t quota, period;
+	uint64_t used, period_end;
+
+	/* statistics, in units of time */
+	uint64_t ran;    /* on the CPU, whoever paid */
+	uint64_t waited; /* runnable but not running (steal) */
+	uint64_t since;  /* when it was queued */
+};
+
+struct sched_queue {
+	struct sched_entity *ready;     /* heap by virtual time */
+	struct sched_entity *throttled; /* heap by time of refill */
+	struct sched_entity *current;   /* who runs, NULL: idle */
+	struct sched_entity *owner;     /* whose turn it is, and who pays */
+	uint64_t turn_end;
+	uint64_t last;   /* time up to which all is accounted */
+	uint64_t vmin;   /* virtual time of the queue, never goes back */
+	uint64_t weight; /* sum over all runnable, the running one included */
+	uint32_t count;  /* of them */
+	uint64_t latency, granularity, credit;
+	uint64_t idle;   /* time without anybody to run */
+};
+
+/*
+ * latency: in which everybody should have run once (say 6 ms); granularity:
+ * the shortest turn (say 1 ms), also how far behind a waking entity must be to
+ * preempt, halved.
+ */
+void sched_init(struct sched_queue *rq, uint64_t latency, uint64_t granularity,
+		uint64_t now);
+/* Asleep, with no cap, at the queue's virtual time. */
+void sched_entity_init(struct sched_queue *rq, struct sched_entity *e,
+		       uint32_t weight);
+void sched_set_weight(struct sched_queue *rq, struct sched_entity *e,
+		      uint32_t weight, uint64_t now);
+/* quota 0 removes the cap. */
+void sched_set_cap(struct sched_queue *rq, struct sched_entity *e,
+		   uint64_t quota, uint64_t period, uint64_t now);
+
+/* Makes e runnable (no effect if it is). True: call sched_pick at once, e
+ * should run before the current one goes on. */
+bool sched_wake(struct sched_queue *rq, struct sched_entity *e, uint64_t now);
+/* e is no longer runnable. If it is the current one, call sched_pick next. */
+void sched_sleep(struct sched_queue *rq, struct sched_entity *e, uint64_t now);
+
+/* Who is to run now (often the same); NULL: nobody, idle. */
+struct sched_entity *sched_pick(struct sched_queue *rq, uint64_t now);
+/* After how long sched_pick must be called again although nothing happens
+ * (SCHED_NEVER: no need). Ask again after each wake and pick. */
+uint64_t sched_slice(const struct sched_queue *rq, uint64_t now);
+
+/*
+ * `from` has just been put to sleep and waits for `to`, which has been woken:
+ * `to` runs next, whatever its virtual time, on the rest of from's turn and
+ * at its expense, until `from` is woken, `to` sleeps or the turn ends. No
+ * effect if it is not from's turn.
+ */
+void sched_donate(struct sched_queue *rq, struct sched_entity *from,
+		  struct sched_entity *to);
+/* The current one spins: whoever is next in line goes first. Then call
+ * sched_pick. */
+void sched_yield(struct sched_queue *rq, uint64_t now);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Objects of one size, carved from kernel pages; zeroed when allocated and
+ * aligned to 16 bytes. */
+#ifndef KERNEL_SLAB_H
+#define KERNEL_SLAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SLAB_MAX 4048u /* bytes of the largest object */
+
+struct slab_page;
+
+struct slab {
+	uint32_t size;  /* of an object, at most SLAB_MAX */
+	uint32_t count; /* objects in use */
+	uint32_t pages; /* pages held */
+	struct slab_page *partial; /* pages with free objects */
+};
+
+#define SLAB_INIT(type) { .size = sizeof(type) }
+
+void *slab_alloc(struct slab *slab); /* NULL: no memory */
+void slab_free(struct slab *slab, void *object);
+
+#endif

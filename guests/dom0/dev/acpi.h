@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ACPI fixed hardware (PM1 event and control blocks, PM timer, GPE0), the
+ * reset ports (0xcf9, the keyboard controller's 0x64) and the ACPI tables.
+ */
+#ifndef DOM0_DEV_ACPI_H
+#define DOM0_DEV_ACPI_H
+
+#include <stdint.h>
+
+struct vm;
+
+#define ACPI_PM1_EVT 0x600u
+#define ACPI_PM1_CNT 0x604u
+#define ACPI_PM_TMR 0x608u
+#define ACPI_GPE0 0x620u
+#define ACPI_GPE0_LEN 4u /* two status and two enable bytes */
+#define ACPI_SCI 9u
+#define ACPI_TABLES 0xe0000u /* where acpi_build puts the RSDP */
+
+struct acpi_state {
+	uint64_t epoch;     /* clock_wall_ns - clock_ns, for resume */
+	uint64_t pm_origin; /* clock_ns when the PM timer was 0 */
+	uint16_t pm1_status, pm1_enable, pm1_control;
+	uint8_t gpe_status[2], gpe_enable[2];
+	uint8_t sci;           /* level of the line */
+	uint8_t reset_control; /* port 0xcf9 */
+	/* The keyboard controller without keyboard and mouse. */
+	uint8_t kbc_command;   /* the command that waits for its data byte */
+	uint8_t kbc_mode;
+	uint8_t kbc_output, kbc_full;
+};
+
+int acpi_init(struct vm *vm); /* platform.h says what these do */
+void acpi_reset(struct vm *vm);
+int acpi_resume(struct vm *vm);
+
+/* The power button is pressed: the guest is asked to shut down. */
+void acpi_power_button(struct vm *vm);
+
+/* Writes the tables into the guest's RAM; returns the address of the RSDP
+ * (ACPI_TABLES), or 0 if the guest's RAM ends below them. */
+uint64_t acpi_build(struct vm *vm);
+
+#endif

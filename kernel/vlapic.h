@@ -109,7 +109,7 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 		     struct vlapic_effect *effect);
 
 /* The xAPIC page, by 32-bit accesses; ignored in x2APIC mode. */
-uint32_t vlapic_mmio_read(const struct vlapic *v, uint32_t offset, uint64_t now);
+uint32_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, uint64_t now);
 int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_t now,
 		      struct vlapic_effect *effect);
 

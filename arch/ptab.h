@@ -24,8 +24,7 @@
 #define PTAB_U 0x08u /* host tables only: for ring 3 */
 #define PTAB_WB 0x00u
 #define PTAB_WC 0x10u
-#define PTAB_WT 0x20u
-#define PTAB_UC 0x30u
+#define PTAB_UC 0x20u
 #define PTAB_CACHE 0x30u
 #define PTAB_ACCESSED 0x40u /* from ptab_lookup only */
 #define PTAB_DIRTY 0x80u
@@ -51,7 +50,7 @@ struct ptab_format {
 	uint64_t accessed, dirty; /* 0: the format has none */
 };
 
-/* PWT selects WC, PCD UC: entry 1 of the PAT must be WC. */
+/* Entry 1 of the host's PAT must be WC, 0 and 3 are WB and UC as after reset. */
 extern const struct ptab_format ptab_host, ptab_npt;
 /* EPT with and without accessed and dirty bits (an EPTP setting). */
 extern const struct ptab_format ptab_ept, ptab_ept_no_ad;

@@ -52,7 +52,7 @@ struct sched_entity {
 	uint64_t since;  /* when it was queued */
 };
 
-struct sched_queue {
+struct sched_rq {
 	struct sched_entity *ready;     /* heap by virtual time */
 	struct sched_entity *throttled; /* heap by time of refill */
 	struct sched_entity *current;   /* who runs, NULL: idle */
@@ -71,28 +71,28 @@ struct sched_queue {
  * the shortest turn (say 1 ms), also how far behind a waking entity must be to
  * preempt, halved.
  */
-void sched_init(struct sched_queue *rq, uint64_t latency, uint64_t granularity,
+void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity,
 		uint64_t now);
 /* Asleep, with no cap, at the queue's virtual time. */
-void sched_entity_init(struct sched_queue *rq, struct sched_entity *e,
+void sched_entity_init(struct sched_rq *rq, struct sched_entity *e,
 		       uint32_t weight);
-void sched_set_weight(struct sched_queue *rq, struct sched_entity *e,
+void sched_set_weight(struct sched_rq *rq, struct sched_entity *e,
 		      uint32_t weight, uint64_t now);
 /* quota 0 removes the cap. */
-void sched_set_cap(struct sched_queue *rq, struct sched_entity *e,
+void sched_set_cap(struct sched_rq *rq, struct sched_entity *e,
 		   uint64_t quota, uint64_t period, uint64_t now);
 
 /* Makes e runnable (no effect if it is). True: call sched_pick at once, e
  * should run before the current one goes on. */
-bool sched_wake(struct sched_queue *rq, struct sched_entity *e, uint64_t now);
+bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 /* e is no longer runnable. If it is the current one, call sched_pick next. */
-void sched_sleep(struct sched_queue *rq, struct sched_entity *e, uint64_t now);
+void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
 /* Who is to run now (often the same); NULL: nobody, idle. */
-struct sched_entity *sched_pick(struct sched_queue *rq, uint64_t now);
+struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now);
 /* After how long sched_pick must be called again although nothing happens
  * (SCHED_NEVER: no need). Ask again after each wake and pick. */
-uint64_t sched_slice(const struct sched_queue *rq, uint64_t now);
+uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
 
 /*
  * `from` has just been put to sleep and waits for `to`, which has been woken:
@@ -100,10 +100,10 @@ uint64_t sched_slice(const struct sched_queue *rq, uint64_t now);
  * at its expense, until `from` is woken, `to` sleeps or the turn ends. No
  * effect if it is not from's turn.
  */
-void sched_donate(struct sched_queue *rq, struct sched_entity *from,
+void sched_donate(struct sched_rq *rq, struct sched_entity *from,
 		  struct sched_entity *to);
 /* The current one spins: whoever is next in line goes first. Then call
  * sched_pick. */
-void sched_yield(struct sched_queue *rq, uint64_t now);
+void sched_yield(struct sched_rq *rq, uint64_t now);
 
 #endif

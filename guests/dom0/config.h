@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's description: the part of libvirt's domain XML that Sampo
+ * understands, parsed and checked. docs/domain-xml.md lists the elements.
+ */
+#ifndef DOM0_CONFIG_H
+#define DOM0_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_DISKS 8
+#define CONFIG_NICS 8
+#define CONFIG_INITRDS 16
+#define CONFIG_CONSOLES 2
+#define CONFIG_NAME 64
+#define CONFIG_PATH 128
+#define CONFIG_CMDLINE 2048
+#define CONFIG_XML_BYTES (256u * 1024u) /* of one description */
+#define CONFIG_MEMORY_MIN (2ull << 20)
+#define CONFIG_MEMORY_MAX (1ull << 40)
+
+enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
+
+struct config_disk {
+	char source[CONFIG_PATH]; /* block device: a path as for blk_find */
+	char target[16];          /* "vda" */
+	char serial[21];          /* virtio-blk's device ID, "" if none */
+	bool readonly;
+};
+
+struct config_nic {
+	char source[32]; /* the bridge's or network's name, a label */
+	char target[32]; /* <target dev>, "" if none */
+	uint8_t mac[6];  /* made from the guest's name if not given */
+	uint16_t vlan;   /* access VLAN, 0: none */
+	bool link_down;  /* <link state='down'/> */
+};
+
+struct vm_config {
+	char name[CONFIG_NAME];
+	uint8_t uuid[16]; /* made from the name if not given */
+	uint64_t memory;  /* bytes, a multiple of 2 MiB */
+	uint32_t vcpus;
+	uint32_t weight;  /* <cputune><shares>, default 1024 */
+
+	char kernel[CONFIG_PATH];
+	char initrd[CONFIG_INITRDS][CONFIG_PATH];
+	/* A multiboot module's own command line: what follows the file name
+	 * in its <initrd> element. */
+	char initrd_args[CONFIG_INITRDS][CONFIG_PATH];
+	uint32_t initrds;
+	char cmdline[CONFIG_CMDLINE];
+
+	bool acpi, apic, pae; /* <features> */
+	bool clock_localtime; /* <clock offset='localtime'/>: as UTC here */
+	enum vm_action on_poweroff, on_reboot, on_crash;
+
+	struct config_disk disk[CONFIG_DISKS];
+	uint32_t disks;
+	struct config_nic nic[CONFIG_NICS];
+	uint32_t nics;
+	uint32_t serials;     /* <serial>: 16550 UARTs; 1 if no console given */
+	bool virtio_console;  /* <console> with target type='virtio' */
+	bool rng;
+};
+
+/* "FILE:LINE: <ELEMENT>: what is wrong" */
+struct config_error {
+	char text[256];
+};
+
+/*
+ * Parses a description. NULL and the reason in *error if it is not right; the
+ * result is from malloc and ends with config_free.
+ */
+struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
+			       struct config_error *error);
+void config_free(struct vm_config *config);
+
+/*
+ * The canonical XML of a description, as virsh dumpxml gives it, by way of
+ * `put` in pieces that end with a line's end.
+ */
+void config_dump(const struct vm_config *config,
+		 void (*put)(void *context, const char *text), void *context);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dom0, the management guest: where it starts, and in which order. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "guests/dom0/loop.h"
+#include "guests/dom0/memory.h"
+#include "guests/lib/sampo.h"
+
+static void start_clock(void)
+{
+	static struct sampo_machine_info info;
+	int64_t status = sampo_object_info(boot->machine, SAMPO_INFO_MACHINE,
+					   &info, sizeof(info), 0, NULL);
+
+	if (status != SAMPO_OK)
+		printf("dom0: machine info: %s\n", sampo_strerror(status));
+	clock_init(info.tsc_khz, info.wall_ns, info.wall_tsc);
+}
+
+int main(void)
+{
+	if (!sampo_boot_info) {
+		printf("dom0: not started by Sampo\n");
+		return 1;
+	}
+	memory_init(sampo_boot_info);
+	start_clock();
+	loop_init((struct sampo_event_page *)(uintptr_t)boot->event_page);
+	printf("dom0: %llu MiB, %u modules, %u devices\n",
+	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules,
+	       boot->devices);
+	loop_run();
+}

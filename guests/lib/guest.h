@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The runtime under main(): what start.S and the C library's glue offer. */
+#ifndef GUESTS_LIB_GUEST_H
+#define GUESTS_LIB_GUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The status with which a guest ends after an exception. */
+#define EXIT_BY_EXCEPTION 70
+
+/*
+ * The guest's program: `int main(void)`. When it returns, or calls exit(), a
+ * small guest halts for ever with interrupts off; dom0 stops the machine.
+ */
+
+/* Memory for malloc: all of it lies between these, sbrk goes from the first
+ * to the second. Set before main() from the memory map; dom0 chooses itself. */
+void heap_set(uintptr_t start, uintptr_t end);
+size_t heap_used(void);
+
+/* The end of the image in memory. */
+extern char guest_image[], guest_data[], guest_end[];
+
+/* ACPI S5 as on Sampo's machine and on QEMU's q35: PM1a_CNT at port 0x604. */
+void guest_poweroff(void) __attribute__((noreturn));
+
+/* PVH start information: Xen's xen/include/public/arch-x86/hvm/start_info.h */
+#define HVM_START_MAGIC 0x336ec578u
+struct hvm_start_info {
+	uint32_t magic, version, flags, modules;
+	uint64_t module_list, cmdline, rsdp;
+	uint64_t memmap; /* version 1 */
+	uint32_t memmap_entries, reserved;
+};
+struct hvm_memmap_entry {
+	uint64_t address, size;
+	uint32_t type, reserved; /* type as in E820: 1 RAM */
+};
+struct hvm_module {
+	uint64_t address, size, cmdline, reserved;
+};
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Block devices as drivers offer them: asynchronous requests on 512-byte
+ * sectors with scatter lists of bus addresses. Disks and partitions are both
+ * struct blkdev; a partition forwards with an offset.
+ */
+#ifndef DRIVERS_BLOCK_H
+#define DRIVERS_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BLK_SECTOR 512u
+#define BLK_MAX_SEGMENTS 130u /* 512 KiB and more in 4 KiB pages */
+
+enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD };
+enum blk_status { BLK_OK, BLK_IOERR, BLK_UNSUPPORTED };
+
+struct blk_segment {
+	uint64_t bus;
+	uint32_t bytes; /* multiples of 512 in total; single segments may be
+			   any multiple of 4, at any address multiple of 4 */
+	/* The same bytes for the CPU: used only where the device cannot reach
+	 * or address the memory itself. NULL: the CPU has no access. */
+	void *data;
+};
+
+struct blk_request {
+	enum blk_op op;
+	uint64_t sector;
+	uint32_t sectors; /* 0 for FLUSH */
+	uint32_t segments; /* 0 for FLUSH and DISCARD */
+	const struct blk_segment *segment; /* stays valid until done */
+	/* Called once, from the event loop or from within blk_submit. */
+	void (*done)(struct blk_request *request, enum blk_status status);
+	void *context;
+	/* for the block layer and the driver */
+	struct blk_request *next;
+	uint64_t disk_sector; /* sector, on the whole disk */
+	uint32_t issued;      /* sectors that commands were made for */
+	uint32_t commands;    /* in flight for this request */
+	enum blk_status result;
+	bool queued;
+};
+
+struct blkdev {
+	char name[32];   /* "sda", "nvme0n1", "sda1" */
+	char serial[24];
+	char model[44];
+	uint64_t sectors;
+	uint32_t logical_block;  /* bytes; requests are multiples of it */
+	uint32_t physical_block; /* bytes, a hint */
+	bool read_only, can_flush, can_discard;
+	uint32_t max_sectors; /* of one read or write */
+	/* Takes the request or completes it with an error; queues as needed. */
+	void (*submit)(struct blkdev *dev, struct blk_request *request);
+	void *driver;
+	/* partitions */
+	struct blkdev *parent;
+	uint64_t first_sector;
+	char part_label[40];  /* GPT name as UTF-8 (ASCII only is enough) */
+	char part_uuid[37];
+	const char *user;     /* who uses it (a guest's name), or NULL */
+	struct blkdev *next;  /* list of all devices */
+};
+
+/* Checks bounds, read-only and segment totals, then hands to the driver. */
+void blk_submit(struct blkdev *dev, struct blk_request *request);
+
+/* Drivers register disks; the partition table is then read (asynchronously)
+ * and partitions registered as devices of their own; `ready` (may be NULL)
+ * is called when that is done. */
+void blk_register(struct blkdev *dev, void (*ready)(struct blkdev *dev));
+struct blkdev *blk_first(void);
+
+/*
+ * Disks are found asynchronously: a driver holds the list while it looks for
+ * disks, and releases it when all that were there at the start have been
+ * registered. `settled` is called once, from the event loop or at once, when
+ * nobody holds the list and all partition tables have been read.
+ */
+void blk_hold(void);
+void blk_release(void);
+void blk_when_settled(void (*settled)(void));
+
+/* By name ("sda1"), by "/dev/sda1", "/dev/disk/by-partlabel/X",
+ * "/dev/disk/by-partuuid/X" or "/dev/disk/by-id/SERIAL". NULL: none. */
+struct blkdev *blk_find(const char *path);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdbool.h>
+
+#include "kernel/frame.h"
+#include "kernel/panic.h"
+#include "kernel/slab.h"
+
+struct object {
+	struct object *next;
+};
+
+/* At the start of each page; the objects follow. */
+struct slab_page {
+	struct slab_page *next, *prev; /* in slab->partial */
+	struct slab *slab;
+	struct object *free;
+	uint32_t used, untouched; /* objects; those never yet given out, at the end */
+};
+
+static uint32_t stride(const struct slab *slab)
+{
+	return (slab->size + 15) & ~15u;
+}
+
+static void list_add(struct slab_page *page)
+{
+	page->prev = NULL;
+	page->next = page->slab->partial;
+	if (page->next)
+		page->next->prev = page;
+	page->slab->partial = page;
+}
+
+static void list_remove(struct slab_page *page)
+{
+	*(page->prev ? &page->prev->next : &page->slab->partial) = page->next;
+	if (page->next)
+		page->next->prev = page->prev;
+}
+
+static struct slab_page *add_page(struct slab *slab)
+{
+	struct slab_page *page = page_alloc();
+
+	if (!page)
+		return NULL;
+	page->slab = slab;
+	page->untouched = (uint32_t)(FRAME_PAGE - sizeof(*page)) / stride(slab);
+	slab->pages++;
+	list_add(page);
+	return page;
+}
+
+void *slab_alloc(struct slab *slab)
+{
+	struct slab_page *page = slab->partial ? slab->partial : add_page(slab);
+	struct object *object;
+
+	ASSERT(slab->size && slab->size <= SLAB_MAX);
+	if (!page)
+		return NULL;
+	object = page->free;
+	if (object)
+		page->free = object->next;
+	else
+		object = (void *)((char *)page + FRAME_PAGE - page->untouched-- * stride(slab));
+	page->used++;
+	if (!page->free && !page->untouched)
+		list_remove(page);
+	slab->count++;
+	__builtin_memset(object, 0, slab->size);
+	return object;
+}
+
+void slab_free(struct slab *slab, void *freed)
+{
+	struct slab_page *page = (void *)((uintptr_t)freed & ~(uintptr_t)(FRAME_PAGE - 1));
+	struct object *object = freed;
+
+	ASSERT(page->slab == slab && page->used);
+	if (!page->free && !page->untouched)
+		list_add(page);
+	object->next = page->free;
+	page->free = object;
+	slab->count--;
+	if (--page->used)
+		return;
+	list_remove(page);
+	slab->pages--;
+	page_free(page);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/net/ipconf.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A decimal number up to `most`; *text moves behind it. */
+static bool number(const char **text, unsigned most, unsigned *value)
+{
+	const char *at = *text;
+
+	for (*value = 0; *at >= '0' && *at <= '9'; at++) {
+		*value = *value * 10 + (unsigned)(*at - '0');
+		if (*value > most)
+			return false;
+	}
+	if (at == *text)
+		return false;
+	*text = at;
+	return true;
+}
+
+static bool address(const char **text, uint32_t *value)
+{
+	uint8_t byte[4];
+	unsigned n;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (i && *(*text)++ != '.')
+			return false;
+		if (!number(text, 255, &n))
+			return false;
+		byte[i] = (uint8_t)n;
+	}
+	memcpy(value, byte, sizeof(*value));
+	return true;
+}
+
+static void prefix_mask(unsigned prefix, uint32_t *mask)
+{
+	uint8_t byte[4];
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned ones = prefix > 8 ? 8 : prefix;
+
+		byte[i] = (uint8_t)(0xff00u >> ones);
+		prefix -= ones;
+	}
+	memcpy(mask, byte, sizeof(*mask));
+}
+
+static bool word_ends(char c)
+{
+	return c == '\0' || c == ' ' || c == '\t' || c == '\n';
+}
+
+static const char *parse_static(const char *text, struct ip_config *config)
+{
+	unsigned prefix;
+
+	if (!address(&text, &config->address))
+		return "not an address";
+	if (*text++ != '/' || !number(&text, 32, &prefix) || !prefix)
+		return "no /prefix of 1 to 32";
+	prefix_mask(prefix, &config->mask);
+	while (*text == ',') {
+		uint32_t *to;
+
+		text++;
+		if (!strncmp(text, "gw=", 3))
+			to = &config->gateway;
+		else if (!strncmp(text, "dns=", 4))
+			to = &config->dns;
+		else
+			return "neither gw= nor dns=";
+		text = strchr(text, '=') + 1;
+		if (!address(&text, to))
+			return "gw= or dns= is not an address";
+	}
+	return word_ends(*text) ? NULL : "trailing characters";
+}
+
+static const char *parse(const char *text, struct ip_config *config)
+{
+	if (!strncmp(text, "dhcp", 4) && word_ends(text[4])) {
+		config->mode = IP_DHCP;
+		return NULL;
+	}
+	if (!strncmp(text, "off", 3) && word_ends(text[3])) {
+		config->mode = IP_OFF;
+		return NULL;
+	}
+	config->mode = IP_STATIC;
+	return parse_static(text, config);
+}
+
+const char *ip_config_parse(const char *cmdline, struct ip_config *config)
+{
+	const char *at = cmdline, *error;
+
+	memset(config, 0, sizeof(*config));
+	config->mode = IP_DHCP;
+	for (; (at = strstr(at, "ip=")); at += 3)
+		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
+			break;
+	if (!at)
+		return NULL;
+	error = parse(at + 3, config);
+	if (!error)
+		return NULL;
+	memset(config, 0, sizeof(*config));
+	config->mode = IP_OFF;
+	return error;
+}

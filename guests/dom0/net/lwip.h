@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dom0's own network stack: lwIP as a port of the switch. */
+#ifndef DOM0_NET_LWIP_H
+#define DOM0_NET_LWIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Joins the switch and asks for an address as the command line says (`ip=`,
+ * see ipconf.h). After the network drivers have found their devices.
+ */
+void stack_start(const char *cmdline);
+
+/* Addresses are in network byte order; 0: none. */
+struct stack_status {
+	bool enabled, dhcp, cable;
+	uint8_t mac[6];
+	uint32_t address, mask, gateway, dns;
+	const char *dhcp_state; /* "bound", "discovering", ... */
+	uint32_t lease_seconds; /* of the whole lease */
+	uint64_t received, sent, dropped;
+};
+void stack_status(struct stack_status *status);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs about the machine itself, except for its end (power.c). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/block.h"
+#include "guests/dom0/loop.h"
+#include "guests/dom0/memory.h"
+#include "guests/dom0/net.h"
+#include "guests/dom0/net/lwip.h"
+#include "guests/dom0/shell/power.h"
+#include "guests/dom0/shell/shell.h"
+#include "guests/dom0/shell/term.h"
+#include "guests/dom0/shell/words.h"
+#include "guests/lib/sampo.h"
+
+typedef unsigned long long llu;
+
+#define STEP_NS 2000000u
+
+static void line(const char *text)
+{
+	term_printf("%s\n", text);
+}
+
+static bool machine_info(struct sampo_machine_info *info)
+{
+	int64_t status = sampo_object_info(boot->machine, SAMPO_INFO_MACHINE,
+					   info, sizeof(*info), 0, NULL);
+
+	if (status != SAMPO_OK)
+		shell_error("failed to get node information: %s",
+			    sampo_strerror(status));
+	return status == SAMPO_OK;
+}
+
+static void run_nodeinfo(int count, char *word[])
+{
+	static struct sampo_machine_info info;
+	uint64_t total, used;
+
+	if (!shell_arguments(count, word) || !machine_info(&info))
+		return;
+	memory_usage(&total, &used);
+	term_printf("CPU model:           x86_64\n"
+		    "CPU(s):              %u\n"
+		    "CPU frequency:       %llu MHz\n"
+		    "CPU socket(s):       1\n"
+		    "Core(s) per socket:  %u\n"
+		    "Thread(s) per core:  1\n"
+		    "NUMA cell(s):        1\n"
+		    "Memory size:         %llu KiB\n",
+		    info.cpus, (llu)(info.tsc_khz / 1000), info.cpus,
+		    (llu)(info.ram_bytes >> 10));
+	term_printf("Memory free:         %llu KiB\n"
+		    "Hypervisor memory:   %llu KiB\n"
+		    "dom0 memory:         %llu KiB, %llu KiB in use\n"
+		    "CPU brand:           %.*s\n"
+		    "Virtualization:      %.*s\n"
+		    "Domains:             %u\n"
+		    "Handles:             %u\n\n",
+		    (llu)(info.free_bytes >> 10), (llu)(info.kernel_bytes >> 10),
+		    (llu)(total >> 10), (llu)(used >> 10),
+		    (int)sizeof(info.model), info.model,
+		    (int)sizeof(info.vendor), info.vendor, info.domains,
+		    info.handles);
+}
+
+static void run_version(int count, char *word[])
+{
+	uint64_t version = 0;
+
+	if (!shell_arguments(count, word))
+		return;
+	sampo_version(&version);
+	term_printf("Running hypervisor: Sampo, kernel interface %llu.%llu\n\n",
+		    (llu)(version >> 16), (llu)(version & 0xffff));
+}
+
+static void run_uptime(int count, char *word[])
+{
+	uint64_t s = clock_ns() / 1000000000u;
+
+	if (!shell_arguments(count, word))
+		return;
+	term_printf("up %llu days, %02llu:%02llu:%02llu\n\n", (llu)(s / 86400),
+		    (llu)(s / 3600 % 24), (llu)(s / 60 % 60), (llu)(s % 60));
+}
+
+static uint64_t log_position;
+
+static bool dmesg_step(bool cancel)
+{
+	static char text[1024];
+	uint64_t n;
+
+	if (cancel)
+		return false;
+	if (term_room() < sizeof(text))
+		return true;
+	n = sampo_log_read(boot->machine, text, sizeof(text), log_position);
+	if (!n)
+		return false;
+	term_write(text, n);
+	log_position += n;
+	return true;
+}
+
+static void run_dmesg(int count, char *word[])
+{
+	if (!shell_arguments(count, word))
+		return;
+	log_position = 0;
+	shell_job(dmesg_step, STEP_NS);
+}
+
+static void size_text(char *text, size_t size, uint64_t sectors)
+{
+	static const char unit[] = "KMGT";
+	uint64_t tenths = sectors * 5;
+	unsigned u = 0;
+
+	while (tenths >= 10240 && unit[u + 1]) {
+		tenths /= 1024;
+		u++;
+	}
+	snprintf(text, size, "%llu.%llu %ciB", (llu)(tenths / 10),
+		 (llu)(tenths % 10), unit[u]);
+}
+
+static void run_disks(int count, char *word[])
+{
+	static const char *const header[] = { "Name", "Size", "Label",
+					      "Access", "Used by", "Model" };
+	struct table table;
+	char size[24];
+
+	if (!shell_arguments(count, word))
+		return;
+	table_start(&table, 6, header);
+	for (struct blkdev *dev = blk_first(); dev; dev = dev->next) {
+		size_text(size, sizeof(size), dev->sectors);
+		table_row(&table, (const char *const[]){
+					  dev->name, size,
+					  dev->part_label[0] ? dev->part_label
+							     : "-",
+					  dev->read_only ? "ro" : "rw",
+					  dev->user ? dev->user : "-",
+					  dev->parent ? "-" : dev->model });
+	}
+	table_end(&table, line);
+}
+
+static void print_ports(void)
+{
+	static const char *const header[] = { "Port", "Link", "VLAN", "Received",
+					      "Sent", "Dropped" };
+	struct table table;
+	char cell[4][24];
+
+	table_start(&table, 6, header);
+	for (struct net_port *port = switch_first(); port; port = port->next) {
+		snprintf(cell[0], sizeof(cell[0]), "%u", port->vlan);
+		snprintf(cell[1], sizeof(cell[1]), "%llu", (llu)port->rx_frames);
+		snprintf(cell[2], sizeof(cell[2]), "%llu", (llu)port->tx_frames);
+		snprintf(cell[3], sizeof(cell[3]), "%llu", (llu)port->dropped);
+		table_row(&table, (const char *const[]){
+					  port->name,
+					  port->link_up ? "up" : "down",
+					  port->vlan ? cell[0] : "-", cell[1],
+					  cell[2], cell[3] });
+	}
+	table_end(&table, line);
+}
+
+static const char *address_text(char text[16], uint32_t address)
+{
+	uint8_t b[4];
+
+	memcpy(b, &address, sizeof(b));
+	snprintf(text, 16, "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	return address ? text : "none";
+}
+
+static void print_stack(void)
+{
+	struct stack_status s;
+	char address[16], mask[16], gateway[16], dns[16];
+
+	stack_status(&s);
+	if (!s.enabled) {
+		term_printf("dom0's network stack is off\n\n");
+		return;
+	}
+	term_printf("MAC address:    %02x:%02x:%02x:%02x:%02x:%02x\n"
+		    "Cable:          %s\n", s.mac[0], s.mac[1], s.mac[2],
+		    s.mac[3], s.mac[4], s.mac[5], s.cable ? "connected" : "out");
+	term_printf("Address:        %s\nMask:           %s\n"
+		    "Gateway:        %s\nName server:    %s\n",
+		    address_text(address, s.address), address_text(mask, s.mask),
+		    address_text(gateway, s.gateway), address_text(dns, s.dns));
+	if (s.dhcp)
+		term_printf("DHCP:           %s", s.dhcp_state);
+	else
+		term_printf("DHCP:           off");
+	if (s.dhcp && s.address)
+		term_printf(", lease of %u s", s.lease_seconds);
+	term_printf("\n\n");
+}
+
+static void run_net(int count, char *word[])
+{
+	if (!shell_arguments(count, word))
+		return;
+	print_ports();
+	print_stack();
+}
+
+static void help_one(const char *verb)
+{
+	const struct shell_command *command = shell_find(verb);
+
+	if (!command) {
+		shell_error("command '%s' doesn't exist", verb);
+		return;
+	}
+	term_printf("  NAME\n    %s - %s\n\n  SYNOPSIS\n    %s %s\n\n",
+		    command->name, command->help, command->name,
+		    command->arguments);
+}
+
+static void run_help(int count, char *word[])
+{
+	if (!shell_arguments(count, word))
+		return;
+	if (count > 1) {
+		help_one(word[1]);
+		return;
+	}
+	for (const struct shell_group *group = shell_groups; group->title;
+	     group++) {
+		term_printf(" %s:\n", group->title);
+		for (const struct shell_command *c = group->command; c->name; c++)
+			term_printf("    %-14s %s\n", c->name, c->help);
+		term_printf("\n");
+	}
+}
+
+static void run_poweroff(int count, char *word[])
+{
+	bool force = words_option(&count, word, "--force");
+
+	if (shell_arguments(count, word))
+		power_end(SAMPO_MACHINE_POWEROFF, force);
+}
+
+static void run_reboot_host(int count, char *word[])
+{
+	bool force = words_option(&count, word, "--force");
+
+	if (shell_arguments(count, word))
+		power_end(SAMPO_MACHINE_RESET, force);
+}
+
+const struct shell_command shell_host_commands[] = {
+	{ "disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE,
+	  run_disks },
+	{ "dmesg", "", "the log of the kernel and of dom0", 0, 0, COMPLETE_NONE,
+	  run_dmesg },
+	{ "help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help },
+	{ "net", "", "ports of the switch, dom0's network address", 0, 0,
+	  COMPLETE_NONE, run_net },
+	{ "nodeinfo", "", "node information", 0, 0, COMPLETE_NONE,
+	  run_nodeinfo },
+	{ "poweroff", "[--force]",
+	  "shut all domains down and power the machine off", 0, 0,
+	  COMPLETE_NONE, run_poweroff },
+	{ "reboot-host", "[--force]",
+	  "shut all domains down and reset the machine", 0, 0, COMPLETE_NONE,
+	  run_reboot_host },
+	{ "uptime", "", "time since the start", 0, 0, COMPLETE_NONE,
+	  run_uptime },
+	{ "version", "", "show version", 0, 0, COMPLETE_NONE, run_version },
+	{ "vols", "", "the same as disks", 0, 0, COMPLETE_NONE, run_disks },
+	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The consoles of the guests. What a guest writes is kept in a ring of a fixed
+ * size for each of its console devices, and shown on dom0's console while the
+ * operator is connected to it.
+ */
+#ifndef DOM0_SHELL_CONSOLE_H
+#define DOM0_SHELL_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm;
+
+enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO, CONSOLE_DEVICES };
+
+/*
+ * Device code: the guest wrote n bytes. Never blocks and never fails: what
+ * does not fit pushes out the oldest bytes. console_output is for the first
+ * serial port.
+ */
+void console_output(struct vm *vm, const uint8_t *bytes, size_t n);
+void console_output_from(struct vm *vm, enum console_device device,
+			 const uint8_t *bytes, size_t n);
+
+/* Forget what a guest has written, when its definition goes away. */
+void console_forget(struct vm *vm);
+
+/* The rest is for the shell. */
+
+/* The device that the guest's description names as its console. */
+enum console_device console_default(const struct vm *vm);
+
+/* Show the guest's output from now on, beginning with the scrollback. */
+void console_attach(struct vm *vm, enum console_device device);
+void console_detach(void);
+struct vm *console_attached(void); /* NULL: none */
+
+/* Print what is kept of the guest's output, also of one that has ended. */
+void console_log(struct vm *vm, enum console_device device);
+
+/* A key that was typed while connected. false: it was the escape character. */
+bool console_key(uint8_t byte);
+
+#endif

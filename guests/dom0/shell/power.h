@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine's end: guests first, then disks, then the power. */
+#ifndef DOM0_SHELL_POWER_H
+#define DOM0_SHELL_POWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* operation: SAMPO_MACHINE_POWEROFF or _RESET; force: guests are not asked. */
+void power_end(uint64_t operation, bool force);
+
+#endif

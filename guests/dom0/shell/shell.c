@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/shell/shell.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guests/dom0/loop.h"
+#include "guests/dom0/shell/console.h"
+#include "guests/dom0/shell/edit.h"
+#include "guests/dom0/shell/term.h"
+#include "guests/dom0/shell/words.h"
+#include "guests/dom0/vm.h"
+
+#define CTRL_C 3
+
+const struct shell_group shell_groups[] = {
+	{ "Domain Management", shell_domain_commands },
+	{ "Domain Monitoring", shell_monitor_commands },
+	{ "Host and Hypervisor", shell_host_commands },
+	{ NULL, NULL },
+};
+
+static struct edit edit;
+static bool started;
+static bool hidden; /* the line is off the screen, see shell_hide */
+
+static struct timer job_timer;
+static bool (*job_step)(bool cancel);
+static uint64_t job_interval;
+
+/* The line editor has the terminal: no guest's console, no job. */
+static bool editing(void)
+{
+	return started && !console_attached() && !job_step;
+}
+
+void shell_error(const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	term_printf("error: %s\n", text);
+}
+
+struct vm *shell_domain(const char *name)
+{
+	struct vm *vm = vm_find(name);
+
+	if (!vm)
+		shell_error("failed to get domain '%s'", name);
+	return vm;
+}
+
+const struct shell_command *shell_find(const char *verb)
+{
+	for (const struct shell_group *group = shell_groups; group->title;
+	     group++)
+		for (const struct shell_command *c = group->command; c->name; c++)
+			if (!strcmp(c->name, verb))
+				return c;
+	return NULL;
+}
+
+bool shell_arguments(int count, char *word[])
+{
+	const struct shell_command *command = shell_find(word[0]);
+
+	for (int i = 1; i < count; i++) {
+		if (strncmp(word[i], "--", 2))
+			continue;
+		shell_error("command '%s' doesn't support option %s", word[0],
+			    word[i]);
+		return false;
+	}
+	if (count <= (int)command->least) {
+		shell_error("command '%s' requires %s", word[0],
+			    command->arguments);
+		return false;
+	}
+	if (count > (int)command->most + 1) {
+		shell_error("unexpected data '%s'", word[command->most + 1]);
+		return false;
+	}
+	return true;
+}
+
+static void run_line(void)
+{
+	const struct shell_command *command;
+	static char line[EDIT_LINE];
+	char *word[WORDS_MAX];
+	const char *error = NULL;
+	int count;
+
+	memcpy(line, edit.line, sizeof(line));
+	count = words_split(line, word, &error);
+	if (count < 0) {
+		shell_error("%s", error);
+		return;
+	}
+	if (!count || word[0][0] == '#')
+		return;
+	command = shell_find(word[0]);
+	if (!command) {
+		shell_error("unknown command: '%s'", word[0]);
+		return;
+	}
+	command->run(count, word);
+}
+
+static void prompt(void)
+{
+	if (editing())
+		edit_start(&edit);
+}
+
+static void job_end(void)
+{
+	job_step = NULL;
+	timer_cancel(&job_timer);
+	prompt();
+}
+
+static void job_run(bool cancel)
+{
+	if (!job_step(cancel))
+		job_end();
+	else
+		timer_set(&job_timer, clock_ns() + job_interval);
+}
+
+static void job_fire(struct timer *timer)
+{
+	(void)timer;
+	job_run(false);
+}
+
+void shell_job(bool (*step)(bool cancel), uint64_t interval_ns)
+{
+	job_step = step;
+	job_interval = interval_ns;
+	timer_set(&job_timer, clock_ns());
+}
+
+static void key(uint8_t byte)
+{
+	if (console_attached()) {
+		if (!console_key(byte)) {
+			console_detach();
+			term_printf("\n");
+			prompt();
+		}
+		return;
+	}
+	if (job_step) {
+		if (byte == CTRL_C)
+			job_run(true);
+		return;
+	}
+	switch (edit_key(&edit, byte)) {
+	case EDIT_MORE:
+		break;
+	case EDIT_ENTER:
+		run_line();
+		prompt();
+		break;
+	case EDIT_CANCEL:
+		prompt();
+		break;
+	}
+}
+
+static void input(const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		key(bytes[i]);
+}
+
+static const char *verb_at(unsigned index)
+{
+	for (const struct shell_group *group = shell_groups; group->title;
+	     group++)
+		for (const struct shell_command *c = group->command; c->name; c++)
+			if (!index--)
+				return c->name;
+	return NULL;
+}
+
+static const char *domain_at(unsigned index)
+{
+	struct vm *vm = vm_first();
+
+	while (vm && index--)
+		vm = vm_next(vm);
+	return vm ? vm->name : NULL;
+}
+
+static const char *candidate(void *context, const char *line, size_t start,
+			     unsigned index)
+{
+	char verb[32];
+	const struct shell_command *command;
+	size_t blank = strspn(line, " "), n = strcspn(line + blank, " ");
+
+	(void)context;
+	if (start <= blank)
+		return verb_at(index);
+	if (n >= sizeof(verb))
+		return NULL;
+	memcpy(verb, line + blank, n);
+	verb[n] = '\0';
+	command = shell_find(verb);
+	if (!command)
+		return NULL;
+	if (command->complete == COMPLETE_VERB)
+		return verb_at(index);
+	return command->complete == COMPLETE_DOMAIN ? domain_at(index) : NULL;
+}
+
+static void out(void *context, const char *text, size_t bytes)
+{
+	(void)context;
+	term_write(text, bytes);
+}
+
+void shell_hide(void)
+{
+	if (!editing() || hidden)
+		return;
+	edit_hide(&edit);
+	hidden = true;
+	term_flush();
+}
+
+void shell_show(void)
+{
+	if (!hidden)
+		return;
+	hidden = false;
+	if (editing())
+		edit_redraw(&edit);
+}
+
+/* A guest that ends takes the operator's connection to it along. */
+void shell_console_ended(const char *name)
+{
+	term_printf("\nDomain '%s' is not running\n", name);
+	prompt();
+}
+
+void shell_start(void)
+{
+	timer_init(&job_timer, job_fire, NULL);
+	edit_init(&edit, "sampo# ", out, candidate, NULL);
+	term_start(input);
+	started = true;
+	term_printf("\nType 'help' for the commands.\n\n");
+	prompt();
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The operator's shell on the machine's console: virsh's verbs. */
+#ifndef DOM0_SHELL_SHELL_H
+#define DOM0_SHELL_SHELL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Takes the console over and shows the prompt. */
+void shell_start(void);
+
+/*
+ * Around text that comes to the console from elsewhere (the log): takes the
+ * line that is being typed off the screen and draws it again. Either may be
+ * called at any time after shell_start.
+ */
+void shell_hide(void);
+void shell_show(void);
+
+/* A guest that ends takes the connection to its console along. */
+void shell_console_ended(const char *name);
+
+/* The rest is for the verbs. */
+
+enum shell_complete { COMPLETE_NONE, COMPLETE_DOMAIN, COMPLETE_VERB };
+
+struct shell_command {
+	const char *name;
+	const char *arguments; /* for `help`, "" if none */
+	const char *help;
+	unsigned least, most;  /* arguments that it takes, without options */
+	enum shell_complete complete;
+	/* word[0] is the verb; options are still among the words */
+	void (*run)(int count, char *word[]);
+};
+
+struct shell_group {
+	const char *title;
+	const struct shell_command *command; /* ends with an empty name */
+};
+extern const struct shell_group shell_groups[]; /* ends with an empty title */
+
+extern const struct shell_command shell_domain_commands[];
+extern const struct shell_command shell_monitor_commands[];
+extern const struct shell_command shell_host_commands[];
+
+const struct shell_command *shell_find(const char *verb);
+
+struct vm;
+/* The guest of that name or number, or NULL after an error message. */
+struct vm *shell_domain(const char *name);
+/* No options left over and as many arguments as the verb takes, else a message
+ * and false. */
+bool shell_arguments(int count, char *word[]);
+void shell_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * Work of a verb that goes on after it has returned: step is called every
+ * interval until it returns false; then the prompt comes back. ^C calls it
+ * with cancel.
+ */
+void shell_job(bool (*step)(bool cancel), uint64_t interval_ns);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/shell/term.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guests/dom0/loop.h"
+#include "guests/dom0/memory.h"
+#include "guests/lib/sampo.h"
+
+#define OUTPUT 16384u
+#define PIECE 512u
+
+static char output[OUTPUT]; /* a ring */
+static size_t head, count;  /* of its oldest byte; bytes in it */
+static struct timer pump_timer;
+static void (*input_handler)(const uint8_t *bytes, size_t n);
+
+static void pump_piece(void)
+{
+	size_t n = OUTPUT - head;
+
+	if (n > count)
+		n = count;
+	if (n > PIECE)
+		n = PIECE;
+	sampo_log(boot->machine, SAMPO_LOG_CONSOLE, output + head, n);
+	head = (head + n) % OUTPUT;
+	count -= n;
+}
+
+/* After a piece, pause for as long as it took. */
+static void pump(struct timer *timer)
+{
+	uint64_t begin = clock_ns(), end;
+
+	if (!count)
+		return;
+	pump_piece();
+	end = clock_ns();
+	if (count)
+		timer_set(timer, end + (end - begin));
+}
+
+static void put(char c)
+{
+	if (count == OUTPUT)
+		pump_piece();
+	output[(head + count) % OUTPUT] = c;
+	count++;
+}
+
+/* The kernel puts a carriage return before each newline. */
+void term_write(const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++) {
+		if (text[i] == '\n' && count &&
+		    output[(head + count - 1) % OUTPUT] == '\r')
+			count--;
+		put(text[i]);
+	}
+	if (count && !pump_timer.deadline)
+		timer_set(&pump_timer, clock_ns());
+}
+
+void term_printf(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n <= 0)
+		return;
+	term_write(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+size_t term_room(void)
+{
+	return OUTPUT - count;
+}
+
+void term_flush(void)
+{
+	while (count)
+		pump_piece();
+}
+
+static void console_event(void *context)
+{
+	uint8_t bytes[64];
+	uint64_t n;
+
+	(void)context;
+	while ((n = sampo_log_input(boot->machine, bytes, sizeof(bytes))))
+		input_handler(bytes, n);
+}
+
+void term_start(void (*input)(const uint8_t *bytes, size_t n))
+{
+	input_handler = input;
+	timer_init(&pump_timer, pump, NULL);
+	event_claim((int)boot->console_event, console_event, NULL);
+	console_event(NULL); /* what was typed before */
+}

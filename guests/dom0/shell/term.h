@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine's console as the operator's terminal: output is gathered and
+ * given to the kernel in pieces, no faster than leaves half of dom0's time to
+ * the guests (a serial line takes longer for a byte than a guest for a disk
+ * request); input comes with the console event.
+ */
+#ifndef DOM0_SHELL_TERM_H
+#define DOM0_SHELL_TERM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* input is called from the event loop with what was typed. */
+void term_start(void (*input)(const uint8_t *bytes, size_t n));
+
+/* Lines end with \n or \r\n. What does not fit waits for the terminal. */
+void term_write(const char *text, size_t bytes);
+void term_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* How many bytes term_write takes without waiting. */
+size_t term_room(void);
+
+/* Wait until everything is out. */
+void term_flush(void);
+
+#endif

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures that all whole-system tests share."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import machine as m  # noqa: E402  pylint: disable=wrong-import-position
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "quick: part of `make check`")
+
+
+@pytest.fixture
+def boot(tmp_path):
+    """boot(**options of Machine): starts a machine that ends with the test."""
+    machines = []
+
+    def start(**options):
+        place = tmp_path / f"machine{len(machines)}"
+        place.mkdir()
+        one = m.Machine(place, **options)
+        machines.append(one)
+        return one.start()
+
+    yield start
+    for one in machines:
+        one.stop()
+
+
+@pytest.fixture
+def iso(tmp_path):
+    """iso(guests, **options of make_iso): makes a boot image."""
+    count = 0
+
+    def make(guests=None, **options):
+        nonlocal count
+        count += 1
+        return m.make_iso(tmp_path / f"iso{count}", guests, **options)
+
+    return make
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """disk(*names): makes a disk with partitions of these names."""
+    count = 0
+
+    def make(*names, size=64):
+        nonlocal count
+        count += 1
+        return m.make_disk(tmp_path / f"disk{count}.img", *(names or ("guest1", "guest2")), size=size)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def web():
+    """A web server on the host, seen from the guests at web.url."""
+    server = m.WebServer({"/hello": b"hello from outside\n", "/big": bytes(range(256)) * 4096})
+    yield server
+    server.close()

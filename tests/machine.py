@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A machine in QEMU with Sampo on it, driven over its serial console; what stands around it on the host."""
+
+import contextlib
+import http.server
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import pexpect
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+BUILD = TOP / "build"
+OVMF = pathlib.Path("/usr/share/OVMF")
+PROMPT = "sampo# "
+LEAVE = "\x1d"  # Ctrl-]: leaves a guest's console
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
+
+# Emulated time differs from the host's: waits are bounded generously, and never measured.
+PATIENCE = float(os.environ.get("SAMPO_TEST_PATIENCE", "1"))
+
+
+class Failure(AssertionError):
+    """Something did not come; carries the end of the serial log."""
+
+
+def clean(text):
+    """Text without terminal escapes and carriage returns."""
+    return ANSI.sub("", text).replace("\r", "")
+
+
+def free_ports(count=1):
+    """UDP ports on the loopback that nobody uses now."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def copy_sparse(source, target):
+    """A copy of an image that stays sparse."""
+    subprocess.run(["cp", "--sparse=always", str(source), str(target)], check=True)
+    return target
+
+
+class Machine:
+    """
+    One QEMU with Sampo. It boots `iso`, or else `kernel` (the 32-bit image, by multiboot1) with `modules`, a list of
+    (file, words) where the words are the module's name and command line.
+    """
+
+    def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", firmware="bios", memory=1024,
+                 cpu="max,la57=off", disk="ahci", image=None, nic="e1000e", netdev="user", args=(), icount=False):
+        self.directory = pathlib.Path(directory)
+        self.log = self.directory / "serial.log"
+        self.monitor_path = self.directory / "monitor"
+        self.where = None  # the guest whose console is open
+        self.child = None
+        argv = ["-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-display", "none",
+                "-no-reboot", "-serial", "stdio", "-monitor", f"unix:{self.monitor_path},server,nowait"]
+        if icount:
+            argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
+        if firmware == "uefi":
+            variables = self.directory / "vars.fd"
+            shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF / 'OVMF_CODE_4M.fd'}",
+                     "-drive", f"if=pflash,format=raw,file={variables}"]
+        if iso is not None:
+            argv += ["-cdrom", str(iso), "-boot", "d"]
+        if kernel is not None:
+            argv += ["-kernel", str(kernel), "-append", cmdline]
+            if modules:
+                argv += ["-initrd", ",".join(f"{file} {words}".replace(",", ",,") for file, words in modules)]
+        if disk and image is not None:
+            argv += ["-drive", f"if=none,id=disk,format=raw,file={image}"]
+            argv += {"ahci": ["-device", "ide-hd,drive=disk,bus=ide.0"],
+                     "nvme": ["-device", "nvme,drive=disk,serial=sampo"]}[disk]
+        if nic:
+            argv += ["-netdev", f"user,id=net" if netdev == "user" else netdev]
+            argv += ["-device", f"{nic},netdev=net,mac=52:54:00:12:34:56"]
+        else:
+            argv += ["-nic", "none"]
+        self.argv = argv + list(args)
+
+    def start(self):
+        """Starts QEMU; Sampo's console is the spawned child."""
+        self.log_file = open(self.log, "a", encoding="utf-8", errors="replace")
+        self.child = pexpect.spawn("qemu-system-x86_64", self.argv, encoding="utf-8", codec_errors="replace",
+                                   echo=False, timeout=60, dimensions=(50, 200))
+        self.child.logfile_read = self.log_file
+        self.child.delaybeforesend = 0.02
+        return self
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        """Ends QEMU, whatever it does."""
+        if self.child is not None:
+            self.child.close(force=True)
+            self.log_file.close()
+            self.child = None
+
+    def tail(self, lines=60):
+        """The last lines that the serial console showed."""
+        self.log_file.flush()
+        text = clean(self.log.read_bytes().decode(errors="replace"))
+        return "\n".join(text.splitlines()[-lines:])
+
+    def fail(self, what):
+        raise Failure(f"{what}\n--- the last lines of the console ---\n{self.tail()}\n---")
+
+    def expect(self, pattern, timeout=60):
+        """Waits for a pattern (or one of a list); returns its index. The match is in self.match."""
+        try:
+            return self.child.expect(pattern, timeout=timeout * PATIENCE)
+        except pexpect.TIMEOUT:
+            self.fail(f"no {pattern!r} within {timeout * PATIENCE:.0f} s")
+        except pexpect.EOF:
+            self.fail(f"QEMU ended, no {pattern!r}")
+        return None
+
+    def expect_end(self, timeout=60):
+        """Waits for QEMU to end (the machine powered off, or reset with -no-reboot)."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout * PATIENCE)
+        except pexpect.TIMEOUT:
+            self.fail(f"the machine did not end within {timeout * PATIENCE:.0f} s")
+        self.child.close()
+        return self.child.exitstatus
+
+    @property
+    def match(self):
+        return self.child.match
+
+    @property
+    def before(self):
+        return clean(self.child.before)
+
+    def send(self, text):
+        self.child.send(text)
+
+    def boot(self, timeout=60):
+        """Waits for dom0's shell."""
+        self.expect(re.escape(PROMPT), timeout)
+        return self
+
+    def run(self, command, timeout=60):
+        """Runs a command in dom0's shell and returns what it printed."""
+        self.send(command + "\r")
+        self.expect(re.escape(command[-40:]) + r"[^\n]*\n", timeout)
+        self.expect(re.escape(PROMPT), timeout)
+        return self.before
+
+    def wait_run(self, command, pattern, timeout=60):
+        """Repeats a command until its output has the pattern; returns the output."""
+        deadline = time.monotonic() + timeout * PATIENCE
+        while True:
+            output = self.run(command)
+            if re.search(pattern, output):
+                return output
+            if time.monotonic() > deadline:
+                self.fail(f"{command!r} did not come to show {pattern!r}, but:\n{output}")
+            time.sleep(0.5)
+
+    def state(self, guest):
+        """The state that `list --all` gives for a guest; None if it is not there."""
+        for line in self.run("list --all").splitlines():
+            words = line.split(None, 2)
+            if len(words) == 3 and words[1] == guest:
+                return words[2].strip()
+        return None
+
+    def wait_state(self, guest, state, timeout=60):
+        """Waits until a guest is in a state, such as "running" or "shut off"."""
+        deadline = time.monotonic() + timeout * PATIENCE
+        while True:
+            now = self.state(guest)
+            if now == state:
+                return
+            if time.monotonic() > deadline:
+                self.fail(f"{guest} is {now}, not {state}")
+            time.sleep(0.5)
+
+    def console(self, guest):
+        """Enters a guest's console."""
+        self.send(f"console {guest}\r")
+        self.expect(r"Escape character is[^\n]*\n", 20)
+        self.where = guest
+
+    def leave(self):
+        """Leaves it, with Ctrl-]."""
+        self.send(LEAVE)
+        self.expect(re.escape(PROMPT), 20)
+        self.where = None
+
+    @contextlib.contextmanager
+    def in_console(self, guest):
+        self.console(guest)
+        yield self
+        self.leave()
+
+    def linux_up(self, guest, timeout=120):
+        """Waits, in its console, for a demo Linux guest's shell."""
+        self.send("\r")
+        self.expect(re.escape(f"{guest}# "), timeout)
+
+    def linux(self, command, timeout=60, status=0):
+        """Runs a command in the Linux shell of the open console; returns what it printed. None: any status will do."""
+        self.send(f'{command}; echo "<$?>"\r')
+        self.expect(r"<(\d+)>\r*\n", timeout)
+        output, code = self.before, int(self.match.group(1))
+        self.expect(re.escape(f"{self.where}# "), 20)
+        if status is not None and code != status:
+            self.fail(f"{command!r} in {self.where} ended with {code}, not {status}:\n{output}")
+        return output.partition("\n")[2]
+
+    def monitor(self, command):
+        """A command to QEMU's own monitor; returns its answer."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20)
+            s.connect(str(self.monitor_path))
+
+            def answer():
+                data = b""
+                while not data.endswith(b"(qemu) "):
+                    piece = s.recv(65536)
+                    if not piece:
+                        break
+                    data += piece
+                return data.decode(errors="replace")
+
+            answer()
+            s.sendall(command.encode() + b"\n")
+            return clean(answer()).partition("\n")[2].replace("(qemu) ", "")
+
+    def screen(self):
+        """The text on the VGA screen, in its text mode."""
+        file = self.directory / "screen"
+        self.monitor(f"pmemsave 0xb8000 4000 {file}")
+        cells = file.read_bytes()[::2].decode("cp437", errors="replace")
+        return "\n".join(cells[n:n + 80].rstrip() for n in range(0, 2000, 80))
+
+
+class Wire:
+    """The other end of the NIC's cable: frames as they are. `netdev` is the option for Machine."""
+
+    def __init__(self):
+        mine, qemus = free_ports(2)
+        self.peer = ("127.0.0.1", qemus)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", mine))
+        self.netdev = (f"dgram,id=net,local.type=inet,local.host=127.0.0.1,local.port={qemus},"
+                       f"remote.type=inet,remote.host=127.0.0.1,remote.port={mine}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, frame):
+        self.socket.sendto(frame, self.peer)
+
+    def receive(self, wanted=lambda frame: True, timeout=30):
+        """The next frame for which wanted() is true."""
+        deadline = time.monotonic() + timeout * PATIENCE
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Failure("no such frame came over the wire")
+            self.socket.settimeout(left)
+            try:
+                frame = self.socket.recv(65536)
+            except socket.timeout:
+                continue
+            if wanted(frame):
+                return frame
+
+
+class WebServer:
+    """An HTTP server on the host, which a guest behind QEMU's user network reaches at `url`."""
+
+    def __init__(self, pages):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = pages.get(self.path)
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            def do_PUT(self):
+                length = int(self.headers["Content-Length"])
+                pages[self.path] = self.rfile.read(length)
+                self.send_response(204)
+                self.end_headers()
+
+            do_POST = do_PUT
+
+            def log_message(self, *_):
+                pass
+
+        self.pages = pages
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://10.0.2.2:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def domain_xml(name, kernel, memory=128, initrd=None, cmdline=None, disks=(), macs=(), extra="", head=""):
+    """A description of a guest: memory in MiB, `disks` names of partitions, `macs` its network cards."""
+    os_lines = [f"    <kernel>{kernel}</kernel>"]
+    for i in [initrd] if isinstance(initrd, str) else (initrd or []):
+        os_lines.append(f"    <initrd>{i}</initrd>")
+    if cmdline:
+        os_lines.append(f"    <cmdline>{cmdline}</cmdline>")
+    devices = []
+    for n, partition in enumerate(disks):
+        devices.append(f"    <disk type='block' device='disk'><source dev='/dev/disk/by-partlabel/{partition}'/>"
+                       f"<target dev='vd{chr(97 + n)}' bus='virtio'/></disk>")
+    for mac in macs:
+        devices.append(f"    <interface type='bridge'><source bridge='br0'/><mac address='{mac}'/>"
+                       f"<model type='virtio'/></interface>")
+    return "\n".join(
+        ["<domain type='kvm'>", f"  <name>{name}</name>", f"  <memory unit='MiB'>{memory}</memory>",
+         "  <vcpu>1</vcpu>", head, "  <os>", "    <type arch='x86_64'>hvm</type>", *os_lines, "  </os>",
+         "  <features><acpi/><apic/></features>", "  <devices>", *devices, extra,
+         "    <serial type='pty'/>", "    <console type='pty'/>", "  </devices>", "</domain>", ""])
+
+
+def linux_xml(name, memory=192, partition=None, mac=None, words="", **more):
+    """A description of a demo Linux guest."""
+    return domain_xml(name, "vmlinuz", memory=memory, initrd="initrd.gz",
+                      cmdline=f"console=ttyS0 cryptomgr.notests quiet panic=-1 hostname={name} {words}".strip(),
+                      disks=[partition] if partition else [], macs=[mac] if mac else [],
+                      extra="    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>", **more)
+
+
+# The files that linux_xml() names.
+LINUX_FILES = {"vmlinuz": BUILD / "demo/guests/vmlinuz", "initrd.gz": BUILD / "demo/guests/initrd.gz"}
+
+
+def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, dom0=BUILD / "dom0.elf"):
+    """
+    An ISO of the given guests: a dict of names in the folder to text, bytes or a file (a Path). dom0=None leaves dom0
+    out; another file takes its place.
+    """
+    directory = pathlib.Path(directory)
+    folder = directory / "guests"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (guests or {}).items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pathlib.Path):
+            place.unlink(missing_ok=True)
+            place.symlink_to(content)
+        elif isinstance(content, bytes):
+            place.write_bytes(content)
+        else:
+            place.write_text(content, encoding="utf-8")
+    iso = directory / "sampo.iso"
+    argv = ["sh", str(TOP / "boot/mkiso.sh"), str(iso), str(kernel or BUILD / "sampo.elf"),
+            str(dom0) if dom0 else ""]
+    if guests is not None:
+        argv.append(str(folder))
+    subprocess.run(argv, check=True, capture_output=True,
+                   env={**os.environ, "CMDLINE": cmdline, "DOM0_CMDLINE": dom0_cmdline})
+    return iso
+
+
+def make_disk(path, *names, size=64):
+    """A GPT disk with ext4 partitions of the given names, `size` MiB each."""
+    subprocess.run(["sh", str(TOP / "guests/demo/mkdisk.sh"), str(path), str(size), *names], check=True)
+    return path

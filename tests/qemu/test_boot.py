@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From power-on to dom0's shell, on the machines that are promised, and the refusals on those that are not."""
+
+import re
+
+import pytest
+
+import machine as m
+
+KERNEL = m.BUILD / "sampo.elf32"
+DOM0 = m.BUILD / "dom0.elf"
+
+
+@pytest.mark.quick
+def test_direct(boot):
+    """The development path: multiboot1, dom0 alone, no disk and no network card."""
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None).boot()
+    assert "Memory size" in box.run("nodeinfo")
+    box.send("poweroff\r")
+    box.expect_end()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+def test_grub(boot, iso, firmware):
+    """GRUB loads the kernel and dom0 by multiboot2."""
+    box = boot(iso=iso({}), firmware=firmware, memory=512).boot(90)
+    assert "Sampo" in box.run("version")
+
+
+@pytest.mark.parametrize("firmware,memory,disk_kind,nic", [
+    ("bios", 512, "ahci", "e1000"),
+    ("bios", 1024, "nvme", "e1000e"),
+    ("bios", 5120, "ahci", "e1000e"),
+    ("uefi", 512, "nvme", "e1000"),
+    ("uefi", 1024, "ahci", "e1000e"),
+    ("uefi", 5120, "nvme", "e1000e"),
+])
+def test_matrix(boot, iso, disk, web, firmware, memory, disk_kind, nic):
+    """A Linux guest with its disk and its network, on each machine."""
+    guests = {"linux1.xml": m.linux_xml("linux1", partition="guest1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    box = boot(iso=iso(guests), firmware=firmware, memory=memory, disk=disk_kind, nic=nic, image=disk()).boot(120)
+    assert int(re.search(r"Memory size: +(\d+) KiB", box.run("nodeinfo")).group(1)) > memory * 1024 * 9 // 10
+    assert "guest1" in box.run("disks")
+    box.wait_run("net", r"Address: +10\.0\.2\.\d+")
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        assert "inet 10.0.2." in box.linux("ip addr show eth0")
+        assert " /mnt ext4 " in box.linux("cat /proc/mounts")
+        assert box.linux(f"wget -q -O - {web.url}/hello") == "hello from outside\n"
+
+
+REFUSALS = [
+    ("no SVM", {"cpu": "max,la57=off,-svm"}, [(DOM0, "dom0")], r"(?i)svm|virtuali[sz]ation"),
+    ("no NPT", {"cpu": "max,la57=off,-npt"}, [(DOM0, "dom0")], r"(?i)npt|nested paging"),
+    ("no dom0", {}, [], r"(?i)dom0"),
+    ("dom0 cut off", {}, "short", r"(?i)dom0"),
+    ("dom0 is garbage", {}, "garbage", r"(?i)dom0"),
+    ("little memory", {"memory": 16}, [(DOM0, "dom0")], r"(?i)memory"),
+]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("options,modules,reason", [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
+def test_refusal(boot, tmp_path, options, modules, reason):
+    """What can't work is refused, with the reason on the serial console and on the screen."""
+    if modules == "short":
+        (tmp_path / "dom0").write_bytes(DOM0.read_bytes()[:5000])
+        modules = [(tmp_path / "dom0", "dom0")]
+    elif modules == "garbage":
+        (tmp_path / "dom0").write_bytes(b"not an image" * 1000)
+        modules = [(tmp_path / "dom0", "dom0")]
+    box = boot(kernel=KERNEL, modules=modules, nic=None, **options)
+    box.expect(r"(?i)(sampo: refused|cannot run|can't run|fatal|panic|error)[^\n]*\n", 30)
+    said = box.before + box.match.group(0)
+    assert re.search(reason, said), said
+    assert m.PROMPT not in said
+    assert re.search(reason, box.screen()), box.screen()
+
+
+def test_refusal_from_grub(boot, iso):
+    """The same through multiboot2: an image without dom0."""
+    box = boot(iso=iso(None, dom0=None), nic=None)
+    box.expect(r"(?i)dom0[^\n]*\n", 30)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The wire: what Sampo sends, the cable out, and nobody who answers DHCP."""
+
+import machine as m
+
+ANY = b"\xff" * 6
+GUEST_MAC = bytes.fromhex("525400000101")
+
+
+def is_dhcp_discover(source):
+    return lambda f: f[6:12] == source and f[12:14] == b"\x08\x00" and f[23] == 17 and f[36:38] == b"\x00\x43"
+
+
+def test_guest_frames_reach_the_wire(boot, iso):
+    """A guest's DHCP request goes out with the guest's own address."""
+    guests = {"linux1.xml": m.linux_xml("linux1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    with m.Wire() as wire:
+        box = boot(iso=iso(guests), memory=512, disk=None, netdev=wire.netdev).boot()
+        frame = wire.receive(is_dhcp_discover(GUEST_MAC), 120)
+        assert frame[:6] == ANY
+        assert box.state("linux1") == "running"
+
+
+def test_no_dhcp(boot, iso):
+    """Nobody answers: dom0 asks, says so, and goes on; the guest comes up without an address."""
+    guests = {"linux1.xml": m.linux_xml("linux1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    with m.Wire() as wire:
+        box = boot(iso=iso(guests), memory=512, disk=None, netdev=wire.netdev).boot()
+        wire.receive(is_dhcp_discover(bytes.fromhex("525400123456")), 60)
+        assert "Address:        none" in box.run("net")
+        with box.in_console("linux1"):
+            box.linux_up("linux1")
+            assert "inet " not in box.linux("ip -4 addr show eth0")
+
+
+def test_cable(boot, iso, web):
+    """The cable out and in again."""
+    guests = {"linux1.xml": m.linux_xml("linux1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    box = boot(iso=iso(guests), memory=512, disk=None).boot()
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        box.linux(f"wget -q -O - {web.url}/hello")
+    box.monitor("set_link net off")
+    box.wait_run("net", r"Cable: +out")
+    with box.in_console("linux1"):
+        box.linux(f"wget -q -T 3 -O - {web.url}/hello", status=1)
+    box.monitor("set_link net on")
+    box.wait_run("net", r"Cable: +connected")
+    with box.in_console("linux1"):
+        assert box.linux(f"wget -q -T 10 -O - {web.url}/hello") == "hello from outside\n"
+
+
+def test_static_address(boot, iso):
+    """dom0's address from its command line."""
+    box = boot(iso=iso({}, dom0_cmdline="ip=10.0.2.77/24,10.0.2.2"), memory=512, disk=None).boot()
+    box.wait_run("net", r"Address: +10\.0\.2\.77")

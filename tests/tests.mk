@@ -13,7 +13,9 @@ UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS))
 FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
 
 FUZZ_SECONDS ?= 5
-PYTEST       := python3 -m pytest -p no:cacheprovider
+# Debian's own, whose packages are installed.
+PYTHON       ?= /usr/bin/python3
+PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider
 PYTEST_ARGS  ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -98,7 +100,7 @@ test: tcb fuzz unit $(QEMU_NEEDS)
 
 .PHONY: bench
 bench: $(QEMU_NEEDS)
-	@python3 tests/bench/bench.py
+	@$(PYTHON) tests/bench/bench.py
 
 # The size of ring 0.
 TCB_BUDGET := 10000

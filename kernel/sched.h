@@ -56,7 +56,8 @@ struct sched_rq {
 	struct sched_entity *ready;     /* heap by virtual time */
 	struct sched_entity *throttled; /* heap by time of refill */
 	struct sched_entity *current;   /* who runs, NULL: idle */
-	struct sched_entity *owner;     /* whose turn it is, and who pays */
+	struct sched_entity *owner;     /* whose turn it is */
+	struct sched_entity *payer;     /* whose virtual time advances */
 	uint64_t turn_end;
 	uint64_t last;   /* time up to which all is accounted */
 	uint64_t vmin;   /* virtual time of the queue, never goes back */
@@ -78,7 +79,7 @@ void sched_entity_init(struct sched_rq *rq, struct sched_entity *e,
 		       uint32_t weight);
 void sched_set_weight(struct sched_rq *rq, struct sched_entity *e,
 		      uint32_t weight, uint64_t now);
-/* quota 0 removes the cap. */
+/* `quota` of CPU time in every `period`; 0 removes the cap. */
 void sched_set_cap(struct sched_rq *rq, struct sched_entity *e,
 		   uint64_t quota, uint64_t period, uint64_t now);
 
@@ -88,10 +89,13 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 /* e is no longer runnable. If it is the current one, call sched_pick next. */
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
+/* e is about to be freed. */
+void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
+
 /* Who is to run now (often the same); NULL: nobody, idle. */
 struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now);
-/* After how long sched_pick must be called again although nothing happens
- * (SCHED_NEVER: no need). Ask again after each wake and pick. */
+/* After how long sched_pick must be called again although nothing happens (0:
+ * now, SCHED_NEVER: no need). Ask again after each call that changed anything. */
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
 
 /*

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stddef.h>
+
+#include "kernel/sched.h"
+
+#define FOREVER (1ull << 62) /* a turn without end */
+
+/* Times wrap and are compared by their difference. */
+static bool before(uint64_t a, uint64_t b)
+{
+	return (int64_t)(a - b) < 0;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return before(a, b) ? b : a;
+}
+
+/* --- the leftist heap: every operation is O(log n) in the worst case --- */
+
+static uint32_t rank(const struct sched_entity *e)
+{
+	return e ? e->rank : 0;
+}
+
+/* The right spine is the shorter one. */
+static bool fix_rank(struct sched_entity *e)
+{
+	struct sched_entity *left = e->left;
+	uint32_t old = e->rank;
+
+	if (rank(left) < rank(e->right)) {
+		e->left = e->right;
+		e->right = left;
+	}
+	e->rank = rank(e->right) + 1;
+	return e->rank != old;
+}
+
+/* Of equal keys, a's comes first. */
+static struct sched_entity *merge(struct sched_entity *a, struct sched_entity *b)
+{
+	if (!a || !b)
+		return a ? a : b;
+	if (before(b->key, a->key)) {
+		struct sched_entity *swap = a;
+
+		a = b;
+		b = swap;
+	}
+	a->right = merge(a->right, b);
+	a->right->parent = a;
+	fix_rank(a);
+	return a;
+}
+
+static void push(struct sched_entity **heap, struct sched_entity *e, uint64_t key)
+{
+	e->left = e->right = NULL;
+	e->rank = 1;
+	e->key = key;
+	*heap = merge(*heap, e);
+	(*heap)->parent = NULL;
+}
+
+static void take(struct sched_entity **heap, struct sched_entity *e)
+{
+	struct sched_entity *rest = merge(e->left, e->right), *up = e->parent;
+
+	if (rest)
+		rest->parent = up;
+	*(!up ? heap : up->left == e ? &up->left : &up->right) = rest;
+	while (up && fix_rank(up))
+		up = up->parent;
+}
+
+/* --- accounting --- */
+
+static bool runnable(const struct sched_entity *e)
+{
+	return e->state == SCHED_QUEUED || e->state == SCHED_RUNNING;
+}
+
+static bool spent(const struct sched_entity *e)
+{
+	return e->quota && e->used >= e->quota;
+}
+
+/* Charges the time since the last call to who pays. */
+static void account(struct sched_rq *rq, uint64_t now)
+{
+	uint64_t delta = now - rq->last, vmin;
+	struct sched_entity *e = rq->current;
+
+	rq->last = now;
+	if (!e) {
+		rq->idle += delta;
+		return;
+	}
+	e->ran += delta;
+	rq->payer->used += delta;
+	/* At the default weight virtual time is real time: 2^32 / 1024 = 2^22. */
+	rq->payer->vtime += (uint64_t)((unsigned __int128)delta * rq->payer->inverse >> 22);
+
+	if (!runnable(e))
+		return;
+	vmin = e->vtime;
+	if (rq->ready && before(rq->ready->vtime, vmin))
+		vmin = rq->ready->vtime;
+	rq->vmin = later(rq->vmin, vmin);
+}
+
+static void enqueue(struct sched_rq *rq, struct sched_entity *e)
+{
+	e->state = SCHED_QUEUED;
+	push(&rq->ready, e, e->vtime);
+}
+
+static void count(struct sched_rq *rq, struct sched_entity *e, int sign)
+{
+	rq->weight += (uint64_t)(sign * (int64_t)e->weight);
+	rq->count += (uint32_t)sign;
+}
+
+/* --- caps --- */
+
+/* Starts the period that holds `now`; what was used beyond the quota counts
+ * against it. */
+static void refill(struct sched_entity *e, uint64_t now)
+{
+	uint64_t periods, earned;
+
+	if (!e->quota || before(now, e->period_end))
+		return;
+	periods = (now - e->period_end) / e->period + 1;
+	earned = periods * e->quota;
+	e->used = e->used > earned ? e->used - earned : 0;
+	e->period_end += periods * e->period;
+}
+
+static void throttle(struct sched_rq *rq, struct sched_entity *e)
+{
+	e->state = SCHED_THROTTLED;
+	count(rq, e, -1);
+	push(&rq->throttled, e, e->period_end);
+}
+
+static void unthrottle(struct sched_rq *rq, uint64_t now)
+{
+	struct sched_entity *e;
+
+	while ((e = rq->throttled) && !before(now, e->key)) {
+		take(&rq->throttled, e);
+		refill(e, now);
+		if (spent(e)) {
+			push(&rq->throttled, e, e->period_end);
+			continue;
+		}
+		e->vtime = later(e->vtime, rq->vmin);
+		count(rq, e, 1);
+		enqueue(rq, e);
+		rq->turn_end = now;
+	}
+}
+
+void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
+		   uint64_t now)
+{
+	account(rq, now);
+	e->quota = period ? quota : 0;
+	e->period = period;
+	e->used = 0;
+	e->period_end = now + period;
+	rq->turn_end = now;
+	if (e->state != SCHED_THROTTLED)
+		return;
+	take(&rq->throttled, e);
+	push(&rq->throttled, e, now);
+	unthrottle(rq, now);
+}
+
+/* --- entities --- */
+
+void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity, uint64_t now)
+{
+	*rq = (struct sched_rq){
+		.latency = latency,
+		.granularity = granularity,
+		.credit = latency / 2,
+		.last = now,
+	};
+}
+
+static void set_weight(struct sched_entity *e, uint32_t weight)
+{
+	e->weight = weight < 1 ? 1 : weight > 65535 ? 65535 : weight;
+	e->inverse = (1ull << 32) / e->weight;
+}
+
+void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight)
+{
+	*e = (struct sched_entity){.affinity = ~0ull, .vtime = rq->vmin};
+	set_weight(e, weight);
+}
+
+void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weight, uint64_t now)
+{
+	account(rq, now);
+	if (runnable(e))
+		count(rq, e, -1);
+	set_weight(e, weight);
+	if (runnable(e))
+		count(rq, e, 1);
+}
+
+/* --- turns --- */
+
+static uint64_t turn(const struct sched_rq *rq, const struct sched_entity *e)
+{
+	uint64_t length = FOREVER;
+
+	if (rq->count > 1) {
+		length = rq->latency * e->weight / rq->weight;
+		if (length < rq->granularity)
+			length = rq->granularity;
+	}
+	if (spent(e))
+		return 0;
+	return e->quota && e->quota - e->used < length ? e->quota - e->used : length;
+}
+
+bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	struct sched_entity *current = rq->current;
+
+	if (e->state != SCHED_ASLEEP)
+		return false;
+	account(rq, now);
+	/* What ran on its turn goes on at its own expense. */
+	if (rq->payer == e)
+		rq->payer = current;
+	e->donee = NULL;
+	e->vtime = later(e->vtime, rq->vmin - rq->credit);
+	refill(e, now);
+	count(rq, e, 1);
+	if (e == current) {
+		e->state = SCHED_RUNNING;
+		return false;
+	}
+	e->since = now;
+	if (spent(e)) {
+		throttle(rq, e);
+		return false;
+	}
+	enqueue(rq, e);
+	if (!current || !runnable(current))
+		return true;
+	if (rq->turn_end - now > FOREVER / 2)
+		rq->turn_end = now + turn(rq, rq->owner);
+	if (!before(e->vtime + rq->granularity / 2, rq->payer->vtime))
+		return false;
+	if (e != rq->owner)
+		rq->turn_end = now;
+	return true;
+}
+
+void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	if (e->state == SCHED_ASLEEP)
+		return;
+	account(rq, now);
+	if (e->state == SCHED_THROTTLED)
+		take(&rq->throttled, e);
+	else
+		count(rq, e, -1);
+	if (e->state == SCHED_QUEUED)
+		take(&rq->ready, e);
+	if (e->state != SCHED_RUNNING)
+		e->waited += now - e->since;
+	e->state = SCHED_ASLEEP;
+}
+
+void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	sched_sleep(rq, e, now);
+	account(rq, now);
+	if (rq->current == e)
+		rq->current = NULL;
+	if (rq->payer == e)
+		rq->payer = rq->current;
+	if (rq->owner == e)
+		rq->owner = NULL;
+	if (rq->owner && rq->owner->donee == e)
+		rq->owner->donee = NULL;
+}
+
+void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_entity *to)
+{
+	if (rq->owner == from)
+		from->donee = to;
+}
+
+void sched_yield(struct sched_rq *rq, uint64_t now)
+{
+	account(rq, now);
+	if (rq->ready && rq->current)
+		rq->current->vtime = later(rq->current->vtime, rq->ready->vtime + 1);
+	rq->turn_end = now;
+}
+
+/* Who may go on in the turn that was begun, if anybody. */
+static struct sched_entity *same_turn(const struct sched_rq *rq, uint64_t now)
+{
+	struct sched_entity *owner = rq->owner;
+
+	if (!owner || !before(now, rq->turn_end))
+		return NULL;
+	if (runnable(owner))
+		return owner;
+	return owner->donee && runnable(owner->donee) ? owner->donee : NULL;
+}
+
+struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
+{
+	struct sched_entity *current = rq->current, *next;
+
+	account(rq, now);
+	if (rq->throttled)
+		unthrottle(rq, now);
+	if (current && current->state == SCHED_RUNNING) {
+		refill(current, now);
+		if (spent(current)) {
+			current->since = now;
+			throttle(rq, current);
+		}
+	}
+	next = same_turn(rq, now);
+	if (!next) {
+		next = rq->ready;
+		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime)))
+			next = current;
+		rq->owner = next;
+		if (next)
+			rq->turn_end = now + turn(rq, next);
+	}
+	rq->payer = next && runnable(rq->owner) ? next : rq->owner;
+	if (next == current)
+		return next;
+	if (next) {
+		take(&rq->ready, next);
+		next->state = SCHED_RUNNING;
+		next->waited += now - next->since;
+	}
+	if (current && current->state == SCHED_RUNNING) {
+		current->since = now;
+		enqueue(rq, current);
+	}
+	rq->current = next;
+	return next;
+}
+
+uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
+{
+	uint64_t left = FOREVER;
+
+	if (rq->current)
+		left = before(now, rq->turn_end) ? rq->turn_end - now : 0;
+	if (rq->throttled) {
+		uint64_t refilled = rq->throttled->key;
+		uint64_t wait = before(now, refilled) ? refilled - now : 0;
+
+		left = wait < left ? wait : left;
+	}
+	return left > FOREVER / 2 ? SCHED_NEVER : left;
+}

@@ -63,7 +63,7 @@ GCC_INCLUDE_ := $(shell $(CC) -print-file-name=include 2>/dev/null)
 MACHINE_FLAGS := -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
     -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
     -ffile-prefix-map=$(CURDIR)=.
-WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Werror
+WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-override-init -Wshadow -Werror
 COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing $(MACHINE_FLAGS) $(WARNINGS) -I. -Ibuild/gen
 DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 

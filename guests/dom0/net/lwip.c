@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/net/lwip.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lwip/dhcp.h>
+#include <lwip/dns.h>
+#include <lwip/etharp.h>
+#include <lwip/init.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+#include <lwip/prot/dhcp.h>
+#include <lwip/timeouts.h>
+#include <netif/ethernet.h>
+
+#include "guests/dom0/loop.h"
+#include "guests/dom0/net.h"
+#include "guests/dom0/net/ipconf.h"
+
+#define QUEUE 64u /* frames that wait for the stack */
+#define PIECES 16u
+#define NS_PER_MS 1000000u
+#define CABLE_NS (500u * NS_PER_MS)
+#define PATIENCE_NS (15000ull * NS_PER_MS) /* with DHCP servers */
+
+static struct net_port port;
+static struct netif netif;
+static struct ip_config config;
+static bool enabled;
+
+/*
+ * A frame comes in the midst of somebody's switch_input, and what the stack
+ * answers is another switch_input: so frames wait here for the next turn.
+ */
+static struct pbuf *queue[QUEUE];
+static unsigned queue_first, queue_count;
+static struct work input_work, flush_work;
+static struct timer stack_timer, cable_timer, patience_timer;
+
+u32_t sys_now(void)
+{
+	return (u32_t)(clock_ns() / NS_PER_MS);
+}
+
+/* --- frames --------------------------------------------------------------- */
+
+static bool port_deliver(struct net_port *to, const struct net_piece *piece,
+			 unsigned pieces, unsigned bytes)
+{
+	struct pbuf *frame;
+	u16_t at = 0;
+
+	(void)to;
+	if (queue_count == QUEUE || bytes > NET_FRAME_MAX)
+		return false;
+	frame = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_POOL);
+	if (!frame)
+		return false;
+	for (unsigned i = 0; i < pieces; i++) {
+		if (piece[i].bytes > bytes - at ||
+		    pbuf_take_at(frame, piece[i].data, (u16_t)piece[i].bytes,
+				 at) != ERR_OK) {
+			pbuf_free(frame);
+			return false;
+		}
+		at = (u16_t)(at + piece[i].bytes);
+	}
+	queue[(queue_first + queue_count++) % QUEUE] = frame;
+	return true;
+}
+
+static void port_deliver_done(struct net_port *to)
+{
+	(void)to;
+	work_queue(&input_work);
+}
+
+static void set_stack_timer(void)
+{
+	uint64_t ms = sys_timeouts_sleeptime();
+
+	timer_set(&stack_timer, clock_ns() + ms * NS_PER_MS);
+}
+
+static void run_input(struct work *work)
+{
+	(void)work;
+	while (queue_count) {
+		struct pbuf *frame = queue[queue_first];
+
+		queue_first = (queue_first + 1) % QUEUE;
+		queue_count--;
+		if (netif.input(frame, &netif) != ERR_OK)
+			pbuf_free(frame);
+	}
+	set_stack_timer(); /* what came in may have started a timeout */
+}
+
+static void run_flush(struct work *work)
+{
+	(void)work;
+	switch_flush();
+}
+
+static err_t output(struct netif *from, struct pbuf *frame)
+{
+	struct net_piece piece[PIECES];
+	unsigned pieces = 0;
+
+	(void)from;
+	for (struct pbuf *part = frame; part; part = part->next) {
+		if (pieces == PIECES)
+			return ERR_BUF;
+		piece[pieces++] =
+			(struct net_piece){ part->payload, part->len };
+	}
+	switch_input(&port, piece, pieces);
+	work_queue(&flush_work);
+	return ERR_OK;
+}
+
+static void stack_timeout(struct timer *timer)
+{
+	(void)timer;
+	sys_check_timeouts();
+	set_stack_timer();
+}
+
+/* --- the cable and the address -------------------------------------------- */
+
+static void patience_ends(struct timer *timer)
+{
+	(void)timer;
+	if (netif_is_link_up(&netif) && !netif.ip_addr.addr)
+		printf("net: no DHCP server answers; still asking\n");
+}
+
+static void look_at_cable(struct timer *timer)
+{
+	const struct netdev *dev = net_first();
+	bool up = dev && dev->link_up;
+
+	timer_set(timer, clock_ns() + CABLE_NS);
+	if (up == (netif_is_link_up(&netif) != 0))
+		return;
+	printf("net: %s: cable %s\n", dev ? dev->name : "no network card",
+	       up ? "connected" : "out");
+	if (up) {
+		netif_set_link_up(&netif);
+		timer_set(&patience_timer, clock_ns() + PATIENCE_NS);
+	} else {
+		netif_set_link_down(&netif);
+	}
+}
+
+static void address_changed(struct netif *of)
+{
+	static ip4_addr_t shown;
+	char gateway[IP4ADDR_STRLEN_MAX];
+
+	if (of->ip_addr.addr == shown.addr)
+		return;
+	if (!of->ip_addr.addr) {
+		printf("net: address %s lost\n", ip4addr_ntoa(&shown));
+		timer_set(&patience_timer, clock_ns() + PATIENCE_NS);
+	} else {
+		ip4addr_ntoa_r(&of->gw, gateway, sizeof(gateway));
+		printf("net: address %s gateway %s%s\n",
+		       ip4addr_ntoa(&of->ip_addr), gateway,
+		       dhcp_supplied_address(of) ? " by DHCP" : "");
+	}
+	shown = of->ip_addr;
+}
+
+/* --- start ---------------------------------------------------------------- */
+
+/* The NIC's own address stays with the NIC: ours is locally administered (bit
+ * 1 of the first byte) and differs from it in bit 2. */
+static void derive_mac(uint8_t mac[6])
+{
+	static const uint8_t without_nic[6] = { 0x02, 'S', 'a', 'm', 'p', 'o' };
+	const struct netdev *dev = net_first();
+
+	memcpy(mac, dev ? dev->mac : without_nic, 6);
+	mac[0] = (uint8_t)((mac[0] | 0x02) ^ 0x04);
+}
+
+static err_t init_netif(struct netif *of)
+{
+	of->name[0] = 'd';
+	of->name[1] = '0';
+	of->hostname = "sampo";
+	of->mtu = 1500;
+	of->hwaddr_len = 6;
+	memcpy(of->hwaddr, port.mac, 6);
+	of->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
+		    NETIF_FLAG_ETHERNET;
+	of->output = etharp_output;
+	of->linkoutput = output;
+	return ERR_OK;
+}
+
+static void set_address(void)
+{
+	ip_addr_t dns = { config.dns };
+	ip4_addr_t address = { config.address }, mask = { config.mask };
+	ip4_addr_t gateway = { config.gateway };
+
+	netif_set_status_callback(&netif, address_changed);
+	if (config.mode == IP_DHCP) {
+		dhcp_start(&netif);
+		return;
+	}
+	netif_set_addr(&netif, &address, &mask, &gateway);
+	if (config.dns)
+		dns_setserver(0, &dns);
+}
+
+static void join_switch(void)
+{
+	strcpy(port.name, "dom0");
+	port.link_up = true;
+	derive_mac(port.mac);
+	port.deliver = port_deliver;
+	port.deliver_done = port_deliver_done;
+	switch_add(&port);
+}
+
+void stack_start(const char *cmdline)
+{
+	const char *error = ip_config_parse(cmdline, &config);
+
+	if (error)
+		printf("net: ip=: %s; dom0 has no address\n", error);
+	if (config.mode == IP_OFF)
+		return;
+	enabled = true;
+	input_work.run = run_input;
+	flush_work.run = run_flush;
+	timer_init(&stack_timer, stack_timeout, NULL);
+	timer_init(&cable_timer, look_at_cable, NULL);
+	timer_init(&patience_timer, patience_ends, NULL);
+	join_switch();
+	lwip_init();
+	netif_add_noaddr(&netif, NULL, init_netif, ethernet_input);
+	netif_set_default(&netif);
+	netif_set_up(&netif);
+	set_address();
+	look_at_cable(&cable_timer);
+	if (!netif_is_link_up(&netif))
+		printf("net: %s\n", net_first() ? "cable out"
+						 : "no network card");
+	set_stack_timer();
+}
+
+/* --- for the shell -------------------------------------------------------- */
+
+static const char *state_name(uint8_t state)
+{
+	switch (state) {
+	case DHCP_STATE_REQUESTING:
+		return "requesting";
+	case DHCP_STATE_INIT:
+		return "waiting for the cable";
+	case DHCP_STATE_REBOOTING:
+		return "asking for the last address";
+	case DHCP_STATE_REBINDING:
+		return "rebinding";
+	case DHCP_STATE_RENEWING:
+		return "renewing";
+	case DHCP_STATE_SELECTING:
+		return "looking for a server";
+	case DHCP_STATE_BOUND:
+		return "bound";
+	case DHCP_STATE_BACKING_OFF:
+		return "refused, will ask again";
+	default:
+		return "off";
+	}
+}
+
+void stack_status(struct stack_status *status)
+{
+	const struct dhcp *dhcp;
+
+	*status = (struct stack_status){ .enabled = enabled };
+	if (!enabled)
+		return;
+	dhcp = netif_dhcp_data(&netif);
+	memcpy(status->mac, port.mac, sizeof(status->mac));
+	status->dhcp = config.mode == IP_DHCP;
+	status->cable = netif_is_link_up(&netif);
+	status->address = netif.ip_addr.addr;
+	status->mask = netif.netmask.addr;
+	status->gateway = netif.gw.addr;
+	status->dns = dns_getserver(0)->addr;
+	status->dhcp_state = state_name(dhcp ? dhcp->state : DHCP_STATE_OFF);
+	status->lease_seconds = dhcp ? dhcp->offered_t0_lease : 0;
+	status->received = port.tx_frames;
+	status->sent = port.rx_frames;
+	status->dropped = port.dropped;
+}

@@ -29,6 +29,9 @@
 #define PCI_CLASS_BRIDGE 0x06u
 #define PCI_CLASS_SYSTEM 0x08u
 
+/* Maps the ECAM of segment 0, if the firmware tells of one. */
+void pci_setup(void);
+
 /* Offsets up to 0xff, beyond it (to 0xfff) where there is an ECAM for the bus;
  * aligned to bytes (1, 2, 4). Reads of what is not there give all ones. */
 uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes);

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/acpi.h"
+
+#include "arch/paging.h"
+#include "kernel/log.h"
+
+#define HEADER       36u /* of every table: ACPI 6.5 table 5.4 */
+#define TABLE_MAX    (4u << 20)
+#define ENTRIES_MAX  256u
+#define RSDP_1_BYTES 20u
+#define RSDP_2_BYTES 36u
+#define SPACE_IO     1u
+
+struct table {
+	const uint8_t *data;
+	uint32_t bytes;
+};
+
+static bool same(const uint8_t *at, const char *text, size_t bytes)
+{
+	return !__builtin_memcmp(at, text, bytes);
+}
+
+/* A little-endian field; 0 if the table is too short to have it. */
+static uint64_t field(struct table t, uint32_t offset, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	if (offset > t.bytes || bytes > t.bytes - offset)
+		return 0;
+	for (unsigned i = bytes; i--;)
+		value = value << 8 | t.data[offset + i];
+	return value;
+}
+
+static bool checksum(const uint8_t *data, size_t bytes)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		sum = (uint8_t)(sum + data[i]);
+	return sum == 0;
+}
+
+/* A whole table, or one of 0 bytes. */
+static struct table table_at(uint64_t pa)
+{
+	const struct table none = {0};
+	struct table t = {.data = pa ? phys_map(pa, HEADER) : NULL, .bytes = HEADER};
+
+	if (!t.data)
+		return none;
+	t.bytes = (uint32_t)field(t, 4, 4);
+	if (t.bytes < HEADER || t.bytes > TABLE_MAX || !(t.data = phys_map(pa, t.bytes)))
+		return none;
+	if (checksum(t.data, t.bytes))
+		return t;
+	log_print("acpi: table %.4s at %lx has a wrong checksum, ignored\n", (const char *)t.data,
+		  pa);
+	return none;
+}
+
+static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t uid, uint64_t flags)
+{
+	if (!(flags & 1) || info->cpus == ACPI_CPUS)
+		return;
+	info->cpu[info->cpus++] = (struct acpi_cpu){(uint32_t)apic_id, (uint32_t)uid};
+}
+
+static void add_ioapic(struct acpi_info *info, struct table e)
+{
+	if (info->ioapics == ACPI_IOAPICS)
+		return;
+	info->ioapic[info->ioapics++] = (struct acpi_ioapic){
+		.id = (uint32_t)field(e, 2, 1),
+		.address = (uint32_t)field(e, 4, 4),
+		.gsi_base = (uint32_t)field(e, 8, 4),
+	};
+}
+
+static void add_override(struct acpi_info *info, struct table e)
+{
+	uint64_t flags = field(e, 8, 2);
+
+	if (info->overrides == ACPI_OVERRIDES || e.bytes < 10 || field(e, 3, 1) > 15)
+		return;
+	info->override[info->overrides++] = (struct acpi_override){
+		.irq = (uint8_t)field(e, 3, 1),
+		.gsi = (uint32_t)field(e, 4, 4),
+		.active_low = (flags & 3) == 3,
+		.level = (flags >> 2 & 3) == 3,
+	};
+}
+
+/* ACPI 6.5, 5.2.12 */
+static void parse_madt(struct acpi_info *info, struct table t)
+{
+	struct table e;
+
+	info->lapic_address = field(t, 36, 4);
+	for (uint32_t at = 44; at + 2 <= t.bytes; at += e.bytes) {
+		e = (struct table){t.data + at, t.data[at + 1]};
+		if (e.bytes < 2 || e.bytes > t.bytes - at)
+			return;
+		switch (e.data[0]) {
+		case 0:
+			add_cpu(info, field(e, 3, 1), field(e, 2, 1), field(e, 4, 4));
+			break;
+		case 1:
+			add_ioapic(info, e);
+			break;
+		case 2:
+			add_override(info, e);
+			break;
+		case 5:
+			info->lapic_address = field(e, 4, 8);
+			break;
+		case 9:
+			add_cpu(info, field(e, 4, 4), field(e, 12, 4), field(e, 8, 4));
+			break;
+		}
+	}
+}
+
+/* A small integer as AML encodes it (ACPI 6.5, 20.2.3); moves *at behind it. */
+static bool aml_byte(struct table t, uint32_t *at, uint8_t *value)
+{
+	uint64_t op = field(t, *at, 1);
+
+	if (op == 0 || op == 1) {
+		*value = (uint8_t)op;
+		*at += 1;
+		return true;
+	}
+	if (op < 0x0a || op > 0x0c) /* Byte-, Word- and DWordPrefix */
+		return false;
+	*value = (uint8_t)field(t, *at + 1, 1);
+	*at += 1 + (1u << (op - 0x0a));
+	return true;
+}
+
+/*
+ * Name(_S5_, Package(){a, b, ...}): found by its bytes, for we have no AML
+ * interpreter. NameOp, maybe a root prefix, the name, PackageOp, a length of
+ * one to four bytes, the number of elements, the elements.
+ */
+static bool parse_s5(struct acpi_info *info, struct table t, uint32_t at)
+{
+	uint32_t name = at;
+
+	if (!same(t.data + at, "_S5_", 4))
+		return false;
+	if (t.data[name - 1] == '\\')
+		name--;
+	if (t.data[name - 1] != 0x08 || t.data[at + 4] != 0x12)
+		return false;
+	at += 5;
+	at += 1 + ((uint32_t)field(t, at, 1) >> 6);
+	if (field(t, at++, 1) < 1)
+		return false;
+	if (!aml_byte(t, &at, &info->s5_type_a))
+		return false;
+	if (!aml_byte(t, &at, &info->s5_type_b))
+		info->s5_type_b = 0;
+	return true;
+}
+
+static void parse_dsdt(struct acpi_info *info, struct table t)
+{
+	for (uint32_t at = HEADER + 2; at + 8 <= t.bytes && !info->s5_valid; at++)
+		info->s5_valid = parse_s5(info, t, at);
+}
+
+static struct acpi_register generic_address(struct table t, uint32_t offset)
+{
+	return (struct acpi_register){
+		.space = (uint8_t)field(t, offset, 1),
+		.bits = (uint8_t)field(t, offset + 1, 1),
+		.address = field(t, offset + 4, 8),
+	};
+}
+
+/* A port from the old field, or from the newer generic address. */
+static uint16_t fadt_port(struct table t, uint32_t old, uint32_t new)
+{
+	uint64_t port = field(t, old, 4);
+	struct acpi_register x = generic_address(t, new);
+
+	if (!port && x.space == SPACE_IO)
+		port = x.address;
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+/* ACPI 6.5, 5.2.9 */
+static void parse_fadt(struct acpi_info *info, struct table t)
+{
+	uint64_t flags = field(t, 112, 4), dsdt = field(t, 140, 8);
+
+	info->smi_command = (uint16_t)field(t, 48, 4);
+	info->acpi_enable = (uint8_t)field(t, 52, 1);
+	info->pm1a_control = fadt_port(t, 64, 172);
+	info->pm1b_control = fadt_port(t, 68, 184);
+	info->pm_timer = fadt_port(t, 76, 208);
+	info->pm_timer_32 = flags >> 8 & 1;
+	info->reset = generic_address(t, 116);
+	info->reset_value = (uint8_t)field(t, 128, 1);
+	info->reset_valid = flags >> 10 & 1 && info->reset.address;
+	parse_dsdt(info, table_at(dsdt ? dsdt : field(t, 40, 4)));
+}
+
+/* PCI firmware specification 3.3, table 4-2 */
+static void parse_mcfg(struct acpi_info *info, struct table t)
+{
+	for (uint32_t at = 44; at + 16 <= t.bytes && info->ecams < ACPI_ECAMS; at += 16)
+		info->ecam[info->ecams++] = (struct acpi_ecam){
+			.base = field(t, at, 8),
+			.segment = (uint16_t)field(t, at + 8, 2),
+			.first_bus = (uint8_t)field(t, at + 10, 1),
+			.last_bus = (uint8_t)field(t, at + 11, 1),
+		};
+}
+
+static void parse_table(struct acpi_info *info, struct table t)
+{
+	if (!t.bytes)
+		return;
+	if (same(t.data, "APIC", 4))
+		parse_madt(info, t);
+	else if (same(t.data, "FACP", 4))
+		parse_fadt(info, t);
+	else if (same(t.data, "MCFG", 4))
+		parse_mcfg(info, t);
+	else if (same(t.data, "HPET", 4))
+		info->hpet_address = generic_address(t, 40).address;
+}
+
+static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, unsigned pointer)
+{
+	struct table root = table_at(pa);
+
+	if (!root.bytes || !same(root.data, name, 4))
+		return false;
+	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++)
+		parse_table(info, table_at(field(root, HEADER + i * pointer, pointer)));
+	return true;
+}
+
+/* ACPI 6.5, 5.2.5.3 */
+static bool rsdp_valid(struct table t)
+{
+	if (t.bytes < RSDP_1_BYTES || !same(t.data, "RSD PTR ", 8))
+		return false;
+	return checksum(t.data, RSDP_1_BYTES);
+}
+
+/* The RSDP is on a 16-byte boundary of the EBDA's first KiB or of the BIOS. */
+static struct table rsdp_search(uint64_t from, uint32_t bytes)
+{
+	const uint8_t *data = phys_map(from, bytes);
+	struct table t;
+
+	for (uint32_t at = 0; data && at + RSDP_2_BYTES <= bytes; at += 16) {
+		t = (struct table){data + at, RSDP_2_BYTES};
+		if (rsdp_valid(t))
+			return t;
+	}
+	return (struct table){0};
+}
+
+static struct table rsdp_find(const void *rsdp, size_t bytes)
+{
+	struct table t = {rsdp, (uint32_t)bytes};
+	const uint8_t *ebda;
+
+	if (rsdp && bytes <= UINT32_MAX && rsdp_valid(t))
+		return t;
+	ebda = phys_map(0x40e, 2);
+	if (ebda) {
+		t = rsdp_search((uint64_t)(ebda[0] | ebda[1] << 8) << 4, 1024);
+		if (t.bytes)
+			return t;
+	}
+	return rsdp_search(0xe0000, 0x20000);
+}
+
+bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
+{
+	struct table t = rsdp_find(rsdp, bytes);
+	bool extended;
+
+	*info = (struct acpi_info){.lapic_address = 0xfee00000};
+	if (!t.bytes)
+		return false;
+	info->found = true;
+	extended = field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES &&
+		   checksum(t.data, RSDP_2_BYTES);
+	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))
+		parse_root(info, field(t, 16, 4), "RSDT", 4);
+	return true;
+}

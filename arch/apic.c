@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/apic.h"
+
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/msr.h"
+#include "arch/paging.h"
+#include "arch/tsc.h"
+#include "kernel/log.h"
+
+/* Register offsets (SDM table 11-1). */
+#define REG_ID            0x020u
+#define REG_TPR           0x080u
+#define REG_EOI           0x0b0u
+#define REG_SVR           0x0f0u
+#define REG_ESR           0x280u
+#define REG_ICR           0x300u
+#define REG_ICR_HIGH      0x310u
+#define REG_LVT_TIMER     0x320u
+#define REG_LVT_PERF      0x340u
+#define REG_LVT_LINT0     0x350u
+#define REG_LVT_LINT1     0x360u
+#define REG_LVT_ERROR     0x370u
+#define REG_INITIAL_COUNT 0x380u
+#define REG_CURRENT_COUNT 0x390u
+#define REG_DIVIDE        0x3e0u
+
+#define SVR_ENABLE         0x100u
+#define LVT_MASKED         0x10000u
+#define LVT_NMI            0x400u
+#define LVT_TIMER_DEADLINE 0x40000u
+#define DIVIDE_BY_1        0xbu
+#define ICR_NMI            0x0400u
+#define ICR_INIT           0x0500u
+#define ICR_STARTUP        0x0600u
+#define ICR_BUSY           0x1000u
+#define ICR_ASSERT         0x4000u
+#define ICR_BUSY_LOOPS     1000000u
+
+#define CPUID_APIC         (1u << 9)  /* leaf 1, EDX */
+#define CPUID_X2APIC       (1u << 21) /* leaf 1, ECX */
+#define CPUID_TSC_DEADLINE (1u << 24)
+
+#define MEASURE_NS 2000000u
+
+static bool x2apic, deadline_mode;
+static volatile uint8_t *page;
+static uint64_t counts_per_tick; /* of the timer, per TSC tick, 32.32 */
+
+static uint32_t read(uint32_t reg)
+{
+	if (x2apic)
+		return (uint32_t)cpu_rdmsr(MSR_X2APIC + (reg >> 4));
+	return mmio_read32(page + reg);
+}
+
+static void write(uint32_t reg, uint32_t value)
+{
+	if (x2apic)
+		cpu_wrmsr(MSR_X2APIC + (reg >> 4), value);
+	else
+		mmio_write32(page + reg, value);
+}
+
+static void switch_on(void)
+{
+	uint64_t base = cpu_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+
+	cpu_wrmsr(MSR_APIC_BASE, base); /* from off to x2APIC it goes in two steps */
+	if (x2apic)
+		cpu_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+}
+
+static void measure_timer(void)
+{
+	uint64_t start, ticks;
+	uint32_t count;
+
+	write(REG_LVT_TIMER, LVT_MASKED);
+	write(REG_DIVIDE, DIVIDE_BY_1);
+	write(REG_INITIAL_COUNT, UINT32_MAX);
+	start = cpu_rdtsc();
+	count = read(REG_CURRENT_COUNT);
+	tsc_delay_ns(MEASURE_NS);
+	count -= read(REG_CURRENT_COUNT);
+	ticks = cpu_rdtsc() - start;
+	write(REG_INITIAL_COUNT, 0);
+	counts_per_tick = ((uint64_t)count << 32) / ticks;
+}
+
+bool apic_setup(void)
+{
+	struct cpu_cpuid leaf = cpu_cpuid(1, 0);
+
+	if (!(leaf.edx & CPUID_APIC))
+		return false;
+	x2apic = leaf.ecx & CPUID_X2APIC;
+	deadline_mode = leaf.ecx & CPUID_TSC_DEADLINE;
+	if (!x2apic) {
+		page = mmio_map(cpu_rdmsr(MSR_APIC_BASE) & 0xffffffffff000u, 4096);
+		if (!page)
+			return false;
+	}
+	switch_on();
+	write(REG_SVR, SVR_ENABLE | 0xff);
+	if (!deadline_mode)
+		measure_timer();
+	log_print("apic: %s, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
+		  deadline_mode ? "TSC deadline" : "count");
+	return deadline_mode || counts_per_tick;
+}
+
+void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_vector)
+{
+	switch_on();
+	write(REG_SVR, SVR_ENABLE | spurious_vector);
+	write(REG_TPR, 0);
+	write(REG_LVT_PERF, LVT_MASKED);
+	write(REG_LVT_LINT0, LVT_MASKED); /* the PIC */
+	write(REG_LVT_LINT1, LVT_NMI);
+	write(REG_LVT_ERROR, error_vector);
+	write(REG_DIVIDE, DIVIDE_BY_1);
+	write(REG_LVT_TIMER, timer_vector | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
+	/* The xAPIC's store is not ordered before a later WRMSR (SDM 11.5.4.1). */
+	__asm__ volatile("mfence" ::: "memory");
+	apic_timer_stop();
+	apic_error();
+}
+
+uint32_t apic_id(void)
+{
+	uint32_t id = read(REG_ID);
+
+	return x2apic ? id : id >> 24;
+}
+
+void apic_eoi(void)
+{
+	write(REG_EOI, 0);
+}
+
+void apic_timer_set(uint64_t tsc)
+{
+	uint64_t now, count = 1;
+
+	if (deadline_mode) {
+		cpu_wrmsr(MSR_TSC_DEADLINE, tsc);
+		return;
+	}
+	now = cpu_rdtsc();
+	if (tsc > now)
+		count += (uint64_t)((unsigned __int128)(tsc - now) * counts_per_tick >> 32);
+	write(REG_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
+}
+
+void apic_timer_stop(void)
+{
+	if (deadline_mode)
+		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
+	else
+		write(REG_INITIAL_COUNT, 0);
+}
+
+static void send(uint32_t dest, uint32_t command)
+{
+	if (x2apic) {
+		/* Not a serializing write: what the other CPU shall see goes first. */
+		__asm__ volatile("mfence; lfence" ::: "memory");
+		cpu_wrmsr(MSR_X2APIC + (REG_ICR >> 4), (uint64_t)dest << 32 | command);
+		return;
+	}
+	for (unsigned i = 0; i < ICR_BUSY_LOOPS && read(REG_ICR) & ICR_BUSY; i++)
+		cpu_pause();
+	write(REG_ICR_HIGH, dest << 24);
+	write(REG_ICR, command);
+}
+
+void apic_send(uint32_t dest, uint8_t vector)
+{
+	send(dest, ICR_ASSERT | (vector == APIC_NMI ? ICR_NMI : vector));
+}
+
+void apic_send_init(uint32_t dest)
+{
+	send(dest, ICR_ASSERT | ICR_INIT);
+}
+
+void apic_send_startup(uint32_t dest, uint8_t page_number)
+{
+	send(dest, ICR_ASSERT | ICR_STARTUP | page_number);
+}
+
+uint32_t apic_error(void)
+{
+	write(REG_ESR, 0); /* latches what came since the last write */
+	return read(REG_ESR);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/ioapic.h"
+
+#include <stddef.h>
+
+#include "arch/acpi.h"
+#include "arch/cpu.h"
+#include "arch/paging.h"
+#include "kernel/log.h"
+
+/* 82093AA data sheet, chapter 3 */
+#define SELECT       0x00u
+#define WINDOW       0x10u
+#define REG_VERSION  0x01u
+#define REG_TABLE    0x10u
+#define PIN_LOW      0x2000u /* active low */
+#define PIN_LEVEL    0x8000u
+#define PIN_MASKED   0x10000u
+
+struct ioapic {
+	volatile uint8_t *page;
+	uint32_t gsi_base, pins;
+};
+
+static struct ioapic ioapic[ACPI_IOAPICS];
+static unsigned ioapics;
+
+static uint32_t read(const struct ioapic *io, uint32_t reg)
+{
+	mmio_write32(io->page + SELECT, reg);
+	return mmio_read32(io->page + WINDOW);
+}
+
+static void write(const struct ioapic *io, uint32_t reg, uint32_t value)
+{
+	mmio_write32(io->page + SELECT, reg);
+	mmio_write32(io->page + WINDOW, value);
+}
+
+static const struct ioapic *find(uint32_t gsi)
+{
+	for (unsigned i = 0; i < ioapics; i++)
+		if (gsi - ioapic[i].gsi_base < ioapic[i].pins)
+			return &ioapic[i];
+	return NULL;
+}
+
+void ioapic_setup(void)
+{
+	for (unsigned i = 0; i < acpi.ioapics; i++) {
+		struct ioapic *io = &ioapic[ioapics];
+
+		io->page = mmio_map(acpi.ioapic[i].address, 4096);
+		if (!io->page)
+			continue;
+		io->gsi_base = acpi.ioapic[i].gsi_base;
+		io->pins = (read(io, REG_VERSION) >> 16 & 0xff) + 1;
+		for (uint32_t pin = 0; pin < io->pins; pin++)
+			write(io, REG_TABLE + 2 * pin, PIN_MASKED);
+		log_print("ioapic: %u at %x, GSI %u to %u\n", acpi.ioapic[i].id,
+			  acpi.ioapic[i].address, io->gsi_base, io->gsi_base + io->pins - 1);
+		ioapics++;
+	}
+}
+
+struct ioapic_line ioapic_isa_line(uint8_t irq)
+{
+	for (unsigned i = 0; i < acpi.overrides; i++) {
+		const struct acpi_override *o = &acpi.override[i];
+
+		if (o->irq == irq)
+			return (struct ioapic_line){o->gsi, o->active_low, o->level};
+	}
+	return (struct ioapic_line){.gsi = irq};
+}
+
+bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)
+{
+	const struct ioapic *io = find(line->gsi);
+	uint32_t reg;
+
+	if (!io)
+		return false;
+	reg = REG_TABLE + 2 * (line->gsi - io->gsi_base);
+	write(io, reg, PIN_MASKED);
+	write(io, reg + 1, apic_id << 24);
+	write(io, reg,
+	      PIN_MASKED | vector | (line->active_low ? PIN_LOW : 0) |
+		      (line->level ? PIN_LEVEL : 0));
+	return true;
+}
+
+void ioapic_mask(uint32_t gsi, bool masked)
+{
+	const struct ioapic *io = find(gsi);
+	uint32_t reg, value;
+
+	if (!io)
+		return;
+	reg = REG_TABLE + 2 * (gsi - io->gsi_base);
+	value = read(io, reg);
+	write(io, reg, masked ? value | PIN_MASKED : value & ~PIN_MASKED);
+}
+
+/* 8259A data sheet: ICW1-4, then all lines masked. */
+void pic_disable(void)
+{
+	static const struct {
+		uint8_t port, value;
+	} sequence[] = {
+		{0x20, 0x11}, {0xa0, 0x11}, {0x21, PIC_VECTOR}, {0xa1, PIC_VECTOR + 8}, {0x21, 4},
+		{0xa1, 2},    {0x21, 1},    {0xa1, 1},          {0x21, 0xff},           {0xa1, 0xff},
+	};
+
+	for (unsigned i = 0; i < sizeof(sequence) / sizeof(*sequence); i++)
+		port_out8(sequence[i].port, sequence[i].value);
+}

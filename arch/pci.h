@@ -26,14 +26,15 @@
 #define PCI_CAP_MSI  0x05u
 #define PCI_CAP_MSIX 0x11u
 
+#define PCI_CLASS_MEMORY 0x05u
 #define PCI_CLASS_BRIDGE 0x06u
 #define PCI_CLASS_SYSTEM 0x08u
 
 /* Maps the ECAM of segment 0, if the firmware tells of one. */
 void pci_setup(void);
 
-/* Offsets up to 0xff, beyond it (to 0xfff) where there is an ECAM for the bus;
- * aligned to bytes (1, 2, 4). Reads of what is not there give all ones. */
+/* bytes: 1, 2 or 4; offset a multiple of it. Reads of what is not there give
+ * all ones. Beyond 0xff only reads, and only where there is an ECAM. */
 uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes);
 void pci_write(uint16_t bdf, unsigned offset, unsigned bytes, uint32_t value);
 
@@ -42,21 +43,25 @@ unsigned pci_find_capability(uint16_t bdf, uint8_t id);
 
 struct pci_function {
 	struct sampo_device_info info;
-	uint32_t bar_value[6];    /* the BAR registers as firmware left them */
+	bool endpoint;             /* one that a driver can use; else only ids are known */
 	uint8_t msi_cap, msix_cap; /* offsets, 0: none */
-	uint64_t msix_table;      /* bus address of the MSI-X table */
-	uint64_t msix_pba;
+	uint32_t bar_value[6];     /* the BAR registers as firmware left them */
+	uint64_t msix_table;       /* its bus address */
 };
 
 /* Fills in *f; false: nothing answers at bdf. */
 bool pci_probe(uint16_t bdf, struct pci_function *f);
-/* Calls found() for each function of the machine until it returns false. */
+/* Calls found() for each endpoint of the machine until it returns false. */
 void pci_scan(bool (*found)(const struct pci_function *f));
 
-/* Point vector `index` at a CPU and enable it; MSI has index 0 only. */
-void pci_msi_set(const struct pci_function *f, uint64_t address, uint32_t data);
+void pci_restore_bars(const struct pci_function *f);
+void pci_command(const struct pci_function *f, uint32_t clear, uint32_t set);
+
+/* Point an interrupt at a CPU and enable it. MSI has one; MSI-X as many as
+ * info.msix. False: the table cannot be mapped. */
+void pci_msi_set(const struct pci_function *f, uint32_t address, uint32_t data);
 void pci_msi_off(const struct pci_function *f);
-bool pci_msix_set(const struct pci_function *f, unsigned index, uint64_t address, uint32_t data);
+bool pci_msix_set(const struct pci_function *f, unsigned index, uint32_t address, uint32_t data);
 void pci_msix_mask(const struct pci_function *f, unsigned index);
 void pci_msix_off(const struct pci_function *f);
 

@@ -21,14 +21,18 @@ struct event;
 #define VECTOR_ERROR     0xfeu
 #define VECTOR_SPURIOUS  0xffu
 
-/* index: MSI-X vector, 0 for MSI, SAMPO_IRQ_INTX for the pin. Returns a SAMPO_* status. */
-int irq_bind(struct device *device, unsigned index, struct event *event);
-int irq_ack(struct device *device, unsigned index);
-int irq_unbind(struct device *device, unsigned index);
-void irq_unbind_device(struct device *device);
-void irq_unbind_event(struct event *event); /* before an event goes away */
+/*
+ * index: MSI-X vector, 0 for MSI, SAMPO_IRQ_INTX for the pin. All return a
+ * SAMPO_* status: ENODEV (no such interrupt), EEXIST (bound already), ENOMEM
+ * (no vector left), EINVAL (not bound).
+ */
+int64_t irq_bind(struct device *device, uint64_t index, struct event *event);
+int64_t irq_ack(struct device *device, uint64_t index);
+int64_t irq_unbind(struct device *device, uint64_t index);
+/* A binding holds no reference to its event: events call this when they go. */
+void irq_unbind_event(const struct event *event);
 
-/* From the interrupt window, for vectors FIRST..LAST. Sends no EOI: the caller does. */
+/* A vector FIRST..LAST has come. Sends no EOI: the caller does, afterwards. */
 void irq_handle(uint8_t vector);
 
 #endif

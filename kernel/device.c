@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/device.h"
+
+#include "kernel/log.h"
+
+#define COMMAND_SAFE   0x0157u /* I/O, memory, master, MWI, parity and SERR enable */
+#define COMMAND_DECODE (PCI_COMMAND_IO | PCI_COMMAND_MEMORY)
+#define CACHE_LINE     0x0cu
+#define LATENCY        0x0du
+#define PM_CONTROL     4u /* in the power management capability, 2 bytes */
+#define PAGE           4096u
+
+struct device device_table[SAMPO_BOOT_DEVICES];
+unsigned device_count;
+
+static bool found(const struct pci_function *f)
+{
+	struct device *d = &device_table[device_count];
+	const struct sampo_device_info *i = &f->info;
+
+	if (device_count == SAMPO_BOOT_DEVICES) {
+		log_print("pci: more than %u devices, the rest is ignored\n", SAMPO_BOOT_DEVICES);
+		return false;
+	}
+	object_init(&d->object, SAMPO_T_DEVICE); /* the table's reference stays for ever */
+	d->pci = *f;
+	d->pm_cap = (uint8_t)pci_find_capability(i->bdf, PCI_CAP_PM);
+	device_count++;
+	pci_command(f, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_OFF);
+	if (f->msi_cap)
+		pci_msi_off(f);
+	if (f->msix_cap)
+		pci_msix_off(f);
+	log_print("pci: %02x:%02x.%x %04x:%04x class %06x irq %u, %u MSI, %u MSI-X\n", i->bdf >> 8,
+		  i->bdf >> 3 & 31, i->bdf & 7, i->vendor, i->device, i->class_code, i->irq_line,
+		  i->msi, i->msix);
+	return true;
+}
+
+void device_setup(void)
+{
+	pci_scan(found);
+}
+
+static bool valid_access(uint64_t offset, uint64_t bytes)
+{
+	return (bytes == 1 || bytes == 2 || bytes == 4) && offset < 0x1000 && !(offset % bytes);
+}
+
+int64_t device_config_read(struct device *device, uint64_t offset, uint64_t bytes, uint32_t *value)
+{
+	if (!valid_access(offset, bytes))
+		return SAMPO_EINVAL;
+	*value = pci_read(device->pci.info.bdf, (unsigned)offset, (unsigned)bytes);
+	return SAMPO_OK;
+}
+
+/*
+ * A device that was reset or asleep may have lost its BARs: they are set anew
+ * before it answers at addresses again, so it never does at wrong ones.
+ */
+static void write_command(struct device *device, uint32_t value, uint32_t mask)
+{
+	mask &= COMMAND_SAFE;
+	value &= mask;
+	if (value & COMMAND_DECODE) {
+		pci_command(&device->pci, COMMAND_DECODE, 0);
+		pci_restore_bars(&device->pci);
+	}
+	pci_command(&device->pci, mask, value);
+}
+
+/* The bytes that a domain may write, beside the command register. */
+static bool writable(const struct device *device, unsigned offset)
+{
+	switch (offset) {
+	case PCI_STATUS:
+	case PCI_STATUS + 1:
+	case CACHE_LINE:
+	case LATENCY:
+	case PCI_INTERRUPT_LINE:
+		return true;
+	default:
+		return device->pm_cap && offset - device->pm_cap - PM_CONTROL < 2;
+	}
+}
+
+int64_t device_config_write(struct device *device, uint64_t offset, uint64_t bytes, uint32_t value)
+{
+	unsigned shift = 8 * (offset & 1);
+
+	if (!valid_access(offset, bytes))
+		return SAMPO_EINVAL;
+	if ((offset & ~1ull) == PCI_COMMAND)
+		write_command(device, value << shift, (UINT32_MAX >> (32 - 8 * bytes)) << shift);
+	for (unsigned i = 0; i < bytes; i++)
+		if (writable(device, (unsigned)offset + i))
+			pci_write(device->pci.info.bdf, (unsigned)offset + i, 1,
+				  value >> 8 * i & 0xff);
+	return SAMPO_OK;
+}
+
+bool device_bar_allowed(const struct device *device, uint64_t pa)
+{
+	const struct pci_function *f = &device->pci;
+
+	pa &= ~(uint64_t)(PAGE - 1);
+	return !f->info.msix || pa + PAGE <= f->msix_table ||
+	       pa >= f->msix_table + f->info.msix * 16u;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/irq.h"
+
+#include <stddef.h>
+
+#include "arch/apic.h"
+#include "arch/ioapic.h"
+#include "kernel/abi.h"
+#include "kernel/device.h"
+#include "kernel/event.h"
+#include "kernel/log.h"
+
+#define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
+#define BINDINGS     (VECTORS + 32u) /* a few pins may share a line */
+#define PCI_ISA_IRQS 16u
+
+/* One interrupt of a device, bound to an event. */
+struct irq {
+	struct device *device; /* NULL: free */
+	struct event *event;   /* no reference: unbound when it is freed */
+	struct irq *next_of_device;
+	struct irq *next_of_line; /* others at the same vector: shared pins */
+	struct line *line;
+	uint16_t index;
+	bool waiting; /* pin: delivered, not acknowledged */
+};
+
+/* What a vector stands for. */
+struct line {
+	struct irq *first; /* NULL: the vector is free */
+	uint32_t gsi;      /* of pins */
+	bool is_pin;
+};
+
+static struct irq irqs[BINDINGS];
+static struct line lines[VECTORS];
+
+static uint8_t vector_of(const struct line *line)
+{
+	return (uint8_t)(IRQ_VECTOR_FIRST + (line - lines));
+}
+
+static struct irq *find(const struct device *device, uint64_t index)
+{
+	struct irq *irq = device->irqs;
+
+	while (irq && irq->index != index)
+		irq = irq->next_of_device;
+	return irq;
+}
+
+/* Firmware's wiring; PCI pins are active low unless it says otherwise. */
+static struct ioapic_line wiring(const struct device *device)
+{
+	uint8_t irq = device->pci.info.irq_line;
+	struct ioapic_line line = {.gsi = irq, .active_low = true, .level = true};
+
+	if (irq < PCI_ISA_IRQS) {
+		struct ioapic_line isa = ioapic_isa_line(irq);
+
+		line.gsi = isa.gsi;
+		if (isa.level)
+			line = isa;
+	}
+	return line;
+}
+
+static struct line *free_line(void)
+{
+	for (struct line *line = lines; line < lines + VECTORS; line++)
+		if (!line->first)
+			return line;
+	return NULL;
+}
+
+static struct line *pin_line(uint32_t gsi)
+{
+	for (struct line *line = lines; line < lines + VECTORS; line++)
+		if (line->first && line->is_pin && line->gsi == gsi)
+			return line;
+	return NULL;
+}
+
+static int64_t route_pin(struct device *device, struct line **line)
+{
+	struct ioapic_line wire = wiring(device);
+
+	if (!device->pci.info.irq_pin)
+		return SAMPO_ENODEV;
+	*line = pin_line(wire.gsi);
+	if (*line)
+		return SAMPO_OK;
+	*line = free_line();
+	if (!*line)
+		return SAMPO_ENOMEM;
+	if (!ioapic_route(&wire, vector_of(*line), apic_id()))
+		return SAMPO_ENODEV;
+	(*line)->is_pin = true;
+	(*line)->gsi = wire.gsi;
+	return SAMPO_OK;
+}
+
+static int64_t route_message(struct device *device, unsigned index, struct line **line)
+{
+	const struct pci_function *f = &device->pci;
+	uint32_t address = 0xfee00000u | apic_id() << 12;
+
+	if (index >= (f->info.msix ? f->info.msix : f->info.msi))
+		return SAMPO_ENODEV;
+	*line = free_line();
+	if (!*line)
+		return SAMPO_ENOMEM;
+	(*line)->is_pin = false;
+	if (!f->info.msix)
+		pci_msi_set(f, address, vector_of(*line));
+	else if (!pci_msix_set(f, index, address, vector_of(*line)))
+		return SAMPO_ENOMEM;
+	return SAMPO_OK;
+}
+
+static struct irq *free_irq(void)
+{
+	for (struct irq *irq = irqs; irq < irqs + BINDINGS; irq++)
+		if (!irq->device)
+			return irq;
+	return NULL;
+}
+
+int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
+{
+	struct irq *irq = free_irq();
+	struct line *line;
+	int64_t status;
+
+	if (find(device, index))
+		return SAMPO_EEXIST;
+	if (!irq)
+		return SAMPO_ENOMEM;
+	if (index == SAMPO_IRQ_INTX)
+		status = route_pin(device, &line);
+	else
+		status = index > UINT16_MAX ? SAMPO_ENODEV
+					    : route_message(device, (unsigned)index, &line);
+	if (status)
+		return status;
+	*irq = (struct irq){
+		.device = device,
+		.event = event,
+		.next_of_device = device->irqs,
+		.next_of_line = line->first,
+		.line = line,
+		.index = (uint16_t)index,
+	};
+	device->irqs = line->first = irq;
+	if (line->is_pin) {
+		pci_command(&device->pci, PCI_COMMAND_INTX_OFF, 0);
+		if (!irq->next_of_line)
+			ioapic_mask(line->gsi, false);
+	}
+	return SAMPO_OK;
+}
+
+void irq_handle(uint8_t vector)
+{
+	struct line *line = &lines[vector - IRQ_VECTOR_FIRST];
+
+	if (!line->first)
+		return; /* unbound while it was on its way */
+	if (line->is_pin)
+		ioapic_mask(line->gsi, true);
+	for (struct irq *irq = line->first; irq; irq = irq->next_of_line) {
+		irq->waiting = line->is_pin;
+		event_raise(irq->event);
+	}
+}
+
+static void unmask_if_quiet(const struct line *line)
+{
+	for (const struct irq *irq = line->first; irq; irq = irq->next_of_line)
+		if (irq->waiting)
+			return;
+	ioapic_mask(line->gsi, false);
+}
+
+int64_t irq_ack(struct device *device, uint64_t index)
+{
+	struct irq *irq = find(device, index);
+
+	if (!irq)
+		return SAMPO_EINVAL;
+	if (irq->waiting) {
+		irq->waiting = false;
+		unmask_if_quiet(irq->line);
+	}
+	return SAMPO_OK;
+}
+
+static void silence(struct device *device, const struct irq *irq)
+{
+	if (irq->line->is_pin)
+		pci_command(&device->pci, 0, PCI_COMMAND_INTX_OFF);
+	else if (device->pci.info.msix)
+		pci_msix_mask(&device->pci, irq->index);
+	else
+		pci_msi_off(&device->pci);
+}
+
+int64_t irq_unbind(struct device *device, uint64_t index)
+{
+	struct irq *irq = find(device, index), **at;
+	struct line *line;
+
+	if (!irq)
+		return SAMPO_EINVAL;
+	line = irq->line;
+	silence(device, irq);
+	for (at = &device->irqs; *at != irq; at = &(*at)->next_of_device)
+		;
+	*at = irq->next_of_device;
+	for (at = &line->first; *at != irq; at = &(*at)->next_of_line)
+		;
+	*at = irq->next_of_line;
+	irq->device = NULL;
+	if (line->is_pin && line->first)
+		unmask_if_quiet(line);
+	else if (line->is_pin)
+		ioapic_mask(line->gsi, true);
+	return SAMPO_OK;
+}
+
+void irq_unbind_event(const struct event *event)
+{
+	for (struct irq *irq = irqs; irq < irqs + BINDINGS; irq++)
+		if (irq->device && irq->event == event)
+			irq_unbind(irq->device, irq->index);
+}

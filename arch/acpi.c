@@ -292,8 +292,8 @@ bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
 	if (!t.bytes)
 		return false;
 	info->found = true;
-	extended = field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES &&
-		   checksum(t.data, RSDP_2_BYTES);
+	extended =
+		field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES && checksum(t.data, RSDP_2_BYTES);
 	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))
 		parse_root(info, field(t, 16, 4), "RSDT", 4);
 	return true;

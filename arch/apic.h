@@ -29,6 +29,6 @@ void apic_timer_stop(void);
 void apic_send(uint32_t dest, uint8_t vector);
 void apic_send_init(uint32_t dest);
 void apic_send_startup(uint32_t dest, uint8_t page_number); /* starts at page_number << 12 */
-uint32_t apic_error(void);                           /* read and clear the ESR */
+uint32_t apic_error(void);                                  /* read and clear the ESR */
 
 #endif

@@ -175,13 +175,19 @@ static inline uint32_t mmio_read32(const volatile void *address)
 {
 	uint32_t value;
 
-	__asm__ volatile("movl %1, %0" : "=a"(value) : "m"(*(const volatile uint32_t *)address) : "memory");
+	__asm__ volatile("movl %1, %0"
+			 : "=a"(value)
+			 : "m"(*(const volatile uint32_t *)address)
+			 : "memory");
 	return value;
 }
 
 static inline void mmio_write32(volatile void *address, uint32_t value)
 {
-	__asm__ volatile("movl %1, %0" : "=m"(*(volatile uint32_t *)address) : "a"(value) : "memory");
+	__asm__ volatile("movl %1, %0"
+			 : "=m"(*(volatile uint32_t *)address)
+			 : "a"(value)
+			 : "memory");
 }
 
 #endif

@@ -9,13 +9,13 @@
 #include "kernel/log.h"
 
 /* 82093AA data sheet, chapter 3 */
-#define SELECT       0x00u
-#define WINDOW       0x10u
-#define REG_VERSION  0x01u
-#define REG_TABLE    0x10u
-#define PIN_LOW      0x2000u /* active low */
-#define PIN_LEVEL    0x8000u
-#define PIN_MASKED   0x10000u
+#define SELECT      0x00u
+#define WINDOW      0x10u
+#define REG_VERSION 0x01u
+#define REG_TABLE   0x10u
+#define PIN_LOW     0x2000u /* active low */
+#define PIN_LEVEL   0x8000u
+#define PIN_MASKED  0x10000u
 
 struct ioapic {
 	volatile uint8_t *page;
@@ -108,8 +108,9 @@ void pic_disable(void)
 	static const struct {
 		uint8_t port, value;
 	} sequence[] = {
-		{0x20, 0x11}, {0xa0, 0x11}, {0x21, PIC_VECTOR}, {0xa1, PIC_VECTOR + 8}, {0x21, 4},
-		{0xa1, 2},    {0x21, 1},    {0xa1, 1},          {0x21, 0xff},           {0xa1, 0xff},
+		{0x20, 0x11}, {0xa0, 0x11}, {0x21, PIC_VECTOR}, {0xa1, PIC_VECTOR + 8},
+		{0x21, 4},    {0xa1, 2},    {0x21, 1},          {0xa1, 1},
+		{0x21, 0xff}, {0xa1, 0xff},
 	};
 
 	for (unsigned i = 0; i < sizeof(sequence) / sizeof(*sequence); i++)

@@ -29,10 +29,10 @@ enum {
 
 #define VERSION (0x14u | (VLAPIC_LVTS - 1) << 16)
 
-#define SVR_ENABLE    0x100u
-#define SVR_VALID     0x1ffu
-#define LVT_MASKED    0x10000u
-#define LVT_READ_ONLY 0x5000u /* delivery status and remote IRR: never set here */
+#define SVR_ENABLE     0x100u
+#define SVR_VALID      0x1ffu
+#define LVT_MASKED     0x10000u
+#define LVT_READ_ONLY  0x5000u /* delivery status and remote IRR: never set here */
 #define TIMER_MODE     0x60000u
 #define TIMER_PERIODIC 0x20000u
 #define TIMER_DEADLINE 0x40000u
@@ -181,8 +181,7 @@ static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 			raise_error(v, ESR_SEND_ILLEGAL);
 			return 0;
 		}
-		if (m.shorthand != VLAPIC_SELF &&
-		    (m.shorthand || m.logical || m.dest != v->id))
+		if (m.shorthand != VLAPIC_SELF && (m.shorthand || m.logical || m.dest != v->id))
 			break;
 		vlapic_accept(v, m.vector, false);
 		return 0;
@@ -416,11 +415,11 @@ static void enter_x2apic(struct vlapic *v)
 static int write_base(struct vlapic *v, uint64_t value)
 {
 	uint64_t old = v->apic_base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
-	uint64_t new = value & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	uint64_t new = value &(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 
 	if (value & v->base_reserved || new == APIC_BASE_X2APIC)
 		return -1;
-	if (new > APIC_BASE_ENABLE ? !old : new && old > APIC_BASE_ENABLE)
+	if (new > APIC_BASE_ENABLE ? !old : new &&old > APIC_BASE_ENABLE)
 		return -1; /* disabled to x2APIC, or back from there to xAPIC */
 	v->apic_base = value;
 	if (old == new)

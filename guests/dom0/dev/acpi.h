@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ACPI fixed hardware (PM1 event and control blocks, PM timer, GPE0), the
- * reset ports (0xcf9, the keyboard controller's 0x64) and the ACPI tables.
+ * reset control register at port 0xcf9, and the ACPI tables.
  */
 #ifndef DOM0_DEV_ACPI_H
 #define DOM0_DEV_ACPI_H
@@ -25,10 +25,12 @@ struct acpi_state {
 	uint8_t gpe_status[2], gpe_enable[2];
 	uint8_t sci;           /* level of the line */
 	uint8_t reset_control; /* port 0xcf9 */
-	/* The keyboard controller without keyboard and mouse. */
-	uint8_t kbc_command;   /* the command that waits for its data byte */
+	/* The keyboard controller (i8042.h). */
+	uint8_t kbc_command; /* the command that waits for its data byte */
 	uint8_t kbc_mode;
 	uint8_t kbc_output, kbc_full;
+	uint8_t port92;
+	uint8_t pad[7];
 };
 
 int acpi_init(struct vm *vm); /* platform.h says what these do */
@@ -37,6 +39,9 @@ int acpi_resume(struct vm *vm);
 
 /* The power button is pressed: the guest is asked to shut down. */
 void acpi_power_button(struct vm *vm);
+
+/* A write to the reset control register, which lies among PCI's ports. */
+void acpi_reset_control(struct vm *vm, uint8_t value);
 
 /* Writes the tables into the guest's RAM; returns the address of the RSDP
  * (ACPI_TABLES), or 0 if the guest's RAM ends below them. */

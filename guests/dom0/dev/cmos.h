@@ -8,16 +8,15 @@
 struct vm;
 
 struct cmos_state {
-	/* The guest's clock is the wall clock plus this (it may set it), or
-	 * stands at frozen_ns while the guest has it stopped. */
+	/* The guest's clock is the wall clock plus this; the guest may set
+	 * it. While it has the clock stopped, reg[] holds date and time. */
 	int64_t offset_ns;
-	int64_t frozen_ns;
-	uint64_t periodic_done; /* interrupts of the present rate that are past */
-	int64_t update_done;    /* second up to which updates are reported */
+	int64_t seconds_done;  /* second up to which updates were reported */
+	uint64_t periods_done; /* the same for periodic interrupts */
 	uint8_t index;
-	uint8_t line;
+	uint8_t line; /* level of the interrupt line */
 	uint8_t pad[6];
-	uint8_t reg[128]; /* A-D and memory; the time is computed */
+	uint8_t reg[128];
 };
 
 int cmos_init(struct vm *vm); /* platform.h says what these do */

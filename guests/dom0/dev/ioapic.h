@@ -23,6 +23,7 @@ void ioapic_reset(struct vm *vm);
 int ioapic_resume(struct vm *vm);
 
 void ioapic_set(struct vm *vm, unsigned pin, bool level);
+bool ioapic_masked(struct vm *vm, unsigned pin);
 /* A CPU ended a level-triggered interrupt (the kernel's EOI exit). */
 void ioapic_eoi(struct vm *vm, uint8_t vector);
 

@@ -41,7 +41,6 @@ struct pci_function {
 	uint8_t cap_end;      /* where the next capability goes */
 	uint8_t intx;         /* the device asserts its pin */
 	uint8_t pad[3];
-	uint32_t msix_table, msix_pba; /* offsets in the BAR */
 	uint32_t msix_vectors;
 	uint32_t msix_pending; /* bit for each vector */
 	uint32_t bar_size[PCI_BARS];  /* 0: none */
@@ -106,6 +105,9 @@ void pci_enable_bars(struct vm *vm, unsigned slot);
  * bar_moved from PCI_NO_BASE for every BAR that is decoded. */
 void pci_resume_function(struct vm *vm, unsigned slot,
 			 const struct pci_ops *ops, uint32_t instance);
+
+/* Takes the function off the bus. */
+void pci_remove_function(struct vm *vm, unsigned slot);
 
 /* The function's configuration space, 256 bytes; and which bits of it the
  * guest may write. */

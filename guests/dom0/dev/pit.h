@@ -3,6 +3,7 @@
 #ifndef DOM0_DEV_PIT_H
 #define DOM0_DEV_PIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm;
@@ -34,5 +35,12 @@ struct pit_state {
 int pit_init(struct vm *vm); /* platform.h says what these do */
 void pit_reset(struct vm *vm);
 int pit_resume(struct vm *vm);
+
+/* Channel 0 keeps no timer while its interrupt is masked everywhere. Raises
+ * what has become due and sets the timer: call it before the mask or the
+ * request is looked at, and after the mask has changed. */
+void pit_sync(struct vm *vm);
+/* Is anybody listening to IRQ 0? (irq.c) */
+bool vm_irq0_wanted(struct vm *vm);
 
 #endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The wires of the main board: from interrupt lines to the controllers, and
+ * from the PIC to the CPU. */
+#include "guests/dom0/dev/ioapic.h"
+#include "guests/dom0/dev/pic.h"
+#include "guests/dom0/dev/pit.h"
+#include "guests/dom0/state.h"
+#include "guests/dom0/vm.h"
+#include "guests/lib/sampo.h"
+
+#define TIMER_PIN 2u /* IRQ 0 is wired there, as the MADT says */
+
+void vm_irq(struct vm *vm, unsigned gsi, bool level)
+{
+	if (gsi < 16)
+		pic_set(vm, gsi, level);
+	if (gsi == 0)
+		ioapic_set(vm, TIMER_PIN, level);
+	else if (gsi != TIMER_PIN)
+		ioapic_set(vm, gsi, level);
+}
+
+bool vm_irq0_wanted(struct vm *vm)
+{
+	return !(vm->state->pic.chip[0].imr & 1) || !ioapic_masked(vm, TIMER_PIN);
+}
+
+void vm_extint(struct vm *vm, bool level)
+{
+	if (vm->vcpu[0])
+		sampo_vcpu_ctl(vm->vcpu[0], SAMPO_VCPU_EXTINT, level);
+}

@@ -75,9 +75,10 @@ unit: $(UNIT_BINS)
 fuzz: $(FUZZ_BINS)
 	@for t in $(FUZZERS); do \
 	    mkdir -p build/fuzz/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
-	    echo "fuzzing $$t for $(FUZZ_SECONDS) s"; \
-	    ./build/tests/$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -verbosity=0 -print_final_stats=0 \
-	        -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$seeds || exit 1; \
+	    ./build/tests/$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
+	        -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$seeds >build/fuzz/$$t.log 2>&1 || \
+	        { tail -n 60 build/fuzz/$$t.log; echo "$$t: failed"; exit 1; }; \
+	    echo "$$t: $$(grep '^Done' build/fuzz/$$t.log)"; \
 	done
 
 QEMU_NEEDS = all iso-demo build/demo/disk.img

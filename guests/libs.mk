@@ -106,7 +106,6 @@ LIB_zydis_FLAGS := $(LIB_INCLUDES) $(LIB_DEFS) -I$(ZYDIS)/src -DNDEBUG
 define library
 LIB_$(1)_OBJECTS := $$(patsubst %,$$(LIBS)/obj/$$(LIB_$(1)_VERSION)/%.o,$$(basename $$(LIB_$(1)_SOURCES)))
 $$(LIB_$(1)_OBJECTS): LIB_FLAGS = $$(LIB_$(1)_FLAGS)
-$$(LIB_$(1)_OBJECTS): $$(LIB_HEADERS)
 $$(LIBS)/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	@echo "  AR      $$@"
 	@rm -f $$@
@@ -118,14 +117,10 @@ $(LIB_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 $(LIB_expat_OBJECTS): guests/lib/expat/expat_config.h
 $(LIB_picolibc_OBJECTS): guests/lib/picolibc/picolibc.h
 
-$(LIBS)/obj/%.o: build/src/%.c
+# The sources appear while make runs, so they are no prerequisites.
+$(LIBS)/obj/%.o: $(LIB_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $<
-$(LIBS)/obj/%.o: build/src/%.S
-	@mkdir -p $(@D)
-	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $<
-# The sources appear while make runs.
-build/src/%.c build/src/%.S: $(LIB_HEADERS) ;
+	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $(or $(wildcard build/src/$*.S),build/src/$*.c)
 
 .PHONY: libs
 libs: $(LIB_FILES)

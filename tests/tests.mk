@@ -39,10 +39,10 @@ endef
 $(foreach l,expat zydis lwip,$(eval $(call host_library,$(l))))
 $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 
-build/host/%.o: build/src/%.c build/host/include/.headers
+build/host/%.o: build/host/include/.headers
 	@mkdir -p $(@D)
 	@$(HOSTCC) -std=gnu17 -g -O1 -w -DXML_POOR_ENTROPY -DBYTEORDER=1234 -DXML_CONTEXT_BYTES=1024 -D_GNU_SOURCE \
-	    -DNDEBUG $(LIB_DEFS) -isystem build/host/include -I$(ZYDIS)/src -Iguests/lib/lwip -c -o $@ $<
+	    -DNDEBUG $(LIB_DEFS) -isystem build/host/include -I$(ZYDIS)/src -Iguests/lib/lwip -c -o $@ build/src/$*.c
 
 # said FILE WORD: what FILE's first lines say after WORD.
 said = $(shell sed -n '1,12s|.*$(2): *\(.*[^ ]\) *\*/.*|\1|p' $(1))

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The learning layer-2 switch: its ports are the uplink (a physical NIC),
+ * each guest's NIC and dom0's own network stack. */
+#ifndef DOM0_NET_H
+#define DOM0_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "drivers/net.h"
+
+struct net_port {
+	char name[32]; /* "eth0", "dom0", "linux1/0" */
+	bool link_up;
+	uint16_t vlan; /* access VLAN of an untagged port, 0: none */
+	bool trunk;    /* carries all VLANs, with tags: a physical NIC */
+	/* The station's own address: no other port may send from it. All zero:
+	 * none. Set before switch_add. */
+	uint8_t mac[6];
+	/* The switch gives a frame to the port. The pieces are valid during
+	 * the call only. false: dropped (counted by the switch). */
+	bool (*deliver)(struct net_port *port, const struct net_piece *piece,
+			unsigned pieces, unsigned bytes);
+	/* After a batch of deliveries (notify the guest, ring the NIC). */
+	void (*deliver_done)(struct net_port *port);
+	void *context;
+	/* rx: what the port gave to the switch; tx: what the switch gave to
+	 * the port; dropped: what was refused on either way. */
+	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes, dropped;
+	/* the switch's */
+	struct net_port *next, *next_pending;
+	bool pending_done;
+	unsigned learned;
+};
+
+void switch_add(struct net_port *port);
+void switch_remove(struct net_port *port);
+/* The ports, linked by next. */
+struct net_port *switch_first(void);
+/* A frame enters the switch at `from`. At least 14 and at most NET_FRAME_MAX
+ * bytes, else dropped and counted. */
+void switch_input(struct net_port *from, const struct net_piece *piece,
+		  unsigned pieces);
+/* After a batch of switch_input: calls deliver_done of the ports touched. */
+void switch_flush(void);
+
+/* Makes the first physical NIC a port of the switch, as its uplink. false:
+ * there is none. */
+bool uplink_start(void);
+
+#endif

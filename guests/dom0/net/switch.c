@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The switch: a learning bridge with VLANs (IEEE 802.1Q), without spanning
+ * tree. Ports are access ports of one VLAN, or trunks that carry tags.
+ *
+ * Guests are not trusted: the table of addresses is bounded and each port may
+ * fill only a part of it; nobody may send from the address of another guest,
+ * of dom0 or of a station seen on the trunk; only a trunk's tags are believed.
+ */
+#include "guests/dom0/net.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "guests/dom0/loop.h"
+
+#define MAC 6u
+#define ADDRESSES 12u     /* bytes of destination and source */
+#define HEADER 14u        /* and type */
+#define TAG 4u
+#define HEADER_TAGGED (HEADER + TAG)
+#define ETHERTYPE_VLAN 0x8100u  /* 802.1Q */
+#define ETHERTYPE_QINQ 0x88a8u  /* 802.1ad */
+#define VLAN_MASK 0xfffu
+
+#define BUCKETS 256u /* a power of two */
+#define WAYS 4u
+#define LEARNED_MAX 64u        /* addresses of a port */
+#define LEARNED_MAX_TRUNK 768u
+#define AGE_SECONDS 300u
+
+#define MAX_PIECES 40u
+
+struct station {
+	uint64_t key; /* address | VLAN << 48, 0: free */
+	struct net_port *port;
+	uint32_t seen; /* seconds */
+	bool fixed;    /* the port's own */
+};
+
+/* A frame on its way: its header is copied, so that what was checked is what
+ * is sent on. */
+struct frame {
+	struct net_port *from;
+	uint8_t header[HEADER]; /* without tag */
+	uint16_t tag;   /* priority and VLAN */
+	unsigned bytes; /* without tag */
+	/* The first is for the header, the rest is what follows it. */
+	struct net_piece piece[MAX_PIECES + 1];
+	unsigned pieces;
+};
+
+static struct station table[BUCKETS][WAYS];
+static struct net_port *ports, *pending;
+static uint32_t now; /* seconds, 0: to be looked at */
+
+static uint32_t seconds(void)
+{
+	if (!now)
+		now = (uint32_t)(clock_ns() / 1000000000u) + 1;
+	return now;
+}
+
+static uint16_t get_be16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void put_be16(uint8_t *at, uint16_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint64_t key_of(const uint8_t *mac, uint16_t vlan)
+{
+	uint32_t low;
+	uint16_t high;
+
+	memcpy(&low, mac, 4);
+	memcpy(&high, mac + 4, 2);
+	return low | (uint64_t)high << 32 | (uint64_t)vlan << 48;
+}
+
+static bool is_group(const uint8_t *mac)
+{
+	return mac[0] & 1;
+}
+
+/* --- the table of addresses ----------------------------------------------- */
+
+static struct station *bucket(uint64_t key)
+{
+	return table[(key * 0x9e3779b97f4a7c15ull) >> 56 & (BUCKETS - 1)];
+}
+
+static bool expired(const struct station *station)
+{
+	return !station->fixed && seconds() - station->seen > AGE_SECONDS;
+}
+
+static void forget(struct station *station)
+{
+	station->port->learned--;
+	memset(station, 0, sizeof(*station));
+}
+
+static struct station *find(uint64_t key)
+{
+	struct station *station = bucket(key);
+
+	for (unsigned i = 0; i < WAYS; i++, station++) {
+		if (station->key != key)
+			continue;
+		if (!expired(station))
+			return station;
+		forget(station);
+		return NULL;
+	}
+	return NULL;
+}
+
+/* A place in the bucket: a free one, else the one not seen for longest. */
+static struct station *place(uint64_t key)
+{
+	struct station *station = bucket(key), *oldest = NULL;
+
+	for (unsigned i = 0; i < WAYS; i++, station++) {
+		if (!station->key)
+			return station;
+		if (!station->fixed && (!oldest || station->seen < oldest->seen))
+			oldest = station;
+	}
+	if (oldest)
+		forget(oldest);
+	return oldest;
+}
+
+static void insert(uint64_t key, struct net_port *port, bool fixed)
+{
+	struct station *station = place(key);
+
+	if (!station)
+		return;
+	*station = (struct station){
+		.key = key, .port = port, .seen = seconds(), .fixed = fixed,
+	};
+	port->learned++;
+}
+
+/* Notes where the sender is. false: it is not who it says. */
+static bool learn(struct net_port *port, uint64_t key)
+{
+	struct station *station = find(key);
+
+	if (!station) {
+		if (port->learned < (port->trunk ? LEARNED_MAX_TRUNK : LEARNED_MAX))
+			insert(key, port, false);
+		return true;
+	}
+	if (station->port != port) {
+		if (station->fixed || (station->port->trunk && !port->trunk))
+			return false;
+		station->port->learned--;
+		station->port = port;
+		port->learned++;
+	}
+	station->seen = seconds();
+	return true;
+}
+
+static void forget_port(const struct net_port *port)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (unsigned j = 0; j < WAYS; j++)
+			if (table[i][j].port == port)
+				forget(&table[i][j]);
+}
+
+/* --- ports ---------------------------------------------------------------- */
+
+void switch_add(struct net_port *port)
+{
+	static const uint8_t none[6];
+
+	now = 0;
+	port->learned = 0;
+	port->pending_done = false;
+	port->next = ports;
+	ports = port;
+	if (!memcmp(port->mac, none, sizeof(none)))
+		return;
+	uint64_t key = key_of(port->mac, port->vlan);
+	struct station *station = find(key);
+	if (station && station->fixed)
+		return; /* the address is taken: who came first has it */
+	if (station)
+		forget(station);
+	insert(key, port, true);
+}
+
+void switch_remove(struct net_port *port)
+{
+	struct net_port **link;
+
+	for (link = &ports; *link; link = &(*link)->next)
+		if (*link == port) {
+			*link = port->next;
+			break;
+		}
+	for (link = &pending; *link; link = &(*link)->next_pending)
+		if (*link == port) {
+			*link = port->next_pending;
+			break;
+		}
+	forget_port(port);
+}
+
+void switch_flush(void)
+{
+	now = 0;
+	while (pending) {
+		struct net_port *port = pending;
+
+		pending = port->next_pending;
+		port->pending_done = false;
+		port->deliver_done(port);
+	}
+}
+
+/* --- frames --------------------------------------------------------------- */
+
+static uint16_t vlan_of(const struct frame *frame)
+{
+	return frame->tag & VLAN_MASK;
+}
+
+/* Hands the frame to a port, with a tag if the port wants one. */
+static void deliver(struct frame *frame, struct net_port *port)
+{
+	uint8_t tagged[HEADER_TAGGED];
+	unsigned bytes = frame->bytes;
+
+	if (!port->link_up) {
+		port->dropped++;
+		return;
+	}
+	frame->piece[0] = (struct net_piece){ frame->header, HEADER };
+	if (port->trunk && frame->tag) {
+		memcpy(tagged, frame->header, ADDRESSES);
+		put_be16(tagged + ADDRESSES, ETHERTYPE_VLAN);
+		put_be16(tagged + ADDRESSES + 2, frame->tag);
+		memcpy(tagged + ADDRESSES + TAG, frame->header + ADDRESSES, 2);
+		frame->piece[0] = (struct net_piece){ tagged, HEADER_TAGGED };
+		bytes += TAG;
+	}
+	if (!port->deliver(port, frame->piece, frame->pieces, bytes)) {
+		port->dropped++;
+		return;
+	}
+	port->tx_frames++;
+	port->tx_bytes += bytes;
+	if (!port->pending_done) {
+		port->pending_done = true;
+		port->next_pending = pending;
+		pending = port;
+	}
+}
+
+static void flood(struct frame *frame)
+{
+	for (struct net_port *port = ports; port; port = port->next)
+		if (port != frame->from &&
+		    (port->trunk || port->vlan == vlan_of(frame)))
+			deliver(frame, port);
+}
+
+static void forward(struct frame *frame)
+{
+	static const uint8_t link_local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+	const uint8_t *to = frame->header;
+
+	if (is_group(to)) {
+		/* 802.1D table 7-10: never past a bridge */
+		if (memcmp(to, link_local, sizeof(link_local)) || to[5] > 0x0f)
+			flood(frame);
+		return;
+	}
+	struct station *station = find(key_of(to, vlan_of(frame)));
+	if (!station)
+		flood(frame);
+	else if (station->port != frame->from)
+		deliver(frame, station->port);
+}
+
+/* Copies the first bytes of a frame and notes what follows them. false: too
+ * many pieces. */
+static bool take(struct frame *frame, const struct net_piece *piece,
+		 unsigned pieces, uint8_t *header, unsigned bytes)
+{
+	unsigned have = 0;
+
+	frame->pieces = 1;
+	for (unsigned i = 0; i < pieces; i++) {
+		const uint8_t *data = piece[i].data;
+		uint32_t n = bytes - have;
+
+		if (n > piece[i].bytes)
+			n = piece[i].bytes;
+		for (uint32_t j = 0; j < n; j++)
+			header[have++] = data[j];
+		if (n == piece[i].bytes)
+			continue;
+		if (frame->pieces > MAX_PIECES)
+			return false;
+		frame->piece[frame->pieces++] =
+			(struct net_piece){ data + n, piece[i].bytes - n };
+	}
+	return true;
+}
+
+/* A frame with a tag, which only a trunk's is believed; others may set the
+ * priority. What was read before is read again: it is this copy that counts. */
+static bool take_tagged(struct frame *frame, const struct net_piece *piece,
+			unsigned pieces)
+{
+	uint8_t header[HEADER_TAGGED];
+
+	if (frame->bytes < HEADER_TAGGED ||
+	    !take(frame, piece, pieces, header, HEADER_TAGGED))
+		return false;
+	memcpy(frame->header, header, ADDRESSES);
+	memcpy(frame->header + ADDRESSES, header + ADDRESSES + TAG, 2);
+	frame->bytes -= TAG;
+	uint16_t tag = get_be16(header + ADDRESSES + 2);
+	if (frame->from->trunk)
+		frame->tag = tag;
+	else if (tag & VLAN_MASK)
+		return false;
+	else
+		frame->tag |= tag;
+	return true;
+}
+
+/* false: the frame is not right, or not from whom it says. */
+static bool input(struct frame *frame, const struct net_piece *piece,
+		  unsigned pieces)
+{
+	struct net_port *from = frame->from;
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < pieces; i++)
+		bytes += piece[i].bytes;
+	if (bytes < HEADER || bytes > NET_FRAME_MAX)
+		return false;
+	frame->bytes = (unsigned)bytes;
+	frame->tag = from->vlan;
+	if (!take(frame, piece, pieces, frame->header, HEADER))
+		return false;
+	uint16_t type = get_be16(frame->header + ADDRESSES);
+	if (type == ETHERTYPE_VLAN && !take_tagged(frame, piece, pieces))
+		return false;
+	if (type == ETHERTYPE_QINQ && !from->trunk)
+		return false;
+	if (frame->bytes > NET_FRAME_MAX - TAG)
+		return false;
+	const uint8_t *source = frame->header + MAC;
+	if (is_group(source) || !learn(from, key_of(source, vlan_of(frame))))
+		return false;
+	from->rx_frames++;
+	from->rx_bytes += bytes;
+	forward(frame);
+	return true;
+}
+
+void switch_input(struct net_port *from, const struct net_piece *piece,
+		  unsigned pieces)
+{
+	struct frame frame;
+
+	frame.from = from;
+	if (!from->link_up || !input(&frame, piece, pieces))
+		from->dropped++;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the PCI transport (virtio.c) and the device types share: a device while
+ * dom0 runs. All of it can be made again from the configuration and the state.
+ */
+#ifndef DOM0_VIRTIO_DEVICE_H
+#define DOM0_VIRTIO_DEVICE_H
+
+#include "guests/dom0/virtio/features.h"
+#include "guests/dom0/virtio/queue.h"
+#include "guests/dom0/virtio/virtio.h"
+
+#define VIRTIO_CONFIG_BYTES 64u
+
+/* A queue's notification port, known to the kernel as a doorbell. */
+struct virtio_doorbell {
+	struct virtqueue *queue;
+	int bit;        /* of dom0's event page, -1: none */
+	uint32_t event; /* handle of the event, 0: none */
+	uint16_t port;  /* where it is registered, 0: nowhere */
+};
+
+struct virtio_device {
+	struct vm *vm;
+	uint32_t instance; /* in machine_state.virtio */
+	unsigned ordinal;  /* among the devices of its type */
+	struct virtio_state *state;
+	const struct virtio_type *type;
+	struct virtqueue queue[VIRTIO_QUEUES];
+	struct virtio_doorbell doorbell[VIRTIO_QUEUES];
+	void *backend; /* the type's */
+};
+
+/* What a type of device brings. All functions are required. */
+struct virtio_type {
+	const char *name;
+	uint32_t type, class_code;
+	unsigned queues;
+	/*
+	 * Makes the backend. For a fresh device (not one that is adopted after
+	 * a restart) it also sets the features offered and the type's part of
+	 * the state. NULL, or what is wrong.
+	 */
+	const char *(*attach)(struct virtio_device *dev,
+			      const struct vm_config *config, bool fresh);
+	/* Fills the device's configuration space, which is zero before. */
+	void (*config)(const struct virtio_device *dev,
+		       uint8_t space[VIRTIO_CONFIG_BYTES]);
+	/* The driver is there, or again there after a restart of dom0 with
+	 * heads in flight in the queues. */
+	void (*start)(struct virtio_device *dev);
+	/* The driver notified this queue. */
+	void (*notify)(struct virtio_device *dev, struct virtqueue *queue);
+	/* Forget what the driver has set up; its queues are stopped. */
+	void (*stop)(struct virtio_device *dev);
+	/* Nothing of the device reads or writes guest memory by itself. */
+	bool (*quiet)(const struct virtio_device *dev);
+	/* Free the backend. Only called when quiet. */
+	void (*detach)(struct virtio_device *dev);
+};
+
+extern const struct virtio_type virtio_blk_type, virtio_net_type,
+	virtio_console_type, virtio_rng_type;
+
+/* The driver has set the device up and it was not found broken since. */
+static inline bool virtio_running(const struct virtio_device *dev)
+{
+	return (dev->state->status & (VIRTIO_S_DRIVER_OK |
+				      VIRTIO_S_NEEDS_RESET)) ==
+		       VIRTIO_S_DRIVER_OK &&
+	       !dev->state->resetting;
+}
+
+/* The configuration space has changed: tell the driver. */
+void virtio_config_changed(struct virtio_device *dev);
+
+/* A type that was not quiet has become so. */
+void virtio_became_quiet(struct virtio_device *dev);
+
+/* The device of a type by its place among those, or NULL. */
+struct virtio_device *virtio_find(const struct vm *vm, uint32_t type,
+				  unsigned ordinal);
+
+/* Gives all heads in flight back unused, for types that keep none. */
+void virtio_return_all(struct virtqueue *queue);
+
+#endif

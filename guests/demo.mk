@@ -3,7 +3,7 @@
 # The demo: two Linux guests and a small one of ours, a disk for them, the ISO, and QEMU to boot it in.
 
 # Which of guests/small is the demo's small one.
-DEMO_TINY ?= webserver
+DEMO_TINY ?= $(if $(wildcard guests/small/webserver.c),webserver,hello)
 
 DEMO := build/demo
 DEMO_FILES := $(DEMO)/guests/vmlinuz $(DEMO)/guests/initrd.gz $(DEMO)/guests/tiny.elf \

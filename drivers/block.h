@@ -41,6 +41,7 @@ struct blk_request {
 	uint32_t commands;    /* in flight for this request */
 	enum blk_status result;
 	bool queued;
+	void *driver;
 };
 
 struct blkdev {

@@ -38,6 +38,16 @@ void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes,
 	       uint32_t value);
 /* Memory BAR as a pointer (uncached), NULL on failure. */
 volatile void *pci_map(struct pci_device *dev, unsigned bar);
+/*
+ * Between accesses to memory that a device reads or has written and accesses
+ * to its registers. The CPU keeps their order (registers are uncached), the
+ * compiler must too.
+ */
+static inline void dma_barrier(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* Set memory, I/O and bus-master enable in the command register. */
 void pci_enable(struct pci_device *dev);
 

@@ -52,5 +52,5 @@ def test_cable(boot, iso, web):
 
 def test_static_address(boot, iso):
     """dom0's address from its command line."""
-    box = boot(iso=iso({}, dom0_cmdline="ip=10.0.2.77/24,10.0.2.2"), memory=512, disk=None).boot()
+    box = boot(iso=iso({}, dom0_cmdline="ip=10.0.2.77/24,gw=10.0.2.2"), memory=512, disk=None).boot()
     box.wait_run("net", r"Address: +10\.0\.2\.77")

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entries of interrupt vectors 0x20 to 0xff: count, EOI, back. */
+#define X2APIC_EOI 0x80b
+
+	.section .text
+	.code64
+
+	.align 16
+	.globl interrupt_stubs
+interrupt_stubs:
+	.set vector, 0x20
+	.rept 0xe0
+	.align 16
+	incq interrupt_count + vector * 8
+	.if vector == 0xff /* spurious: no EOI */
+	iretq
+	.else
+	jmp end_of_interrupt
+	.endif
+	.set vector, vector + 1
+	.endr
+
+end_of_interrupt:
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	movl $X2APIC_EOI, %ecx
+	xorl %eax, %eax
+	xorl %edx, %edx
+	wrmsr
+	popq %rdx
+	popq %rcx
+	popq %rax
+	iretq
+
+	.section .bss
+	.align 8
+	.globl interrupt_count
+interrupt_count:
+	.skip 256 * 8
+
+	.section .note.GNU-stack, "", @progbits

@@ -80,7 +80,7 @@ LIB_picolibc_VERSION := picolibc-$(PICOLIBC_VERSION)
 LIB_picolibc_SOURCES := $(addprefix newlib/libc/,$(addprefix ctype/,$(PICO_CTYPE)) $(addprefix string/,$(PICO_STRING)) \
     $(addprefix stdlib/,$(PICO_STDLIB)) $(addprefix tinystdio/,$(PICO_STDIO)) $(addprefix time/,$(PICO_TIME)) \
     $(addprefix machine/x86/,$(PICO_MACHINE)) $(PICO_OTHER))
-LIB_picolibc_FLAGS := -std=gnu18 -fno-builtin -fno-tree-loop-distribute-patterns -D_LIBC -nostdinc \
+LIB_picolibc_FLAGS := -std=gnu18 -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns) -D_LIBC -nostdinc \
     -isystem $(GCC_INCLUDE) -Iguests/lib/picolibc -I$(PICO)/tinystdio -I$(PICO)/machine/x86_64 -I$(PICO)/machine/x86 \
     -I$(PICO)/include -I$(PICO)/locale -I$(PICO)/stdlib -I$(PICOLIBC)/newlib/libm/common
 # printf's integer flavour still steps over floating point arguments; nobody here can pass one, so let it step over

@@ -289,7 +289,7 @@ void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (rq->payer == e)
 		rq->payer = rq->current;
 	if (rq->owner == e)
-		rq->owner = NULL;
+		rq->owner = rq->current;
 	if (rq->owner && rq->owner->donee == e)
 		rq->owner->donee = NULL;
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's panic, for parts of it that run on the host. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/panic.h"
+
+jmp_buf *panic_expected;
+
+void panic(const char *format, ...)
+{
+	va_list args;
+
+	if (panic_expected)
+		longjmp(*panic_expected, 1);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, "\n");
+	abort();
+}

@@ -60,12 +60,6 @@ static bool is_x2apic(const struct vlapic *v)
 	return v->apic_base & APIC_BASE_X2APIC;
 }
 
-static void bits_set(struct vlapic_bits *bits, unsigned vector)
-{
-	bits->word[vector / 64] |= 1ull << vector % 64;
-	bits->used |= 1u << vector / 64;
-}
-
 static void bits_clear(struct vlapic_bits *bits, unsigned vector)
 {
 	if (!(bits->word[vector / 64] &= ~(1ull << vector % 64)))
@@ -85,37 +79,44 @@ static unsigned bits_highest(const struct vlapic_bits *bits)
 
 /* A vector is delivered if its class, its upper half, is above the classes of
  * the TPR and of what is in service (SDM 11.8.3.1). */
-void vlapic_update(struct vlapic *v)
+static void update_pending(struct vlapic *v)
 {
 	unsigned vector = bits_highest(&v->irr);
 
 	v->pending = -1;
 	v->tpr_blocks = false;
-	if (!vector || vector >> 4 <= bits_highest(&v->isr) >> 4)
+	if (!vector)
 		return;
-	if (vector >> 4 > v->tpr >> 4)
+	if (vector >> 4 > v->ppr >> 4)
 		v->pending = (int32_t)vector;
 	else
-		v->tpr_blocks = true;
+		v->tpr_blocks = vector >> 4 > bits_highest(&v->isr) >> 4;
 }
 
-static uint32_t processor_priority(const struct vlapic *v)
+void vlapic_update(struct vlapic *v)
 {
 	unsigned isr = bits_highest(&v->isr);
 
-	return v->tpr >> 4 >= isr >> 4 ? v->tpr : isr & 0xf0;
+	v->ppr = v->tpr >> 4 >= isr >> 4 ? v->tpr : isr & 0xf0;
+	update_pending(v);
 }
 
 static void set_irr(struct vlapic *v, uint8_t vector, bool level)
 {
 	uint64_t bit = 1ull << vector % 64;
 
-	bits_set(&v->irr, vector);
+	v->irr.word[vector / 64] |= bit;
+	v->irr.used |= 1u << vector / 64;
 	if (level)
 		v->tmr[vector / 64] |= bit;
 	else
 		v->tmr[vector / 64] &= ~bit;
-	vlapic_update(v);
+	if (vector >> 4 <= v->ppr >> 4) {
+		update_pending(v);
+	} else if (vector > v->pending) {
+		v->pending = vector;
+		v->tpr_blocks = false;
+	}
 }
 
 static void raise_error(struct vlapic *v, uint32_t bit)
@@ -142,8 +143,11 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 void vlapic_take(struct vlapic *v, uint8_t vector)
 {
 	bits_clear(&v->irr, vector);
-	bits_set(&v->isr, vector);
-	vlapic_update(v);
+	v->isr.word[vector / 64] |= 1ull << vector % 64;
+	v->isr.used |= 1u << vector / 64;
+	v->ppr = vector & 0xf0;
+	v->pending = -1; /* what else there is has no higher class */
+	v->tpr_blocks = false;
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
@@ -349,7 +353,7 @@ static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, ui
 		*value = v->tpr;
 		return true;
 	case REG_PPR:
-		*value = processor_priority(v);
+		*value = v->ppr;
 		return true;
 	case REG_LDR:
 		*value = v->ldr;
@@ -620,7 +624,7 @@ void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsi
 		.apic_base = 0xfee00000u | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.base_reserved = ~((1ull << phys_bits) - 1) | 0x2ff,
 		.ticks_per_count = (tsc_khz << 32) / (VLAPIC_TIMER_HZ / 1000),
-		.counts_per_tick = ((uint64_t)(VLAPIC_TIMER_HZ / 1000) << 32) / tsc_khz,
+		.counts_per_tick = ((uint64_t)(VLAPIC_TIMER_HZ / 1000) << 32) / tsc_khz + 1,
 	};
 	v->period_min = scale(PERIOD_MIN_NS, v->ticks_per_count);
 	vlapic_reset(v);

@@ -65,7 +65,7 @@ struct vlapic {
 	int32_t pending;
 	/* A vector is held back by the TPR alone: look when CR8 is lowered. */
 	bool tpr_blocks;
-	uint8_t tpr;
+	uint8_t tpr, ppr;
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
 	struct vlapic_bits irr, isr;
 	uint64_t tmr[4];
@@ -122,7 +122,7 @@ static inline int vlapic_pending(const struct vlapic *v)
 	return v->pending;
 }
 
-/* The CPU takes the interrupt: IRR -> ISR. */
+/* The CPU takes the vector that is pending: IRR -> ISR. */
 void vlapic_take(struct vlapic *v, uint8_t vector);
 
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */

@@ -57,8 +57,7 @@ build/.packages: Makefile
 
 # --- Flags -------------------------------------------------------------------------------------------------------------
 
-GCC_INCLUDE = $(GCC_INCLUDE_)
-GCC_INCLUDE_ := $(shell $(CC) -print-file-name=include 2>/dev/null)
+GCC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 
 MACHINE_FLAGS := -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
     -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
@@ -70,7 +69,7 @@ DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf
 GUEST_FLAGS = $(COMMON_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
 
-LINK := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+LINK := -nostdlib -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
     -Wl,--no-warn-rwx-segments
 
 .PHONY: all

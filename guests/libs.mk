@@ -25,6 +25,9 @@ LIB_INCLUDES := -nostdinc -isystem $(LIBS)/include -isystem $(GCC_INCLUDE) \
 LIB_HEADERS := $(LIBS)/.headers
 LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis)
 
+# With GCC always, whatever compiles our own code.
+LIB_CC := $(CROSS_COMPILE)gcc
+LIB_GCC_INCLUDE := $(shell $(LIB_CC) -print-file-name=include 2>/dev/null)
 LIB_CFLAGS := -std=gnu17 -O2 -g $(MACHINE_FLAGS) -ffreestanding -fno-strict-aliasing -w
 
 # The sources, fetched on first use. A file of each stands for all of it.
@@ -80,8 +83,8 @@ LIB_picolibc_VERSION := picolibc-$(PICOLIBC_VERSION)
 LIB_picolibc_SOURCES := $(addprefix newlib/libc/,$(addprefix ctype/,$(PICO_CTYPE)) $(addprefix string/,$(PICO_STRING)) \
     $(addprefix stdlib/,$(PICO_STDLIB)) $(addprefix tinystdio/,$(PICO_STDIO)) $(addprefix time/,$(PICO_TIME)) \
     $(addprefix machine/x86/,$(PICO_MACHINE)) $(PICO_OTHER))
-LIB_picolibc_FLAGS := -std=gnu18 -fno-builtin $(if $(findstring clang,$(CC)),,-fno-tree-loop-distribute-patterns) -D_LIBC -nostdinc \
-    -isystem $(GCC_INCLUDE) -Iguests/lib/picolibc -I$(PICO)/tinystdio -I$(PICO)/machine/x86_64 -I$(PICO)/machine/x86 \
+LIB_picolibc_FLAGS := -std=gnu18 -fno-builtin -fno-tree-loop-distribute-patterns -D_LIBC -nostdinc \
+    -isystem $(LIB_GCC_INCLUDE) -Iguests/lib/picolibc -I$(PICO)/tinystdio -I$(PICO)/machine/x86_64 -I$(PICO)/machine/x86 \
     -I$(PICO)/include -I$(PICO)/locale -I$(PICO)/stdlib -I$(PICOLIBC)/newlib/libm/common
 # printf's integer flavour still steps over floating point arguments; nobody here can pass one, so let it step over
 # something that needs no floating point registers.
@@ -91,16 +94,16 @@ LIB_lwip_VERSION := lwip-$(LWIP_VERSION)
 LIB_lwip_SOURCES := $(addprefix src/core/,def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c stats.c \
     sys.c tcp.c tcp_in.c tcp_out.c timeouts.c udp.c) src/core/altcp.c \
     $(addprefix src/core/ipv4/,dhcp.c etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) src/netif/ethernet.c
-LIB_lwip_FLAGS := $(LIB_INCLUDES)
+LIB_lwip_FLAGS := $(subst $(GCC_INCLUDE),$(LIB_GCC_INCLUDE),$(LIB_INCLUDES))
 
 LIB_expat_VERSION := expat-$(EXPAT_VERSION)
 LIB_expat_SOURCES := $(addprefix expat/lib/,xmlparse.c xmlrole.c xmltok.c)
-LIB_expat_FLAGS := $(LIB_INCLUDES) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT_CONFIG_H
+LIB_expat_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT_CONFIG_H
 
 LIB_zydis_VERSION := zydis-$(ZYDIS_VERSION)
 LIB_zydis_SOURCES := $(addprefix src/,Decoder.c DecoderData.c MetaInfo.c Mnemonic.c Register.c SharedData.c String.c \
     Utils.c Zydis.c)
-LIB_zydis_FLAGS := $(LIB_INCLUDES) $(LIB_DEFS) -I$(ZYDIS)/src -DNDEBUG
+LIB_zydis_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I$(ZYDIS)/src -DNDEBUG
 
 # library NAME: the archive and its objects.
 define library
@@ -120,7 +123,7 @@ $(LIB_picolibc_OBJECTS): guests/lib/picolibc/picolibc.h
 # The sources appear while make runs, so they are no prerequisites.
 $(LIBS)/obj/%.o: $(LIB_HEADERS)
 	@mkdir -p $(@D)
-	@$(CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $(or $(wildcard build/src/$*.S),build/src/$*.c)
+	@$(LIB_CC) $(LIB_CFLAGS) $(LIB_FLAGS) $(LIB_EXTRA) -c -o $@ $(or $(wildcard build/src/$*.S),build/src/$*.c)
 
 .PHONY: libs
 libs: $(LIB_FILES)

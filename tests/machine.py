@@ -112,11 +112,15 @@ class Machine:
             self.log_file.close()
             self.child = None
 
+    def log_text(self):
+        """All that the serial console showed."""
+        if not self.log_file.closed:
+            self.log_file.flush()
+        return clean(self.log.read_bytes().decode(errors="replace"))
+
     def tail(self, lines=60):
-        """The last lines that the serial console showed."""
-        self.log_file.flush()
-        text = clean(self.log.read_bytes().decode(errors="replace"))
-        return "\n".join(text.splitlines()[-lines:])
+        """The last lines of it."""
+        return "\n".join(self.log_text().splitlines()[-lines:])
 
     def fail(self, what):
         raise Failure(f"{what}\n--- the last lines of the console ---\n{self.tail()}\n---")

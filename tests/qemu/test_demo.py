@@ -91,6 +91,15 @@ def test_ping_the_other_guest(box):
         assert ", 0% packet loss" in box.linux(f"ping -c 3 {other}")
 
 
+def test_the_tiny_guest_serves(box):
+    """Our web server unikernel answers a Linux guest."""
+    text = box.wait_run("console tiny --log", r"http://10\.0\.2\.\d+/")
+    url = re.search(r"http://[0-9.]+/", text).group(0)
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        assert "<html" in box.linux(f"wget -q -O - {url}").lower()
+
+
 def test_clock_source(box):
     with box.in_console("linux1"):
         box.linux_up("linux1")

@@ -196,6 +196,7 @@ clean:
 
 .PHONY: format
 format:
+	@command -v clang-format >/dev/null || { echo "install clang-format first"; exit 1; }
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 .PHONY: help

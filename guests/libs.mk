@@ -54,7 +54,7 @@ $(LIB_HEADERS): $(LIB_SOURCES) guests/libs.mk
 PICO := $(PICOLIBC)/newlib/libc
 PICO_CTYPE := $(patsubst %,isal%.c,num pha) isascii.c isblank.c iscntrl.c isdigit.c isgraph.c islower.c isprint.c \
               ispunct.c isspace.c isupper.c isxdigit.c toascii.c tolower.c toupper.c ctype_.c
-PICO_STRING := memccpy.c memchr.c memcmp.c memmem.c mempcpy.c memrchr.c rawmemchr.c stpcpy.c stpncpy.c strcasecmp.c \
+PICO_STRING := memccpy.c memchr.c memcmp.c memmem.c memmove.c mempcpy.c memrchr.c rawmemchr.c stpcpy.c stpncpy.c strcasecmp.c \
                strcasestr.c strcat.c strchr.c strchrnul.c strcmp.c strcoll.c strcpy.c strcspn.c strdup.c strerror.c \
                strerror_r.c strlcat.c strlcpy.c strlen.c strncasecmp.c strncat.c strncmp.c strncpy.c strndup.c \
                strnlen.c strnstr.c strpbrk.c strrchr.c strsep.c strspn.c strstr.c strtok.c strtok_r.c strverscmp.c \
@@ -74,7 +74,7 @@ PICO_STDIO := asnprintf.c asprintf.c atomic_load.c bufio.c clearerr.c compare_ex
               vprintf.c vsnprintf.c vsprintf.c vsscanf.c
 PICO_TIME := asctime.c asctime_r.c gmtime.c gmtime_r.c mktime.c month_lengths.c strftime.c lcltime.c lcltime_r.c \
              lcltime_buf.c tzset.c tzvars.c tzcalc_limits.c gettzinfo.c
-PICO_MACHINE := memcpy.S memmove.S memset.S setjmp.S
+PICO_MACHINE := memcpy.S memset.S setjmp.S
 PICO_OTHER := search/qsort.c search/bsearch.c errno/errno.c misc/ffs.c misc/init.c misc/fini.c picolib/dso_handle.c \
               signal/signal.c ctype/ctype_table.c locale/locale_names.c locale/localeconv.c locale/localedata.c \
               locale/timedata.c

@@ -306,20 +306,21 @@ int pci_add_bar(struct vm *vm, unsigned slot, unsigned bar, enum bus_space space
 	struct pci_function *f = pci_slot(vm, slot);
 	uint64_t end = space == BUS_PIO ? IO_END : MMIO_END;
 	uint32_t *next = space == BUS_PIO ? &s->next_io : &s->next_mmio;
-	uint32_t least = space == BUS_PIO ? 4 : 16, step, base;
+	uint32_t least = space == BUS_PIO ? 4 : 16, step;
+	uint64_t base;
 
 	if (!f || bar >= PCI_BARS || f->bar_size[bar] != 0 || size < least || size & (size - 1))
 		return -1;
 	if (space == BUS_PIO && size > 256)
 		return -1;
-	base = (*next + size - 1) & ~(size - 1);
+	base = ((uint64_t)*next + size - 1) & ~(uint64_t)(size - 1);
 	/* Ports in steps of 256, memory in pages: nothing shares one. */
 	step = space == BUS_PIO ? 256 : size < 4096 ? 4096 : size;
-	if (base + (uint64_t)step > end)
+	if (base + step > end)
 		return -1;
-	*next = base + step;
+	*next = (uint32_t)(base + step);
 	f->bar_size[bar] = size;
-	f->bar_reset[bar] = base | (space == BUS_PIO ? PCI_BAR_IO : 0);
+	f->bar_reset[bar] = (uint32_t)base | (space == BUS_PIO ? PCI_BAR_IO : 0);
 	put(f->config, bar_offset(bar), 4, f->bar_reset[bar]);
 	put(f->writable, bar_offset(bar), 4, ~(size - 1));
 	return 0;

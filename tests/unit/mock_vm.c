@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/unit/mock_vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/loop.h"
+#include "guests/lib/sampo.h"
+
+#define TIMERS 16
+
+bool sampo_by_vmcall; /* guests/lib; no call is made */
+struct vm mock_vm;
+struct vm_config mock_config;
+struct machine_state mock_state;
+struct mock_seen mock_seen;
+
+static uint8_t ram[MOCK_RAM];
+static uint64_t now = 1000000000;
+static uint64_t wall_at_zero;
+static struct timer *timers[TIMERS];
+
+uint64_t clock_ns(void)
+{
+	return now;
+}
+
+uint64_t clock_wall_ns(void)
+{
+	return wall_at_zero + now;
+}
+
+uint64_t mock_now(void)
+{
+	return now;
+}
+
+void mock_set_wall(uint64_t unix_seconds)
+{
+	wall_at_zero = unix_seconds * 1000000000ull - now;
+}
+
+void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
+{
+	*timer = (struct timer){ .fire = fire, .context = context };
+}
+
+void timer_set(struct timer *timer, uint64_t deadline_ns)
+{
+	timer_cancel(timer);
+	timer->deadline = deadline_ns ? deadline_ns : 1;
+	for (unsigned i = 0; i < TIMERS; i++) {
+		if (!timers[i]) {
+			timers[i] = timer;
+			return;
+		}
+	}
+	abort();
+}
+
+void timer_cancel(struct timer *timer)
+{
+	timer->deadline = 0;
+	for (unsigned i = 0; i < TIMERS; i++)
+		if (timers[i] == timer)
+			timers[i] = NULL;
+}
+
+static struct timer *first_timer(uint64_t until)
+{
+	struct timer *first = NULL;
+
+	for (unsigned i = 0; i < TIMERS; i++)
+		if (timers[i] && timers[i]->deadline <= until &&
+		    (!first || timers[i]->deadline < first->deadline))
+			first = timers[i];
+	return first;
+}
+
+bool mock_advance_bounded(uint64_t ns, unsigned events)
+{
+	uint64_t until = now + ns;
+	struct timer *timer;
+
+	while ((timer = first_timer(until))) {
+		if (events-- == 0)
+			return false;
+		if (timer->deadline > now)
+			now = timer->deadline;
+		timer_cancel(timer);
+		mock_seen.timers_fired++;
+		timer->fire(timer);
+	}
+	now = until;
+	return true;
+}
+
+void mock_advance(uint64_t ns)
+{
+	if (!mock_advance_bounded(ns, 1000000))
+		abort();
+}
+
+void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len)
+{
+	if (gpa > vm->ram_bytes || len > vm->ram_bytes - gpa)
+		return NULL;
+	return vm->ram + gpa;
+}
+
+void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+	(void)vm;
+	mock_seen.msi[mock_seen.msis % MOCK_MSIS].address = address;
+	mock_seen.msi[mock_seen.msis % MOCK_MSIS].data = data;
+	mock_seen.msis++;
+}
+
+void vm_request(struct vm *vm, enum vm_request what, const char *why)
+{
+	(void)vm;
+	(void)why;
+	mock_seen.request = what;
+	mock_seen.requests++;
+}
+
+void vm_log(struct vm *vm, const char *format, ...)
+{
+	(void)vm;
+	(void)format;
+}
+
+void console_output(struct vm *vm, const uint8_t *bytes, size_t n)
+{
+	(void)vm;
+	for (size_t i = 0; i < n; i++) {
+		if (mock_seen.output < sizeof(mock_seen.text))
+			mock_seen.text[mock_seen.output] = bytes[i];
+		mock_seen.output++;
+	}
+}
+
+struct vm *mock_power_on(void)
+{
+	mock_power_off();
+	memset(&mock_vm, 0, sizeof(mock_vm));
+	memset(&mock_state, 0, sizeof(mock_state));
+	memset(&mock_seen, 0, sizeof(mock_seen));
+	memset(ram, 0xaa, sizeof(ram));
+	mock_config.vcpus = 1;
+	mock_vm.config = &mock_config;
+	mock_vm.state = &mock_state;
+	mock_vm.ram = ram;
+	mock_vm.ram_bytes = sizeof(ram);
+	if (platform_init(&mock_vm) != 0)
+		abort();
+	return &mock_vm;
+}
+
+void mock_power_off(void)
+{
+	platform_free(&mock_vm);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest pays for each kind of exit, in ticks of the TSC: instructions,
+ * where the emulator counts those. Each figure is the least of several rounds
+ * of a loop, less what the loop itself takes. Lines "bench NAME VALUE"; a
+ * machine that lacks something lacks its line. Runs bare as well.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "guests/lib/check.h"
+#include "guests/lib/cpu.h"
+#include "guests/lib/exceptions.h"
+#include "guests/lib/guest.h"
+#include "guests/lib/lapic.h"
+#include "guests/lib/pci.h"
+#include "guests/lib/sampo.h"
+
+#define ROUNDS 8
+#define LOOPS 200
+#define VECTOR 0x50
+#define FAR_AWAY (1ull << 50)
+#define INTERVAL 200000
+#define UNCLAIMED 0xd0000000ull
+#define PORT_KERNEL 0x80
+#define PORT_MONITOR 0x2ff /* scratch register of COM2 */
+#define PAGE 4096ull
+#define BLOCK (2ull << 20)
+#define BLOCKS 8
+#define CPUID_1_X2APIC (1u << 21)
+
+static volatile uint64_t handler_begin, handler_end;
+
+/* Notes when it begins, sends EOI, notes when it is done. */
+__attribute__((naked)) static void handler(void)
+{
+	__asm__ volatile("push %rax\n\t"
+			 "push %rcx\n\t"
+			 "push %rdx\n\t"
+			 "rdtsc\n\t"
+			 "shl $32, %rdx\n\t"
+			 "or %rdx, %rax\n\t"
+			 "mov %rax, handler_begin\n\t"
+			 "mov $0x80b, %ecx\n\t"
+			 "xor %eax, %eax\n\t"
+			 "xor %edx, %edx\n\t"
+			 "wrmsr\n\t"
+			 "rdtsc\n\t"
+			 "shl $32, %rdx\n\t"
+			 "or %rdx, %rax\n\t"
+			 "mov %rax, handler_end\n\t"
+			 "pop %rdx\n\t"
+			 "pop %rcx\n\t"
+			 "pop %rax\n\t"
+			 "iretq");
+}
+/* Instructions between the two readings, without the WRMSR. */
+#define HANDLER_OTHERS 6
+
+static void nothing(void)
+{
+	__asm__ volatile("");
+}
+
+static void do_cpuid(void)
+{
+	uint32_t leaf[4];
+
+	cpuid(0, 0, leaf);
+}
+
+static void do_msr(void)
+{
+	rdmsr(MSR_APIC_BASE);
+}
+
+static void do_hypercall(void)
+{
+	sampo_version(NULL);
+}
+
+static void do_port_kernel(void)
+{
+	outb(PORT_KERNEL, 0);
+}
+
+static void do_port_monitor(void)
+{
+	inb(PORT_MONITOR);
+}
+
+static void do_mmio(void)
+{
+	*(volatile uint32_t *)UNCLAIMED;
+}
+
+static void do_timer_arm(void)
+{
+	wrmsr(MSR_TSC_DEADLINE, FAR_AWAY);
+}
+
+static struct pci_window doorbell;
+
+static void do_doorbell(void)
+{
+	window_write(&doorbell, 0, 2, 0);
+}
+
+/* One round of a loop: its ticks. */
+static uint64_t loop(void (*body)(void))
+{
+	uint64_t begin = rdtsc();
+
+	for (unsigned i = 0; i < LOOPS; i++)
+		body();
+	return rdtsc() - begin;
+}
+
+static uint64_t least(void (*body)(void))
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t ticks = loop(body);
+
+		if (ticks < best)
+			best = ticks;
+	}
+	return best;
+}
+
+static void print_hundredths(const char *name, uint64_t hundredths)
+{
+	printf("bench %s %llu.%02llu\n", name,
+	       (unsigned long long)(hundredths / 100),
+	       (unsigned long long)(hundredths % 100));
+}
+
+static void bench(const char *name, void (*body)(void))
+{
+	uint64_t empty = least(nothing), full = least(body);
+
+	print_hundredths(name, full > empty ? (full - empty) * 100 / LOOPS : 0);
+}
+
+/* --- interrupts ----------------------------------------------------------- */
+
+static void bench_self_ipi(void)
+{
+	uint64_t best = UINT64_MAX, best_eoi = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROUNDS * LOOPS; i++) {
+		uint64_t begin = rdtsc();
+
+		wrmsr(X2APIC_SELF_IPI, VECTOR);
+		interrupts_on();
+		interrupts_off();
+		if (handler_begin < begin)
+			return;
+		if (handler_begin - begin < best)
+			best = handler_begin - begin;
+		if (handler_end - handler_begin < best_eoi)
+			best_eoi = handler_end - handler_begin;
+	}
+	print_hundredths("self-ipi", best * 100);
+	print_hundredths("eoi", (best_eoi - HANDLER_OTHERS) * 100);
+}
+
+static void bench_hlt_wake(void)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint64_t deadline = rdtsc() + INTERVAL;
+
+		wrmsr(MSR_TSC_DEADLINE, deadline);
+		while (handler_begin < deadline)
+			halt_once();
+		if (handler_begin - deadline < best)
+			best = handler_begin - deadline;
+	}
+	print_hundredths("hlt-wake", best * 100);
+}
+
+static void bench_interrupts(void)
+{
+	uint32_t leaf[4];
+
+	cpuid(1, 0, leaf);
+	if (!(leaf[2] & CPUID_1_X2APIC))
+		return;
+	exceptions_gate(VECTOR, handler);
+	lapic_enable();
+	wrmsr(X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR);
+	bench_self_ipi();
+	bench("timer-arm", do_timer_arm);
+	bench_hlt_wake();
+	wrmsr(MSR_TSC_DEADLINE, 0);
+}
+
+/* --- memory and devices --------------------------------------------------- */
+
+static uint64_t touch(uint64_t address)
+{
+	uint64_t begin = rdtsc();
+
+	*(volatile uint8_t *)(uintptr_t)address = 1;
+	return rdtsc() - begin;
+}
+
+static uint64_t ram_end(void)
+{
+	const struct hvm_start_info *info = guest_boot_info;
+	const struct hvm_memmap_entry *map;
+	uint64_t image = (uint64_t)(uintptr_t)guest_end;
+
+	if (!info || info->magic != HVM_START_MAGIC || info->version < 1)
+		return 0;
+	map = (const void *)(uintptr_t)info->memmap;
+	for (uint32_t i = 0; i < info->memmap_entries; i++)
+		if (map[i].type == 1 && map[i].address <= image &&
+		    map[i].address + map[i].size > image)
+			return map[i].address + map[i].size;
+	return 0;
+}
+
+/* Of blocks that nobody has used yet: their first page, and another one. */
+static void bench_touch(void)
+{
+	uint64_t block = ((uint64_t)(uintptr_t)guest_end + BLOCK) & -BLOCK;
+	uint64_t best_2m = UINT64_MAX, best_4k = UINT64_MAX, end = ram_end();
+
+	for (unsigned i = 0; i < BLOCKS && block + 2 * BLOCK <= end; i++) {
+		uint64_t ticks = touch(block + PAGE);
+
+		if (ticks < best_2m)
+			best_2m = ticks;
+		ticks = touch(block + 9 * PAGE);
+		if (ticks < best_4k)
+			best_4k = ticks;
+		block += BLOCK;
+	}
+	if (best_2m == UINT64_MAX)
+		return;
+	print_hundredths("touch-2m", best_2m * 100);
+	print_hundredths("touch-4k", best_4k * 100);
+}
+
+/* The notification port of any virtio device; nobody listens yet, so dom0 has
+ * nothing to do but to see that. */
+static void bench_doorbell(void)
+{
+	for (unsigned slot = 1; slot < 32; slot++) {
+		unsigned cap = 0;
+
+		if (pci_config_read(slot, 0, 2) != 0x1af4)
+			continue;
+		pci_function_enable(slot);
+		while ((cap = pci_capability(slot, PCI_CAP_VENDOR, cap))) {
+			uint32_t bar = pci_config_read(slot, cap + 4, 1);
+			uint32_t offset = pci_config_read(slot, cap + 8, 4);
+
+			if (pci_config_read(slot, cap + 3, 1) != 2 ||
+			    !pci_window(slot, bar, offset, &doorbell))
+				continue;
+			bench("doorbell", do_doorbell);
+			return;
+		}
+	}
+}
+
+int main(void)
+{
+	uint64_t unclaimed;
+
+	faults_init();
+	bench_touch();
+	bench("cpuid", do_cpuid);
+	bench("msr", do_msr);
+	if (sampo_present)
+		bench("hypercall", do_hypercall);
+	bench("port-kernel", do_port_kernel);
+	bench_doorbell();
+	bench("port-monitor", do_port_monitor);
+	if (try_read((const void *)UNCLAIMED, &unclaimed) == NO_FAULT)
+		bench("mmio", do_mmio);
+	bench_interrupts();
+	printf("bench done\n");
+	guest_poweroff();
+}

@@ -76,12 +76,17 @@ uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run
 	return vm->ram_bus[gpa / MOCK_BLOCK] + gpa % MOCK_BLOCK;
 }
 
-/* The guest's memory by bus address. */
-static inline uint8_t *mock_by_bus(uint64_t bus, uint32_t bytes)
+/* The guest's memory by bus address; NULL if that is not in one piece. */
+static inline uint8_t *mock_by_bus(uint64_t bus, uint64_t bytes)
 {
-	for (unsigned i = 0; i < MOCK_BLOCKS; i++)
-		if (bus >= mock_bus[i] && bus - mock_bus[i] + bytes <= MOCK_BLOCK)
+	for (unsigned i = 0; i < MOCK_BLOCKS; i++) {
+		uint64_t end = mock_bus[i] + MOCK_BLOCK;
+
+		for (unsigned j = i + 1; j < MOCK_BLOCKS && mock_bus[j] == end; j++)
+			end += MOCK_BLOCK;
+		if (bus >= mock_bus[i] && bus - mock_bus[i] < MOCK_BLOCK && bus + bytes <= end)
 			return mock_vm.ram + i * MOCK_BLOCK + (bus - mock_bus[i]);
+	}
 	return NULL;
 }
 

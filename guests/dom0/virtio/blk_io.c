@@ -117,9 +117,12 @@ static void bounce_copy(struct blk_io *io, uint32_t bytes, bool to_guest)
 static void bounce_piece(struct blk_io *io)
 {
 	uint32_t sectors = io->sectors - io->done;
+	uint32_t limit = io->blk->disk->max_sectors;
 
-	if (sectors > BLK_BOUNCE_BYTES / BLK_SECTOR)
-		sectors = BLK_BOUNCE_BYTES / BLK_SECTOR;
+	if (limit > BLK_BOUNCE_BYTES / BLK_SECTOR)
+		limit = BLK_BOUNCE_BYTES / BLK_SECTOR;
+	if (sectors > limit)
+		sectors = limit;
 	if (io->request.op == BLK_WRITE)
 		bounce_copy(io, sectors * BLK_SECTOR, false);
 	io->piece = (struct blk_segment){

@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
+/* The block device: requests of all kinds and shapes, errors, reset while the
+ * disk works, and a dom0 that is restarted in the middle. */
+#include "guests/dom0/virtio/blk.h"
+#include "tests/unit/unit.h"
+#include "tests/unit/virtio_mock.h"
+
+#define RING 0x10000u
+#define HEAD 0x20000u /* headers and status bytes */
+#define DATA 0x100000u
+#define SIZE 64u
+
+#define T_IN      0u
+#define T_OUT     1u
+#define T_FLUSH   4u
+#define T_GET_ID  8u
+#define T_DISCARD 11u
+
+static struct driver_queue driver;
+static struct virtio_device *dev;
+static uint16_t next_desc;
+
+static void driver_up(uint64_t features)
+{
+	dev = mock_device(0);
+	dev->state->negotiated = features;
+	mock_queue_up(dev, 0, &driver, RING, SIZE);
+	next_desc = 0;
+	mock_driver_ok(dev);
+}
+
+static void setup(void)
+{
+	if (mock_vm.virtio) {
+		virtio_detach_all(&mock_vm);
+		mock_settle();
+	}
+	assert_null(mock_vm.virtio);
+	assert_null(mock_disk.user);
+	mock_init();
+	mock_disk.max_sectors = 1024;
+	mock_disk.read_only = false;
+	mock_no_dma = false;
+	memset(&mock_config, 0, sizeof(mock_config));
+	mock_config.disks = 1;
+	strcpy(mock_config.disk[0].source, "sda1");
+	strcpy(mock_config.disk[0].serial, "S3R14L");
+	assert_true(mock_attach());
+	for (unsigned i = 0; i < MOCK_SECTORS * BLK_SECTOR; i++)
+		mock_media[i] = (uint8_t)(i * 2654435761u >> 24);
+	driver_up(VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_DISCARD);
+}
+
+struct buffer {
+	uint64_t gpa;
+	uint32_t bytes;
+};
+
+static uint8_t *status_of(uint16_t head)
+{
+	return mock_vm.ram + HEAD + head * 32u + 16;
+}
+
+/* Makes a request available; returns its head. */
+static uint16_t request(uint32_t type, uint64_t sector, const struct buffer *data, unsigned n)
+{
+	uint16_t head = next_desc, at = head;
+	uint64_t header[2] = { type, sector };
+
+	memcpy(mock_vm.ram + HEAD + head * 32u, header, sizeof(header));
+	*status_of(head) = 0xee;
+	driver_desc(&driver, at, HEAD + head * 32u, 16, DRIVER_NEXT, (at + 1) % SIZE);
+	for (unsigned i = 0; i < n; i++) {
+		at = (at + 1) % SIZE;
+		driver_desc(&driver, at, data[i].gpa, data[i].bytes,
+			    DRIVER_NEXT | (type == T_OUT || type == T_DISCARD ? 0 : DRIVER_WRITE),
+			    (at + 1) % SIZE);
+	}
+	at = (at + 1) % SIZE;
+	driver_desc(&driver, at, HEAD + head * 32u + 16, 1, DRIVER_WRITE, 0);
+	next_desc = (at + 1) % SIZE;
+	driver_avail(&driver, head);
+	return head;
+}
+
+static void kick(void)
+{
+	virtio_notify(&dev->queue[0]);
+}
+
+/* Runs one request to its end; returns its status. */
+static uint8_t run(uint32_t type, uint64_t sector, const struct buffer *data, unsigned n)
+{
+	uint16_t head = request(type, sector, data, n);
+	uint32_t id, bytes;
+
+	kick();
+	mock_settle();
+	assert_true(driver_used(&driver, &id, &bytes));
+	assert_int_equal(id, head);
+	assert_false(driver_used(&driver, &id, &bytes));
+	return *status_of(head);
+}
+
+static void reads_and_writes(void **unused)
+{
+	struct buffer one = { DATA, 4096 };
+	struct virtio_blk_stats stats;
+
+	(void)unused;
+	setup();
+	assert_int_equal(run(T_IN, 8, &one, 1), 0);
+	assert_memory_equal(mock_vm.ram + DATA, mock_media + 8 * 512, 4096);
+	assert_int_equal(mock_interrupts[0][0], 1);
+	memset(mock_vm.ram + DATA, 0x5a, 4096);
+	assert_int_equal(run(T_OUT, 100, &one, 1), 0);
+	assert_memory_equal(mock_vm.ram + DATA, mock_media + 100 * 512, 4096);
+	assert_int_equal(mock_submitted, 2);
+	assert_int_equal(run(T_FLUSH, 0, NULL, 0), 0);
+	assert_int_equal(mock_submitted, 3);
+	assert_true(virtio_blk_stats(&mock_vm, 0, &stats));
+	assert_int_equal(stats.reads, 1);
+	assert_int_equal(stats.read_bytes, 4096);
+	assert_int_equal(stats.writes, 1);
+	assert_int_equal(stats.flushes, 1);
+	assert_int_equal(stats.errors, 0);
+	assert_false(virtio_blk_stats(&mock_vm, 1, &stats));
+}
+
+static void serial_number(void **unused)
+{
+	struct buffer id = { DATA, 20 };
+
+	(void)unused;
+	setup();
+	assert_int_equal(run(T_GET_ID, 0, &id, 1), 0);
+	assert_string_equal(mock_vm.ram + DATA, "S3R14L");
+	id.bytes = 19;
+	assert_int_equal(run(T_GET_ID, 0, &id, 1), 1);
+}
+
+/* Any cut into any buffers, across blocks of memory and at any address. */
+static void shapes(void **unused)
+{
+	static uint8_t expected[1 << 20];
+
+	(void)unused;
+	setup();
+	for (unsigned round = 0; round < 3000; round++) {
+		struct buffer data[SIZE - 2];
+		unsigned n = 1 + (unsigned)random_below(20);
+		unsigned unit = random_below(3) ? 512 : random_below(2) ? 4 : 1;
+		uint32_t total = 0;
+		uint64_t sector = random_below(MOCK_SECTORS - 2048);
+		bool write = random_below(2);
+
+		mock_disk.max_sectors = 8u << random_below(8);
+		for (unsigned i = 0; i < n; i++) {
+			/* apart from each other: 64 KiB each */
+			data[i].gpa = DATA + MOCK_BLOCK * (i % 3) + 0xf0000 +
+				      i * 0x10000ull + random_below(0x8000 / unit) * unit;
+			data[i].bytes = (uint32_t)(1 + random_below(0x4000 / unit)) * unit;
+			total += data[i].bytes;
+		}
+		data[n - 1].bytes += (512 - total % 512) % 512;
+		total += (512 - total % 512) % 512;
+		uint8_t *at = expected;
+		for (unsigned i = 0; i < n; i++)
+			for (uint32_t j = 0; write && j < data[i].bytes; j++)
+				*at++ = mock_vm.ram[data[i].gpa + j] = (uint8_t)random64();
+		if (!write)
+			memcpy(expected, mock_media + sector * 512, total);
+		assert_int_equal(run(write ? T_OUT : T_IN, sector, data, n), 0);
+		if (write)
+			assert_memory_equal(expected, mock_media + sector * 512, total);
+		at = expected;
+		for (unsigned i = 0; i < n; at += data[i++].bytes)
+			assert_memory_equal(at, mock_vm.ram + data[i].gpa, data[i].bytes);
+	}
+}
+
+static void without_bounce_buffer(void **unused)
+{
+	struct buffer odd = { DATA + 1, 512 };
+
+	(void)unused;
+	setup();
+	mock_no_dma = true;
+	assert_int_equal(run(T_IN, 0, &odd, 1), 1);
+	mock_no_dma = false;
+	assert_int_equal(run(T_IN, 0, &odd, 1), 0);
+}
+
+static void refuses(void **unused)
+{
+	struct buffer one = { DATA, 512 }, odd = { DATA, 511 }, range = { DATA, 16 };
+	uint64_t discard[2] = { MOCK_SECTORS - 1, 2 };
+
+	(void)unused;
+	setup();
+	assert_int_equal(run(T_IN, MOCK_SECTORS, &one, 1), 1);
+	assert_int_equal(run(T_IN, ~0ull, &one, 1), 1);
+	assert_int_equal(run(T_OUT, ~0ull - 1, &one, 1), 1);
+	assert_int_equal(run(T_IN, 0, &odd, 1), 1);
+	assert_int_equal(run(T_IN, 0, NULL, 0), 1);
+	assert_int_equal(run(3, 0, &one, 1), 2);
+	assert_int_equal(run(13, 0, &one, 1), 2); /* write zeroes */
+	memcpy(mock_vm.ram + DATA, discard, 16);
+	assert_int_equal(run(T_DISCARD, 0, &range, 1), 1);
+	((uint32_t *)(mock_vm.ram + DATA))[3] = 1; /* flags */
+	assert_int_equal(run(T_DISCARD, 0, &range, 1), 2);
+	assert_int_equal(mock_submitted, 0);
+	mock_disk_status = BLK_IOERR;
+	assert_int_equal(run(T_IN, 0, &one, 1), 1);
+	mock_disk_status = BLK_UNSUPPORTED;
+	assert_int_equal(run(T_IN, 0, &one, 1), 2);
+	mock_disk_status = BLK_OK;
+	assert_int_equal(run(T_IN, 0, &one, 1), 0);
+}
+
+static void read_only(void **unused)
+{
+	struct buffer one = { DATA, 512 };
+
+	(void)unused;
+	setup();
+	virtio_detach_all(&mock_vm);
+	mock_config.disk[0].readonly = true;
+	assert_true(mock_attach());
+	dev = mock_device(0);
+	assert_true(dev->state->offered & VIRTIO_BLK_F_RO);
+	assert_false(dev->state->offered & VIRTIO_BLK_F_DISCARD);
+	driver_up(VIRTIO_F_VERSION_1);
+	assert_int_equal(run(T_OUT, 0, &one, 1), 1);
+	assert_int_equal(mock_submitted, 0);
+	assert_int_equal(run(T_IN, 0, &one, 1), 0);
+}
+
+static void discards(void **unused)
+{
+	struct buffer range = { DATA, 16 };
+	uint64_t discard[2] = { 40, 8 };
+
+	(void)unused;
+	setup();
+	memcpy(mock_vm.ram + DATA, discard, 16);
+	mock_media[40 * 512] = mock_media[48 * 512 - 1] = mock_media[48 * 512] = 1;
+	assert_int_equal(run(T_DISCARD, 0, &range, 1), 0);
+	assert_int_equal(mock_media[40 * 512], 0);
+	assert_int_equal(mock_media[48 * 512 - 1], 0);
+	assert_int_equal(mock_media[48 * 512], 1);
+}
+
+/* A driver that does not know of flushes (5.2.6.2). */
+static void writes_through(void **unused)
+{
+	struct buffer one = { DATA, 512 };
+
+	(void)unused;
+	setup();
+	dev->state->negotiated &= ~VIRTIO_BLK_F_FLUSH;
+	assert_int_equal(run(T_OUT, 0, &one, 1), 0);
+	assert_int_equal(mock_submitted, 2);
+}
+
+/* More than fit: the rest starts as others end, and none is lost. */
+static void many_at_once(void **unused)
+{
+	uint32_t id, bytes;
+	unsigned ended = 0, started = 0;
+	bool seen[256] = { false };
+
+	(void)unused;
+	setup();
+	mock_queue_up(dev, 0, &driver, RING, 256);
+	for (unsigned i = 0; i < 85; i++) {
+		/* header, data and status in an arbitrary cut: 3 descriptors */
+		uint16_t at = (uint16_t)(i * 3);
+		uint64_t header[2] = { T_IN, i };
+
+		memcpy(mock_vm.ram + HEAD + i * 32, header, 16);
+		driver_desc(&driver, at, HEAD + i * 32, 16, DRIVER_NEXT, at + 1);
+		driver_desc(&driver, at + 1u, DATA + i * 512, 256, DRIVER_NEXT | DRIVER_WRITE,
+			    at + 2);
+		driver_desc(&driver, at + 2u, DATA + i * 512 + 256, 257, DRIVER_WRITE, 0);
+		driver_avail(&driver, at);
+	}
+	kick();
+	started = mock_submitted;
+	assert_true(started >= 40 && started < 85);
+	kick();
+	assert_int_equal(mock_submitted, started);
+	mock_settle();
+	while (driver_used(&driver, &id, &bytes)) {
+		assert_false(seen[id]);
+		assert_int_equal(bytes, 513);
+		seen[id] = true;
+		ended++;
+	}
+	assert_int_equal(ended, 85);
+}
+
+static void broken_requests(void **unused)
+{
+	(void)unused;
+	/* no status byte */
+	setup();
+	driver_desc(&driver, 0, HEAD, 16, 0, 0);
+	driver_avail(&driver, 0);
+	kick();
+	assert_true(dev->state->status & VIRTIO_S_NEEDS_RESET);
+	assert_int_equal(mock_config_interrupts, 1);
+	assert_int_equal(mock_logged, 1);
+	/* a short header */
+	setup();
+	driver_desc(&driver, 0, HEAD, 15, DRIVER_NEXT, 1);
+	driver_desc(&driver, 1, HEAD + 64, 1, DRIVER_WRITE, 0);
+	driver_avail(&driver, 0);
+	kick();
+	assert_true(dev->state->status & VIRTIO_S_NEEDS_RESET);
+	/* what is still on the disk ends quietly, then the driver resets */
+	setup();
+	struct buffer one = { DATA, 512 };
+	request(T_IN, 0, &one, 1);
+	kick();
+	driver_avail(&driver, SIZE + 3);
+	kick();
+	assert_true(dev->state->status & VIRTIO_S_NEEDS_RESET);
+	mock_settle();
+	assert_int_equal(driver.used[1], 0);
+	virtio_device_reset(dev);
+	assert_int_equal(dev->state->status, 0);
+	driver_up(VIRTIO_F_VERSION_1);
+	assert_int_equal(run(T_IN, 0, &one, 1), 0);
+}
+
+static unsigned quiets;
+
+static void quiet(struct vm *vm)
+{
+	assert_ptr_equal(vm, &mock_vm);
+	quiets++;
+}
+
+/* The driver sees the reset done (status 0) only when the disk is quiet. */
+static void reset_waits(void **unused)
+{
+	struct buffer one = { DATA, 512 }, odd = { DATA + 0x1001, 512 };
+
+	(void)unused;
+	setup();
+	request(T_IN, 0, &one, 1);
+	request(T_IN, 0, &odd, 1);
+	request(T_IN, 1, &odd, 1); /* waits for the bounce buffer */
+	kick();
+	virtio_device_reset(dev);
+	assert_int_not_equal(dev->state->status, 0);
+	kick();
+	assert_false(virtio_quiesced(&mock_vm));
+	quiets = 0;
+	virtio_when_quiet(&mock_vm, quiet);
+	assert_true(mock_disk_step());
+	mock_run_work();
+	assert_int_equal(quiets, 0);
+	mock_settle();
+	assert_int_equal(quiets, 1);
+	assert_int_equal(dev->state->status, 0);
+	assert_true(virtio_quiesced(&mock_vm));
+	driver_up(VIRTIO_F_VERSION_1);
+	assert_int_equal(run(T_IN, 5, &odd, 1), 0);
+}
+
+static void detach_waits(void **unused)
+{
+	struct buffer one = { DATA, 4096 };
+
+	(void)unused;
+	setup();
+	request(T_IN, 0, &one, 1);
+	request(T_OUT, 9, &one, 1);
+	kick();
+	virtio_detach_all(&mock_vm);
+	assert_non_null(mock_vm.virtio);
+	assert_false(virtio_quiesced(&mock_vm));
+	assert_string_equal(mock_disk.user, "mock");
+	assert_false(mock_attach());
+	quiets = 0;
+	virtio_when_quiet(&mock_vm, quiet);
+	mock_settle();
+	assert_int_equal(quiets, 1);
+	assert_null(mock_vm.virtio);
+	assert_null(mock_disk.user);
+	virtio_when_quiet(&mock_vm, quiet);
+	assert_int_equal(quiets, 2);
+}
+
+/*
+ * dom0 dies with requests on the disk and in the ring, and its successor does
+ * them all. The old one's objects are leaked on purpose: it is dead.
+ */
+static void dom0_restarts(void **unused)
+{
+	struct buffer data[12];
+	uint16_t head[12];
+	uint32_t id, bytes;
+	unsigned ended = 0;
+
+	(void)unused;
+	for (unsigned dies_after = 0; dies_after < 12; dies_after++) {
+		setup();
+		ended = 0;
+		for (unsigned i = 0; i < 12; i++) {
+			data[i] = (struct buffer){ DATA + i * 4096, 1024 };
+			head[i] = request(i % 4 == 3 ? T_OUT : T_IN, i * 16, &data[i], 1);
+			memset(mock_vm.ram + data[i].gpa, (int)i, 1024);
+		}
+		kick();
+		for (unsigned i = 0; i < dies_after; i++)
+			mock_disk_step();
+		/* what the driver has for the disk, and dom0's work, is gone */
+		mock_queue = NULL;
+		mock_queue_end = &mock_queue;
+		mock_work_first = NULL;
+		mock_dma = NULL;
+		mock_disk.user = NULL;
+		mock_vm.virtio = NULL;
+		assert_true(mock_restart());
+		dev = mock_device(0);
+		mock_settle();
+		while (driver_used(&driver, &id, &bytes))
+			ended++;
+		assert_int_equal(ended, 12);
+		for (unsigned i = 0; i < 12; i++) {
+			assert_int_equal(*status_of(head[i]), 0);
+			assert_memory_equal(mock_vm.ram + data[i].gpa,
+					    mock_media + i * 16 * 512, 1024);
+		}
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(dev->state->queue[0].in_flight[i], 0);
+		/* and goes on */
+		next_desc = 40;
+		assert_int_equal(run(T_IN, 3, data, 1), 0);
+	}
+}
+
+static void restart_during_reset(void **unused)
+{
+	struct buffer one = { DATA, 512 };
+
+	(void)unused;
+	setup();
+	request(T_IN, 0, &one, 1);
+	kick();
+	virtio_device_reset(dev);
+	mock_queue = NULL;
+	mock_queue_end = &mock_queue;
+	mock_work_first = NULL;
+	mock_disk.user = NULL;
+	mock_vm.virtio = NULL;
+	assert_true(mock_restart());
+	dev = mock_device(0);
+	assert_int_equal(dev->state->status, 0);
+	/* not with other devices than before */
+	virtio_detach_all(&mock_vm);
+	mock_config.disks = 0;
+	mock_config.nics = 1;
+	assert_false(mock_restart());
+}
+
+static void disks_in_use(void **unused)
+{
+	static struct blkdev whole, other;
+	char err[128];
+
+	(void)unused;
+	setup();
+	virtio_detach_all(&mock_vm);
+	whole = mock_disk;
+	strcpy(whole.name, "sda");
+	other = mock_disk;
+	strcpy(other.name, "sda2");
+	mock_disk.parent = other.parent = &whole;
+	mock_disk.next = &other;
+	other.next = &whole;
+	whole.next = NULL;
+
+	mock_config.disks = 2;
+	strcpy(mock_config.disk[1].source, "sda");
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	assert_string_equal(err, "virtio-blk 1: sda1 is in use by mock");
+	assert_null(mock_disk.user);
+	assert_null(mock_vm.virtio);
+	strcpy(mock_config.disk[0].source, "sda");
+	strcpy(mock_config.disk[1].source, "sda1");
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	assert_string_equal(err, "virtio-blk 1: sda is in use by mock");
+	strcpy(mock_config.disk[0].source, "sda1");
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	strcpy(mock_config.disk[1].source, "sdz");
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	assert_string_equal(err, "virtio-blk 1: there is no sdz");
+	strcpy(mock_config.disk[1].source, "sda2");
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), 0);
+	virtio_detach_all(&mock_vm);
+	mock_no_room = true;
+	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	mock_no_room = false;
+	assert_null(mock_disk.user);
+	mock_disk.parent = NULL;
+	mock_disk.next = NULL;
+}
+
+static void configuration(void **unused)
+{
+	uint8_t space[VIRTIO_CONFIG_BYTES] = { 0 };
+	uint64_t capacity;
+	uint32_t block;
+
+	(void)unused;
+	setup();
+	dev->type->config(dev, space);
+	memcpy(&capacity, space, 8);
+	memcpy(&block, space + 20, 4);
+	assert_int_equal(capacity, MOCK_SECTORS);
+	assert_int_equal(block, 512);
+	assert_int_equal(space[24], 3); /* 4096-byte blocks */
+	virtio_detach_all(&mock_vm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_and_writes),
+		cmocka_unit_test(serial_number),
+		cmocka_unit_test(shapes),
+		cmocka_unit_test(without_bounce_buffer),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(read_only),
+		cmocka_unit_test(discards),
+		cmocka_unit_test(writes_through),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(broken_requests),
+		cmocka_unit_test(reset_waits),
+		cmocka_unit_test(detach_waits),
+		cmocka_unit_test(dom0_restarts),
+		cmocka_unit_test(restart_during_reset),
+		cmocka_unit_test(disks_in_use),
+		cmocka_unit_test(configuration),
+	};
+
+	return cmocka_run_group_tests_name("virtio-blk", tests, NULL, NULL);
+}
+
+/* The restarts leak what the dead dom0 had. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}

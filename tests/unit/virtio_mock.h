@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All of virtio but the PCI transport, for tests: a guest, its configuration,
+ * a disk whose commands end when the test says so, and a driver in place.
+ */
+#ifndef TESTS_UNIT_VIRTIO_MOCK_H
+#define TESTS_UNIT_VIRTIO_MOCK_H
+
+#include "drivers/block.h"
+#include "drivers/env.h"
+#include "guests/dom0/config.h"
+#include "guests/dom0/net.h"
+#include "guests/dom0/shell/console.h"
+#include "guests/dom0/virtio/device.h"
+#include "guests/dom0/virtio/pci.h"
+#include "tests/unit/guest_mock.h"
+
+/* --- the transport -------------------------------------------------------- */
+
+static unsigned mock_interrupts[MACHINE_VIRTIO_DEVICES][VIRTIO_QUEUES];
+static unsigned mock_config_interrupts;
+static bool mock_no_room;
+
+bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
+{
+	(void)dev;
+	(void)fresh;
+	return !mock_no_room;
+}
+
+void virtio_pci_detach(struct virtio_device *dev)
+{
+	(void)dev;
+}
+
+void virtio_pci_quiet(struct virtio_device *dev)
+{
+	(void)dev;
+}
+
+void virtio_pci_config_interrupt(struct virtio_device *dev)
+{
+	(void)dev;
+	mock_config_interrupts++;
+}
+
+void virtio_interrupt(struct virtio_device *dev, uint16_t msix)
+{
+	if (msix < VIRTIO_QUEUES)
+		mock_interrupts[dev->instance][msix]++;
+}
+
+/* --- the console ---------------------------------------------------------- */
+
+static char mock_console[65536];
+static size_t mock_console_bytes;
+
+void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
+{
+	(void)vm;
+	(void)device;
+	for (size_t i = 0; i < n && mock_console_bytes < sizeof(mock_console); i++)
+		mock_console[mock_console_bytes++] = (char)bytes[i];
+}
+
+/* --- the disk ------------------------------------------------------------- */
+
+#define MOCK_SECTORS 65536u
+static uint8_t *mock_media;
+static struct blk_request *mock_queue, **mock_queue_end = &mock_queue;
+static unsigned mock_submitted;
+static enum blk_status mock_disk_status;
+static uint8_t *mock_dma;
+#define MOCK_DMA_BUS 0x7000000ull
+#define MOCK_DMA_MAX 65536u
+static bool mock_no_dma;
+
+static struct blkdev mock_disk = {
+	.name = "sda1",
+	.sectors = MOCK_SECTORS,
+	.logical_block = 512,
+	.physical_block = 4096,
+	.can_flush = true,
+	.can_discard = true,
+	.max_sectors = 1024,
+};
+static struct blkdev *mock_disks = &mock_disk;
+
+void *dma_alloc(size_t bytes, uint64_t *bus)
+{
+	if (mock_no_dma || mock_dma || bytes > MOCK_DMA_MAX)
+		return NULL;
+	mock_dma = calloc(1, bytes);
+	*bus = MOCK_DMA_BUS;
+	return mock_dma;
+}
+
+void dma_free(void *memory, size_t bytes)
+{
+	(void)bytes;
+	if (memory != mock_dma)
+		abort();
+	free(mock_dma);
+	mock_dma = NULL;
+}
+
+struct blkdev *blk_first(void)
+{
+	return mock_disks;
+}
+
+struct blkdev *blk_find(const char *path)
+{
+	for (struct blkdev *dev = mock_disks; dev; dev = dev->next)
+		if (!strcmp(dev->name, path))
+			return dev;
+	return NULL;
+}
+
+/* What drivers/block.h demands of a request is checked here. */
+void blk_submit(struct blkdev *dev, struct blk_request *request)
+{
+	uint64_t bytes = 0;
+
+	if (request->op == BLK_READ || request->op == BLK_WRITE) {
+		if (!request->segments || request->segments > BLK_MAX_SEGMENTS ||
+		    request->sectors > dev->max_sectors)
+			abort();
+		for (unsigned i = 0; i < request->segments; i++) {
+			if (!request->segment[i].bytes ||
+			    (request->segment[i].bytes | request->segment[i].bus) % 4)
+				abort();
+			bytes += request->segment[i].bytes;
+		}
+		if (bytes != (uint64_t)request->sectors * BLK_SECTOR)
+			abort();
+	}
+	if (request->op != BLK_FLUSH &&
+	    (!request->sectors || request->sectors > dev->sectors ||
+	     request->sector > dev->sectors - request->sectors))
+		abort();
+	mock_submitted++;
+	request->next = NULL;
+	*mock_queue_end = request;
+	mock_queue_end = &request->next;
+}
+
+static inline uint8_t *mock_dma_memory(uint64_t bus, uint32_t bytes)
+{
+	if (mock_dma && bus >= MOCK_DMA_BUS && bus + bytes <= MOCK_DMA_BUS + MOCK_DMA_MAX)
+		return mock_dma + (bus - MOCK_DMA_BUS);
+	return mock_by_bus(bus, bytes);
+}
+
+/* The disk does its oldest command. false: it has none. */
+static inline bool mock_disk_step(void)
+{
+	struct blk_request *request = mock_queue;
+
+	if (!request)
+		return false;
+	mock_queue = request->next;
+	if (!mock_queue)
+		mock_queue_end = &mock_queue;
+	uint8_t *at = mock_media + request->sector * BLK_SECTOR;
+	if (mock_disk_status == BLK_OK && request->op == BLK_DISCARD)
+		memset(at, 0, (size_t)request->sectors * BLK_SECTOR);
+	for (unsigned i = 0; mock_disk_status == BLK_OK && i < request->segments; i++) {
+		uint32_t bytes = request->segment[i].bytes;
+		uint8_t *memory = mock_dma_memory(request->segment[i].bus, bytes);
+
+		if (!memory || memory != request->segment[i].data)
+			abort();
+		if (request->op == BLK_READ)
+			memcpy(memory, at, bytes);
+		else
+			memcpy(at, memory, bytes);
+		at += bytes;
+	}
+	request->done(request, mock_disk_status);
+	return true;
+}
+
+/* Until nothing is to do. */
+static inline void mock_settle(void)
+{
+	while (mock_disk_step() || mock_run_work())
+		;
+}
+
+/* --- the guest's driver --------------------------------------------------- */
+
+static struct vm_config mock_config;
+
+static inline struct virtio_device *mock_device(unsigned index)
+{
+	return virtio_by_instance(&mock_vm, index);
+}
+
+static inline bool mock_attach(void)
+{
+	char err[128] = "";
+
+	if (!mock_media)
+		mock_media = malloc(MOCK_SECTORS * BLK_SECTOR);
+	mock_disk_status = BLK_OK;
+	mock_submitted = 0;
+	mock_console_bytes = 0;
+	memset(mock_interrupts, 0, sizeof(mock_interrupts));
+	mock_config_interrupts = 0;
+	return !virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err));
+}
+
+/* What a driver writes to the registers to have a queue, and to go. */
+static inline void mock_queue_up(struct virtio_device *dev, unsigned index, struct driver_queue *q,
+				 uint64_t gpa, uint16_t size)
+{
+	struct virtqueue_state *state = &dev->state->queue[index];
+
+	driver_init(q, gpa, size);
+	state->desc = q->desc_gpa;
+	state->avail = q->avail_gpa;
+	state->used = q->used_gpa;
+	state->size = size;
+	state->msix = (uint16_t)index;
+	state->enabled = 1;
+	if (queue_start(&dev->queue[index], dev->state->negotiated))
+		abort();
+}
+
+static inline void mock_driver_ok(struct virtio_device *dev)
+{
+	dev->state->status = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK |
+			     VIRTIO_S_DRIVER_OK;
+	virtio_device_start(dev);
+}
+
+/* dom0 ends here and starts anew: of its memory nothing is left, of the guest
+ * and its state all. (The old one's memory is freed by the caller's help.) */
+static inline bool mock_restart(void)
+{
+	char err[128] = "";
+
+	return !virtio_resume(&mock_vm, &mock_config, err, sizeof(err));
+}
+
+#endif

@@ -3,7 +3,12 @@
 
 #include "kernel/sched.h"
 
-#define FOREVER (1ull << 62) /* a turn without end */
+/* Virtual time at the default weight is real time with 6 bits more, so that
+ * short runs of a heavy entity count as well. */
+#define VTIME_BITS 6
+
+/* After a sleep of so long, whatever was owed is forgotten. */
+#define LONG_SLEEP (1ull << 36)
 
 /* Times wrap and are compared by their difference. */
 static bool before(uint64_t a, uint64_t b)
@@ -37,12 +42,17 @@ static bool fix_rank(struct sched_entity *e)
 	return e->rank != old;
 }
 
-/* Of equal keys, a's comes first. */
+/* By key; of equal ones, who has waited longer. */
+static bool precedes(const struct sched_entity *a, const struct sched_entity *b)
+{
+	return before(a->key, b->key) || (a->key == b->key && before(a->since, b->since));
+}
+
 static struct sched_entity *merge(struct sched_entity *a, struct sched_entity *b)
 {
 	if (!a || !b)
 		return a ? a : b;
-	if (before(b->key, a->key)) {
+	if (precedes(b, a)) {
 		struct sched_entity *swap = a;
 
 		a = b;
@@ -99,8 +109,9 @@ static void account(struct sched_rq *rq, uint64_t now)
 	}
 	e->ran += delta;
 	rq->payer->used += delta;
-	/* At the default weight virtual time is real time: 2^32 / 1024 = 2^22. */
-	rq->payer->vtime += (uint64_t)((unsigned __int128)delta * rq->payer->inverse >> 22);
+	/* inverse is 2^22 at the default weight */
+	rq->payer->vtime +=
+		(uint64_t)((unsigned __int128)delta * rq->payer->inverse >> (22 - VTIME_BITS));
 
 	if (!runnable(e))
 		return;
@@ -186,7 +197,7 @@ void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity, uin
 	*rq = (struct sched_rq){
 		.latency = latency,
 		.granularity = granularity,
-		.credit = latency / 2,
+		.credit = latency / 2 << VTIME_BITS,
 		.last = now,
 	};
 }
@@ -199,7 +210,7 @@ static void set_weight(struct sched_entity *e, uint32_t weight)
 
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight)
 {
-	*e = (struct sched_entity){.affinity = ~0ull, .vtime = rq->vmin};
+	*e = (struct sched_entity){.affinity = ~0ull, .vtime = rq->vmin, .since = rq->last};
 	set_weight(e, weight);
 }
 
@@ -217,21 +228,17 @@ void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weig
 
 static uint64_t turn(const struct sched_rq *rq, const struct sched_entity *e)
 {
-	uint64_t length = FOREVER;
+	uint64_t length = rq->latency * e->weight / rq->weight;
 
-	if (rq->count > 1) {
-		length = rq->latency * e->weight / rq->weight;
-		if (length < rq->granularity)
-			length = rq->granularity;
-	}
-	if (spent(e))
-		return 0;
+	if (length < rq->granularity)
+		length = rq->granularity;
 	return e->quota && e->quota - e->used < length ? e->quota - e->used : length;
 }
 
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	struct sched_entity *current = rq->current;
+	uint64_t floor;
 
 	if (e->state != SCHED_ASLEEP)
 		return false;
@@ -240,7 +247,8 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (rq->payer == e)
 		rq->payer = current;
 	e->donee = NULL;
-	e->vtime = later(e->vtime, rq->vmin - rq->credit);
+	floor = rq->vmin - rq->credit;
+	e->vtime = now - e->since > LONG_SLEEP ? floor : later(e->vtime, floor);
 	refill(e, now);
 	count(rq, e, 1);
 	if (e == current) {
@@ -255,9 +263,7 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	enqueue(rq, e);
 	if (!current || !runnable(current))
 		return true;
-	if (rq->turn_end - now > FOREVER / 2)
-		rq->turn_end = now + turn(rq, rq->owner);
-	if (!before(e->vtime + rq->granularity / 2, rq->payer->vtime))
+	if (!before(e->vtime + (rq->granularity / 2 << VTIME_BITS), rq->payer->vtime))
 		return false;
 	if (e != rq->owner)
 		rq->turn_end = now;
@@ -278,6 +284,7 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (e->state != SCHED_RUNNING)
 		e->waited += now - e->since;
 	e->state = SCHED_ASLEEP;
+	e->since = now;
 }
 
 void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
@@ -361,15 +368,11 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
 {
-	uint64_t left = FOREVER;
+	uint64_t left = SCHED_NEVER, refill_in = SCHED_NEVER;
 
-	if (rq->current)
+	if (rq->current && (rq->count > 1 || rq->payer->quota))
 		left = before(now, rq->turn_end) ? rq->turn_end - now : 0;
-	if (rq->throttled) {
-		uint64_t refilled = rq->throttled->key;
-		uint64_t wait = before(now, refilled) ? refilled - now : 0;
-
-		left = wait < left ? wait : left;
-	}
-	return left > FOREVER / 2 ? SCHED_NEVER : left;
+	if (rq->throttled)
+		refill_in = before(now, rq->throttled->key) ? rq->throttled->key - now : 0;
+	return left < refill_in ? left : refill_in;
 }

@@ -49,7 +49,7 @@ struct sched_entity {
 	/* statistics, in units of time */
 	uint64_t ran;    /* on the CPU, whoever paid */
 	uint64_t waited; /* runnable but not running (steal) */
-	uint64_t since;  /* when it was queued */
+	uint64_t since;  /* when it was queued or put to sleep */
 };
 
 struct sched_rq {
@@ -63,7 +63,7 @@ struct sched_rq {
 	uint64_t vmin;   /* virtual time of the queue, never goes back */
 	uint64_t weight; /* sum over all runnable, the running one included */
 	uint32_t count;  /* of them */
-	uint64_t latency, granularity, credit;
+	uint64_t latency, granularity, credit; /* credit in virtual time */
 	uint64_t idle;   /* time without anybody to run */
 };
 

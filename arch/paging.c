@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/paging.h"
+
+#include "arch/cpu.h"
+#include "arch/ptab.h"
+#include "kernel/abi.h"
+#include "kernel/frame.h"
+#include "kernel/panic.h"
+
+#define BOOT_MAPPED (4ull << 30) /* by boot/start.S */
+#define PAGE_MASK (FRAME_PAGE - 1)
+#define CR4_PGE 0x80ull
+#define CR4_SMEP 0x100000ull
+#define CR4_SMAP 0x200000ull
+#define MSR_PAT_VALUE 0x0007010600070106ull /* entry 1: write combining */
+
+/* The windows: sign-extended, in a top-level slot of their own. */
+#define WINDOW_TOP 256u
+#define WINDOW_BASE 0xffff800000000000ull
+#define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK)
+#define PTE_TABLE 0x3ull
+#define PTE_WINDOW (0x8000000000000003ull)
+#define PTE_LARGE 0x80ull
+
+extern char image_start[], text_end[], rodata_end[], image_end[];
+
+static struct ptab host;
+static bool active;
+static volatile uint64_t *window_pte, *window_pde;
+
+static void *table_alloc(void *ctx)
+{
+	(void)ctx;
+	return page_alloc();
+}
+
+static void table_free(void *ctx, void *page)
+{
+	(void)ctx;
+	page_free(page);
+}
+
+static void flush(void)
+{
+	if (active)
+		cpu_write_cr3(cpu_read_cr3());
+	ptab_flushed(&host);
+}
+
+/* Map what is not mapped yet of a range, page by page. */
+static int map_missing(uint64_t pa, uint64_t size, uint32_t flags)
+{
+	struct ptab_entry entry;
+	int status = 0;
+
+	for (uint64_t end = pa + size; pa < end && !status;) {
+		uint64_t step = !(pa % FRAME_BLOCK) && end - pa >= FRAME_BLOCK ? FRAME_BLOCK
+									       : FRAME_PAGE;
+
+		if (ptab_lookup(&host, pa, &entry))
+			step = entry.size - pa % entry.size;
+		else if ((status = ptab_map(&host, pa, pa, step, flags)) == SAMPO_EEXIST)
+			status = ptab_map(&host, pa, pa, step = FRAME_PAGE, flags);
+		pa += step;
+	}
+	return status;
+}
+
+bool kernel_block_mapped(uint64_t base, bool mapped)
+{
+	if (!host.root)
+		return base + FRAME_BLOCK <= BOOT_MAPPED;
+	if (mapped)
+		return map_missing(base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0;
+	ptab_unmap(&host, base, FRAME_BLOCK);
+	flush();
+	return true;
+}
+
+static void map_kernel_range(uint64_t base, uint64_t size, void *ctx)
+{
+	(void)ctx;
+	if (map_missing(base, size, PTAB_R | PTAB_W))
+		refuse("no memory for the kernel's page tables");
+}
+
+static void map_image(const char *from, const char *to, uint32_t flags)
+{
+	if (ptab_map(&host, (uint64_t)from, (uint64_t)from, (uint64_t)(to - from), flags))
+		refuse("no memory for the kernel's page tables");
+}
+
+static void make_windows(void)
+{
+	uint64_t *top = (uint64_t *)host.root;
+	uint64_t *pdpt = page_alloc(), *pd = page_alloc(), *pt = page_alloc();
+
+	if (!pdpt || !pd || !pt)
+		refuse("no memory for the kernel's page tables");
+	top[WINDOW_TOP] = (uint64_t)pdpt | PTE_TABLE;
+	pdpt[0] = (uint64_t)pd | PTE_TABLE;
+	pd[0] = (uint64_t)pt | PTE_TABLE;
+	window_pte = pt;
+	window_pde = pd + 1;
+}
+
+void paging_init(void)
+{
+	host = (struct ptab){.format = &ptab_host, .levels = 4, .max_page = PTAB_2M,
+			     .alloc = table_alloc, .free = table_free};
+	if (ptab_init(&host))
+		refuse("no memory for the kernel's page tables");
+	map_image(image_start, text_end, PTAB_R | PTAB_X);
+	map_image(text_end, rodata_end, PTAB_R);
+	map_image(rodata_end, image_end, PTAB_R | PTAB_W);
+	/* The second pass finds the blocks that the first made the kernel's. */
+	frame_each_kernel(map_kernel_range, NULL);
+	frame_each_kernel(map_kernel_range, NULL);
+	make_windows();
+	cpu_wrmsr(0x277, MSR_PAT_VALUE);
+	cpu_write_cr3(host.root);
+	active = true;
+	if (cpu_cpuid(0, 0).eax >= 7) {
+		uint32_t ebx = cpu_cpuid(7, 0).ebx;
+
+		cpu_write_cr4(cpu_read_cr4() | (ebx & (1u << 7) ? CR4_SMEP : 0) |
+			      (ebx & (1u << 20) ? CR4_SMAP : 0));
+	}
+}
+
+static bool map_range(uint64_t pa, size_t bytes, uint32_t flags)
+{
+	uint64_t first = pa & ~PAGE_MASK, last = pa + bytes + PAGE_MASK;
+
+	if (!bytes || last < pa || first == 0 || last > ptab_limit(&host) / 2)
+		return false;
+	if (map_missing(first, (last & ~PAGE_MASK) - first, flags))
+		return false;
+	flush();
+	return true;
+}
+
+const void *phys_map(uint64_t pa, size_t bytes)
+{
+	return map_range(pa, bytes, PTAB_R) ? (const void *)pa : NULL;
+}
+
+volatile void *mmio_map(uint64_t pa, size_t bytes)
+{
+	return map_range(pa, bytes, PTAB_R | PTAB_W | PTAB_UC) ? (volatile void *)pa : NULL;
+}
+
+void *framebuffer_map(uint64_t pa, size_t bytes)
+{
+	return map_range(pa, bytes, PTAB_R | PTAB_W | PTAB_WC) ? (void *)pa : NULL;
+}
+
+void *window_page(uint64_t pa)
+{
+	*window_pte = (pa & ~PAGE_MASK) | PTE_WINDOW;
+	cpu_invlpg(WINDOW_BASE);
+	return (void *)(WINDOW_BASE + (pa & PAGE_MASK));
+}
+
+void window_zero_block(uint64_t pa)
+{
+	uint64_t count = FRAME_BLOCK / 8;
+	void *at = (void *)WINDOW_BLOCK;
+
+	*window_pde = pa | PTE_WINDOW | PTE_LARGE;
+	cpu_invlpg(WINDOW_BLOCK);
+	__asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(0ull) : "memory");
+	*window_pde = 0;
+	cpu_invlpg(WINDOW_BLOCK);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
+ *
+ * GIF is 0 and IF is 1 here: with V_INTR_MASKING, IF=1 lets physical
+ * interrupts end the guest (APM 2 15.21.1); #VMEXIT clears GIF again. RAX and
+ * RSP of the guest are in the VMCB; the host's are kept in VM_HSAVE_PA.
+ */
+#include "offsets.h"
+
+	.text
+	.balign 64
+	.globl svm_enter
+svm_enter:
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	pushq %rdi
+	movq %rsi, %rax
+	movq GPR_RCX(%rdi), %rcx
+	movq GPR_RDX(%rdi), %rdx
+	movq GPR_RBX(%rdi), %rbx
+	movq GPR_RBP(%rdi), %rbp
+	movq GPR_RSI(%rdi), %rsi
+	movq GPR_R8(%rdi), %r8
+	movq GPR_R9(%rdi), %r9
+	movq GPR_R10(%rdi), %r10
+	movq GPR_R11(%rdi), %r11
+	movq GPR_R12(%rdi), %r12
+	movq GPR_R13(%rdi), %r13
+	movq GPR_R14(%rdi), %r14
+	movq GPR_R15(%rdi), %r15
+	movq GPR_RDI(%rdi), %rdi
+	vmrun %rax
+	popq %rax
+	movq %rdi, GPR_RDI(%rax)
+	movq %rcx, GPR_RCX(%rax)
+	movq %rdx, GPR_RDX(%rax)
+	movq %rbx, GPR_RBX(%rax)
+	movq %rbp, GPR_RBP(%rax)
+	movq %rsi, GPR_RSI(%rax)
+	movq %r8, GPR_R8(%rax)
+	movq %r9, GPR_R9(%rax)
+	movq %r10, GPR_R10(%rax)
+	movq %r11, GPR_R11(%rax)
+	movq %r12, GPR_R12(%rax)
+	movq %r13, GPR_R13(%rax)
+	movq %r14, GPR_R14(%rax)
+	movq %r15, GPR_R15(%rax)
+	/* Nothing of the guest's in registers that C might speculate with. */
+	xorl %ecx, %ecx
+	xorl %edx, %edx
+	xorl %esi, %esi
+	xorl %edi, %edi
+	xorl %r8d, %r8d
+	xorl %r9d, %r9d
+	xorl %r10d, %r10d
+	xorl %r11d, %r11d
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	ret
+
+/* void svm_vmload(uint64_t pa), void svm_vmsave(uint64_t pa) */
+	.globl svm_vmload
+svm_vmload:
+	movq %rdi, %rax
+	vmload %rax
+	ret
+	.globl svm_vmsave
+svm_vmsave:
+	movq %rdi, %rax
+	vmsave %rax
+	ret
+
+/* void svm_window(void): physical interrupts are taken between the two. */
+	.globl svm_window
+svm_window:
+	stgi
+	nop
+	clgi
+	ret
+
+/*
+ * void svm_idle(void): sleep until an interrupt. With IF=0 a pending
+ * interrupt still ends HLT only once IF is 1, so: GIF on with IF off, then
+ * STI, whose shadow covers the HLT.
+ */
+	.globl svm_idle
+svm_idle:
+	cli
+	stgi
+	sti
+	hlt
+	clgi
+	ret
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entering a guest, and what an exit was. */
+#include "arch/hv.h"
+#include "arch/svm/svm.h"
+#include "kernel/domain.h"
+#include "kernel/percpu.h"
+#include "kernel/vcpu.h"
+
+/* Exit codes that are not in the table below: APM 2 appendix C. */
+#define VMEXIT_EXCEPTION 0x40u
+#define VMEXIT_EXCEPTION_LAST 0x5fu
+#define VMEXIT_IRET 0x74u
+#define VMEXIT_IOIO 0x7bu
+#define VMEXIT_MSR 0x7cu
+#define VMEXIT_NPF 0x400u
+#define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
+
+#define VECTOR_DB 1
+#define VECTOR_NM 7
+
+/*
+ * Length: of the instruction without prefixes, for CPUs that don't save the
+ * next RIP. A guest that puts meaningless prefixes before one of them on such
+ * a CPU resumes inside its own instruction. For FORBIDDEN: the exception that
+ * is the answer.
+ */
+static const struct {
+	uint8_t kind, length;
+} exits[0xa6] = {
+	[0 ... 0xa5] = {EXIT_UNKNOWN, 0},
+	[0x18] = {EXIT_CR, 0}, /* write of CR8 */
+	[0x60] = {EXIT_INTERRUPT, 0},
+	[0x61] = {EXIT_NMI, 0},
+	[0x64] = {EXIT_WINDOW, 0},
+	[0x6f] = {EXIT_FORBIDDEN, 13}, /* RDPMC: #GP */
+	[0x72] = {EXIT_CPUID, 2},
+	[0x74] = {EXIT_WINDOW, 0}, /* IRET: see svm_nmi_window */
+	[0x76] = {EXIT_CACHE, 2}, /* INVD */
+	[0x77] = {EXIT_PAUSE, 2},
+	[0x78] = {EXIT_HLT, 1},
+	[0x7a] = {EXIT_FORBIDDEN, 6}, /* INVLPGA */
+	[0x7b] = {EXIT_IO, 0},
+	[0x7c] = {EXIT_RDMSR, 2},
+	[0x7f] = {EXIT_SHUTDOWN, 0},
+	[0x80] = {EXIT_FORBIDDEN, 6}, /* VMRUN */
+	[0x81] = {EXIT_HYPERCALL, 3},
+	[0x82] = {EXIT_FORBIDDEN, 6}, /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+	[0x83] = {EXIT_FORBIDDEN, 6},
+	[0x84] = {EXIT_FORBIDDEN, 6},
+	[0x85] = {EXIT_FORBIDDEN, 6},
+	[0x86] = {EXIT_FORBIDDEN, 6},
+	[0x89] = {EXIT_CACHE, 2}, /* WBINVD */
+	[0x8a] = {EXIT_FORBIDDEN, 6}, /* MONITOR, MWAIT */
+	[0x8b] = {EXIT_FORBIDDEN, 6},
+	[0x8c] = {EXIT_FORBIDDEN, 6},
+	[0x8d] = {EXIT_XSETBV, 3},
+	[0x8e] = {EXIT_FORBIDDEN, 6}, /* RDPRU */
+};
+
+/* A fresh ASID is how a vCPU's translations are flushed (APM 2 15.16.1). */
+static void __attribute__((noinline)) new_asid(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->svm.vmcb;
+
+	if (cpu->asid_next >= cpu->asid_count) {
+		cpu->asid_generation++;
+		cpu->asid_next = 1;
+		vmcb->tlb_control = TLB_FLUSH_ALL;
+	}
+	vmcb->asid = cpu->asid_next++;
+	vmcb->clean &= ~CLEAN_ASID;
+	vcpu->svm.asid_generation = cpu->asid_generation;
+	vcpu->slat_seen = vcpu->domain->slat_changes;
+}
+
+/* APM 2 15.10.2 */
+static void decode_io(const struct vmcb *vmcb, struct hv_exit *x)
+{
+	uint64_t info = vmcb->exit_info1;
+
+	x->port = (uint16_t)(info >> 16);
+	x->size = (uint8_t)(info >> 4 & 7);
+	x->write = !(info & 1);
+	x->string = info & 4;
+	x->rep = info & 8;
+	x->next_rip = vmcb->exit_info2;
+}
+
+/* APM 2 15.25.6 */
+static void decode_fault(const struct vmcb *vmcb, struct hv_exit *x)
+{
+	uint64_t info = vmcb->exit_info1;
+
+	x->kind = EXIT_MEMORY;
+	x->gpa = vmcb->exit_info2;
+	x->insn = vmcb->insn; /* decode assists, APM 2 15.8.4 */
+	x->insn_len = vmcb->insn_bytes & 15;
+	x->access = info & 0x10 ? SAMPO_ACCESS_X : info & 2 ? SAMPO_ACCESS_W : SAMPO_ACCESS_R;
+	if (info >> 33 & 1)
+		x->access |= SAMPO_ACCESS_WALK;
+}
+
+static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
+{
+	x->vector = (uint8_t)(x->code - VMEXIT_EXCEPTION);
+	x->error = (uint32_t)vcpu->svm.vmcb->exit_info1;
+	x->kind = EXIT_EXCEPTION;
+	if (x->vector == VECTOR_NM)
+		x->kind = EXIT_FPU;
+	else if (x->vector == VECTOR_DB && svm_step_done(vcpu))
+		x->kind = EXIT_WINDOW;
+}
+
+static void decode(struct vcpu *vcpu, struct hv_exit *x)
+{
+	const struct vmcb *vmcb = vcpu->svm.vmcb;
+	uint32_t code = (uint32_t)vmcb->exit_code;
+
+	x->code = code;
+	x->info = vmcb->exit_info1;
+	x->rip = vmcb->rip;
+	x->cpl = vmcb->cpl;
+	if (code < sizeof(exits) / sizeof(exits[0])) {
+		x->kind = exits[code].kind;
+		x->next_rip = svm_features & SVM_HAS_NRIPS ? vmcb->next_rip
+							   : vmcb->rip + exits[code].length;
+		if (code == VMEXIT_IOIO) {
+			decode_io(vmcb, x);
+		} else if (code == VMEXIT_MSR) {
+			x->kind = vmcb->exit_info1 ? EXIT_WRMSR : EXIT_RDMSR;
+		} else if (code >= VMEXIT_EXCEPTION && code <= VMEXIT_EXCEPTION_LAST) {
+			decode_exception(vcpu, x);
+		} else if (code == VMEXIT_IRET) {
+			svm_nmi_window(vcpu);
+		} else if (x->kind == EXIT_FORBIDDEN) {
+			x->vector = exits[code].length;
+		} else if (x->kind == EXIT_CR) {
+			x->vector = 8;
+			x->write = true;
+			x->insn_len = 0;
+		}
+		return;
+	}
+	if (code == VMEXIT_NPF)
+		decode_fault(vmcb, x);
+	else
+		x->kind = code == VMEXIT_INVALID ? EXIT_INVALID : EXIT_UNKNOWN;
+}
+
+/*
+ * The exit came while an event was being delivered (APM 2 15.20): deliver it
+ * again. Software interrupts and exceptions come again by themselves, since
+ * RIP is still at their instruction.
+ */
+static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info)
+{
+	unsigned type = info >> 8 & 7, vector = info & 0xff;
+
+	if (type == 4 || (type == 3 && (vector == 3 || vector == 4)))
+		return;
+	vcpu_inject(vcpu, (uint32_t)info, (uint32_t)(info >> 32));
+}
+
+void svm_run(struct vcpu *vcpu, struct hv_exit *x)
+{
+	struct cpu *cpu = vcpu->cpu;
+	struct vmcb *vmcb = vcpu->svm.vmcb;
+	unsigned tpr = vlapic_cr8(&vcpu->lapic);
+
+	if (vcpu->svm.asid_generation != cpu->asid_generation ||
+	    vcpu->slat_seen != vcpu->domain->slat_changes)
+		new_asid(cpu, vcpu);
+	if ((vmcb->vintr & VINTR_TPR_MASK) != tpr) {
+		vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | tpr;
+		vmcb->clean &= ~CLEAN_TPR;
+	}
+	vmcb->rax = vcpu->gpr[SAMPO_RAX];
+	vmcb->rsp = vcpu->gpr[SAMPO_RSP];
+	svm_enter(vcpu->gpr, (uint64_t)vmcb);
+	vcpu->gpr[SAMPO_RAX] = vmcb->rax;
+	vcpu->gpr[SAMPO_RSP] = vmcb->rsp;
+	vmcb->clean = CLEAN_ALL;
+	vmcb->tlb_control = TLB_NOTHING;
+	vlapic_set_cr8(&vcpu->lapic, vmcb->vintr & VINTR_TPR_MASK);
+	if (vmcb->exit_int_info & EVENT_VALID)
+		redeliver(vcpu, vmcb->exit_int_info);
+	decode(vcpu, x);
+}

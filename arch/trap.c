@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/trap.h"
+
+#include "arch/cpu.h"
+#include "kernel/interrupt.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+
+#define VECTOR_NMI 2
+#define VECTOR_FIRST_IRQ 32
+
+/* SDM 3A 6.14.1 */
+struct idt_gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_mid;
+	uint32_t offset_high, reserved;
+};
+
+struct fixup {
+	uint64_t from, to;
+};
+
+extern const char trap_stubs[];
+extern const struct fixup fixup_start[], fixup_end[];
+
+static struct idt_gate idt[256];
+
+void trap_init(void)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint64_t)idt};
+
+	for (unsigned v = 0; v < 256; v++) {
+		uint64_t stub = (uint64_t)trap_stubs + 16ul * v;
+
+		idt[v] = (struct idt_gate){
+			.offset_low = (uint16_t)stub,
+			.selector = 0x08,
+			.type = 0x8e, /* present, interrupt gate */
+			.offset_mid = (uint16_t)(stub >> 16),
+			.offset_high = (uint32_t)(stub >> 32),
+		};
+	}
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static int fixed_up(struct trap_frame *f)
+{
+	for (const struct fixup *x = fixup_start; x < fixup_end; x++) {
+		if (x->from != f->rip)
+			continue;
+		f->rip = x->to;
+		return 1;
+	}
+	return 0;
+}
+
+static void dump(const struct trap_frame *f)
+{
+	log_print("rip %016lx rsp %016lx rflags %lx cr2 %016lx cr3 %lx\n", f->rip, f->rsp,
+		  f->rflags, cpu_read_cr2(), cpu_read_cr3());
+	log_print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+	log_print("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", f->rsi, f->rdi, f->rbp, f->r8);
+	log_print("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", f->r9, f->r10, f->r11, f->r12);
+	log_print("r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
+}
+
+/* Called by arch/traps.S with the interrupted registers. */
+void trap(struct trap_frame *f);
+void trap(struct trap_frame *f)
+{
+	if (f->vector >= VECTOR_FIRST_IRQ) {
+		interrupt_handle((unsigned)f->vector);
+		return;
+	}
+	if (f->vector == VECTOR_NMI) {
+		log_print("kernel: NMI at %lx\n", f->rip);
+		return;
+	}
+	if (f->vector == 13 && fixed_up(f))
+		return;
+	dump(f);
+	panic("exception %lu in the kernel, error code %lx", f->vector, f->error);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef ARCH_TRAP_H
+#define ARCH_TRAP_H
+
+#include <stdint.h>
+
+/* What arch/traps.S leaves on the stack. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Load this CPU's IDT. */
+void trap_init(void);
+
+/* MSR access that survives #GP: 0, or -1 and *value unchanged. */
+int cpu_rdmsr_safe(uint32_t msr, uint64_t *value);
+int cpu_wrmsr_safe(uint32_t msr, uint64_t value);
+
+#endif

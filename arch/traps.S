@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One 16-byte stub for each vector. Ring 0 only and no IST: the task register
+ * holds a guest's TSS while the kernel runs, so delivery must not look at it
+ * (SDM 3A 6.14.2: no stack switch without a change of privilege or an IST).
+ */
+	.text
+	.balign 16
+	.globl trap_stubs
+trap_stubs:
+	.set vector, 0
+	.rept 256
+	.balign 16
+	.if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+	.else
+	pushq $0
+	.endif
+	pushq $vector
+	jmp trap_common
+	.set vector, vector + 1
+	.endr
+
+trap_common:
+	cld
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	pushq %rbx
+	pushq %rbp
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, %rdi
+	movq %rsp, %rbp
+	andq $-16, %rsp
+	call trap
+	movq %rbp, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rbp
+	popq %rbx
+	popq %rdx
+	popq %rcx
+	popq %rax
+	addq $16, %rsp
+	iretq
+
+/*
+ * int cpu_rdmsr_safe(uint32_t msr, uint64_t *value)
+ * int cpu_wrmsr_safe(uint32_t msr, uint64_t value)
+ * 0, or -1 if the CPU raised #GP.
+ */
+	.globl cpu_rdmsr_safe
+cpu_rdmsr_safe:
+	movl %edi, %ecx
+1:	rdmsr
+	shlq $32, %rdx
+	orq %rdx, %rax
+	movq %rax, (%rsi)
+	xorl %eax, %eax
+	ret
+
+	.globl cpu_wrmsr_safe
+cpu_wrmsr_safe:
+	movl %edi, %ecx
+	movl %esi, %eax
+	shrq $32, %rsi
+	movl %esi, %edx
+2:	wrmsr
+	xorl %eax, %eax
+	ret
+3:	movl $-1, %eax
+	ret
+
+	.section .fixup, "a"
+	.quad 1b, 3b
+	.quad 2b, 3b
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine's first instructions of Sampo: the multiboot headers and the way
+ * from 32-bit protected mode (paging off) to 64-bit C, on identity page tables
+ * of the first 4 GiB that live until arch/paging.c builds the real ones.
+ */
+
+#define MB1_MAGIC    0x1badb002
+#define MB1_FLAGS    0x00000007 /* page-aligned modules, memory map, video */
+#define MB2_MAGIC    0xe85250d6
+
+#define CR0_PE       0x00000001
+#define CR0_MP       0x00000002
+#define CR0_NE       0x00000020
+#define CR0_WP       0x00010000
+#define CR0_PG       0x80000000
+#define CR4_PAE      0x00000020
+#define MSR_EFER     0xc0000080
+#define EFER_LME     0x00000100
+#define EFER_NXE     0x00000800
+#define PTE_PW       0x003
+#define PTE_PW_LARGE 0x083
+
+	.section .boot.header, "a"
+	.balign 8
+mb2_header:
+	.long MB2_MAGIC
+	.long 0 /* i386 protected mode */
+	.long mb2_end - mb2_header
+	.long -(MB2_MAGIC + (mb2_end - mb2_header))
+	/* Modules on page boundaries (multiboot2 3.1.11). */
+	.balign 8
+	.short 6, 0
+	.long 8
+	/* A text console or a linear framebuffer, whatever is there (3.1.10). */
+	.balign 8
+	.short 5, 1
+	.long 20
+	.long 0, 0, 0
+	.balign 8
+	.short 0, 0
+	.long 8
+mb2_end:
+	.balign 4
+mb1_header:
+	.long MB1_MAGIC
+	.long MB1_FLAGS
+	.long -(MB1_MAGIC + MB1_FLAGS)
+	.long 0, 0, 0, 0, 0
+	.long 1, 80, 25, 0
+
+	.section .boot.text, "ax"
+	.code32
+	.globl start
+start:
+	cli
+	cld
+	movl $boot_stack_end, %esp
+	movl %eax, %esi /* multiboot magic */
+	movl %ebx, %edi /* multiboot information */
+
+	/* Long mode and NX, or nothing: there is no C to complain yet. */
+	movl $0x80000000, %eax
+	cpuid
+	cmpl $0x80000001, %eax
+	jb no_long_mode
+	movl $0x80000001, %eax
+	cpuid
+	btl $29, %edx
+	jnc no_long_mode
+
+	/* Four page directories of 2 MiB pages. */
+	movl $boot_pd, %ebx
+	movl $PTE_PW_LARGE, %eax
+	movl $2048, %ecx
+1:	movl %eax, (%ebx)
+	movl $0, 4(%ebx)
+	addl $0x200000, %eax
+	addl $8, %ebx
+	loop 1b
+	movl $boot_pdpt, %ebx
+	movl $boot_pd + PTE_PW, %eax
+	movl $4, %ecx
+2:	movl %eax, (%ebx)
+	addl $4096, %eax
+	addl $8, %ebx
+	loop 2b
+	movl $boot_pdpt + PTE_PW, boot_pml4
+
+	movl $CR4_PAE, %eax /* UEFI leaves DE and MCE set: start from nothing */
+	movl %eax, %cr4
+	movl $boot_pml4, %eax
+	movl %eax, %cr3
+	movl $MSR_EFER, %ecx
+	rdmsr
+	orl $EFER_LME | EFER_NXE, %eax
+	wrmsr
+	/* CD and NW stay clear: firmware may leave the caches off. */
+	movl $CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_PE, %eax
+	movl %eax, %cr0
+	lgdt boot_gdt_pointer
+	ljmp $0x08, $start64
+
+no_long_mode:
+	movl $no_long_mode_text, %ebx
+	movl $0xb8000, %edi
+3:	movb (%ebx), %al
+	testb %al, %al
+	jz 5f
+	movb %al, (%edi)
+	movb $0x4f, 1(%edi)
+	movw $0x3f8, %dx
+	outb %al, %dx
+	incl %ebx
+	addl $2, %edi
+	jmp 3b
+5:	hlt
+	jmp 5b
+
+	.code64
+start64:
+	xorl %eax, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %fs
+	movl %eax, %gs
+	movl %eax, %ss
+	movl $boot_stack_end, %esp
+	movl %edi, %edi
+	movl %esi, %esi
+	xchgq %rdi, %rsi
+	xorl %ebp, %ebp
+	call kernel_main
+6:	hlt
+	jmp 6b
+
+	.section .boot.rodata, "a"
+no_long_mode_text:
+	.asciz "Sampo: this CPU has no 64-bit mode; a 64-bit CPU is required.\r\n"
+	.balign 8
+	.globl boot_gdt
+boot_gdt:
+	.quad 0
+	.quad 0x00209b0000000000 /* 0x08: 64-bit code */
+	.quad 0x0000930000000000 /* 0x10: data */
+boot_gdt_pointer:
+	.short boot_gdt_pointer - boot_gdt - 1
+	.quad boot_gdt
+
+	.section .bss.boot, "aw", @nobits
+	.balign 4096
+boot_pml4:
+	.skip 4096
+boot_pdpt:
+	.skip 4096
+boot_pd:
+	.skip 4 * 4096
+	.balign 16384 /* this_cpu() finds its structure by masking RSP */
+	.globl boot_stack
+boot_stack:
+	.skip 16384
+	.globl boot_stack_end
+boot_stack_end:
+	.section .note.GNU-stack, "", @progbits

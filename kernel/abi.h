@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The interface between the ring-0 kernel and the domains above it.
+ *
+ * This header is self-contained and the only one of ring 0 that code outside
+ * it may include. SAMPO_ABI_VERSION is (major << 16 | minor): minor grows when
+ * something is added that old callers do not notice, major when the meaning or
+ * the layout of anything that exists changes.
+ *
+ * Calling convention (VMMCALL on AMD, VMCALL on Intel; ring 0 of the domain
+ * only): RAX = SAMPO_CALL_BASE + number, arguments in RDI, RSI, RDX, R10, R8.
+ * On return RAX is the status (0, or a negative SAMPO_E*), RDX the value of
+ * the call; no other register changes. Addresses passed in arguments are guest
+ * physical; buffers may cross pages.
+ */
+#ifndef SAMPO_ABI_H
+#define SAMPO_ABI_H
+
+#include <stdint.h>
+
+#define SAMPO_ABI_VERSION 0x00010000u
+#define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
+
+/* Status of a call. */
+#define SAMPO_OK 0
+#define SAMPO_EINVAL (-1)  /* an argument is out of its range */
+#define SAMPO_EHANDLE (-2) /* no such handle, or of another type */
+#define SAMPO_ERIGHT (-3)  /* the handle lacks the right that the call needs */
+#define SAMPO_ENOMEM (-4)  /* the machine or the domain's quota is exhausted */
+#define SAMPO_EBUSY (-5)   /* the object is in a state that forbids it now */
+#define SAMPO_EEXIST (-6)  /* the place is taken (address, port, index) */
+#define SAMPO_EFAULT (-7)  /* a buffer is not in the caller's memory */
+#define SAMPO_ENOSYS (-8)  /* no such call or operation */
+#define SAMPO_ENODEV (-9)  /* the machine or the device does not have it */
+#define SAMPO_EDEAD (-10)  /* the domain has been destroyed or has crashed */
+
+/* Object types. */
+#define SAMPO_T_NONE 0u
+#define SAMPO_T_MACHINE 1u
+#define SAMPO_T_DOMAIN 2u
+#define SAMPO_T_VCPU 3u
+#define SAMPO_T_REGION 4u
+#define SAMPO_T_EVENT 5u
+#define SAMPO_T_DEVICE 6u
+#define SAMPO_T_IRQ 7u
+#define SAMPO_T_ANY 0xffu
+
+/* Rights of a handle; each call names the one that it needs. */
+#define SAMPO_R_READ 0x01u    /* object_info, log read, map for reading */
+#define SAMPO_R_WRITE 0x02u   /* map for writing, log write */
+#define SAMPO_R_CONTROL 0x04u /* change the object: destroy, pause, run, set */
+#define SAMPO_R_CREATE 0x08u  /* make objects below it: vCPUs, regions, domains */
+#define SAMPO_R_RAISE 0x10u   /* events: raise; domains: send an MSI */
+#define SAMPO_R_GRANT 0x20u   /* pass the handle on */
+#define SAMPO_R_POWER 0x40u   /* machine: power off and reset */
+#define SAMPO_R_ALL 0x7fu
+
+/*
+ * X(number, name, type of the first argument's handle, right that it needs,
+ *   arguments, what it does)
+ */
+#define SAMPO_HYPERCALLS(X)                                                    \
+	X(0, version, SAMPO_T_NONE, 0, "-", "value: SAMPO_ABI_VERSION")        \
+	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply",                         \
+	  "resume the vCPU `reply` (0: none), then sleep until an event is "   \
+	  "pending or the TSC reaches deadline (0: now; ~0: never)")           \
+	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos", \
+	  "write to the log and consoles, read the log, read console input")   \
+	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_POWER, "machine, op",           \
+	  "power off or reset the machine")                                    \
+	X(4, handle_close, SAMPO_T_ANY, 0, "handle", "drop a handle")          \
+	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT,                          \
+	  "handle, domain, rights",                                            \
+	  "copy into domain's table with fewer rights; value: new handle")     \
+	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ,                           \
+	  "handle, what, gpa, len, first",                                     \
+	  "copy facts of an object out; value: bytes written")                 \
+	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE,                   \
+	  "machine, flags, kernel pages, weight",                              \
+	  "value: handle of a new domain")                                     \
+	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                      \
+	  "domain, op, value", "destroy, pause, continue, set weight ...")     \
+	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE,                      \
+	  "domain, apic id, event", "value: handle of a new vCPU")             \
+	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value",      \
+	  "resume, stop, fetch state, interrupts of the monitor's PIC")        \
+	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL,                       \
+	  "vcpu, offset, write, value",                                        \
+	  "access a local APIC register for the xAPIC page")                   \
+	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE,                      \
+	  "domain or device, size or BAR, flags",                              \
+	  "memory charged to domain, or a BAR of a device; value: handle")     \
+	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ,                        \
+	  "region, domain, gpa, offset | perms, size", "map into a domain")    \
+	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                   \
+	  "domain, gpa, size", "unmap whatever is mapped there")               \
+	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                   \
+	  "domain, gpa, pages, bitmap gpa, op",                                \
+	  "start tracking, or read and clear dirty bits per 4 KiB page")       \
+	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE,                    \
+	  "domain, kind, a, b",                                                \
+	  "an event whose target is domain; value: handle")                    \
+	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event", "raise it")  \
+	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                       \
+	  "domain, port, bytes, event or 0, op",                               \
+	  "writes to the port raise event and the guest goes on")              \
+	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data",     \
+	  "deliver a message-signalled interrupt to the domain")               \
+	X(20, device_config, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                  \
+	  "device, offset, bytes | write, value",                              \
+	  "PCI configuration access, filtered; value: what was read")          \
+	X(21, device_irq, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                     \
+	  "device, index, event, op",                                          \
+	  "route interrupt `index` of a device to an event; acknowledge INTx")
+
+enum sampo_call {
+#define SAMPO_CALL_ENUM(nr, name, type, right, args, text) SAMPO_CALL_##name = nr,
+	SAMPO_HYPERCALLS(SAMPO_CALL_ENUM)
+#undef SAMPO_CALL_ENUM
+	SAMPO_CALL_COUNT
+};
+
+/* log operations */
+#define SAMPO_LOG_WRITE 0u /* len bytes at gpa to the log and the consoles */
+#define SAMPO_LOG_READ 1u  /* log from position pos; value: bytes copied. The
+			      position of the next read is in sampo_log_pos */
+#define SAMPO_LOG_INPUT 2u /* console input; value: bytes copied */
+#define SAMPO_LOG_CONSOLE 3u /* len bytes at gpa to the consoles, not the log */
+
+/* machine operations */
+#define SAMPO_MACHINE_POWEROFF 0u
+#define SAMPO_MACHINE_RESET 1u
+
+/* domain_create flags */
+#define SAMPO_DOMAIN_NO_LAPIC 0x1u    /* no virtual local APIC (dom0-like) */
+#define SAMPO_DOMAIN_PRIVATE 0x2u     /* the monitor may map only what the
+					 guest shares: regions are created with
+					 no map right for others */
+
+/* domain_ctl operations */
+#define SAMPO_DOMAIN_DESTROY 0u
+#define SAMPO_DOMAIN_PAUSE 1u
+#define SAMPO_DOMAIN_UNPAUSE 2u
+#define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
+
+/* vcpu_ctl operations */
+#define SAMPO_VCPU_RESUME 0u  /* leave the exit state; the exit page is read */
+#define SAMPO_VCPU_STOP 1u    /* come to the monitor with SAMPO_EXIT_STOPPED */
+#define SAMPO_VCPU_FETCH 2u   /* fill the system part of the exit page */
+#define SAMPO_VCPU_EXTINT 3u  /* value 1/0: the PIC's INTR line is up/down */
+#define SAMPO_VCPU_NMI 4u     /* inject an NMI */
+#define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
+#define SAMPO_VCPU_RESET 6u   /* registers and local APIC to INIT/reset state */
+
+/* object_info: what to copy */
+#define SAMPO_INFO_TYPE 0u    /* uint32_t type, uint32_t rights */
+#define SAMPO_INFO_MACHINE 1u /* struct sampo_machine_info */
+#define SAMPO_INFO_DEVICE 2u  /* struct sampo_device_info */
+#define SAMPO_INFO_DOMAIN 3u  /* struct sampo_domain_info */
+#define SAMPO_INFO_VCPU 4u    /* struct sampo_vcpu_info */
+#define SAMPO_INFO_FRAMES 5u  /* region: uint64_t bus address of each block of
+				 the region, from block number `first` */
+#define SAMPO_INFO_TRACE 6u   /* vCPU: struct sampo_trace[], oldest first */
+
+/* region_create flags */
+#define SAMPO_REGION_4K 0x0u   /* blocks of 4 KiB */
+#define SAMPO_REGION_2M 0x1u   /* blocks of 2 MiB */
+
+/* region_map permissions, in the low 12 bits of the offset argument */
+#define SAMPO_MAP_R 0x1u
+#define SAMPO_MAP_W 0x2u
+#define SAMPO_MAP_X 0x4u
+#define SAMPO_MAP_RWX 0x7u
+
+/* region_dirty operations */
+#define SAMPO_DIRTY_START 0u
+#define SAMPO_DIRTY_READ 1u /* bitmap, bit n = page n; bits are cleared */
+#define SAMPO_DIRTY_STOP 2u
+
+/* event_create kinds */
+#define SAMPO_EVENT_BIT 0u /* a: bit in the target domain's event page */
+#define SAMPO_EVENT_MSI 1u /* a: address, b: data */
+
+/* doorbell operations */
+#define SAMPO_DOORBELL_ADD 0u
+#define SAMPO_DOORBELL_REMOVE 1u
+
+/* device_irq operations */
+#define SAMPO_IRQ_BIND 0u
+#define SAMPO_IRQ_ACK 1u /* level-triggered: serviced, unmask */
+#define SAMPO_IRQ_UNBIND 2u
+#define SAMPO_IRQ_INTX 0xffffu /* index of the legacy interrupt pin */
+
+/* A flag in the bytes argument of device_config. */
+#define SAMPO_CONFIG_WRITE 0x100u
+
+/*
+ * The event page: one for each domain. An event of kind BIT sets bit a % 64 of
+ * pending[a / 64] and then bit a / 64 of summary; the domain clears summary
+ * and words with atomic exchanges, summary first.
+ */
+#define SAMPO_EVENTS 4032u
+struct sampo_event_page {
+	uint64_t summary;
+	uint64_t pending[63];
+};
+
+/* Why a vCPU came to its monitor. */
+#define SAMPO_EXITS(X)                                                         \
+	X(0, NONE, "running")                                                  \
+	X(1, RESET, "created or reset, waits for its first resume")            \
+	X(2, IO, "port access")                                                \
+	X(3, MEMORY, "access to an address where nothing is mapped")           \
+	X(4, MSR, "access to an MSR that the kernel does not handle")          \
+	X(5, CR, "MOV to or from a control register, not decoded")             \
+	X(6, EOI, "end of a level-triggered interrupt: vector")                \
+	X(7, INTACK, "the PIC's interrupt is accepted: give its vector")       \
+	X(8, STOPPED, "SAMPO_VCPU_STOP")                                       \
+	X(9, SHUTDOWN, "triple fault")                                         \
+	X(10, HLT_FOREVER, "HLT with interrupts off")                          \
+	X(11, INVALID, "the CPU refused the guest state")                      \
+	X(12, UNKNOWN, "an exit that nobody claims: vendor code in qualification") \
+	X(13, INIT, "another vCPU's INIT: wait for SIPI")                      \
+	X(14, SIPI, "start-up IPI: vector")                                    \
+	X(15, HYPERCALL, "a hypercall that is not Sampo's")
+
+enum sampo_exit_reason {
+#define SAMPO_EXIT_ENUM(nr, name, text) SAMPO_EXIT_##name = nr,
+	SAMPO_EXITS(SAMPO_EXIT_ENUM)
+#undef SAMPO_EXIT_ENUM
+	SAMPO_EXIT_COUNT
+};
+
+enum sampo_gpr {
+	SAMPO_RAX, SAMPO_RCX, SAMPO_RDX, SAMPO_RBX, SAMPO_RSP, SAMPO_RBP,
+	SAMPO_RSI, SAMPO_RDI, SAMPO_R8, SAMPO_R9, SAMPO_R10, SAMPO_R11,
+	SAMPO_R12, SAMPO_R13, SAMPO_R14, SAMPO_R15
+};
+
+enum sampo_sreg {
+	SAMPO_ES, SAMPO_CS, SAMPO_SS, SAMPO_DS, SAMPO_FS, SAMPO_GS,
+	SAMPO_GDTR, SAMPO_LDTR, SAMPO_IDTR, SAMPO_TR, SAMPO_SREGS
+};
+
+/* Attributes as in the VMCB: bits 0-7 = access byte, 8-11 = AVL, L, D, G. */
+struct sampo_segment {
+	uint16_t selector;
+	uint16_t attrib;
+	uint32_t limit; /* in bytes, expanded by G */
+	uint64_t base;
+};
+
+/* What of the exit page the kernel loads at resume (beside the GPRs). */
+#define SAMPO_DIRTY_NONE 0u
+#define SAMPO_DIRTY_RIP 0x1u    /* rip and rflags */
+#define SAMPO_DIRTY_SYSTEM 0x2u /* everything in the system part */
+#define SAMPO_DIRTY_INJECT 0x4u /* inject: an event for the next entry */
+#define SAMPO_DIRTY_ADVANCE 0x8u /* step over the instruction (next_rip) */
+
+/* access of a MEMORY exit */
+#define SAMPO_ACCESS_R 0x1u
+#define SAMPO_ACCESS_W 0x2u
+#define SAMPO_ACCESS_X 0x4u
+#define SAMPO_ACCESS_WALK 0x8u /* by the guest's own page walk */
+
+/* inject: bits 0-7 vector, 8-10 type, 11 with error code, 31 valid */
+#define SAMPO_INJECT_EXTINT 0x80000000u
+#define SAMPO_INJECT_NMI 0x80000202u
+#define SAMPO_INJECT_EXCEPTION 0x80000300u
+#define SAMPO_INJECT_ERROR_CODE 0x800u
+
+/*
+ * The exit page: one for each vCPU, shared with its monitor. It belongs to the
+ * monitor while reason != NONE, which the kernel sets last; the monitor gives
+ * it back with vcpu_ctl(RESUME) or wait(reply). Values that the monitor puts
+ * here are the guest's affair: the kernel checks only what would harm itself.
+ */
+struct sampo_exit {
+	uint32_t reason;        /* enum sampo_exit_reason */
+	uint32_t dirty;         /* monitor: SAMPO_DIRTY_* */
+	uint64_t qualification; /* IO: none; MEMORY: vendor's fault code; MSR:
+				   index; CR: number; EOI, SIPI: vector;
+				   UNKNOWN, INVALID: the vendor's exit code */
+	uint64_t gpa;           /* MEMORY: the address */
+	uint64_t next_rip;      /* of the instruction after, 0 if unknown */
+	uint32_t inject;        /* monitor: SAMPO_INJECT_* | vector */
+	uint32_t inject_code;   /* monitor: its error code */
+	uint16_t port;          /* IO */
+	uint8_t size;           /* IO: bytes */
+	uint8_t write;          /* IO, MSR, CR: to the device / register */
+	uint8_t string;         /* IO: INS or OUTS */
+	uint8_t rep;            /* IO: with a REP prefix */
+	uint8_t access;         /* MEMORY: SAMPO_ACCESS_* */
+	uint8_t insn_len;       /* bytes in insn, 0 if hardware gave none */
+	uint8_t insn[16];
+	uint8_t system_valid;   /* the system part is filled in */
+	uint8_t pad[7];
+	uint64_t rip;
+	uint64_t rflags;
+	uint64_t gpr[16];       /* enum sampo_gpr */
+	/* The system part: filled for MEMORY, CR, MSR, string IO, SHUTDOWN and
+	 * the like, or by SAMPO_VCPU_FETCH; not for plain IO. */
+	struct sampo_segment seg[SAMPO_SREGS];
+	uint64_t cr0, cr2, cr3, cr4, cr8, efer;
+	uint64_t dr6, dr7, pat, xcr0;
+	uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+	uint64_t apic_base, tsc; /* tsc: the guest's, as it would read now */
+	uint64_t interruptibility; /* bit 0: STI or MOV SS shadow; bit 1: NMIs
+				      blocked */
+	uint64_t extint_ready;   /* IF=1, no shadow, LINT0 accepts the PIC */
+};
+
+/* Facts, by object_info. */
+struct sampo_machine_info {
+	uint64_t tsc_khz;
+	uint64_t ram_bytes;      /* usable memory that the firmware reported */
+	uint64_t free_bytes;     /* not given to anybody */
+	uint64_t kernel_bytes;   /* image and memory that the kernel uses */
+	uint64_t wall_ns;        /* Unix time when the TSC was wall_tsc */
+	uint64_t wall_tsc;
+	uint32_t cpus;
+	uint32_t phys_bits;
+	char vendor[16];         /* "SVM" or "VMX" */
+	char model[48];          /* CPU brand string */
+	uint64_t idle_tsc;       /* TSC cycles that CPUs spent idle */
+	uint32_t domains;
+	uint32_t handles;        /* in use, all domains together */
+};
+
+struct sampo_bar {
+	uint64_t base;
+	uint64_t size;  /* 0: none */
+	uint32_t flags; /* 1: I/O ports; 2: 64-bit; 4: prefetchable */
+	uint32_t pad;
+};
+
+struct sampo_device_info {
+	uint16_t segment, bdf; /* bus << 8 | device << 3 | function */
+	uint16_t vendor, device, subvendor, subdevice;
+	uint32_t class_code;   /* class << 16 | subclass << 8 | interface */
+	uint8_t revision, irq_line, irq_pin, header;
+	uint16_t msi, msix;    /* vectors offered, 0: has none */
+	struct sampo_bar bar[6];
+};
+
+#define SAMPO_DOM_RUNNING 0u
+#define SAMPO_DOM_PAUSED 1u
+#define SAMPO_DOM_DEAD 2u
+struct sampo_domain_info {
+	uint32_t id, state;
+	uint32_t vcpus, weight;
+	uint64_t memory_bytes;  /* regions charged to the domain */
+	uint64_t kernel_bytes;  /* kernel memory charged to it */
+	uint64_t kernel_limit;
+	uint64_t cpu_ns;        /* of all its vCPUs */
+	uint32_t handles, regions, events, doorbells;
+};
+
+#define SAMPO_EXIT_COUNTERS 24u
+struct sampo_vcpu_info {
+	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 stopped */
+	uint32_t cpu;
+	uint64_t cpu_ns;
+	uint64_t wait_ns; /* ready but not running (steal) */
+	uint64_t exits[SAMPO_EXIT_COUNTERS]; /* by neutral kernel exit kind */
+};
+
+struct sampo_trace {
+	uint64_t tsc;
+	uint64_t rip;
+	uint64_t info;
+	uint32_t code; /* the vendor's exit code */
+	uint32_t kind;
+};
+
+/*
+ * What a domain that the kernel starts itself (dom0) finds at the address in
+ * EBX when it is entered, in 32-bit protected mode with paging off, flat
+ * segments, as a PVH guest is. Its RAM is at 0..ram_bytes; a bus address of
+ * its own RAM is gpa + dma_offset.
+ */
+#define SAMPO_BOOT_MAGIC 0x4f504d4153ull /* "SAMPO" */
+#define SAMPO_BOOT_MODULES 64
+#define SAMPO_BOOT_DEVICES 128
+
+struct sampo_module {
+	uint64_t gpa;  /* mapped read-only into dom0 here */
+	uint64_t size;
+	char name[112];
+};
+
+struct sampo_boot {
+	uint64_t magic;
+	uint32_t abi_version;
+	uint32_t flags;
+	uint64_t ram_bytes;
+	uint64_t dma_offset;
+	uint64_t event_page; /* gpa of this domain's struct sampo_event_page */
+	uint64_t map_base;   /* free guest-physical range for region_map: from */
+	uint64_t map_end;    /* to */
+	uint32_t machine;    /* handles */
+	uint32_t domain;
+	uint32_t console_event; /* bit of the event page: console input */
+	uint32_t modules, devices;
+	uint32_t pad;
+	char cmdline[512];
+	struct sampo_module module[SAMPO_BOOT_MODULES];
+	uint32_t device[SAMPO_BOOT_DEVICES]; /* handles */
+};
+
+#endif

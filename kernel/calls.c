@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The hypercalls about time, the machine, handles, domains and vCPUs. */
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/platform.h"
+#include "kernel/console.h"
+#include "kernel/event.h"
+#include "kernel/frame.h"
+#include "kernel/hypercall.h"
+#include "kernel/log.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+#define CHUNK 512u /* bytes of log or input at a time */
+
+
+int64_t call_version(struct call *call)
+{
+	call->value = SAMPO_ABI_VERSION;
+	return SAMPO_OK;
+}
+
+int64_t call_wait(struct call *call)
+{
+	struct vcpu *vcpu = call->vcpu;
+	uint64_t deadline = call->arg[0];
+	int64_t status;
+
+	if (!call->domain->event_page)
+		return SAMPO_EINVAL;
+	if (call->arg[1]) {
+		struct object *reply = call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL,
+					     &status);
+
+		if (!reply)
+			return status;
+		status = vcpu_resume((struct vcpu *)((char *)reply - offsetof(struct vcpu, object)));
+		if (status)
+			return status;
+	}
+	if (call->domain->event_page->summary || !deadline)
+		return SAMPO_OK;
+	if (deadline == ~0ull) {
+		timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	} else {
+		if (deadline <= cpu_rdtsc())
+			return SAMPO_OK;
+		timer_set(&vcpu->cpu->timers, &vcpu->timer, deadline);
+	}
+	vcpu_halt(vcpu);
+	return SAMPO_OK;
+}
+
+static int64_t log_write_call(struct call *call, void (*sink)(const char *, size_t))
+{
+	uint64_t gpa = call->arg[2], left = call->arg[3];
+	char chunk[CHUNK];
+
+	if (!(call->handle->rights & SAMPO_R_WRITE))
+		return SAMPO_ERIGHT;
+	if (left > 65536)
+		return SAMPO_EINVAL;
+	while (left) {
+		size_t n = left < CHUNK ? left : CHUNK;
+		int64_t status = domain_read(call->domain, gpa, chunk, n);
+
+		if (status)
+			return status;
+		sink(chunk, n);
+		gpa += n;
+		left -= n;
+	}
+	return SAMPO_OK;
+}
+
+/* The next position, then the text. */
+static int64_t log_read_call(struct call *call)
+{
+	uint64_t position = call->arg[4], gpa = call->arg[2];
+	char chunk[CHUNK];
+	size_t n;
+	int64_t status;
+
+	if (call->arg[3] < sizeof(position))
+		return SAMPO_EINVAL;
+	n = call->arg[3] - sizeof(position);
+	n = log_read(&position, chunk, n < CHUNK ? n : CHUNK);
+	status = domain_write(call->domain, gpa, &position, sizeof(position));
+	if (!status)
+		status = domain_write(call->domain, gpa + sizeof(position), chunk, n);
+	if (!status)
+		call->value = n;
+	return status;
+}
+
+static int64_t input_call(struct call *call)
+{
+	char chunk[CHUNK];
+	size_t n = console_read(chunk, call->arg[3] < CHUNK ? call->arg[3] : CHUNK);
+
+	call->value = n;
+	return domain_write(call->domain, call->arg[2], chunk, n);
+}
+
+int64_t call_log(struct call *call)
+{
+	switch (call->arg[1]) {
+	case SAMPO_LOG_WRITE:
+		return log_write_call(call, log_bytes);
+	case SAMPO_LOG_READ:
+		return log_read_call(call);
+	case SAMPO_LOG_INPUT:
+		return input_call(call);
+	case SAMPO_LOG_CONSOLE:
+		return log_write_call(call, console_bytes);
+	default:
+		return SAMPO_ENOSYS;
+	}
+}
+
+int64_t call_machine(struct call *call)
+{
+	switch (call->arg[1]) {
+	case SAMPO_MACHINE_POWEROFF:
+		log_print("kernel: power off\n");
+		uart_drain(&console_uart);
+		platform_poweroff();
+	case SAMPO_MACHINE_RESET:
+		log_print("kernel: reset\n");
+		uart_drain(&console_uart);
+		platform_reset();
+	default:
+		return SAMPO_ENOSYS;
+	}
+}
+
+int64_t call_handle_close(struct call *call)
+{
+	handle_remove(call->domain, call->handle);
+	return SAMPO_OK;
+}
+
+int64_t call_handle_copy(struct call *call)
+{
+	struct domain *to = call->domain;
+	uint32_t rights = (uint32_t)call->arg[2];
+	struct object *target;
+	int64_t status;
+
+	if (call->arg[1]) {
+		target = call_other(call, call->arg[1], SAMPO_T_DOMAIN, SAMPO_R_CREATE, &status);
+		if (!target)
+			return status;
+		to = (struct domain *)((char *)target - offsetof(struct domain, object));
+	}
+	if (to->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (rights & ~call->handle->rights)
+		return SAMPO_ERIGHT;
+	status = handle_add(to, call->object, rights);
+	if (status < 0)
+		return status;
+	call->value = (uint64_t)status;
+	return SAMPO_OK;
+}
+
+int64_t call_domain_create(struct call *call)
+{
+	struct domain *domain;
+	int64_t status;
+
+	if (call->arg[1] >> 32 || call->arg[3] >> 32)
+		return SAMPO_EINVAL;
+	status = domain_new((uint32_t)call->arg[1], call->arg[2], (uint32_t)call->arg[3], &domain);
+	return status ? status : call_give(call, &domain->object, SAMPO_R_ALL);
+}
+
+int64_t call_domain_ctl(struct call *call)
+{
+	struct domain *domain = CALL_OBJECT(call, domain);
+
+	if (domain->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	switch (call->arg[1]) {
+	case SAMPO_DOMAIN_DESTROY:
+		domain_destroy(domain);
+		return SAMPO_OK;
+	case SAMPO_DOMAIN_PAUSE:
+		domain_pause(domain);
+		return SAMPO_OK;
+	case SAMPO_DOMAIN_UNPAUSE:
+		domain_unpause(domain);
+		return SAMPO_OK;
+	case SAMPO_DOMAIN_WEIGHT:
+		if (!call->arg[2] || call->arg[2] > 65535)
+			return SAMPO_EINVAL;
+		domain_set_weight(domain, (uint32_t)call->arg[2]);
+		return SAMPO_OK;
+	default:
+		return SAMPO_ENOSYS;
+	}
+}
+
+int64_t call_vcpu_create(struct call *call)
+{
+	struct object *event;
+	struct vcpu *vcpu;
+	int64_t status;
+
+	event = call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
+	if (!event)
+		return status;
+	if (call->arg[1] >= DOMAIN_VCPUS)
+		return SAMPO_EINVAL;
+	status = vcpu_new(CALL_OBJECT(call, domain), (uint32_t)call->arg[1],
+			  (struct event *)((char *)event - offsetof(struct event, object)), &vcpu);
+	return status ? status : call_give(call, &vcpu->object, SAMPO_R_ALL);
+}
+
+static int64_t set_extint(struct vcpu *vcpu, uint64_t value)
+{
+	if (!value) {
+		vcpu->pending &= ~VCPU_PEND_EXTINT;
+		return SAMPO_OK;
+	}
+	vcpu->pending |= VCPU_PEND_EXTINT;
+	if (vcpu_has_wakeup(vcpu))
+		vcpu_wake(vcpu);
+	return SAMPO_OK;
+}
+
+int64_t call_vcpu_ctl(struct call *call)
+{
+	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
+
+	if (vcpu->state == VCPU_DEAD)
+		return SAMPO_EDEAD;
+	switch (call->arg[1]) {
+	case SAMPO_VCPU_RESUME:
+		return vcpu_resume(vcpu);
+	case SAMPO_VCPU_STOP:
+		return vcpu == call->vcpu ? SAMPO_EINVAL : vcpu_stop(vcpu);
+	case SAMPO_VCPU_FETCH:
+		if (vcpu->state != VCPU_MONITOR)
+			return SAMPO_EBUSY;
+		vcpu_fill_system(vcpu);
+		return SAMPO_OK;
+	case SAMPO_VCPU_EXTINT:
+		return set_extint(vcpu, call->arg[2]);
+	case SAMPO_VCPU_NMI:
+		vcpu->pending |= VCPU_PEND_NMI;
+		vcpu_wake(vcpu);
+		return SAMPO_OK;
+	case SAMPO_VCPU_PAGE:
+		object_get(&vcpu->exit_region->object);
+		return call_give(call, &vcpu->exit_region->object, SAMPO_R_READ | SAMPO_R_WRITE);
+	case SAMPO_VCPU_RESET:
+		if (vcpu->state != VCPU_MONITOR)
+			return SAMPO_EBUSY;
+		vcpu_reset(vcpu);
+		for (unsigned i = 0; i < 16; i++)
+			vcpu->exit->gpr[i] = vcpu->gpr[i];
+		vcpu_fill_system(vcpu);
+		return SAMPO_OK;
+	default:
+		return SAMPO_ENOSYS;
+	}
+}
+
+int64_t call_vcpu_lapic(struct call *call)
+{
+	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
+	uint64_t now = vcpu_tsc(vcpu, cpu_rdtsc());
+	struct vlapic_effect effect;
+	int flags;
+
+	if (call->arg[1] >= 4096 || call->arg[3] >> 32)
+		return SAMPO_EINVAL;
+	if (!call->arg[2]) {
+		call->value = vlapic_mmio_read(&vcpu->lapic, (uint32_t)call->arg[1], now);
+		return SAMPO_OK;
+	}
+	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3],
+				  now, &effect);
+	vcpu_lapic_effect(vcpu, flags, &effect);
+	/* The monitor asked, so it hears of an EOI at once: 256 + vector. */
+	if (flags & VLAPIC_DO_EOI)
+		call->value = 256u + effect.vector;
+	return SAMPO_OK;
+}

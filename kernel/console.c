@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/console.h"
+
+#include <stdbool.h>
+
+#include "arch/apic.h"
+#include "arch/ioapic.h"
+#include "kernel/domain.h"
+#include "kernel/event.h"
+#include "kernel/log.h"
+
+#define INPUT_SIZE 1024u
+#define COM1_IRQ 4
+#define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
+
+static char input[INPUT_SIZE];
+static uint32_t head, tail;
+static struct domain *listener;
+static unsigned listener_bit;
+static bool escaped;
+
+void console_listen(struct domain *domain, unsigned bit)
+{
+	struct ioapic_line line = ioapic_isa_line(COM1_IRQ);
+
+	listener = domain;
+	listener_bit = bit;
+	if (!console_uart.port || !ioapic_route(&line, VECTOR_CONSOLE, apic_id()))
+		return;
+	ioapic_mask(line.gsi, false);
+	uart_rx_interrupt(&console_uart, true);
+}
+
+void console_interrupt(void)
+{
+	int c;
+
+	while ((c = uart_read(&console_uart)) >= 0) {
+		if (escaped || c == DEBUG_ESCAPE) {
+			escaped = !escaped;
+			if (!escaped)
+				debug_key((char)c);
+			continue;
+		}
+		/* A full ring drops what comes: the terminal's problem. */
+		if (head - tail < INPUT_SIZE)
+			input[head++ % INPUT_SIZE] = (char)c;
+	}
+	if (listener && head != tail)
+		event_set_bit(listener, listener_bit);
+}
+
+size_t console_read(char *to, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && tail != head)
+		to[n++] = input[tail++ % INPUT_SIZE];
+	return n;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Input from the serial console, for dom0, and the kernel's debug keys. */
+#ifndef KERNEL_CONSOLE_H
+#define KERNEL_CONSOLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct domain;
+
+#define VECTOR_CONSOLE 0xf2u
+
+/* The event page bit of `domain` that tells of input. */
+void console_listen(struct domain *domain, unsigned bit);
+void console_interrupt(void);
+size_t console_read(char *to, size_t size);
+
+/* After Ctrl-^ on the serial console: what the kernel shows of itself. */
+void debug_key(char key);
+
+#endif

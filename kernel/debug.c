@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the kernel shows of itself, by keys on the serial console. */
+#include <stddef.h>
+
+#include "arch/hv.h"
+#include "arch/platform.h"
+#include "arch/tsc.h"
+#include "kernel/console.h"
+#include "kernel/domain.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/vcpu.h"
+
+static const char *const exit_names[] = {
+#define NAME(name, text) text,
+	EXIT_KINDS(NAME)
+#undef NAME
+};
+
+const char *exit_kind_name(enum exit_kind kind)
+{
+	return kind < EXIT_KIND_COUNT ? exit_names[kind] : "?";
+}
+
+static void for_each_vcpu(void (*show)(struct vcpu *vcpu))
+{
+	for (struct domain *d = domain_list; d; d = d->next)
+		for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+			if (d->vcpu[i])
+				show(d->vcpu[i]);
+}
+
+static void show_domains(void)
+{
+	for (struct domain *d = domain_list; d; d = d->next)
+		log_print("domain %u: state %u, %u vCPUs, %lu KiB, kernel pages %lu of %lu, "
+			  "handles %u, regions %u, events %u, doorbells %u, references %u\n",
+			  d->id, d->state, d->vcpus, d->memory >> 10, d->pages, d->page_limit,
+			  d->handles.used, d->regions, d->events, d->doorbells, d->object.refs);
+}
+
+static void show_vcpu(struct vcpu *v)
+{
+	static const char *const states[] = {"ready", "halted", "with its monitor", "dead"};
+
+	log_print("domain %u vCPU %u: %s, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
+		  v->domain->id, v->id, states[v->state], hv->rip(v),
+		  tsc_to_ns(v->entity.ran) / 1000, tsc_to_ns(v->entity.waited) / 1000, v->pending,
+		  v->lapic.pending);
+	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
+		if (v->exits[i])
+			log_print("  %-22s %lu\n", exit_kind_name(i), v->exits[i]);
+}
+
+static void show_trace(struct vcpu *v)
+{
+	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
+
+	log_print("domain %u vCPU %u: the last exits\n", v->domain->id, v->id);
+	for (uint32_t i = v->traces - n; i != v->traces; i++) {
+		const struct sampo_trace *t = &v->trace[i % VCPU_TRACES];
+
+		log_print("  %lu rip %lx code %x info %lx %s\n", t->tsc, t->rip, t->code, t->info,
+			  exit_kind_name(t->kind));
+	}
+}
+
+static void show_state(struct vcpu *v)
+{
+	log_print("domain %u vCPU %u:\n", v->domain->id, v->id);
+	hv->dump(v);
+}
+
+static void show_memory(void)
+{
+	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
+		  frame_stats.total_bytes >> 10, frame_stats.free_bytes >> 10,
+		  frame_stats.kernel_bytes >> 10, frame_stats.kernel_free_bytes >> 10);
+}
+
+void debug_key(char key)
+{
+	switch (key) {
+	case 'd':
+		show_domains();
+		break;
+	case 'v':
+		for_each_vcpu(show_vcpu);
+		break;
+	case 't':
+		for_each_vcpu(show_trace);
+		break;
+	case 's':
+		for_each_vcpu(show_state);
+		break;
+	case 'm':
+		show_memory();
+		break;
+	case 'R':
+		platform_reset();
+	default:
+		log_print("debug keys after Ctrl-^: d domains, v vCPUs, t last exits, "
+			  "s vCPU state, m memory, R reset\n");
+	}
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one domain that the kernel starts itself. */
+#include "kernel/dom0.h"
+
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/paging.h"
+#include "boot/boot_info.h"
+#include "kernel/console.h"
+#include "kernel/device.h"
+#include "kernel/domain.h"
+#include "kernel/elf.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+#define DOM0_NAME "dom0"
+#define DOM0_RAM (64ull << 20)
+#define DOM0_WEIGHT 8192u
+#define DOM0_BOOT_GPA 0x10000ull
+#define DOM0_EVENT_GPA DOM0_RAM
+#define DOM0_CONSOLE_BIT 0u
+#define MAP_BASE_MAX (256ull << 30) /* dom0's page tables reach to 512 GiB */
+#define LIMIT_4G (4ull << 30)
+#define UNLIMITED (~0ull)
+
+static struct object machine = {SAMPO_T_MACHINE, 1};
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static void copy_text(char *to, const char *from, size_t size)
+{
+	size_t n = 0;
+
+	for (; n + 1 < size && from[n]; n++)
+		to[n] = from[n];
+	to[n] = 0;
+}
+
+static const struct boot_module *find_module(const struct boot_info *boot)
+{
+	for (unsigned i = 0; i < boot->modules; i++)
+		if (same(boot->module[i].name, DOM0_NAME))
+			return &boot->module[i];
+	refuse("the boot loader brought no module named \"" DOM0_NAME "\": add "
+	       "\"module2 /path/dom0.elf " DOM0_NAME "\" to the menu entry");
+}
+
+static void check(int64_t status, const char *what)
+{
+	if (status < 0)
+		refuse("dom0: %s: error %ld", what, status);
+}
+
+static void map_fixed(struct domain *domain, uint64_t base, uint64_t size, uint64_t gpa,
+		      uint32_t perms, const char *what)
+{
+	struct region *region;
+
+	check(region_new_fixed(REGION_FIXED, base, size, &region), what);
+	check(region_map(region, domain, gpa, 0, size, perms), what);
+	object_put(&region->object);
+}
+
+/* dom0's RAM is one run, so that a bus address is a guest address plus a constant. */
+static uint64_t alloc_ram(void)
+{
+	uint64_t base = frame_alloc_blocks(DOM0_RAM / FRAME_BLOCK, 1, LIMIT_4G);
+
+	if (!base)
+		base = frame_alloc_blocks(DOM0_RAM / FRAME_BLOCK, 1, FRAME_ANY);
+	if (!base)
+		refuse("no %u MiB of contiguous memory for dom0: the machine has too little",
+		       (unsigned)(DOM0_RAM >> 20));
+	for (uint64_t at = base; at < base + DOM0_RAM; at += FRAME_BLOCK) {
+		window_zero_block(at);
+		if (!kernel_block_mapped(at, true))
+			refuse("no memory to map dom0");
+	}
+	return base;
+}
+
+static uint64_t load_image(const struct boot_module *module, uint64_t ram)
+{
+	struct elf_target target = {(void *)ram, 0, DOM0_RAM};
+	struct elf_loaded loaded;
+	const void *image = phys_map(module->base, module->size);
+	const char *error = image ? elf_load(image, module->size, &target, &loaded)
+				  : "it cannot be mapped";
+
+	if (error)
+		refuse("the dom0 image is unusable: %s", error);
+	return loaded.entry;
+}
+
+static void add_modules(struct domain *domain, const struct boot_info *boot,
+			struct sampo_boot *info)
+{
+	for (unsigned i = 0; i < boot->modules; i++) {
+		const struct boot_module *m = &boot->module[i];
+		struct sampo_module *to = &info->module[info->modules];
+		uint64_t size = (m->size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
+
+		if (same(m->name, DOM0_NAME) || !m->size)
+			continue;
+		if (m->base % FRAME_PAGE || size > info->map_end - info->map_base)
+			refuse("the module \"%s\" is not on a page boundary, or too large",
+			       m->name);
+		map_fixed(domain, m->base, size, info->map_base, SAMPO_MAP_R, m->name);
+		to->gpa = info->map_base;
+		to->size = m->size;
+		copy_text(to->name, m->name, sizeof(to->name));
+		info->modules++;
+		info->map_base += size;
+	}
+	info->map_base = (info->map_base + (1ull << 30) - 1) & ~((1ull << 30) - 1);
+}
+
+static uint32_t add_handle(struct domain *domain, struct object *object)
+{
+	int64_t handle = handle_add(domain, object, SAMPO_R_ALL);
+
+	check(handle, "handle");
+	return (uint32_t)handle;
+}
+
+static void fill_boot(struct domain *domain, const struct boot_info *boot,
+		      const struct boot_module *module, uint64_t ram)
+{
+	struct sampo_boot *info = (struct sampo_boot *)(ram + DOM0_BOOT_GPA);
+	uint64_t half = 1ull << ((cpu_cpuid(0x80000008, 0).eax & 0xff) - 2);
+
+	info->magic = SAMPO_BOOT_MAGIC;
+	info->abi_version = SAMPO_ABI_VERSION;
+	info->ram_bytes = DOM0_RAM;
+	info->dma_offset = ram;
+	info->event_page = DOM0_EVENT_GPA;
+	info->map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
+	info->map_end = info->map_base * 2;
+	info->machine = add_handle(domain, &machine);
+	info->domain = add_handle(domain, &domain->object);
+	info->console_event = DOM0_CONSOLE_BIT;
+	copy_text(info->cmdline, module->cmdline, sizeof(info->cmdline));
+	add_modules(domain, boot, info);
+	for (unsigned i = 0; i < device_count; i++)
+		info->device[info->devices++] = add_handle(domain, &device_table[i].object);
+}
+
+/* As PVH guests are entered: protected mode, flat segments, no paging. */
+static void start(struct domain *domain, uint64_t entry)
+{
+	struct sampo_segment data = {0x10, 0xc93, 0xffffffff, 0};
+	struct sampo_exit *page;
+	struct vcpu *vcpu;
+
+	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
+	page = vcpu->exit;
+	for (unsigned i = SAMPO_ES; i <= SAMPO_GS; i++)
+		page->seg[i] = data;
+	page->seg[SAMPO_CS] = (struct sampo_segment){0x08, 0xc9b, 0xffffffff, 0};
+	page->seg[SAMPO_TR] = (struct sampo_segment){0, 0x8b, 0x67, 0};
+	page->cr0 = 0x11;
+	page->rip = entry;
+	page->rflags = 2;
+	page->gpr[SAMPO_RBX] = DOM0_BOOT_GPA;
+	page->dirty = SAMPO_DIRTY_SYSTEM | SAMPO_DIRTY_RIP;
+	check(vcpu_resume(vcpu), "vCPU");
+}
+
+void dom0_start(const struct boot_info *boot)
+{
+	const struct boot_module *module = find_module(boot);
+	struct domain *domain;
+	uint64_t ram = alloc_ram(), entry = load_image(module, ram);
+
+	check(domain_new(SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, &domain), "domain");
+	fill_boot(domain, boot, module, ram);
+	map_fixed(domain, ram, DOM0_RAM, 0, SAMPO_MAP_RWX, "RAM");
+	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, DOM0_EVENT_GPA,
+		  SAMPO_MAP_R | SAMPO_MAP_W, "event page");
+	domain->memory = DOM0_RAM;
+	for (uint64_t at = ram; at < ram + DOM0_RAM; at += FRAME_BLOCK)
+		kernel_block_mapped(at, false);
+	console_listen(domain, DOM0_CONSOLE_BIT);
+	start(domain, entry);
+}

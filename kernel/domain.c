@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/domain.h"
+
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/paging.h"
+#include "kernel/event.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/region.h"
+#include "kernel/slab.h"
+#include "kernel/vcpu.h"
+
+struct domain *domain_list;
+
+static struct slab domains = SLAB_INIT(struct domain);
+static uint32_t last_id;
+
+void *domain_page_alloc(struct domain *domain)
+{
+	void *page;
+
+	if (domain->pages >= domain->page_limit)
+		return NULL;
+	page = page_alloc();
+	if (page)
+		domain->pages++;
+	return page;
+}
+
+void domain_page_free(struct domain *domain, void *page)
+{
+	domain->pages--;
+	page_free(page);
+}
+
+static void *slat_alloc(void *ctx)
+{
+	return domain_page_alloc(ctx);
+}
+
+static void slat_free(void *ctx, void *page)
+{
+	domain_page_free(ctx, page);
+}
+
+static bool has_1g_pages(void)
+{
+	return cpu_cpuid(0x80000001, 0).edx >> 26 & 1;
+}
+
+int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct domain **result)
+{
+	struct domain *domain;
+	bool failed;
+
+	if (flags & ~(SAMPO_DOMAIN_NO_LAPIC | SAMPO_DOMAIN_PRIVATE) || !weight || weight > 65535)
+		return SAMPO_EINVAL;
+	domain = slab_alloc(&domains);
+	if (!domain)
+		return SAMPO_ENOMEM;
+	object_init(&domain->object, SAMPO_T_DOMAIN);
+	domain->flags = flags;
+	domain->page_limit = page_limit;
+	domain->weight = weight;
+	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
+	domain->slat = (struct ptab){.format = hv->slat_format, .levels = 4,
+				     .max_page = has_1g_pages() ? PTAB_1G : PTAB_2M,
+				     .alloc = slat_alloc, .free = slat_free, .ctx = domain};
+	failed = ptab_init(&domain->slat);
+	domain->doorbell = domain_page_alloc(domain);
+	if (flags & SAMPO_DOMAIN_NO_LAPIC)
+		domain->event_page = domain_page_alloc(domain);
+	if (failed || !domain->doorbell ||
+	    (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
+		domain_free(domain);
+		return SAMPO_ENOMEM;
+	}
+	domain->id = last_id++;
+	domain->next = domain_list;
+	domain_list = domain;
+	*result = domain;
+	return SAMPO_OK;
+}
+
+static void unlink_domain(struct domain *domain)
+{
+	struct domain **link = &domain_list;
+
+	while (*link && *link != domain)
+		link = &(*link)->next;
+	if (*link)
+		*link = domain->next;
+}
+
+static void drop_doorbells(struct domain *domain)
+{
+	for (unsigned i = 0; domain->doorbell && i < DOMAIN_DOORBELLS; i++)
+		if (domain->doorbell[i].size && domain->doorbell[i].event)
+			object_put(&domain->doorbell[i].event->object);
+	if (domain->doorbell)
+		domain_page_free(domain, domain->doorbell);
+	domain->doorbell = NULL;
+	domain->doorbells = 0;
+}
+
+void domain_destroy(struct domain *domain)
+{
+	if (domain->state == SAMPO_DOM_DEAD)
+		return;
+	domain->state = SAMPO_DOM_DEAD;
+	object_get(&domain->object); /* not under our feet */
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (domain->vcpu[i])
+			vcpu_kill(domain->vcpu[i]);
+	region_unmap_all(domain);
+	drop_doorbells(domain);
+	handle_remove_all(domain);
+	object_put(&domain->object);
+}
+
+void domain_free(struct domain *domain)
+{
+	unlink_domain(domain);
+	drop_doorbells(domain);
+	if (domain->slat.root)
+		ptab_destroy(&domain->slat);
+	if (domain->event_page)
+		domain_page_free(domain, domain->event_page);
+	slab_free(&domains, domain);
+}
+
+static void requeue_all(struct domain *domain)
+{
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (domain->vcpu[i])
+			vcpu_requeue(domain->vcpu[i]);
+}
+
+void domain_pause(struct domain *domain)
+{
+	if (domain->state != SAMPO_DOM_RUNNING)
+		return;
+	domain->state = SAMPO_DOM_PAUSED;
+	requeue_all(domain);
+}
+
+void domain_unpause(struct domain *domain)
+{
+	if (domain->state != SAMPO_DOM_PAUSED)
+		return;
+	domain->state = SAMPO_DOM_RUNNING;
+	requeue_all(domain);
+}
+
+void domain_set_weight(struct domain *domain, uint32_t weight)
+{
+	domain->weight = weight;
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (domain->vcpu[i])
+			sched_set_weight(&domain->vcpu[i]->cpu->rq, &domain->vcpu[i]->entity,
+					 weight, cpu_rdtsc());
+}
+
+/* One page of a range: where it is in the kernel's window, or NULL. */
+static void *page_at(struct domain *domain, uint64_t gpa, uint32_t perm)
+{
+	const struct mapping *m = region_at(domain, gpa);
+
+	if (!m || !(m->perms & perm) || m->region->kind == REGION_DEVICE)
+		return NULL;
+	return window_page(region_physical(m->region, gpa - m->gpa + m->offset));
+}
+
+static void copy(void *to, const void *from, size_t bytes)
+{
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+}
+
+int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes)
+{
+	const uint8_t *source = from;
+
+	while (bytes) {
+		size_t room = 4096 - gpa % 4096, n = bytes < room ? bytes : room;
+		void *page = page_at(domain, gpa, SAMPO_MAP_W);
+
+		if (!page)
+			return SAMPO_EFAULT;
+		copy(page, source, n);
+		gpa += n;
+		source += n;
+		bytes -= n;
+	}
+	return SAMPO_OK;
+}
+
+int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
+{
+	uint8_t *target = to;
+
+	while (bytes) {
+		size_t room = 4096 - gpa % 4096, n = bytes < room ? bytes : room;
+		const void *page = page_at(domain, gpa, SAMPO_MAP_R);
+
+		if (!page)
+			return SAMPO_EFAULT;
+		copy(target, page, n);
+		gpa += n;
+		target += n;
+		bytes -= n;
+	}
+	return SAMPO_OK;
+}
+
+/* Ports are hashed as they are: a device's are neighbours. */
+static struct doorbell *doorbell_slot(const struct domain *domain, uint16_t port)
+{
+	unsigned slot = (port >> 2) % DOMAIN_DOORBELLS;
+
+	for (unsigned i = 0; i < DOMAIN_DOORBELLS; i++) {
+		struct doorbell *bell = &domain->doorbell[(slot + i) % DOMAIN_DOORBELLS];
+
+		if (!bell->size || bell->port == port)
+			return bell;
+	}
+	return NULL;
+}
+
+int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event)
+{
+	struct doorbell *bell;
+
+	if (size != 1 && size != 2 && size != 4)
+		return SAMPO_EINVAL;
+	if (!domain->doorbell)
+		return SAMPO_EDEAD;
+	/* One entry stays free, so that a search ends. */
+	if (domain->doorbells >= DOMAIN_DOORBELLS - 1)
+		return SAMPO_ENOMEM;
+	bell = doorbell_slot(domain, port);
+	if (bell->size)
+		return SAMPO_EEXIST;
+	if (event)
+		object_get(&event->object);
+	*bell = (struct doorbell){.port = port, .size = size, .event = event};
+	domain->doorbells++;
+	return SAMPO_OK;
+}
+
+int64_t doorbell_remove(struct domain *domain, uint16_t port)
+{
+	struct doorbell *bell = domain->doorbell ? doorbell_slot(domain, port) : NULL;
+	struct doorbell moved;
+
+	if (!bell || !bell->size)
+		return SAMPO_EINVAL;
+	if (bell->event)
+		object_put(&bell->event->object);
+	bell->size = 0;
+	domain->doorbells--;
+	/* Close the gap: what follows in the same run may belong before it. */
+	for (unsigned i = (unsigned)(bell - domain->doorbell);;) {
+		i = (i + 1) % DOMAIN_DOORBELLS;
+		if (!domain->doorbell[i].size)
+			return SAMPO_OK;
+		moved = domain->doorbell[i];
+		domain->doorbell[i].size = 0;
+		*doorbell_slot(domain, moved.port) = moved;
+	}
+}
+
+const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size)
+{
+	const struct doorbell *bell = doorbell_slot(domain, port);
+
+	return bell && bell->size == size && bell->port == port ? bell : NULL;
+}
+
+void domain_msi(struct domain *domain, uint64_t address, uint32_t data)
+{
+	struct vlapic_message message;
+
+	if (vlapic_decode_msi(address, data, &message))
+		vcpu_send(domain, NULL, &message);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Domains: a guest-physical address space, handles, and vCPUs. */
+#ifndef KERNEL_DOMAIN_H
+#define KERNEL_DOMAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/ptab.h"
+#include "kernel/abi.h"
+#include "kernel/handle.h"
+#include "kernel/object.h"
+
+struct event;
+struct mapping;
+struct vcpu;
+
+#define DOMAIN_VCPUS 64
+#define DOMAIN_DOORBELLS 128 /* a power of two */
+
+struct doorbell {
+	uint16_t port;
+	uint8_t size; /* 0: free entry */
+	uint8_t reserved[5];
+	struct event *event; /* NULL: the write is dropped */
+};
+
+struct domain {
+	struct object object;
+	uint32_t id;
+	uint32_t state; /* SAMPO_DOM_* */
+	uint32_t flags; /* SAMPO_DOMAIN_* */
+	uint32_t weight;
+	struct domain *next; /* list of all */
+
+	struct handle_table handles;
+	struct ptab slat;
+	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
+	struct mapping *mappings, *last_mapping;
+
+	uint64_t page_limit, pages; /* kernel pages charged */
+	uint64_t memory;            /* bytes in regions charged */
+	uint32_t regions, events, doorbells;
+
+	uint64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
+	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
+	struct vcpu *vcpu[DOMAIN_VCPUS];
+	uint32_t vcpus;
+
+	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
+	struct doorbell *doorbell;           /* a page, hashed by port */
+	uint64_t wall_gpa;                   /* KVM wall clock */
+};
+
+/* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
+int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct domain **domain);
+
+/* Ends a domain for ever: its vCPUs stop, its memory is unmapped, its handles
+ * are dropped. The object lives until the last reference goes. */
+void domain_destroy(struct domain *domain);
+void domain_free(struct domain *domain);
+
+void domain_pause(struct domain *domain);
+void domain_unpause(struct domain *domain);
+void domain_set_weight(struct domain *domain, uint32_t weight);
+
+/* Zeroed kernel pages charged to the domain; NULL beyond its limit. */
+void *domain_page_alloc(struct domain *domain);
+void domain_page_free(struct domain *domain, void *page);
+
+/* Copies between kernel and guest-physical memory; SAMPO_EFAULT if part of
+ * the range is not writable (readable) RAM there. Bytes before the fault may
+ * have been copied. */
+int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
+int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes);
+
+/* An MSI (SDM 3A 10.11) to the domain's local APICs. */
+void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
+
+/* SAMPO_EEXIST, ENOMEM (table full), EINVAL. */
+int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event);
+int64_t doorbell_remove(struct domain *domain, uint16_t port);
+const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size);
+
+extern struct domain *domain_list;
+
+#endif

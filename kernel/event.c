@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/event.h"
+
+#include <stddef.h>
+
+#include "kernel/domain.h"
+#include "kernel/irq.h"
+#include "kernel/slab.h"
+#include "kernel/vcpu.h"
+
+static struct slab events = SLAB_INIT(struct event);
+
+int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
+		  struct event **result)
+{
+	struct event *event;
+
+	if (kind > SAMPO_EVENT_MSI)
+		return SAMPO_EINVAL;
+	if (kind == SAMPO_EVENT_BIT && (a >= SAMPO_EVENTS || !target->event_page))
+		return SAMPO_EINVAL;
+	event = slab_alloc(&events);
+	if (!event)
+		return SAMPO_ENOMEM;
+	object_init(&event->object, SAMPO_T_EVENT);
+	event->kind = (uint32_t)kind;
+	event->target = target;
+	event->a = a;
+	event->b = b;
+	object_get(&target->object);
+	target->events++;
+	*result = event;
+	return SAMPO_OK;
+}
+
+void event_free(struct event *event)
+{
+	irq_unbind_event(event);
+	event->target->events--;
+	object_put(&event->target->object);
+	slab_free(&events, event);
+}
+
+void event_set_bit(struct domain *domain, unsigned bit)
+{
+	struct sampo_event_page *page = domain->event_page;
+
+	if (!page || domain->state == SAMPO_DOM_DEAD)
+		return;
+	__atomic_fetch_or(&page->pending[bit / 64], 1ull << bit % 64, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&page->summary, 1ull << bit / 64, __ATOMIC_RELEASE);
+	if (domain->vcpu[0])
+		vcpu_wake(domain->vcpu[0]);
+}
+
+void event_raise(struct event *event)
+{
+	if (event->kind == SAMPO_EVENT_BIT)
+		event_set_bit(event->target, (unsigned)event->a);
+	else
+		domain_msi(event->target, event->a, (uint32_t)event->b);
+}

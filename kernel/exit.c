@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an exit means: done here, or the monitor's. */
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "kernel/event.h"
+#include "kernel/hypercall.h"
+#include "kernel/interrupt.h"
+#include "kernel/log.h"
+#include "kernel/loop.h"
+#include "kernel/policy.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+#define RFLAGS_IF 0x200u
+#define VECTOR_DB 1
+#define VECTOR_AC 17
+#define VECTOR_MC 18
+#define KVM_ENOSYS 1000ull
+
+static void finish(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	hv->advance(vcpu, x->next_rip);
+}
+
+/* To the monitor with an exit that concerns one instruction. */
+static void ask_monitor(struct vcpu *vcpu, const struct hv_exit *x, uint32_t reason,
+			uint64_t qualification)
+{
+	struct sampo_exit *page = vcpu->exit;
+
+	page->qualification = qualification;
+	page->next_rip = x->next_rip;
+	page->write = x->write;
+	page->insn_len = 0;
+	vcpu_to_monitor(vcpu, reason);
+}
+
+static void handle_interrupt(struct vcpu *vcpu)
+{
+	hv->interrupt_window();
+	interrupt_run_timers(vcpu->cpu);
+}
+
+static void handle_cpuid(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	uint64_t *gpr = vcpu->gpr;
+	struct cpu_cpuid r = cpuid_read(vcpu, (uint32_t)gpr[SAMPO_RAX], (uint32_t)gpr[SAMPO_RCX]);
+
+	gpr[SAMPO_RAX] = r.eax;
+	gpr[SAMPO_RBX] = r.ebx;
+	gpr[SAMPO_RCX] = r.ecx;
+	gpr[SAMPO_RDX] = r.edx;
+	finish(vcpu, x);
+}
+
+static void handle_hlt(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	finish(vcpu, x);
+	if (vcpu_has_wakeup(vcpu))
+		return;
+	if (hv->rflags(vcpu) & RFLAGS_IF)
+		vcpu_halt(vcpu);
+	else
+		vcpu_to_monitor(vcpu, SAMPO_EXIT_HLT_FOREVER);
+}
+
+static void handle_pause(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	finish(vcpu, x);
+	sched_yield(&vcpu->cpu->rq, cpu_rdtsc());
+	vcpu->cpu->resched = true;
+}
+
+static void handle_io(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	struct sampo_exit *page = vcpu->exit;
+
+	if (x->write && !x->string) {
+		const struct doorbell *bell = doorbell_find(vcpu->domain, x->port, x->size);
+
+		if (bell) {
+			if (bell->event)
+				event_raise(bell->event);
+			finish(vcpu, x);
+			return;
+		}
+	}
+	page->port = x->port;
+	page->size = x->size;
+	page->write = x->write;
+	page->string = x->string;
+	page->rep = x->rep;
+	page->next_rip = x->next_rip;
+	vcpu_to_monitor(vcpu, SAMPO_EXIT_IO);
+}
+
+static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
+{
+	uint64_t *gpr = vcpu->gpr, value = gpr[SAMPO_RDX] << 32 | (uint32_t)gpr[SAMPO_RAX];
+	uint32_t msr = (uint32_t)gpr[SAMPO_RCX];
+	enum msr_result result;
+
+	x->write = x->kind == EXIT_WRMSR;
+	result = x->write ? msr_write(vcpu, msr, value) : msr_read(vcpu, msr, &value);
+	switch (result) {
+	case MSR_FAULT:
+		vcpu_inject(vcpu, VCPU_GP, 0);
+		return;
+	case MSR_MONITOR:
+		ask_monitor(vcpu, x, SAMPO_EXIT_MSR, msr);
+		return;
+	case MSR_EOI:
+		finish(vcpu, x);
+		vcpu_to_monitor(vcpu, SAMPO_EXIT_EOI);
+		return;
+	case MSR_DONE:
+		break;
+	}
+	if (!x->write) {
+		gpr[SAMPO_RAX] = (uint32_t)value;
+		gpr[SAMPO_RDX] = value >> 32;
+	}
+	finish(vcpu, x);
+}
+
+static void handle_hypercall(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	if (x->cpl) {
+		vcpu_inject(vcpu, VCPU_UD, 0);
+		return;
+	}
+	finish(vcpu, x);
+	if (!hypercall(vcpu)) /* KVM's calling convention: its guests probe */
+		vcpu->gpr[SAMPO_RAX] = 0 - KVM_ENOSYS;
+}
+
+static void handle_memory(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	struct sampo_exit *page = vcpu->exit;
+	int64_t status;
+
+	if (region_fault(vcpu->domain, x->gpa, x->access, &status))
+		return;
+	if (status) {
+		log_print("domain %u: its %lu kernel pages do not suffice for page tables\n",
+			  vcpu->domain->id, vcpu->domain->page_limit);
+		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
+		return;
+	}
+	page->gpa = x->gpa;
+	page->access = (uint8_t)x->access;
+	page->qualification = x->info;
+	page->next_rip = 0;
+	page->insn_len = x->insn_len;
+	for (unsigned i = 0; i < x->insn_len; i++)
+		page->insn[i] = x->insn[i];
+	vcpu_to_monitor(vcpu, SAMPO_EXIT_MEMORY);
+}
+
+/* SDM 3A 13.3: x87 always, AVX only with SSE, AVX-512 whole and with AVX. */
+static bool xcr0_valid(uint64_t value)
+{
+	uint64_t avx512 = value & 0xe0;
+
+	if (value & ~fpu_xcr0 || !(value & 1) || ((value & 4) && !(value & 2)))
+		return false;
+	return !avx512 || (avx512 == 0xe0 && (value & 4));
+}
+
+static void handle_xsetbv(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	uint64_t value = vcpu->gpr[SAMPO_RDX] << 32 | (uint32_t)vcpu->gpr[SAMPO_RAX];
+
+	if (x->cpl || (uint32_t)vcpu->gpr[SAMPO_RCX] || !xcr0_valid(value)) {
+		vcpu_inject(vcpu, VCPU_GP, 0);
+		return;
+	}
+	vcpu->xcr0 = value;
+	if (vcpu->cpu->fpu == vcpu)
+		cpu_xsetbv(0, value);
+	finish(vcpu, x);
+}
+
+/* Exceptions that pass through here on their way to the guest. */
+static void handle_exception(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	uint32_t event = SAMPO_INJECT_EXCEPTION | x->vector;
+
+	if (x->vector == VECTOR_MC) {
+		log_print("kernel: machine check while domain %u ran\n", vcpu->domain->id);
+		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
+		return;
+	}
+	if (x->vector == VECTOR_AC)
+		event |= SAMPO_INJECT_ERROR_CODE;
+	vcpu_inject(vcpu, event, x->error);
+}
+
+static void handle_fpu(struct vcpu *vcpu)
+{
+	fpu_switch(vcpu->cpu, vcpu);
+	vcpu->fpu_trap = false;
+	hv->fpu_trap(vcpu, false);
+}
+
+static void handle_forbidden(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	if (x->vector == 13)
+		vcpu_inject(vcpu, VCPU_GP, 0);
+	else
+		vcpu_inject(vcpu, VCPU_UD, 0);
+}
+
+/* The guest is at its end: say how, for the log, and let the monitor decide. */
+static void handle_fatal(struct vcpu *vcpu, const struct hv_exit *x, uint32_t reason)
+{
+	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
+		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
+	hv->dump(vcpu);
+	ask_monitor(vcpu, x, reason, x->code);
+}
+
+void exit_handle(struct vcpu *vcpu, struct hv_exit *x)
+{
+	switch (x->kind) {
+	case EXIT_INTERRUPT:
+	case EXIT_NMI:
+		handle_interrupt(vcpu);
+		return;
+	case EXIT_WINDOW: /* what waits is injected before the next entry */
+		return;
+	case EXIT_CPUID:
+		handle_cpuid(vcpu, x);
+		return;
+	case EXIT_HLT:
+		handle_hlt(vcpu, x);
+		return;
+	case EXIT_PAUSE:
+		handle_pause(vcpu, x);
+		return;
+	case EXIT_IO:
+		handle_io(vcpu, x);
+		return;
+	case EXIT_RDMSR:
+	case EXIT_WRMSR:
+		handle_msr(vcpu, x);
+		return;
+	case EXIT_HYPERCALL:
+		handle_hypercall(vcpu, x);
+		return;
+	case EXIT_MEMORY:
+		handle_memory(vcpu, x);
+		return;
+	case EXIT_CR:
+		ask_monitor(vcpu, x, SAMPO_EXIT_CR, x->vector);
+		return;
+	case EXIT_XSETBV:
+		handle_xsetbv(vcpu, x);
+		return;
+	case EXIT_EXCEPTION:
+		handle_exception(vcpu, x);
+		return;
+	case EXIT_FPU:
+		handle_fpu(vcpu);
+		return;
+	case EXIT_FORBIDDEN:
+		handle_forbidden(vcpu, x);
+		return;
+	case EXIT_CACHE: /* no device of a guest's own: caches are coherent */
+		finish(vcpu, x);
+		return;
+	case EXIT_SHUTDOWN:
+		handle_fatal(vcpu, x, SAMPO_EXIT_SHUTDOWN);
+		return;
+	case EXIT_INVALID:
+		handle_fatal(vcpu, x, SAMPO_EXIT_INVALID);
+		return;
+	default:
+		handle_fatal(vcpu, x, SAMPO_EXIT_UNKNOWN);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A domain's handle table: the only way in which it can name an object. */
+#ifndef KERNEL_HANDLE_H
+#define KERNEL_HANDLE_H
+
+#include <stdint.h>
+
+#include "kernel/object.h"
+
+struct domain;
+
+struct handle {
+	struct object *object; /* NULL: free */
+	uint32_t rights;       /* SAMPO_R_* */
+	uint32_t reserved;
+};
+
+#define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
+#define HANDLE_PAGES 32
+
+struct handle_table {
+	struct handle *page[HANDLE_PAGES]; /* allocated as needed, charged */
+	uint32_t used;
+	uint32_t free_hint; /* no free entry below this index */
+};
+
+/*
+ * Enters an object with rights; the table takes a reference of its own.
+ * Returns the handle (> 0), or SAMPO_ENOMEM.
+ */
+int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights);
+
+/*
+ * The entry of a handle if it names an object of `type` (or SAMPO_T_ANY) with
+ * all of `rights`; else NULL and the reason in *status. No reference is taken.
+ */
+struct handle *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t rights,
+			   int64_t *status);
+
+void handle_remove(struct domain *domain, struct handle *entry);
+void handle_remove_all(struct domain *domain);
+
+#endif

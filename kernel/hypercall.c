@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From registers to a call with its handle and rights checked, and back. */
+#include "kernel/hypercall.h"
+
+#include <stddef.h>
+
+#include "kernel/abi.h"
+#include "kernel/vcpu.h"
+
+#define DECLARE(nr, name, type, right, args, text) int64_t call_##name(struct call *call);
+SAMPO_HYPERCALLS(DECLARE)
+#undef DECLARE
+
+static const struct {
+	int64_t (*function)(struct call *call);
+	uint32_t type, right;
+} table[SAMPO_CALL_COUNT] = {
+#define ENTRY(nr, name, type, right, args, text) [nr] = {call_##name, type, right},
+	SAMPO_HYPERCALLS(ENTRY)
+#undef ENTRY
+};
+
+struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
+			  int64_t *status)
+{
+	struct handle *entry = handle_find(call->domain, handle, type, right, status);
+
+	return entry ? entry->object : NULL;
+}
+
+int64_t call_give(struct call *call, struct object *object, uint32_t rights)
+{
+	int64_t handle = handle_add(call->domain, object, rights);
+
+	object_put(object);
+	if (handle < 0)
+		return handle;
+	call->value = (uint64_t)handle;
+	return SAMPO_OK;
+}
+
+static int64_t invoke(struct call *call, uint64_t number)
+{
+	int64_t status;
+
+	if (table[number].type == SAMPO_T_NONE)
+		return table[number].function(call);
+	call->handle = handle_find(call->domain, call->arg[0], table[number].type,
+				   table[number].right, &status);
+	if (!call->handle)
+		return status;
+	call->object = call->handle->object;
+	/* The call may drop the handle, and the object with it. */
+	object_get(call->object);
+	status = table[number].function(call);
+	object_put(call->object);
+	return status;
+}
+
+bool hypercall(struct vcpu *vcpu)
+{
+	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
+	struct call call;
+
+	if (number >= 256)
+		return false;
+	if (number >= SAMPO_CALL_COUNT) {
+		gpr[SAMPO_RAX] = (uint64_t)SAMPO_ENOSYS;
+		return true;
+	}
+	call.vcpu = vcpu;
+	call.domain = vcpu->domain;
+	call.handle = NULL;
+	call.object = NULL;
+	call.arg[0] = gpr[SAMPO_RDI];
+	call.arg[1] = gpr[SAMPO_RSI];
+	call.arg[2] = gpr[SAMPO_RDX];
+	call.arg[3] = gpr[SAMPO_R10];
+	call.arg[4] = gpr[SAMPO_R8];
+	call.value = 0;
+	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number);
+	gpr[SAMPO_RDX] = call.value;
+	return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_HYPERCALL_H
+#define KERNEL_HYPERCALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernel/object.h"
+
+struct vcpu;
+struct handle;
+
+/* A call on its way: decoded and checked by hypercall(), then carried out by
+ * the function of its name. */
+struct call {
+	struct vcpu *vcpu;
+	struct domain *domain;  /* the caller's */
+	struct handle *handle;  /* of the first argument, NULL if the call has none */
+	struct object *object;  /* what it names */
+	uint64_t arg[5];
+	uint64_t value;         /* for RDX */
+};
+
+/* What the first argument names, as what it is. */
+#define CALL_OBJECT(call, type)                                                \
+	((struct type *)((char *)(call)->object - offsetof(struct type, object)))
+
+/* A second handle among the arguments. NULL: *status says why. */
+struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
+			  int64_t *status);
+
+/* Hand out a new object as the call's value: the handle takes over the
+ * reference. */
+int64_t call_give(struct call *call, struct object *object, uint32_t rights);
+
+/* Carry out the hypercall in the vCPU's registers. False: RAX holds none of
+ * Sampo's numbers. */
+bool hypercall(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* object_info: the facts about an object. */
+#include <stddef.h>
+
+#include "arch/acpi.h"
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/tsc.h"
+#include "kernel/device.h"
+#include "kernel/domain.h"
+#include "kernel/frame.h"
+#include "kernel/hypercall.h"
+#include "kernel/policy.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+int64_t call_object_info(struct call *call);
+
+/* Copy out as much of a fact as there is room for. */
+static int64_t answer(struct call *call, const void *fact, size_t size)
+{
+	size_t n = call->arg[3] < size ? call->arg[3] : size;
+	int64_t status = domain_write(call->domain, call->arg[2], fact, n);
+
+	if (!status)
+		call->value = n;
+	return status;
+}
+
+static void brand_string(char *to)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		struct cpu_cpuid r = cpu_cpuid(0x80000002 + i, 0);
+
+		__builtin_memcpy(to + 16 * i, &r, 16);
+	}
+	to[47] = 0;
+}
+
+static int64_t machine_info(struct call *call)
+{
+	struct sampo_machine_info info = {
+		.tsc_khz = tsc_khz,
+		.ram_bytes = frame_stats.total_bytes,
+		.free_bytes = frame_stats.free_bytes,
+		.kernel_bytes = frame_stats.kernel_bytes,
+		.wall_ns = wall_ns,
+		.wall_tsc = wall_tsc,
+		.cpus = 1,
+		.phys_bits = cpu_cpuid(0x80000008, 0).eax & 0xff,
+		.idle_tsc = this_cpu()->idle_tsc,
+	};
+
+	for (unsigned i = 0; hv->name[i]; i++)
+		info.vendor[i] = hv->name[i];
+	brand_string(info.model);
+	for (const struct domain *d = domain_list; d; d = d->next) {
+		info.domains++;
+		info.handles += d->handles.used;
+	}
+	return answer(call, &info, sizeof(info));
+}
+
+static int64_t domain_info(struct call *call)
+{
+	const struct domain *d = CALL_OBJECT(call, domain);
+	struct sampo_domain_info info = {
+		.id = d->id,
+		.state = d->state,
+		.vcpus = d->vcpus,
+		.weight = d->weight,
+		.memory_bytes = d->memory,
+		.kernel_bytes = d->pages * FRAME_PAGE,
+		.kernel_limit = d->page_limit * FRAME_PAGE,
+		.handles = d->handles.used,
+		.regions = d->regions,
+		.events = d->events,
+		.doorbells = d->doorbells,
+	};
+	uint64_t ticks = d->cpu_tsc;
+
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (d->vcpu[i])
+			ticks += d->vcpu[i]->entity.ran;
+	info.cpu_ns = tsc_to_ns(ticks);
+	return answer(call, &info, sizeof(info));
+}
+
+static uint32_t vcpu_state(const struct vcpu *v)
+{
+	switch (v->state) {
+	case VCPU_READY:
+		return v->cpu->current == v ? 0 : 1;
+	case VCPU_HALTED:
+		return 2;
+	case VCPU_MONITOR:
+		return 3;
+	default:
+		return 4;
+	}
+}
+
+static int64_t vcpu_info(struct call *call)
+{
+	const struct vcpu *v = CALL_OBJECT(call, vcpu);
+	struct sampo_vcpu_info info = {
+		.state = vcpu_state(v),
+		.cpu = v->cpu->id,
+		.cpu_ns = tsc_to_ns(v->entity.ran),
+		.wait_ns = tsc_to_ns(v->entity.waited),
+	};
+
+	for (unsigned i = 0; i < SAMPO_EXIT_COUNTERS; i++)
+		info.exits[i] = v->exits[i];
+	return answer(call, &info, sizeof(info));
+}
+
+/* As many block addresses as fit, from block `first` on. Whoever knows an
+ * address may let a device write there: region_physical zeroes the block now. */
+static int64_t region_frames(struct call *call)
+{
+	struct region *region = CALL_OBJECT(call, region);
+	uint64_t gpa = call->arg[2], room = call->arg[3] / sizeof(uint64_t);
+	uint32_t shift = region->kind == REGION_RAM ? region->block_shift : 12;
+	uint64_t blocks = region->size >> shift;
+	int64_t status = SAMPO_OK;
+
+	for (uint64_t n = call->arg[4]; n < blocks && room && !status; n++, room--) {
+		uint64_t address = region_physical(region, n << shift);
+
+		status = domain_write(call->domain, gpa, &address, sizeof(address));
+		gpa += sizeof(address);
+		call->value += sizeof(address);
+	}
+	return status;
+}
+
+static int64_t trace_info(struct call *call)
+{
+	const struct vcpu *v = CALL_OBJECT(call, vcpu);
+	struct sampo_trace trace[VCPU_TRACES];
+	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
+
+	for (uint32_t i = 0; i < n; i++)
+		trace[i] = v->trace[(v->traces - n + i) % VCPU_TRACES];
+	return answer(call, trace, n * sizeof(trace[0]));
+}
+
+static const struct {
+	uint32_t type;
+	int64_t (*function)(struct call *call);
+} facts[] = {
+	[SAMPO_INFO_MACHINE] = {SAMPO_T_MACHINE, machine_info},
+	[SAMPO_INFO_DOMAIN] = {SAMPO_T_DOMAIN, domain_info},
+	[SAMPO_INFO_VCPU] = {SAMPO_T_VCPU, vcpu_info},
+	[SAMPO_INFO_FRAMES] = {SAMPO_T_REGION, region_frames},
+	[SAMPO_INFO_TRACE] = {SAMPO_T_VCPU, trace_info},
+};
+
+int64_t call_object_info(struct call *call)
+{
+	uint64_t what = call->arg[1];
+	uint32_t type[2] = {call->object->type, call->handle->rights};
+
+	if (what == SAMPO_INFO_TYPE)
+		return answer(call, type, sizeof(type));
+	if (what == SAMPO_INFO_DEVICE && type[0] == SAMPO_T_DEVICE)
+		return answer(call, &CALL_OBJECT(call, device)->pci.info,
+			      sizeof(struct sampo_device_info));
+	if (what >= sizeof(facts) / sizeof(facts[0]) || !facts[what].function)
+		return SAMPO_ENOSYS;
+	if (facts[what].type != type[0])
+		return SAMPO_EHANDLE;
+	return facts[what].function(call);
+}

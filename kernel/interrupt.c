@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/interrupt.h"
+
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "kernel/console.h"
+#include "kernel/irq.h"
+#include "kernel/log.h"
+#include "kernel/percpu.h"
+
+void interrupt_handle(unsigned vector)
+{
+	switch (vector) {
+	case VECTOR_TIMER:
+		this_cpu()->timers.armed = TIMER_NEVER;
+		break;
+	case VECTOR_CONSOLE:
+		console_interrupt();
+		break;
+	case VECTOR_ERROR:
+		log_print("kernel: local APIC error %x\n", apic_error());
+		break;
+	case VECTOR_SPURIOUS:
+		return; /* SDM 3A 11.9: no EOI */
+	default:
+		if (vector >= IRQ_VECTOR_FIRST && vector <= IRQ_VECTOR_LAST)
+			irq_handle((uint8_t)vector);
+	}
+	apic_eoi();
+}
+
+void interrupt_arm_timer(struct cpu *cpu)
+{
+	uint64_t next = timer_next(&cpu->timers);
+
+	/* A timer that was cancelled leaves the hardware armed: it fires for
+	 * nothing, which is cheaper than programming it twice. */
+	if (next >= cpu->timers.armed)
+		return;
+	apic_timer_set(next);
+	cpu->timers.armed = next;
+}
+
+void interrupt_run_timers(struct cpu *cpu)
+{
+	timer_run(&cpu->timers, cpu_rdtsc());
+}

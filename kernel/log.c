@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/log.h"
+
+#include "kernel/print.h"
+
+#define LOG_SIZE 65536u
+
+struct uart console_uart;
+struct text console_text;
+
+static char ring[LOG_SIZE];
+static uint64_t end; /* absolute position of the next byte */
+
+void console_bytes(const char *text, size_t length)
+{
+	uart_write(&console_uart, text, length);
+	text_write(&console_text, text, length);
+}
+
+void log_bytes(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		ring[end++ % LOG_SIZE] = text[i];
+	console_bytes(text, length);
+}
+
+void log_print(const char *format, ...)
+{
+	char line[256];
+	va_list args;
+
+	va_start(args, format);
+	log_bytes(line, print_args(line, sizeof(line), format, args));
+	va_end(args);
+}
+
+size_t log_read(uint64_t *position, char *to, size_t size)
+{
+	size_t n = 0;
+
+	if (*position > end)
+		*position = end;
+	if (end - *position > LOG_SIZE)
+		*position = end - LOG_SIZE;
+	while (n < size && *position < end)
+		to[n++] = ring[(*position)++ % LOG_SIZE];
+	return n;
+}

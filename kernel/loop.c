@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/loop.h"
+
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "arch/msr.h"
+#include "kernel/domain.h"
+#include "kernel/interrupt.h"
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/percpu.h"
+#include "kernel/vcpu.h"
+
+#define PRED_CMD_IBPB 1ull
+
+void loop_slice_changed(struct cpu *cpu, uint64_t now)
+{
+	uint64_t slice = sched_slice(&cpu->rq, now);
+
+	if (slice == SCHED_NEVER)
+		timer_cancel(&cpu->timers, &cpu->slice);
+	else
+		timer_set(&cpu->timers, &cpu->slice, now + slice);
+}
+
+static void set_current(struct cpu *cpu, struct vcpu *next)
+{
+	struct vcpu *before = cpu->current;
+
+	if (next)
+		object_get(&next->object);
+	cpu->current = next;
+	if (before)
+		object_put(&before->object);
+}
+
+static void schedule(struct cpu *cpu)
+{
+	uint64_t now = cpu_rdtsc();
+	struct sched_entity *entity = sched_pick(&cpu->rq, now);
+	struct vcpu *next = NULL;
+
+	if (entity)
+		next = (struct vcpu *)((char *)entity - offsetof(struct vcpu, entity));
+	cpu->resched = false;
+	loop_slice_changed(cpu, now);
+	if (next != cpu->current)
+		set_current(cpu, next);
+}
+
+/* Put the vCPU's state into the CPU, in place of whoever's is there. */
+static void load(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vcpu *before = cpu->loaded;
+
+	if (before)
+		hv->save(before);
+	if (cpu->has_ibpb && (!before || before->domain != vcpu->domain))
+		cpu_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	hv->load(vcpu);
+	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux)
+		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux = vcpu->tsc_aux);
+	cpu->loaded = vcpu;
+}
+
+static void trace(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	struct sampo_trace *entry = &vcpu->trace[vcpu->traces++ % VCPU_TRACES];
+
+	vcpu->exits[x->kind]++;
+	entry->tsc = cpu_rdtsc();
+	entry->rip = x->rip;
+	entry->info = x->info;
+	entry->code = x->code;
+	entry->kind = x->kind;
+}
+
+/* The FPU is another's: take it now, or on first use (fpu_trap stays false for
+ * vCPUs that are not lazy). */
+static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (!vcpu->lazy_fpu) {
+		fpu_switch(cpu, vcpu);
+		return;
+	}
+	vcpu->fpu_trap = !vcpu->fpu_trap;
+	hv->fpu_trap(vcpu, vcpu->fpu_trap);
+}
+
+static void run(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct hv_exit x;
+
+	if (vcpu_must_deliver(vcpu) && !vcpu_deliver(vcpu))
+		return;
+	if (cpu->loaded != vcpu)
+		load(cpu, vcpu);
+	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
+		own_fpu(cpu, vcpu);
+	interrupt_arm_timer(cpu);
+	hv->run(vcpu, &x);
+	trace(vcpu, &x);
+	exit_handle(vcpu, &x);
+}
+
+static void idle(struct cpu *cpu)
+{
+	uint64_t from = cpu_rdtsc();
+
+	interrupt_arm_timer(cpu);
+	hv->idle();
+	cpu->idle_tsc += cpu_rdtsc() - from;
+	interrupt_run_timers(cpu);
+}
+
+static void slice_ended(struct timer *timer, uint64_t now)
+{
+	(void)timer;
+	(void)now;
+	this_cpu()->resched = true;
+}
+
+void loop_init(struct cpu *cpu)
+{
+	cpu->slice.fire = slice_ended;
+}
+
+void loop_run(struct cpu *cpu)
+{
+	for (;;) {
+		if (cpu->resched || !cpu->current)
+			schedule(cpu);
+		if (cpu->current)
+			run(cpu, cpu->current);
+		else
+			idle(cpu);
+	}
+}
+
+void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
+{
+	static const char *const names[] = {
+#define NAME(nr, name, text) text,
+		SAMPO_EXITS(NAME)
+#undef NAME
+	};
+	struct domain *domain = vcpu->domain;
+
+	log_print("kernel: domain %u ends: %s; it has no monitor\n", domain->id, names[reason]);
+	hv->dump(vcpu);
+	if (domain->id == 0)
+		panic("dom0 has died: restart the machine");
+	domain_destroy(domain);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's main loop on each CPU: choose a vCPU, enter it, handle its exit. */
+#ifndef KERNEL_LOOP_H
+#define KERNEL_LOOP_H
+
+#include <stdint.h>
+
+struct cpu;
+struct hv_exit;
+struct vcpu;
+
+/* Once per CPU, before loop_run. */
+void loop_init(struct cpu *cpu);
+
+void loop_run(struct cpu *cpu) __attribute__((noreturn));
+
+/* The number of those that want to run has changed: when to choose again? */
+void loop_slice_changed(struct cpu *cpu, uint64_t now);
+
+/* A vCPU that has no monitor cannot go on: its domain ends, with a dump. */
+void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);
+
+/* exit.c: act upon an exit. */
+void exit_handle(struct vcpu *vcpu, struct hv_exit *exit);
+
+#endif

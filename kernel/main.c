@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the boot loader to the main loop. */
+#include <stddef.h>
+
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "arch/paging.h"
+#include "arch/platform.h"
+#include "arch/trap.h"
+#include "arch/tsc.h"
+#include "boot/boot_info.h"
+#include "boot/multiboot.h"
+#include "kernel/device.h"
+#include "kernel/dom0.h"
+#include "kernel/frame.h"
+#include "kernel/irq.h"
+#include "kernel/log.h"
+#include "kernel/loop.h"
+#include "kernel/panic.h"
+#include "kernel/percpu.h"
+#include "kernel/policy.h"
+
+#define BOOT_MAPPED (4ull << 30)
+#define VGA_TEXT 0xb8000ull
+#define SCHED_LATENCY_NS 6000000ull
+#define SCHED_GRANULARITY_NS 1000000ull
+
+extern char image_start[], image_end[], boot_stack[];
+
+const struct hv_ops *hv;
+
+static struct cpu cpu0;
+static struct boot_info boot;
+
+void kernel_main(uint32_t magic, uint64_t info);
+
+static const void *early_memory(uint64_t addr, uint64_t size)
+{
+	if (!addr || addr >= BOOT_MAPPED || size > BOOT_MAPPED - addr)
+		return NULL;
+	return (const void *)addr;
+}
+
+/* Before paging_init the screen is reached through the boot tables. */
+static void screen_init(bool mapped)
+{
+	const struct boot_framebuffer *fb = &boot.fb;
+	uint64_t bytes = (uint64_t)fb->pitch * fb->height;
+	void *memory;
+
+	if (fb->type != BOOT_FB_RGB) {
+		/* Multiboot without a framebuffer tag: text mode, as ever. */
+		memory = mapped ? (void *)mmio_map(VGA_TEXT, 32768) : (void *)VGA_TEXT;
+		if (memory)
+			text_init_vga(&console_text, memory, 80, 25);
+		return;
+	}
+	if (!mapped && fb->addr + bytes > BOOT_MAPPED)
+		return;
+	memory = mapped ? framebuffer_map(fb->addr, bytes) : (void *)fb->addr;
+	if (memory)
+		text_init_framebuffer(&console_text, memory, fb->pitch, fb->width, fb->height,
+				      fb->bpp);
+}
+
+static void memory_init(void)
+{
+	struct frame_range usable[BOOT_RANGES], reserved[BOOT_MODULES + 1];
+	unsigned n = 0, r = 0;
+	int status;
+
+	for (unsigned i = 0; i < boot.ranges; i++)
+		if (boot.range[i].type == BOOT_RAM)
+			usable[n++] = (struct frame_range){boot.range[i].base, boot.range[i].size};
+	reserved[r++] = (struct frame_range){(uint64_t)image_start,
+					     (uint64_t)(image_end - image_start)};
+	for (unsigned i = 0; i < boot.modules; i++)
+		reserved[r++] = (struct frame_range){boot.module[i].base, boot.module[i].size};
+	status = frame_init(usable, n, reserved, r);
+	if (status)
+		refuse("the boot loader's memory map shows no usable memory above 1 MiB");
+	paging_init();
+	screen_init(true);
+}
+
+static void find_hv(void)
+{
+	const char *svm = svm_ops.probe();
+
+	if (svm)
+		refuse("%s. Sampo needs AMD SVM with nested paging", svm);
+	hv = &svm_ops;
+}
+
+static void cpu_setup(struct cpu *cpu)
+{
+	uint64_t now = cpu_rdtsc();
+
+	cpu->apic_id = apic_id();
+	cpu->timers.armed = TIMER_NEVER;
+	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
+	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
+			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
+	sched_init(&cpu->rq, tsc_from_ns(SCHED_LATENCY_NS), tsc_from_ns(SCHED_GRANULARITY_NS),
+		   now);
+	loop_init(cpu);
+	fpu_init();
+	hv->cpu_init(cpu);
+}
+
+static void wall_init(void)
+{
+	wall_ns = rtc_read() * 1000000000ull;
+	wall_tsc = cpu_rdtsc();
+}
+
+void kernel_main(uint32_t magic, uint64_t info)
+{
+	const char *error;
+
+	*(struct cpu **)boot_stack = &cpu0;
+	uart_init(&console_uart, UART_COM1);
+	error = multiboot_parse(magic, info, early_memory, &boot);
+	screen_init(false);
+	log_print("Sampo, ABI %u.%u, started by %s\n", SAMPO_ABI_VERSION >> 16,
+		  SAMPO_ABI_VERSION & 0xffff, error ? "an unknown boot loader" : boot.loader);
+	if (error)
+		refuse("the boot loader's information is unusable: %s", error);
+	trap_init();
+	find_hv();
+	memory_init();
+	platform_setup(boot.rsdp_size ? boot.rsdp : NULL, boot.rsdp_size);
+	wall_init();
+	cpu_setup(&cpu0);
+	device_setup();
+	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB, %u PCI devices\n",
+		  hv->name, tsc_khz, frame_stats.total_bytes >> 20,
+		  (frame_stats.kernel_bytes + (uint64_t)(image_end - image_start)) >> 10,
+		  device_count);
+	log_print("kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
+	dom0_start(&boot);
+	loop_run(&cpu0);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The MSRs that a guest may use and that do not reach the CPU. */
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/msr.h"
+#include "kernel/policy.h"
+#include "kernel/vcpu.h"
+
+/* Eight variable ranges, fixed ranges, write combining (SDM 3A 12.11.1). */
+#define MTRR_CAP_VALUE 0x508ull
+#define MTRR_FIXED_FIRST 16u /* index in vcpu.mtrr, behind base and mask pairs */
+#define MTRR_DEF_INDEX 27u
+
+/* Where vcpu.mtrr keeps an MTRR, or NULL if msr is none. */
+static uint64_t *mtrr_slot(struct vcpu *vcpu, uint32_t msr)
+{
+	static const uint32_t fixed[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+					 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+
+	if (msr >= MSR_MTRR_PHYS_BASE0 && msr < MSR_MTRR_PHYS_BASE0 + MTRR_FIXED_FIRST)
+		return &vcpu->mtrr[msr - MSR_MTRR_PHYS_BASE0];
+	if (msr == MSR_MTRR_DEF_TYPE)
+		return &vcpu->mtrr[MTRR_DEF_INDEX];
+	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (fixed[i] == msr)
+			return &vcpu->mtrr[MTRR_FIXED_FIRST + i];
+	return NULL;
+}
+
+static bool is_lapic(uint32_t msr)
+{
+	return (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) || msr == MSR_TSC_DEADLINE ||
+	       msr == MSR_APIC_BASE;
+}
+
+enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *mtrr;
+
+	if (is_lapic(msr))
+		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
+			       ? MSR_FAULT
+			       : MSR_DONE;
+	if (pvclock_read(vcpu, msr, value))
+		return MSR_DONE;
+	mtrr = mtrr_slot(vcpu, msr);
+	if (mtrr) {
+		*value = *mtrr;
+		return MSR_DONE;
+	}
+	switch (msr) {
+	case MSR_TSC:
+		*value = vcpu_tsc(vcpu, cpu_rdtsc());
+		return MSR_DONE;
+	case MSR_EFER:
+		*value = hv->efer(vcpu);
+		return MSR_DONE;
+	case MSR_MTRR_CAP:
+		*value = MTRR_CAP_VALUE;
+		return MSR_DONE;
+	case MSR_MISC_ENABLE:
+		*value = vcpu->misc_enable;
+		return MSR_DONE;
+	case MSR_TSC_AUX:
+		*value = vcpu->tsc_aux;
+		return MSR_DONE;
+	case MSR_MICROCODE: /* none that a guest could load; no bank, no error */
+	case MSR_MCG_CAP:
+	case MSR_MCG_STATUS:
+	case MSR_SYSCFG:
+	case MSR_HWCR:
+	case MSR_DE_CFG:
+	case MSR_DEBUGCTL:
+		*value = 0;
+		return MSR_DONE;
+	default:
+		return MSR_MONITOR;
+	}
+}
+
+static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	struct vlapic_effect effect;
+	int flags = vlapic_msr_write(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()),
+				     &effect);
+
+	if (flags < 0)
+		return MSR_FAULT;
+	if (!flags)
+		return MSR_DONE;
+	vcpu_lapic_effect(vcpu, flags, &effect);
+	if (!(flags & VLAPIC_DO_EOI))
+		return MSR_DONE;
+	vcpu->exit->qualification = effect.vector;
+	return MSR_EOI;
+}
+
+static void write_tsc(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t offset = value - cpu_rdtsc();
+
+	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->domain->tsc_offset);
+	vcpu->domain->tsc_offset = offset;
+	hv->set_tsc_offset(vcpu, offset);
+	vcpu_set_timer(vcpu);
+}
+
+enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	uint64_t *mtrr;
+
+	if (is_lapic(msr))
+		return write_lapic(vcpu, msr, value);
+	if (pvclock_write(vcpu, msr, value))
+		return MSR_DONE;
+	mtrr = mtrr_slot(vcpu, msr);
+	if (mtrr) {
+		*mtrr = value;
+		return MSR_DONE;
+	}
+	switch (msr) {
+	case MSR_TSC:
+		write_tsc(vcpu, value);
+		return MSR_DONE;
+	case MSR_EFER:
+		return hv->set_efer(vcpu, value) ? MSR_FAULT : MSR_DONE;
+	case MSR_MISC_ENABLE:
+		vcpu->misc_enable = value;
+		return MSR_DONE;
+	case MSR_TSC_AUX:
+		if (!vcpu->cpu->has_tsc_aux || value >> 32)
+			return MSR_FAULT;
+		vcpu->tsc_aux = value;
+		vcpu->cpu->tsc_aux = value;
+		cpu_wrmsr(MSR_TSC_AUX, value);
+		return MSR_DONE;
+	case MSR_MICROCODE:
+	case MSR_MCG_STATUS:
+	case MSR_HWCR:
+	case MSR_DE_CFG:
+	case MSR_DEBUGCTL:
+		return MSR_DONE;
+	default:
+		return MSR_MONITOR;
+	}
+}

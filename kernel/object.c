@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/object.h"
+
+#include "kernel/abi.h"
+#include "kernel/domain.h"
+#include "kernel/event.h"
+#include "kernel/panic.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+#define CONTAINER(pointer, type) ((type *)((char *)(pointer)-offsetof(type, object)))
+
+void object_put(struct object *object)
+{
+	ASSERT(object->refs > 0);
+	if (--object->refs)
+		return;
+	switch (object->type) {
+	case SAMPO_T_DOMAIN:
+		domain_free(CONTAINER(object, struct domain));
+		return;
+	case SAMPO_T_VCPU:
+		vcpu_free(CONTAINER(object, struct vcpu));
+		return;
+	case SAMPO_T_REGION:
+		region_free(CONTAINER(object, struct region));
+		return;
+	case SAMPO_T_EVENT:
+		event_free(CONTAINER(object, struct event));
+		return;
+	default:
+		panic("the last reference to an object of type %u went", object->type);
+	}
+}

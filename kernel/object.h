@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_OBJECT_H
+#define KERNEL_OBJECT_H
+
+#include <stdint.h>
+
+/*
+ * The head of everything that a handle can name. References are held by
+ * handles and by objects that point to it; the last one to go frees it.
+ */
+struct object {
+	uint32_t type; /* SAMPO_T_* */
+	uint32_t refs;
+};
+
+static inline void object_init(struct object *object, uint32_t type)
+{
+	object->type = type;
+	object->refs = 1;
+}
+
+static inline void object_get(struct object *object)
+{
+	object->refs++;
+}
+
+void object_put(struct object *object);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_PANIC_H
+#define KERNEL_PANIC_H
+
+/* The kernel itself is broken: say why and stop the machine. */
+void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* The machine cannot run Sampo: say what is missing and what to do, and halt. */
+void refuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* For what cannot happen; never for input. */
+#define ASSERT(condition)                                                      \
+	((condition) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #condition))
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a guest is shown of the CPU: CPUID, MSRs and KVM's paravirtual clock. */
+#ifndef KERNEL_POLICY_H
+#define KERNEL_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/cpu.h"
+
+struct vcpu;
+
+/* The answer to CPUID (leaf in EAX, subleaf in ECX of the guest). */
+struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+
+enum msr_result {
+	MSR_DONE,    /* step over the instruction */
+	MSR_FAULT,   /* #GP */
+	MSR_EOI,     /* done; a level-triggered interrupt ended: vector in the exit page */
+	MSR_MONITOR, /* not the kernel's */
+};
+enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* KVM's clock MSRs, as Linux's Documentation/virt/kvm/x86/msr.rst has them.
+ * True: msr is one of them and has been handled. */
+bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
+/* Unix time in nanoseconds when the TSC was `tsc`; set at boot. */
+extern uint64_t wall_ns, wall_tsc;
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * KVM's paravirtual clock: two structures in the guest's memory that say how
+ * its TSC relates to nanoseconds since its start and to Unix time. The TSC is
+ * constant here, so they are written once, when the guest asks.
+ */
+#include "arch/cpu.h"
+#include "arch/tsc.h"
+#include "kernel/policy.h"
+#include "kernel/tscmath.h"
+#include "kernel/vcpu.h"
+
+#define MSR_KVM_WALL_OLD 0x11u
+#define MSR_KVM_CLOCK_OLD 0x12u
+#define MSR_KVM_WALL 0x4b564d00u
+#define MSR_KVM_CLOCK 0x4b564d01u
+#define CLOCK_ENABLE 1ull
+#define CLOCK_STABLE 1u
+
+struct pvclock_time {
+	uint32_t version, pad0;
+	uint64_t tsc_timestamp, system_time;
+	uint32_t mul;
+	int8_t shift;
+	uint8_t flags, pad[2];
+} __attribute__((packed));
+
+struct pvclock_wall {
+	uint32_t version, sec, nsec;
+} __attribute__((packed));
+
+uint64_t wall_ns, wall_tsc;
+
+static void write_clock(struct vcpu *vcpu, uint64_t gpa)
+{
+	struct tsc_scale scale = tsc_scale(tsc_khz * 1000, 1000000000);
+	struct pvclock_time time = {
+		.version = 2,
+		.mul = scale.mul,
+		.shift = scale.shift,
+		.flags = CLOCK_STABLE,
+	};
+
+	/* The guest's TSC started at 0 when its clock did. A bad address is
+	 * the guest's affair. */
+	domain_write(vcpu->domain, gpa, &time, sizeof(time));
+}
+
+static void write_wall(struct vcpu *vcpu, uint64_t gpa)
+{
+	/* Unix time when the guest's clock was 0. */
+	uint64_t start = 0 - vcpu->domain->tsc_offset;
+	uint64_t ns = start >= wall_tsc ? wall_ns + tsc_to_ns(start - wall_tsc)
+					: wall_ns - tsc_to_ns(wall_tsc - start);
+	struct pvclock_wall wall = {
+		.version = 2,
+		.sec = (uint32_t)(ns / 1000000000),
+		.nsec = (uint32_t)(ns % 1000000000),
+	};
+
+	domain_write(vcpu->domain, gpa, &wall, sizeof(wall));
+}
+
+bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD)
+		*value = vcpu->kvm_clock;
+	else if (msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD)
+		*value = vcpu->kvm_wall;
+	else
+		return false;
+	return true;
+}
+
+bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD) {
+		vcpu->kvm_clock = value;
+		if (value & CLOCK_ENABLE)
+			write_clock(vcpu, value & ~CLOCK_ENABLE);
+		return true;
+	}
+	if (msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD) {
+		vcpu->kvm_wall = value;
+		write_wall(vcpu, value);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/region.h"
+
+#include <stddef.h>
+
+#include "arch/paging.h"
+#include "arch/ptab.h"
+#include "kernel/device.h"
+#include "kernel/domain.h"
+#include "kernel/frame.h"
+#include "kernel/slab.h"
+
+#define BLOCK_ZEROED 1ull
+#define PER_PAGE 512u
+#define RAM_MAX (PER_PAGE * PER_PAGE) /* blocks */
+
+static struct slab regions = SLAB_INIT(struct region);
+static struct slab mappings = SLAB_INIT(struct mapping);
+
+static struct region *new_region(enum region_kind kind, uint64_t size)
+{
+	struct region *region = slab_alloc(&regions);
+
+	if (!region)
+		return NULL;
+	object_init(&region->object, SAMPO_T_REGION);
+	region->kind = kind;
+	region->size = size;
+	return region;
+}
+
+static uint64_t *block_entry(const struct region *region, uint64_t n)
+{
+	return &region->blocks[n / PER_PAGE][n % PER_PAGE];
+}
+
+static void free_block(const struct region *region, uint64_t block)
+{
+	if (region->block_shift == 21)
+		frame_free_blocks(block & ~BLOCK_ZEROED, 1);
+	else
+		domain_page_free(region->owner, (void *)(block & ~BLOCK_ZEROED));
+}
+
+static void free_blocks(struct region *region)
+{
+	struct domain *owner = region->owner;
+
+	for (uint64_t p = 0; region->blocks && p < PER_PAGE && region->blocks[p]; p++) {
+		for (unsigned i = 0; i < PER_PAGE && region->blocks[p][i]; i++)
+			free_block(region, region->blocks[p][i]);
+		domain_page_free(owner, region->blocks[p]);
+	}
+	if (region->blocks)
+		domain_page_free(owner, region->blocks);
+}
+
+static bool alloc_blocks(struct region *region)
+{
+	uint64_t count = region->size >> region->block_shift, block;
+	struct domain *owner = region->owner;
+
+	region->blocks = domain_page_alloc(owner);
+	if (!region->blocks)
+		return false;
+	for (uint64_t n = 0; n < count; n++) {
+		if (!region->blocks[n / PER_PAGE])
+			region->blocks[n / PER_PAGE] = domain_page_alloc(owner);
+		if (!region->blocks[n / PER_PAGE])
+			return false;
+		if (region->block_shift == 21)
+			block = frame_alloc_blocks(1, 1, FRAME_ANY);
+		else /* kernel pages come zeroed */
+			block = (uint64_t)domain_page_alloc(owner) | BLOCK_ZEROED;
+		if (!(block & ~BLOCK_ZEROED))
+			return false;
+		*block_entry(region, n) = block;
+	}
+	return true;
+}
+
+int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift,
+		       struct region **result)
+{
+	struct region *region;
+
+	if (!size || size & ((1ull << block_shift) - 1) || size >> block_shift > RAM_MAX)
+		return SAMPO_EINVAL;
+	if (owner->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	region = new_region(REGION_RAM, size);
+	if (!region)
+		return SAMPO_ENOMEM;
+	region->block_shift = block_shift;
+	region->owner = owner;
+	if (!alloc_blocks(region)) {
+		free_blocks(region);
+		slab_free(&regions, region);
+		return SAMPO_ENOMEM;
+	}
+	region->owner_only = owner->flags & SAMPO_DOMAIN_PRIVATE;
+	object_get(&owner->object);
+	owner->memory += size;
+	owner->regions++;
+	*result = region;
+	return SAMPO_OK;
+}
+
+int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size,
+			 struct region **result)
+{
+	if (!size || (base | size) % FRAME_PAGE)
+		return SAMPO_EINVAL;
+	*result = new_region(kind, size);
+	if (!*result)
+		return SAMPO_ENOMEM;
+	(*result)->base = base;
+	return SAMPO_OK;
+}
+
+void region_free(struct region *region)
+{
+	struct domain *owner = region->owner;
+
+	if (region->kind == REGION_RAM) {
+		free_blocks(region);
+		owner->memory -= region->size;
+		owner->regions--;
+	}
+	slab_free(&regions, region);
+	if (owner)
+		object_put(&owner->object);
+}
+
+uint64_t region_physical(struct region *region, uint64_t offset)
+{
+	uint64_t mask = (1ull << region->block_shift) - 1, *entry;
+
+	if (region->kind != REGION_RAM)
+		return region->base + offset;
+	entry = block_entry(region, offset >> region->block_shift);
+	if (!(*entry & BLOCK_ZEROED)) {
+		window_zero_block(*entry);
+		*entry |= BLOCK_ZEROED;
+	}
+	return (*entry & ~BLOCK_ZEROED) + (offset & mask);
+}
+
+static uint64_t granule(const struct region *region)
+{
+	return region->kind == REGION_RAM ? 1ull << region->block_shift : FRAME_PAGE;
+}
+
+static bool overlaps(const struct domain *domain, uint64_t gpa, uint64_t size)
+{
+	for (const struct mapping *m = domain->mappings; m; m = m->next)
+		if (gpa < m->gpa + m->size && m->gpa < gpa + size)
+			return true;
+	return false;
+}
+
+int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, uint64_t offset,
+		   uint64_t size, uint32_t perms)
+{
+	uint64_t mask = granule(region) - 1;
+	struct mapping *m;
+
+	if (!size || (gpa | offset | size) & mask || perms & ~SAMPO_MAP_RWX ||
+	    !(perms & SAMPO_MAP_R))
+		return SAMPO_EINVAL;
+	if (offset >= region->size || size > region->size - offset ||
+	    gpa >= ptab_limit(&domain->slat) || size > ptab_limit(&domain->slat) - gpa)
+		return SAMPO_EINVAL;
+	if (region->owner_only && region->owner != domain)
+		return SAMPO_ERIGHT;
+	if (domain->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (overlaps(domain, gpa, size))
+		return SAMPO_EEXIST;
+	m = slab_alloc(&mappings);
+	if (!m)
+		return SAMPO_ENOMEM;
+	object_get(&region->object);
+	*m = (struct mapping){domain->mappings, region, gpa, size, offset, perms};
+	domain->mappings = m;
+	return SAMPO_OK;
+}
+
+static void remove_mapping(struct domain *domain, struct mapping **link)
+{
+	struct mapping *m = *link;
+
+	*link = m->next;
+	domain->last_mapping = NULL;
+	/* Without memory to split a large page more than this mapping would go:
+	 * not an error, faults bring the rest back. */
+	if (ptab_unmap(&domain->slat, m->gpa, m->size))
+		ptab_unmap(&domain->slat, m->gpa & ~(FRAME_BLOCK * PER_PAGE - 1),
+			   FRAME_BLOCK * PER_PAGE);
+	domain->slat_changes++;
+	ptab_flushed(&domain->slat);
+	object_put(&m->region->object);
+	slab_free(&mappings, m);
+}
+
+int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
+{
+	struct mapping **link = &domain->mappings;
+	int64_t status = SAMPO_EINVAL;
+
+	while (*link) {
+		if ((*link)->gpa >= gpa && (*link)->gpa - gpa < size) {
+			remove_mapping(domain, link);
+			status = SAMPO_OK;
+		} else {
+			link = &(*link)->next;
+		}
+	}
+	return status;
+}
+
+void region_unmap_all(struct domain *domain)
+{
+	while (domain->mappings)
+		remove_mapping(domain, &domain->mappings);
+}
+
+struct mapping *region_at(struct domain *domain, uint64_t gpa)
+{
+	struct mapping *m = domain->last_mapping;
+
+	if (m && gpa - m->gpa < m->size)
+		return m;
+	for (m = domain->mappings; m; m = m->next) {
+		if (gpa - m->gpa >= m->size)
+			continue;
+		domain->last_mapping = m;
+		return m;
+	}
+	return NULL;
+}
+
+static uint32_t ptab_flags(const struct mapping *m)
+{
+	uint32_t flags = PTAB_R;
+
+	if (m->perms & SAMPO_MAP_W)
+		flags |= PTAB_W;
+	if (m->perms & SAMPO_MAP_X)
+		flags |= PTAB_X;
+	return m->region->kind == REGION_DEVICE ? flags | PTAB_UC : flags;
+}
+
+/* The block, or page of a device, around gpa. */
+static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
+{
+	uint64_t size = granule(m->region), base = gpa & ~(size - 1);
+	uint64_t offset = base - m->gpa + m->offset;
+
+	if (m->region->kind == REGION_DEVICE && m->region->device &&
+	    !device_bar_allowed(m->region->device, m->region->base + offset))
+		return SAMPO_ENODEV;
+	return ptab_map(&domain->slat, base, region_physical(m->region, offset), size,
+			ptab_flags(m));
+}
+
+bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
+{
+	const struct mapping *m = region_at(domain, gpa);
+	int result;
+
+	*status = SAMPO_OK;
+	if (!m || ((access & SAMPO_ACCESS_W) && !(m->perms & SAMPO_MAP_W)) ||
+	    ((access & SAMPO_ACCESS_X) && !(m->perms & SAMPO_MAP_X)))
+		return false;
+	result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
+	if (result == SAMPO_ENOMEM)
+		*status = result;
+	/* EEXIST: it was there, and the access is allowed: a stale entry. */
+	if (result == SAMPO_EEXIST)
+		domain->slat_changes++;
+	return result == SAMPO_OK || result == SAMPO_EEXIST;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One-shot timers of a CPU, in TSC ticks: a skew heap, O(log n) amortized. */
+#ifndef KERNEL_TIMER_H
+#define KERNEL_TIMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TIMER_NEVER (~0ull)
+
+struct timer {
+	uint64_t deadline; /* host TSC */
+	void (*fire)(struct timer *timer, uint64_t now);
+	struct timer *left, *right, *parent;
+	bool queued;
+};
+
+struct timer_queue {
+	struct timer *first;
+	uint64_t armed; /* what the hardware timer is set to */
+};
+
+void timer_set(struct timer_queue *queue, struct timer *timer, uint64_t deadline);
+void timer_cancel(struct timer_queue *queue, struct timer *timer);
+
+/* Fire all that are due. */
+void timer_run(struct timer_queue *queue, uint64_t now);
+
+static inline uint64_t timer_next(const struct timer_queue *queue)
+{
+	return queue->first ? queue->first->deadline : TIMER_NEVER;
+}
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of a vCPU: made, run, halted, with its monitor, dead. */
+#include "kernel/vcpu.h"
+
+#include <stddef.h>
+
+#include "arch/cpu.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "arch/tsc.h"
+#include "kernel/event.h"
+#include "kernel/frame.h"
+#include "kernel/loop.h"
+#include "kernel/panic.h"
+#include "kernel/region.h"
+
+#define MISC_ENABLE_RESET 0x1ull /* fast strings */
+
+static struct cpu *choose_cpu(void)
+{
+	return this_cpu();
+}
+
+static void timer_fired(struct timer *timer, uint64_t now)
+{
+	struct vcpu *vcpu = (struct vcpu *)((char *)timer - offsetof(struct vcpu, timer));
+
+	if (vcpu->domain->flags & SAMPO_DOMAIN_NO_LAPIC) {
+		vcpu_wake(vcpu);
+		return;
+	}
+	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now));
+	vcpu_set_timer(vcpu);
+	if (vcpu_has_wakeup(vcpu))
+		vcpu_wake(vcpu);
+}
+
+void vcpu_set_timer(struct vcpu *vcpu)
+{
+	if (vcpu->lapic.deadline == VLAPIC_NEVER)
+		timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	else
+		timer_set(&vcpu->cpu->timers, &vcpu->timer,
+			  vcpu->lapic.deadline - vcpu->domain->tsc_offset);
+}
+
+void vcpu_reset(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < 16; i++)
+		vcpu->gpr[i] = 0;
+	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
+	vcpu->pending = 0;
+	vcpu->window = false;
+	vcpu->misc_enable = MISC_ENABLE_RESET;
+	vcpu->kvm_clock = vcpu->kvm_wall = vcpu->tsc_aux = 0;
+	for (unsigned i = 0; i < VCPU_MTRRS; i++)
+		vcpu->mtrr[i] = 0;
+	fpu_forget(vcpu->cpu, vcpu);
+	fpu_reset(vcpu);
+	if (vcpu->cpu->loaded == vcpu)
+		hv->save(vcpu);
+	hv->vcpu_reset(vcpu);
+	if (vcpu->cpu->loaded == vcpu)
+		hv->load(vcpu);
+	vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
+		    cpu_cpuid(0x80000008, 0).eax & 0xff);
+	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+}
+
+static int64_t make_pages(struct vcpu *vcpu)
+{
+	struct domain *domain = vcpu->domain;
+	int64_t status = region_new_ram(domain, FRAME_PAGE, 12, &vcpu->exit_region);
+
+	if (status)
+		return status;
+	vcpu->exit = (struct sampo_exit *)region_physical(vcpu->exit_region, 0);
+	vcpu->fpu_state = domain_page_alloc(domain);
+	return vcpu->fpu_state ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;
+}
+
+int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct vcpu **result)
+{
+	struct vcpu *vcpu;
+	int64_t status;
+
+	if (id >= DOMAIN_VCPUS)
+		return SAMPO_EINVAL;
+	if (domain->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (domain->vcpu[id])
+		return SAMPO_EEXIST;
+	vcpu = domain_page_alloc(domain);
+	if (!vcpu)
+		return SAMPO_ENOMEM;
+	_Static_assert(sizeof(*vcpu) <= FRAME_PAGE, "a vCPU is one page");
+	object_init(&vcpu->object, SAMPO_T_VCPU);
+	object_get(&domain->object);
+	vcpu->domain = domain;
+	vcpu->id = id;
+	vcpu->cpu = choose_cpu();
+	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC;
+	vcpu->timer.fire = timer_fired;
+	status = make_pages(vcpu);
+	if (status) {
+		object_put(&vcpu->object);
+		return status;
+	}
+	vcpu_reset(vcpu);
+	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight);
+	vcpu->exit_event = event;
+	if (event)
+		object_get(&event->object);
+	vcpu->state = VCPU_MONITOR;
+	vcpu_fill_system(vcpu);
+	vcpu->exit->rip = hv->rip(vcpu);
+	vcpu->exit->rflags = hv->rflags(vcpu);
+	vcpu->exit->reason = SAMPO_EXIT_RESET;
+	domain->vcpu[id] = vcpu;
+	domain->vcpus++;
+	*result = vcpu;
+	return SAMPO_OK;
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+	struct domain *domain = vcpu->domain;
+
+	if (domain->vcpu[vcpu->id] == vcpu) {
+		vcpu_kill(vcpu);
+		domain->vcpu[vcpu->id] = NULL;
+		domain->vcpus--;
+		domain->cpu_tsc += vcpu->entity.ran;
+	}
+	if (vcpu->cpu->loaded == vcpu)
+		vcpu->cpu->loaded = NULL;
+	fpu_forget(vcpu->cpu, vcpu);
+	hv->vcpu_free(vcpu);
+	if (vcpu->fpu_state)
+		domain_page_free(domain, vcpu->fpu_state);
+	if (vcpu->exit_region)
+		object_put(&vcpu->exit_region->object);
+	if (vcpu->exit_event)
+		object_put(&vcpu->exit_event->object);
+	domain_page_free(domain, vcpu);
+	object_put(&domain->object);
+}
+
+void vcpu_kill(struct vcpu *vcpu)
+{
+	vcpu->state = VCPU_DEAD;
+	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	vcpu_requeue(vcpu);
+}
+
+void vcpu_requeue(struct vcpu *vcpu)
+{
+	struct cpu *cpu = vcpu->cpu;
+	uint64_t now = cpu_rdtsc();
+
+	if (vcpu->state == VCPU_READY && vcpu->domain->state == SAMPO_DOM_RUNNING) {
+		if (sched_wake(&cpu->rq, &vcpu->entity, now))
+			cpu->resched = true;
+		else
+			loop_slice_changed(cpu, now);
+		return;
+	}
+	sched_sleep(&cpu->rq, &vcpu->entity, now);
+	if (cpu->current == vcpu)
+		cpu->resched = true;
+}
+
+void vcpu_wake(struct vcpu *vcpu)
+{
+	if (vcpu->state != VCPU_HALTED)
+		return;
+	vcpu->state = VCPU_READY;
+	vcpu_requeue(vcpu);
+}
+
+void vcpu_halt(struct vcpu *vcpu)
+{
+	vcpu->state = VCPU_HALTED;
+	vcpu_requeue(vcpu);
+}
+
+void vcpu_fill_system(struct vcpu *vcpu)
+{
+	struct sampo_exit *page = vcpu->exit;
+
+	if (vcpu->cpu->loaded == vcpu)
+		hv->save(vcpu);
+	hv->fetch(vcpu, page);
+	page->cr8 = vlapic_cr8(&vcpu->lapic);
+	page->xcr0 = vcpu->xcr0;
+	page->apic_base = vcpu->lapic.apic_base;
+	page->tsc = vcpu_tsc(vcpu, cpu_rdtsc());
+	page->system_valid = 1;
+}
+
+/* Plain port accesses need no more than the registers. */
+static bool needs_system(const struct sampo_exit *page, uint32_t reason)
+{
+	return reason != SAMPO_EXIT_EOI && (reason != SAMPO_EXIT_IO || page->string);
+}
+
+void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
+{
+	struct sampo_exit *page = vcpu->exit;
+	struct vcpu *monitor;
+
+	page->rip = hv->rip(vcpu);
+	page->rflags = hv->rflags(vcpu);
+	page->system_valid = 0;
+	page->dirty = 0;
+	for (unsigned i = 0; i < 16; i++)
+		page->gpr[i] = vcpu->gpr[i];
+	if (needs_system(page, reason))
+		vcpu_fill_system(vcpu);
+	vcpu->state = VCPU_MONITOR;
+	vcpu_requeue(vcpu);
+	__atomic_store_n(&page->reason, reason, __ATOMIC_RELEASE);
+	if (!vcpu->exit_event) {
+		loop_domain_failed(vcpu, reason);
+		return;
+	}
+	event_raise(vcpu->exit_event);
+	monitor = vcpu->exit_event->target->vcpu[0];
+	if (monitor)
+		sched_donate(&vcpu->cpu->rq, &vcpu->entity, &monitor->entity);
+}
+
+int64_t vcpu_stop(struct vcpu *vcpu)
+{
+	if (vcpu->state == VCPU_DEAD)
+		return SAMPO_EDEAD;
+	if (vcpu->state == VCPU_MONITOR)
+		return SAMPO_EBUSY;
+	vcpu_to_monitor(vcpu, SAMPO_EXIT_STOPPED);
+	return SAMPO_OK;
+}
+
+static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
+{
+	bool loaded = vcpu->cpu->loaded == vcpu;
+
+	if (loaded)
+		hv->save(vcpu);
+	hv->store(vcpu, page);
+	if (loaded)
+		hv->load(vcpu);
+	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);
+}
+
+int64_t vcpu_resume(struct vcpu *vcpu)
+{
+	const struct sampo_exit *page = vcpu->exit;
+	uint32_t dirty;
+
+	if (vcpu->state == VCPU_DEAD)
+		return SAMPO_EDEAD;
+	if (vcpu->state != VCPU_MONITOR)
+		return SAMPO_EBUSY;
+	dirty = page->dirty;
+	for (unsigned i = 0; i < 16; i++)
+		vcpu->gpr[i] = page->gpr[i];
+	if (dirty & SAMPO_DIRTY_SYSTEM)
+		store_system(vcpu, page);
+	if (dirty & SAMPO_DIRTY_ADVANCE)
+		hv->advance(vcpu, page->next_rip);
+	else if (dirty & SAMPO_DIRTY_RIP)
+		hv->store_rip(vcpu, page->rip, page->rflags);
+	if (dirty & SAMPO_DIRTY_INJECT)
+		vcpu_inject(vcpu, page->inject, page->inject_code);
+	vcpu->exit->reason = SAMPO_EXIT_NONE;
+	vcpu->state = VCPU_READY;
+	vcpu_requeue(vcpu);
+	return SAMPO_OK;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef KERNEL_VCPU_H
+#define KERNEL_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arch/svm/svm.h"
+#include "kernel/abi.h"
+#include "kernel/domain.h"
+#include "kernel/object.h"
+#include "kernel/percpu.h"
+#include "kernel/sched.h"
+#include "kernel/timer.h"
+#include "kernel/vlapic.h"
+
+struct event;
+struct region;
+
+enum vcpu_state {
+	VCPU_READY,   /* wants to run, or runs */
+	VCPU_HALTED,  /* until an interrupt, or in wait() until an event */
+	VCPU_MONITOR, /* its exit page is with the monitor */
+	VCPU_DEAD,
+};
+
+/* vcpu.pending: what to look at before the next entry. */
+#define VCPU_PEND_NMI 0x1u
+#define VCPU_PEND_EXTINT 0x2u /* the PIC's INTR line is up */
+#define VCPU_PEND_EVENT 0x4u  /* `event` must be injected first */
+
+#define VCPU_TRACES 32
+#define VCPU_MTRRS 28
+
+struct vcpu {
+	/* First, for arch/svm/entry.S: the registers, by enum sampo_gpr. */
+	uint64_t gpr[16];
+
+	struct object object;
+	struct domain *domain; /* holds a reference */
+	struct cpu *cpu;       /* whose run queue it belongs to */
+	uint32_t id;           /* index in the domain and local APIC id */
+	enum vcpu_state state;
+	struct sched_entity entity;
+
+	uint32_t pending;      /* VCPU_PEND_* */
+	uint32_t event;        /* as sampo_exit.inject */
+	uint32_t event_code;
+	bool window;           /* the vendor reports when interrupts are accepted */
+	bool lazy_fpu;         /* rarely uses it: loaded on first use only */
+	bool fpu_trap;         /* the first use will exit */
+
+	struct sampo_exit *exit; /* the page shared with the monitor */
+	struct region *exit_region;
+	struct event *exit_event;
+
+	struct vlapic lapic;
+	struct timer timer;    /* local APIC timer; or the deadline of wait() */
+
+	void *fpu_state;       /* XSAVE area, a page */
+	uint64_t xcr0;
+	uint64_t dr[4];
+	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
+	union {
+		struct svm_vcpu svm;
+	};
+
+	uint64_t exits[SAMPO_EXIT_COUNTERS];
+	struct sampo_trace trace[VCPU_TRACES];
+	uint32_t traces;
+
+	/* MSRs that only have to be remembered. */
+	uint64_t mtrr[VCPU_MTRRS];
+	uint64_t misc_enable, kvm_clock, kvm_wall, tsc_aux;
+};
+
+/* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
+ * SAMPO_EXIT_RESET in its exit page. `event` may be NULL. */
+int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct vcpu **vcpu);
+void vcpu_free(struct vcpu *vcpu);
+
+/* Stop for ever; frees nothing. */
+void vcpu_kill(struct vcpu *vcpu);
+
+/* Registers and local APIC as after INIT (or power on). */
+void vcpu_reset(struct vcpu *vcpu);
+
+/* Make it runnable if it is halted: something has arrived for it. */
+void vcpu_wake(struct vcpu *vcpu);
+
+/* Halt: sleeps until vcpu_wake. Only for the current vCPU. */
+void vcpu_halt(struct vcpu *vcpu);
+
+/* In or out of its run queue as its state and its domain's demand. */
+void vcpu_requeue(struct vcpu *vcpu);
+
+/* Hand the vCPU to its monitor with what exit->reason etc. already say. A
+ * vCPU without a monitor (dom0's) cannot go on: the domain dies. */
+void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason);
+
+/* The monitor gives it back. SAMPO_EBUSY if it is not with the monitor. */
+int64_t vcpu_resume(struct vcpu *vcpu);
+
+/* Fill in the system part of the exit page. */
+void vcpu_fill_system(struct vcpu *vcpu);
+
+/* Stop a vCPU for its monitor with SAMPO_EXIT_STOPPED. SAMPO_EBUSY if it is
+ * with the monitor already, SAMPO_EDEAD. */
+int64_t vcpu_stop(struct vcpu *vcpu);
+
+/* Before each entry: inject what is pending. False: the vCPU does not run. */
+bool vcpu_deliver(struct vcpu *vcpu);
+static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
+{
+	return vcpu->pending || vcpu->window || vcpu->lapic.pending >= 0 ||
+	       vcpu->lapic.tpr_blocks;
+}
+
+/* Is there anything that ends a HLT? */
+bool vcpu_has_wakeup(const struct vcpu *vcpu);
+
+/* The local APIC's deadline has changed. */
+void vcpu_set_timer(struct vcpu *vcpu);
+
+/* What an access to the local APIC asked for (VLAPIC_DO_*). */
+void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect);
+
+static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
+{
+	return host + vcpu->domain->tsc_offset;
+}
+
+/* Deliver an interrupt message among the vCPUs of a domain; `from` sent it
+ * through its ICR, or is NULL. */
+void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *message);
+
+/* Queue an exception for the next entry (SAMPO_INJECT_*). */
+void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);
+#define VCPU_UD (SAMPO_INJECT_EXCEPTION | 6u)
+#define VCPU_GP (SAMPO_INJECT_EXCEPTION | SAMPO_INJECT_ERROR_CODE | 13u)
+
+#endif

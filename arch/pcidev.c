@@ -97,10 +97,10 @@ static void read_memory_bar(struct pci_function *f, unsigned i, bool wide)
 	};
 }
 
-/* What firmware has not placed, or placed badly, is of no use to anybody. */
+/* What firmware has not placed is of no use to anybody. */
 static void check_bar(struct sampo_bar *bar)
 {
-	if (!bar->base || bar->base & (bar->size - 1) || bar->base + bar->size < bar->base)
+	if (!bar->base || bar->base + bar->size < bar->base)
 		*bar = (struct sampo_bar){0};
 }
 
@@ -129,10 +129,12 @@ static void read_msix(struct pci_function *f, unsigned at)
 {
 	uint32_t entries = (pci_read(f->info.bdf, at + MSIX_CONTROL, 2) & 0x7ff) + 1;
 	uint32_t table = pci_read(f->info.bdf, at + MSIX_TABLE, 4), offset = table & ~7u;
-	const struct sampo_bar *bar = &f->info.bar[table & 7];
+	const struct sampo_bar *bar = f->info.bar;
 
-	if ((table & 7) > 5 || bar->flags & INFO_IO || offset > bar->size ||
-	    entries * MSIX_ENTRY > bar->size - offset)
+	if ((table & 7) > 5)
+		return;
+	bar += table & 7;
+	if (bar->flags & INFO_IO || offset > bar->size || entries * MSIX_ENTRY > bar->size - offset)
 		return;
 	f->info.msix = (uint16_t)entries;
 	f->msix_cap = (uint8_t)at;

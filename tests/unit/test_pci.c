@@ -1,385 +1,380 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: tests/unit/mock_vm.c guests/dom0/bus.c guests/dom0/dev/[a-z]*.c */
+/* sources: arch/pcidev.c kernel/device.c */
+/* Functions, BARs, capabilities and the filter, on model configuration spaces. */
+#include "arch/paging.h"
+#include "arch/pci.h"
+#include "kernel/device.h"
+#include "kernel/log.h"
 #include "tests/unit/unit.h"
 
-#include "tests/unit/mock_vm.h"
+#define FUNCTIONS 4
+#define BAR_PAGE  0x10000u
 
-#define INSTANCE 7
-
-static struct {
-	uint32_t instance;
-	uint64_t offset, value;
-	unsigned size, writes, moves, config_writes;
-	uint64_t from, to;
-} seen;
-
-static uint64_t device_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
-{
-	(void)vm;
-	seen.instance = instance;
-	return offset | size << 8;
-}
-
-static void device_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
-			 uint64_t value)
-{
-	(void)vm;
-	seen.instance = instance;
-	seen.offset = offset;
-	seen.size = size;
-	seen.value = value;
-	seen.writes++;
-}
-
-static void moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from, uint64_t to)
-{
-	(void)vm;
-	(void)instance;
-	if (bar != 0)
-		return;
-	seen.moves++;
-	seen.from = from;
-	seen.to = to;
-}
-
-static void config_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
-{
-	(void)vm;
-	(void)instance;
-	seen.offset = offset;
-	seen.size = size;
-	seen.config_writes++;
-}
-
-static const struct io_ops device_ops = { device_read, device_write };
-static const struct pci_ops ops = {
-	.bar = { &device_ops, NULL, &device_ops },
-	.bar_moved = moved,
-	.config_written = config_written,
-};
-static const struct pci_ids ids = {
-	.vendor = 0x1af4,
-	.device = 0x1042,
-	.subvendor = 0x1af4,
-	.subdevice = 2,
-	.class_code = 0x018000,
-	.revision = 1,
-	.intx = true,
+/* config holds the registers, writable which of their bits can be changed. */
+struct model {
+	bool there;
+	uint16_t bdf;
+	uint8_t config[256], writable[256];
 };
 
-static void add(unsigned slot)
-{
-	static const uint8_t body[14] = { 16, 1 };
+static struct model model[FUNCTIONS];
+static uint8_t table[BAR_PAGE];
+static unsigned sized_while_decoding;
 
-	assert_int_equal(pci_add_function(&mock_vm, slot, &ids, &ops, INSTANCE), 0);
-	assert_int_equal(pci_add_bar(&mock_vm, slot, 0, BUS_PIO, 256), 0);
-	assert_int_equal(pci_add_bar(&mock_vm, slot, 1, BUS_MMIO, 4096), 0);
-	assert_int_equal(pci_add_bar(&mock_vm, slot, 2, BUS_MMIO, 4096), 0);
-	assert_int_equal(pci_add_capability(&mock_vm, slot, 9, body, sizeof(body)), 0x40);
-	assert_int_equal(pci_add_msix(&mock_vm, slot, 1, 3), 0);
-	pci_enable_bars(&mock_vm, slot);
+static struct model *at(uint16_t bdf)
+{
+	for (unsigned i = 0; i < FUNCTIONS; i++)
+		if (model[i].there && model[i].bdf == bdf)
+			return &model[i];
+	return NULL;
 }
 
-static int power_on(void **state)
+uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes)
+{
+	const struct model *m = at(bdf);
+	uint32_t value = UINT32_MAX;
+
+	assert_true(offset % bytes == 0);
+	if (m && offset < 256)
+		memcpy(&value, m->config + offset, bytes);
+	return value & UINT32_MAX >> (32 - 8 * bytes);
+}
+
+void pci_write(uint16_t bdf, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct model *m = at(bdf);
+
+	assert_non_null(m);
+	assert_true(offset % bytes == 0 && offset < 256);
+	if (offset >= 0x10 && offset < 0x28 && value == UINT32_MAX && m->config[4] & 3)
+		sized_while_decoding++;
+	for (unsigned i = 0; i < bytes; i++) {
+		uint8_t mask = m->writable[offset + i];
+
+		m->config[offset + i] =
+			(uint8_t)((m->config[offset + i] & ~mask) | (value >> 8 * i & mask));
+	}
+}
+
+volatile void *mmio_map(uint64_t pa, size_t bytes)
+{
+	assert_true(pa >= 0xfe000000 && pa + bytes <= 0xfe000000 + BAR_PAGE);
+	return table + (pa - 0xfe000000);
+}
+
+void log_print(const char *format, ...)
+{
+	(void)format;
+}
+
+static void put(struct model *m, unsigned offset, uint32_t value, uint32_t writable, unsigned bytes)
+{
+	memcpy(m->config + offset, &value, bytes);
+	memcpy(m->writable + offset, &writable, bytes);
+}
+
+/* BAR0: 64 KiB of memory, 64 bits wide; BAR2: 32 ports; BAR3: 4 KiB; the others: none. */
+static struct model *make(unsigned i, uint16_t bdf, uint32_t class)
+{
+	struct model *m = &model[i];
+
+	*m = (struct model){.there = true, .bdf = bdf};
+	put(m, 0, 0x10d38086, 0, 4);
+	put(m, 4, 7, 0x0757, 2);
+	put(m, 6, 0x0010, 0, 2);
+	put(m, 8, class << 8 | 2, 0, 4);
+	put(m, 0x0c, 0, 0xffff, 2);
+	put(m, 0x10, 0xfe00000c, 0xffff0000, 4);
+	put(m, 0x14, 0, 0xffffffff, 4);
+	put(m, 0x18, 0xc041, 0xffe0, 4);
+	put(m, 0x1c, 0xfea80000, 0xfffff000, 4);
+	put(m, 0x2c, 0x00008086, 0, 4);
+	put(m, 0x34, 0xc8, 0, 1);
+	put(m, 0x3c, 0x010b, 0xff, 2);
+	put(m, 0xc8, 0xd001, 0, 4); /* PM */
+	put(m, 0xcc, 0, 0x8103, 4);
+	put(m, 0xd0, 0x0080e005, 0x0071u << 16, 4); /* MSI, 64 bits */
+	put(m, 0xd4, 0, 0xfffffffc, 4);
+	put(m, 0xd8, 0, UINT32_MAX, 4);
+	put(m, 0xdc, 0, 0xffff, 2);
+	put(m, 0xe0, 0x0004a011, 0xc000u << 16, 4); /* MSI-X, 5 entries, at BAR0 + 0x2000 */
+	put(m, 0xe4, 0x2000, 0, 4);
+	put(m, 0xe8, 0x3000, 0, 4);
+	put(m, 0xa0, 0x0010, 0, 4); /* PCIe: the last */
+	memset(m->writable + 0xa4, 0xff, 8);
+	return m;
+}
+
+static void test_probe(void **state)
+{
+	struct pci_function f;
+
+	(void)state;
+	memset(model, 0, sizeof(model));
+	make(0, 0x0110, 0x020000);
+	assert_false(pci_probe(0x0111, &f));
+	assert_true(pci_probe(0x0110, &f));
+	assert_true(f.endpoint);
+	assert_int_equal(f.info.vendor, 0x8086);
+	assert_int_equal(f.info.device, 0x10d3);
+	assert_int_equal(f.info.class_code, 0x020000);
+	assert_int_equal(f.info.revision, 2);
+	assert_int_equal(f.info.irq_line, 11);
+	assert_int_equal(f.info.irq_pin, 1);
+	assert_int_equal(f.info.bar[0].base, 0xfe000000);
+	assert_int_equal(f.info.bar[0].size, 0x10000);
+	assert_int_equal(f.info.bar[0].flags, 6);
+	assert_int_equal(f.info.bar[1].size, 0);
+	assert_int_equal(f.info.bar[2].base, 0xc040);
+	assert_int_equal(f.info.bar[2].size, 32);
+	assert_int_equal(f.info.bar[2].flags, 1);
+	assert_int_equal(f.info.bar[3].base, 0xfea80000);
+	assert_int_equal(f.info.bar[3].size, 4096);
+	assert_int_equal(f.info.bar[4].size, 0);
+	assert_int_equal(f.info.msi, 1);
+	assert_int_equal(f.info.msix, 5);
+	assert_int_equal(f.msix_table, 0xfe002000);
+	assert_int_equal(sized_while_decoding, 0);
+	assert_int_equal(pci_read(0x0110, 4, 2), 7);
+	assert_int_equal(pci_read(0x0110, 0x10, 4), 0xfe00000c);
+	assert_int_equal(pci_read(0x0110, 0x18, 4), 0xc041);
+}
+
+static void test_odd_bars(void **state)
+{
+	struct model *m;
+	struct pci_function f;
+
+	(void)state;
+	m = make(0, 0, 0x010802);
+	put(m, 0x10, 0x0000000c, 0xffff0000, 4); /* firmware gave it no place */
+	put(m, 0x24, 0xfffff004, 0xfffff000, 4); /* 64 bits in the last one */
+	assert_true(pci_probe(0, &f));
+	assert_int_equal(f.info.bar[0].size, 0);
+	assert_int_equal(f.info.bar[5].base, 0xfffff000);
+	assert_int_equal(f.info.msix, 0); /* its table was in BAR0 */
+	assert_int_equal(f.msix_cap, 0);
+	m = make(0, 0, 0x010802);
+	put(m, 0x10, 0x0000000c, 0xffff0000, 4);
+	put(m, 0x14, 0x00000080, UINT32_MAX, 4);
+	assert_true(pci_probe(0, &f));
+	assert_int_equal(f.info.bar[0].base, 0x8000000000);
+	assert_int_equal(f.info.bar[0].size, 0x10000);
+	for (unsigned i = 0; i < 3; i++) { /* a table that goes beyond its BAR, or is in none */
+		static const uint32_t bad[] = {0xfff8, 0x2, 0x7};
+
+		m = make(0, 0, 0x010802);
+		put(m, 0xe4, bad[i], 0, 4);
+		assert_true(pci_probe(0, &f));
+		assert_int_equal(f.info.msix, 0);
+	}
+}
+
+static void test_bridge(void **state)
+{
+	static const uint32_t classes[] = {0x060000, 0x060100, 0x080020, 0x080600, 0x050000};
+	struct pci_function f;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		make(0, 0, classes[i]);
+		assert_true(pci_probe(0, &f));
+		assert_false(f.endpoint);
+		assert_int_equal(f.info.bar[0].size, 0);
+	}
+	put(make(0, 0, 0x020000), 0x0e, 1, 0, 1); /* header of a bridge */
+	assert_true(pci_probe(0, &f));
+	assert_false(f.endpoint);
+}
+
+static void test_capability_loop(void **state)
+{
+	struct model *m = make(0, 0, 0x020000);
+
+	(void)state;
+	put(m, 0xa0, 0xc810, 0, 4); /* from the last back to the first */
+	assert_int_equal(pci_find_capability(0, 0x09), 0);
+	put(m, 0x34, 0x10, 0, 1); /* into the header */
+	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0);
+	put(m, 0x34, 0xd3, 0, 1); /* the lowest bits do not count */
+	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0xd0);
+	put(m, 6, 0, 0, 2); /* no list */
+	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0);
+}
+
+static void setup_one(void)
+{
+	memset(model, 0, sizeof(model));
+	memset(table, 0, sizeof(table));
+	make(0, 0x0018, 0x020000);
+	device_count = 0;
+	device_setup();
+	assert_int_equal(device_count, 1);
+}
+
+static void test_scan(void **state)
 {
 	(void)state;
-	mock_power_on();
-	memset(&seen, 0, sizeof(seen));
-	add(1);
-	memset(&seen, 0, sizeof(seen));
-	return 0;
+	memset(model, 0, sizeof(model));
+	make(0, 0x0000, 0x060000);
+	put(make(1, 0x00f8, 0x060100), 0x0e, 0x80, 0, 1);
+	make(2, 0x00fa, 0x010601); /* a function of a multi-function device */
+	make(3, 0xe108, 0x010802); /* on a root bus of its own */
+	device_count = 0;
+	device_setup();
+	assert_int_equal(device_count, 2);
+	assert_int_equal(device_table[0].pci.info.bdf, 0x00fa);
+	assert_int_equal(device_table[1].pci.info.bdf, 0xe108);
+	model[1].config[0x0e] = 0; /* not multi-function: the other is an alias */
+	device_count = 0;
+	device_setup();
+	assert_int_equal(device_count, 1);
 }
 
-static int power_off(void **state)
+static void test_quiet(void **state)
 {
 	(void)state;
-	mock_power_off();
-	return 0;
+	setup_one();
+	assert_int_equal(pci_read(0x18, 4, 2), 0x0403); /* no bus master, no INTx */
 }
 
-static void at(unsigned slot, unsigned offset)
+static void test_msi(void **state)
 {
-	out32(0xcf8, 0x80000000u | slot << 11 | (offset & 0xfc));
-}
-
-static uint32_t get(unsigned slot, unsigned offset)
-{
-	at(slot, offset);
-	return in32(0xcfc);
-}
-
-static void set(unsigned slot, unsigned offset, uint32_t value)
-{
-	at(slot, offset);
-	out32(0xcfc, value);
-}
-
-static void test_identity(void **state)
-{
-	(void)state;
-	assert_int_equal(get(0, 0), 0x00081b36);
-	assert_int_equal(get(0, 8) >> 8, 0x060000);
-	assert_int_equal(get(1, 0), 0x10421af4);
-	assert_int_equal(get(1, 8), 0x01800001);
-	assert_int_equal(get(1, 0x2c), 0x00021af4);
-	assert_int_equal(get(1, 0x3c), 0x0000010b);
-	assert_int_equal(get(2, 0), 0xffffffff);
-	set(1, 0, 0);
-	assert_int_equal(get(1, 0), 0x10421af4);
-	at(1, 8);
-	assert_int_equal(in8(0xcff), 0x01);
-	assert_int_equal(in16(0xcfe), 0x0180);
-	/* Other functions, other buses, not enabled. */
-	out32(0xcf8, 0x80000900);
-	assert_int_equal(in32(0xcfc), 0xffffffff);
-	out32(0xcf8, 0x80010800);
-	assert_int_equal(in32(0xcfc), 0xffffffff);
-	out32(0xcf8, 0x00000800);
-	assert_int_equal(in32(0xcfc), 0xffffffff);
-	out32(0xcf8, 0xffffffff);
-	assert_int_equal(in32(0xcf8), 0x80fffffc);
-}
-
-static void test_capabilities(void **state)
-{
-	(void)state;
-	assert_int_equal(get(1, 4) >> 16 & 0x10, 0x10);
-	assert_int_equal(get(1, 0x34) & 0xff, 0x40);
-	assert_int_equal(get(1, 0x40), 0x01105009);
-	assert_int_equal(get(1, 0x50), 0x00020011);
-	assert_int_equal(get(1, 0x54), 0x00000001);
-	assert_int_equal(get(1, 0x58), 0x00000801);
-	set(1, 0x50, 0xffffffff);
-	assert_int_equal(get(1, 0x50), 0xc0020011);
-}
-
-static void test_sizing(void **state)
-{
-	uint32_t bar0 = get(1, 0x10), bar1 = get(1, 0x14);
+	struct device *d = device_table;
 
 	(void)state;
-	assert_int_equal(bar0, 0xc001);
-	assert_int_equal(bar1, 0xfe000000);
-	set(1, 4, 0);
-	assert_int_equal(seen.moves, 1);
-	assert_int_equal(seen.from, 0xc000);
-	assert_true(seen.to == PCI_NO_BASE);
-	assert_int_equal(in8(0xc000), 0xff);
-	set(1, 0x10, 0xffffffff);
-	assert_int_equal(get(1, 0x10), 0xffffff01);
-	set(1, 0x14, 0xffffffff);
-	assert_int_equal(get(1, 0x14), 0xfffff000);
-	set(1, 0x24, 0xffffffff); /* none */
-	assert_int_equal(get(1, 0x24), 0);
-	set(1, 0x30, 0xffffffff); /* no ROM */
-	assert_int_equal(get(1, 0x30), 0);
-	set(1, 0x10, bar0);
-	set(1, 0x14, bar1);
-	set(1, 4, 7);
-	assert_int_equal(seen.moves, 2);
-	assert_int_equal(seen.to, 0xc000);
-	assert_true(pci_bus_master(&mock_vm, 1));
-	assert_int_equal(in8(0xc012), 0x12);
+	setup_one();
+	pci_msi_set(&d->pci, 0xfee01000, 0x41);
+	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0081);
+	assert_int_equal(pci_read(0x18, 0xd4, 4), 0xfee01000);
+	assert_int_equal(pci_read(0x18, 0xdc, 2), 0x41);
+	pci_msi_off(&d->pci);
+	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0080);
+	put(&model[0], 0xd2, 0, 0x71, 2); /* 32 bits: the data is elsewhere */
+	put(&model[0], 0xd8, 0, UINT32_MAX, 4);
+	pci_msi_set(&d->pci, 0xfee02000, 0x42);
+	assert_int_equal(pci_read(0x18, 0xd8, 4), 0x42);
 }
 
-static void test_moving(void **state)
+static uint32_t word(unsigned offset)
 {
-	(void)state;
-	assert_int_equal(in16(0xc010), 0x210);
-	assert_int_equal(seen.instance, INSTANCE);
-	set(1, 0x10, 0xd000);
-	assert_int_equal(seen.moves, 2);
-	assert_int_equal(seen.to, 0xd000);
-	assert_int_equal(in8(0xc010), 0xff);
-	assert_int_equal(in16(0xd010), 0x210);
-	set(1, 0x18, 0xc0000000);
-	assert_int_equal(read32(0xc0000020), 0x420);
-	/* Not where RAM or other devices are. */
-	set(1, 0x18, 0x00100000);
-	assert_int_equal(read32(0x00100020), 0xffffffff);
-	set(1, 0x18, 0xfec00000);
-	assert_int_equal(read32(0xfec00000), mock_state.ioapic.select);
-	set(1, 0x18, 0xfee00000);
-	assert_int_equal(read32(0xfee00020), 0xffffffff);
-	set(1, 0x10, 0x300); /* on top of COM1 */
-	assert_int_equal(in8(0x3fd), 0x60);
-	assert_int_equal(in8(0x300), 0xff);
-	set(1, 0x10, 0);
-	assert_int_equal(in8(0x04), 0xff);
-	set(1, 0x10, 0xffffff00);
-	assert_int_equal(in8(0xff04), 0xff);
-	set(1, 0x10, 0xff00);
-	assert_int_equal(in8(0xff04), 0x04);
-}
+	uint32_t value;
 
-/* Two BARs change places; in between one lies on top of the other. */
-static void test_swap(void **state)
-{
-	(void)state;
-	add(2);
-	assert_int_equal(get(2, 0x10), 0xc101);
-	set(1, 0x10, 0xc100);
-	set(2, 0x10, 0xc000);
-	assert_int_equal(in8(0xc105), 0x05);
-	assert_int_equal(in8(0xc005), 0x05);
-	assert_true(mock_state.pci.function[1].bar_base[0] == 0xc100);
-	assert_true(mock_state.pci.function[2].bar_base[0] == 0xc000);
+	memcpy(&value, table + 0x2000 + offset, 4);
+	return value;
 }
 
 static void test_msix(void **state)
 {
-	const uint64_t table = 0xfe000000;
+	struct device *d = device_table;
 
 	(void)state;
-	set(1, 0x50, 0x80000000);
-	assert_true(pci_msix_enabled(&mock_vm, 1));
-	assert_int_equal(read32(table + 12), 1); /* masked after reset */
-	bus_write(&mock_vm, BUS_MMIO, table + 16, 8, 0xfee01003);
-	write32(table + 24, 0x4055);
-	pci_msix_raise(&mock_vm, 1, 1);
-	assert_int_equal(mock_seen.msis, 0);
-	assert_int_equal(read32(table + 0x800), 2);
-	write32(table + 0x800, 0); /* read-only */
-	assert_int_equal(read32(table + 0x800), 2);
-	write32(table + 28, 0xfffffffe);
-	assert_int_equal(mock_seen.msis, 1);
-	assert_int_equal(mock_seen.msi[0].address, 0xfee01000);
-	assert_int_equal(mock_seen.msi[0].data, 0x4055);
-	assert_int_equal(read32(table + 28), 0);
-	assert_int_equal(read32(table + 0x800), 0);
-	pci_msix_raise(&mock_vm, 1, 1);
-	assert_int_equal(mock_seen.msis, 2);
-	/* The mask of the whole function. */
-	set(1, 0x50, 0xc0000000);
-	pci_msix_raise(&mock_vm, 1, 1);
-	assert_int_equal(mock_seen.msis, 2);
-	set(1, 0x50, 0x80000000);
-	assert_int_equal(mock_seen.msis, 3);
-	pci_msix_raise(&mock_vm, 1, 3);
-	pci_msix_raise(&mock_vm, 1, ~0u);
-	pci_msix_raise(&mock_vm, 9, 0);
-	set(1, 0x50, 0);
-	pci_msix_raise(&mock_vm, 1, 1);
-	assert_int_equal(mock_seen.msis, 3);
-	/* Odd accesses. */
-	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 24, 8), 0x4055);
-	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 25, 1), 0x40);
-	bus_write(&mock_vm, BUS_MMIO, table + 25, 1, 0xff);
-	assert_int_equal(read32(table + 24), 0x4055);
-	assert_int_equal(read32(table + 48), 0);
-	bus_write(&mock_vm, BUS_MMIO, table + 0xff8, 8, ~0ull);
-	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 0xff9, 4), 0);
+	setup_one();
+	assert_true(pci_msix_set(&d->pci, 3, 0xfee00000, 0x55));
+	assert_int_equal(pci_read(0x18, 0xe2, 2), 0x8004);
+	assert_int_equal(word(48), 0xfee00000);
+	assert_int_equal(word(52), 0);
+	assert_int_equal(word(56), 0x55);
+	assert_int_equal(word(60), 0);
+	assert_int_equal(word(12), 1); /* the others are masked */
+	assert_int_equal(word(76), 1);
+	assert_int_equal(word(80), 0); /* beyond the table */
+	assert_true(pci_msix_set(&d->pci, 0, 0xfee00000, 0x56));
+	assert_int_equal(word(60), 0); /* a second one leaves the first */
+	pci_msix_mask(&d->pci, 3);
+	assert_int_equal(word(60), 1);
+	pci_msix_off(&d->pci);
+	assert_int_equal(pci_read(0x18, 0xe2, 2), 0x0004);
 }
 
-static void test_intx(void **state)
+static void refused(uint64_t offset, uint64_t bytes)
 {
-	(void)state;
-	add(5); /* shares GSI 17 with slot 1 */
-	pci_intx(&mock_vm, 1, true);
-	assert_int_equal(mock_state.ioapic.line, 1 << 17);
-	assert_int_equal(mock_state.pic.chip[1].line, 1 << 3); /* IRQ 11 */
-	assert_int_equal(get(1, 4) >> 16 & 8, 8);
-	pci_intx(&mock_vm, 5, true);
-	pci_intx(&mock_vm, 1, false);
-	assert_int_equal(mock_state.ioapic.line, 1 << 17);
-	set(5, 4, 0x403); /* interrupts disabled */
-	assert_int_equal(mock_state.ioapic.line, 0);
-	assert_int_equal(mock_state.pic.chip[1].line, 0);
-	set(5, 4, 0x003);
-	assert_int_equal(mock_state.ioapic.line, 1 << 17);
-	set(5, 0x50, 0x80000000); /* MSI-X takes over */
-	assert_int_equal(mock_state.ioapic.line, 0);
-	set(5, 0x50, 0);
-	pci_intx(&mock_vm, 5, false);
-	assert_int_equal(mock_state.ioapic.line, 0);
+	struct model before = model[0];
+
+	assert_int_equal(device_config_write(device_table, offset, bytes, UINT32_MAX), SAMPO_OK);
+	assert_memory_equal(&before, &model[0], sizeof(before));
+	assert_int_equal(device_config_write(device_table, offset, bytes, 0), SAMPO_OK);
+	assert_memory_equal(&before, &model[0], sizeof(before));
 }
 
-static void test_limits(void **state)
+static void test_filter(void **state)
 {
-	uint8_t body[256] = { 0 };
+	struct device *d = device_table;
+	uint32_t value;
 
 	(void)state;
-	assert_int_equal(pci_add_function(&mock_vm, 1, &ids, &ops, 0), -1);
-	assert_int_equal(pci_add_function(&mock_vm, 32, &ids, &ops, 0), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 1, 0, BUS_PIO, 256), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 1, 6, BUS_PIO, 256), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_PIO, 512), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_MMIO, 4095), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 2, 3, BUS_MMIO, 4096), -1);
-	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_MMIO, 0x80000000), -1);
-	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 255), 0);
-	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 0xa0), 0x5c);
-	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 2), 0);
-	assert_int_equal(pci_add_msix(&mock_vm, 1, 1, 3), -1);
+	setup_one();
+	refused(0x00, 4);
+	for (unsigned offset = 0x10; offset < 0x3c; offset += 4)
+		refused(offset, 4);
+	refused(0xa4, 4); /* PCIe */
+	refused(0xa8, 4);
+	refused(0xd2, 2); /* MSI */
+	refused(0xd4, 4);
+	refused(0xdc, 2);
+	refused(0xe2, 2); /* MSI-X */
+	refused(0x100, 4);
+	assert_int_equal(device_config_write(d, 0x3c, 1, 5), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 0x3c, 1), 5);
+	assert_int_equal(device_config_write(d, 0xcc, 2, 3), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 0xcc, 2), 3);
+	assert_int_equal(device_config_write(d, 0x0c, 4, 0x4010), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 0x0c, 2), 0x4010);
+	assert_int_equal(device_config_read(d, 0x10, 4, &value), SAMPO_OK);
+	assert_int_equal(value, 0xfe00000c);
+	assert_int_equal(device_config_read(d, 0x01, 2, &value), SAMPO_EINVAL);
+	assert_int_equal(device_config_read(d, 0, 3, &value), SAMPO_EINVAL);
+	assert_int_equal(device_config_read(d, 0, 0, &value), SAMPO_EINVAL);
+	assert_int_equal(device_config_read(d, 0x1000, 4, &value), SAMPO_EINVAL);
+	assert_int_equal(device_config_write(d, ~3ull, 4, 0), SAMPO_EINVAL);
+	assert_int_equal(device_config_write(d, 2, 4, 0), SAMPO_EINVAL);
 }
 
-static void test_reset_and_resume(void **state)
+static void test_command(void **state)
 {
-	struct machine_state saved;
+	struct device *d = device_table;
 
 	(void)state;
-	set(1, 0x10, 0xd000);
-	set(1, 4, 0x407);
-	set(1, 0x3c, 0xff);
-	set(1, 0x50, 0x80000000);
-	pci_intx(&mock_vm, 1, true);
-	saved = mock_state;
-	mock_power_on();
-	platform_free(&mock_vm);
-	memset(&mock_vm.bus, 0, sizeof(mock_vm.bus));
-	mock_state = saved;
-	assert_int_equal(platform_resume(&mock_vm), 0);
-	pci_resume_function(&mock_vm, 1, &ops, 9);
-	assert_int_equal(in8(0xd003), 0x03);
-	assert_int_equal(seen.instance, 9);
-	assert_true(seen.from == PCI_NO_BASE);
-	assert_int_equal(read32(0xfe00000c), 1);
-
-	platform_reset(&mock_vm);
-	assert_int_equal(get(1, 0x10), 0xc001);
-	assert_int_equal(get(1, 4), 0x00100003);
-	assert_int_equal(get(1, 0x3c), 0x010b);
-	assert_false(pci_msix_enabled(&mock_vm, 1));
-	assert_int_equal(in8(0xd003), 0xff);
-	assert_int_equal(in8(0xc003), 0x03);
-	assert_int_equal(mock_state.ioapic.line, 0);
-
-	pci_remove_function(&mock_vm, 1);
-	assert_int_equal(get(1, 0), 0xffffffff);
-	assert_int_equal(in8(0xc003), 0xff);
-	add(1); /* behind the places that were given out */
-	assert_int_equal(get(1, 0x10), 0xc101);
+	setup_one();
+	assert_int_equal(device_config_write(d, 4, 2, 0), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 4, 2), 0x0400); /* INTx is the kernel's */
+	put(&model[0], 0x10, 0, 0xffff0000, 4);         /* the device has lost a BAR */
+	assert_int_equal(device_config_write(d, 4, 1, 6), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 4, 2), 0x0406);
+	assert_int_equal(pci_read(0x18, 0x10, 4) & 0xfffffff0, 0xfe000000);
+	assert_int_equal(device_config_write(d, 5, 1, 0x07), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 4, 2), 0x0506); /* SERR only */
+	assert_int_equal(device_config_write(d, 4, 4, 0xffff0007), SAMPO_OK);
+	assert_int_equal(pci_read(0x18, 4, 2), 0x0407);
 }
 
-static void test_config_hook(void **state)
+static void test_bar_pages(void **state)
 {
+	struct device *d = device_table;
+
 	(void)state;
-	at(1, 0x3c);
-	out8(0xcfc, 5);
-	assert_int_equal(seen.config_writes, 1);
-	assert_int_equal(seen.offset, 0x3c);
-	assert_int_equal(seen.size, 1);
-	pci_writable(&mock_vm, 1)[0x44] = 0x0f;
-	set(1, 0x44, 0xffffffff);
-	assert_int_equal(pci_config(&mock_vm, 1)[0x44], 0x0f);
-	assert_null(pci_config(&mock_vm, 3));
-	assert_null(pci_config(&mock_vm, 32));
+	setup_one();
+	assert_true(device_bar_allowed(d, 0xfe001000));
+	assert_false(device_bar_allowed(d, 0xfe002000));
+	assert_false(device_bar_allowed(d, 0xfe002fff));
+	assert_true(device_bar_allowed(d, 0xfe003000));
+	d->pci.msix_table = 0xfe002ff0; /* across two pages */
+	assert_false(device_bar_allowed(d, 0xfe002000));
+	assert_false(device_bar_allowed(d, 0xfe003000));
+	d->pci.info.msix = 0;
+	assert_true(device_bar_allowed(d, 0xfe002000));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_identity, power_on),
-		cmocka_unit_test_setup(test_capabilities, power_on),
-		cmocka_unit_test_setup(test_sizing, power_on),
-		cmocka_unit_test_setup(test_moving, power_on),
-		cmocka_unit_test_setup(test_swap, power_on),
-		cmocka_unit_test_setup(test_msix, power_on),
-		cmocka_unit_test_setup(test_intx, power_on),
-		cmocka_unit_test_setup(test_limits, power_on),
-		cmocka_unit_test_setup(test_reset_and_resume, power_on),
-		cmocka_unit_test_setup(test_config_hook, power_on),
+		cmocka_unit_test(test_probe),     cmocka_unit_test(test_odd_bars),
+		cmocka_unit_test(test_bridge),    cmocka_unit_test(test_capability_loop),
+		cmocka_unit_test(test_scan),      cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_msi),       cmocka_unit_test(test_msix),
+		cmocka_unit_test(test_filter),    cmocka_unit_test(test_command),
+		cmocka_unit_test(test_bar_pages),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, power_off);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

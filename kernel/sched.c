@@ -307,7 +307,7 @@ void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_e
 		from->donee = to;
 }
 
-void sched_yield(struct sched_rq *rq, uint64_t now)
+void sched_pass(struct sched_rq *rq, uint64_t now)
 {
 	account(rq, now);
 	if (rq->ready && rq->current)

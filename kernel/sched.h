@@ -106,8 +106,8 @@ uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
  */
 void sched_donate(struct sched_rq *rq, struct sched_entity *from,
 		  struct sched_entity *to);
-/* The current one spins: whoever is next in line goes first. Then call
+/* Yield: the current one spins, whoever is next in line goes first. Then call
  * sched_pick. */
-void sched_yield(struct sched_rq *rq, uint64_t now);
+void sched_pass(struct sched_rq *rq, uint64_t now);
 
 #endif

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/sched.c */
+/*
+ * The scheduler in simulated time, in microseconds: hogs, which always want to
+ * run, and sleepers, which run for a while and sleep for a while.
+ */
+#include "kernel/sched.h"
+#include "tests/unit/unit.h"
+
+#define MS          1000ull
+#define LATENCY     (6 * MS)
+#define GRANULARITY (1 * MS)
+#define MAX         4096
+
+struct task {
+	struct sched_entity entity;
+	uint64_t run, sleep; /* burst lengths; sleep 0: a hog */
+	uint64_t left;       /* of the burst */
+	uint64_t wake_at;    /* 0: awake */
+	uint64_t ready_since, worst_latency, worst_gap, last_ran;
+};
+
+static struct sched_rq rq;
+static struct task task[MAX];
+static unsigned tasks;
+static uint64_t now, picks;
+
+static struct task *of(struct sched_entity *e)
+{
+	return (struct task *)e; /* the entity is the first member */
+}
+
+static void begin(void)
+{
+	memset(task, 0, sizeof(task));
+	tasks = 0;
+	/* Close to where 64 bits wrap. */
+	now = ~0ull - 100 * MS;
+	sched_init(&rq, LATENCY, GRANULARITY, now);
+}
+
+static struct task *add(uint32_t weight, uint64_t run, uint64_t sleep)
+{
+	struct task *t = &task[tasks++];
+
+	sched_entity_init(&rq, &t->entity, weight);
+	t->run = t->left = run;
+	t->sleep = sleep;
+	t->last_ran = t->ready_since = now;
+	sched_wake(&rq, &t->entity, now);
+	return t;
+}
+
+static void started(struct task *t)
+{
+	uint64_t latency = now - t->ready_since;
+
+	if (t->ready_since && latency > t->worst_latency)
+		t->worst_latency = latency;
+	t->ready_since = 0;
+	if (now - t->last_ran > t->worst_gap)
+		t->worst_gap = now - t->last_ran;
+}
+
+/* What is in the heap, and that it is one: parent links, order, ranks. */
+static unsigned heap_check(const struct sched_entity *e, const struct sched_entity *parent,
+			   uint64_t *weight)
+{
+	unsigned l, r;
+
+	if (!e)
+		return 0;
+	assert_ptr_equal(e->parent, parent);
+	if (parent)
+		assert_true((int64_t)(e->key - parent->key) >= 0);
+	l = e->left ? e->left->rank : 0;
+	r = e->right ? e->right->rank : 0;
+	assert_true(l >= r);
+	assert_int_equal(e->rank, r + 1);
+	*weight += e->weight;
+	return 1 + heap_check(e->left, e, weight) + heap_check(e->right, e, weight);
+}
+
+static void check_queue(void)
+{
+	uint64_t weight = 0, throttled = 0;
+	unsigned count = heap_check(rq.ready, NULL, &weight);
+
+	heap_check(rq.throttled, NULL, &throttled);
+	if (rq.current && rq.current->state == SCHED_RUNNING) {
+		count++;
+		weight += rq.current->weight;
+	}
+	assert_int_equal(count, rq.count);
+	assert_int_equal(weight, rq.weight);
+}
+
+/* Lets time pass until `end`. */
+static void simulate(uint64_t end)
+{
+	struct sched_entity *e = sched_pick(&rq, now);
+
+	if (e)
+		started(of(e));
+	while ((int64_t)(end - now) > 0) {
+		uint64_t slice = sched_slice(&rq, now);
+		uint64_t step = end - now;
+		bool again = false;
+
+		step = slice < step ? slice : step;
+		if (e && of(e)->sleep && of(e)->left < step)
+			step = of(e)->left;
+		for (unsigned i = 0; i < tasks; i++)
+			if (task[i].wake_at && task[i].wake_at - now < step)
+				step = task[i].wake_at - now;
+		now += step;
+		if (e) {
+			of(e)->last_ran = now;
+			of(e)->left -= of(e)->sleep ? step : 0;
+			if (of(e)->sleep && !of(e)->left) {
+				of(e)->wake_at = now + of(e)->sleep;
+				of(e)->left = of(e)->run;
+				sched_sleep(&rq, e, now);
+				again = true;
+			}
+		}
+		for (unsigned i = 0; i < tasks; i++) {
+			if (task[i].wake_at != now || !task[i].wake_at)
+				continue;
+			task[i].wake_at = 0;
+			task[i].ready_since = task[i].last_ran = now;
+			again |= sched_wake(&rq, &task[i].entity, now);
+		}
+		if (!again && sched_slice(&rq, now))
+			continue;
+		picks++;
+		struct sched_entity *next = sched_pick(&rq, now);
+
+		assert_true(next || !rq.ready);
+		if (next && next != e)
+			started(of(next));
+		e = next;
+	}
+	sched_pick(&rq, now);
+}
+
+static void assert_near(double value, double wanted, double slack)
+{
+	if (value < wanted - slack || value > wanted + slack)
+		fail_msg("%f is not %f +- %f", value, wanted, slack);
+}
+
+static void test_alone(void **state)
+{
+	(void)state;
+	begin();
+	assert_null(sched_pick(&rq, now));
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	struct task *a = add(SCHED_WEIGHT, 0, 0);
+
+	assert_ptr_equal(sched_pick(&rq, now), a);
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	now += 3600 * 1000 * MS;
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	/* A second one: the turn of the first is bounded, and the second got
+	 * nothing for the hour that it was not there. */
+	struct task *b = add(SCHED_WEIGHT, 0, 0);
+
+	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
+	a->entity.ran = b->entity.ran = 0;
+	simulate(now + 1000 * MS);
+	assert_near((double)a->entity.ran, 500 * MS, 2 * LATENCY);
+	assert_near((double)b->entity.ran, 500 * MS, 2 * LATENCY);
+	assert_int_equal(a->entity.state + b->entity.state, SCHED_RUNNING + SCHED_QUEUED);
+}
+
+static void shares(unsigned n, uint64_t length, uint32_t (*weight)(unsigned i))
+{
+	uint64_t sum = 0, start;
+	double worst_turn = GRANULARITY > LATENCY ? GRANULARITY : LATENCY;
+
+	begin();
+	start = now;
+	for (unsigned i = 0; i < n; i++)
+		sum += add(weight(i), 0, 0)->entity.weight;
+	simulate(start + length);
+	check_queue();
+	for (unsigned i = 0; i < n; i++) {
+		const struct sched_entity *e = &task[i].entity;
+
+		/* Off by no more than two turns, whatever the time and the others. */
+		assert_near((double)e->ran, (double)length * e->weight / (double)sum,
+			    2 * worst_turn);
+		uint64_t pending = e->state == SCHED_QUEUED ? now - e->since : 0;
+
+		assert_int_equal(e->ran + e->waited + pending, length);
+	}
+}
+
+static uint32_t equal_weights(unsigned i)
+{
+	(void)i;
+	return SCHED_WEIGHT;
+}
+
+static uint32_t mixed_weights(unsigned i)
+{
+	static const uint32_t weights[] = {1, 64, 256, 1024, 1024, 4096, 65535};
+
+	return weights[i % 7];
+}
+
+static uint32_t any_weights(unsigned i)
+{
+	(void)i;
+	return 1 + (uint32_t)random_below(65535);
+}
+
+static void test_shares(void **state)
+{
+	(void)state;
+	shares(2, 1000 * MS, equal_weights);
+	shares(3, 10000 * MS, equal_weights);
+	shares(7, 60000 * MS, mixed_weights);
+	shares(50, 60000 * MS, any_weights);
+	shares(1000, 100000 * MS, any_weights);
+	shares(MAX, 100000 * MS, equal_weights);
+}
+
+static void test_no_starvation(void **state)
+{
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 1000; i++)
+		add(equal_weights(i), 0, 0);
+	simulate(now + 10000 * MS);
+	for (unsigned i = 0; i < tasks; i++)
+		assert_in_range(task[i].worst_gap, 1, 1000 * GRANULARITY + LATENCY);
+
+	/* The lightest beside the heaviest comes to its turn, too, and newcomers
+	 * do not push it back for ever. */
+	begin();
+	struct task *light = add(1, 0, 0);
+
+	for (unsigned i = 0; i < 4; i++)
+		add(1024, 0, 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		simulate(now + 10 * MS);
+		add(1024, 1 + random_below(2000), 100000 * MS);
+	}
+	assert_near((double)light->entity.ran, 20000.0 * MS / 4097, 2 * GRANULARITY);
+}
+
+static void test_latency(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	begin();
+	start = now;
+	/* Interactive ones, 10 % together, among ten hogs: served at once. */
+	for (unsigned i = 0; i < 5; i++)
+		add(SCHED_WEIGHT, 200, 9800 + i * 7);
+	for (unsigned i = 0; i < 10; i++)
+		add(SCHED_WEIGHT, 0, 0);
+	simulate(start + 100 * MS);
+	for (unsigned i = 0; i < 5; i++)
+		task[i].worst_latency = 0;
+	simulate(start + 20000 * MS);
+	for (unsigned i = 0; i < 5; i++) {
+		/* Only other interactive ones come before it. */
+		assert_in_range(task[i].worst_latency, 0, 4 * 200);
+		assert_near((double)task[i].entity.ran, 20000.0 * MS * 200 / (10000 + i * 7),
+			    2 * MS);
+	}
+
+	/* Thousands of sleepers beside a hog: nobody waits longer than the sum
+	 * of all that are ahead of it. */
+	begin();
+	add(SCHED_WEIGHT, 0, 0);
+	for (unsigned i = 1; i < 2000; i++)
+		add(SCHED_WEIGHT, 1 + random_below(100), 150 * MS + random_below(100 * MS));
+	simulate(now + 2000 * MS);
+	for (unsigned i = 1; i < tasks; i++)
+		task[i].worst_latency = 0;
+	simulate(now + 5000 * MS);
+	for (unsigned i = 1; i < tasks; i++)
+		assert_in_range(task[i].worst_latency, 0, 20 * MS);
+	check_queue();
+}
+
+static void test_no_hoarding(void **state)
+{
+	(void)state;
+	/* One that slept for a minute has no more than the credit to catch up. */
+	begin();
+	struct task *sleeper = add(SCHED_WEIGHT, 10, 60000 * MS);
+	struct task *hog = add(SCHED_WEIGHT, 0, 0);
+
+	simulate(now + 60000 * MS);
+	sleeper->sleep = 0; /* a hog from now on */
+	uint64_t mine = sleeper->entity.ran, others = hog->entity.ran;
+
+	simulate(now + 1000 * MS);
+	mine = sleeper->entity.ran - mine;
+	others = hog->entity.ran - others;
+	assert_near((double)mine - (double)others, 0, 2 * LATENCY);
+
+	/* Nor does sleeping often give more than the share. */
+	begin();
+	struct task *clever = add(SCHED_WEIGHT, 4 * MS, 1 * MS);
+	uint64_t start = now;
+
+	for (unsigned i = 0; i < 3; i++)
+		add(SCHED_WEIGHT, 0, 0);
+	simulate(start + 20000 * MS);
+	assert_true(clever->entity.ran < 20000 * MS / 4 + LATENCY);
+	assert_true(clever->entity.ran > 20000 * MS / 4 * 8 / 10);
+}
+
+static void test_caps(void **state)
+{
+	uint64_t start;
+
+	(void)state;
+	/* Alone on the CPU, a quarter of it. */
+	begin();
+	start = now;
+	struct task *capped = add(SCHED_WEIGHT, 0, 0);
+
+	sched_set_cap(&rq, &capped->entity, 25 * MS, 100 * MS, now);
+	simulate(start + 10000 * MS);
+	assert_near((double)capped->entity.ran, 2500 * MS, 25 * MS);
+	assert_near((double)rq.idle, 7500 * MS, 25 * MS);
+	assert_near((double)capped->worst_gap, 75 * MS, 1);
+
+	/* Beside a hog, which gets the rest. */
+	struct task *hog = add(SCHED_WEIGHT, 0, 0);
+	uint64_t before = capped->entity.ran;
+
+	start = now;
+	simulate(start + 10000 * MS);
+	assert_near((double)(capped->entity.ran - before), 2500 * MS, 25 * MS);
+	assert_near((double)hog->entity.ran, 7500 * MS, 25 * MS);
+	check_queue();
+
+	/* A cap above the share changes nothing; none frees at once. */
+	sched_set_cap(&rq, &capped->entity, 90 * MS, 100 * MS, now);
+	before = capped->entity.ran;
+	simulate(now + 10000 * MS);
+	assert_near((double)(capped->entity.ran - before), 5000 * MS, 2 * LATENCY);
+	sched_set_cap(&rq, &capped->entity, 1, 100 * MS, now);
+	simulate(now + 50 * MS);
+	assert_int_equal(capped->entity.state, SCHED_THROTTLED);
+	sched_set_cap(&rq, &capped->entity, 0, 0, now);
+	assert_int_equal(capped->entity.state, SCHED_QUEUED);
+	before = capped->entity.ran;
+	simulate(now + 1000 * MS);
+	assert_near((double)(capped->entity.ran - before), 500 * MS, 2 * LATENCY);
+
+	/* Sleeping does not get around it, nor does it cost a period. */
+	begin();
+	start = now;
+	capped = add(SCHED_WEIGHT, 7 * MS, 3 * MS);
+	sched_set_cap(&rq, &capped->entity, 30 * MS, 100 * MS, now);
+	simulate(start + 10000 * MS);
+	assert_near((double)capped->entity.ran, 3000 * MS, 60 * MS);
+
+	/* Many capped ones. */
+	begin();
+	start = now;
+	for (unsigned i = 0; i < 500; i++) {
+		struct task *t = add(any_weights(i), 0, 0);
+
+		sched_set_cap(&rq, &t->entity, 1 * MS, 1000 * MS, now);
+	}
+	simulate(start + 20000 * MS);
+	check_queue();
+	for (unsigned i = 0; i < 500; i++)
+		assert_near((double)task[i].entity.ran, 20 * MS, 2 * MS);
+}
+
+/*
+ * A guest that needs its monitor all the time: 30 us of its own, 20 us of the
+ * monitor's, over and over. Returns how often it was served.
+ */
+static unsigned ping_pong(struct task *guest, struct task *monitor, uint64_t end, bool donate)
+{
+	unsigned rounds = 0;
+	struct sched_entity *e = sched_pick(&rq, now);
+	uint64_t guest_left = 30, monitor_left = 0;
+
+	while ((int64_t)(end - now) > 0) {
+		uint64_t *left = e == &guest->entity ? &guest_left : &monitor_left;
+		uint64_t slice = sched_slice(&rq, now),
+			 step = slice < end - now ? slice : end - now;
+		bool mine = e == &guest->entity || e == &monitor->entity;
+
+		if (mine)
+			step = *left < step ? *left : step;
+		now += step;
+		if (mine && !(*left -= step) && e == &guest->entity) {
+			sched_sleep(&rq, e, now);
+			sched_wake(&rq, &monitor->entity, now);
+			if (donate)
+				sched_donate(&rq, e, &monitor->entity);
+			monitor_left = 20;
+		} else if (mine && !*left) {
+			sched_wake(&rq, &guest->entity, now);
+			sched_sleep(&rq, e, now);
+			guest_left = 30;
+			rounds++;
+		}
+		e = sched_pick(&rq, now);
+		assert_non_null(e);
+	}
+	return rounds;
+}
+
+static void test_donation(void **state)
+{
+	struct task *guest, *monitor, *hog;
+	unsigned rounds;
+
+	(void)state;
+	begin();
+	monitor = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &monitor->entity, now);
+	hog = add(SCHED_WEIGHT, 0, 0);
+	guest = add(SCHED_WEIGHT, 0, 0);
+	rounds = ping_pong(guest, monitor, now + 10000 * MS, true);
+	/* Guest and monitor together have the guest's half, without the hog's
+	 * turns in between. */
+	assert_near((double)hog->entity.ran, 5000 * MS, 3 * LATENCY);
+	assert_near((double)guest->entity.ran, 3000 * MS, 3 * LATENCY);
+	assert_near((double)monitor->entity.ran, 2000 * MS, 3 * LATENCY);
+	assert_near(rounds, 100000, 500);
+
+	/* Alone: no slice at all. */
+	begin();
+	monitor = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &monitor->entity, now);
+	guest = add(SCHED_WEIGHT, 0, 0);
+	assert_int_equal(ping_pong(guest, monitor, now + 50 * MS, true), 1000);
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+
+	/* Donated time is the donor's: the monitor's own virtual time stands. */
+	begin();
+	monitor = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &monitor->entity, now);
+	guest = add(2 * SCHED_WEIGHT, 0, 0);
+	assert_ptr_equal(sched_pick(&rq, now), guest);
+	now += 100;
+	sched_sleep(&rq, &guest->entity, now);
+	sched_wake(&rq, &monitor->entity, now);
+	sched_donate(&rq, &guest->entity, &monitor->entity);
+	assert_ptr_equal(sched_pick(&rq, now), monitor);
+	uint64_t own = monitor->entity.vtime, donor = guest->entity.vtime;
+
+	now += 500;
+	sched_wake(&rq, &guest->entity, now);
+	assert_int_equal(monitor->entity.vtime, own);
+	assert_int_equal(monitor->entity.ran, 500);
+	assert_int_equal(guest->entity.vtime, donor + 250 * 64);
+	assert_int_equal(guest->entity.ran, 100);
+	/* From the answer on it pays itself. */
+	now += 40;
+	sched_sleep(&rq, &monitor->entity, now);
+	assert_int_equal(monitor->entity.vtime, own + 40 * 64);
+	assert_ptr_equal(sched_pick(&rq, now), guest);
+}
+
+static void test_donor_dies(void **state)
+{
+	struct task *guest, *monitor, *hog;
+
+	(void)state;
+	begin();
+	monitor = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &monitor->entity, now);
+	guest = add(SCHED_WEIGHT, 0, 0);
+	sched_pick(&rq, now);
+	sched_sleep(&rq, &guest->entity, now += 10);
+	sched_wake(&rq, &monitor->entity, now);
+	sched_donate(&rq, &guest->entity, &monitor->entity);
+	assert_ptr_equal(sched_pick(&rq, now), monitor);
+	sched_remove(&rq, &guest->entity, now += 10);
+	memset(guest, 0xee, sizeof(*guest));
+	now += 10;
+	hog = add(SCHED_WEIGHT, 0, 0);
+	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
+	assert_int_equal(monitor->entity.ran, 20);
+	/* And the one that was donated to. */
+	sched_sleep(&rq, &monitor->entity, now);
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	sched_sleep(&rq, &hog->entity, now);
+	sched_wake(&rq, &monitor->entity, now);
+	sched_donate(&rq, &hog->entity, &monitor->entity);
+	sched_remove(&rq, &monitor->entity, now);
+	memset(monitor, 0xee, sizeof(*monitor));
+	assert_null(sched_pick(&rq, now));
+	sched_wake(&rq, &hog->entity, now);
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	sched_remove(&rq, &hog->entity, now);
+	memset(hog, 0xee, sizeof(*hog));
+	assert_null(sched_pick(&rq, now += 5));
+	check_queue();
+}
+
+static void test_yield(void **state)
+{
+	struct sched_entity *first, *second, *third;
+
+	(void)state;
+	begin();
+	for (unsigned i = 0; i < 3; i++)
+		add(SCHED_WEIGHT, 0, 0);
+	first = sched_pick(&rq, now);
+	sched_pass(&rq, now += 1);
+	second = sched_pick(&rq, now);
+	assert_ptr_not_equal(second, first);
+	sched_pass(&rq, now += 1);
+	third = sched_pick(&rq, now);
+	assert_ptr_not_equal(third, second);
+	assert_ptr_not_equal(third, first);
+	/* Alone, it comes back. */
+	begin();
+	add(SCHED_WEIGHT, 0, 0);
+	first = sched_pick(&rq, now);
+	sched_pass(&rq, now);
+	assert_ptr_equal(sched_pick(&rq, now), first);
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+}
+
+static void test_preemption(void **state)
+{
+	struct task *hog, *sleeper;
+
+	(void)state;
+	begin();
+	hog = add(SCHED_WEIGHT, 0, 0);
+	sleeper = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &sleeper->entity, now);
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	now += 100 * MS;
+	assert_true(sched_wake(&rq, &sleeper->entity, now));
+	assert_ptr_equal(sched_pick(&rq, now), sleeper);
+	/* Awake already: nothing. */
+	assert_false(sched_wake(&rq, &sleeper->entity, now));
+	assert_false(sched_wake(&rq, &hog->entity, now));
+	/* Having had its share it does not preempt. */
+	now += 4 * MS;
+	sched_sleep(&rq, &sleeper->entity, now);
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	now += 100;
+	assert_false(sched_wake(&rq, &sleeper->entity, now));
+	/* An idle CPU is taken at once. */
+	sched_sleep(&rq, &sleeper->entity, now);
+	sched_sleep(&rq, &hog->entity, now);
+	assert_null(sched_pick(&rq, now));
+	now += 50;
+	assert_true(sched_wake(&rq, &hog->entity, now));
+	assert_int_equal(rq.idle, 50);
+	/* Sleep and wake without a pick in between. */
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	sched_sleep(&rq, &hog->entity, now);
+	sched_wake(&rq, &hog->entity, now);
+	assert_int_equal(hog->entity.state, SCHED_RUNNING);
+	assert_ptr_equal(sched_pick(&rq, now), hog);
+	check_queue();
+}
+
+static void test_random(void **state)
+{
+	uint64_t start, ran = 0;
+
+	(void)state;
+	begin();
+	start = now;
+	for (unsigned i = 0; i < 300; i++)
+		add(any_weights(i), 0, 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct sched_entity *e = &task[random_below(tasks)].entity;
+
+		now += random_below(3000);
+		switch (random_below(9)) {
+		case 0:
+			sched_wake(&rq, e, now);
+			break;
+		case 1:
+			sched_sleep(&rq, e, now);
+			break;
+		case 2:
+			sched_set_weight(&rq, e, (uint32_t)random_below(100000), now);
+			break;
+		case 3:
+			sched_set_cap(&rq, e, random_below(3) * random_below(5 * MS), 10 * MS, now);
+			break;
+		case 4:
+			sched_pass(&rq, now);
+			break;
+		case 5:
+			if (rq.current) {
+				struct sched_entity *from = rq.current;
+
+				sched_sleep(&rq, from, now);
+				sched_wake(&rq, e, now);
+				sched_donate(&rq, from, e);
+			}
+			break;
+		case 6:
+			sched_remove(&rq, e, now);
+			ran += e->ran;
+			memset(e, 0xee, sizeof(*e));
+			sched_entity_init(&rq, e, any_weights(0));
+			break;
+		default:
+			e = sched_pick(&rq, now);
+			assert_ptr_equal(e, rq.current);
+			assert_true(e ? e->state == SCHED_RUNNING : !rq.ready);
+			assert_true(!e || sched_slice(&rq, now));
+			break;
+		}
+		if (i % 16 == 0)
+			check_queue();
+	}
+	sched_pick(&rq, now);
+	/* No time is lost. */
+	for (unsigned i = 0; i < tasks; i++)
+		ran += task[i].entity.ran;
+	assert_int_equal(ran + rq.idle, now - start);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alone),         cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_latency),
+		cmocka_unit_test(test_no_hoarding),   cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_donation),      cmocka_unit_test(test_donor_dies),
+		cmocka_unit_test(test_yield),         cmocka_unit_test(test_preemption),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
+}

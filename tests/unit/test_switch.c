@@ -336,6 +336,24 @@ static void vlans(void **unused)
 	expect_frames(0, 1);
 }
 
+/* All zero is an address like others, not a free place in the table. */
+static void zero_address(void **unused)
+{
+	struct net_piece piece = { frame, 64 };
+
+	(void)unused;
+	setup();
+	join(2, 1u, 2u);
+	memset(frame, 0, 64);
+	address(frame, 2);
+	switch_input(&ports[1].port, &piece, 1);
+	expect_frames(0, 0, 1);
+	memset(frame, 0, 64);
+	address(frame + 6, 2);
+	switch_input(&ports[2].port, &piece, 1);
+	expect_frames(0, 1);
+}
+
 static void link_local_stays(void **unused)
 {
 	static const uint8_t stp[6] = { 0x01, 0x80, 0xc2, 0, 0, 0 };
@@ -363,6 +381,7 @@ int main(void)
 		cmocka_unit_test(refuses_false_senders),
 		cmocka_unit_test(table_is_shared_fairly),
 		cmocka_unit_test(vlans),
+		cmocka_unit_test(zero_address),
 		cmocka_unit_test(link_local_stays),
 	};
 

@@ -32,7 +32,7 @@
 #define MAX_PIECES 40u
 
 struct station {
-	uint64_t key; /* address | VLAN << 48, 0: free */
+	uint64_t key; /* key_of, 0: free */
 	struct net_port *port;
 	uint32_t seen; /* seconds */
 	bool fixed;    /* the port's own */
@@ -72,6 +72,7 @@ static void put_be16(uint8_t *at, uint16_t value)
 	at[1] = (uint8_t)value;
 }
 
+/* Address, VLAN and a bit that makes it differ from a free place's. */
 static uint64_t key_of(const uint8_t *mac, uint16_t vlan)
 {
 	uint32_t low;
@@ -79,7 +80,7 @@ static uint64_t key_of(const uint8_t *mac, uint16_t vlan)
 
 	memcpy(&low, mac, 4);
 	memcpy(&high, mac + 4, 2);
-	return low | (uint64_t)high << 32 | (uint64_t)vlan << 48;
+	return low | (uint64_t)high << 32 | (uint64_t)vlan << 48 | 1ull << 63;
 }
 
 static bool is_group(const uint8_t *mac)

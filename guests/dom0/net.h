@@ -19,8 +19,8 @@ struct net_port {
 	uint8_t mac[6];
 	/* The switch gives a frame to the port. The pieces are valid during
 	 * the call only. false: dropped (counted by the switch). */
-	bool (*deliver)(struct net_port *port, const struct net_piece *piece,
-			unsigned pieces, unsigned bytes);
+	bool (*deliver)(struct net_port *port, const struct net_piece *piece, unsigned pieces,
+			unsigned bytes);
 	/* After a batch of deliveries (notify the guest, ring the NIC). */
 	void (*deliver_done)(struct net_port *port);
 	void *context;
@@ -39,8 +39,7 @@ void switch_remove(struct net_port *port);
 struct net_port *switch_first(void);
 /* A frame enters the switch at `from`. At least 14 and at most NET_FRAME_MAX
  * bytes, else dropped and counted. */
-void switch_input(struct net_port *from, const struct net_piece *piece,
-		  unsigned pieces);
+void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces);
 /* After a batch of switch_input: calls deliver_done of the ports touched. */
 void switch_flush(void);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/pci.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/dev/pci.c guests/dom0/dev/msix.c guests/dom0/bus.c */
+/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/pci.c guests/dom0/virtio/queue.c
+ * guests/dom0/virtio/blk.c guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c
+ * guests/dom0/virtio/console.c guests/dom0/virtio/rng.c guests/dom0/net/switch.c
+ * guests/dom0/dev/pci.c guests/dom0/dev/msix.c guests/dom0/bus.c */
 /* flags: -include tests/unit/sampo_stub.h -DVIRTIO_MOCK_PCI */
 /*
  * A guest that does anything to all of its virtio devices: registers by ports
@@ -253,7 +256,7 @@ static void step(struct input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input in = { data, size };
+	struct input in = {data, size};
 
 	boot = &mock_boot;
 	if (!mock_vm.ram)
@@ -271,7 +274,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	strcpy(mock_config.disk[0].source, "sda1");
 	mock_config.nics = 2;
 	for (unsigned i = 0; i < 2; i++)
-		memcpy(mock_config.nic[i].mac, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)(i + 1) }, 6);
+		memcpy(mock_config.nic[i].mac, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}, 6);
 	mock_config.virtio_console = mock_config.rng = true;
 	if (pci_init(&mock_vm) || !mock_attach())
 		abort();

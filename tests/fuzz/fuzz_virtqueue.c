@@ -4,8 +4,8 @@
  * A queue whose rings, descriptors and tables are all the fuzzer's: whatever
  * is taken lies in the guest's memory, walks end, and a broken queue is still.
  */
-#include "guests/dom0/virtio/queue.h"
 #include "guests/dom0/virtio/features.h"
+#include "guests/dom0/virtio/queue.h"
 #include "tests/unit/guest_mock.h"
 
 #define FUZZ_RAM 0x4000u
@@ -101,7 +101,7 @@ static void begin(struct input *input)
 	if (what & 16)
 		state.desc = next(input) * 0x100ull;
 	state.next_avail = state.next_used = next(input);
-	queue = (struct virtqueue){ .vm = &mock_vm, .state = &state };
+	queue = (struct virtqueue){.vm = &mock_vm, .state = &state};
 	queue_start(&queue, what & 0x60 ? ~0ull : 0);
 	if (queue_live(&queue) && (what & 0x80))
 		queue_recover(&queue);
@@ -109,7 +109,7 @@ static void begin(struct input *input)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct input input = { data, size };
+	struct input input = {data, size};
 
 	begin(&input);
 	for (unsigned steps = 0; input.size && steps < 2000; steps++) {
@@ -133,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (what & 4) {
 			queue_unpop(&queue, chain->head);
 		} else if (!(what & 8)) {
-			struct queue_used used = { chain->head, what };
+			struct queue_used used = {chain->head, what};
 
 			queue_push(&queue, &used, 1);
 			queue_signal(&queue);

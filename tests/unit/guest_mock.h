@@ -18,13 +18,12 @@
 #include "guests/dom0/vm.h"
 
 #define MOCK_BLOCKS 4u
-#define MOCK_BLOCK (1ull << VM_BLOCK_SHIFT)
-#define MOCK_RAM (MOCK_BLOCKS * MOCK_BLOCK)
+#define MOCK_BLOCK  (1ull << VM_BLOCK_SHIFT)
+#define MOCK_RAM    (MOCK_BLOCKS * MOCK_BLOCK)
 
 static struct machine_state mock_state;
-static uint64_t mock_bus[MOCK_BLOCKS] = { 0x40000000, 0x80000000, 0x80200000,
-					  0x20000000 };
-static struct vm mock_vm = { .name = "mock" };
+static uint64_t mock_bus[MOCK_BLOCKS] = {0x40000000, 0x80000000, 0x80200000, 0x20000000};
+static struct vm mock_vm = {.name = "mock"};
 static unsigned mock_logged;
 static char mock_last_log[256];
 
@@ -145,7 +144,7 @@ static struct timer *mock_timer[MOCK_TIMERS];
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
 {
-	*timer = (struct timer){ .fire = fire, .context = context };
+	*timer = (struct timer){.fire = fire, .context = context};
 }
 
 void timer_cancel(struct timer *timer)
@@ -183,8 +182,8 @@ static inline void mock_time(uint64_t ns)
 
 /* --- the driver's side of a queue ----------------------------------------- */
 
-#define DRIVER_NEXT 1u
-#define DRIVER_WRITE 2u
+#define DRIVER_NEXT     1u
+#define DRIVER_WRITE    2u
 #define DRIVER_INDIRECT 4u
 
 struct driver_desc {
@@ -225,7 +224,7 @@ static inline void driver_avail(struct driver_queue *q, uint16_t head)
 static inline void driver_desc(struct driver_queue *q, unsigned i, uint64_t gpa, uint32_t bytes,
 			       uint16_t flags, uint16_t next)
 {
-	q->desc[i] = (struct driver_desc){ gpa, bytes, flags, next };
+	q->desc[i] = (struct driver_desc){gpa, bytes, flags, next};
 }
 
 static inline bool driver_used(struct driver_queue *q, uint32_t *id, uint32_t *bytes)

@@ -11,8 +11,8 @@
 extern uint8_t stub_doorbells[65536];
 extern unsigned stub_events;
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes,
-				     uint32_t event, uint64_t op)
+static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
+				     uint64_t op)
 {
 	(void)domain;
 	if (port + bytes > sizeof(stub_doorbells) || (op == SAMPO_DOORBELL_ADD && !event))

@@ -4,7 +4,7 @@
 #include "guests/dom0/net.h"
 #include "tests/unit/unit.h"
 
-#define PORTS 6u
+#define PORTS  6u
 #define SECOND 1000000000ull
 
 static uint64_t now;
@@ -126,8 +126,8 @@ static void simple(unsigned port, unsigned to, unsigned from)
 	send_frame(port, to, from, ~0u, 64, 1);
 }
 
-#define EVERYBODY ~0u
-#define expect_frames(...) check_frames((const unsigned[PORTS]){ __VA_ARGS__ })
+#define EVERYBODY          ~0u
+#define expect_frames(...) check_frames((const unsigned[PORTS]){__VA_ARGS__})
 
 static void check_frames(const unsigned expected[PORTS])
 {
@@ -194,7 +194,7 @@ static void counts(void **unused)
 
 static void sizes_and_pieces(void **unused)
 {
-	struct net_piece none = { frame, 0 };
+	struct net_piece none = {frame, 0};
 
 	(void)unused;
 	setup();
@@ -325,7 +325,7 @@ static void vlans(void **unused)
 	expect_frames(0, 1, 1);
 	frame[12] = 0x81;
 	frame[13] = 0;
-	switch_input(&ports[0].port, &(struct net_piece){ frame, 17 }, 1);
+	switch_input(&ports[0].port, &(struct net_piece){frame, 17}, 1);
 	expect_frames(0);
 	/* the longest frame gets its tag */
 	send_frame(1, EVERYBODY, 1, ~0u, 1514, 2);
@@ -339,7 +339,7 @@ static void vlans(void **unused)
 /* All zero is an address like others, not a free place in the table. */
 static void zero_address(void **unused)
 {
-	struct net_piece piece = { frame, 64 };
+	struct net_piece piece = {frame, 64};
 
 	(void)unused;
 	setup();
@@ -356,8 +356,8 @@ static void zero_address(void **unused)
 
 static void link_local_stays(void **unused)
 {
-	static const uint8_t stp[6] = { 0x01, 0x80, 0xc2, 0, 0, 0 };
-	struct net_piece piece = { frame, 64 };
+	static const uint8_t stp[6] = {0x01, 0x80, 0xc2, 0, 0, 0};
+	struct net_piece piece = {frame, 64};
 
 	(void)unused;
 	setup();
@@ -375,14 +375,10 @@ static void link_local_stays(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forwards_and_floods),
-		cmocka_unit_test(counts),
-		cmocka_unit_test(sizes_and_pieces),
-		cmocka_unit_test(refuses_false_senders),
-		cmocka_unit_test(table_is_shared_fairly),
-		cmocka_unit_test(vlans),
-		cmocka_unit_test(zero_address),
-		cmocka_unit_test(link_local_stays),
+		cmocka_unit_test(forwards_and_floods),    cmocka_unit_test(counts),
+		cmocka_unit_test(sizes_and_pieces),       cmocka_unit_test(refuses_false_senders),
+		cmocka_unit_test(table_is_shared_fairly), cmocka_unit_test(vlans),
+		cmocka_unit_test(zero_address),           cmocka_unit_test(link_local_stays),
 	};
 
 	return cmocka_run_group_tests_name("switch", tests, NULL, NULL);

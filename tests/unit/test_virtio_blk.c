@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
+/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c
+ * guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c
+ * guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
 /* The block device: requests of all kinds and shapes, errors, reset while the
  * disk works, and a dom0 that is restarted in the middle. */
 #include "guests/dom0/virtio/blk.h"
@@ -66,7 +68,7 @@ static uint8_t *status_of(uint16_t head)
 static uint16_t request(uint32_t type, uint64_t sector, const struct buffer *data, unsigned n)
 {
 	uint16_t head = next_desc, at = head;
-	uint64_t header[2] = { type, sector };
+	uint64_t header[2] = {type, sector};
 
 	memcpy(mock_vm.ram + HEAD + head * 32u, header, sizeof(header));
 	*status_of(head) = 0xee;
@@ -105,7 +107,7 @@ static uint8_t run(uint32_t type, uint64_t sector, const struct buffer *data, un
 
 static void reads_and_writes(void **unused)
 {
-	struct buffer one = { DATA, 4096 };
+	struct buffer one = {DATA, 4096};
 	struct virtio_blk_stats stats;
 
 	(void)unused;
@@ -130,7 +132,7 @@ static void reads_and_writes(void **unused)
 
 static void serial_number(void **unused)
 {
-	struct buffer id = { DATA, 20 };
+	struct buffer id = {DATA, 20};
 
 	(void)unused;
 	setup();
@@ -158,8 +160,8 @@ static void shapes(void **unused)
 		mock_disk.max_sectors = 8u << random_below(8);
 		for (unsigned i = 0; i < n; i++) {
 			/* apart from each other: 64 KiB each */
-			data[i].gpa = DATA + MOCK_BLOCK * (i % 3) + 0xf0000 +
-				      i * 0x10000ull + random_below(0x8000 / unit) * unit;
+			data[i].gpa = DATA + MOCK_BLOCK * (i % 3) + 0xf0000 + i * 0x10000ull +
+				      random_below(0x8000 / unit) * unit;
 			data[i].bytes = (uint32_t)(1 + random_below(0x4000 / unit)) * unit;
 			total += data[i].bytes;
 		}
@@ -182,7 +184,7 @@ static void shapes(void **unused)
 
 static void without_bounce_buffer(void **unused)
 {
-	struct buffer odd = { DATA + 1, 512 };
+	struct buffer odd = {DATA + 1, 512};
 
 	(void)unused;
 	setup();
@@ -194,8 +196,8 @@ static void without_bounce_buffer(void **unused)
 
 static void refuses(void **unused)
 {
-	struct buffer one = { DATA, 512 }, odd = { DATA, 511 }, range = { DATA, 16 };
-	uint64_t discard[2] = { MOCK_SECTORS - 1, 2 };
+	struct buffer one = {DATA, 512}, odd = {DATA, 511}, range = {DATA, 16};
+	uint64_t discard[2] = {MOCK_SECTORS - 1, 2};
 
 	(void)unused;
 	setup();
@@ -221,7 +223,7 @@ static void refuses(void **unused)
 
 static void read_only(void **unused)
 {
-	struct buffer one = { DATA, 512 };
+	struct buffer one = {DATA, 512};
 
 	(void)unused;
 	setup();
@@ -239,8 +241,8 @@ static void read_only(void **unused)
 
 static void discards(void **unused)
 {
-	struct buffer range = { DATA, 16 };
-	uint64_t discard[2] = { 40, 8 };
+	struct buffer range = {DATA, 16};
+	uint64_t discard[2] = {40, 8};
 
 	(void)unused;
 	setup();
@@ -255,7 +257,7 @@ static void discards(void **unused)
 /* A driver that does not know of flushes (5.2.6.2). */
 static void writes_through(void **unused)
 {
-	struct buffer one = { DATA, 512 };
+	struct buffer one = {DATA, 512};
 
 	(void)unused;
 	setup();
@@ -269,7 +271,7 @@ static void many_at_once(void **unused)
 {
 	uint32_t id, bytes;
 	unsigned ended = 0, started = 0;
-	bool seen[256] = { false };
+	bool seen[256] = {false};
 
 	(void)unused;
 	setup();
@@ -277,7 +279,7 @@ static void many_at_once(void **unused)
 	for (unsigned i = 0; i < 85; i++) {
 		/* header, data and status in an arbitrary cut: 3 descriptors */
 		uint16_t at = (uint16_t)(i * 3);
-		uint64_t header[2] = { T_IN, i };
+		uint64_t header[2] = {T_IN, i};
 
 		memcpy(mock_vm.ram + HEAD + i * 32, header, 16);
 		driver_desc(&driver, at, HEAD + i * 32, 16, DRIVER_NEXT, at + 1);
@@ -321,7 +323,7 @@ static void broken_requests(void **unused)
 	assert_true(dev->state->status & VIRTIO_S_NEEDS_RESET);
 	/* what is still on the disk ends quietly, then the driver resets */
 	setup();
-	struct buffer one = { DATA, 512 };
+	struct buffer one = {DATA, 512};
 	request(T_IN, 0, &one, 1);
 	kick();
 	driver_avail(&driver, SIZE + 3);
@@ -346,7 +348,7 @@ static void quiet(struct vm *vm)
 /* The driver sees the reset done (status 0) only when the disk is quiet. */
 static void reset_waits(void **unused)
 {
-	struct buffer one = { DATA, 512 }, odd = { DATA + 0x1001, 512 };
+	struct buffer one = {DATA, 512}, odd = {DATA + 0x1001, 512};
 
 	(void)unused;
 	setup();
@@ -373,7 +375,7 @@ static void reset_waits(void **unused)
 
 static void detach_waits(void **unused)
 {
-	struct buffer one = { DATA, 4096 };
+	struct buffer one = {DATA, 4096};
 
 	(void)unused;
 	setup();
@@ -411,7 +413,7 @@ static void dom0_restarts(void **unused)
 		setup();
 		ended = 0;
 		for (unsigned i = 0; i < 12; i++) {
-			data[i] = (struct buffer){ DATA + i * 4096, 1024 };
+			data[i] = (struct buffer){DATA + i * 4096, 1024};
 			head[i] = request(i % 4 == 3 ? T_OUT : T_IN, i * 16, &data[i], 1);
 			memset(mock_vm.ram + data[i].gpa, (int)i, 1024);
 		}
@@ -433,8 +435,8 @@ static void dom0_restarts(void **unused)
 		assert_int_equal(ended, 12);
 		for (unsigned i = 0; i < 12; i++) {
 			assert_int_equal(*status_of(head[i]), 0);
-			assert_memory_equal(mock_vm.ram + data[i].gpa,
-					    mock_media + i * 16 * 512, 1024);
+			assert_memory_equal(mock_vm.ram + data[i].gpa, mock_media + i * 16 * 512,
+					    1024);
 		}
 		for (unsigned i = 0; i < 4; i++)
 			assert_int_equal(dev->state->queue[0].in_flight[i], 0);
@@ -446,7 +448,7 @@ static void dom0_restarts(void **unused)
 
 static void restart_during_reset(void **unused)
 {
-	struct buffer one = { DATA, 512 };
+	struct buffer one = {DATA, 512};
 
 	(void)unused;
 	setup();
@@ -513,7 +515,7 @@ static void disks_in_use(void **unused)
 
 static void configuration(void **unused)
 {
-	uint8_t space[VIRTIO_CONFIG_BYTES] = { 0 };
+	uint8_t space[VIRTIO_CONFIG_BYTES] = {0};
 	uint64_t capacity;
 	uint32_t block;
 
@@ -531,22 +533,14 @@ static void configuration(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_and_writes),
-		cmocka_unit_test(serial_number),
-		cmocka_unit_test(shapes),
-		cmocka_unit_test(without_bounce_buffer),
-		cmocka_unit_test(refuses),
-		cmocka_unit_test(read_only),
-		cmocka_unit_test(discards),
-		cmocka_unit_test(writes_through),
-		cmocka_unit_test(many_at_once),
-		cmocka_unit_test(broken_requests),
-		cmocka_unit_test(reset_waits),
-		cmocka_unit_test(detach_waits),
-		cmocka_unit_test(dom0_restarts),
-		cmocka_unit_test(restart_during_reset),
-		cmocka_unit_test(disks_in_use),
-		cmocka_unit_test(configuration),
+		cmocka_unit_test(reads_and_writes), cmocka_unit_test(serial_number),
+		cmocka_unit_test(shapes),           cmocka_unit_test(without_bounce_buffer),
+		cmocka_unit_test(refuses),          cmocka_unit_test(read_only),
+		cmocka_unit_test(discards),         cmocka_unit_test(writes_through),
+		cmocka_unit_test(many_at_once),     cmocka_unit_test(broken_requests),
+		cmocka_unit_test(reset_waits),      cmocka_unit_test(detach_waits),
+		cmocka_unit_test(dom0_restarts),    cmocka_unit_test(restart_during_reset),
+		cmocka_unit_test(disks_in_use),     cmocka_unit_test(configuration),
 	};
 
 	return cmocka_run_group_tests_name("virtio-blk", tests, NULL, NULL);

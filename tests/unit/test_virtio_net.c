@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
+/* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c
+ * guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c
+ * guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
 /* Network, console and entropy devices: two interfaces of one guest talk to
  * each other and to a port that records what it gets. */
 #include "tests/unit/unit.h"
@@ -10,7 +12,7 @@
 #define HEADER 12u
 
 /* Where the queues of device d are. */
-#define RING(d, q) (0x10000u + (d) * 0x10000u + (q) * 0x8000u)
+#define RING(d, q) (0x10000u + (d)*0x10000u + (q)*0x8000u)
 
 enum { RX, TX };
 
@@ -62,13 +64,13 @@ static void setup(uint64_t features)
 	mock_config.virtio_console = true;
 	mock_config.rng = true;
 	for (unsigned i = 0; i < 2; i++)
-		memcpy(mock_config.nic[i].mac, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)(i + 1) }, 6);
+		memcpy(mock_config.nic[i].mac, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}, 6);
 	assert_true(mock_attach());
 	switch_remove(&outside);
-	outside = (struct net_port){ .link_up = true,
-				     .trunk = true,
-				     .deliver = outside_deliver,
-				     .deliver_done = outside_deliver_done };
+	outside = (struct net_port){.link_up = true,
+				    .trunk = true,
+				    .deliver = outside_deliver,
+				    .deliver_done = outside_deliver_done};
 	switch_add(&outside);
 	outside_frames = outside_done = 0;
 	for (unsigned i = 0; i < 4; i++)
@@ -87,7 +89,7 @@ static void queue_frame(unsigned index, unsigned slot, unsigned to, unsigned byt
 	uint8_t *at = frame_at(gpa);
 
 	memset(at, 0, HEADER);
-	memcpy(at + HEADER, (uint8_t[]){ 2, 0, 0, 0, 0, (uint8_t)to }, 6);
+	memcpy(at + HEADER, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)to}, 6);
 	if (!to)
 		memset(at + HEADER, 0xff, 6);
 	memcpy(at + HEADER + 6, mock_config.nic[index].mac, 6);
@@ -104,7 +106,7 @@ static void kick(unsigned index, unsigned q)
 	virtio_notify(&dev(index)->queue[q]);
 }
 
-#define RX_AT(i) (0x500000u + (i) * 0x1000u)
+#define RX_AT(i) (0x500000u + (i)*0x1000u)
 
 static void give_buffers(unsigned index, unsigned first, unsigned n, uint32_t bytes)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/virtio/queue.c */
 /* Virtqueues with drivers that keep the rules and with drivers that do not. */
-#include "guests/dom0/virtio/queue.h"
 #include "guests/dom0/virtio/features.h"
+#include "guests/dom0/virtio/queue.h"
 #include "tests/unit/guest_mock.h"
 #include "tests/unit/unit.h"
 
@@ -46,7 +46,7 @@ static void setup(uint64_t features)
 	state.used = driver.used_gpa;
 	state.size = SIZE;
 	state.msix = 3;
-	queue = (struct virtqueue){ .vm = &mock_vm, .state = &state };
+	queue = (struct virtqueue){.vm = &mock_vm, .state = &state};
 	assert_null(start(features));
 }
 
@@ -57,7 +57,7 @@ static bool in_flight(unsigned head)
 
 static void push(uint16_t head, uint32_t bytes)
 {
-	struct queue_used used = { head, bytes };
+	struct queue_used used = {head, bytes};
 
 	queue_push(&queue, &used, 1);
 }
@@ -144,8 +144,8 @@ static void indirect_table(uint64_t gpa, unsigned n)
 	struct driver_desc *table = (void *)(mock_vm.ram + gpa);
 
 	for (unsigned i = 0; i < n; i++)
-		table[i] = (struct driver_desc){ DATA + 0x1000 * i, 512,
-						 i + 1 < n ? DRIVER_NEXT : 0, (uint16_t)(i + 1) };
+		table[i] = (struct driver_desc){DATA + 0x1000 * i, 512, i + 1 < n ? DRIVER_NEXT : 0,
+						(uint16_t)(i + 1)};
 }
 
 static void walks_indirect_tables(void **unused)
@@ -252,7 +252,7 @@ static void hostile_tables(void **unused)
 	/* a table in a table */
 	setup(VIRTIO_F_INDIRECT_DESC);
 	((struct driver_desc *)(mock_vm.ram + 0x40000))[0] =
-		(struct driver_desc){ 0x40000, 16, DRIVER_INDIRECT, 0 };
+		(struct driver_desc){0x40000, 16, DRIVER_INDIRECT, 0};
 	driver_desc(&driver, 0, 0x40000, 16, DRIVER_INDIRECT, 0);
 	breaks();
 	/* a next beyond the table, though within the queue */
@@ -296,17 +296,17 @@ static void refuses_bad_queues(void **unused)
 		uint64_t desc, avail, used;
 		uint16_t size;
 	} bad[] = {
-		{ AT, AT, AT, 0 },
-		{ AT, AT, AT, 3 },
-		{ AT, AT, AT, 512 },
-		{ AT, AT, AT, 0xffff },
-		{ AT + 8, AT, AT, 16 },
-		{ AT, AT + 1, AT, 16 },
-		{ AT, AT, AT + 2, 16 },
-		{ MOCK_RAM - 16, AT, AT, 16 },
-		{ AT, MOCK_RAM - 32, AT, 16 },
-		{ AT, AT, MOCK_RAM - 128, 16 },
-		{ ~0ull << 4, AT, AT, 16 },
+		{AT, AT, AT, 0},
+		{AT, AT, AT, 3},
+		{AT, AT, AT, 512},
+		{AT, AT, AT, 0xffff},
+		{AT + 8, AT, AT, 16},
+		{AT, AT + 1, AT, 16},
+		{AT, AT, AT + 2, 16},
+		{MOCK_RAM - 16, AT, AT, 16},
+		{AT, MOCK_RAM - 32, AT, 16},
+		{AT, AT, MOCK_RAM - 128, 16},
+		{~0ull << 4, AT, AT, 16},
 	};
 
 	(void)unused;
@@ -424,16 +424,11 @@ static void recovers(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(takes_and_gives),
-		cmocka_unit_test(copies_across_segments),
-		cmocka_unit_test(puts_back),
-		cmocka_unit_test(walks_indirect_tables),
-		cmocka_unit_test(hostile_chains),
-		cmocka_unit_test(hostile_tables),
-		cmocka_unit_test(hostile_rings),
-		cmocka_unit_test(refuses_bad_queues),
-		cmocka_unit_test(interrupts_by_flag),
-		cmocka_unit_test(interrupts_by_event_index),
+		cmocka_unit_test(takes_and_gives),    cmocka_unit_test(copies_across_segments),
+		cmocka_unit_test(puts_back),          cmocka_unit_test(walks_indirect_tables),
+		cmocka_unit_test(hostile_chains),     cmocka_unit_test(hostile_tables),
+		cmocka_unit_test(hostile_rings),      cmocka_unit_test(refuses_bad_queues),
+		cmocka_unit_test(interrupts_by_flag), cmocka_unit_test(interrupts_by_event_index),
 		cmocka_unit_test(recovers),
 	};
 

@@ -138,9 +138,8 @@ void blk_submit(struct blkdev *dev, struct blk_request *request)
 		if (bytes != (uint64_t)request->sectors * BLK_SECTOR)
 			abort();
 	}
-	if (request->op != BLK_FLUSH &&
-	    (!request->sectors || request->sectors > dev->sectors ||
-	     request->sector > dev->sectors - request->sectors))
+	if (request->op != BLK_FLUSH && (!request->sectors || request->sectors > dev->sectors ||
+					 request->sector > dev->sectors - request->sectors))
 		abort();
 	mock_submitted++;
 	request->next = NULL;
@@ -235,8 +234,8 @@ static inline void mock_queue_up(struct virtio_device *dev, unsigned index, stru
 
 static inline void mock_driver_ok(struct virtio_device *dev)
 {
-	dev->state->status = VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK |
-			     VIRTIO_S_DRIVER_OK;
+	dev->state->status =
+		VIRTIO_S_ACKNOWLEDGE | VIRTIO_S_DRIVER | VIRTIO_S_FEATURES_OK | VIRTIO_S_DRIVER_OK;
 	virtio_device_start(dev);
 }
 

@@ -14,20 +14,20 @@
 
 #include "guests/dom0/loop.h"
 
-#define MAC 6u
-#define ADDRESSES 12u     /* bytes of destination and source */
-#define HEADER 14u        /* and type */
-#define TAG 4u
-#define HEADER_TAGGED (HEADER + TAG)
-#define ETHERTYPE_VLAN 0x8100u  /* 802.1Q */
-#define ETHERTYPE_QINQ 0x88a8u  /* 802.1ad */
-#define VLAN_MASK 0xfffu
+#define MAC            6u
+#define ADDRESSES      12u /* bytes of destination and source */
+#define HEADER         14u /* and type */
+#define TAG            4u
+#define HEADER_TAGGED  (HEADER + TAG)
+#define ETHERTYPE_VLAN 0x8100u /* 802.1Q */
+#define ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
+#define VLAN_MASK      0xfffu
 
-#define BUCKETS 256u /* a power of two */
-#define WAYS 4u
-#define LEARNED_MAX 64u        /* addresses of a port */
+#define BUCKETS           256u /* a power of two */
+#define WAYS              4u
+#define LEARNED_MAX       64u /* addresses of a port */
 #define LEARNED_MAX_TRUNK 768u
-#define AGE_SECONDS 300u
+#define AGE_SECONDS       300u
 
 #define MAX_PIECES 40u
 
@@ -43,8 +43,8 @@ struct station {
 struct frame {
 	struct net_port *from;
 	uint8_t header[HEADER]; /* without tag */
-	uint16_t tag;   /* priority and VLAN */
-	unsigned bytes; /* without tag */
+	uint16_t tag;           /* priority and VLAN */
+	unsigned bytes;         /* without tag */
 	/* The first is for the header, the rest is what follows it. */
 	struct net_piece piece[MAX_PIECES + 1];
 	unsigned pieces;
@@ -144,7 +144,10 @@ static void insert(uint64_t key, struct net_port *port, bool fixed)
 	if (!station)
 		return;
 	*station = (struct station){
-		.key = key, .port = port, .seen = seconds(), .fixed = fixed,
+		.key = key,
+		.port = port,
+		.seen = seconds(),
+		.fixed = fixed,
 	};
 	port->learned++;
 }
@@ -246,13 +249,13 @@ static void deliver(struct frame *frame, struct net_port *port)
 		port->dropped++;
 		return;
 	}
-	frame->piece[0] = (struct net_piece){ frame->header, HEADER };
+	frame->piece[0] = (struct net_piece){frame->header, HEADER};
 	if (port->trunk && frame->tag) {
 		memcpy(tagged, frame->header, ADDRESSES);
 		put_be16(tagged + ADDRESSES, ETHERTYPE_VLAN);
 		put_be16(tagged + ADDRESSES + 2, frame->tag);
 		memcpy(tagged + ADDRESSES + TAG, frame->header + ADDRESSES, 2);
-		frame->piece[0] = (struct net_piece){ tagged, HEADER_TAGGED };
+		frame->piece[0] = (struct net_piece){tagged, HEADER_TAGGED};
 		bytes += TAG;
 	}
 	if (!port->deliver(port, frame->piece, frame->pieces, bytes)) {
@@ -271,14 +274,13 @@ static void deliver(struct frame *frame, struct net_port *port)
 static void flood(struct frame *frame)
 {
 	for (struct net_port *port = ports; port; port = port->next)
-		if (port != frame->from &&
-		    (port->trunk || port->vlan == vlan_of(frame)))
+		if (port != frame->from && (port->trunk || port->vlan == vlan_of(frame)))
 			deliver(frame, port);
 }
 
 static void forward(struct frame *frame)
 {
-	static const uint8_t link_local[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };
+	static const uint8_t link_local[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
 	const uint8_t *to = frame->header;
 
 	if (is_group(to)) {
@@ -296,8 +298,8 @@ static void forward(struct frame *frame)
 
 /* Copies the first bytes of a frame and notes what follows them. false: too
  * many pieces. */
-static bool take(struct frame *frame, const struct net_piece *piece,
-		 unsigned pieces, uint8_t *header, unsigned bytes)
+static bool take(struct frame *frame, const struct net_piece *piece, unsigned pieces,
+		 uint8_t *header, unsigned bytes)
 {
 	unsigned have = 0;
 
@@ -314,21 +316,18 @@ static bool take(struct frame *frame, const struct net_piece *piece,
 			continue;
 		if (frame->pieces > MAX_PIECES)
 			return false;
-		frame->piece[frame->pieces++] =
-			(struct net_piece){ data + n, piece[i].bytes - n };
+		frame->piece[frame->pieces++] = (struct net_piece){data + n, piece[i].bytes - n};
 	}
 	return true;
 }
 
 /* A frame with a tag, which only a trunk's is believed; others may set the
  * priority. What was read before is read again: it is this copy that counts. */
-static bool take_tagged(struct frame *frame, const struct net_piece *piece,
-			unsigned pieces)
+static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsigned pieces)
 {
 	uint8_t header[HEADER_TAGGED];
 
-	if (frame->bytes < HEADER_TAGGED ||
-	    !take(frame, piece, pieces, header, HEADER_TAGGED))
+	if (frame->bytes < HEADER_TAGGED || !take(frame, piece, pieces, header, HEADER_TAGGED))
 		return false;
 	memcpy(frame->header, header, ADDRESSES);
 	memcpy(frame->header + ADDRESSES, header + ADDRESSES + TAG, 2);
@@ -344,8 +343,7 @@ static bool take_tagged(struct frame *frame, const struct net_piece *piece,
 }
 
 /* false: the frame is not right, or not from whom it says. */
-static bool input(struct frame *frame, const struct net_piece *piece,
-		  unsigned pieces)
+static bool input(struct frame *frame, const struct net_piece *piece, unsigned pieces)
 {
 	struct net_port *from = frame->from;
 	uint64_t bytes = 0;
@@ -374,8 +372,7 @@ static bool input(struct frame *frame, const struct net_piece *piece,
 	return true;
 }
 
-void switch_input(struct net_port *from, const struct net_piece *piece,
-		  unsigned pieces)
+void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
 {
 	struct frame frame;
 

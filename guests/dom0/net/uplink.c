@@ -6,8 +6,8 @@
 
 static struct net_port uplink;
 
-static bool uplink_deliver(struct net_port *port, const struct net_piece *piece,
-			   unsigned pieces, unsigned bytes)
+static bool uplink_deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
+			   unsigned bytes)
 {
 	struct netdev *dev = port->context;
 
@@ -24,7 +24,7 @@ static void uplink_deliver_done(struct net_port *port)
 
 static void received(struct netdev *dev, const void *frame, size_t bytes)
 {
-	struct net_piece piece = { .data = frame, .bytes = (uint32_t)bytes };
+	struct net_piece piece = {.data = frame, .bytes = (uint32_t)bytes};
 
 	if (bytes <= NET_FRAME_MAX)
 		switch_input(dev->user, &piece, 1);

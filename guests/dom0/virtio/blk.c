@@ -10,23 +10,23 @@
 #include "guests/dom0/vm.h"
 
 /* What a driver may put into one request. */
-#define SEG_MAX 126u
-#define SIZE_MAX_BYTES (1u << 20)
+#define SEG_MAX         126u
+#define SIZE_MAX_BYTES  (1u << 20)
 #define DISCARD_SECTORS (1u << 22)
 
 /* In one go from a guest: then the others have their turn. */
 #define BUDGET_CHAINS 64u
 
 /* Section 5.2.6. */
-#define T_IN 0u
-#define T_OUT 1u
-#define T_FLUSH 4u
-#define T_GET_ID 8u
+#define T_IN      0u
+#define T_OUT     1u
+#define T_FLUSH   4u
+#define T_GET_ID  8u
 #define T_DISCARD 11u
-#define S_OK 0u
-#define S_IOERR 1u
-#define S_UNSUPP 2u
-#define ID_BYTES 20u
+#define S_OK      0u
+#define S_IOERR   1u
+#define S_UNSUPP  2u
+#define ID_BYTES  20u
 
 struct header {
 	uint32_t type, reserved;
@@ -59,10 +59,9 @@ struct parsed {
 
 /* --- completion ----------------------------------------------------------- */
 
-static void give_back(struct blk *blk, uint16_t head, uint8_t *status,
-		      uint8_t code, uint32_t bytes)
+static void give_back(struct blk *blk, uint16_t head, uint8_t *status, uint8_t code, uint32_t bytes)
 {
-	struct queue_used used = { .head = head, .bytes = bytes };
+	struct queue_used used = {.head = head, .bytes = bytes};
 
 	if (code != S_OK)
 		blk->stats.errors++;
@@ -100,12 +99,9 @@ static bool within(const struct blk *blk, uint64_t sector, uint64_t sectors)
  * byte that it writes, however they are cut into descriptors (2.7.4). */
 static bool parse(const struct queue_chain *chain, struct parsed *p)
 {
-	if (queue_read(chain, 0, &p->header, sizeof(p->header)) !=
-		    sizeof(p->header) ||
-	    !chain->in)
+	if (queue_read(chain, 0, &p->header, sizeof(p->header)) != sizeof(p->header) || !chain->in)
 		return false;
-	const struct queue_segment *last =
-		&chain->segment[chain->out + chain->in - 1];
+	const struct queue_segment *last = &chain->segment[chain->out + chain->in - 1];
 	p->status = last->data + last->bytes - 1;
 	p->out = chain->out_bytes - sizeof(p->header);
 	p->in = chain->in_bytes - 1;
@@ -114,8 +110,7 @@ static bool parse(const struct queue_chain *chain, struct parsed *p)
 
 /* Adds the data of a read or write: segments first..end of the chain, from
  * byte `skip` on. */
-static bool add_data(struct blk_io *io, const struct queue_chain *chain,
-		     bool write, uint64_t bytes)
+static bool add_data(struct blk_io *io, const struct queue_chain *chain, bool write, uint64_t bytes)
 {
 	unsigned i = write ? 0 : chain->out;
 	uint32_t skip = write ? sizeof(struct header) : 0;
@@ -131,8 +126,7 @@ static bool add_data(struct blk_io *io, const struct queue_chain *chain,
 		n -= skip;
 		if (n > bytes)
 			n = (uint32_t)bytes;
-		if (!blk_io_add(io, io->blk->dev->vm, segment->gpa + skip,
-				segment->data + skip, n))
+		if (!blk_io_add(io, io->blk->dev->vm, segment->gpa + skip, segment->data + skip, n))
 			return false;
 		bytes -= n;
 		skip = 0;
@@ -143,8 +137,8 @@ static bool add_data(struct blk_io *io, const struct queue_chain *chain,
 /* Each returns a status for the guest at once, or PENDING. */
 #define PENDING 0xffu
 
-static uint8_t transfer(struct blk_io *io, const struct queue_chain *chain,
-			const struct parsed *p, bool write)
+static uint8_t transfer(struct blk_io *io, const struct queue_chain *chain, const struct parsed *p,
+			bool write)
 {
 	struct virtio_blk_stats *stats = &io->blk->stats;
 	uint64_t bytes = write ? p->out : p->in;
@@ -178,19 +172,16 @@ static uint8_t flush(struct blk_io *io)
 	return PENDING;
 }
 
-static uint8_t discard(struct blk_io *io, const struct queue_chain *chain,
-		       const struct parsed *p)
+static uint8_t discard(struct blk_io *io, const struct queue_chain *chain, const struct parsed *p)
 {
 	struct discard range;
 
-	if (!(io->blk->dev->state->negotiated & VIRTIO_BLK_F_DISCARD) ||
-	    p->out != sizeof(range))
+	if (!(io->blk->dev->state->negotiated & VIRTIO_BLK_F_DISCARD) || p->out != sizeof(range))
 		return S_UNSUPP;
 	queue_read(chain, sizeof(struct header), &range, sizeof(range));
 	if (range.flags) /* unmap is of write-zeroes */
 		return S_UNSUPP;
-	if (range.sectors > DISCARD_SECTORS ||
-	    !within(io->blk, range.sector, range.sectors))
+	if (range.sectors > DISCARD_SECTORS || !within(io->blk, range.sector, range.sectors))
 		return S_IOERR;
 	io->request.op = BLK_DISCARD;
 	io->request.sector = range.sector;
@@ -198,8 +189,7 @@ static uint8_t discard(struct blk_io *io, const struct queue_chain *chain,
 	return PENDING;
 }
 
-static uint8_t on_disk(struct blk_io *io, const struct queue_chain *chain,
-		       const struct parsed *p)
+static uint8_t on_disk(struct blk_io *io, const struct queue_chain *chain, const struct parsed *p)
 {
 	switch (p->header.type) {
 	case T_IN:
@@ -215,8 +205,7 @@ static uint8_t on_disk(struct blk_io *io, const struct queue_chain *chain,
 	}
 }
 
-static uint8_t get_id(struct blk *blk, const struct queue_chain *chain,
-		      const struct parsed *p)
+static uint8_t get_id(struct blk *blk, const struct queue_chain *chain, const struct parsed *p)
 {
 	if (p->in < ID_BYTES)
 		return S_IOERR;
@@ -318,8 +307,7 @@ static const char *in_use(const struct blkdev *dev)
 {
 	static char text[96];
 
-	snprintf(text, sizeof(text), "%.32s is in use by %.32s", dev->name,
-		 dev->user);
+	snprintf(text, sizeof(text), "%.32s is in use by %.32s", dev->name, dev->user);
 	return text;
 }
 
@@ -360,9 +348,8 @@ static void offer(struct blk *blk, const struct config_disk *disk)
 	struct virtio_state *state = blk->dev->state;
 	const struct blkdev *whole = whole_disk(blk->disk);
 
-	state->offered |= VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX |
-			  VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |
-			  VIRTIO_BLK_F_TOPOLOGY;
+	state->offered |= VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE |
+			  VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_TOPOLOGY;
 	if (blk->disk->read_only || disk->readonly)
 		state->offered |= VIRTIO_BLK_F_RO;
 	else if (whole->can_discard)
@@ -370,12 +357,10 @@ static void offer(struct blk *blk, const struct config_disk *disk)
 	state->blk.capacity = blk->disk->sectors;
 	state->blk.logical_block = whole->logical_block;
 	state->blk.physical_block = whole->physical_block;
-	memcpy(state->blk.serial, disk->serial,
-	       strnlen(disk->serial, sizeof(state->blk.serial)));
+	memcpy(state->blk.serial, disk->serial, strnlen(disk->serial, sizeof(state->blk.serial)));
 }
 
-static const char *blk_attach(struct virtio_device *dev,
-			      const struct vm_config *config, bool fresh)
+static const char *blk_attach(struct virtio_device *dev, const struct vm_config *config, bool fresh)
 {
 	const struct config_disk *disk = &config->disk[dev->ordinal];
 	struct blk *blk = calloc(1, sizeof(*blk));
@@ -383,7 +368,7 @@ static const char *blk_attach(struct virtio_device *dev,
 	if (!blk)
 		return "out of memory";
 	blk->dev = dev;
-	blk->work = (struct work){ .run = blk_work, .context = blk };
+	blk->work = (struct work){.run = blk_work, .context = blk};
 	const char *wrong = open_source(blk, disk);
 	if (!wrong && !fresh && blk->disk->sectors < dev->state->blk.capacity) {
 		blk->disk->user = NULL;
@@ -409,8 +394,7 @@ static uint8_t log2_sectors(uint32_t bytes, uint32_t unit)
 	return n;
 }
 
-static void blk_config(const struct virtio_device *dev,
-		       uint8_t space[VIRTIO_CONFIG_BYTES])
+static void blk_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CONFIG_BYTES])
 {
 	const struct virtio_blk_state *state = &dev->state->blk;
 	uint32_t block = state->logical_block;
@@ -419,8 +403,7 @@ static void blk_config(const struct virtio_device *dev,
 		.size_max = SIZE_MAX_BYTES,
 		.seg_max = SEG_MAX,
 		.block_size = block,
-		.physical_block_exp =
-			log2_sectors(state->physical_block, block),
+		.physical_block_exp = log2_sectors(state->physical_block, block),
 		.min_io_size = 1,
 	};
 
@@ -508,8 +491,7 @@ const struct virtio_type virtio_blk_type = {
 	.detach = blk_detach,
 };
 
-bool virtio_blk_stats(const struct vm *vm, unsigned disk,
-		      struct virtio_blk_stats *stats)
+bool virtio_blk_stats(const struct vm *vm, unsigned disk, struct virtio_blk_stats *stats)
 {
 	struct virtio_device *dev = virtio_find(vm, VIRTIO_BLK, disk);
 

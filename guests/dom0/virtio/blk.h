@@ -10,10 +10,10 @@
 /* Requests at work for one device, by the segments that they have room for. */
 #define BLK_SMALL_SEGMENTS 8u
 #define BLK_LARGE_SEGMENTS 256u
-#define BLK_SMALL_IOS 48u
-#define BLK_LARGE_IOS 8u
-#define BLK_IO_BYTES (16u << 20) /* of one request */
-#define BLK_BOUNCE_BYTES 32768u
+#define BLK_SMALL_IOS      48u
+#define BLK_LARGE_IOS      8u
+#define BLK_IO_BYTES       (16u << 20) /* of one request */
+#define BLK_BOUNCE_BYTES   32768u
 
 struct blk;
 
@@ -27,13 +27,13 @@ struct blk_io {
 	uint32_t used_bytes;
 	uint16_t head;
 	bool large;
-	bool bounce; /* the disk cannot address the guest's buffers */
-	uint32_t sectors; /* of the whole request */
-	uint32_t done;    /* sectors */
-	uint32_t count;   /* segments */
-	uint32_t at;      /* the first that is not done */
-	uint32_t offset;  /* bounce: within it */
-	struct blk_segment rest; /* what was cut off the piece's last segment */
+	bool bounce;              /* the disk cannot address the guest's buffers */
+	uint32_t sectors;         /* of the whole request */
+	uint32_t done;            /* sectors */
+	uint32_t count;           /* segments */
+	uint32_t at;              /* the first that is not done */
+	uint32_t offset;          /* bounce: within it */
+	struct blk_segment rest;  /* what was cut off the piece's last segment */
 	struct blk_segment piece; /* bounce: the buffer */
 	struct blk_segment segment[];
 };
@@ -61,8 +61,7 @@ struct blk_io *blk_io_get(struct blk *blk, unsigned segments);
 void blk_io_put(struct blk_io *io);
 
 /* Adds a buffer of the guest. false: more segments than there is room for. */
-bool blk_io_add(struct blk_io *io, struct vm *vm, uint64_t gpa, uint8_t *data,
-		uint32_t bytes);
+bool blk_io_add(struct blk_io *io, struct vm *vm, uint64_t gpa, uint8_t *data, uint32_t bytes);
 /* Starts it; request.op and .sector are set. Ends with blk_io_done. */
 void blk_io_start(struct blk_io *io);
 /* Ends those that wait for the bounce buffer. */

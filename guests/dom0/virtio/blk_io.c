@@ -18,19 +18,16 @@ static void next_piece(struct blk_io *io);
 
 struct blk_io *blk_io_get(struct blk *blk, unsigned segments)
 {
-	static const unsigned limit[2] = { BLK_SMALL_IOS, BLK_LARGE_IOS };
-	static const unsigned room[2] = { BLK_SMALL_SEGMENTS,
-					  BLK_LARGE_SEGMENTS };
+	static const unsigned limit[2] = {BLK_SMALL_IOS, BLK_LARGE_IOS};
+	static const unsigned room[2] = {BLK_SMALL_SEGMENTS, BLK_LARGE_SEGMENTS};
 
-	for (unsigned large = segments > BLK_SMALL_SEGMENTS; large < 2;
-	     large++) {
+	for (unsigned large = segments > BLK_SMALL_SEGMENTS; large < 2; large++) {
 		struct blk_io *io = blk->free[large];
 
 		if (io) {
 			blk->free[large] = io->next;
 		} else if (blk->ios[large] < limit[large]) {
-			io = malloc(sizeof(*io) +
-				    room[large] * sizeof(io->segment[0]));
+			io = malloc(sizeof(*io) + room[large] * sizeof(io->segment[0]));
 			if (!io)
 				continue;
 			blk->ios[large]++;
@@ -54,8 +51,7 @@ void blk_io_put(struct blk_io *io)
 	io->blk->free[io->large] = io;
 }
 
-bool blk_io_add(struct blk_io *io, struct vm *vm, uint64_t gpa, uint8_t *data,
-		uint32_t bytes)
+bool blk_io_add(struct blk_io *io, struct vm *vm, uint64_t gpa, uint8_t *data, uint32_t bytes)
 {
 	unsigned room = io->large ? BLK_LARGE_SEGMENTS : BLK_SMALL_SEGMENTS;
 
@@ -75,8 +71,7 @@ bool blk_io_add(struct blk_io *io, struct vm *vm, uint64_t gpa, uint8_t *data,
 			if (io->count == room)
 				return false;
 			*last = (struct blk_segment){
-				.bus = bus, .bytes = (uint32_t)run, .data = data
-			};
+				.bus = bus, .bytes = (uint32_t)run, .data = data};
 			io->count++;
 		}
 		gpa += run;
@@ -192,8 +187,7 @@ static void direct_piece(struct blk_io *io, const struct blkdev *disk)
 	uint32_t bytes = 0, n = 0;
 	struct blk_segment *first = &io->segment[io->at];
 
-	block = disk->logical_block > BLK_SECTOR ? disk->logical_block
-						 : BLK_SECTOR;
+	block = disk->logical_block > BLK_SECTOR ? disk->logical_block : BLK_SECTOR;
 	while (io->at + n < io->count && n < BLK_MAX_SEGMENTS && bytes < limit)
 		bytes += first[n++].bytes;
 
@@ -231,8 +225,7 @@ static void direct_advance(struct blk_io *io)
 /* A driver that knows no flush expects each write to last (5.2.6.2). */
 static bool flush_after(struct blk_io *io)
 {
-	if (io->request.op != BLK_WRITE ||
-	    (io->blk->dev->state->negotiated & VIRTIO_BLK_F_FLUSH))
+	if (io->request.op != BLK_WRITE || (io->blk->dev->state->negotiated & VIRTIO_BLK_F_FLUSH))
 		return false;
 	io->request.op = BLK_FLUSH;
 	io->request.sectors = 0;
@@ -298,8 +291,7 @@ void blk_io_start(struct blk_io *io)
 			bounce_start(io);
 			return;
 		}
-		if (io->count > BLK_MAX_SEGMENTS ||
-		    io->sectors > disk->max_sectors) {
+		if (io->count > BLK_MAX_SEGMENTS || io->sectors > disk->max_sectors) {
 			next_piece(io);
 			return;
 		}

@@ -13,7 +13,7 @@
 
 /* In one go from a guest: then the others have their turn. */
 #define TX_CHAINS 32u
-#define TX_BYTES 16384u
+#define TX_BYTES  16384u
 
 struct console {
 	struct virtio_device *dev;
@@ -22,8 +22,7 @@ struct console {
 };
 
 /* One chain's text, at most `bytes` of it; returns how much. */
-static size_t put_out(struct vm *vm, const struct queue_chain *chain,
-		      size_t bytes)
+static size_t put_out(struct vm *vm, const struct queue_chain *chain, size_t bytes)
 {
 	size_t done = 0;
 
@@ -32,8 +31,7 @@ static size_t put_out(struct vm *vm, const struct queue_chain *chain,
 
 		if (n > bytes - done)
 			n = bytes - done;
-		console_output_from(vm, CONSOLE_VIRTIO, chain->segment[i].data,
-				    n);
+		console_output_from(vm, CONSOLE_VIRTIO, chain->segment[i].data, n);
 		done += n;
 	}
 	return done;
@@ -53,7 +51,7 @@ static void transmit(struct console *console)
 		struct queue_chain *chain = NULL;
 
 		while (chains && bytes && (chain = queue_pop(queue))) {
-			struct queue_used used = { .head = chain->head };
+			struct queue_used used = {.head = chain->head};
 
 			bytes -= put_out(console->dev->vm, chain, bytes);
 			queue_push(queue, &used, 1);
@@ -89,16 +87,14 @@ static void receive(struct virtio_device *dev)
 		struct queue_chain *chain;
 
 		while (state->count && (chain = queue_pop(queue))) {
-			struct queue_used used = { .head = chain->head };
+			struct queue_used used = {.head = chain->head};
 			unsigned head = state->head % VIRTIO_CONSOLE_INPUT;
 			unsigned n = VIRTIO_CONSOLE_INPUT - head;
 
 			if (n > state->count)
 				n = state->count;
-			used.bytes = (uint32_t)queue_write(
-				chain, 0, &state->input[head], n);
-			state->head = (uint16_t)((head + used.bytes) %
-						 VIRTIO_CONSOLE_INPUT);
+			used.bytes = (uint32_t)queue_write(chain, 0, &state->input[head], n);
+			state->head = (uint16_t)((head + used.bytes) % VIRTIO_CONSOLE_INPUT);
 			state->count = (uint16_t)(state->count - used.bytes);
 			queue_push(queue, &used, 1);
 		}
@@ -121,14 +117,12 @@ size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
 	if (bytes > VIRTIO_CONSOLE_INPUT - state->count)
 		bytes = VIRTIO_CONSOLE_INPUT - state->count;
 	for (size_t i = 0; i < bytes; i++)
-		state->input[(state->head + state->count++) %
-			     VIRTIO_CONSOLE_INPUT] = from[i];
+		state->input[(state->head + state->count++) % VIRTIO_CONSOLE_INPUT] = from[i];
 	receive(dev);
 	return bytes;
 }
 
-static const char *console_attach_device(struct virtio_device *dev,
-					 const struct vm_config *config,
+static const char *console_attach_device(struct virtio_device *dev, const struct vm_config *config,
 					 bool fresh)
 {
 	struct console *console = calloc(1, sizeof(*console));
@@ -138,14 +132,12 @@ static const char *console_attach_device(struct virtio_device *dev,
 	if (!console)
 		return "out of memory";
 	console->dev = dev;
-	console->work = (struct work){ .run = transmit_more,
-				       .context = console };
+	console->work = (struct work){.run = transmit_more, .context = console};
 	dev->backend = console;
 	return NULL;
 }
 
-static void console_config(const struct virtio_device *dev,
-			   uint8_t space[VIRTIO_CONFIG_BYTES])
+static void console_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CONFIG_BYTES])
 {
 	/* Nothing without the features SIZE and MULTIPORT. */
 	(void)dev;

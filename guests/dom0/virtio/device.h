@@ -41,11 +41,10 @@ struct virtio_type {
 	 * a restart) it also sets the features offered and the type's part of
 	 * the state. NULL, or what is wrong.
 	 */
-	const char *(*attach)(struct virtio_device *dev,
-			      const struct vm_config *config, bool fresh);
+	const char *(*attach)(struct virtio_device *dev, const struct vm_config *config,
+			      bool fresh);
 	/* Fills the device's configuration space, which is zero before. */
-	void (*config)(const struct virtio_device *dev,
-		       uint8_t space[VIRTIO_CONFIG_BYTES]);
+	void (*config)(const struct virtio_device *dev, uint8_t space[VIRTIO_CONFIG_BYTES]);
 	/* The driver is there, or again there after a restart of dom0 with
 	 * heads in flight in the queues. */
 	void (*start)(struct virtio_device *dev);
@@ -59,14 +58,13 @@ struct virtio_type {
 	void (*detach)(struct virtio_device *dev);
 };
 
-extern const struct virtio_type virtio_blk_type, virtio_net_type,
-	virtio_console_type, virtio_rng_type;
+extern const struct virtio_type virtio_blk_type, virtio_net_type, virtio_console_type,
+	virtio_rng_type;
 
 /* The driver has set the device up and it was not found broken since. */
 static inline bool virtio_running(const struct virtio_device *dev)
 {
-	return (dev->state->status & (VIRTIO_S_DRIVER_OK |
-				      VIRTIO_S_NEEDS_RESET)) ==
+	return (dev->state->status & (VIRTIO_S_DRIVER_OK | VIRTIO_S_NEEDS_RESET)) ==
 		       VIRTIO_S_DRIVER_OK &&
 	       !dev->state->resetting;
 }
@@ -78,8 +76,7 @@ void virtio_config_changed(struct virtio_device *dev);
 void virtio_became_quiet(struct virtio_device *dev);
 
 /* The device of a type by its place among those, or NULL. */
-struct virtio_device *virtio_find(const struct vm *vm, uint32_t type,
-				  unsigned ordinal);
+struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned ordinal);
 
 /* Gives all heads in flight back unused, for types that keep none. */
 void virtio_return_all(struct virtqueue *queue);

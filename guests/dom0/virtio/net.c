@@ -16,7 +16,7 @@
 #define RX 0u
 #define TX 1u
 
-#define MTU 1500u
+#define MTU            1500u
 #define STATUS_LINK_UP 1u
 
 /* In one go from a guest: then the others have their turn. */
@@ -31,7 +31,7 @@ struct net_header {
 	uint16_t header_bytes, gso_bytes, csum_start, csum_offset;
 	uint16_t buffers;
 } __attribute__((packed));
-#define HEADER_BYTES 12u
+#define HEADER_BYTES   12u
 #define HEADER_BUFFERS 10u /* offset of the last member */
 
 /* Section 5.1.4, struct virtio_net_config, as far as its features go. */
@@ -95,7 +95,7 @@ static void send_frames(struct net *net)
 		struct queue_chain *chain = NULL;
 
 		while (budget && (chain = queue_pop(queue))) {
-			struct queue_used used = { .head = chain->head };
+			struct queue_used used = {.head = chain->head};
 
 			send_chain(net, chain);
 			queue_push(queue, &used, 1);
@@ -128,8 +128,7 @@ static void send_more(struct work *work)
 static uint8_t *locate(const struct queue_chain *chain, size_t offset)
 {
 	for (unsigned i = 0; i < chain->in; i++) {
-		const struct queue_segment *segment =
-			&chain->segment[chain->out + i];
+		const struct queue_segment *segment = &chain->segment[chain->out + i];
 
 		if (offset < segment->bytes)
 			return segment->data + offset;
@@ -149,8 +148,7 @@ struct delivery {
 
 /* Fills a chain from its byte `at` on with as much of the frame as fits;
  * returns the bytes used of the chain. */
-static uint32_t fill(struct delivery *d, const struct queue_chain *chain,
-		     uint32_t at)
+static uint32_t fill(struct delivery *d, const struct queue_chain *chain, uint32_t at)
 {
 	const struct queue_segment *segment = &chain->segment[chain->out];
 	uint32_t used = at;
@@ -164,8 +162,7 @@ static uint32_t fill(struct delivery *d, const struct queue_chain *chain,
 
 			if (n > segment->bytes - start)
 				n = segment->bytes - start;
-			memcpy(segment->data + start,
-			       (const uint8_t *)d->piece->data + d->skip, n);
+			memcpy(segment->data + start, (const uint8_t *)d->piece->data + d->skip, n);
 			start += (uint32_t)n;
 			used += (uint32_t)n;
 			d->left -= (unsigned)n;
@@ -190,7 +187,7 @@ static bool deliver_to(struct net *net, struct delivery *d)
 {
 	struct virtqueue *queue = &net->dev->queue[RX];
 	bool mergeable = net->dev->state->negotiated & VIRTIO_NET_F_MRG_RXBUF;
-	uint8_t *count[2] = { NULL, NULL };
+	uint8_t *count[2] = {NULL, NULL};
 
 	do {
 		struct queue_chain *chain = NULL;
@@ -204,11 +201,10 @@ static bool deliver_to(struct net *net, struct delivery *d)
 		}
 		d->used[d->buffers++].head = chain->head;
 		if (d->buffers == 1) {
-			static const struct net_header header = { .buffers = 1 };
+			static const struct net_header header = {.buffers = 1};
 
 			if (chain->in_bytes < HEADER_BYTES) {
-				virtio_broken(net->dev,
-					      "a receive buffer is too small");
+				virtio_broken(net->dev, "a receive buffer is too small");
 				return false;
 			}
 			queue_write(chain, 0, &header, sizeof(header));
@@ -226,15 +222,14 @@ static bool deliver_to(struct net *net, struct delivery *d)
 	return true;
 }
 
-static bool net_deliver(struct net_port *port, const struct net_piece *piece,
-			unsigned pieces, unsigned bytes)
+static bool net_deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
+			unsigned bytes)
 {
 	struct net *net = port->context;
-	struct delivery d = { .piece = piece, .left = bytes };
+	struct delivery d = {.piece = piece, .left = bytes};
 
 	(void)pieces;
-	if (queue_live(&net->dev->queue[RX]) && virtio_running(net->dev) &&
-	    deliver_to(net, &d))
+	if (queue_live(&net->dev->queue[RX]) && virtio_running(net->dev) && deliver_to(net, &d))
 		return true;
 	net->rx_dropped++;
 	return false;
@@ -249,8 +244,7 @@ static void net_deliver_done(struct net_port *port)
 
 /* --- the device ----------------------------------------------------------- */
 
-static const char *net_attach(struct virtio_device *dev,
-			      const struct vm_config *config, bool fresh)
+static const char *net_attach(struct virtio_device *dev, const struct vm_config *config, bool fresh)
 {
 	const struct config_nic *nic = &config->nic[dev->ordinal];
 	struct net *net = calloc(1, sizeof(*net));
@@ -258,16 +252,15 @@ static const char *net_attach(struct virtio_device *dev,
 	if (!net)
 		return "out of memory";
 	if (fresh) {
-		dev->state->offered |= VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS |
-				       VIRTIO_NET_F_MRG_RXBUF;
+		dev->state->offered |=
+			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF;
 		memcpy(dev->state->net.mac, nic->mac, sizeof(nic->mac));
 		dev->state->net.link_up = !nic->link_down;
 	}
 	dev->backend = net;
 	net->dev = dev;
-	net->work = (struct work){ .run = send_more, .context = net };
-	snprintf(net->port.name, sizeof(net->port.name), "%.24s/%u",
-		 dev->vm->name, dev->ordinal);
+	net->work = (struct work){.run = send_more, .context = net};
+	snprintf(net->port.name, sizeof(net->port.name), "%.24s/%u", dev->vm->name, dev->ordinal);
 	net->port.link_up = dev->state->net.link_up;
 	net->port.vlan = nic->vlan;
 	net->port.deliver = net_deliver;
@@ -278,8 +271,7 @@ static const char *net_attach(struct virtio_device *dev,
 	return NULL;
 }
 
-static void net_config(const struct virtio_device *dev,
-		       uint8_t space[VIRTIO_CONFIG_BYTES])
+static void net_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CONFIG_BYTES])
 {
 	struct net_config config = {
 		.status = dev->state->net.link_up ? STATUS_LINK_UP : 0,
@@ -340,8 +332,7 @@ const struct virtio_type virtio_net_type = {
 	.detach = net_detach,
 };
 
-bool virtio_net_stats(const struct vm *vm, unsigned nic,
-		      struct virtio_net_stats *stats)
+bool virtio_net_stats(const struct vm *vm, unsigned nic, struct virtio_net_stats *stats)
 {
 	struct virtio_device *dev = virtio_find(vm, VIRTIO_NET, nic);
 
@@ -354,8 +345,7 @@ bool virtio_net_stats(const struct vm *vm, unsigned nic,
 		.rx_dropped = net->rx_dropped,
 		.tx_frames = net->port.rx_frames,
 		.tx_bytes = net->port.rx_bytes,
-		.tx_dropped = net->tx_dropped + net->port.dropped -
-			      net->rx_dropped,
+		.tx_dropped = net->tx_dropped + net->port.dropped - net->rx_dropped,
 	};
 	return true;
 }

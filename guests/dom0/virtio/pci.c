@@ -16,40 +16,41 @@
 #include "guests/dom0/vm.h"
 #include "guests/lib/sampo.h"
 
-#define IO_BAR 0u
-#define MSIX_BAR 1u
+#define IO_BAR     0u
+#define MSIX_BAR   1u
 #define MEMORY_BAR 2u
 
 /* Layout of BAR 0 and BAR 2. */
-#define COMMON 0x00u
-#define ISR 0x40u
-#define DEVICE 0x80u
-#define NOTIFY 0xc0u
-#define NOTIFY_STEP 4u
-#define BAR_USED 0x100u
+#define COMMON           0x00u
+#define ISR              0x40u
+#define DEVICE           0x80u
+#define NOTIFY           0xc0u
+#define NOTIFY_STEP      4u
+#define NOTIFY_BYTES     2u /* that a driver writes: the queue's index */
+#define BAR_USED         0x100u
 #define MEMORY_BAR_BYTES 0x1000u
 
 #define PCI_VENDOR_VIRTIO 0x1af4u
 #define PCI_DEVICE_MODERN 0x1040u
-#define PCI_SUBDEVICE 0x1100u
+#define PCI_SUBDEVICE     0x1100u
 
 /* Section 4.1.4, struct virtio_pci_cap, from its third byte on. */
 #define CAP_COMMON 1u
 #define CAP_NOTIFY 2u
-#define CAP_ISR 3u
+#define CAP_ISR    3u
 #define CAP_DEVICE 4u
-#define CAP_PCI 5u
+#define CAP_PCI    5u
 struct capability {
 	uint8_t length, type, bar, id, padding[2];
 	uint32_t offset, bytes;
 	uint32_t extra; /* notify: multiplier; PCI: the window's data */
 } __attribute__((packed));
 /* Offsets within the whole capability. */
-#define CAP_BAR 4u
+#define CAP_BAR    4u
 #define CAP_OFFSET 8u
-#define CAP_BYTES 12u
-#define CAP_DATA 16u
-#define CAP_END 20u
+#define CAP_BYTES  12u
+#define CAP_DATA   16u
+#define CAP_END    20u
 
 /* Section 4.1.4.3, struct virtio_pci_common_cfg. */
 enum {
@@ -72,7 +73,7 @@ enum {
 	QUEUE_NOTIFY_DATA = 0x38,
 };
 
-#define ISR_QUEUE 1u
+#define ISR_QUEUE  1u
 #define ISR_CONFIG 2u
 
 /* --- interrupts ----------------------------------------------------------- */
@@ -211,8 +212,7 @@ static void enable_queue(struct virtio_device *dev)
 		state->enabled = 1;
 }
 
-static void queue_set(struct virtio_device *dev, unsigned offset,
-		      uint32_t value)
+static void queue_set(struct virtio_device *dev, unsigned offset, uint32_t value)
 {
 	struct virtqueue_state *queue = selected(dev);
 
@@ -268,20 +268,17 @@ static void set_status(struct virtio_device *dev, uint8_t value)
 	/* Features not offered, or a driver of the time before 1.0, are
 	 * refused by not taking FEATURES_OK (section 3.1.1 step 5). */
 	if ((added & VIRTIO_S_FEATURES_OK) &&
-	    ((state->negotiated & ~state->offered) ||
-	     !(state->negotiated & VIRTIO_F_VERSION_1)))
+	    ((state->negotiated & ~state->offered) || !(state->negotiated & VIRTIO_F_VERSION_1)))
 		added &= (uint8_t)~VIRTIO_S_FEATURES_OK;
 	state->status |= added & (uint8_t)~VIRTIO_S_DRIVER_OK;
-	if (!(added & VIRTIO_S_DRIVER_OK) ||
-	    !(state->status & VIRTIO_S_FEATURES_OK))
+	if (!(added & VIRTIO_S_DRIVER_OK) || !(state->status & VIRTIO_S_FEATURES_OK))
 		return;
 	state->status |= VIRTIO_S_DRIVER_OK;
 	if (virtio_running(dev))
 		virtio_device_start(dev);
 }
 
-static void common_set(struct virtio_device *dev, unsigned offset,
-		       uint32_t value)
+static void common_set(struct virtio_device *dev, unsigned offset, uint32_t value)
 {
 	struct virtio_state *state = dev->state;
 
@@ -293,10 +290,8 @@ static void common_set(struct virtio_device *dev, unsigned offset,
 		state->negotiated_select = value;
 		break;
 	case NEGOTIATED:
-		if (state->negotiated_select <= 1 &&
-		    !(state->status & VIRTIO_S_FEATURES_OK))
-			set_half(&state->negotiated, state->negotiated_select,
-				 value);
+		if (state->negotiated_select <= 1 && !(state->status & VIRTIO_S_FEATURES_OK))
+			set_half(&state->negotiated, state->negotiated_select, value);
 		break;
 	case CONFIG_MSIX:
 		state->config_msix = vector(dev, (uint16_t)value);
@@ -320,10 +315,9 @@ static uint64_t mask(unsigned size)
 	return size >= 8 ? ~0ull : (1ull << (8 * size)) - 1;
 }
 
-static uint64_t config_read(struct virtio_device *dev, unsigned offset,
-			    unsigned size)
+static uint64_t config_read(struct virtio_device *dev, unsigned offset, unsigned size)
 {
-	uint8_t space[VIRTIO_CONFIG_BYTES + 8] = { 0 };
+	uint8_t space[VIRTIO_CONFIG_BYTES + 8] = {0};
 	uint64_t value = 0;
 
 	dev->type->config(dev, space);
@@ -331,8 +325,7 @@ static uint64_t config_read(struct virtio_device *dev, unsigned offset,
 	return value;
 }
 
-static uint64_t registers_read(struct vm *vm, uint32_t instance,
-			       uint64_t offset, unsigned size)
+static uint64_t registers_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
 {
 	struct virtio_device *dev = virtio_by_instance(vm, instance);
 	unsigned at = (unsigned)offset;
@@ -352,8 +345,8 @@ static uint64_t registers_read(struct vm *vm, uint32_t instance,
 	return value & mask(size);
 }
 
-static void registers_write(struct vm *vm, uint32_t instance, uint64_t offset,
-			    unsigned size, uint64_t value)
+static void registers_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
+			    uint64_t value)
 {
 	struct virtio_device *dev = virtio_by_instance(vm, instance);
 	unsigned at = (unsigned)offset;
@@ -374,7 +367,7 @@ static void registers_write(struct vm *vm, uint32_t instance, uint64_t offset,
 		common_set(dev, at + 4, (uint32_t)(value >> 32));
 }
 
-static const struct io_ops registers = { registers_read, registers_write };
+static const struct io_ops registers = {registers_read, registers_write};
 
 /* --- the window in configuration space, section 4.1.4.9 ------------------- */
 
@@ -388,8 +381,7 @@ static uint32_t get32(const uint8_t *at)
 
 /* The capability if an access to the configuration space touches its data and
  * what the driver has set there makes sense, else NULL. */
-static uint8_t *window(struct vm *vm, uint32_t instance, unsigned offset,
-		       unsigned size)
+static uint8_t *window(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
 {
 	struct virtio_device *dev = virtio_by_instance(vm, instance);
 
@@ -403,27 +395,23 @@ static uint8_t *window(struct vm *vm, uint32_t instance, unsigned offset,
 
 	if (cap[CAP_BAR] != IO_BAR && cap[CAP_BAR] != MEMORY_BAR)
 		return NULL;
-	if ((bytes != 1 && bytes != 2 && bytes != 4) || at % bytes ||
-	    at >= BAR_USED)
+	if ((bytes != 1 && bytes != 2 && bytes != 4) || at % bytes || at >= BAR_USED)
 		return NULL;
 	return cap;
 }
 
-static void window_read(struct vm *vm, uint32_t instance, unsigned offset,
-			unsigned size)
+static void window_read(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
 {
 	uint8_t *cap = window(vm, instance, offset, size);
 
 	if (!cap)
 		return;
-	uint32_t value = (uint32_t)registers_read(vm, instance,
-						  get32(cap + CAP_OFFSET),
+	uint32_t value = (uint32_t)registers_read(vm, instance, get32(cap + CAP_OFFSET),
 						  get32(cap + CAP_BYTES));
 	memcpy(cap + CAP_DATA, &value, sizeof(value));
 }
 
-static void window_written(struct vm *vm, uint32_t instance, unsigned offset,
-			   unsigned size)
+static void window_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
 {
 	uint8_t *cap = window(vm, instance, offset, size);
 
@@ -441,23 +429,20 @@ static void rung(void *context)
 	virtio_notify(context);
 }
 
-static void doorbell_remove(struct virtio_device *dev,
-			    struct virtio_doorbell *bell)
+static void doorbell_remove(struct virtio_device *dev, struct virtio_doorbell *bell)
 {
 	if (bell->port)
-		sampo_doorbell(dev->vm->domain, bell->port, NOTIFY_STEP, 0,
-			       SAMPO_DOORBELL_REMOVE);
+		sampo_doorbell(dev->vm->domain, bell->port, NOTIFY_BYTES, 0, SAMPO_DOORBELL_REMOVE);
 	bell->port = 0;
 }
 
 /* Without a doorbell the write comes as a port access: slower, no less right.
  */
-static void doorbell_add(struct virtio_device *dev,
-			 struct virtio_doorbell *bell, uint64_t port)
+static void doorbell_add(struct virtio_device *dev, struct virtio_doorbell *bell, uint64_t port)
 {
 	if (bell->event && port + NOTIFY_STEP <= 0x10000 &&
-	    sampo_doorbell(dev->vm->domain, (uint32_t)port, NOTIFY_STEP,
-			   bell->event, SAMPO_DOORBELL_ADD) == SAMPO_OK)
+	    sampo_doorbell(dev->vm->domain, (uint32_t)port, NOTIFY_BYTES, bell->event,
+			   SAMPO_DOORBELL_ADD) == SAMPO_OK)
 		bell->port = (uint16_t)port;
 }
 
@@ -469,13 +454,11 @@ static void doorbell_make(struct virtio_device *dev, unsigned index)
 	bell->bit = event_alloc(rung, bell->queue);
 	if (bell->bit < 0)
 		return;
-	if (sampo_event_create(boot->domain, SAMPO_EVENT_BIT,
-			       (uint64_t)bell->bit, 0, &bell->event))
+	if (sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)bell->bit, 0, &bell->event))
 		bell->event = 0;
 }
 
-static void doorbell_free(struct virtio_device *dev,
-			  struct virtio_doorbell *bell)
+static void doorbell_free(struct virtio_device *dev, struct virtio_doorbell *bell)
 {
 	doorbell_remove(dev, bell);
 	if (bell->event)
@@ -486,8 +469,7 @@ static void doorbell_free(struct virtio_device *dev,
 	bell->bit = -1;
 }
 
-static void bar_moved(struct vm *vm, uint32_t instance, unsigned bar,
-		      uint64_t from, uint64_t to)
+static void bar_moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from, uint64_t to)
 {
 	struct virtio_device *dev = virtio_by_instance(vm, instance);
 
@@ -497,22 +479,21 @@ static void bar_moved(struct vm *vm, uint32_t instance, unsigned bar,
 	for (unsigned i = 0; i < dev->type->queues; i++) {
 		doorbell_remove(dev, &dev->doorbell[i]);
 		if (to != PCI_NO_BASE)
-			doorbell_add(dev, &dev->doorbell[i],
-				     to + NOTIFY + i * NOTIFY_STEP);
+			doorbell_add(dev, &dev->doorbell[i], to + NOTIFY + i * NOTIFY_STEP);
 	}
 }
 
 /* --- the function --------------------------------------------------------- */
 
 static const struct pci_ops function_ops = {
-	.bar = { [IO_BAR] = &registers, [MEMORY_BAR] = &registers },
+	.bar = {[IO_BAR] = &registers, [MEMORY_BAR] = &registers},
 	.bar_moved = bar_moved,
 	.config_read = window_read,
 	.config_written = window_written,
 };
 
-static bool add_capability(struct virtio_device *dev, unsigned bar,
-			   uint8_t type, uint32_t offset, uint32_t bytes)
+static bool add_capability(struct virtio_device *dev, unsigned bar, uint8_t type, uint32_t offset,
+			   uint32_t bytes)
 {
 	bool more = type == CAP_NOTIFY || type == CAP_PCI;
 	size_t length = sizeof(struct capability) - (more ? 0 : 4);
@@ -524,8 +505,7 @@ static bool add_capability(struct virtio_device *dev, unsigned bar,
 		.bytes = bytes,
 		.extra = type == CAP_NOTIFY ? NOTIFY_STEP : 0,
 	};
-	unsigned at = pci_add_capability(dev->vm, dev->state->slot,
-					 PCI_CAP_VENDOR, &cap, length);
+	unsigned at = pci_add_capability(dev->vm, dev->state->slot, PCI_CAP_VENDOR, &cap, length);
 
 	if (at && type == CAP_PCI) {
 		uint8_t *writable = pci_writable(dev->vm, dev->state->slot);
@@ -559,8 +539,7 @@ static bool add_function(struct virtio_device *dev)
 		.intx = true,
 	};
 
-	return !pci_add_function(vm, slot, &ids, &function_ops,
-				 dev->instance) &&
+	return !pci_add_function(vm, slot, &ids, &function_ops, dev->instance) &&
 	       !pci_add_bar(vm, slot, IO_BAR, BUS_PIO, BAR_USED) &&
 	       !pci_add_bar(vm, slot, MSIX_BAR, BUS_MMIO, MEMORY_BAR_BYTES) &&
 	       !pci_add_bar(vm, slot, MEMORY_BAR, BUS_MMIO, MEMORY_BAR_BYTES) &&
@@ -574,8 +553,7 @@ bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
 	for (unsigned i = 0; i < dev->type->queues; i++)
 		doorbell_make(dev, i);
 	if (!fresh) {
-		pci_resume_function(dev->vm, dev->state->slot, &function_ops,
-				    dev->instance);
+		pci_resume_function(dev->vm, dev->state->slot, &function_ops, dev->instance);
 		return true;
 	}
 	if (!add_function(dev))

@@ -22,7 +22,6 @@ void virtio_device_start(struct virtio_device *dev);
 void virtio_notify(struct virtqueue *queue);
 
 /* The device at an index of machine_state.virtio, or NULL. */
-struct virtio_device *virtio_by_instance(const struct vm *vm,
-					 uint32_t instance);
+struct virtio_device *virtio_by_instance(const struct vm *vm, uint32_t instance);
 
 #endif

@@ -7,20 +7,20 @@
 #include "guests/dom0/vm.h"
 
 /* Layout of the rings, virtio 1.2 section 2.7. */
-#define DESC_BYTES 16u
-#define DESC_NEXT 1u
-#define DESC_WRITE 2u
+#define DESC_BYTES    16u
+#define DESC_NEXT     1u
+#define DESC_WRITE    2u
 #define DESC_INDIRECT 4u
 
-#define AVAIL_FLAGS 0u
-#define AVAIL_INDEX 2u
-#define AVAIL_RING 4u
+#define AVAIL_FLAGS        0u
+#define AVAIL_INDEX        2u
+#define AVAIL_RING         4u
 #define AVAIL_NO_INTERRUPT 1u
 
-#define USED_FLAGS 0u
-#define USED_INDEX 2u
-#define USED_RING 4u
-#define USED_ENTRY 8u
+#define USED_FLAGS     0u
+#define USED_INDEX     2u
+#define USED_RING      4u
+#define USED_ENTRY     8u
 #define USED_NO_NOTIFY 1u
 
 struct descriptor {
@@ -42,8 +42,7 @@ typedef uint64_t unaligned64 __attribute__((aligned(1), may_alias));
 
 static inline uint16_t load16(const uint8_t *at)
 {
-	return __atomic_load_n((const uint16_t *)(const void *)at,
-			       __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE);
 }
 
 static inline void store16(uint8_t *at, uint16_t value)
@@ -56,8 +55,7 @@ static inline void store_before_load(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static inline struct descriptor load_descriptor(const uint8_t *table,
-						unsigned index)
+static inline struct descriptor load_descriptor(const uint8_t *table, unsigned index)
 {
 	const uint8_t *at = table + (size_t)index * DESC_BYTES;
 	uint64_t low = *(const volatile unaligned64 *)(const void *)at;
@@ -113,10 +111,8 @@ const char *queue_start(struct virtqueue *queue, uint64_t features)
 		return "rings are not aligned";
 
 	const uint8_t *desc = vm_mem(queue->vm, state->desc, size * DESC_BYTES);
-	const uint8_t *avail = vm_mem(queue->vm, state->avail,
-				      AVAIL_RING + size * 2u + 2u);
-	uint8_t *used = vm_mem(queue->vm, state->used,
-			       USED_RING + size * USED_ENTRY + 2u);
+	const uint8_t *avail = vm_mem(queue->vm, state->avail, AVAIL_RING + size * 2u + 2u);
+	uint8_t *used = vm_mem(queue->vm, state->used, USED_RING + size * USED_ENTRY + 2u);
 	if (!desc || !avail || !used)
 		return "rings are not in RAM";
 
@@ -140,8 +136,7 @@ void queue_stop(struct virtqueue *queue)
 }
 
 /* NULL, or what is wrong. */
-static const char *add_segment(struct virtqueue *queue,
-			       struct queue_chain *chain,
+static const char *add_segment(struct virtqueue *queue, struct queue_chain *chain,
 			       const struct descriptor *d)
 {
 	bool in = d->flags & DESC_WRITE;
@@ -174,8 +169,7 @@ static const char *add_segment(struct virtqueue *queue,
  * last of which may point at a table of further ones (2.7.5.3). Each step
  * counts, so that a loop ends. NULL, or what is wrong.
  */
-static const char *walk(struct virtqueue *queue, uint16_t head,
-			struct queue_chain *chain)
+static const char *walk(struct virtqueue *queue, uint16_t head, struct queue_chain *chain)
 {
 	const uint8_t *table = queue->desc;
 	unsigned count = queue_size(queue), index = head;
@@ -219,8 +213,8 @@ unsigned queue_waiting(struct virtqueue *queue)
 {
 	if (!queue_live(queue))
 		return 0;
-	unsigned waiting = (uint16_t)(load16(queue->avail + AVAIL_INDEX) -
-				      queue->state->next_avail);
+	unsigned waiting =
+		(uint16_t)(load16(queue->avail + AVAIL_INDEX) - queue->state->next_avail);
 	if (waiting <= queue_size(queue))
 		return waiting;
 	virtio_broken(queue->dev, "the available index leaps");
@@ -233,8 +227,7 @@ struct queue_chain *queue_pop(struct virtqueue *queue)
 
 	if (!queue_waiting(queue))
 		return NULL;
-	uint16_t head = load16(queue->avail + AVAIL_RING +
-			       2u * (state->next_avail & queue->mask));
+	uint16_t head = load16(queue->avail + AVAIL_RING + 2u * (state->next_avail & queue->mask));
 	const char *wrong = NULL;
 	if (head > queue->mask)
 		wrong = "the head of a chain is out of range";
@@ -272,8 +265,7 @@ void queue_unpop(struct virtqueue *queue, uint16_t head)
 	clear_in_flight(queue->state, head);
 }
 
-void queue_push(struct virtqueue *queue, const struct queue_used *used,
-		unsigned n)
+void queue_push(struct virtqueue *queue, const struct queue_used *used, unsigned n)
 {
 	struct virtqueue_state *state = queue->state;
 
@@ -283,8 +275,7 @@ void queue_push(struct virtqueue *queue, const struct queue_used *used,
 		uint64_t entry = used[i].head | (uint64_t)used[i].bytes << 32;
 		unsigned at = (state->next_used + i) & queue->mask;
 		*(volatile unaligned64 *)(void *)(queue->used + USED_RING +
-						  (size_t)USED_ENTRY * at) =
-			entry;
+						  (size_t)USED_ENTRY * at) = entry;
 	}
 	/* The guest's view first, then the state (queue_recover). */
 	store16(queue->used + USED_INDEX, (uint16_t)(state->next_used + n));
@@ -302,11 +293,9 @@ static bool wants_interrupt(const struct virtqueue *queue)
 	uint16_t now = queue->state->next_used;
 
 	if (!queue->event_index)
-		return !(load16(queue->avail + AVAIL_FLAGS) &
-			 AVAIL_NO_INTERRUPT);
+		return !(load16(queue->avail + AVAIL_FLAGS) & AVAIL_NO_INTERRUPT);
 	uint16_t event = load16(used_event(queue));
-	return (uint16_t)(now - event - 1u) <
-	       (uint16_t)(now - queue->signalled);
+	return (uint16_t)(now - event - 1u) < (uint16_t)(now - queue->signalled);
 }
 
 void queue_signal(struct virtqueue *queue)
@@ -344,8 +333,8 @@ bool queue_unsuppress(struct virtqueue *queue)
 	return queue_waiting(queue) != 0;
 }
 
-static size_t copy(const struct queue_segment *segment, unsigned segments,
-		   size_t offset, uint8_t *memory, size_t bytes, bool write)
+static size_t copy(const struct queue_segment *segment, unsigned segments, size_t offset,
+		   uint8_t *memory, size_t bytes, bool write)
 {
 	size_t done = 0;
 
@@ -367,17 +356,15 @@ static size_t copy(const struct queue_segment *segment, unsigned segments,
 	return done;
 }
 
-size_t queue_read(const struct queue_chain *chain, size_t offset, void *to,
-		  size_t bytes)
+size_t queue_read(const struct queue_chain *chain, size_t offset, void *to, size_t bytes)
 {
 	return copy(chain->segment, chain->out, offset, to, bytes, false);
 }
 
-size_t queue_write(const struct queue_chain *chain, size_t offset,
-		   const void *from, size_t bytes)
+size_t queue_write(const struct queue_chain *chain, size_t offset, const void *from, size_t bytes)
 {
-	return copy(chain->segment + chain->out, chain->in, offset,
-		    (uint8_t *)(uintptr_t)from, bytes, true);
+	return copy(chain->segment + chain->out, chain->in, offset, (uint8_t *)(uintptr_t)from,
+		    bytes, true);
 }
 
 const char *queue_recover(struct virtqueue *queue)
@@ -390,16 +377,15 @@ const char *queue_recover(struct virtqueue *queue)
 		return "the used index is not the device's";
 	for (unsigned i = 0; i < unnoted; i++) {
 		unsigned at = (state->next_used + i) & queue->mask;
-		uint16_t head = load16(queue->used + USED_RING +
-				       (size_t)USED_ENTRY * at);
+		uint16_t head = load16(queue->used + USED_RING + (size_t)USED_ENTRY * at);
 		if (head <= queue->mask)
 			clear_in_flight(state, head);
 	}
 	state->next_used = shown;
 
 	if (queue_waiting(queue)) {
-		uint16_t head = load16(queue->avail + AVAIL_RING +
-				       2u * (state->next_avail & queue->mask));
+		uint16_t head =
+			load16(queue->avail + AVAIL_RING + 2u * (state->next_avail & queue->mask));
 		if (head <= queue->mask && in_flight(state, head))
 			state->next_avail++;
 	}

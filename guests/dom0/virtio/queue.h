@@ -84,8 +84,7 @@ void queue_unpop(struct virtqueue *queue, uint16_t head);
 unsigned queue_waiting(struct virtqueue *queue);
 
 /* Gives chains back, all n at once. The guest is told by queue_signal. */
-void queue_push(struct virtqueue *queue, const struct queue_used *used,
-		unsigned n);
+void queue_push(struct virtqueue *queue, const struct queue_used *used, unsigned n);
 /* Interrupts the guest if it wants to know of what was pushed. */
 void queue_signal(struct virtqueue *queue);
 
@@ -96,10 +95,8 @@ bool queue_unsuppress(struct virtqueue *queue);
 
 /* Copies between a chain's segments, from byte `offset` on, and memory; returns
  * how many bytes there were. */
-size_t queue_read(const struct queue_chain *chain, size_t offset, void *to,
-		  size_t bytes);
-size_t queue_write(const struct queue_chain *chain, size_t offset,
-		   const void *from, size_t bytes);
+size_t queue_read(const struct queue_chain *chain, size_t offset, void *to, size_t bytes);
+size_t queue_write(const struct queue_chain *chain, size_t offset, const void *from, size_t bytes);
 
 /*
  * After a restart of dom0: settles what the guest had been shown but the state

@@ -12,7 +12,7 @@
 #include "guests/dom0/vm.h"
 
 #define SHARE_BYTES 4096u
-#define SHARE_NS 10000000u /* 400 KB/s */
+#define SHARE_NS    10000000u /* 400 KB/s */
 
 struct rng {
 	struct virtio_device *dev;
@@ -25,8 +25,7 @@ static size_t fill(const struct queue_chain *chain, size_t bytes)
 	size_t done = 0;
 
 	for (unsigned i = 0; i < chain->in && done < bytes; i++) {
-		const struct queue_segment *segment =
-			&chain->segment[chain->out + i];
+		const struct queue_segment *segment = &chain->segment[chain->out + i];
 		size_t n = segment->bytes;
 
 		if (n > bytes - done)
@@ -46,7 +45,7 @@ static void serve(struct rng *rng)
 		struct queue_chain *chain;
 
 		while (rng->share && (chain = queue_pop(queue))) {
-			struct queue_used used = { .head = chain->head };
+			struct queue_used used = {.head = chain->head};
 			size_t n = fill(chain, rng->share);
 
 			used.bytes = (uint32_t)n;
@@ -74,8 +73,7 @@ static void refill(struct timer *timer)
 		serve(rng);
 }
 
-static const char *rng_attach(struct virtio_device *dev,
-			      const struct vm_config *config, bool fresh)
+static const char *rng_attach(struct virtio_device *dev, const struct vm_config *config, bool fresh)
 {
 	struct rng *rng = calloc(1, sizeof(*rng));
 
@@ -90,8 +88,7 @@ static const char *rng_attach(struct virtio_device *dev,
 	return NULL;
 }
 
-static void rng_config(const struct virtio_device *dev,
-		       uint8_t space[VIRTIO_CONFIG_BYTES])
+static void rng_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CONFIG_BYTES])
 {
 	(void)dev;
 	(void)space;

@@ -36,8 +36,7 @@ static bool machine_quiet(const struct virtio_machine *machine)
 	return true;
 }
 
-struct virtio_device *virtio_find(const struct vm *vm, uint32_t type,
-				  unsigned ordinal)
+struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned ordinal)
 {
 	struct virtio_machine *machine = machine_of(vm);
 
@@ -107,8 +106,8 @@ void virtio_broken(struct virtio_device *dev, const char *why)
 
 	dev->state->status |= VIRTIO_S_NEEDS_RESET;
 	stop_queues(dev);
-	vm_log(dev->vm, "virtio-%s %u stopped until its driver resets it: %s",
-	       dev->type->name, dev->ordinal, why);
+	vm_log(dev->vm, "virtio-%s %u stopped until its driver resets it: %s", dev->type->name,
+	       dev->ordinal, why);
 	if (running)
 		virtio_config_changed(dev);
 }
@@ -138,7 +137,7 @@ void virtio_return_all(struct virtqueue *queue)
 	if (!queue_live(queue))
 		return;
 	for (uint16_t head = 0; head <= queue->mask; head++) {
-		struct queue_used used = { .head = head };
+		struct queue_used used = {.head = head};
 
 		if (queue->state->in_flight[head / 64] >> (head % 64) & 1)
 			queue_push(queue, &used, 1);
@@ -174,17 +173,17 @@ static void adopt(struct virtio_device *dev)
 
 /* Which types a configuration asks for, in the order of their slots: disks,
  * interfaces, console, random numbers. The ordinal-th of them in *ordinal. */
-static const struct virtio_type *wanted(const struct vm_config *config,
-					unsigned index, unsigned *ordinal)
+static const struct virtio_type *wanted(const struct vm_config *config, unsigned index,
+					unsigned *ordinal)
 {
 	const struct {
 		const struct virtio_type *type;
 		unsigned count;
 	} list[] = {
-		{ &virtio_blk_type, config->disks },
-		{ &virtio_net_type, config->nics },
-		{ &virtio_console_type, config->virtio_console },
-		{ &virtio_rng_type, config->rng },
+		{&virtio_blk_type, config->disks},
+		{&virtio_net_type, config->nics},
+		{&virtio_console_type, config->virtio_console},
+		{&virtio_rng_type, config->rng},
 	};
 
 	for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
@@ -203,8 +202,8 @@ static void free_device(struct virtio_device *dev)
 	free(dev);
 }
 
-static const char *attach(struct virtio_machine *machine,
-			  const struct vm_config *config, bool fresh)
+static const char *attach(struct virtio_machine *machine, const struct vm_config *config,
+			  bool fresh)
 {
 	unsigned ordinal, index = machine->devices;
 	const struct virtio_type *type = wanted(config, index, &ordinal);
@@ -228,12 +227,10 @@ static const char *attach(struct virtio_machine *machine,
 		reset_state(dev);
 		dev->state->slot = FIRST_SLOT + index;
 		dev->state->queues = (uint8_t)type->queues;
-		dev->state->offered = VIRTIO_F_VERSION_1 |
-				      VIRTIO_F_INDIRECT_DESC |
-				      VIRTIO_F_EVENT_IDX;
+		dev->state->offered =
+			VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
 		dev->state->type = type->type;
-	} else if (dev->state->type != type->type ||
-		   dev->state->slot != FIRST_SLOT + index ||
+	} else if (dev->state->type != type->type || dev->state->slot != FIRST_SLOT + index ||
 		   dev->state->queues != type->queues) {
 		free(dev);
 		return "the guest's devices are not those of its description";
@@ -252,8 +249,8 @@ static const char *attach(struct virtio_machine *machine,
 	return "no room on the PCI bus";
 }
 
-static int attach_all(struct vm *vm, const struct vm_config *config, bool fresh,
-		      char *err, size_t errlen)
+static int attach_all(struct vm *vm, const struct vm_config *config, bool fresh, char *err,
+		      size_t errlen)
 {
 	unsigned ordinal;
 
@@ -279,10 +276,8 @@ static int attach_all(struct vm *vm, const struct vm_config *config, bool fresh,
 		return 0;
 	}
 	if (machine) {
-		const struct virtio_type *type =
-			wanted(config, machine->devices, &ordinal);
-		snprintf(err, errlen, "virtio-%s %u: %s",
-			 type ? type->name : "", ordinal, wrong);
+		const struct virtio_type *type = wanted(config, machine->devices, &ordinal);
+		snprintf(err, errlen, "virtio-%s %u: %s", type ? type->name : "", ordinal, wrong);
 		virtio_detach_all(vm);
 	} else {
 		snprintf(err, errlen, "%s", wrong);
@@ -290,14 +285,12 @@ static int attach_all(struct vm *vm, const struct vm_config *config, bool fresh,
 	return -1;
 }
 
-int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err,
-		      size_t errlen)
+int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
 {
 	return attach_all(vm, config, true, err, errlen);
 }
 
-int virtio_resume(struct vm *vm, const struct vm_config *config, char *err,
-		  size_t errlen)
+int virtio_resume(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
 {
 	if (attach_all(vm, config, false, err, errlen))
 		return -1;
@@ -369,7 +362,7 @@ void virtio_became_quiet(struct virtio_device *dev)
 		reset_state(dev);
 	if (!machine_quiet(machine))
 		return;
-	void (*quiet)(struct vm *vm) = machine->quiet;
+	void (*quiet)(struct vm * vm) = machine->quiet;
 	machine->quiet = NULL;
 	if (machine->leaving)
 		free_machine(machine); /* dev is gone now */

@@ -16,12 +16,12 @@
 #include <stdint.h>
 
 /* Device types, virtio 1.2 section 5. */
-#define VIRTIO_NET 1u
-#define VIRTIO_BLK 2u
+#define VIRTIO_NET     1u
+#define VIRTIO_BLK     2u
 #define VIRTIO_CONSOLE 3u
-#define VIRTIO_RNG 4u
+#define VIRTIO_RNG     4u
 
-#define VIRTIO_QUEUES 2u       /* the most that a device here has */
+#define VIRTIO_QUEUES     2u   /* the most that a device here has */
 #define VIRTIO_QUEUE_SIZE 256u /* entries; drivers may ask for fewer */
 
 /* One queue. in_flight has a bit for each head that was taken from the
@@ -55,8 +55,8 @@ struct virtio_console_state {
 };
 
 struct virtio_state {
-	uint32_t type; /* VIRTIO_*, 0: no device */
-	uint32_t slot; /* PCI device number */
+	uint32_t type;       /* VIRTIO_*, 0: no device */
+	uint32_t slot;       /* PCI device number */
 	uint64_t offered;    /* feature bits */
 	uint64_t negotiated; /* what the driver has written */
 	uint32_t offered_select, negotiated_select;
@@ -81,15 +81,13 @@ struct vm_config;
  * Makes the devices that config asks for, in PCI slots from 1 on. 0, or -1
  * with the reason in err (then nothing remains attached).
  */
-int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err,
-		      size_t errlen);
+int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen);
 
 /*
  * The same for a guest whose state region outlived an earlier dom0: adopts
  * the devices as they are, starts requests that were in flight again.
  */
-int virtio_resume(struct vm *vm, const struct vm_config *config, char *err,
-		  size_t errlen);
+int virtio_resume(struct vm *vm, const struct vm_config *config, char *err, size_t errlen);
 
 /*
  * The machine is reset: devices go to their initial state. A disk may still
@@ -116,10 +114,8 @@ struct virtio_net_stats {
 	uint64_t rx_frames, rx_bytes, rx_dropped;
 	uint64_t tx_frames, tx_bytes, tx_dropped;
 };
-bool virtio_blk_stats(const struct vm *vm, unsigned disk,
-		      struct virtio_blk_stats *stats);
-bool virtio_net_stats(const struct vm *vm, unsigned nic,
-		      struct virtio_net_stats *stats);
+bool virtio_blk_stats(const struct vm *vm, unsigned disk, struct virtio_blk_stats *stats);
+bool virtio_net_stats(const struct vm *vm, unsigned nic, struct virtio_net_stats *stats);
 
 /* The cable of a guest's NIC. */
 bool virtio_net_link(struct vm *vm, unsigned nic, bool up);

@@ -12,6 +12,9 @@
 
 static unsigned passed_checks, failed_checks;
 
+/* TF, DF, NT, AC: what would trouble the code that goes on. */
+#define FLAGS_OF_GARBAGE 0x44500ull
+
 volatile uint64_t fault_error;
 
 /* faults.S: where to go on after an exception (0: nowhere), and its vector. */
@@ -84,6 +87,7 @@ static bool hook(struct exception *e)
 	fault_vector = (int64_t)e->vector;
 	fault_error = e->error;
 	e->rip = fault_resume;
+	e->rflags &= ~FLAGS_OF_GARBAGE;
 	fault_resume = 0;
 	return true;
 }

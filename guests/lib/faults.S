@@ -118,9 +118,10 @@ try_call:
 	movq %rsp, saved_stack
 	attempt
 	call *%rdi
-9:	movq $0, fault_resume
-	movq saved_stack, %rsp
-	cld
+9:	movq saved_stack, %rsp
+	pushq $2 /* flags: all clear, interrupts off, no single steps */
+	popfq
+	movq $0, fault_resume
 	popq %r15
 	popq %r14
 	popq %r13

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wild accesses to model-specific registers: what is not there raises #GP, and
+ * nothing that a guest writes reaches the machine below it.
+ */
+#include <stdio.h>
+
+#include "guests/lib/check.h"
+#include "guests/lib/cpu.h"
+#include "guests/lib/guest.h"
+
+#define MSR_EFER 0xc0000080u
+#define EFER_SVME 0x1000u
+#define MSR_LSTAR 0xc0000082u
+#define MSR_FS_BASE 0xc0000100u
+#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define MSR_PAT 0x277u
+#define MSR_VM_CR 0xc0010114u
+#define MSR_VM_HSAVE_PA 0xc0010117u
+#define MSR_FEATURE_CONTROL 0x3au
+#define NON_CANONICAL 0x8000000000000000ull
+#define RANDOM_TRIES 20000
+
+static const struct {
+	uint32_t from, to;
+} ranges[] = {
+	{ 0, 0x1000 },
+	{ 0x40000000, 0x40000200 },
+	{ 0x4b564d00, 0x4b564d10 },
+	{ 0xc0000080, 0xc0000200 },
+	{ 0xc0010000, 0xc0010300 },
+	{ 0xc0011000, 0xc0011040 },
+	{ 0xfffffff0, 0xffffffff },
+};
+
+/* Writing anything to these is the guest's own affair: it would lose its
+ * paging, its time or its life. */
+static bool own_affair(uint32_t msr)
+{
+	return msr == MSR_EFER || msr == 0x1b || msr == 0x10 || msr == 0x3b ||
+	       msr == 0x6e0 || (msr >= 0x800 && msr < 0x900) ||
+	       (msr >= 0x4b564d00 && msr < 0x4b564d10) ||
+	       (msr >= 0x200 && msr < 0x300) || (msr >> 8) == 0xc00000 + 1 ||
+	       (msr >= 0xc0000080 && msr < 0xc0000085) ||
+	       (msr >= 0x174 && msr <= 0x176) || (msr >> 16 == 0x4000);
+}
+
+static unsigned readable, refused, wrong;
+
+static void note(int fault)
+{
+	if (fault == NO_FAULT)
+		readable++;
+	else if (fault == VECTOR_GP && fault_error == 0)
+		refused++;
+	else
+		wrong++;
+}
+
+static void report(const char *name)
+{
+	printf("%s: %u done, %u refused\n", name, readable, refused);
+	check(!wrong, name, "%u faults other than #GP(0)", wrong);
+	readable = refused = wrong = 0;
+}
+
+static void read_ranges(void)
+{
+	uint64_t value;
+
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (uint32_t msr = ranges[i].from; msr < ranges[i].to; msr++)
+			note(try_rdmsr(msr, &value));
+	report("reads of ranges");
+}
+
+static void write_ranges(uint64_t *seed)
+{
+	for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		for (uint32_t msr = ranges[i].from; msr < ranges[i].to; msr++)
+			if (!own_affair(msr))
+				note(try_wrmsr(msr, random_next(seed)));
+	report("writes of ranges");
+}
+
+static void wild(uint64_t *seed)
+{
+	uint64_t value;
+
+	for (unsigned i = 0; i < RANDOM_TRIES; i++) {
+		uint32_t msr = (uint32_t)random_next(seed);
+
+		if (own_affair(msr))
+			continue;
+		note(i & 1 ? try_rdmsr(msr, &value)
+			   : try_wrmsr(msr, random_next(seed)));
+	}
+	check(refused > RANDOM_TRIES * 9 / 10, "unknown MSRs do not exist",
+	      "%u of %u refused", refused, RANDOM_TRIES);
+	report("wild accesses");
+}
+
+static void expect_gp(const char *name, uint32_t msr, uint64_t value)
+{
+	int fault = try_wrmsr(msr, value);
+
+	check(fault == VECTOR_GP, name, "vector %d", fault);
+}
+
+static void keeps(const char *name, uint32_t msr, uint64_t value)
+{
+	uint64_t old = 0, now = 0;
+	int fault = try_rdmsr(msr, &old);
+
+	if (fault == NO_FAULT)
+		fault = try_wrmsr(msr, value);
+	if (fault == NO_FAULT)
+		fault = try_rdmsr(msr, &now);
+	check(fault == NO_FAULT && now == value, name, "vector %d, %#llx", fault,
+	      (unsigned long long)now);
+	try_wrmsr(msr, old);
+}
+
+int main(void)
+{
+	uint64_t seed = option("seed", 1), efer = 0, value = 0;
+
+	faults_init();
+	read_ranges();
+	write_ranges(&seed);
+	wild(&seed);
+
+	try_rdmsr(MSR_EFER, &efer);
+	expect_gp("EFER.SVME", MSR_EFER, efer | EFER_SVME);
+	expect_gp("EFER with reserved bits", MSR_EFER, efer | 1ull << 40);
+	expect_gp("EFER.LME off in long mode", MSR_EFER, efer & ~0x100ull);
+	expect_gp("LSTAR not canonical", MSR_LSTAR, NON_CANONICAL);
+	expect_gp("PAT with a reserved type", MSR_PAT, 0x0202020202020202ull);
+	check(try_rdmsr(MSR_VM_HSAVE_PA, &value) == VECTOR_GP || !value,
+	      "VM_HSAVE_PA is not the host's", "%#llx",
+	      (unsigned long long)value);
+	expect_gp("VM_HSAVE_PA", MSR_VM_HSAVE_PA, 0x1000);
+	keeps("LSTAR", MSR_LSTAR, 0xffffffff81000000ull);
+	keeps("KERNEL_GS_BASE", MSR_KERNEL_GS_BASE, 0xffff888000000000ull);
+	keeps("FS_BASE", MSR_FS_BASE, 0x123456789000ull);
+	keeps("PAT", MSR_PAT, 0x0007040600070406ull);
+	check_end();
+	guest_poweroff();
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/vlapic.h"
 
+#include <stddef.h>
+
 #include "arch/msr.h"
 
 /* Registers by offset / 16, which is also the x2APIC MSR - 0x800 (SDM tables 11-1, 11-6). */
@@ -24,7 +26,7 @@ enum {
 	REG_INITIAL_COUNT = 0x38,
 	REG_CURRENT_COUNT = 0x39,
 	REG_DIVIDE = 0x3e,
-	REG_SELF_IPI = 0x3f,
+	REG_SELF_IPI = 0x3f
 };
 
 #define VERSION (0x14u | (VLAPIC_LVTS - 1) << 16)
@@ -46,13 +48,30 @@ enum {
 
 #define PERIOD_MIN_NS 20000u /* so that a guest cannot drown in its own timer */
 
-static const uint32_t lvt_valid[VLAPIC_LVTS] = {
-	[VLAPIC_LVT_TIMER] = 0x700ff | LVT_READ_ONLY,
-	[VLAPIC_LVT_THERMAL] = 0x107ff | LVT_READ_ONLY,
-	[VLAPIC_LVT_PERF] = 0x107ff | LVT_READ_ONLY,
-	[VLAPIC_LVT_LINT0] = 0x1a7ff | LVT_READ_ONLY,
-	[VLAPIC_LVT_LINT1] = 0x1a7ff | LVT_READ_ONLY,
-	[VLAPIC_LVT_ERROR] = 0x100ff | LVT_READ_ONLY,
+/* Where a register is in struct vlapic (0: it is not simply read), and which bits of it may be
+ * set; in x2APIC mode others fault. */
+#define AT(member) offsetof(struct vlapic, member)
+static const struct {
+	uint32_t at, valid;
+} registers[0x40] = {
+	[REG_ID] = {AT(id), 0},
+	[REG_VERSION] = {AT(version), 0},
+	[REG_TPR] = {AT(tpr), 0xff},
+	[REG_PPR] = {AT(ppr), 0},
+	[REG_LDR] = {AT(ldr), 0},
+	[REG_SVR] = {AT(svr), SVR_VALID},
+	[REG_ISR... REG_ISR + 7] = {AT(isr.word), 0},
+	[REG_TMR... REG_TMR + 7] = {AT(tmr), 0},
+	[REG_IRR... REG_IRR + 7] = {AT(irr.word), 0},
+	[REG_ESR] = {AT(esr), 0},
+	[REG_LVT + VLAPIC_LVT_TIMER] = {AT(lvt[VLAPIC_LVT_TIMER]), 0x700ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_THERMAL] = {AT(lvt[VLAPIC_LVT_THERMAL]), 0x107ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_PERF] = {AT(lvt[VLAPIC_LVT_PERF]), 0x107ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_LINT0] = {AT(lvt[VLAPIC_LVT_LINT0]), 0x1a7ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_LINT1] = {AT(lvt[VLAPIC_LVT_LINT1]), 0x1a7ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_ERROR] = {AT(lvt[VLAPIC_LVT_ERROR]), 0x100ff | LVT_READ_ONLY},
+	[REG_INITIAL_COUNT] = {AT(timer_count), UINT32_MAX},
+	[REG_DIVIDE] = {AT(timer_divide), 0xb},
 };
 
 static bool is_x2apic(const struct vlapic *v)
@@ -283,7 +302,7 @@ static int write_lvt(struct vlapic *v, unsigned i, uint32_t value)
 {
 	uint32_t old = v->lvt[i];
 
-	value &= lvt_valid[i] & ~LVT_READ_ONLY;
+	value &= registers[REG_LVT + i].valid & ~LVT_READ_ONLY;
 	if (!(v->svr & SVR_ENABLE))
 		value |= LVT_MASKED;
 	v->lvt[i] = value;
@@ -310,7 +329,7 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 
 	switch (reg) {
 	case REG_TPR:
-		v->tpr = (uint8_t)value;
+		v->tpr = value & 0xff;
 		vlapic_update(v);
 		return 0;
 	case REG_EOI:
@@ -337,76 +356,24 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 	}
 }
 
-static uint32_t bitmap_register(const uint64_t *word, unsigned i)
-{
-	return (uint32_t)(word[i / 2] >> i % 2 * 32);
-}
-
 /* What both modes have in common; false: there is no such register to read. */
 static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, uint32_t *value)
 {
-	switch (reg) {
-	case REG_VERSION:
-		*value = VERSION;
-		return true;
-	case REG_TPR:
-		*value = v->tpr;
-		return true;
-	case REG_PPR:
-		*value = v->ppr;
-		return true;
-	case REG_LDR:
-		*value = v->ldr;
-		return true;
-	case REG_SVR:
-		*value = v->svr;
-		return true;
-	case REG_ISR ... REG_ISR + 7:
-		*value = bitmap_register(v->isr.word, reg - REG_ISR);
-		return true;
-	case REG_TMR ... REG_TMR + 7:
-		*value = bitmap_register(v->tmr, reg - REG_TMR);
-		return true;
-	case REG_IRR ... REG_IRR + 7:
-		*value = bitmap_register(v->irr.word, reg - REG_IRR);
-		return true;
-	case REG_ESR:
-		*value = v->esr;
-		return true;
-	case REG_LVT ... REG_LVT + VLAPIC_LVTS - 1:
-		*value = v->lvt[reg - REG_LVT];
-		return true;
-	case REG_INITIAL_COUNT:
-		*value = v->timer_count;
-		return true;
-	case REG_CURRENT_COUNT:
+	uint32_t at;
+
+	if (reg >= sizeof(registers) / sizeof(*registers))
+		return false;
+	if (reg == REG_CURRENT_COUNT) {
 		*value = current_count(v, now);
 		return true;
-	case REG_DIVIDE:
-		*value = v->timer_divide;
-		return true;
-	default:
+	}
+	at = registers[reg].at;
+	if (!at)
 		return false;
-	}
-}
-
-/* Bits that may be set in a write of an x2APIC register; others give #GP. */
-static uint32_t x2apic_valid(unsigned reg)
-{
-	switch (reg) {
-	case REG_TPR:
-		return 0xff;
-	case REG_SVR:
-		return SVR_VALID;
-	case REG_LVT ... REG_LVT + VLAPIC_LVTS - 1:
-		return lvt_valid[reg - REG_LVT];
-	case REG_INITIAL_COUNT:
-		return UINT32_MAX;
-	case REG_DIVIDE:
-		return 0xb;
-	default:
-		return 0;
-	}
+	if (reg >= REG_ISR && reg < REG_IRR + 8)
+		at += reg % 8 * 4;
+	__builtin_memcpy(value, (const char *)v + at, sizeof(*value));
+	return true;
 }
 
 static void enter_x2apic(struct vlapic *v)
@@ -459,7 +426,7 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 			vlapic_accept(v, (uint8_t)value, false);
 		return 0;
 	}
-	if (value & ~(uint64_t)x2apic_valid(reg))
+	if (reg > REG_SELF_IPI || value & ~(uint64_t)registers[reg].valid)
 		return -1;
 	return write_register(v, reg, (uint32_t)value, now, effect);
 }
@@ -485,9 +452,7 @@ int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint6
 		*value = v->icr;
 		return 0;
 	}
-	if (reg == REG_ID)
-		low = v->id;
-	else if (!read_register(v, reg, now, &low))
+	if (!read_register(v, reg, now, &low))
 		return -1;
 	*value = low;
 	return 0;
@@ -621,6 +586,7 @@ void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsi
 {
 	*v = (struct vlapic){
 		.id = id,
+		.version = VERSION,
 		.apic_base = 0xfee00000u | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.base_reserved = ~((1ull << phys_bits) - 1) | 0x2ff,
 		.ticks_per_count = (tsc_khz << 32) / (VLAPIC_TIMER_HZ / 1000),

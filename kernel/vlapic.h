@@ -24,7 +24,7 @@ enum vlapic_mode {
 	VLAPIC_NMI = 4,
 	VLAPIC_INIT = 5,
 	VLAPIC_STARTUP = 6,
-	VLAPIC_EXTINT = 7,
+	VLAPIC_EXTINT = 7
 };
 
 /* Destination shorthands of the ICR. */
@@ -32,7 +32,7 @@ enum vlapic_shorthand {
 	VLAPIC_DEST = 0,
 	VLAPIC_SELF = 1,
 	VLAPIC_ALL_AND_SELF = 2,
-	VLAPIC_ALL_BUT_SELF = 3,
+	VLAPIC_ALL_BUT_SELF = 3
 };
 
 /* An interrupt message: from the ICR or from an MSI. */
@@ -65,13 +65,13 @@ struct vlapic {
 	int32_t pending;
 	/* A vector is held back by the TPR alone: look when CR8 is lowered. */
 	bool tpr_blocks;
-	uint8_t tpr, ppr;
+	uint32_t tpr, ppr;
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
 	struct vlapic_bits irr, isr;
 	uint64_t tmr[4];
 	uint64_t apic_base; /* the MSR */
 	uint64_t icr;
-	uint32_t id;
+	uint32_t id, version;
 	uint32_t ldr, dfr, svr;
 	uint32_t esr, esr_next; /* as read, and what the next write shows */
 	uint32_t lvt[VLAPIC_LVTS];
@@ -152,7 +152,7 @@ static inline unsigned vlapic_cr8(const struct vlapic *v)
 static inline void vlapic_set_cr8(struct vlapic *v, unsigned cr8)
 {
 	if (v->tpr >> 4 != (cr8 & 15)) {
-		v->tpr = (uint8_t)((cr8 & 15) << 4);
+		v->tpr = (cr8 & 15) << 4;
 		vlapic_update(v);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef GUESTS_LIB_GUEST_H
 #define GUESTS_LIB_GUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,10 @@
  * to the second. Set before main() from the memory map; dom0 chooses itself. */
 void heap_set(uintptr_t start, uintptr_t end);
 size_t heap_used(void);
+
+/* dom0: called before and after a line goes to the log and the console, for
+ * the shell, whose own line is on the console. */
+extern void (*guest_around_log)(bool before);
 
 /* The end of the image in memory. */
 extern char guest_image[], guest_data[], guest_end[];

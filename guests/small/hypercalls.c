@@ -47,12 +47,13 @@ static void check_unknown(void)
 	      (long long)status);
 }
 
-/* Every call but `version` and `wait`, with every small handle. */
+/* Every call but `version`, with every small handle. `wait` is for domains
+ * with an event page. */
 static void check_no_handles(void)
 {
 	unsigned succeeded = 0;
 
-	for (uint64_t call = SAMPO_CALL_log; call < SAMPO_CALL_COUNT; call++)
+	for (uint64_t call = SAMPO_CALL_wait; call < SAMPO_CALL_COUNT; call++)
 		for (uint64_t handle = 0; handle < 256; handle++)
 			succeeded += sampo_call(call, handle, 0, 0x1000, 8, 0,
 						NULL) >= 0;
@@ -67,7 +68,7 @@ static void wild(uint64_t *seed)
 		uint64_t call = random_next(seed) % (SAMPO_CALL_COUNT + 4);
 		int64_t status;
 
-		if (call == SAMPO_CALL_version || call == SAMPO_CALL_wait)
+		if (call == SAMPO_CALL_version)
 			continue;
 		status = sampo_call(call, argument(seed), argument(seed),
 				    argument(seed), argument(seed),

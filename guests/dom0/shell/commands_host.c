@@ -92,18 +92,21 @@ static uint64_t log_position;
 
 static bool dmesg_step(bool cancel)
 {
-	static char text[1024];
+	static struct {
+		uint64_t next;
+		char text[1024];
+	} piece;
 	uint64_t n;
 
 	if (cancel)
 		return false;
-	if (term_room() < sizeof(text))
+	if (term_room() < sizeof(piece.text))
 		return true;
-	n = sampo_log_read(boot->machine, text, sizeof(text), log_position);
+	n = sampo_log_read(boot->machine, &piece, sizeof(piece), log_position);
 	if (!n)
 		return false;
-	term_write(text, n);
-	log_position += n;
+	term_write(piece.text, n);
+	log_position = piece.next;
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm.h"
+#include "guests/lib/guest.h"
 
 #define CTRL_C 3
 
@@ -23,16 +24,17 @@ const struct shell_group shell_groups[] = {
 
 static struct edit edit;
 static bool started;
-static bool hidden; /* the line is off the screen, see shell_hide */
+static bool running; /* a verb */
+static bool hidden;  /* the line is off the screen, see around_log */
 
 static struct timer job_timer;
 static bool (*job_step)(bool cancel);
 static uint64_t job_interval;
 
-/* The line editor has the terminal: no guest's console, no job. */
+/* The line editor has the terminal: no guest's console, no verb, no job. */
 static bool editing(void)
 {
-	return started && !console_attached() && !job_step;
+	return started && !console_attached() && !running && !job_step;
 }
 
 void shell_error(const char *format, ...)
@@ -109,7 +111,9 @@ static void run_line(void)
 		shell_error("unknown command: '%s'", word[0]);
 		return;
 	}
+	running = true;
 	command->run(count, word);
+	running = false;
 }
 
 static void prompt(void)
@@ -227,22 +231,18 @@ static void out(void *context, const char *text, size_t bytes)
 	term_write(text, bytes);
 }
 
-void shell_hide(void)
+/* Before a line of dom0's log comes to the console, and after it. */
+static void around_log(bool before)
 {
-	if (!editing() || hidden)
-		return;
-	edit_hide(&edit);
-	hidden = true;
-	term_flush();
-}
-
-void shell_show(void)
-{
-	if (!hidden)
-		return;
-	hidden = false;
-	if (editing())
+	if (before) {
+		hidden = editing();
+		if (hidden)
+			edit_hide(&edit);
+		term_flush();
+	} else if (hidden) {
+		hidden = false;
 		edit_redraw(&edit);
+	}
 }
 
 /* A guest that ends takes the operator's connection to it along. */
@@ -258,6 +258,7 @@ void shell_start(void)
 	edit_init(&edit, "sampo# ", out, candidate, NULL);
 	term_start(input);
 	started = true;
+	guest_around_log = around_log;
 	term_printf("\nType 'help' for the commands.\n\n");
 	prompt();
 }

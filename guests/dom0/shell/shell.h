@@ -10,14 +10,6 @@
 /* Takes the console over and shows the prompt. */
 void shell_start(void);
 
-/*
- * Around text that comes to the console from elsewhere (the log): takes the
- * line that is being typed off the screen and draws it again. Either may be
- * called at any time after shell_start.
- */
-void shell_hide(void);
-void shell_show(void);
-
 /* A guest that ends takes the connection to its console along. */
 void shell_console_ended(const char *name);
 

@@ -108,10 +108,13 @@ static bool is_destination(const struct vcpu *vcpu, const struct vcpu *from,
 
 void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *m)
 {
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++) {
+	for (unsigned i = 0, left = domain->vcpus; left && i < DOMAIN_VCPUS; i++) {
 		struct vcpu *vcpu = domain->vcpu[i];
 
-		if (!vcpu || !is_destination(vcpu, from, m))
+		if (!vcpu)
+			continue;
+		left--;
+		if (!is_destination(vcpu, from, m))
 			continue;
 		send_to(vcpu, m);
 		if (m->mode == VLAPIC_LOWEST)

@@ -43,6 +43,7 @@
 #define CPUID_TSC_DEADLINE (1u << 24)
 
 #define MEASURE_NS 2000000u
+#define SAMPLES    5u
 
 static bool x2apic, deadline_mode;
 static volatile uint8_t *page;
@@ -72,21 +73,38 @@ static void switch_on(void)
 		cpu_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
 }
 
+/* The timer and the TSC at one moment: of some readings the one that took least. */
+static uint64_t sample_timer(uint32_t *count)
+{
+	uint64_t best = UINT64_MAX, at = 0;
+
+	for (unsigned i = 0; i < SAMPLES; i++) {
+		uint64_t before = cpu_rdtsc();
+		uint32_t value = read(REG_CURRENT_COUNT);
+		uint64_t took = cpu_rdtsc() - before;
+
+		if (took < best) {
+			best = took;
+			at = before + took / 2;
+			*count = value;
+		}
+	}
+	return at;
+}
+
 static void measure_timer(void)
 {
-	uint64_t start, ticks;
-	uint32_t count;
+	uint32_t from = 0, to = 0;
+	uint64_t start, end;
 
 	write(REG_LVT_TIMER, LVT_MASKED);
 	write(REG_DIVIDE, DIVIDE_BY_1);
 	write(REG_INITIAL_COUNT, UINT32_MAX);
-	start = cpu_rdtsc();
-	count = read(REG_CURRENT_COUNT);
+	start = sample_timer(&from);
 	tsc_delay_ns(MEASURE_NS);
-	count -= read(REG_CURRENT_COUNT);
-	ticks = cpu_rdtsc() - start;
+	end = sample_timer(&to);
 	write(REG_INITIAL_COUNT, 0);
-	counts_per_tick = ((uint64_t)count << 32) / ticks;
+	counts_per_tick = ((uint64_t)(from - to) << 32) / (end - start);
 }
 
 bool apic_setup(void)

@@ -26,9 +26,10 @@
 #define PCI_CAP_MSI  0x05u
 #define PCI_CAP_MSIX 0x11u
 
-#define PCI_CLASS_MEMORY 0x05u
-#define PCI_CLASS_BRIDGE 0x06u
-#define PCI_CLASS_SYSTEM 0x08u
+#define PCI_CLASS_DISPLAY 0x03u
+#define PCI_CLASS_MEMORY  0x05u
+#define PCI_CLASS_BRIDGE  0x06u
+#define PCI_CLASS_SYSTEM  0x08u
 
 /* Maps the ECAM of segment 0, if the firmware tells of one. */
 void pci_setup(void);

@@ -26,7 +26,9 @@ static bool found(const struct pci_function *f)
 	d->pci = *f;
 	d->pm_cap = (uint8_t)pci_find_capability(i->bdf, PCI_CAP_PM);
 	device_count++;
-	pci_command(f, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_OFF);
+	/* A display may need to master the bus to go on showing our messages. */
+	pci_command(f, i->class_code >> 16 == PCI_CLASS_DISPLAY ? 0 : PCI_COMMAND_MASTER,
+		    PCI_COMMAND_INTX_OFF);
 	if (f->msi_cap)
 		pci_msi_off(f);
 	if (f->msix_cap)

@@ -10,6 +10,7 @@
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/hypercall.h"
+#include "kernel/loop.h"
 #include "kernel/policy.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
@@ -43,7 +44,7 @@ static int64_t machine_info(struct call *call)
 		.tsc_khz = tsc_khz,
 		.ram_bytes = frame_stats.total_bytes,
 		.free_bytes = frame_stats.free_bytes,
-		.kernel_bytes = frame_stats.kernel_bytes,
+		.kernel_bytes = kernel_bytes_used(),
 		.wall_ns = wall_ns,
 		.wall_tsc = wall_tsc,
 		.cpus = 1,

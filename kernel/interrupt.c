@@ -29,14 +29,10 @@ void interrupt_handle(unsigned vector)
 	apic_eoi();
 }
 
-void interrupt_arm_timer(struct cpu *cpu)
+void interrupt_program_timer(struct cpu *cpu)
 {
 	uint64_t next = timer_next(&cpu->timers);
 
-	/* A timer that was cancelled leaves the hardware armed: it fires for
-	 * nothing, which is cheaper than programming it twice. */
-	if (next >= cpu->timers.armed)
-		return;
 	apic_timer_set(next);
 	cpu->timers.armed = next;
 }

@@ -3,13 +3,20 @@
 #ifndef KERNEL_INTERRUPT_H
 #define KERNEL_INTERRUPT_H
 
-struct cpu;
+#include "kernel/percpu.h"
 
 /* From the interrupt window: a vector from 32 on. */
 void interrupt_handle(unsigned vector);
 
-/* Program the hardware timer if something is due before it fires. */
-void interrupt_arm_timer(struct cpu *cpu);
+/* Program the hardware timer if something is due before it fires. A timer
+ * that was cancelled leaves it armed: it fires for nothing, which is cheaper
+ * than programming it twice. */
+void interrupt_program_timer(struct cpu *cpu);
+static inline void interrupt_arm_timer(struct cpu *cpu)
+{
+	if (timer_next(&cpu->timers) < cpu->timers.armed)
+		interrupt_program_timer(cpu);
+}
 
 /* Fire the timers that are due. */
 void interrupt_run_timers(struct cpu *cpu);

@@ -20,6 +20,9 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now);
 /* A vCPU that has no monitor cannot go on: its domain ends, with a dump. */
 void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);
 
+/* main.c: the image and what it has allocated. */
+uint64_t kernel_bytes_used(void);
+
 /* exit.c: act upon an exit. */
 void exit_handle(struct vcpu *vcpu, struct hv_exit *exit);
 

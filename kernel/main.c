@@ -98,6 +98,7 @@ static void cpu_setup(struct cpu *cpu)
 {
 	uint64_t now = cpu_rdtsc();
 
+	apic_enable(VECTOR_TIMER, VECTOR_ERROR, VECTOR_SPURIOUS);
 	cpu->apic_id = apic_id();
 	cpu->timers.armed = TIMER_NEVER;
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
@@ -108,6 +109,12 @@ static void cpu_setup(struct cpu *cpu)
 	loop_init(cpu);
 	fpu_init();
 	hv->cpu_init(cpu);
+}
+
+uint64_t kernel_bytes_used(void)
+{
+	return frame_stats.kernel_bytes - frame_stats.kernel_free_bytes +
+	       (uint64_t)(image_end - image_start);
 }
 
 static void wall_init(void)
@@ -137,7 +144,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	device_setup();
 	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB, %u PCI devices\n",
 		  hv->name, tsc_khz, frame_stats.total_bytes >> 20,
-		  (frame_stats.kernel_bytes + (uint64_t)(image_end - image_start)) >> 10,
+		  kernel_bytes_used() >> 10,
 		  device_count);
 	log_print("kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
 	dom0_start(&boot);

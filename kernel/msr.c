@@ -35,21 +35,34 @@ static bool is_lapic(uint32_t msr)
 	       msr == MSR_APIC_BASE;
 }
 
+static enum msr_result read_stored(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *mtrr = mtrr_slot(vcpu, msr);
+
+	if (mtrr)
+		*value = *mtrr;
+	else if (!pvclock_read(vcpu, msr, value))
+		return MSR_MONITOR;
+	return MSR_DONE;
+}
+
+static enum msr_result write_stored(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	uint64_t *mtrr = mtrr_slot(vcpu, msr);
+
+	if (mtrr)
+		*mtrr = value;
+	else if (!pvclock_write(vcpu, msr, value))
+		return MSR_MONITOR;
+	return MSR_DONE;
+}
+
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	const uint64_t *mtrr;
-
 	if (is_lapic(msr))
 		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
 			       ? MSR_FAULT
 			       : MSR_DONE;
-	if (pvclock_read(vcpu, msr, value))
-		return MSR_DONE;
-	mtrr = mtrr_slot(vcpu, msr);
-	if (mtrr) {
-		*value = *mtrr;
-		return MSR_DONE;
-	}
 	switch (msr) {
 	case MSR_TSC:
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
@@ -76,7 +89,7 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = 0;
 		return MSR_DONE;
 	default:
-		return MSR_MONITOR;
+		return read_stored(vcpu, msr, value);
 	}
 }
 
@@ -109,17 +122,8 @@ static void write_tsc(struct vcpu *vcpu, uint64_t value)
 
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	uint64_t *mtrr;
-
 	if (is_lapic(msr))
 		return write_lapic(vcpu, msr, value);
-	if (pvclock_write(vcpu, msr, value))
-		return MSR_DONE;
-	mtrr = mtrr_slot(vcpu, msr);
-	if (mtrr) {
-		*mtrr = value;
-		return MSR_DONE;
-	}
 	switch (msr) {
 	case MSR_TSC:
 		write_tsc(vcpu, value);
@@ -143,6 +147,6 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_DEBUGCTL:
 		return MSR_DONE;
 	default:
-		return MSR_MONITOR;
+		return write_stored(vcpu, msr, value);
 	}
 }

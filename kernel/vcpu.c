@@ -112,6 +112,8 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	if (event)
 		object_get(&event->object);
 	vcpu->state = VCPU_MONITOR;
+	for (unsigned i = 0; i < 16; i++)
+		vcpu->exit->gpr[i] = vcpu->gpr[i];
 	vcpu_fill_system(vcpu);
 	vcpu->exit->rip = hv->rip(vcpu);
 	vcpu->exit->rflags = hv->rflags(vcpu);
@@ -128,6 +130,7 @@ void vcpu_free(struct vcpu *vcpu)
 
 	if (domain->vcpu[vcpu->id] == vcpu) {
 		vcpu_kill(vcpu);
+		sched_remove(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc());
 		domain->vcpu[vcpu->id] = NULL;
 		domain->vcpus--;
 		domain->cpu_tsc += vcpu->entity.ran;

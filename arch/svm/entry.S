@@ -50,11 +50,8 @@ svm_enter:
 	movq %r13, GPR_R13(%rax)
 	movq %r14, GPR_R14(%rax)
 	movq %r15, GPR_R15(%rax)
-	/* Nothing of the guest's in registers that C might speculate with. */
-	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %esi, %esi
-	xorl %edi, %edi
+	/* Nothing of the guest's in registers that C might speculate with; the
+	 * others are written below or by the very next instructions. */
 	xorl %r8d, %r8d
 	xorl %r9d, %r9d
 	xorl %r10d, %r10d

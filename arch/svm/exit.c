@@ -8,10 +8,7 @@
 
 /* Exit codes that are not in the table below: APM 2 appendix C. */
 #define VMEXIT_EXCEPTION 0x40u
-#define VMEXIT_EXCEPTION_LAST 0x5fu
 #define VMEXIT_IRET 0x74u
-#define VMEXIT_IOIO 0x7bu
-#define VMEXIT_MSR 0x7cu
 #define VMEXIT_NPF 0x400u
 #define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
 
@@ -26,35 +23,37 @@
  */
 static const struct {
 	uint8_t kind, length;
+	bool more; /* see decode_more */
 } exits[0xa6] = {
 	[0 ... 0xa5] = {EXIT_UNKNOWN, 0},
-	[0x18] = {EXIT_CR, 0}, /* write of CR8 */
+	[0x40 ... 0x5f] = {EXIT_EXCEPTION, 0, true},
+	[0x18] = {EXIT_CR, 0, true}, /* write of CR8 */
 	[0x60] = {EXIT_INTERRUPT, 0},
 	[0x61] = {EXIT_NMI, 0},
 	[0x64] = {EXIT_WINDOW, 0},
-	[0x6f] = {EXIT_FORBIDDEN, 13}, /* RDPMC: #GP */
+	[0x6f] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC: #GP */
 	[0x72] = {EXIT_CPUID, 2},
-	[0x74] = {EXIT_WINDOW, 0}, /* IRET: see svm_nmi_window */
+	[0x74] = {EXIT_WINDOW, 0, true}, /* IRET: see svm_nmi_window */
 	[0x76] = {EXIT_CACHE, 2}, /* INVD */
 	[0x77] = {EXIT_PAUSE, 2},
 	[0x78] = {EXIT_HLT, 1},
-	[0x7a] = {EXIT_FORBIDDEN, 6}, /* INVLPGA */
-	[0x7b] = {EXIT_IO, 0},
-	[0x7c] = {EXIT_RDMSR, 2},
+	[0x7a] = {EXIT_FORBIDDEN, 6, true}, /* INVLPGA */
+	[0x7b] = {EXIT_IO, 0, true},
+	[0x7c] = {EXIT_RDMSR, 2, true},
 	[0x7f] = {EXIT_SHUTDOWN, 0},
-	[0x80] = {EXIT_FORBIDDEN, 6}, /* VMRUN */
+	[0x80] = {EXIT_FORBIDDEN, 6, true}, /* VMRUN */
 	[0x81] = {EXIT_HYPERCALL, 3},
-	[0x82] = {EXIT_FORBIDDEN, 6}, /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
-	[0x83] = {EXIT_FORBIDDEN, 6},
-	[0x84] = {EXIT_FORBIDDEN, 6},
-	[0x85] = {EXIT_FORBIDDEN, 6},
-	[0x86] = {EXIT_FORBIDDEN, 6},
+	[0x82] = {EXIT_FORBIDDEN, 6, true}, /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
+	[0x83] = {EXIT_FORBIDDEN, 6, true},
+	[0x84] = {EXIT_FORBIDDEN, 6, true},
+	[0x85] = {EXIT_FORBIDDEN, 6, true},
+	[0x86] = {EXIT_FORBIDDEN, 6, true},
 	[0x89] = {EXIT_CACHE, 2}, /* WBINVD */
-	[0x8a] = {EXIT_FORBIDDEN, 6}, /* MONITOR, MWAIT */
-	[0x8b] = {EXIT_FORBIDDEN, 6},
-	[0x8c] = {EXIT_FORBIDDEN, 6},
+	[0x8a] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR, MWAIT */
+	[0x8b] = {EXIT_FORBIDDEN, 6, true},
+	[0x8c] = {EXIT_FORBIDDEN, 6, true},
 	[0x8d] = {EXIT_XSETBV, 3},
-	[0x8e] = {EXIT_FORBIDDEN, 6}, /* RDPRU */
+	[0x8e] = {EXIT_FORBIDDEN, 6, true}, /* RDPRU */
 };
 
 /* A fresh ASID is how a vCPU's translations are flushed (APM 2 15.16.1). */
@@ -104,11 +103,42 @@ static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 {
 	x->vector = (uint8_t)(x->code - VMEXIT_EXCEPTION);
 	x->error = (uint32_t)vcpu->svm.vmcb->exit_info1;
-	x->kind = EXIT_EXCEPTION;
 	if (x->vector == VECTOR_NM)
 		x->kind = EXIT_FPU;
 	else if (x->vector == VECTOR_DB && svm_step_done(vcpu))
 		x->kind = EXIT_WINDOW;
+}
+
+/* What the table alone does not tell. */
+static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
+{
+	const struct vmcb *vmcb = vcpu->svm.vmcb;
+
+	switch (x->kind) {
+	case EXIT_IO:
+		decode_io(vmcb, x);
+		break;
+	case EXIT_RDMSR:
+		if (vmcb->exit_info1)
+			x->kind = EXIT_WRMSR;
+		break;
+	case EXIT_EXCEPTION:
+		decode_exception(vcpu, x);
+		break;
+	case EXIT_WINDOW:
+		if (x->code == VMEXIT_IRET)
+			svm_nmi_window(vcpu);
+		break;
+	case EXIT_FORBIDDEN:
+		x->vector = exits[x->code].length;
+		break;
+	case EXIT_CR: /* write of CR8 */
+		x->vector = 8;
+		x->write = true;
+		break;
+	default:
+		break;
+	}
 }
 
 static void decode(struct vcpu *vcpu, struct hv_exit *x)
@@ -124,21 +154,8 @@ static void decode(struct vcpu *vcpu, struct hv_exit *x)
 		x->kind = exits[code].kind;
 		x->next_rip = svm_features & SVM_HAS_NRIPS ? vmcb->next_rip
 							   : vmcb->rip + exits[code].length;
-		if (code == VMEXIT_IOIO) {
-			decode_io(vmcb, x);
-		} else if (code == VMEXIT_MSR) {
-			x->kind = vmcb->exit_info1 ? EXIT_WRMSR : EXIT_RDMSR;
-		} else if (code >= VMEXIT_EXCEPTION && code <= VMEXIT_EXCEPTION_LAST) {
-			decode_exception(vcpu, x);
-		} else if (code == VMEXIT_IRET) {
-			svm_nmi_window(vcpu);
-		} else if (x->kind == EXIT_FORBIDDEN) {
-			x->vector = exits[code].length;
-		} else if (x->kind == EXIT_CR) {
-			x->vector = 8;
-			x->write = true;
-			x->insn_len = 0;
-		}
+		if (exits[code].more)
+			decode_more(vcpu, x);
 		return;
 	}
 	if (code == VMEXIT_NPF)

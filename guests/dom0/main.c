@@ -3,8 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "drivers/block.h"
+#include "guests/dom0/autostart.h"
+#include "guests/dom0/env.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
+#include "guests/dom0/net.h"
+#include "guests/dom0/net/lwip.h"
+#include "guests/dom0/shell/shell.h"
 #include "guests/lib/sampo.h"
 
 static void start_clock(void)
@@ -30,5 +36,12 @@ int main(void)
 	printf("dom0: %llu MiB, %u modules, %u devices\n",
 	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules,
 	       boot->devices);
+	devices_start();
+	uplink_start();
+	stack_start(boot->cmdline);
+	shell_start();
+	/* Guests may name partitions, which are known only when the disks have
+	 * been read. */
+	blk_when_settled(autostart);
 	loop_run();
 }

@@ -163,6 +163,13 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 	return sampo_call(SAMPO_CALL_vcpu_ctl, vcpu, op, value, 0, 0, NULL);
 }
 
+/* The region of the vCPU's exit page. */
+static inline int64_t sampo_vcpu_page(uint32_t vcpu, uint32_t *region)
+{
+	return sampo_handle_call(SAMPO_CALL_vcpu_ctl, vcpu, SAMPO_VCPU_PAGE, 0,
+				 0, 0, region);
+}
+
 static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset,
 				       bool write, uint32_t value,
 				       uint64_t *read)

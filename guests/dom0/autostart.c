@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guests that come with the boot medium. */
+#include "guests/dom0/autostart.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/config.h"
+#include "guests/dom0/memory.h"
+#include "guests/dom0/vm.h"
+
+static bool is_description(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && !strcmp(name + n - 4, ".xml");
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct module *)a)->name,
+		      ((const struct module *)b)->name);
+}
+
+static void define_and_start(const struct module *module)
+{
+	struct config_error error;
+	struct vm_config *config;
+	struct vm *vm = NULL;
+	const char *wrong;
+
+	config = config_parse(module->name, (const char *)module->data,
+			      module->size, &error);
+	if (!config) {
+		printf("error: %s\n", error.text);
+		return;
+	}
+	wrong = vm_define(config, &vm);
+	if (!wrong)
+		wrong = vm_start(vm);
+	if (!wrong)
+		return;
+	if (vm)
+		printf("error: %s: guest '%s': %s\n", module->name, vm->name,
+		       wrong);
+	else
+		printf("error: %s: %s\n", module->name, wrong);
+}
+
+void autostart(void)
+{
+	static struct module found[SAMPO_BOOT_MODULES];
+	unsigned count = 0;
+	struct module module;
+
+	for (unsigned i = 0; module_get(i, &module); i++)
+		if (is_description(module.name))
+			found[count++] = module;
+	qsort(found, count, sizeof(found[0]), by_name);
+	for (unsigned i = 0; i < count; i++)
+		define_and_start(&found[i]);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a guest. It is made in one go (vm_build.c) and taken apart in
+ * two steps: first its vCPUs are paused and its devices detached, then, when
+ * no disk writes into its memory any more, everything goes back to the kernel.
+ * A reset stops in between: the same objects, power-on state, the kernel file
+ * loaded again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/config.h"
+#include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/platform.h"
+#include "guests/dom0/shell/console.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm_build.h"
+#include "guests/dom0/vm_private.h"
+#include "guests/lib/sampo.h"
+
+/* A guest that ends and starts again faster than that waits for so long. */
+#define AGAIN_NS 1000000000ull
+
+static struct vm *vms[VM_MAX]; /* in the order of definition */
+static unsigned vm_count;
+
+static void act(struct work *work);
+static void again_fire(struct timer *timer);
+
+/* --- Definitions --- */
+
+struct vm *vm_first(void)
+{
+	return vm_count ? vms[0] : NULL;
+}
+
+struct vm *vm_next(const struct vm *vm)
+{
+	for (unsigned i = 0; i + 1 < vm_count; i++)
+		if (vms[i] == vm)
+			return vms[i + 1];
+	return NULL;
+}
+
+struct vm *vm_find(const char *name_or_id)
+{
+	char *end;
+	unsigned long id = strtoul(name_or_id, &end, 10);
+
+	for (unsigned i = 0; i < vm_count; i++)
+		if (!strcmp(vms[i]->name, name_or_id))
+			return vms[i];
+	if (*end || end == name_or_id || !id)
+		return NULL;
+	for (unsigned i = 0; i < vm_count; i++)
+		if (vms[i]->id == id)
+			return vms[i];
+	return NULL;
+}
+
+/* A name, UUID or MAC address that another guest has already. */
+static const char *find_conflict(const struct vm_config *config)
+{
+	static char text[160];
+
+	for (unsigned i = 0; i < vm_count; i++) {
+		const struct vm_config *other = vms[i]->config;
+
+		if (!strcmp(other->name, config->name))
+			snprintf(text, sizeof(text),
+				 "the name '%s' is used already", config->name);
+		else if (!memcmp(other->uuid, config->uuid, 16))
+			snprintf(text, sizeof(text),
+				 "'%s' has the same UUID already", other->name);
+		else
+			continue;
+		return text;
+	}
+	for (unsigned i = 0; i < vm_count; i++)
+		for (uint32_t a = 0; a < vms[i]->config->nics; a++)
+			for (uint32_t b = 0; b < config->nics; b++)
+				if (!memcmp(vms[i]->config->nic[a].mac,
+					    config->nic[b].mac, 6)) {
+					snprintf(text, sizeof(text),
+						 "'%s' has the same MAC address already",
+						 vms[i]->name);
+					return text;
+				}
+	return NULL;
+}
+
+static unsigned free_index(void)
+{
+	for (unsigned index = 0;; index++) {
+		bool used = false;
+
+		for (unsigned i = 0; i < vm_count; i++)
+			used = used || vms[i]->index == index;
+		if (!used)
+			return index;
+	}
+}
+
+const char *vm_define(struct vm_config *config, struct vm **defined)
+{
+	const char *error = find_conflict(config);
+	struct vm *vm = NULL;
+	struct vm_private *own = NULL;
+
+	if (!error && vm_count == VM_MAX)
+		error = "there are too many guests";
+	if (!error) {
+		vm = calloc(1, sizeof(*vm));
+		own = calloc(1, sizeof(*own));
+		if (!vm || !own)
+			error = "dom0 is out of memory";
+	}
+	if (error) {
+		free(vm);
+		free(own);
+		config_free(config);
+		return error;
+	}
+	memcpy(vm->name, config->name, sizeof(vm->name));
+	vm->config = config;
+	vm->own = own;
+	vm->index = free_index();
+	own->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
+	own->work = (struct work){ .run = act, .context = vm };
+	timer_init(&own->again, again_fire, vm);
+	vms[vm_count++] = vm;
+	if (defined)
+		*defined = vm;
+	return NULL;
+}
+
+const char *vm_undefine(struct vm *vm)
+{
+	unsigned i = 0;
+
+	if (vm->own->phase != VM_PHASE_OFF || vm->own->work.queued)
+		return "the guest is running";
+	timer_cancel(&vm->own->again);
+	while (vms[i] != vm)
+		i++;
+	memmove(&vms[i], &vms[i + 1], (vm_count - i - 1) * sizeof(vms[0]));
+	vm_count--;
+	console_forget(vm);
+	config_free((struct vm_config *)vm->config);
+	free(vm->own);
+	free(vm);
+	return NULL;
+}
+
+/* --- Facts --- */
+
+const char *vm_state_name(const struct vm *vm)
+{
+	switch (vm->run) {
+	case VM_RUNNING: return vm->own->phase == VM_PHASE_RUN ? "running" : "in shutdown";
+	case VM_PAUSED: return "paused";
+	case VM_CRASHED: return "crashed";
+	case VM_OFF: break;
+	}
+	return vm->own->phase == VM_PHASE_OFF ? "shut off" : "in shutdown";
+}
+
+const char *vm_last_reason(const struct vm *vm)
+{
+	return vm->own->reason;
+}
+
+bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return vm->domain && !sampo_object_info(vm->domain, SAMPO_INFO_DOMAIN,
+						info, sizeof(*info), 0, NULL);
+}
+
+bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return vcpu < VM_MAX_VCPUS && vm->vcpu[vcpu] &&
+	       !sampo_object_info(vm->vcpu[vcpu], SAMPO_INFO_VCPU, info,
+				  sizeof(*info), 0, NULL);
+}
+
+/* --- Start and end --- */
+
+const char *vm_start(struct vm *vm)
+{
+	struct vm_private *own = vm->own;
+	const char *error;
+
+	if (own->phase == VM_PHASE_ENDING) {
+		own->start_again = true;
+		return NULL;
+	}
+	if (own->phase != VM_PHASE_OFF)
+		return "the guest is running already";
+	timer_cancel(&own->again);
+	own->request = 0;
+	own->rebooting = own->start_again = false;
+	own->reason[0] = 0;
+	error = vm_build(vm);
+	if (error)
+		return error;
+	own->phase = VM_PHASE_RUN;
+	own->started_ns = clock_ns();
+	vm->run = VM_RUNNING;
+	error = vm_boot(vm);
+	if (error) {
+		vm_destroy(vm);
+		return error;
+	}
+	printf("%s: started, domain %u\n", vm->name, vm->id);
+	return NULL;
+}
+
+/* After a moment if it has just begun: one that fails at once must not keep
+ * the machine busy. */
+static void start_soon(struct vm *vm)
+{
+	uint64_t now = clock_ns(), earliest = vm->own->started_ns + AGAIN_NS;
+
+	timer_set(&vm->own->again, earliest > now ? earliest : now);
+}
+
+static void released(struct vm *vm)
+{
+	bool again = vm->own->start_again;
+
+	vm_unbuild(vm);
+	vm->own->phase = VM_PHASE_OFF;
+	vm->run = VM_OFF;
+	if (again)
+		start_soon(vm);
+}
+
+static void end(struct vm *vm)
+{
+	struct vm_private *own = vm->own;
+
+	if (own->phase == VM_PHASE_ENDING || own->phase == VM_PHASE_OFF)
+		return;
+	own->phase = VM_PHASE_ENDING;
+	own->request = 0;
+	timer_cancel(&own->again);
+	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
+		loop_forget(vm->vcpu[i]);
+	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
+	if (!own->devices) {
+		released(vm);
+		return;
+	}
+	virtio_detach_all(vm);
+	virtio_when_quiet(vm, released);
+}
+
+/* --- Reset: stop, quiet, begin --- */
+
+static void begin_again(struct vm *vm)
+{
+	const char *error;
+
+	/* Whoever destroys a guest in the middle of this has changed phase. */
+	if (vm->own->phase != VM_PHASE_QUIETING)
+		return;
+	vm->own->phase = VM_PHASE_RUN;
+	vm->own->started_ns = clock_ns();
+	vm->run = VM_RUNNING;
+	error = vm_boot(vm);
+	if (!error)
+		return;
+	vm_log(vm, "reset: %s", error);
+	snprintf(vm->own->reason, sizeof(vm->own->reason), "reset: %s", error);
+	end(vm);
+}
+
+static void quiet(struct vm *vm)
+{
+	struct vm_private *own = vm->own;
+
+	if (own->phase != VM_PHASE_QUIETING)
+		return;
+	if (clock_ns() < own->started_ns + AGAIN_NS / 10)
+		timer_set(&own->again, own->started_ns + AGAIN_NS);
+	else
+		begin_again(vm);
+}
+
+void vm_stopped(struct vm *vm)
+{
+	vm->own->phase = VM_PHASE_QUIETING;
+	vm->own->request = 0;
+	platform_reset(vm);
+	virtio_reset(vm);
+	virtio_when_quiet(vm, quiet);
+}
+
+static void reset(struct vm *vm)
+{
+	struct vm_private *own = vm->own;
+
+	own->rebooting = false;
+	own->phase = VM_PHASE_STOPPING;
+	if (own->vcpu[0].held)
+		vm_stopped(vm);
+	else
+		sampo_vcpu_ctl(vm->vcpu[0], SAMPO_VCPU_STOP, 0);
+}
+
+static void again_fire(struct timer *timer)
+{
+	struct vm *vm = timer->context;
+	const char *error;
+
+	if (vm->own->phase == VM_PHASE_QUIETING) {
+		begin_again(vm);
+		return;
+	}
+	if (vm->own->phase != VM_PHASE_OFF)
+		return;
+	error = vm_start(vm);
+	if (error)
+		printf("%s: start: %s\n", vm->name, error);
+}
+
+/* --- What guests ask for --- */
+
+void vm_request(struct vm *vm, enum vm_request what, const char *why)
+{
+	struct vm_private *own = vm->own;
+
+	if (own->phase != VM_PHASE_RUN || own->request)
+		return;
+	own->request = what;
+	snprintf(own->reason, sizeof(own->reason), "%s", why);
+	work_queue(&own->work);
+}
+
+static void preserve(struct vm *vm)
+{
+	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
+	vm->run = VM_CRASHED;
+	vm_log(vm, "kept as it is for inspection");
+}
+
+static enum vm_action action_for(struct vm *vm, enum vm_request what)
+{
+	const struct vm_config *config = vm->config;
+
+	if (what == VM_REQ_CRASH)
+		return config->on_crash;
+	if (what == VM_REQ_RESET)
+		return config->on_reboot;
+	/* virsh reboot is the power button and the promise to start again. */
+	return vm->own->rebooting ? VM_ACTION_RESTART : config->on_poweroff;
+}
+
+static void act(struct work *work)
+{
+	static const char *const names[] = { "", "powered off", "reset",
+					     "crashed" };
+	struct vm *vm = work->context;
+	struct vm_private *own = vm->own;
+	enum vm_request what = own->request;
+
+	if (!what || own->phase != VM_PHASE_RUN)
+		return;
+	printf("%s: %s: %s\n", vm->name, names[what], own->reason);
+	own->request = 0;
+	switch (action_for(vm, what)) {
+	case VM_ACTION_DESTROY:
+		end(vm);
+		break;
+	case VM_ACTION_RESTART:
+		reset(vm);
+		break;
+	case VM_ACTION_PRESERVE:
+		preserve(vm);
+		break;
+	}
+}
+
+/* --- What the operator asks for --- */
+
+static const char *not_running(const struct vm *vm)
+{
+	if (vm->own->phase == VM_PHASE_OFF)
+		return "the guest is not running";
+	if (vm->own->phase != VM_PHASE_RUN)
+		return "the guest is just ending or starting again";
+	return NULL;
+}
+
+const char *vm_destroy(struct vm *vm)
+{
+	bool waiting = vm->own->again.deadline != 0;
+
+	timer_cancel(&vm->own->again);
+	vm->own->start_again = false;
+	if (vm->own->phase == VM_PHASE_OFF)
+		return waiting ? NULL : "the guest is not running";
+	if (vm->own->phase == VM_PHASE_ENDING)
+		return NULL;
+	snprintf(vm->own->reason, sizeof(vm->own->reason), "destroyed");
+	end(vm);
+	return NULL;
+}
+
+static const char *press_button(struct vm *vm)
+{
+	const char *error = not_running(vm);
+
+	if (error)
+		return error;
+	if (vm->run != VM_RUNNING)
+		return "the guest is not running: it is paused or has crashed";
+	acpi_power_button(vm);
+	return NULL;
+}
+
+const char *vm_shutdown(struct vm *vm)
+{
+	const char *error = press_button(vm);
+
+	if (!error)
+		vm->own->rebooting = false;
+	return error;
+}
+
+const char *vm_reboot(struct vm *vm)
+{
+	const char *error = press_button(vm);
+
+	if (!error)
+		vm->own->rebooting = true;
+	return error;
+}
+
+const char *vm_reset(struct vm *vm)
+{
+	const char *error = not_running(vm);
+
+	if (error)
+		return error;
+	if (vm->run != VM_RUNNING)
+		sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
+	vm->run = VM_RUNNING;
+	reset(vm);
+	return NULL;
+}
+
+const char *vm_suspend(struct vm *vm)
+{
+	const char *error = not_running(vm);
+	int64_t status;
+
+	if (error)
+		return error;
+	if (vm->run != VM_RUNNING)
+		return "the guest is not running: it is paused or has crashed";
+	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
+	if (status)
+		return sampo_strerror(status);
+	vm->run = VM_PAUSED;
+	return NULL;
+}
+
+const char *vm_resume(struct vm *vm)
+{
+	const char *error = not_running(vm);
+	int64_t status;
+
+	if (error)
+		return error;
+	if (vm->run != VM_PAUSED)
+		return vm->run == VM_CRASHED ? "the guest has crashed" :
+					       "the guest is not paused";
+	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
+	if (status)
+		return sampo_strerror(status);
+	vm->run = VM_RUNNING;
+	return NULL;
+}

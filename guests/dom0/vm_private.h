@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Between vm.c (life), vcpu.c (exits) and mmio.c (decoded accesses). */
+#ifndef DOM0_VM_PRIVATE_H
+#define DOM0_VM_PRIVATE_H
+
+#include "guests/dom0/loop.h"
+#include "guests/dom0/vm.h"
+
+/* A vCPU. The first members are the way of an exit. */
+struct vcpu {
+	struct vm *vm;
+	struct sampo_exit *exit;
+	uint32_t handle;
+	bool held;      /* its exit is not answered: it stands still */
+	unsigned index;
+	int bit;        /* of dom0's event page, -1: none */
+	uint32_t event; /* handles */
+	uint32_t exit_region;
+};
+
+enum vm_phase {
+	VM_PHASE_OFF,
+	VM_PHASE_RUN,
+	VM_PHASE_STOPPING, /* for a reset: until the vCPU has stopped */
+	VM_PHASE_QUIETING, /* for a reset: until no DMA is in flight */
+	VM_PHASE_ENDING,   /* for good: until no DMA is in flight */
+};
+
+/* So many lines at once, then one per so much time. */
+#define VM_LOG_BURST 40
+#define VM_LOG_NS 500000000ull
+
+struct vm_private {
+	struct vcpu vcpu[VM_MAX_VCPUS];
+	enum vm_phase phase;
+	enum vm_request request; /* 0: none */
+	char reason[128];        /* of the request, of the last end */
+	bool devices;      /* platform and virtio devices are there */
+	bool rebooting;    /* vm_reboot: power off means start again */
+	bool start_again;  /* when it has ended */
+	uint32_t ram_region, state_region;
+	uint64_t started_ns;
+	struct work work;   /* acts on `request` */
+	struct timer again; /* start or reset that waits a moment */
+
+	uint64_t log_credit_ns; /* rate limit: time saved up */
+	uint64_t log_last_ns;
+	uint32_t log_dropped;
+};
+
+/* vm.c: the vCPU has stopped for VM_PHASE_STOPPING. */
+void vm_stopped(struct vm *vm);
+
+/* vcpu.c: an event of the vCPU's: it has come to us. */
+void vcpu_raised(void *vcpu);
+/* Gives a vCPU back to the kernel that has not been answered. */
+void vcpu_release(struct vcpu *v);
+
+/* dump.c: the state of a vCPU that cannot go on. */
+void vcpu_dump(struct vcpu *v, const char *why);
+
+/* An exception for the guest at the next entry; code < 0: without one. */
+void vcpu_exception(struct sampo_exit *exit, unsigned vector, int64_t code);
+void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code);
+#define EXCEPTION_UD 6u
+#define EXCEPTION_SS 12u
+#define EXCEPTION_GP 13u
+#define EXCEPTION_PF 14u
+
+#endif

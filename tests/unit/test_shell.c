@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
+/* sources: guests/dom0/shell/console.c guests/dom0/shell/commands_domain.c */
+/* The shell and guests' consoles, on a terminal and guests of the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guests/dom0/config.h"
+#include "guests/dom0/dev/uart.h"
+#include "guests/dom0/loop.h"
+#include "guests/dom0/memory.h"
+#include "guests/dom0/shell/console.h"
+#include "guests/dom0/shell/power.h"
+#include "guests/dom0/shell/shell.h"
+#include "guests/dom0/shell/term.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm.h"
+
+#define TIMERS 8
+#define GUESTS 2
+
+static char shown[1 << 18];
+static size_t shown_bytes, room = 16384;
+static uint64_t now = 1000;
+static struct timer *timers[TIMERS];
+static void (*keys)(const uint8_t *bytes, size_t n);
+static struct vm_config config[GUESTS];
+static struct vm guest[GUESTS];
+static struct machine_state *const some_state = (void *)8;
+static char uart_got[256], virtio_got[256];
+static const char *refusal;
+static unsigned powered_off;
+static char called[128];
+
+void (*guest_around_log)(bool before);
+
+/* --- the terminal and the loop -------------------------------------------- */
+
+void term_start(void (*input)(const uint8_t *bytes, size_t n))
+{
+	keys = input;
+}
+
+void term_write(const char *text, size_t bytes)
+{
+	assert_true(shown_bytes + bytes < sizeof(shown));
+	memcpy(shown + shown_bytes, text, bytes);
+	shown_bytes += bytes;
+	shown[shown_bytes] = '\0';
+}
+
+void term_printf(const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	term_write(text, strlen(text));
+}
+
+size_t term_room(void)
+{
+	return room;
+}
+
+void term_flush(void)
+{
+}
+
+uint64_t clock_ns(void)
+{
+	return now;
+}
+
+void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
+{
+	*timer = (struct timer){ .fire = fire, .context = context };
+	for (unsigned i = 0; i < TIMERS; i++) {
+		if (timers[i] == timer)
+			return;
+		if (!timers[i]) {
+			timers[i] = timer;
+			return;
+		}
+	}
+	fail();
+}
+
+void timer_set(struct timer *timer, uint64_t deadline)
+{
+	timer->deadline = deadline;
+}
+
+void timer_cancel(struct timer *timer)
+{
+	timer->deadline = 0;
+}
+
+static void pass(uint64_t ns)
+{
+	uint64_t end = now + ns;
+
+	for (;;) {
+		struct timer *next = NULL;
+
+		for (unsigned i = 0; i < TIMERS; i++)
+			if (timers[i] && timers[i]->deadline &&
+			    (!next || timers[i]->deadline < next->deadline))
+				next = timers[i];
+		if (!next || next->deadline > end)
+			break;
+		if (next->deadline > now)
+			now = next->deadline;
+		next->deadline = 0;
+		next->fire(next);
+	}
+	now = end;
+}
+
+/* --- guests --------------------------------------------------------------- */
+
+struct vm *vm_first(void)
+{
+	return &guest[0];
+}
+
+struct vm *vm_next(const struct vm *vm)
+{
+	return vm == &guest[0] ? &guest[1] : NULL;
+}
+
+struct vm *vm_find(const char *name)
+{
+	for (unsigned i = 0; i < GUESTS; i++)
+		if (!strcmp(guest[i].name, name))
+			return &guest[i];
+	return NULL;
+}
+
+static const char *note(const char *what, struct vm *vm)
+{
+	snprintf(called, sizeof(called), "%s %s", what, vm->name);
+	return refusal;
+}
+
+const char *vm_start(struct vm *vm)
+{
+	if (!refusal) {
+		vm->run = VM_RUNNING;
+		vm->state = some_state;
+	}
+	return note("start", vm);
+}
+
+const char *vm_destroy(struct vm *vm)
+{
+	vm->run = VM_OFF;
+	return note("destroy", vm);
+}
+
+const char *vm_shutdown(struct vm *vm)
+{
+	return note("shutdown", vm);
+}
+
+const char *vm_reboot(struct vm *vm)
+{
+	return note("reboot", vm);
+}
+
+const char *vm_reset(struct vm *vm)
+{
+	return note("reset", vm);
+}
+
+const char *vm_suspend(struct vm *vm)
+{
+	return note("suspend", vm);
+}
+
+const char *vm_resume(struct vm *vm)
+{
+	return note("resume", vm);
+}
+
+const char *vm_undefine(struct vm *vm)
+{
+	return note("undefine", vm);
+}
+
+const char *vm_define(struct vm_config *defined, struct vm **vm)
+{
+	(void)defined;
+	*vm = &guest[1];
+	return refusal;
+}
+
+bool module_find(const char *name, struct module *module)
+{
+	*module = (struct module){ .name = name };
+	return !strcmp(name, "there.xml");
+}
+
+struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
+			       struct config_error *error)
+{
+	(void)xml;
+	(void)bytes;
+	snprintf(error->text, sizeof(error->text), "%s:1: <x>: no", file);
+	return refusal ? NULL : &config[1];
+}
+
+void config_dump(const struct vm_config *of,
+		 void (*put)(void *context, const char *text), void *context)
+{
+	(void)of;
+	put(context, "<domain>\n");
+	put(context, "</domain>\n");
+}
+
+void power_end(uint64_t operation, bool force)
+{
+	(void)force;
+	assert_int_equal(operation, SAMPO_MACHINE_RESET);
+	powered_off++;
+}
+
+size_t uart_room(struct vm *vm, unsigned instance)
+{
+	(void)vm;
+	(void)instance;
+	return sizeof(uart_got) - 1 - strlen(uart_got);
+}
+
+void uart_input(struct vm *vm, unsigned instance, const uint8_t *data,
+		size_t len)
+{
+	assert_ptr_equal(vm->state, some_state);
+	assert_int_equal(instance, 0);
+	strncat(uart_got, (const char *)data, len);
+}
+
+size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
+{
+	(void)vm;
+	strncat(virtio_got, data, bytes);
+	return bytes;
+}
+
+const struct shell_command shell_monitor_commands[] = {
+	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+};
+const struct shell_command shell_host_commands[] = {
+	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+};
+
+/* --- the tests ------------------------------------------------------------ */
+
+static int setup(void **state)
+{
+	static bool started;
+
+	(void)state;
+	for (unsigned i = 0; i < GUESTS; i++) {
+		console_forget(&guest[i]);
+		memset(&guest[i], 0, sizeof(guest[i]));
+		memset(&config[i], 0, sizeof(config[i]));
+		snprintf(guest[i].name, sizeof(guest[i].name), "guest%u", i);
+		guest[i].config = &config[i];
+		config[i].serials = 1;
+	}
+	guest[0].run = VM_RUNNING;
+	guest[0].state = some_state;
+	refusal = NULL;
+	room = 16384;
+	uart_got[0] = virtio_got[0] = called[0] = '\0';
+	if (!started)
+		shell_start();
+	started = true;
+	pass(10000000000);
+	shown_bytes = 0;
+	shown[0] = '\0';
+	return 0;
+}
+
+static void type(const char *text)
+{
+	keys((const uint8_t *)text, strlen(text));
+}
+
+/* Types a line; what comes up to the next prompt. */
+static const char *run(const char *line)
+{
+	static char output[sizeof(shown)];
+	char echo[256];
+
+	shown_bytes = 0;
+	shown[0] = '\0';
+	type(line);
+	type("\r");
+	pass(100000000);
+	snprintf(echo, sizeof(echo), "%s\r\n", line);
+	assert_memory_equal(shown, echo, strlen(echo));
+	strcpy(output, shown + strlen(echo));
+	return output;
+}
+
+static void verbs(void **state)
+{
+	(void)state;
+	assert_string_equal(run("start guest1"),
+			    "Domain 'guest1' started\n\nsampo# ");
+	assert_string_equal(called, "start guest1");
+	assert_string_equal(run("shutdown guest1"),
+			    "Domain 'guest1' is being shutdown\n\nsampo# ");
+	assert_string_equal(run("destroy 'guest1'"),
+			    "Domain 'guest1' destroyed\n\nsampo# ");
+	assert_string_equal(run("  reboot   guest0 "),
+			    "Domain 'guest0' is being rebooted\n\nsampo# ");
+	assert_string_equal(run("reset guest0"),
+			    "Domain 'guest0' was reset\n\nsampo# ");
+	assert_string_equal(run("suspend guest0"),
+			    "Domain 'guest0' suspended\n\nsampo# ");
+	assert_string_equal(run("resume guest0"),
+			    "Domain 'guest0' resumed\n\nsampo# ");
+	assert_string_equal(run("dumpxml guest0"),
+			    "<domain>\n</domain>\n\nsampo# ");
+	assert_string_equal(run("define there.xml"),
+			    "Domain 'guest1' defined from there.xml\n\nsampo# ");
+	assert_string_equal(run("undefine guest1"),
+			    "Domain 'guest1' has been undefined\n\nsampo# ");
+	assert_string_equal(run("# nothing"), "sampo# ");
+	assert_string_equal(run(""), "sampo# ");
+	run("reboot --host");
+	assert_int_equal(powered_off, 1);
+}
+
+static void errors(void **state)
+{
+	(void)state;
+	assert_string_equal(run("start nobody"),
+			    "error: failed to get domain 'nobody'\nsampo# ");
+	assert_string_equal(run("frob"),
+			    "error: unknown command: 'frob'\nsampo# ");
+	assert_string_equal(run("start"),
+			    "error: command 'start' requires <domain> "
+			    "[--console]\nsampo# ");
+	assert_string_equal(run("destroy guest0 more"),
+			    "error: unexpected data 'more'\nsampo# ");
+	assert_string_equal(run("destroy guest0 --now"),
+			    "error: command 'destroy' doesn't support option "
+			    "--now\nsampo# ");
+	assert_string_equal(run("start 'guest0"), "error: missing '\nsampo# ");
+	assert_string_equal(called, "");
+	refusal = "out of memory";
+	assert_string_equal(run("start guest1"),
+			    "error: Failed to start domain 'guest1'\n"
+			    "error: out of memory\nsampo# ");
+	assert_string_equal(run("define there.xml"),
+			    "error: Failed to define domain from there.xml\n"
+			    "error: there.xml:1: <x>: no\nsampo# ");
+	assert_string_equal(run("define other.xml"),
+			    "error: Failed to open file 'other.xml': no such "
+			    "boot module\nsampo# ");
+	assert_string_equal(run("console guest1"),
+			    "error: The domain is not running\nsampo# ");
+	assert_string_equal(run("console guest0 --devname virtio"),
+			    "error: cannot find console device 'virtio'\n"
+			    "sampo# ");
+}
+
+static void completion(void **state)
+{
+	(void)state;
+	type("st\tgu\t1\t");
+	assert_string_equal(shown, "start guest1 ");
+	type("\003");
+	shown_bytes = 0;
+	type("define \t");
+	assert_string_equal(shown, "define \a");
+	type("\003");
+}
+
+static void output(struct vm *vm, const char *text)
+{
+	console_output(vm, (const uint8_t *)text, strlen(text));
+}
+
+#define CONNECTED "Connected to domain 'guest0'\n" \
+		  "Escape character is ^] (Ctrl + ])\n"
+
+static void connect_and_leave(void **state)
+{
+	(void)state;
+	output(&guest[0], "before\n");
+	assert_string_equal(run("console guest0"), CONNECTED "before\n");
+	shown_bytes = 0;
+	output(&guest[0], "now ");
+	output(&guest[1], "not shown");
+	console_output_from(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"x", 1);
+	output(&guest[0], "and then\n");
+	pass(10000000);
+	assert_string_equal(shown, "now and then\n");
+	type("ls\r\003");
+	assert_string_equal(uart_got, "ls\r\003");
+	shown_bytes = 0;
+	type("\x1d");
+	assert_string_equal(shown, "\nsampo# ");
+	/* what came since is shown on coming back, and only that */
+	output(&guest[0], "since\n");
+	pass(1000000000);
+	assert_string_equal(shown, "\nsampo# ");
+	assert_string_equal(run("console guest0"), CONNECTED "since\n");
+	type("\x1d");
+}
+
+static void devices(void **state)
+{
+	(void)state;
+	config[0].virtio_console = true;
+	output(&guest[0], "serial\n");
+	console_output_from(&guest[0], CONSOLE_VIRTIO,
+			    (const uint8_t *)"virtio\n", 7);
+	assert_string_equal(run("console guest0 --devname virtio"),
+			    CONNECTED "virtio\n");
+	type("abc\x1d");
+	assert_string_equal(virtio_got, "abc");
+	assert_string_equal(run("console guest0 --devname=serial0"),
+			    CONNECTED "serial\n");
+	type("def\x1d");
+	assert_string_equal(uart_got, "def");
+	config[0].serials = 0; /* then virtio is the default */
+	run("console guest0");
+	type("g\x1d");
+	assert_string_equal(virtio_got, "abcg");
+}
+
+static void flood(void **state)
+{
+	char line[64];
+
+	(void)state;
+	run("console guest0");
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(line, sizeof(line), "line %u\n", i);
+		output(&guest[0], line);
+	}
+	assert_true(shown_bytes < 1024); /* nothing before its time */
+	pass(1000000000);
+	assert_non_null(strstr(shown, "bytes not shown]"));
+	assert_non_null(strstr(shown, "line 19999\n"));
+	assert_true(shown_bytes < 40000);
+	/* a terminal that takes nothing holds nobody up */
+	room = 100;
+	shown_bytes = 0;
+	output(&guest[0], "waiting\n");
+	pass(1000000000);
+	assert_int_equal(shown_bytes, 0);
+	room = 16384;
+	pass(1000000000);
+	assert_string_equal(shown, "waiting\n");
+	type("\x1d");
+}
+
+static void guest_ends(void **state)
+{
+	(void)state;
+	run("console guest0");
+	guest[0].run = VM_OFF; /* starts again at once: stays connected */
+	pass(100000000);
+	guest[0].run = VM_RUNNING;
+	pass(2000000000);
+	assert_ptr_equal(console_attached(), &guest[0]);
+	shown_bytes = 0;
+	output(&guest[0], "last words\n");
+	guest[0].run = VM_OFF;
+	guest[0].state = NULL;
+	type("typed too late");
+	pass(2000000000);
+	assert_string_equal(shown, "last words\n\nDomain 'guest0' is not "
+				   "running\nsampo# ");
+	assert_string_equal(run("console guest0 --log"),
+			    "last words\n\nsampo# ");
+	assert_string_equal(run("console guest1 --log"), "sampo# ");
+}
+
+static void log_lines(void **state)
+{
+	(void)state;
+	type("list");
+	guest_around_log(true);
+	term_write("LOG\n", 4);
+	guest_around_log(false);
+	assert_string_equal(shown, "list\r           \rLOG\n\rsampo# list");
+	type("\003");
+	run("console guest0"); /* not while a guest has the console */
+	shown_bytes = 0;
+	guest_around_log(true);
+	guest_around_log(false);
+	assert_int_equal(shown_bytes, 0);
+	type("\x1d");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(verbs, setup),
+		cmocka_unit_test_setup(errors, setup),
+		cmocka_unit_test_setup(completion, setup),
+		cmocka_unit_test_setup(connect_and_leave, setup),
+		cmocka_unit_test_setup(devices, setup),
+		cmocka_unit_test_setup(flood, setup),
+		cmocka_unit_test_setup(guest_ends, setup),
+		cmocka_unit_test_setup(log_lines, setup),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	for (unsigned i = 0; i < GUESTS; i++)
+		console_forget(&guest[i]);
+	return failed;
+}

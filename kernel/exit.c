@@ -70,7 +70,7 @@ static void handle_hlt(struct vcpu *vcpu, const struct hv_exit *x)
 static void handle_pause(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	finish(vcpu, x);
-	sched_yield(&vcpu->cpu->rq, cpu_rdtsc());
+	sched_pass(&vcpu->cpu->rq, cpu_rdtsc());
 	vcpu->cpu->resched = true;
 }
 

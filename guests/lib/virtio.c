@@ -12,6 +12,7 @@
 /* 4.1.4: capabilities */
 #define CAP_COMMON     1u
 #define CAP_NOTIFY     2u
+#define CAP_DEVICE     4u
 #define CAP_TYPE       3u
 #define CAP_BAR        4u
 #define CAP_OFFSET     8u
@@ -20,16 +21,19 @@
 /* Turns of waiting, each of which ends at the hypervisor. */
 #define PATIENCE 2000000u
 
-static unsigned find_io(unsigned slot, unsigned type, struct pci_window *window)
+/* The capability of that type in ports, or else in memory. */
+static unsigned find(unsigned slot, unsigned type, struct pci_window *window)
 {
-	unsigned cap = 0;
+	for (unsigned io = 2; io-- > 0;) {
+		unsigned cap = 0;
 
-	while ((cap = pci_capability(slot, PCI_CAP_VENDOR, cap)))
-		if (pci_config_read(slot, cap + CAP_TYPE, 1) == type &&
-		    pci_window(slot, pci_config_read(slot, cap + CAP_BAR, 1),
-			       pci_config_read(slot, cap + CAP_OFFSET, 4), window) &&
-		    window->io)
-			return cap;
+		while ((cap = pci_capability(slot, PCI_CAP_VENDOR, cap)))
+			if (pci_config_read(slot, cap + CAP_TYPE, 1) == type &&
+			    pci_window(slot, pci_config_read(slot, cap + CAP_BAR, 1),
+				       pci_config_read(slot, cap + CAP_OFFSET, 4), window) &&
+			    window->io == io)
+				return cap;
+	}
 	return 0;
 }
 
@@ -45,8 +49,9 @@ bool virtio_find(uint32_t type, unsigned n, struct virtio_device *dev)
 		dev->slot = slot;
 		dev->type = type;
 		pci_function_enable(slot);
-		cap = find_io(slot, CAP_NOTIFY, &dev->notify);
-		if (!cap || !find_io(slot, CAP_COMMON, &dev->common))
+		cap = find(slot, CAP_NOTIFY, &dev->notify);
+		if (!cap || !find(slot, CAP_COMMON, &dev->common) ||
+		    !find(slot, CAP_DEVICE, &dev->config))
 			return false;
 		dev->notify_step = pci_config_read(slot, cap + CAP_MULTIPLIER, 4);
 		return true;

@@ -22,9 +22,11 @@ enum {
 	COMMON_FEATURE = 0x04,
 	COMMON_DRIVER_SELECT = 0x08,
 	COMMON_DRIVER = 0x0c,
+	COMMON_CONFIG_VECTOR = 0x10,
 	COMMON_STATUS = 0x14,
 	COMMON_QUEUE = 0x16,
 	COMMON_QUEUE_SIZE = 0x18,
+	COMMON_QUEUE_VECTOR = 0x1a,
 	COMMON_QUEUE_ENABLE = 0x1c,
 	COMMON_QUEUE_DESC = 0x20,
 	COMMON_QUEUE_AVAIL = 0x28,
@@ -71,11 +73,11 @@ struct virtio_rings {
 struct virtio_device {
 	unsigned slot;
 	uint32_t type;
-	struct pci_window common, notify;
+	struct pci_window common, notify, config;
 	uint32_t notify_step;
 };
 
-/* The n-th device of that type, by its I/O registers. */
+/* The n-th device of that type, by its I/O registers if it has some. */
 bool virtio_find(uint32_t type, unsigned n, struct virtio_device *dev);
 
 uint8_t virtio_status(const struct virtio_device *dev);

@@ -90,9 +90,10 @@ void ahci_gone(struct ahci_port *port, const char *why)
  */
 void ahci_recover(struct ahci_port *port, bool hard)
 {
-	for (uint32_t bits = port->active; bits; bits &= bits - 1)
-		if (port->slot[__builtin_ctz(bits)].request)
-			port->suspect |= bits & -bits;
+	if (port->active && !port->identifying)
+		port->suspect |= port->active;
+	else if (port->active)
+		port->identifying = false;
 	port->active = 0;
 	port->ticking = false;
 	port->hard = hard || port->state != PORT_READY;

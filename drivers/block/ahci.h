@@ -109,7 +109,7 @@ enum ahci_state {
 };
 
 struct ahci_slot {
-	struct blk_request *request; /* NULL: the driver's own IDENTIFY */
+	struct blk_request *request;
 	uint32_t first, sectors;     /* of the request */
 	uint8_t age;                 /* ticks of the watchdog */
 	bool bounce;
@@ -143,6 +143,7 @@ struct ahci_port {
 	uint32_t active;  /* issued */
 	uint32_t suspect; /* to be tried again one at a time, after an error */
 	bool alone;       /* the active command is not a queued one */
+	bool identifying; /* it is the driver's own IDENTIFY, in slot 0 */
 	bool ncq;
 	unsigned strikes; /* resets without a command completed between them */
 	unsigned tries;   /* of IDENTIFY */

@@ -105,7 +105,8 @@ void ahci_issue_identify(struct ahci_port *port)
 {
 	struct ahci_table *table = &port->tables[0];
 
-	port->slot[0] = (struct ahci_slot){0};
+	/* The first slot's record may be that of a suspect command: it stays. */
+	port->identifying = true;
 	fill_fis(table, ATA_IDENTIFY, 0, 0, 0);
 	fill_prd(&table->prd[0], port->area_bus + offsetof(struct ahci_area, identify),
 		 sizeof(port->area->identify));
@@ -294,7 +295,8 @@ static void command_done(struct ahci_port *port, unsigned tag, bool good)
 	struct blk_request *request = slot->request;
 
 	port->active &= ~(1u << tag);
-	if (!request) {
+	if (port->identifying) {
+		port->identifying = false;
 		ahci_identified(port, good);
 		return;
 	}
@@ -326,7 +328,7 @@ static void failed_alone(struct ahci_port *port, const char *what, bool hard)
 {
 	unsigned tag = (unsigned)__builtin_ctz(port->active);
 
-	if (port->slot[tag].request)
+	if (!port->identifying)
 		log_error(port, tag, what);
 	/* First the port: completing the request may bring new ones. */
 	port->active = 0;
@@ -369,16 +371,13 @@ void ahci_complete(struct ahci_port *port, uint32_t status)
 /* Fails what is in flight or waiting. The state is no longer READY. */
 void ahci_fail_all(struct ahci_port *port)
 {
-	uint32_t lost = port->active | port->suspect;
+	uint32_t lost = port->suspect | (port->identifying ? 0 : port->active);
 
 	port->active = 0;
 	port->suspect = 0;
-	for (; lost; lost &= lost - 1) {
-		unsigned tag = (unsigned)__builtin_ctz(lost);
-
-		if (port->slot[tag].request)
-			command_done(port, tag, false);
-	}
+	port->identifying = false;
+	for (; lost; lost &= lost - 1)
+		command_done(port, (unsigned)__builtin_ctz(lost), false);
 	blk_queue_fail(&port->queue);
 }
 
@@ -388,7 +387,7 @@ static bool timed_out(struct ahci_port *port)
 
 	for (uint32_t bits = port->active; bits; bits &= bits - 1) {
 		struct ahci_slot *slot = &port->slot[__builtin_ctz(bits)];
-		bool data = !slot->request || slot->request->op == BLK_READ ||
+		bool data = port->identifying || slot->request->op == BLK_READ ||
 			    slot->request->op == BLK_WRITE;
 
 		slot->age++;

@@ -5,11 +5,9 @@
 #include <string.h>
 
 #include "guests/dom0/loop.h"
-#include "guests/lib/sampo.h"
 
 #define TIMERS 16
 
-bool sampo_by_vmcall; /* guests/lib; no call is made */
 struct vm mock_vm;
 struct vm_config mock_config;
 struct machine_state mock_state;
@@ -114,6 +112,13 @@ void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 	mock_seen.msi[mock_seen.msis % MOCK_MSIS].address = address;
 	mock_seen.msi[mock_seen.msis % MOCK_MSIS].data = data;
 	mock_seen.msis++;
+}
+
+void vm_extint(struct vm *vm, bool level)
+{
+	(void)vm;
+	mock_seen.extint = level;
+	mock_seen.extints++;
 }
 
 void vm_request(struct vm *vm, enum vm_request what, const char *why)

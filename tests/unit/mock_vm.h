@@ -23,6 +23,8 @@ extern struct mock_seen {
 		uint32_t data;
 	} msi[MOCK_MSIS]; /* the last ones, by count % MOCK_MSIS */
 	unsigned msis;
+	bool extint; /* level of the wire from the PIC, */
+	unsigned extints; /* and how often it was told */
 	unsigned requests;
 	enum vm_request request; /* the last one */
 	unsigned output;

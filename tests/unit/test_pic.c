@@ -34,7 +34,8 @@ static int power_off(void **state)
 
 static bool intr(void)
 {
-	return mock_state.pic.intr;
+	assert_int_equal(mock_seen.extint, mock_state.pic.intr);
+	return mock_seen.extint;
 }
 
 static void pulse(unsigned irq)
@@ -220,6 +221,21 @@ static void test_vectors_wrap(void **state)
 	assert_int_equal(ack(), 0xff);
 }
 
+/* Each call costs a way into the kernel: only changes are told. */
+static void test_calls(void **state)
+{
+	unsigned before = mock_seen.extints;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++)
+		pulse(4);
+	assert_int_equal(mock_seen.extints, before + 1);
+	ack();
+	assert_int_equal(mock_seen.extints, before + 2);
+	out8(MASTER, 0x20);
+	assert_int_equal(mock_seen.extints, before + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +249,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fully_nested, power_on),
 		cmocka_unit_test_setup(test_poll, power_on),
 		cmocka_unit_test_setup(test_vectors_wrap, power_on),
+		cmocka_unit_test_setup(test_calls, power_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, power_off);

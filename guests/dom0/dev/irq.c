@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The wires of the main board: from interrupt lines to the controllers, and
- * from the PIC to the CPU. */
+/* The wires of the main board, from interrupt lines to the controllers. */
 #include "guests/dom0/dev/ioapic.h"
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/dev/pit.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
-#include "guests/lib/sampo.h"
 
 #define TIMER_PIN 2u /* IRQ 0 is wired there, as the MADT says */
 
@@ -23,10 +21,4 @@ void vm_irq(struct vm *vm, unsigned gsi, bool level)
 bool vm_irq0_wanted(struct vm *vm)
 {
 	return !(vm->state->pic.chip[0].imr & 1) || !ioapic_masked(vm, TIMER_PIN);
-}
-
-void vm_extint(struct vm *vm, bool level)
-{
-	if (vm->vcpu[0])
-		sampo_vcpu_ctl(vm->vcpu[0], SAMPO_VCPU_EXTINT, level);
 }

@@ -317,7 +317,6 @@ static const struct io_ops elcr_ops = { elcr_read, elcr_write };
 void pic_reset(struct vm *vm)
 {
 	struct pic_state *s = &vm->state->pic;
-	bool intr = s->intr;
 
 	/* As firmware leaves them: initialized, all but the cascade masked,
 	 * the interrupts of PCI level-triggered. */
@@ -325,12 +324,13 @@ void pic_reset(struct vm *vm)
 		.chip = { { .base = 0x08, .imr = 0xfb, .lowest = 7 },
 			  { .base = 0x70, .imr = 0xff, .lowest = 7, .elcr = 0x0e } },
 	};
-	if (intr)
-		vm_extint(vm, false);
+	vm_extint(vm, false);
 }
 
 int pic_resume(struct vm *vm)
 {
+	/* The wire may not have been told the last change. */
+	vm_extint(vm, vm->state->pic.intr);
 	if (bus_add(vm, BUS_PIO, 0x20, 2, &pic_ops, 0) != 0 ||
 	    bus_add(vm, BUS_PIO, 0xa0, 2, &pic_ops, 1) != 0)
 		return -1;

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: tests/unit/mock_vm.c guests/dom0/bus.c guests/dom0/dev/[a-z]*.c */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/mock_vm.h"
+
+#define INSTANCE 7
+
+static struct {
+	uint32_t instance;
+	uint64_t offset, value;
+	unsigned size, writes, moves, config_writes;
+	uint64_t from, to;
+} seen;
+
+static uint64_t device_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
+{
+	(void)vm;
+	seen.instance = instance;
+	return offset | size << 8;
+}
+
+static void device_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
+			 uint64_t value)
+{
+	(void)vm;
+	seen.instance = instance;
+	seen.offset = offset;
+	seen.size = size;
+	seen.value = value;
+	seen.writes++;
+}
+
+static void moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from, uint64_t to)
+{
+	(void)vm;
+	(void)instance;
+	if (bar != 0)
+		return;
+	seen.moves++;
+	seen.from = from;
+	seen.to = to;
+}
+
+static void config_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
+{
+	(void)vm;
+	(void)instance;
+	seen.offset = offset;
+	seen.size = size;
+	seen.config_writes++;
+}
+
+static const struct io_ops device_ops = { device_read, device_write };
+static const struct pci_ops ops = {
+	.bar = { &device_ops, NULL, &device_ops },
+	.bar_moved = moved,
+	.config_written = config_written,
+};
+static const struct pci_ids ids = {
+	.vendor = 0x1af4,
+	.device = 0x1042,
+	.subvendor = 0x1af4,
+	.subdevice = 2,
+	.class_code = 0x018000,
+	.revision = 1,
+	.intx = true,
+};
+
+static void add(unsigned slot)
+{
+	static const uint8_t body[14] = { 16, 1 };
+
+	assert_int_equal(pci_add_function(&mock_vm, slot, &ids, &ops, INSTANCE), 0);
+	assert_int_equal(pci_add_bar(&mock_vm, slot, 0, BUS_PIO, 256), 0);
+	assert_int_equal(pci_add_bar(&mock_vm, slot, 1, BUS_MMIO, 4096), 0);
+	assert_int_equal(pci_add_bar(&mock_vm, slot, 2, BUS_MMIO, 4096), 0);
+	assert_int_equal(pci_add_capability(&mock_vm, slot, 9, body, sizeof(body)), 0x40);
+	assert_int_equal(pci_add_msix(&mock_vm, slot, 1, 3), 0);
+	pci_enable_bars(&mock_vm, slot);
+}
+
+static int power_on(void **state)
+{
+	(void)state;
+	mock_power_on();
+	memset(&seen, 0, sizeof(seen));
+	add(1);
+	memset(&seen, 0, sizeof(seen));
+	return 0;
+}
+
+static int power_off(void **state)
+{
+	(void)state;
+	mock_power_off();
+	return 0;
+}
+
+static void at(unsigned slot, unsigned offset)
+{
+	out32(0xcf8, 0x80000000u | slot << 11 | (offset & 0xfc));
+}
+
+static uint32_t get(unsigned slot, unsigned offset)
+{
+	at(slot, offset);
+	return in32(0xcfc);
+}
+
+static void set(unsigned slot, unsigned offset, uint32_t value)
+{
+	at(slot, offset);
+	out32(0xcfc, value);
+}
+
+static void test_identity(void **state)
+{
+	(void)state;
+	assert_int_equal(get(0, 0), 0x00081b36);
+	assert_int_equal(get(0, 8) >> 8, 0x060000);
+	assert_int_equal(get(1, 0), 0x10421af4);
+	assert_int_equal(get(1, 8), 0x01800001);
+	assert_int_equal(get(1, 0x2c), 0x00021af4);
+	assert_int_equal(get(1, 0x3c), 0x0000010b);
+	assert_int_equal(get(2, 0), 0xffffffff);
+	set(1, 0, 0);
+	assert_int_equal(get(1, 0), 0x10421af4);
+	at(1, 8);
+	assert_int_equal(in8(0xcff), 0x01);
+	assert_int_equal(in16(0xcfe), 0x0180);
+	/* Other functions, other buses, not enabled. */
+	out32(0xcf8, 0x80000900);
+	assert_int_equal(in32(0xcfc), 0xffffffff);
+	out32(0xcf8, 0x80010800);
+	assert_int_equal(in32(0xcfc), 0xffffffff);
+	out32(0xcf8, 0x00000800);
+	assert_int_equal(in32(0xcfc), 0xffffffff);
+	out32(0xcf8, 0xffffffff);
+	assert_int_equal(in32(0xcf8), 0x80fffffc);
+}
+
+static void test_capabilities(void **state)
+{
+	(void)state;
+	assert_int_equal(get(1, 4) >> 16 & 0x10, 0x10);
+	assert_int_equal(get(1, 0x34) & 0xff, 0x40);
+	assert_int_equal(get(1, 0x40), 0x01105009);
+	assert_int_equal(get(1, 0x50), 0x00020011);
+	assert_int_equal(get(1, 0x54), 0x00000001);
+	assert_int_equal(get(1, 0x58), 0x00000801);
+	set(1, 0x50, 0xffffffff);
+	assert_int_equal(get(1, 0x50), 0xc0020011);
+}
+
+static void test_sizing(void **state)
+{
+	uint32_t bar0 = get(1, 0x10), bar1 = get(1, 0x14);
+
+	(void)state;
+	assert_int_equal(bar0, 0xc001);
+	assert_int_equal(bar1, 0xfe000000);
+	set(1, 4, 0);
+	assert_int_equal(seen.moves, 1);
+	assert_int_equal(seen.from, 0xc000);
+	assert_true(seen.to == PCI_NO_BASE);
+	assert_int_equal(in8(0xc000), 0xff);
+	set(1, 0x10, 0xffffffff);
+	assert_int_equal(get(1, 0x10), 0xffffff01);
+	set(1, 0x14, 0xffffffff);
+	assert_int_equal(get(1, 0x14), 0xfffff000);
+	set(1, 0x24, 0xffffffff); /* none */
+	assert_int_equal(get(1, 0x24), 0);
+	set(1, 0x30, 0xffffffff); /* no ROM */
+	assert_int_equal(get(1, 0x30), 0);
+	set(1, 0x10, bar0);
+	set(1, 0x14, bar1);
+	set(1, 4, 7);
+	assert_int_equal(seen.moves, 2);
+	assert_int_equal(seen.to, 0xc000);
+	assert_true(pci_bus_master(&mock_vm, 1));
+	assert_int_equal(in8(0xc012), 0x12);
+}
+
+static void test_moving(void **state)
+{
+	(void)state;
+	assert_int_equal(in16(0xc010), 0x210);
+	assert_int_equal(seen.instance, INSTANCE);
+	set(1, 0x10, 0xd000);
+	assert_int_equal(seen.moves, 2);
+	assert_int_equal(seen.to, 0xd000);
+	assert_int_equal(in8(0xc010), 0xff);
+	assert_int_equal(in16(0xd010), 0x210);
+	set(1, 0x18, 0xc0000000);
+	assert_int_equal(read32(0xc0000020), 0x420);
+	/* Not where RAM or other devices are. */
+	set(1, 0x18, 0x00100000);
+	assert_int_equal(read32(0x00100020), 0xffffffff);
+	set(1, 0x18, 0xfec00000);
+	assert_int_equal(read32(0xfec00000), mock_state.ioapic.select);
+	set(1, 0x18, 0xfee00000);
+	assert_int_equal(read32(0xfee00020), 0xffffffff);
+	set(1, 0x10, 0x300); /* on top of COM1 */
+	assert_int_equal(in8(0x3fd), 0x60);
+	assert_int_equal(in8(0x300), 0xff);
+	set(1, 0x10, 0);
+	assert_int_equal(in8(0x04), 0xff);
+	set(1, 0x10, 0xffffff00);
+	assert_int_equal(in8(0xff04), 0xff);
+	set(1, 0x10, 0xff00);
+	assert_int_equal(in8(0xff04), 0x04);
+}
+
+/* Two BARs change places; in between one lies on top of the other. */
+static void test_swap(void **state)
+{
+	(void)state;
+	add(2);
+	assert_int_equal(get(2, 0x10), 0xc101);
+	set(1, 0x10, 0xc100);
+	set(2, 0x10, 0xc000);
+	assert_int_equal(in8(0xc105), 0x05);
+	assert_int_equal(in8(0xc005), 0x05);
+	assert_true(mock_state.pci.function[1].bar_base[0] == 0xc100);
+	assert_true(mock_state.pci.function[2].bar_base[0] == 0xc000);
+}
+
+static void test_msix(void **state)
+{
+	const uint64_t table = 0xfe000000;
+
+	(void)state;
+	set(1, 0x50, 0x80000000);
+	assert_true(pci_msix_enabled(&mock_vm, 1));
+	assert_int_equal(read32(table + 12), 1); /* masked after reset */
+	bus_write(&mock_vm, BUS_MMIO, table + 16, 8, 0xfee01003);
+	write32(table + 24, 0x4055);
+	pci_msix_raise(&mock_vm, 1, 1);
+	assert_int_equal(mock_seen.msis, 0);
+	assert_int_equal(read32(table + 0x800), 2);
+	write32(table + 0x800, 0); /* read-only */
+	assert_int_equal(read32(table + 0x800), 2);
+	write32(table + 28, 0xfffffffe);
+	assert_int_equal(mock_seen.msis, 1);
+	assert_int_equal(mock_seen.msi[0].address, 0xfee01000);
+	assert_int_equal(mock_seen.msi[0].data, 0x4055);
+	assert_int_equal(read32(table + 28), 0);
+	assert_int_equal(read32(table + 0x800), 0);
+	pci_msix_raise(&mock_vm, 1, 1);
+	assert_int_equal(mock_seen.msis, 2);
+	/* The mask of the whole function. */
+	set(1, 0x50, 0xc0000000);
+	pci_msix_raise(&mock_vm, 1, 1);
+	assert_int_equal(mock_seen.msis, 2);
+	set(1, 0x50, 0x80000000);
+	assert_int_equal(mock_seen.msis, 3);
+	pci_msix_raise(&mock_vm, 1, 3);
+	pci_msix_raise(&mock_vm, 1, ~0u);
+	pci_msix_raise(&mock_vm, 9, 0);
+	set(1, 0x50, 0);
+	pci_msix_raise(&mock_vm, 1, 1);
+	assert_int_equal(mock_seen.msis, 3);
+	/* Odd accesses. */
+	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 24, 8), 0x4055);
+	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 25, 1), 0x40);
+	bus_write(&mock_vm, BUS_MMIO, table + 25, 1, 0xff);
+	assert_int_equal(read32(table + 24), 0x4055);
+	assert_int_equal(read32(table + 48), 0);
+	bus_write(&mock_vm, BUS_MMIO, table + 0xff8, 8, ~0ull);
+	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table + 0xff9, 4), 0);
+}
+
+static void test_intx(void **state)
+{
+	(void)state;
+	add(5); /* shares GSI 17 with slot 1 */
+	pci_intx(&mock_vm, 1, true);
+	assert_int_equal(mock_state.ioapic.line, 1 << 17);
+	assert_int_equal(mock_state.pic.chip[1].line, 1 << 3); /* IRQ 11 */
+	assert_int_equal(get(1, 4) >> 16 & 8, 8);
+	pci_intx(&mock_vm, 5, true);
+	pci_intx(&mock_vm, 1, false);
+	assert_int_equal(mock_state.ioapic.line, 1 << 17);
+	set(5, 4, 0x403); /* interrupts disabled */
+	assert_int_equal(mock_state.ioapic.line, 0);
+	assert_int_equal(mock_state.pic.chip[1].line, 0);
+	set(5, 4, 0x003);
+	assert_int_equal(mock_state.ioapic.line, 1 << 17);
+	set(5, 0x50, 0x80000000); /* MSI-X takes over */
+	assert_int_equal(mock_state.ioapic.line, 0);
+	set(5, 0x50, 0);
+	pci_intx(&mock_vm, 5, false);
+	assert_int_equal(mock_state.ioapic.line, 0);
+}
+
+static void test_limits(void **state)
+{
+	uint8_t body[256] = { 0 };
+
+	(void)state;
+	assert_int_equal(pci_add_function(&mock_vm, 1, &ids, &ops, 0), -1);
+	assert_int_equal(pci_add_function(&mock_vm, 32, &ids, &ops, 0), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 1, 0, BUS_PIO, 256), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 1, 6, BUS_PIO, 256), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_PIO, 512), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_MMIO, 4095), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 2, 3, BUS_MMIO, 4096), -1);
+	assert_int_equal(pci_add_bar(&mock_vm, 1, 3, BUS_MMIO, 0x80000000), -1);
+	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 255), 0);
+	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 0xa0), 0x5c);
+	assert_int_equal(pci_add_capability(&mock_vm, 1, 9, body, 2), 0);
+	assert_int_equal(pci_add_msix(&mock_vm, 1, 1, 3), -1);
+}
+
+static void test_reset_and_resume(void **state)
+{
+	struct machine_state saved;
+
+	(void)state;
+	set(1, 0x10, 0xd000);
+	set(1, 4, 0x407);
+	set(1, 0x3c, 0xff);
+	set(1, 0x50, 0x80000000);
+	pci_intx(&mock_vm, 1, true);
+	saved = mock_state;
+	mock_power_on();
+	platform_free(&mock_vm);
+	memset(&mock_vm.bus, 0, sizeof(mock_vm.bus));
+	mock_state = saved;
+	assert_int_equal(platform_resume(&mock_vm), 0);
+	pci_resume_function(&mock_vm, 1, &ops, 9);
+	assert_int_equal(in8(0xd003), 0x03);
+	assert_int_equal(seen.instance, 9);
+	assert_true(seen.from == PCI_NO_BASE);
+	assert_int_equal(read32(0xfe00000c), 1);
+
+	platform_reset(&mock_vm);
+	assert_int_equal(get(1, 0x10), 0xc001);
+	assert_int_equal(get(1, 4), 0x00100003);
+	assert_int_equal(get(1, 0x3c), 0x010b);
+	assert_false(pci_msix_enabled(&mock_vm, 1));
+	assert_int_equal(in8(0xd003), 0xff);
+	assert_int_equal(in8(0xc003), 0x03);
+	assert_int_equal(mock_state.ioapic.line, 0);
+
+	pci_remove_function(&mock_vm, 1);
+	assert_int_equal(get(1, 0), 0xffffffff);
+	assert_int_equal(in8(0xc003), 0xff);
+	add(1); /* behind the places that were given out */
+	assert_int_equal(get(1, 0x10), 0xc101);
+}
+
+static void test_config_hook(void **state)
+{
+	(void)state;
+	at(1, 0x3c);
+	out8(0xcfc, 5);
+	assert_int_equal(seen.config_writes, 1);
+	assert_int_equal(seen.offset, 0x3c);
+	assert_int_equal(seen.size, 1);
+	pci_writable(&mock_vm, 1)[0x44] = 0x0f;
+	set(1, 0x44, 0xffffffff);
+	assert_int_equal(pci_config(&mock_vm, 1)[0x44], 0x0f);
+	assert_null(pci_config(&mock_vm, 3));
+	assert_null(pci_config(&mock_vm, 32));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_identity, power_on),
+		cmocka_unit_test_setup(test_capabilities, power_on),
+		cmocka_unit_test_setup(test_sizing, power_on),
+		cmocka_unit_test_setup(test_moving, power_on),
+		cmocka_unit_test_setup(test_swap, power_on),
+		cmocka_unit_test_setup(test_msix, power_on),
+		cmocka_unit_test_setup(test_intx, power_on),
+		cmocka_unit_test_setup(test_limits, power_on),
+		cmocka_unit_test_setup(test_reset_and_resume, power_on),
+		cmocka_unit_test_setup(test_config_hook, power_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, power_off);
+}

@@ -124,6 +124,31 @@ static void check_attributes(struct config_parser *p,
 				    attributes[0]);
 }
 
+/* The text without white space around it. */
+static char *trim(char *text)
+{
+	static const char white[] = " \t\r\n";
+	size_t n;
+
+	text += strspn(text, white);
+	n = strlen(text);
+	while (n && strchr(white, text[n - 1]))
+		text[--n] = 0;
+	return text;
+}
+
+/* Text between the elements of another. */
+static void check_text(struct config_parser *p)
+{
+	const char *text;
+
+	p->text[p->text_used] = 0;
+	text = trim(p->text);
+	if (*text)
+		config_fail(p, "text '%.32s' does not belong here", text);
+	p->text_used = 0;
+}
+
 static void start_element(void *user, const char *name, const char **attributes)
 {
 	struct config_parser *p = user;
@@ -136,6 +161,7 @@ static void start_element(void *user, const char *name, const char **attributes)
 		p->ignoring++;
 		return;
 	}
+	check_text(p);
 	e = find(p, name);
 	if (!e) {
 		fail_at(p, name, p->depth ? "this element is not supported" :
@@ -153,23 +179,9 @@ static void start_element(void *user, const char *name, const char **attributes)
 		return;
 	}
 	p->stack[p->depth++] = e;
-	p->text_used = 0;
 	check_attributes(p, e, attributes);
 	if (e->start && !p->failed)
 		e->start(p, attributes);
-}
-
-/* The text without white space around it. */
-static char *trim(char *text)
-{
-	static const char white[] = " \t\r\n";
-	size_t n;
-
-	text += strspn(text, white);
-	n = strlen(text);
-	while (n && strchr(white, text[n - 1]))
-		text[--n] = 0;
-	return text;
 }
 
 static void end_element(void *user, const char *name)

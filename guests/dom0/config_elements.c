@@ -51,16 +51,18 @@ static uint64_t number(struct config_parser *p, const char *text, uint64_t most)
 	if (!*text)
 		config_fail(p, "a number is missing");
 	for (const char *c = text; *c; c++) {
+		uint64_t digit = (uint64_t)(*c - '0');
+
 		if (*c < '0' || *c > '9') {
 			config_fail(p, "'%.32s' is not a number", text);
 			return 0;
 		}
-		if (value > (most - (uint64_t)(*c - '0')) / 10) {
+		if (digit > most || value > (most - digit) / 10) {
 			config_fail(p, "%.32s is more than %llu", text,
 				    (unsigned long long)most);
 			return 0;
 		}
-		value = value * 10 + (uint64_t)(*c - '0');
+		value = value * 10 + digit;
 	}
 	return value;
 }

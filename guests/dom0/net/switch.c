@@ -42,11 +42,14 @@ struct station {
  * is sent on. */
 struct frame {
 	struct net_port *from;
-	uint8_t header[HEADER]; /* without tag */
-	uint16_t tag;           /* priority and VLAN */
-	unsigned bytes;         /* without tag */
-	/* The first is for the header, the rest is what follows it. */
-	struct net_piece piece[MAX_PIECES + 1];
+	/* Without tag; more than Ethernet's if there is work left to do. */
+	uint8_t header[OFFLOAD_HEADERS];
+	unsigned headers; /* bytes that are copied */
+	uint16_t tag;     /* priority and VLAN */
+	unsigned bytes;   /* without tag */
+	struct net_offload offload;
+	/* Two for the header, the rest is what follows it. */
+	struct net_piece piece[MAX_PIECES + 2];
 	unsigned pieces;
 };
 
@@ -183,6 +186,11 @@ static void forget_port(const struct net_port *port)
 
 /* --- ports ---------------------------------------------------------------- */
 
+struct net_port *switch_first(void)
+{
+	return ports;
+}
+
 void switch_add(struct net_port *port)
 {
 	static const uint8_t none[6];
@@ -239,28 +247,24 @@ static uint16_t vlan_of(const struct frame *frame)
 	return frame->tag & VLAN_MASK;
 }
 
-/* Hands the frame to a port, with a tag if the port wants one. */
-static void deliver(struct frame *frame, struct net_port *port)
+/* Hands a frame to a port, with a tag if the port wants one. The first piece is
+ * the Ethernet header. */
+static bool hand(struct frame *frame, struct net_port *port, struct net_piece *piece,
+		 unsigned pieces, unsigned bytes)
 {
 	uint8_t tagged[HEADER_TAGGED];
-	unsigned bytes = frame->bytes;
 
-	if (!port->link_up) {
-		port->dropped++;
-		return;
-	}
-	frame->piece[0] = (struct net_piece){frame->header, HEADER};
 	if (port->trunk && frame->tag) {
 		memcpy(tagged, frame->header, ADDRESSES);
 		put_be16(tagged + ADDRESSES, ETHERTYPE_VLAN);
 		put_be16(tagged + ADDRESSES + 2, frame->tag);
 		memcpy(tagged + ADDRESSES + TAG, frame->header + ADDRESSES, 2);
-		frame->piece[0] = (struct net_piece){tagged, HEADER_TAGGED};
+		piece[0] = (struct net_piece){tagged, HEADER_TAGGED};
 		bytes += TAG;
 	}
-	if (!port->deliver(port, frame->piece, frame->pieces, bytes)) {
+	if (!port->deliver(port, piece, pieces, bytes)) {
 		port->dropped++;
-		return;
+		return false;
 	}
 	port->tx_frames++;
 	port->tx_bytes += bytes;
@@ -269,6 +273,62 @@ static void deliver(struct frame *frame, struct net_port *port)
 		port->next_pending = pending;
 		pending = port;
 	}
+	return true;
+}
+
+struct completion {
+	struct frame *frame;
+	struct net_port *port;
+};
+
+static bool hand_complete(void *context, const struct net_piece *piece, unsigned pieces,
+			  unsigned bytes)
+{
+	struct completion *to = context;
+
+	/* The array is offload_complete's own. */
+	if (bytes <= NET_FRAME_MAX - TAG)
+		return hand(to->frame, to->port, (struct net_piece *)(uintptr_t)piece, pieces,
+			    bytes);
+	to->port->dropped++;
+	return false;
+}
+
+/* Does for the port what the sender has left to do. */
+static void complete(struct frame *frame, struct net_port *port)
+{
+	unsigned headers = frame->offload.headers, first = 2;
+	struct completion to = {frame, port};
+
+	/* What was copied of the data is a piece of its own. */
+	if (frame->headers > headers)
+		frame->piece[--first] =
+			(struct net_piece){frame->header + headers, frame->headers - headers};
+	offload_complete(&frame->offload, frame->header, frame->piece + first,
+			 frame->pieces - first, hand_complete, &to);
+}
+
+static void deliver(struct frame *frame, struct net_port *port)
+{
+	unsigned needs = frame->offload.needs, first = 1;
+
+	if (!port->link_up) {
+		port->dropped++;
+		return;
+	}
+	if (needs & ~port->takes) {
+		complete(frame, port);
+		return;
+	}
+	if (frame->headers > HEADER) {
+		frame->piece[1] =
+			(struct net_piece){frame->header + HEADER, frame->headers - HEADER};
+		first = 0;
+	}
+	frame->piece[first] = (struct net_piece){frame->header, HEADER};
+	port->offload = needs ? &frame->offload : NULL;
+	hand(frame, port, frame->piece + first, frame->pieces - first, frame->bytes);
+	port->offload = NULL;
 }
 
 static void flood(struct frame *frame)
@@ -303,18 +363,23 @@ static bool take(struct frame *frame, const struct net_piece *piece, unsigned pi
 {
 	unsigned have = 0;
 
-	frame->pieces = 1;
+	frame->pieces = 2;
 	for (unsigned i = 0; i < pieces; i++) {
 		const uint8_t *data = piece[i].data;
 		uint32_t n = bytes - have;
 
 		if (n > piece[i].bytes)
 			n = piece[i].bytes;
-		for (uint32_t j = 0; j < n; j++)
-			header[have++] = data[j];
+		if (n == HEADER) {
+			memcpy(header + have, data, HEADER);
+			have += HEADER;
+		} else if (n) {
+			memcpy(header + have, data, n);
+			have += n;
+		}
 		if (n == piece[i].bytes)
 			continue;
-		if (frame->pieces > MAX_PIECES)
+		if (frame->pieces == MAX_PIECES + 2)
 			return false;
 		frame->piece[frame->pieces++] = (struct net_piece){data + n, piece[i].bytes - n};
 	}
@@ -331,6 +396,7 @@ static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsi
 		return false;
 	memcpy(frame->header, header, ADDRESSES);
 	memcpy(frame->header + ADDRESSES, header + ADDRESSES + TAG, 2);
+	frame->headers = HEADER;
 	frame->bytes -= TAG;
 	uint16_t tag = get_be16(header + ADDRESSES + 2);
 	if (frame->from->trunk)
@@ -342,26 +408,50 @@ static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsi
 	return true;
 }
 
+/* A frame whose sender leaves work to others: more of it has to be looked at.
+ * None of these have tags. */
+static bool take_offload(struct frame *frame, const struct net_piece *piece, unsigned pieces,
+			 const struct net_offload *offload)
+{
+	unsigned bytes = frame->bytes < OFFLOAD_HEADERS ? frame->bytes : OFFLOAD_HEADERS;
+
+	frame->offload = *offload;
+	frame->headers = bytes;
+	return take(frame, piece, pieces, frame->header, bytes) &&
+	       offload_check(&frame->offload, frame->header, bytes, frame->bytes) &&
+	       get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN;
+}
+
+static bool take_plain(struct frame *frame, const struct net_piece *piece, unsigned pieces)
+{
+	frame->offload.needs = 0;
+	frame->headers = HEADER;
+	if (!take(frame, piece, pieces, frame->header, HEADER))
+		return false;
+	return get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN ||
+	       take_tagged(frame, piece, pieces);
+}
+
 /* false: the frame is not right, or not from whom it says. */
-static bool input(struct frame *frame, const struct net_piece *piece, unsigned pieces)
+static bool input(struct frame *frame, const struct net_piece *piece, unsigned pieces,
+		  const struct net_offload *offload)
 {
 	struct net_port *from = frame->from;
+	bool is_long = offload && offload->needs & (NET_TCP4 | NET_TCP6);
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < pieces; i++)
 		bytes += piece[i].bytes;
-	if (bytes < HEADER || bytes > NET_FRAME_MAX)
+	if (bytes < HEADER || bytes > (is_long ? NET_LONG_FRAME : NET_FRAME_MAX))
 		return false;
 	frame->bytes = (unsigned)bytes;
 	frame->tag = from->vlan;
-	if (!take(frame, piece, pieces, frame->header, HEADER))
+	if (offload && offload->needs ? !take_offload(frame, piece, pieces, offload)
+				      : !take_plain(frame, piece, pieces))
 		return false;
-	uint16_t type = get_be16(frame->header + ADDRESSES);
-	if (type == ETHERTYPE_VLAN && !take_tagged(frame, piece, pieces))
+	if (get_be16(frame->header + ADDRESSES) == ETHERTYPE_QINQ && !from->trunk)
 		return false;
-	if (type == ETHERTYPE_QINQ && !from->trunk)
-		return false;
-	if (frame->bytes > NET_FRAME_MAX - TAG)
+	if (!is_long && frame->bytes > NET_FRAME_MAX - TAG)
 		return false;
 	const uint8_t *source = frame->header + MAC;
 	if (is_group(source) || !learn(from, key_of(source, vlan_of(frame))))
@@ -372,11 +462,17 @@ static bool input(struct frame *frame, const struct net_piece *piece, unsigned p
 	return true;
 }
 
-void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
+void switch_input_offload(struct net_port *from, const struct net_piece *piece, unsigned pieces,
+			  const struct net_offload *offload)
 {
 	struct frame frame;
 
 	frame.from = from;
-	if (!from->link_up || !input(&frame, piece, pieces))
+	if (!from->link_up || !input(&frame, piece, pieces, offload))
 		from->dropped++;
+}
+
+void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
+{
+	switch_input_offload(from, piece, pieces, NULL);
 }

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_dump.c */
+/* libs: expat */
+/* Domain XML: what is understood, what is refused and with which words. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/config.h"
+
+#define KERNEL "<os><type>hvm</type><kernel>vmlinuz</kernel></os>"
+#define START "<domain type='kvm'><name>g</name><memory unit='MiB'>64</memory>"
+#define REST KERNEL "</domain>"
+
+static struct config_error error;
+
+static struct vm_config *parse(const char *xml)
+{
+	memset(&error, 0, sizeof(error));
+	return config_parse("dir/g.xml", xml, strlen(xml), &error);
+}
+
+/* The description is refused, and the message has these words. */
+static void refused(const char *xml, const char *words)
+{
+	struct vm_config *config = parse(xml);
+
+	assert_null(config);
+	if (!strstr(error.text, words))
+		fail_msg("'%s' is not in '%s'", words, error.text);
+}
+
+static struct vm_config *accepted(const char *xml)
+{
+	struct vm_config *config = parse(xml);
+
+	if (!config)
+		fail_msg("%s", error.text);
+	return config;
+}
+
+static const char full[] =
+	"<?xml version='1.0'?>\n"
+	"<!-- as virt-install would write it, nearly -->\n"
+	"<domain type='kvm' id='3'>\n"
+	"  <name>linux-1</name>\n"
+	"  <uuid>01234567-89ab-cdef-0123-456789ABCDEF</uuid>\n"
+	"  <title>A guest</title>\n"
+	"  <metadata><x:y xmlns:x='urn:x'><x:z/>text</x:y></metadata>\n"
+	"  <memory unit='KiB'>524289</memory>\n"
+	"  <currentMemory unit='KiB'>524289</currentMemory>\n"
+	"  <vcpu placement='static'>1</vcpu>\n"
+	"  <cputune><shares>2048</shares></cputune>\n"
+	"  <os><type arch='x86_64' machine='pc'>hvm</type>\n"
+	"    <kernel>/boot/vmlinuz</kernel><initrd>one.gz</initrd>\n"
+	"    <initrd> two.gz  a=b c </initrd>\n"
+	"    <cmdline>console=ttyS0 x=&lt;y&gt; \"q\"</cmdline>\n"
+	"    <boot dev='hd'/></os>\n"
+	"  <features><acpi/><apic/><pae/></features>\n"
+	"  <cpu mode='host-passthrough' check='none' migratable='on'>\n"
+	"    <topology sockets='1' dies='1' cores='1' threads='1'/></cpu>\n"
+	"  <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/>\n"
+	"    <timer name='hpet' present='no'/></clock>\n"
+	"  <on_poweroff>destroy</on_poweroff><on_reboot>preserve</on_reboot>\n"
+	"  <on_crash>restart</on_crash>\n"
+	"  <pm><suspend-to-mem enabled='no'/></pm>\n"
+	"  <devices>\n"
+	"    <emulator>/usr/bin/qemu</emulator>\n"
+	"    <disk type='block' device='disk'><driver name='qemu' type='raw'/>\n"
+	"      <source dev='/dev/sda1'/><target dev='vda' bus='virtio'/>\n"
+	"      <serial>S123</serial><readonly/></disk>\n"
+	"    <disk type='block'><source dev='/dev/disk/by-partlabel/x'/>\n"
+	"      <target dev='vdb'/></disk>\n"
+	"    <interface type='bridge'><mac address='52:54:00:aa:BB:01'/>\n"
+	"      <source bridge='br0'/><model type='virtio'/>\n"
+	"      <vlan><tag id='42'/></vlan><link state='down'/></interface>\n"
+	"    <interface type='network'><source network='default'/></interface>\n"
+	"    <serial type='pty'><target type='isa-serial' port='0'>\n"
+	"      <model name='isa-serial'/></target></serial>\n"
+	"    <console type='pty'><target type='virtio' port='0'/></console>\n"
+	"    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>\n"
+	"    <memballoon model='none'/>\n"
+	"    <controller type='pci' index='0' model='pci-root'/>\n"
+	"  </devices>\n"
+	"</domain>\n";
+
+static void check_full(const struct vm_config *c)
+{
+	static const uint8_t uuid[16] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
+					  0xcd, 0xef, 0x01, 0x23, 0x45, 0x67,
+					  0x89, 0xab, 0xcd, 0xef };
+	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0xaa, 0xbb, 0x01 };
+
+	assert_string_equal(c->name, "linux-1");
+	assert_memory_equal(c->uuid, uuid, 16);
+	assert_int_equal(c->memory, 514ull << 20);
+	assert_int_equal(c->vcpus, 1);
+	assert_int_equal(c->weight, 2048);
+	assert_string_equal(c->kernel, "/boot/vmlinuz");
+	assert_int_equal(c->initrds, 2);
+	assert_string_equal(c->initrd[0], "one.gz");
+	assert_string_equal(c->initrd_args[0], "");
+	assert_string_equal(c->initrd[1], "two.gz");
+	assert_string_equal(c->initrd_args[1], "a=b c");
+	assert_string_equal(c->cmdline, "console=ttyS0 x=<y> \"q\"");
+	assert_true(c->acpi && c->apic && c->pae);
+	assert_int_equal(c->on_poweroff, VM_ACTION_DESTROY);
+	assert_int_equal(c->on_reboot, VM_ACTION_PRESERVE);
+	assert_int_equal(c->on_crash, VM_ACTION_RESTART);
+	assert_int_equal(c->disks, 2);
+	assert_string_equal(c->disk[0].source, "/dev/sda1");
+	assert_string_equal(c->disk[0].target, "vda");
+	assert_string_equal(c->disk[0].serial, "S123");
+	assert_true(c->disk[0].readonly);
+	assert_false(c->disk[1].readonly);
+	assert_int_equal(c->nics, 2);
+	assert_memory_equal(c->nic[0].mac, mac, 6);
+	assert_string_equal(c->nic[0].source, "br0");
+	assert_int_equal(c->nic[0].vlan, 42);
+	assert_true(c->nic[0].link_down);
+	assert_int_equal(c->nic[1].vlan, 0);
+	assert_int_equal(c->nic[1].mac[0], 0x52);
+	assert_int_equal(c->serials, 1);
+	assert_true(c->virtio_console);
+	assert_true(c->rng);
+}
+
+static void test_full(void **state)
+{
+	struct vm_config *c = accepted(full);
+
+	(void)state;
+	check_full(c);
+	config_free(c);
+}
+
+static char dumped[64 * 1024];
+
+static void collect(void *context, const char *text)
+{
+	(void)context;
+	assert_true(strlen(dumped) + strlen(text) < sizeof(dumped));
+	strcat(dumped, text);
+}
+
+/* What dumpxml says is read back the same, and dumps the same. */
+static void test_round_trip(void **state)
+{
+	static char first[sizeof(dumped)];
+	struct vm_config *c = accepted(full);
+
+	(void)state;
+	dumped[0] = 0;
+	config_dump(c, collect, NULL);
+	config_free(c);
+	memcpy(first, dumped, sizeof(first));
+	c = accepted(first);
+	check_full(c);
+	dumped[0] = 0;
+	config_dump(c, collect, NULL);
+	assert_string_equal(dumped, first);
+	config_free(c);
+}
+
+static void test_defaults(void **state)
+{
+	struct vm_config *c = accepted(START REST), *d;
+
+	(void)state;
+	assert_int_equal(c->memory, 64ull << 20);
+	assert_int_equal(c->vcpus, 1);
+	assert_int_equal(c->weight, 1024);
+	assert_int_equal(c->on_poweroff, VM_ACTION_DESTROY);
+	assert_int_equal(c->on_reboot, VM_ACTION_RESTART);
+	assert_int_equal(c->on_crash, VM_ACTION_DESTROY);
+	assert_int_equal(c->serials, 1);
+	assert_false(c->virtio_console);
+	/* Made from the name: the same each time, another for another name. */
+	d = accepted(START REST);
+	assert_memory_equal(c->uuid, d->uuid, 16);
+	config_free(d);
+	d = accepted("<domain type='kvm'><name>h</name><memory>65536</memory>"
+		     REST);
+	assert_memory_not_equal(c->uuid, d->uuid, 16);
+	config_free(c);
+	config_free(d);
+}
+
+static void test_where(void **state)
+{
+	(void)state;
+	refused("<domain type='kvm'>\n<name>g</name>\n<maxMemory>1</maxMemory>\n</domain>",
+		"g.xml:3: <maxMemory>: this element is not supported");
+	refused(START "\n\n<vcpu cpuset='1'>1</vcpu>" REST,
+		"g.xml:3: <vcpu>: attribute 'cpuset' is not supported");
+	refused(START "\n<devices><disk type='file'></disk></devices>" REST,
+		"g.xml:2: <disk>: type='file' is not supported");
+	refused("<domain type='kvm'><name>g</name", "not well-formed");
+	refused("<network/>", "<network>: the document's element must be <domain>");
+	refused("", "not well-formed");
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	refused("<domain><name>g</name>" REST, "'type' is missing");
+	refused("<domain type='kvm'><memory>65536</memory>" REST,
+		"<name> is missing");
+	refused("<domain type='kvm'><name>g</name>" REST, "<memory> is missing");
+	refused(START "</domain>", "no <kernel>");
+	refused(START "<name>h</name>" REST, "<name>: given twice");
+	refused("<domain type='kvm'><name>a b</name>" REST, "blanks");
+	refused("<domain type='kvm'><name>a/b</name>" REST, "slashes");
+	refused("<domain type='kvm'><name></name>" REST, "empty");
+	refused(START "<uuid>0123</uuid>" REST, "not a UUID");
+	refused(START "<vcpu>2</vcpu>" REST, "one is supported");
+	refused(START "<vcpu>0</vcpu>" REST, "one is supported");
+	refused(START "<vcpu>x</vcpu>" REST, "'x' is not a number");
+	refused(START "<vcpu>99999999999999999999</vcpu>" REST, "more than");
+	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
+	refused(START "<currentMemory>32768</currentMemory>" REST, "differs");
+	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>",
+		"unit 'XiB'");
+	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>",
+		"more than 1");
+	refused(START "<on_crash>coredump-destroy</on_crash>" REST,
+		"coredump-destroy");
+	refused(START "<features><hyperv/></features>" REST, "<hyperv>");
+	refused(START "<features><acpi state='off'/></features>" REST,
+		"state='off'");
+	refused(START "<cputune><shares>0</shares></cputune>" REST, "1 to 65535");
+	refused(START "<os><type>exe</type></os></domain>", "'exe'");
+	refused(START "<cpu mode='custom'/>" REST, "mode='custom'");
+	refused(START "<cpu><topology cores='4'/></cpu>" REST, "<topology>");
+	refused(START "<clock><timer name='hpet'/></clock>" REST, "no hpet");
+	refused(START "<clock><timer name='pit' present='no'/></clock>" REST,
+		"always present");
+	refused(START "stray" REST, "text 'stray' does not belong here");
+	refused(START "<title/><description/><genid/>" REST, "<genid>");
+}
+
+#define DEVICES(x) START "<devices>" x "</devices>" REST
+
+static void test_refused_devices(void **state)
+{
+	(void)state;
+	refused(DEVICES("<disk type='block'><target dev='vda'/></disk>"),
+		"<source> is missing");
+	refused(DEVICES("<disk type='block'><source dev='sda'/></disk>"),
+		"<target> is missing");
+	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda' bus='sata'/></disk>"),
+		"bus='sata'");
+	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda'/></disk>"),
+		"bus='virtio'");
+	refused(DEVICES("<disk type='block' device='cdrom'/>"), "cdrom");
+	refused(DEVICES("<disk type='block'><driver type='qcow2'/></disk>"),
+		"qcow2");
+	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='vda'/></disk>"
+			"<disk type='block'><source dev='b'/><target dev='vda'/></disk>"),
+		"used twice");
+	refused(DEVICES("<disk type='block'><serial>123456789012345678901</serial></disk>"),
+		"longer than 20 bytes");
+	refused(DEVICES("<disk type='block'><iotune/></disk>"), "<iotune>");
+	refused(DEVICES("<disk type='block'><address type='pci'/></disk>"),
+		"<address>");
+	refused(DEVICES("<interface type='user'/>"), "type='user'");
+	refused(DEVICES("<interface type='bridge'></interface>"),
+		"<source> is missing");
+	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00'/></interface>"),
+		"not a MAC address");
+	refused(DEVICES("<interface type='bridge'><mac address='01:00:00:00:00:00'/></interface>"),
+		"not the address of one interface");
+	refused(DEVICES("<interface type='bridge'><model type='e1000'/></interface>"),
+		"e1000");
+	refused(DEVICES("<interface type='bridge'><vlan><tag id='4095'/></vlan></interface>"),
+		"more than 4094");
+	refused(DEVICES("<interface type='bridge'><vlan><tag id='0'/></vlan></interface>"),
+		"from 1 to 4094");
+	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='b'/></interface>"
+			"<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='b'/></interface>"),
+		"MAC address is used twice");
+	refused(DEVICES("<serial type='pty'/><serial type='pty'/>"),
+		"more than one serial");
+	refused(DEVICES("<memballoon model='virtio'/>"), "model='virtio'");
+	refused(DEVICES("<rng model='virtio'><rate bytes='1'/></rng>"), "<rate>");
+	refused(DEVICES("<graphics type='vnc'/>"), "<graphics>");
+	refused(DEVICES("<video/>"), "<video>");
+}
+
+/* What is hostile: entities, depth, length. */
+static void test_hostile(void **state)
+{
+	char *big = malloc(CONFIG_XML_BYTES + 2);
+	size_t n = 0;
+
+	(void)state;
+	refused("<!DOCTYPE d [<!ENTITY a 'aaaa'>]>" START REST,
+		"document type declarations");
+	n = (size_t)sprintf(big, START "<os><cmdline>");
+	memset(big + n, 'x', 4096);
+	strcpy(big + n + 4096, "</cmdline></os></domain>");
+	refused(big, "text of more than 2048 bytes");
+	n = (size_t)sprintf(big, START "<os><kernel>");
+	memset(big + n, 'x', 200);
+	strcpy(big + n + 200, "</kernel></os></domain>");
+	refused(big, "longer than 127 bytes");
+	memset(big, ' ', CONFIG_XML_BYTES + 1);
+	big[CONFIG_XML_BYTES + 1] = 0;
+	refused(big, "larger than 256 KiB");
+	n = (size_t)sprintf(big, START "<metadata>");
+	for (unsigned i = 0; i < 30000; i++)
+		n += (size_t)sprintf(big + n, "<a>");
+	refused(big, "not well-formed");
+	n = (size_t)sprintf(big, START "<devices>");
+	for (unsigned i = 0; i < CONFIG_DISKS + 1; i++)
+		n += (size_t)sprintf(big + n,
+				     "<disk type='block'><source dev='a'/>"
+				     "<target dev='vd%c'/></disk>", 'a' + i);
+	strcpy(big + n, "</devices>" REST);
+	refused(big, "more than 8 disks");
+	free(big);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_devices),
+		cmocka_unit_test(test_hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

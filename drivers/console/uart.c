@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drivers/console/uart.h"
+
+#include "arch/cpu.h"
+
+/* Registers of a 16550 (PC16550D data sheet, section 8), from its port. */
+enum { DATA, INTERRUPTS, FIFO, LINE, MODEM, STATUS, MODEM_STATUS, SCRATCH };
+
+#define FIFO_ON         0x07u /* and both emptied */
+#define LINE_8N1        0x03u
+#define LINE_DIVISOR    0x80u
+#define MODEM_ON        0x0bu /* DTR, RTS, and OUT2, which gates the interrupt */
+#define STATUS_RECEIVED 0x01u
+#define STATUS_TX_EMPTY 0x20u
+#define STATUS_IDLE     0x40u
+#define FIFO_BYTES      16u
+#define PATIENCE        200000u /* reads of the status, about a microsecond each */
+
+static uint8_t get(const struct uart *uart, uint16_t reg)
+{
+	return port_in8((uint16_t)(uart->port + reg));
+}
+
+static void put(const struct uart *uart, uint16_t reg, uint8_t value)
+{
+	port_out8((uint16_t)(uart->port + reg), value);
+}
+
+static bool scratch_keeps(const struct uart *uart, uint8_t value)
+{
+	put(uart, SCRATCH, value);
+	return get(uart, SCRATCH) == value;
+}
+
+bool uart_init(struct uart *uart, uint16_t port)
+{
+	*uart = (struct uart){.port = port};
+	if (!scratch_keeps(uart, 0x5a) || !scratch_keeps(uart, 0xa5)) {
+		uart->port = 0;
+		return false;
+	}
+	put(uart, INTERRUPTS, 0);
+	put(uart, LINE, LINE_DIVISOR | LINE_8N1);
+	put(uart, DATA, 1); /* 115200 */
+	put(uart, INTERRUPTS, 0);
+	put(uart, LINE, LINE_8N1);
+	put(uart, FIFO, FIFO_ON);
+	put(uart, MODEM, MODEM_ON);
+	return true;
+}
+
+/* One that has been found stuck is only looked at. */
+static bool wait(struct uart *uart, uint8_t status)
+{
+	for (unsigned i = uart->stuck ? 1 : PATIENCE; i; i--) {
+		if (get(uart, STATUS) & status) {
+			uart->stuck = false;
+			return true;
+		}
+		cpu_pause();
+	}
+	uart->stuck = true;
+	return false;
+}
+
+void uart_write(struct uart *uart, const char *text, size_t bytes)
+{
+	unsigned room = 0;
+
+	for (size_t i = 0; i < bytes && uart->port; i++) {
+		if (room < 2) {
+			if (!wait(uart, STATUS_TX_EMPTY))
+				return;
+			room = FIFO_BYTES;
+		}
+		if (text[i] == '\n') {
+			put(uart, DATA, '\r');
+			room--;
+		}
+		put(uart, DATA, (uint8_t)text[i]);
+		room--;
+	}
+}
+
+void uart_drain(struct uart *uart)
+{
+	if (uart->port)
+		wait(uart, STATUS_IDLE);
+}
+
+int uart_read(struct uart *uart)
+{
+	uint8_t status = uart->port ? get(uart, STATUS) : 0;
+
+	/* All ones: it has gone. */
+	return status & STATUS_RECEIVED && status != 0xff ? get(uart, DATA) : -1;
+}
+
+void uart_rx_interrupt(struct uart *uart, bool on)
+{
+	if (uart->port)
+		put(uart, INTERRUPTS, on);
+}

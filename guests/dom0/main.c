@@ -24,6 +24,11 @@ static void start_clock(void)
 	clock_init(info.tsc_khz, info.wall_ns, info.wall_tsc);
 }
 
+static void not_yet(void *context)
+{
+	(void)context;
+}
+
 int main(void)
 {
 	if (!sampo_boot_info) {
@@ -33,6 +38,8 @@ int main(void)
 	memory_init(sampo_boot_info);
 	start_clock();
 	loop_init((struct sampo_event_page *)(uintptr_t)boot->event_page);
+	/* The kernel has chosen this bit: nobody else may get it. */
+	event_claim((int)boot->console_event, not_yet, NULL);
 	printf("dom0: %llu MiB, %u modules, %u devices\n",
 	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules,
 	       boot->devices);

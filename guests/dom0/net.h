@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "drivers/net.h"
+#include "guests/dom0/net/offload.h"
 
 struct net_port {
 	char name[32]; /* "eth0", "dom0", "linux1/0" */
@@ -17,13 +18,17 @@ struct net_port {
 	/* The station's own address: no other port may send from it. All zero:
 	 * none. Set before switch_add. */
 	uint8_t mac[6];
+	unsigned takes; /* NET_*: frames of which work is left to the port */
 	/* The switch gives a frame to the port. The pieces are valid during
-	 * the call only. false: dropped (counted by the switch). */
+	 * the call only; the first is the Ethernet header with its tag. false:
+	 * dropped (counted by the switch). */
 	bool (*deliver)(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 			unsigned bytes);
 	/* After a batch of deliveries (notify the guest, ring the NIC). */
 	void (*deliver_done)(struct net_port *port);
 	void *context;
+	/* During deliver: what is left to do, NULL: the frame is complete. */
+	const struct net_offload *offload;
 	/* rx: what the port gave to the switch; tx: what the switch gave to
 	 * the port; dropped: what was refused on either way. */
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes, dropped;
@@ -40,6 +45,9 @@ struct net_port *switch_first(void);
 /* A frame enters the switch at `from`. At least 14 and at most NET_FRAME_MAX
  * bytes, else dropped and counted. */
 void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces);
+/* The same with work left to others (NULL: none), whose frames may be long. */
+void switch_input_offload(struct net_port *from, const struct net_piece *piece, unsigned pieces,
+			  const struct net_offload *offload);
 /* After a batch of switch_input: calls deliver_done of the ports touched. */
 void switch_flush(void);
 

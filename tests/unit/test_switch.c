@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/switch.c */
+/* sources: guests/dom0/net/switch.c guests/dom0/net/offload.c */
 /* The switch: who gets which frame, with which tag, and who may send as whom. */
 #include "guests/dom0/net.h"
 #include "tests/unit/unit.h"

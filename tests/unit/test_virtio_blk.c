@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/virtio/virtio.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c */
 /* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
-/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c */
+/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
 /* The block device: requests of all kinds and shapes, errors, reset while the
  * disk works, and a dom0 that is restarted in the middle. */
 #include "guests/dom0/virtio/blk.h"

@@ -16,14 +16,18 @@
 #define RX 0u
 #define TX 1u
 
-#define MTU            1500u
 #define STATUS_LINK_UP 1u
+
+/* Work that a guest may leave to us, and we to it. */
+#define OFFLOADS                                                                \
+	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_HOST_TSO4 | \
+	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6)
 
 /* In one go from a guest: then the others have their turn. */
 #define TX_FRAMES 64u
 
 /* Buffers that one received frame may be spread over. */
-#define RX_BUFFERS 16u
+#define RX_BUFFERS 64u
 
 /* Section 5.1.6, struct virtio_net_hdr. */
 struct net_header {
@@ -31,8 +35,11 @@ struct net_header {
 	uint16_t header_bytes, gso_bytes, csum_start, csum_offset;
 	uint16_t buffers;
 } __attribute__((packed));
-#define HEADER_BYTES   12u
-#define HEADER_BUFFERS 10u /* offset of the last member */
+#define HEADER_NEEDS_CSUM 1u
+#define HEADER_GSO_TCP4   1u
+#define HEADER_GSO_TCP6   4u
+#define HEADER_BYTES      12u
+#define HEADER_BUFFERS    10u /* offset of the last member */
 
 /* Section 5.1.4, struct virtio_net_config, as far as its features go. */
 struct net_config {
@@ -76,12 +83,41 @@ static unsigned frame_pieces(const struct queue_chain *chain)
 	return pieces;
 }
 
-static void send_chain(struct net *net, const struct queue_chain *chain)
+/* What the sender has left to do; what makes no sense is refused by the switch. */
+static void read_header(const struct net_header *header, struct net_offload *offload)
 {
-	if (chain->out_bytes > HEADER_BYTES)
-		switch_input(&net->port, tx_piece, frame_pieces(chain));
-	else
+	*offload = (struct net_offload){
+		.start = header->csum_start,
+		.offset = header->csum_offset,
+		.segment = header->gso_bytes,
+	};
+	if (header->flags & HEADER_NEEDS_CSUM)
+		offload->needs = NET_CHECKSUM;
+	if (header->gso_type == HEADER_GSO_TCP4)
+		offload->needs |= NET_TCP4;
+	else if (header->gso_type == HEADER_GSO_TCP6)
+		offload->needs |= NET_TCP6;
+}
+
+/* Sends a frame; returns how many frames it counts for. */
+static unsigned send_chain(struct net *net, const struct queue_chain *chain)
+{
+	struct net_header header;
+	struct net_offload offload;
+
+	if (chain->out_bytes <= HEADER_BYTES) {
 		net->tx_dropped++;
+		return 1;
+	}
+	queue_read(chain, 0, &header, sizeof(header));
+	unsigned pieces = frame_pieces(chain);
+	if (!header.flags && !header.gso_type) {
+		switch_input(&net->port, tx_piece, pieces);
+		return 1;
+	}
+	read_header(&header, &offload);
+	switch_input_offload(&net->port, tx_piece, pieces, &offload);
+	return offload.segment ? 1 + (unsigned)(chain->out_bytes / offload.segment) : 1;
 }
 
 static void send_frames(struct net *net)
@@ -97,9 +133,9 @@ static void send_frames(struct net *net)
 		while (budget && (chain = queue_pop(queue))) {
 			struct queue_used used = {.head = chain->head};
 
-			send_chain(net, chain);
+			unsigned cost = send_chain(net, chain);
 			queue_push(queue, &used, 1);
-			budget--;
+			budget -= cost < budget ? cost : budget;
 		}
 		/* Out of budget: the rest later, and no doorbell meanwhile. */
 		if (!budget) {
@@ -183,6 +219,24 @@ static void put_back(struct virtqueue *queue, struct delivery *d)
 		queue_unpop(queue, d->used[--d->buffers].head);
 }
 
+/* The header of a received frame, section 5.1.6.4.1. */
+static struct net_header make_header(const struct net_offload *offload)
+{
+	struct net_header header = {.buffers = 1};
+
+	if (!offload)
+		return header;
+	header.flags = HEADER_NEEDS_CSUM;
+	header.csum_start = offload->start;
+	header.csum_offset = offload->offset;
+	if (offload->needs == NET_CHECKSUM)
+		return header;
+	header.gso_type = offload->needs & NET_TCP4 ? HEADER_GSO_TCP4 : HEADER_GSO_TCP6;
+	header.gso_bytes = offload->segment;
+	header.header_bytes = offload->headers;
+	return header;
+}
+
 static bool deliver_to(struct net *net, struct delivery *d)
 {
 	struct virtqueue *queue = &net->dev->queue[RX];
@@ -201,7 +255,7 @@ static bool deliver_to(struct net *net, struct delivery *d)
 		}
 		d->used[d->buffers++].head = chain->head;
 		if (d->buffers == 1) {
-			static const struct net_header header = {.buffers = 1};
+			struct net_header header = make_header(net->port.offload);
 
 			if (chain->in_bytes < HEADER_BYTES) {
 				virtio_broken(net->dev, "a receive buffer is too small");
@@ -253,7 +307,7 @@ static const char *net_attach(struct virtio_device *dev, const struct vm_config 
 		return "out of memory";
 	if (fresh) {
 		dev->state->offered |=
-			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF;
+			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | OFFLOADS;
 		memcpy(dev->state->net.mac, nic->mac, sizeof(nic->mac));
 		dev->state->net.link_up = !nic->link_down;
 	}
@@ -281,8 +335,19 @@ static void net_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CON
 	memcpy(space, &config, sizeof(config));
 }
 
+/* What the driver has agreed to take. */
+static unsigned takes(uint64_t features)
+{
+	return (features & VIRTIO_NET_F_GUEST_CSUM ? NET_CHECKSUM : 0) |
+	       (features & VIRTIO_NET_F_GUEST_TSO4 ? NET_TCP4 : 0) |
+	       (features & VIRTIO_NET_F_GUEST_TSO6 ? NET_TCP6 : 0);
+}
+
 static void net_start(struct virtio_device *dev)
 {
+	struct net *net = dev->backend;
+
+	net->port.takes = takes(dev->state->negotiated);
 	/* Frames are not kept: those that an earlier dom0 had in hand count as
 	 * sent, and as received broken. */
 	virtio_return_all(&dev->queue[RX]);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/net/offload.c guests/dom0/net/switch.c */
+/* Checksums and segmentation against a plain model, through the switch. */
+#include "guests/dom0/net.h"
+#include "tests/unit/unit.h"
+
+#define TCP 20u /* where it begins in its IP packet, without options */
+
+uint64_t clock_ns(void)
+{
+	return 1;
+}
+
+static struct net_port guest, wire, other;
+
+/* What the wire gets, put together again. */
+static uint8_t stream[70000];
+static unsigned stream_bytes, frames, longest, plain;
+static uint32_t first_sequence;
+static bool v6, udp;
+static unsigned last_flags, all_flags;
+static uint16_t first_id;
+
+static uint32_t be(const uint8_t *at, unsigned n)
+{
+	uint32_t value = 0;
+
+	while (n--)
+		value = value << 8 | *at++;
+	return value;
+}
+
+/* 16 bits at a time, as RFC 1071 says it. */
+static uint32_t model_sum(const uint8_t *data, unsigned bytes)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		sum += (uint32_t)data[i] << (i & 1 ? 0 : 8);
+	return sum;
+}
+
+static uint32_t fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum >> 16) + (sum & 0xffff);
+	return sum;
+}
+
+static void check_frame(const uint8_t *frame, unsigned bytes)
+{
+	const uint8_t *ip = frame + 14;
+	unsigned ip_bytes = v6 ? 40 : (ip[0] & 15) * 4, length = bytes - 14 - ip_bytes;
+	const uint8_t *tcp = ip + ip_bytes;
+	uint32_t sum = (udp ? 17 : 6) + length;
+
+	if (v6) {
+		assert_int_equal(be(ip + 4, 2), length);
+		sum += model_sum(ip + 8, 32);
+	} else {
+		assert_int_equal(be(ip + 2, 2), bytes - 14);
+		assert_int_equal(fold(model_sum(ip, ip_bytes)), 0xffff);
+		sum += model_sum(ip + 12, 8);
+	}
+	assert_int_equal(fold(sum + model_sum(tcp, length)), 0xffff);
+	if (udp)
+		return;
+	unsigned header = (tcp[12] >> 4) * 4, data = length - header;
+	if (!frames) {
+		first_sequence = be(tcp + 4, 4);
+		first_id = (uint16_t)be(ip + 4, 2);
+	}
+	assert_int_equal(be(tcp + 4, 4), (uint32_t)(first_sequence + stream_bytes));
+	if (!v6)
+		assert_int_equal(be(ip + 4, 2), (uint16_t)(first_id + frames));
+	memcpy(stream + stream_bytes, tcp + header, data);
+	stream_bytes += data;
+	last_flags = tcp[13];
+	all_flags |= tcp[13] & (frames ? 0x80u : 0);
+}
+
+static bool deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
+		    unsigned bytes)
+{
+	static uint8_t frame[70000];
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < pieces; i++) {
+		memcpy(frame + at, piece[i].data, piece[i].bytes);
+		at += piece[i].bytes;
+	}
+	assert_int_equal(at, bytes);
+	if (port == &other) {
+		plain += !port->offload;
+		longest = bytes;
+		return true;
+	}
+	assert_null(port->offload);
+	assert_true(bytes <= 1514);
+	check_frame(frame, bytes);
+	if (bytes > longest)
+		longest = bytes;
+	frames++;
+	return true;
+}
+
+static void done(struct net_port *port)
+{
+	(void)port;
+}
+
+static void setup(void)
+{
+	switch_remove(&guest);
+	switch_remove(&wire);
+	switch_remove(&other);
+	guest = wire = other = (struct net_port){
+		.link_up = true, .deliver = deliver, .deliver_done = done};
+	wire.trunk = true;
+	memcpy(guest.mac, (uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
+	memcpy(other.mac, (uint8_t[]){2, 0, 0, 0, 0, 2}, 6);
+	switch_add(&guest);
+	switch_add(&wire);
+	switch_add(&other);
+	v6 = udp = false;
+}
+
+/* A frame with `data` bytes of data; returns all its bytes. */
+static unsigned make(uint8_t *frame, unsigned ip_options, unsigned tcp_options, unsigned data,
+		     struct net_offload *offload)
+{
+	unsigned ip_bytes = v6 ? 40 : 20 + ip_options, l4 = udp ? 8 : 20 + tcp_options;
+	unsigned start = 14 + ip_bytes, bytes = start + l4 + data;
+	uint8_t *ip = frame + 14, *tcp = frame + start;
+	uint32_t sum;
+
+	for (unsigned i = 0; i < bytes; i++)
+		frame[i] = (uint8_t)random64();
+	memcpy(frame, (uint8_t[]){2, 0, 0, 0, 9, 9, 2, 0, 0, 0, 0, 1, 8, 0}, 14);
+	if (v6) {
+		frame[12] = 0x86;
+		frame[13] = 0xdd;
+		ip[0] = 0x60;
+		ip[4] = (uint8_t)((l4 + data) >> 8);
+		ip[5] = (uint8_t)(l4 + data);
+		ip[6] = udp ? 17 : 6;
+		sum = model_sum(ip + 8, 32) + ip[6] + l4 + data;
+	} else {
+		ip[0] = (uint8_t)(0x40 | ip_bytes / 4);
+		ip[2] = (uint8_t)((bytes - 14) >> 8);
+		ip[3] = (uint8_t)(bytes - 14);
+		ip[6] = 0x40;
+		ip[7] = 0;
+		ip[9] = udp ? 17 : 6;
+		ip[10] = ip[11] = 0;
+		sum = ~fold(model_sum(ip, ip_bytes));
+		ip[10] = (uint8_t)(sum >> 8);
+		ip[11] = (uint8_t)sum;
+		sum = model_sum(ip + 12, 8) + ip[9] + l4 + data;
+	}
+	sum = fold(sum);
+	if (!udp)
+		tcp[12] = (uint8_t)(l4 / 4 << 4);
+	unsigned at = udp ? 6 : 16;
+	tcp[at] = (uint8_t)(sum >> 8);
+	tcp[at + 1] = (uint8_t)sum;
+	offload->start = (uint16_t)start;
+	offload->offset = (uint16_t)at;
+	return bytes;
+}
+
+static void send_pieces(const uint8_t *frame, unsigned bytes, unsigned pieces,
+			const struct net_offload *offload)
+{
+	struct net_piece piece[40];
+
+	for (unsigned i = 0; i < pieces; i++) {
+		unsigned start = bytes * i / pieces;
+
+		piece[i] = (struct net_piece){frame + start, bytes * (i + 1) / pieces - start};
+	}
+	frames = stream_bytes = longest = plain = all_flags = 0;
+	switch_input_offload(&guest, piece, pieces, offload);
+}
+
+static uint8_t frame[70000];
+
+static void checksums(void **unused)
+{
+	(void)unused;
+	setup();
+	for (unsigned round = 0; round < 3000; round++) {
+		struct net_offload offload = {.needs = NET_CHECKSUM};
+
+		v6 = random_below(2);
+		udp = random_below(2);
+		unsigned bytes = make(frame, 4 * (unsigned)random_below(11),
+				      4 * (unsigned)random_below(11),
+				      (unsigned)random_below(1380), &offload);
+		send_pieces(frame, bytes, 1 + (unsigned)random_below(40), &offload);
+		assert_int_equal(frames, 1);
+		assert_int_equal(longest, bytes);
+	}
+}
+
+static void segments(void **unused)
+{
+	(void)unused;
+	setup();
+	for (unsigned round = 0; round < 2000; round++) {
+		unsigned data = 1 + (unsigned)random_below(65535 - 120);
+		unsigned mss = 64 + (unsigned)random_below(1320);
+		unsigned ip_options = 4 * (unsigned)random_below(11);
+		unsigned tcp_options = 4 * (unsigned)random_below(11);
+		struct net_offload offload = {.segment = (uint16_t)mss};
+
+		v6 = random_below(2);
+		offload.needs = NET_CHECKSUM | (v6 ? NET_TCP6 : NET_TCP4);
+		unsigned bytes = make(frame, ip_options, tcp_options, data, &offload);
+		uint8_t flags = frame[offload.start + 13];
+		send_pieces(frame, bytes, 1 + (unsigned)random_below(40), &offload);
+		assert_int_equal(stream_bytes, data);
+		assert_memory_equal(stream, frame + bytes - data, data);
+		assert_true(frames >= (data + mss - 1) / mss);
+		assert_true(longest <= bytes - data + mss);
+		/* FIN and PSH with the last, CWR with the first only */
+		assert_int_equal(last_flags & 9, flags & 9);
+		assert_int_equal(all_flags, 0);
+	}
+}
+
+/* Who takes such frames gets them as they are. */
+static void passes_on(void **unused)
+{
+	struct net_offload offload = {.needs = NET_CHECKSUM | NET_TCP4, .segment = 1400};
+
+	(void)unused;
+	setup();
+	other.takes = NET_CHECKSUM | NET_TCP4;
+	unsigned bytes = make(frame, 0, 0, 30000, &offload);
+	frame[4] = 0;
+	frame[5] = 2;
+	send_pieces(frame, bytes, 7, &offload);
+	assert_int_equal(longest, bytes);
+	assert_int_equal(plain, 0);
+	assert_int_equal(other.tx_frames, 1);
+	other.takes = NET_CHECKSUM;
+	send_pieces(frame, bytes, 7, &offload);
+	assert_int_equal(plain, 22);
+	assert_int_equal(other.tx_frames, 23);
+	assert_int_equal(guest.rx_frames, 2);
+}
+
+static void refuses(void **unused)
+{
+	struct net_offload good = {.needs = NET_CHECKSUM | NET_TCP4, .segment = 1400}, bad;
+	unsigned bytes;
+
+	(void)unused;
+	setup();
+	bytes = make(frame, 0, 0, 3000, &good);
+#define REFUSED(change)                                                                            \
+	do {                                                                                       \
+		bad = good;                                                                        \
+		change;                                                                            \
+		send_pieces(frame, bytes, 3, &bad);                                                \
+		assert_int_equal(frames, 0);                                                       \
+	} while (0)
+	REFUSED(bad.needs = NET_TCP4);
+	REFUSED(bad.needs = NET_CHECKSUM);
+	REFUSED(bad.needs |= NET_TCP6);
+	REFUSED(bad.needs = NET_CHECKSUM | NET_TCP6);
+	REFUSED(bad.segment = 0);
+	REFUSED(bad.segment = 63);
+	REFUSED(bad.segment = 2000);
+	REFUSED(bad.start = 13);
+	REFUSED(bad.start = 0xffff);
+	REFUSED(bad.start += 4);
+	REFUSED(bad.offset = 14);
+	REFUSED(bad.offset = 0xffff);
+	send_pieces(frame, bytes, 3, &good);
+	assert_int_equal(frames, 3);
+#undef REFUSED
+#define REFUSED(at, value)                                                                         \
+	do {                                                                                       \
+		uint8_t old = frame[at];                                                           \
+		frame[at] = value;                                                                 \
+		send_pieces(frame, bytes, 3, &good);                                               \
+		frame[at] = old;                                                                   \
+		assert_int_equal(frames, 0);                                                       \
+	} while (0)
+	REFUSED(12, 0x86);          /* another type */
+	REFUSED(14, 0x55);          /* version */
+	REFUSED(14, 0x46);          /* a longer header than said */
+	REFUSED(14, 0x44);          /* a shorter one */
+	REFUSED(23, 17);            /* protocol */
+	REFUSED(20, 0x20);          /* a fragment */
+	REFUSED(14 + TCP + 12, 0x40); /* TCP's own length */
+	memcpy(frame + 12, (uint8_t[]){0x81, 0}, 2);
+	send_pieces(frame, bytes, 3, &good);
+	assert_int_equal(frames, 0);
+	/* headers only, cut short */
+	bytes = make(frame, 0, 0, 1, &good);
+	for (unsigned n = 14; n < bytes; n++) {
+		send_pieces(frame, n, 1, &good);
+		assert_int_equal(frames, 0);
+	}
+	send_pieces(frame, bytes, 1, &good);
+	assert_int_equal(frames, 1);
+}
+
+static void tagged_for_the_wire(void **unused)
+{
+	struct net_offload offload = {.needs = NET_CHECKSUM | NET_TCP4, .segment = 1000};
+
+	(void)unused;
+	setup();
+	switch_remove(&guest);
+	guest.vlan = 9;
+	switch_add(&guest);
+	unsigned bytes = make(frame, 0, 0, 3000, &offload);
+	wire.deliver = NULL; /* would be called with tags: not with check_frame */
+	wire.link_up = false;
+	send_pieces(frame, bytes, 2, &offload);
+	assert_int_equal(wire.dropped, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(checksums), cmocka_unit_test(segments),
+		cmocka_unit_test(passes_on), cmocka_unit_test(refuses),
+		cmocka_unit_test(tagged_for_the_wire),
+	};
+
+	return cmocka_run_group_tests_name("offload", tests, NULL, NULL);
+}

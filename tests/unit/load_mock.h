@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's RAM and modules for tests of the loaders. */
+#ifndef TESTS_UNIT_LOAD_MOCK_H
+#define TESTS_UNIT_LOAD_MOCK_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/load/load.h"
+#include "guests/dom0/memory.h"
+
+#define MOCK_RAM_BYTES (16u << 20)
+
+static struct vm load_vm;
+static struct vm_config load_config;
+static struct sampo_exit load_regs;
+static struct load load;
+
+struct mock_file {
+	const char *name;
+	const uint8_t *data;
+	uint64_t size;
+};
+static struct mock_file mock_files[4];
+
+bool module_find(const char *name, struct module *module)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (!mock_files[i].name || strcmp(mock_files[i].name, name))
+			continue;
+		*module = (struct module){ name, mock_files[i].data,
+					   mock_files[i].size };
+		return true;
+	}
+	return false;
+}
+
+/* A guest with RAM of a pattern, so that what was cleared can be seen. */
+static void load_begin(void)
+{
+	memset(&load_vm, 0, sizeof(load_vm));
+	memset(&load_config, 0, sizeof(load_config));
+	memset(&load_regs, 0, sizeof(load_regs));
+	memset(&load, 0, sizeof(load));
+	load_vm.ram_bytes = MOCK_RAM_BYTES;
+	load_vm.ram = malloc(MOCK_RAM_BYTES);
+	memset(load_vm.ram, 0xa5, MOCK_RAM_BYTES);
+	strcpy(load_config.kernel, "kernel");
+	load.vm = &load_vm;
+	load.config = &load_config;
+	load.regs = &load_regs;
+	load.rsdp = 0xe0000;
+	memcpy(load_vm.ram + 0xe0000, "RSD PTR _SAMPO_\2", 16);
+	regs_reset(&load_regs);
+}
+
+static void load_end(void)
+{
+	free(load_vm.ram);
+	load_vm.ram = NULL;
+	memset(mock_files, 0, sizeof(mock_files));
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Everything of a guest's machine that the guest would miss if it were lost:
+ * registers, queue positions, requests in flight. One flat structure without
+ * pointers, in a region of memory that belongs to the guest's domain, so that
+ * saving, moving or taking over a guest is a copy of this region. What is in
+ * here was written by dom0 only; the guest cannot see it.
+ */
+#ifndef DOM0_STATE_H
+#define DOM0_STATE_H
+
+#include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/cmos.h"
+#include "guests/dom0/dev/ioapic.h"
+#include "guests/dom0/dev/pci.h"
+#include "guests/dom0/dev/pic.h"
+#include "guests/dom0/dev/pit.h"
+#include "guests/dom0/dev/uart.h"
+#include "guests/dom0/virtio/virtio.h"
+
+#define MACHINE_STATE_MAGIC 0x41545353u
+#define MACHINE_STATE_VERSION 1u
+#define MACHINE_VIRTIO_DEVICES 24
+
+struct machine_state {
+	uint32_t magic, version, size;
+	uint32_t virtio_devices;
+	struct pic_state pic;
+	struct ioapic_state ioapic;
+	struct pit_state pit;
+	struct cmos_state cmos;
+	struct uart_state uart[2];
+	struct acpi_state acpi;
+	struct pci_state pci;
+	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
+};
+
+#endif

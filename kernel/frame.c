@@ -185,12 +185,21 @@ static void *take(struct kernel_block *kb, unsigned first, unsigned n)
 	return pages;
 }
 
+/* The reserve is for mapping the next block: without it there would never be
+ * another one. */
+static bool enough(unsigned n)
+{
+	if (mapping)
+		return true;
+	if (kernel_free < RESERVE + n)
+		grow();
+	return kernel_free >= RESERVE + n;
+}
+
 void *page_alloc_contig(unsigned n)
 {
-	if (!n || n > 64)
+	if (!n || n > 64 || !enough(n))
 		return NULL;
-	if (kernel_free < RESERVE + n && !mapping)
-		grow();
 	for (unsigned try = 0; try < 2; try++) {
 		for (struct kernel_block *kb = partial; kb; kb = kb->next) {
 			unsigned first = find_run(kb, n);
@@ -198,18 +207,15 @@ void *page_alloc_contig(unsigned n)
 			if (first < PAGES)
 				return take(kb, first, n);
 		}
-		if (mapping)
-			break;
-		grow();
+		if (!mapping)
+			grow();
 	}
 	return NULL;
 }
 
 void *page_alloc(void)
 {
-	if (kernel_free <= RESERVE && !mapping)
-		grow();
-	if (!partial)
+	if (!enough(1) || !partial)
 		return NULL;
 	for (unsigned i = 0;; i++)
 		if (partial->is_free[i])
@@ -363,7 +369,9 @@ static void add_fragment(const struct map *map, uint64_t b)
 		flip(usable, i);
 		count++;
 	}
-	if (count < 2)
+	if (count == PAGES) /* of two ranges that meet */
+		block[b] = FREE;
+	if (count < 2 || count == PAGES)
 		return;
 	adopt(b, usable);
 	frame_stats.total_bytes += count * FRAME_PAGE;

@@ -163,6 +163,31 @@ static void test_wires(void **state)
 	assert_int_equal(mock_state.pic.chip[1].line, 0);
 }
 
+/* A line that nobody quiets leaves the guest some time. */
+static void test_storm(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	route(16, 0x50 | LEVEL, 0);
+	vm_irq(&mock_vm, 16, true);
+	for (unsigned i = 0; i < 5000; i++)
+		ioapic_eoi(&mock_vm, 0x50);
+	assert_in_range(mock_seen.msis, 900, 1100);
+	before = mock_seen.msis;
+	mock_advance(2000000);
+	assert_int_equal(mock_seen.msis, before + 1);
+	ioapic_eoi(&mock_vm, 0x50);
+	assert_int_equal(mock_seen.msis, before + 2);
+	/* Lowered in time, it does not come. */
+	for (unsigned i = 0; i < 5000; i++)
+		ioapic_eoi(&mock_vm, 0x50);
+	before = mock_seen.msis;
+	vm_irq(&mock_vm, 16, false);
+	mock_advance(2000000);
+	assert_int_equal(mock_seen.msis, before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +198,7 @@ int main(void)
 		cmocka_unit_test_setup(test_level_masked, power_on),
 		cmocka_unit_test_setup(test_shared_vector, power_on),
 		cmocka_unit_test_setup(test_wires, power_on),
+		cmocka_unit_test_setup(test_storm, power_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, power_off);

@@ -6,6 +6,7 @@
 #include "guests/dom0/dev/ioapic.h"
 
 #include "guests/dom0/dev/pit.h"
+#include "guests/dom0/dev/platform.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
@@ -31,6 +32,12 @@
 
 #define MODE_FIXED 0u
 #define MODE_LOWEST 1u
+
+/* A line that stays up interrupts again at each EOI, before the guest comes to
+ * do anything else. On a real board the message takes its time; here the guest
+ * gets some after so many of them. */
+#define STORM 1000u
+#define STORM_DELAY_NS 1000000u
 
 #define MSI_ADDRESS 0xfee00000ull
 #define MSI_LOGICAL 0x4ull
@@ -78,8 +85,10 @@ void ioapic_set(struct vm *vm, unsigned pin, bool level)
 	if (pin >= IOAPIC_PINS || (s->line >> pin & 1) == level)
 		return;
 	s->line ^= 1u << pin;
-	if (!level)
+	if (!level) {
+		s->repeats = 0;
 		return;
+	}
 	if (is_level(s->entry[pin]))
 		deliver_level(vm, pin);
 	else if (!(s->entry[pin] & ENTRY_MASKED))
@@ -91,6 +100,35 @@ bool ioapic_masked(struct vm *vm, unsigned pin)
 	return vm->state->ioapic.entry[pin] & ENTRY_MASKED;
 }
 
+static void storm_is_over(struct timer *timer)
+{
+	struct platform *platform = timer->context;
+	struct ioapic_state *s = &platform->vm->state->ioapic;
+	uint32_t delayed = s->delayed;
+
+	s->delayed = 0;
+	s->repeats = 0;
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+		if (delayed >> pin & 1)
+			deliver_level(platform->vm, pin);
+}
+
+static void deliver_again(struct vm *vm, unsigned pin)
+{
+	struct ioapic_state *s = &vm->state->ioapic;
+	struct platform *platform = vm->platform;
+
+	if (!(s->line >> pin & 1))
+		return;
+	if (++s->repeats < STORM) {
+		deliver_level(vm, pin);
+		return;
+	}
+	if (s->delayed == 0)
+		timer_set(&platform->ioapic, clock_ns() + STORM_DELAY_NS);
+	s->delayed |= 1u << pin;
+}
+
 void ioapic_eoi(struct vm *vm, uint8_t vector)
 {
 	struct ioapic_state *s = &vm->state->ioapic;
@@ -100,7 +138,7 @@ void ioapic_eoi(struct vm *vm, uint8_t vector)
 		    (vector | ENTRY_REMOTE_IRR))
 			continue;
 		s->entry[pin] &= ~ENTRY_REMOTE_IRR;
-		deliver_level(vm, pin);
+		deliver_again(vm, pin);
 	}
 }
 
@@ -173,7 +211,9 @@ static const struct io_ops ioapic_ops = { ioapic_read, ioapic_write };
 void ioapic_reset(struct vm *vm)
 {
 	struct ioapic_state *s = &vm->state->ioapic;
+	struct platform *platform = vm->platform;
 
+	timer_cancel(&platform->ioapic);
 	*s = (struct ioapic_state){ .id = 0 };
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
 		s->entry[pin] = ENTRY_MASKED;
@@ -181,6 +221,11 @@ void ioapic_reset(struct vm *vm)
 
 int ioapic_resume(struct vm *vm)
 {
+	struct platform *platform = vm->platform;
+
+	timer_init(&platform->ioapic, storm_is_over, platform);
+	if (vm->state->ioapic.delayed)
+		timer_set(&platform->ioapic, clock_ns());
 	return bus_add(vm, BUS_MMIO, IOAPIC_BASE, 0x1000, &ioapic_ops, 0);
 }
 

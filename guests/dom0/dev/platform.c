@@ -74,6 +74,7 @@ void platform_free(struct vm *vm)
 		return;
 	timer_cancel(&platform->pit);
 	timer_cancel(&platform->rtc);
+	timer_cancel(&platform->ioapic);
 	free(platform);
 	vm->platform = NULL;
 }

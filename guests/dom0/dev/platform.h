@@ -16,7 +16,7 @@ struct vm;
 /* vm->platform. */
 struct platform {
 	struct vm *vm;
-	struct timer pit, rtc;
+	struct timer pit, rtc, ioapic;
 	const struct pci_ops *pci_ops[PCI_SLOTS];
 	uint32_t pci_instance[PCI_SLOTS];
 };

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BLK_SECTOR 512u
+#define BLK_SECTOR       512u
 #define BLK_MAX_SEGMENTS 130u /* 512 KiB and more in 4 KiB pages */
 
 enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD };
@@ -28,8 +28,8 @@ struct blk_segment {
 struct blk_request {
 	enum blk_op op;
 	uint64_t sector;
-	uint32_t sectors; /* 0 for FLUSH */
-	uint32_t segments; /* 0 for FLUSH and DISCARD */
+	uint32_t sectors;                  /* 0 for FLUSH */
+	uint32_t segments;                 /* 0 for FLUSH and DISCARD */
 	const struct blk_segment *segment; /* stays valid until done */
 	/* Called once, from the event loop or from within blk_submit. */
 	void (*done)(struct blk_request *request, enum blk_status status);
@@ -45,7 +45,7 @@ struct blk_request {
 };
 
 struct blkdev {
-	char name[32];   /* "sda", "nvme0n1", "sda1" */
+	char name[32]; /* "sda", "nvme0n1", "sda1" */
 	char serial[24];
 	char model[44];
 	uint64_t sectors;
@@ -59,10 +59,10 @@ struct blkdev {
 	/* partitions */
 	struct blkdev *parent;
 	uint64_t first_sector;
-	char part_label[40];  /* GPT name as UTF-8 (ASCII only is enough) */
+	char part_label[40]; /* GPT name as UTF-8 (ASCII only is enough) */
 	char part_uuid[37];
-	const char *user;     /* who uses it (a guest's name), or NULL */
-	struct blkdev *next;  /* list of all devices */
+	const char *user;    /* who uses it (a guest's name), or NULL */
+	struct blkdev *next; /* list of all devices */
 };
 
 /* Checks bounds, read-only and segment totals, then hands to the driver. */

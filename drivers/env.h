@@ -29,13 +29,12 @@ struct pci_device {
 	uint16_t msi, msix;  /* vectors offered */
 	uint8_t irq_pin;     /* 0: none */
 	struct pci_bar bar[6];
-	char name[16];       /* "00:1f.2" */
-	uint32_t handle;     /* the environment's */
+	char name[16];   /* "00:1f.2" */
+	uint32_t handle; /* the environment's */
 };
 
 uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes);
-void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes,
-	       uint32_t value);
+void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value);
 /* Memory BAR as a pointer (uncached), NULL on failure. */
 volatile void *pci_map(struct pci_device *dev, unsigned bar);
 /*
@@ -59,8 +58,7 @@ void pci_enable(struct pci_device *dev);
  * the handler must have quieted the device.
  */
 unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
-		       void (*handler)(void *context, unsigned vector),
-		       void *context);
+		       void (*handler)(void *context, unsigned vector), void *context);
 
 uint64_t clock_ns(void);
 void clock_delay_ns(uint64_t ns); /* busy wait, microseconds only */

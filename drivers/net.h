@@ -24,8 +24,7 @@ struct netdev {
 
 	/* Copies the frame (at most NET_FRAME_MAX bytes in all) and sends it;
 	 * false: no room, the frame is dropped and counted. */
-	bool (*send)(struct netdev *dev, const struct net_piece *piece,
-		     unsigned pieces);
+	bool (*send)(struct netdev *dev, const struct net_piece *piece, unsigned pieces);
 	/* After a batch of sends: tell the hardware. */
 	void (*flush)(struct netdev *dev);
 	void *driver;

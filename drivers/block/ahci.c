@@ -12,15 +12,15 @@
 
 #include "drivers/block/ata.h"
 
-#define MS 1000000ull
-#define STEP_NS MS
-#define LIMIT_STOP (500 * MS)      /* 10.1.2 */
-#define LIMIT_EMPTY (50 * MS)      /* for anything to appear on the link */
-#define LIMIT_LINK (5000 * MS)
-#define LIMIT_BUSY (20000 * MS)    /* a disk spinning up */
-#define LIMIT_HANDOFF (2000 * MS)  /* 10.6.3 */
+#define MS               1000000ull
+#define STEP_NS          MS
+#define LIMIT_STOP       (500 * MS) /* 10.1.2 */
+#define LIMIT_EMPTY      (50 * MS)  /* for anything to appear on the link */
+#define LIMIT_LINK       (5000 * MS)
+#define LIMIT_BUSY       (20000 * MS) /* a disk spinning up */
+#define LIMIT_HANDOFF    (2000 * MS)  /* 10.6.3 */
 #define LIMIT_CONTROLLER (1000 * MS)
-#define MAX_TRIES 3
+#define MAX_TRIES        3
 
 static void port_enter(struct ahci_port *port, enum ahci_state state, uint64_t limit)
 {
@@ -154,8 +154,8 @@ static void step_link(struct ahci_port *port, bool late)
 	}
 	/* A disk that was there may need time to come back; a port where
 	 * nothing ever answers is empty. */
-	if (!late && (det || port->registered ||
-		      clock_ns() < port->limit - LIMIT_LINK + LIMIT_EMPTY)) {
+	if (!late &&
+	    (det || port->registered || clock_ns() < port->limit - LIMIT_LINK + LIMIT_EMPTY)) {
 		timer_set(&port->timer, clock_ns() + STEP_NS);
 		return;
 	}
@@ -323,8 +323,7 @@ static struct ahci_port *port_create(struct ahci *hba, unsigned number)
 	port->regs->clb = (uint32_t)port->area_bus;
 	port->regs->clbu = (uint32_t)(port->area_bus >> 32);
 	port->regs->fb = (uint32_t)(port->area_bus + offsetof(struct ahci_area, received));
-	port->regs->fbu =
-		(uint32_t)((port->area_bus + offsetof(struct ahci_area, received)) >> 32);
+	port->regs->fbu = (uint32_t)((port->area_bus + offsetof(struct ahci_area, received)) >> 32);
 	port->regs->cmd |= CMD_ICC_ACTIVE | CMD_SUD | CMD_POD | CMD_FRE;
 	return port;
 }

@@ -9,35 +9,35 @@
 #define AHCI_PORTS 32u
 #define AHCI_SLOTS 32u
 
-#define CAP_S64A 0x80000000u
-#define CAP_SNCQ 0x40000000u
+#define CAP_S64A       0x80000000u
+#define CAP_SNCQ       0x40000000u
 #define CAP_SLOTS(cap) (((cap) >> 8 & 0x1f) + 1)
-#define GHC_AE   0x80000000u
-#define GHC_IE   0x00000002u
-#define GHC_HR   0x00000001u
-#define CAP2_BOH 0x00000001u
-#define BOHC_BB  0x00000010u
-#define BOHC_OOS 0x00000002u
-#define BOHC_BOS 0x00000001u
+#define GHC_AE         0x80000000u
+#define GHC_IE         0x00000002u
+#define GHC_HR         0x00000001u
+#define CAP2_BOH       0x00000001u
+#define BOHC_BB        0x00000010u
+#define BOHC_OOS       0x00000002u
+#define BOHC_BOS       0x00000001u
 
-#define CMD_ST   0x00000001u
-#define CMD_SUD  0x00000002u
-#define CMD_POD  0x00000004u
-#define CMD_FRE  0x00000010u
-#define CMD_FR   0x00004000u
-#define CMD_CR   0x00008000u
+#define CMD_ST         0x00000001u
+#define CMD_SUD        0x00000002u
+#define CMD_POD        0x00000004u
+#define CMD_FRE        0x00000010u
+#define CMD_FR         0x00004000u
+#define CMD_CR         0x00008000u
 #define CMD_ICC_ACTIVE 0x10000000u
 
-#define PIS_DHRS 0x00000001u /* D2H register FIS */
-#define PIS_PSS  0x00000002u /* PIO setup FIS */
-#define PIS_DSS  0x00000004u /* DMA setup FIS */
-#define PIS_SDBS 0x00000008u /* set device bits FIS */
-#define PIS_PCS  0x00000040u /* port connect change */
-#define PIS_PRCS 0x00400000u /* PhyRdy change */
+#define PIS_DHRS   0x00000001u /* D2H register FIS */
+#define PIS_PSS    0x00000002u /* PIO setup FIS */
+#define PIS_DSS    0x00000004u /* DMA setup FIS */
+#define PIS_SDBS   0x00000008u /* set device bits FIS */
+#define PIS_PCS    0x00000040u /* port connect change */
+#define PIS_PRCS   0x00400000u /* PhyRdy change */
 #define PIS_ERRORS 0x7d000010u /* TFES HBFS HBDS IFS INFS OFS, UFS */
-#define PIE_ALL  (PIS_DHRS | PIS_PSS | PIS_DSS | PIS_SDBS | PIS_PCS | PIS_PRCS | PIS_ERRORS)
+#define PIE_ALL    (PIS_DHRS | PIS_PSS | PIS_DSS | PIS_SDBS | PIS_PCS | PIS_PRCS | PIS_ERRORS)
 
-#define DET(ssts) ((ssts) & 0xf)
+#define DET(ssts)   ((ssts)&0xf)
 #define DET_PRESENT 1u
 #define DET_ONLINE  3u
 
@@ -64,7 +64,7 @@ struct ahci_header {
 };
 
 #define HEADER_FIS_DWORDS 5u
-#define HEADER_WRITE 0x40u
+#define HEADER_WRITE      0x40u
 
 struct ahci_prd {
 	uint64_t bus;
@@ -75,7 +75,7 @@ struct ahci_prd {
 /* One command moves at most so much; with that, BLK_MAX_SEGMENTS segments
  * never need more entries than there are. */
 #define COMMAND_MAX_SECTORS 16384u
-#define PRD_ENTRIES 136u
+#define PRD_ENTRIES         136u
 
 struct ahci_table {
 	uint32_t fis[16];
@@ -99,19 +99,19 @@ struct ahci_area {
 #define BOUNCE_SECTORS 128u
 
 enum ahci_state {
-	PORT_EMPTY,    /* no disk, or one that cannot be used */
-	PORT_STOP,     /* waits for the command engine to stop */
-	PORT_RESET,    /* COMRESET is on */
-	PORT_LINK,     /* waits for the link */
-	PORT_BUSY,     /* waits for the disk's first status */
+	PORT_EMPTY, /* no disk, or one that cannot be used */
+	PORT_STOP,  /* waits for the command engine to stop */
+	PORT_RESET, /* COMRESET is on */
+	PORT_LINK,  /* waits for the link */
+	PORT_BUSY,  /* waits for the disk's first status */
 	PORT_IDENTIFY,
 	PORT_READY,
 };
 
 struct ahci_slot {
 	struct blk_request *request;
-	uint32_t first, sectors;     /* of the request */
-	uint8_t age;                 /* ticks of the watchdog */
+	uint32_t first, sectors; /* of the request */
+	uint8_t age;             /* ticks of the watchdog */
 	bool bounce;
 };
 
@@ -121,11 +121,11 @@ struct ahci_port {
 	struct blkdev disk;
 	unsigned number;
 	enum ahci_state state;
-	bool hard;           /* STOP: a COMRESET follows */
-	const char *dying;   /* STOP: the port is given up then, for this reason */
-	bool identify;       /* once the port runs, identify the disk */
+	bool hard;         /* STOP: a COMRESET follows */
+	const char *dying; /* STOP: the port is given up then, for this reason */
+	bool identify;     /* once the port runs, identify the disk */
 	bool registered;
-	uint64_t limit;      /* of the state */
+	uint64_t limit; /* of the state */
 	struct timer timer;
 	bool ticking;
 	unsigned polls;

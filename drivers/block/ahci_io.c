@@ -11,9 +11,9 @@
 #include "drivers/block/ahci.h"
 #include "drivers/block/ata.h"
 
-#define TICK_NS (1000ull * 1000 * 1000)
-#define POLL_NS (1000ull * 1000)
-#define TICKS_DATA 15 /* patience, in ticks */
+#define TICK_NS     (1000ull * 1000 * 1000)
+#define POLL_NS     (1000ull * 1000)
+#define TICKS_DATA  15 /* patience, in ticks */
 #define TICKS_FLUSH 60
 #define MAX_STRIKES 3
 
@@ -149,8 +149,7 @@ static void issue_queued(struct ahci_port *port, unsigned tag, unsigned prds)
 	fill_fis(&port->tables[tag], write ? ATA_WRITE_FPDMA : ATA_READ_FPDMA,
 		 (unsigned)lba_of(port, slot->sectors),
 		 lba_of(port, slot->request->disk_sector + slot->first), tag << 3);
-	port->area->header[tag].flags =
-		HEADER_FIS_DWORDS | (write ? HEADER_WRITE : 0) | prds << 16;
+	port->area->header[tag].flags = HEADER_FIS_DWORDS | (write ? HEADER_WRITE : 0) | prds << 16;
 	port->area->header[tag].transferred = 0;
 	port->active |= 1u << tag;
 	port->alone = false;
@@ -179,9 +178,8 @@ static bool issue_data(struct ahci_port *port, struct blk_request *request)
 			return false;
 		if (slot->sectors > BOUNCE_SECTORS)
 			slot->sectors = BOUNCE_SECTORS;
-		if (request->op == BLK_WRITE &&
-		    !blk_copy(request, slot->first, port->bounce, slot->sectors * BLK_SECTOR,
-			      true)) {
+		if (request->op == BLK_WRITE && !blk_copy(request, slot->first, port->bounce,
+							  slot->sectors * BLK_SECTOR, true)) {
 			request->result = BLK_IOERR;
 			return true;
 		}
@@ -229,8 +227,7 @@ static void issue_slot_alone(struct ahci_port *port, unsigned tag)
 static void issue_other(struct ahci_port *port, struct blk_request *request)
 {
 	struct ahci_slot *slot = &port->slot[0];
-	uint32_t most =
-		ATA_TRIM_RANGES * ATA_TRIM_RANGE * (port->disk.logical_block / BLK_SECTOR);
+	uint32_t most = ATA_TRIM_RANGES * ATA_TRIM_RANGE * (port->disk.logical_block / BLK_SECTOR);
 
 	*slot = (struct ahci_slot){.request = request, .first = request->issued};
 	slot->sectors = request->sectors - request->issued;

@@ -6,23 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ATA_READ_DMA_EXT   0x25u
-#define ATA_WRITE_DMA_EXT  0x35u
-#define ATA_READ_FPDMA     0x60u
-#define ATA_WRITE_FPDMA    0x61u
-#define ATA_FLUSH_EXT      0xeau
-#define ATA_IDENTIFY       0xecu
-#define ATA_DATA_SET       0x06u
-#define ATA_DATA_SET_TRIM  0x01u
-#define ATA_DEVICE_LBA     0x40u
+#define ATA_READ_DMA_EXT  0x25u
+#define ATA_WRITE_DMA_EXT 0x35u
+#define ATA_READ_FPDMA    0x60u
+#define ATA_WRITE_FPDMA   0x61u
+#define ATA_FLUSH_EXT     0xeau
+#define ATA_IDENTIFY      0xecu
+#define ATA_DATA_SET      0x06u
+#define ATA_DATA_SET_TRIM 0x01u
+#define ATA_DEVICE_LBA    0x40u
 
-#define ATA_STATUS_ERR     0x01u
-#define ATA_STATUS_DRQ     0x08u
-#define ATA_STATUS_DF      0x20u
-#define ATA_STATUS_BSY     0x80u
+#define ATA_STATUS_ERR 0x01u
+#define ATA_STATUS_DRQ 0x08u
+#define ATA_STATUS_DF  0x20u
+#define ATA_STATUS_BSY 0x80u
 
-#define ATA_TRIM_RANGES    64u     /* in one block of 512 bytes */
-#define ATA_TRIM_RANGE     0xffffu /* logical blocks in one range */
+#define ATA_TRIM_RANGES 64u     /* in one block of 512 bytes */
+#define ATA_TRIM_RANGE  0xffffu /* logical blocks in one range */
 
 struct ata_info {
 	char serial[24], model[44];

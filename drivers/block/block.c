@@ -144,8 +144,8 @@ struct blkdev *blk_find(const char *path)
 	const char *name = behind(path, "/dev/");
 
 	for (struct blkdev *dev = devices; dev; dev = dev->next) {
-		if (label ? *label && dev->parent && !strcmp(dev->part_label, label)
-		    : uuid ? *uuid && dev->parent && same_ignoring_case(dev->part_uuid, uuid)
+		if (label    ? *label && dev->parent && !strcmp(dev->part_label, label)
+		    : uuid   ? *uuid && dev->parent && same_ignoring_case(dev->part_uuid, uuid)
 		    : serial ? *serial && !dev->parent && !strcmp(dev->serial, serial)
 			     : !strcmp(dev->name, name ? name : path))
 			return dev;

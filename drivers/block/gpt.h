@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GPT_MAX_BYTES 65536u /* of the array of entries */
+#define GPT_MAX_BYTES      65536u /* of the array of entries */
 #define GPT_MAX_PARTITIONS 128u
 
 struct partition {
@@ -28,8 +28,8 @@ enum mbr_kind mbr_parse(const uint8_t *sector, uint64_t blocks, struct partition
 
 struct gpt_header {
 	uint64_t first_usable, last_usable;
-	uint64_t entries;      /* LBA of the array */
-	uint64_t other;        /* LBA of the other header */
+	uint64_t entries; /* LBA of the array */
+	uint64_t other;   /* LBA of the other header */
 	uint32_t entry_count, entry_bytes, entries_crc;
 	uint8_t disk_guid[16];
 };

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS 1000000ull
-#define STEP_NS MS
+#define MS          1000000ull
+#define STEP_NS     MS
 #define LIMIT_ADMIN (5000 * MS)
 #define MAX_STRIKES 3
 #define MAX_SECTORS 16384u
@@ -77,8 +77,7 @@ void nvme_reset(struct nvme *nvme, const char *why)
 }
 
 static void admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1,
-		  uint32_t dword10, uint32_t dword11,
-		  void (*next)(struct nvme *nvme, bool good))
+		  uint32_t dword10, uint32_t dword11, void (*next)(struct nvme *nvme, bool good))
 {
 	struct nvme_command *command = nvme_next(&nvme->admin);
 
@@ -97,7 +96,7 @@ static void admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t pr
 static void admin_complete(struct nvme *nvme)
 {
 	volatile struct nvme_completion *entry = nvme_completed(&nvme->admin);
-	void (*next)(struct nvme *nvme, bool good) = nvme->admin_next;
+	void (*next)(struct nvme * nvme, bool good) = nvme->admin_next;
 	bool good;
 
 	if (!entry || !next)
@@ -121,7 +120,7 @@ static void ready(struct nvme *nvme)
 	}
 	nvme->searching = false;
 	for (unsigned i = 0; i < nvme->namespaces; i++)
-		blk_register(&nvme->namespace[i]->disk, NULL);
+		blk_register(&nvme->namespace[i] -> disk, NULL);
 	blk_release();
 }
 
@@ -138,8 +137,8 @@ static void add_namespace(struct nvme *nvme, uint32_t id)
 
 	/* Identify Namespace, figure 245: a format without metadata. */
 	if (!blocks || blocks >> 51 || shift < 9 || shift > 12 || lbaf & 0xffff || data[29] & 7) {
-		driver_log("nvme %s: namespace %u has a format that is not used\n",
-			   nvme->pci->name, id);
+		driver_log("nvme %s: namespace %u has a format that is not used\n", nvme->pci->name,
+			   id);
 		return;
 	}
 	namespace = calloc(1, sizeof(*namespace));
@@ -216,8 +215,8 @@ static void created_cq(struct nvme *nvme, bool good)
 	if (!good)
 		give_up(nvme, "makes no completion queue");
 	else
-		admin(nvme, ADMIN_CREATE_SQ, 0, nvme->io.sq_bus,
-		      1 | (nvme->io.entries - 1) << 16, 1 | 1 << 16, created_sq);
+		admin(nvme, ADMIN_CREATE_SQ, 0, nvme->io.sq_bus, 1 | (nvme->io.entries - 1) << 16,
+		      1 | 1 << 16, created_sq);
 }
 
 static void got_queues(struct nvme *nvme, bool good)
@@ -225,8 +224,8 @@ static void got_queues(struct nvme *nvme, bool good)
 	if (!good)
 		give_up(nvme, "gives no queues");
 	else
-		admin(nvme, ADMIN_CREATE_CQ, 0, nvme->io.cq_bus,
-		      1 | (nvme->io.entries - 1) << 16, nvme->polled ? 1 : 3, created_cq);
+		admin(nvme, ADMIN_CREATE_CQ, 0, nvme->io.cq_bus, 1 | (nvme->io.entries - 1) << 16,
+		      nvme->polled ? 1 : 3, created_cq);
 }
 
 static void copy_string(char *to, const uint8_t *from, size_t bytes)
@@ -251,8 +250,8 @@ static void got_controller(struct nvme *nvme, bool good)
 	nvme->max_bytes = NVME_LIST_BYTES;
 	if (data[77] && NVME_PAGE << (data[77] & 7) < NVME_LIST_BYTES && data[77] < 8)
 		nvme->max_bytes = NVME_PAGE << data[77]; /* MDTS */
-	nvme->deallocate = data[520] & 4;		  /* ONCS */
-	nvme->flush = data[525] & 1;			  /* VWC */
+	nvme->deallocate = data[520] & 4;                /* ONCS */
+	nvme->flush = data[525] & 1;                     /* VWC */
 	admin(nvme, ADMIN_SET_FEATURES, 0, 0, FEATURE_QUEUES, 0, got_queues);
 }
 
@@ -323,8 +322,8 @@ static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, unsigned nu
 			      &queue->sq_bus);
 	queue->cq = dma_alloc(NVME_PAGE, &queue->cq_bus);
 	queue->entries = entries;
-	queue->sq_doorbell = (volatile uint32_t *)(nvme->regs + NVME_DOORBELLS +
-						   2 * number * (4u << stride));
+	queue->sq_doorbell =
+		(volatile uint32_t *)(nvme->regs + NVME_DOORBELLS + 2 * number * (4u << stride));
 	queue->cq_doorbell = (volatile uint32_t *)(nvme->regs + NVME_DOORBELLS +
 						   (2 * number + 1) * (4u << stride));
 	return queue->sq && queue->cq;
@@ -332,8 +331,8 @@ static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, unsigned nu
 
 static bool nvme_alloc(struct nvme *nvme, uint64_t cap)
 {
-	uint32_t entries = CAP_MQES(cap) + 1 < NVME_IO_ENTRIES ? CAP_MQES(cap) + 1
-							       : NVME_IO_ENTRIES;
+	uint32_t entries =
+		CAP_MQES(cap) + 1 < NVME_IO_ENTRIES ? CAP_MQES(cap) + 1 : NVME_IO_ENTRIES;
 
 	nvme->slots = entries - 1;
 	for (unsigned i = nvme->slots; i-- > 0;)

@@ -9,43 +9,43 @@
 #define NVME_PAGE 4096u
 
 /* 3.1 */
-#define NVME_CAP  0x00u
-#define NVME_CC   0x14u
-#define NVME_CSTS 0x1cu
-#define NVME_AQA  0x24u
-#define NVME_ASQ  0x28u
-#define NVME_ACQ  0x30u
+#define NVME_CAP       0x00u
+#define NVME_CC        0x14u
+#define NVME_CSTS      0x1cu
+#define NVME_AQA       0x24u
+#define NVME_ASQ       0x28u
+#define NVME_ACQ       0x30u
 #define NVME_DOORBELLS 0x1000u
 
-#define CAP_MQES(cap)   ((uint32_t)(cap) & 0xffff)
-#define CAP_TO(cap)     ((uint32_t)((cap) >> 24) & 0xff)
-#define CAP_DSTRD(cap)  ((uint32_t)((cap) >> 32) & 0xf)
+#define CAP_MQES(cap)    ((uint32_t)(cap)&0xffff)
+#define CAP_TO(cap)      ((uint32_t)((cap) >> 24) & 0xff)
+#define CAP_DSTRD(cap)   ((uint32_t)((cap) >> 32) & 0xf)
 #define CAP_CSS_NVM(cap) ((cap) >> 37 & 1)
-#define CAP_MPSMIN(cap) ((uint32_t)((cap) >> 48) & 0xf)
+#define CAP_MPSMIN(cap)  ((uint32_t)((cap) >> 48) & 0xf)
 
-#define CC_ENABLE  0x00460001u /* entries of 64 and 16 bytes, 4 KiB pages */
-#define CSTS_RDY   0x1u
-#define CSTS_CFS   0x2u
+#define CC_ENABLE 0x00460001u /* entries of 64 and 16 bytes, 4 KiB pages */
+#define CSTS_RDY  0x1u
+#define CSTS_CFS  0x2u
 
-#define ADMIN_CREATE_SQ    0x01u
-#define ADMIN_CREATE_CQ    0x05u
-#define ADMIN_IDENTIFY     0x06u
-#define ADMIN_SET_FEATURES 0x09u
-#define FEATURE_QUEUES     0x07u
+#define ADMIN_CREATE_SQ     0x01u
+#define ADMIN_CREATE_CQ     0x05u
+#define ADMIN_IDENTIFY      0x06u
+#define ADMIN_SET_FEATURES  0x09u
+#define FEATURE_QUEUES      0x07u
 #define IDENTIFY_NAMESPACE  0u
 #define IDENTIFY_CONTROLLER 1u
 #define IDENTIFY_LIST       2u
 
-#define IO_FLUSH   0x00u
-#define IO_WRITE   0x01u
-#define IO_READ    0x02u
-#define IO_DATA_SET 0x09u
+#define IO_FLUSH            0x00u
+#define IO_WRITE            0x01u
+#define IO_READ             0x02u
+#define IO_DATA_SET         0x09u
 #define DATA_SET_DEALLOCATE 0x4u
 
 /* Completion status without the phase bit. */
-#define STATUS_DNR 0x4000u
+#define STATUS_DNR          0x4000u
 #define STATUS_TYPE(status) ((status) >> 8 & 7)
-#define STATUS_TYPE_MEDIA 2u
+#define STATUS_TYPE_MEDIA   2u
 
 struct nvme_command {
 	uint32_t opcode; /* | command id << 16 */
@@ -61,12 +61,12 @@ struct nvme_completion {
 };
 
 #define NVME_ADMIN_ENTRIES 8u
-#define NVME_IO_ENTRIES 128u
-#define NVME_SLOTS (NVME_IO_ENTRIES - 1)
+#define NVME_IO_ENTRIES    128u
+#define NVME_SLOTS         (NVME_IO_ENTRIES - 1)
 /* PRPs of one command behind the first: enough for 512 KiB at any offset. */
-#define NVME_LIST 128u
+#define NVME_LIST       128u
 #define NVME_LIST_BYTES (NVME_LIST * NVME_PAGE)
-#define NVME_BOUNCE 65536u
+#define NVME_BOUNCE     65536u
 #define NVME_NAMESPACES 8u
 
 struct nvme_queue {
@@ -88,7 +88,7 @@ struct nvme_namespace {
 struct nvme_slot {
 	struct blk_request *request; /* NULL: free */
 	struct nvme_namespace *namespace;
-	uint32_t first, sectors;     /* of the request */
+	uint32_t first, sectors; /* of the request */
 	uint8_t age, tries;
 	bool bounce, late;
 };

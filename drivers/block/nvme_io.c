@@ -10,10 +10,10 @@
 
 #include "drivers/block/nvme.h"
 
-#define TICK_NS (1000ull * 1000 * 1000)
-#define POLL_NS (1000ull * 1000)
+#define TICK_NS        (1000ull * 1000 * 1000)
+#define POLL_NS        (1000ull * 1000)
 #define TICKS_PATIENCE 20
-#define MAX_TRIES 3
+#define MAX_TRIES      3
 
 struct nvme_command *nvme_next(struct nvme_queue *queue)
 {
@@ -74,8 +74,7 @@ static uint32_t fill_prps(struct nvme *nvme, unsigned tag, uint32_t most, uint64
 	struct blk_place place =
 		slot->first ? blk_place(request, slot->first) : (struct blk_place){0, 0};
 	uint64_t *list = nvme->list + tag * NVME_LIST;
-	uint32_t lead = (uint32_t)(request->segment[place.segment].bus + place.offset) %
-			NVME_PAGE;
+	uint32_t lead = (uint32_t)(request->segment[place.segment].bus + place.offset) % NVME_PAGE;
 	uint32_t done = 0, pages = 0;
 
 	while (done < most && place.segment < request->segments) {
@@ -317,8 +316,7 @@ static void completed(struct nvme *nvme, unsigned tag, unsigned status)
 	struct nvme_slot *slot = &nvme->slot[tag];
 
 	if (tag >= nvme->slots || !slot->request) {
-		driver_log("nvme %s: completion of a command that is not there\n",
-			   nvme->pci->name);
+		driver_log("nvme %s: completion of a command that is not there\n", nvme->pci->name);
 		return;
 	}
 	nvme->strikes = 0;

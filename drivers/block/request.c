@@ -73,8 +73,7 @@ struct blk_place blk_place(const struct blk_request *request, uint32_t sector)
 	struct blk_place place = {0, 0};
 	uint64_t bytes = (uint64_t)sector * BLK_SECTOR;
 
-	while (place.segment < request->segments &&
-	       bytes >= request->segment[place.segment].bytes)
+	while (place.segment < request->segments && bytes >= request->segment[place.segment].bytes)
 		bytes -= request->segment[place.segment++].bytes;
 	place.offset = (uint32_t)bytes;
 	return place;

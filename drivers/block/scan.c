@@ -122,8 +122,7 @@ static void refuse(struct scan *scan, const char *why)
 static void entries_read(struct scan *scan)
 {
 	unsigned count, bad;
-	const char *why =
-		gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &count, &bad);
+	const char *why = gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &count, &bad);
 
 	if (why) {
 		refuse(scan, why);
@@ -140,16 +139,15 @@ static void entries_read(struct scan *scan)
 static void header_read(struct scan *scan)
 {
 	uint64_t blocks = blocks_of(scan->dev);
-	const char *why =
-		gpt_header_parse(scan->buffer, scan->dev->logical_block,
-				 scan->backup ? blocks - 1 : 1, blocks, &scan->header);
+	const char *why = gpt_header_parse(scan->buffer, scan->dev->logical_block,
+					   scan->backup ? blocks - 1 : 1, blocks, &scan->header);
 
 	if (why) {
 		refuse(scan, why);
 		return;
 	}
-	read_blocks(scan, scan->header.entries,
-		    scan->header.entry_count * scan->header.entry_bytes, entries_read);
+	read_blocks(scan, scan->header.entries, scan->header.entry_count * scan->header.entry_bytes,
+		    entries_read);
 }
 
 static void mbr_read(struct scan *scan)

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS 1000000ull
-#define RESET_NS (10 * MS)     /* 82574: the EEPROM is read again */
-#define WATCH_NS (2000 * MS)
-#define POLL_NS (1 * MS)
-#define RX_RETURN 32u          /* descriptors given back at once */
+#define MS        1000000ull
+#define RESET_NS  (10 * MS) /* 82574: the EEPROM is read again */
+#define WATCH_NS  (2000 * MS)
+#define POLL_NS   (1 * MS)
+#define RX_RETURN 32u /* descriptors given back at once */
 /* At most 20000 interrupts a second, in units of 256 ns; the first one after
  * a pause is not delayed. */
 #define THROTTLE 195u
@@ -235,8 +235,9 @@ static void set_address(struct e1000 *nic)
 {
 	const uint8_t *mac = nic->net.mac;
 
-	reg_write(nic, E1000_RAL, (uint32_t)mac[0] | (uint32_t)mac[1] << 8 |
-					  (uint32_t)mac[2] << 16 | (uint32_t)mac[3] << 24);
+	reg_write(nic, E1000_RAL,
+		  (uint32_t)mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
+			  (uint32_t)mac[3] << 24);
 	reg_write(nic, E1000_RAH, (uint32_t)mac[4] | (uint32_t)mac[5] << 8 | RAH_AV);
 	for (unsigned i = 0; i < 128; i++)
 		reg_write(nic, E1000_MTA + 4 * i, 0);
@@ -269,8 +270,7 @@ static void reset_timer(struct timer *timer)
 	ctrl &= ~(CTRL_LRST | CTRL_ILOS | CTRL_FRCSPD | CTRL_FRCDPX | CTRL_VME | CTRL_PHY_RST);
 	reg_write(nic, E1000_CTRL, ctrl | CTRL_FD | CTRL_ASDE | CTRL_SLU);
 	if (nic->pcie) {
-		reg_write(nic, E1000_CTRL_EXT,
-			  reg_read(nic, E1000_CTRL_EXT) | CTRL_EXT_DRV_LOAD);
+		reg_write(nic, E1000_CTRL_EXT, reg_read(nic, E1000_CTRL_EXT) | CTRL_EXT_DRV_LOAD);
 		reg_write(nic, E1000_RFCTL, 0); /* legacy descriptors */
 	}
 	set_address(nic);

@@ -45,17 +45,17 @@ enum e1000_register {
 	E1000_RAH = 0x5404,
 };
 
-#define CTRL_FD       0x00000001u
-#define CTRL_LRST     0x00000008u
-#define CTRL_ASDE     0x00000020u
-#define CTRL_SLU      0x00000040u
-#define CTRL_ILOS     0x00000080u
-#define CTRL_FRCSPD   0x00000800u
-#define CTRL_FRCDPX   0x00001000u
-#define CTRL_RST      0x04000000u
-#define CTRL_VME      0x40000000u
-#define CTRL_PHY_RST  0x80000000u
-#define STATUS_LU     0x00000002u
+#define CTRL_FD           0x00000001u
+#define CTRL_LRST         0x00000008u
+#define CTRL_ASDE         0x00000020u
+#define CTRL_SLU          0x00000040u
+#define CTRL_ILOS         0x00000080u
+#define CTRL_FRCSPD       0x00000800u
+#define CTRL_FRCDPX       0x00001000u
+#define CTRL_RST          0x04000000u
+#define CTRL_VME          0x40000000u
+#define CTRL_PHY_RST      0x80000000u
+#define STATUS_LU         0x00000002u
 #define CTRL_EXT_DRV_LOAD 0x10000000u
 
 #define INT_TXQE  0x00000002u
@@ -77,10 +77,10 @@ enum e1000_register {
 #define TCTL_COLD  0x00040000u /* full duplex */
 #define RAH_AV     0x80000000u
 
-#define RX_DD  0x01u
-#define RX_EOP 0x02u
+#define RX_DD          0x01u
+#define RX_EOP         0x02u
 #define TX_EOP_IFCS_RS 0x0bu
-#define TX_DD  0x01u
+#define TX_DD          0x01u
 
 /* Legacy descriptors (3.2.3 and 3.3.3); the 82574 has them too. */
 struct e1000_rx {
@@ -97,16 +97,16 @@ struct e1000_tx {
 	uint16_t special;
 };
 
-#define RING 256u
+#define RING   256u
 #define BUFFER 2048u
 
 struct e1000 {
 	struct netdev net;
 	struct pci_device *pci;
 	volatile uint8_t *regs;
-	bool pcie;     /* 82574 */
+	bool pcie; /* 82574 */
 	bool polled;
-	bool running;  /* reset is over, the rings are set up */
+	bool running; /* reset is over, the rings are set up */
 	uint32_t interrupts;
 
 	volatile struct e1000_rx *rx;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sources: drivers/block/block.c drivers/block/request.c drivers/block/scan.c drivers/block/gpt.c */
+/* sources: drivers/block/block.c drivers/block/request.c drivers/block/scan.c drivers/block/gpt.c
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,7 @@
 static uint8_t image[SECTORS * BLK_SECTOR];
 static uint64_t failing_sector; /* reads of it fail; ~0: none */
 static unsigned submitted;
-static struct blk_queue queue;  /* requests wait here until run() */
+static struct blk_queue queue; /* requests wait here until run() */
 
 void *dma_alloc(size_t bytes, uint64_t *bus)
 {
@@ -188,7 +189,8 @@ static void test_scan(void **state)
 	assert_int_equal(part->sectors, 100);
 	assert_ptr_equal(blk_find("/dev/sda1"), part);
 	assert_ptr_equal(blk_find("/dev/disk/by-partlabel/data"), part);
-	assert_ptr_equal(blk_find("/dev/disk/by-partuuid/ABABABAB-abab-abab-abab-abababababab"), part);
+	assert_ptr_equal(blk_find("/dev/disk/by-partuuid/ABABABAB-abab-abab-abab-abababababab"),
+			 part);
 	assert_ptr_equal(blk_find("/dev/disk/by-id/serial-sda"), disk);
 	assert_ptr_equal(blk_find("sda"), disk);
 	assert_null(blk_find("sda2"));
@@ -251,9 +253,8 @@ static void done(struct blk_request *request, enum blk_status status)
 	results++;
 }
 
-static enum blk_status submit(struct blkdev *dev, enum blk_op op, uint64_t sector,
-			      uint32_t sectors, const struct blk_segment *segment,
-			      uint32_t segments)
+static enum blk_status submit(struct blkdev *dev, enum blk_op op, uint64_t sector, uint32_t sectors,
+			      const struct blk_segment *segment, uint32_t segments)
 {
 	struct blk_request request = {.op = op,
 				      .sector = sector,
@@ -322,8 +323,9 @@ static void test_refused(void **state)
 	assert_int_equal(submit(part, BLK_READ, 0, 1, &odd, 1), BLK_IOERR);
 	assert_int_equal(submit(part, BLK_READ, 0, 1, two, 2), BLK_IOERR);
 	assert_int_equal(submit(part, BLK_READ, 0, 1, none, 2), BLK_IOERR);
-	assert_int_equal(submit(disk, BLK_READ, 0, BLK_MAX_SEGMENTS + 1, many,
-				BLK_MAX_SEGMENTS + 1), BLK_IOERR);
+	assert_int_equal(
+		submit(disk, BLK_READ, 0, BLK_MAX_SEGMENTS + 1, many, BLK_MAX_SEGMENTS + 1),
+		BLK_IOERR);
 	assert_int_equal(submit(disk, BLK_READ, 0, 1025, many, 1), BLK_IOERR);
 	assert_int_equal(submit(part, BLK_DISCARD, 1, 100, NULL, 0), BLK_IOERR);
 	assert_int_equal(submit(part, BLK_DISCARD, 0, ~0u, NULL, 0), BLK_IOERR);

@@ -15,8 +15,6 @@
 #define REG_EOI           0x0b0u
 #define REG_SVR           0x0f0u
 #define REG_ESR           0x280u
-#define REG_ICR           0x300u
-#define REG_ICR_HIGH      0x310u
 #define REG_LVT_TIMER     0x320u
 #define REG_LVT_PERF      0x340u
 #define REG_LVT_LINT0     0x350u
@@ -31,12 +29,6 @@
 #define LVT_NMI            0x400u
 #define LVT_TIMER_DEADLINE 0x40000u
 #define DIVIDE_BY_1        0xbu
-#define ICR_NMI            0x0400u
-#define ICR_INIT           0x0500u
-#define ICR_STARTUP        0x0600u
-#define ICR_BUSY           0x1000u
-#define ICR_ASSERT         0x4000u
-#define ICR_BUSY_LOOPS     1000000u
 
 #define CPUID_APIC         (1u << 9)  /* leaf 1, EDX */
 #define CPUID_X2APIC       (1u << 21) /* leaf 1, ECX */
@@ -129,6 +121,14 @@ bool apic_setup(void)
 	return deadline_mode || counts_per_tick;
 }
 
+static void stop_timer(void)
+{
+	if (deadline_mode)
+		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
+	else
+		write(REG_INITIAL_COUNT, 0);
+}
+
 void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_vector)
 {
 	switch_on();
@@ -142,7 +142,7 @@ void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_ve
 	write(REG_LVT_TIMER, timer_vector | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
 	/* The xAPIC's store is not ordered before a later WRMSR (SDM 11.5.4.1). */
 	__asm__ volatile("mfence" ::: "memory");
-	apic_timer_stop();
+	stop_timer();
 	apic_error();
 }
 
@@ -170,43 +170,6 @@ void apic_timer_set(uint64_t tsc)
 	if (tsc > now)
 		count += (uint64_t)((unsigned __int128)(tsc - now) * counts_per_tick >> 32);
 	write(REG_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
-}
-
-void apic_timer_stop(void)
-{
-	if (deadline_mode)
-		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
-	else
-		write(REG_INITIAL_COUNT, 0);
-}
-
-static void send(uint32_t dest, uint32_t command)
-{
-	if (x2apic) {
-		/* Not a serializing write: what the other CPU shall see goes first. */
-		__asm__ volatile("mfence; lfence" ::: "memory");
-		cpu_wrmsr(MSR_X2APIC + (REG_ICR >> 4), (uint64_t)dest << 32 | command);
-		return;
-	}
-	for (unsigned i = 0; i < ICR_BUSY_LOOPS && read(REG_ICR) & ICR_BUSY; i++)
-		cpu_pause();
-	write(REG_ICR_HIGH, dest << 24);
-	write(REG_ICR, command);
-}
-
-void apic_send(uint32_t dest, uint8_t vector)
-{
-	send(dest, ICR_ASSERT | (vector == APIC_NMI ? ICR_NMI : vector));
-}
-
-void apic_send_init(uint32_t dest)
-{
-	send(dest, ICR_ASSERT | ICR_INIT);
-}
-
-void apic_send_startup(uint32_t dest, uint8_t page_number)
-{
-	send(dest, ICR_ASSERT | ICR_STARTUP | page_number);
 }
 
 uint32_t apic_error(void)

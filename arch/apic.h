@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define APIC_NEVER UINT64_MAX
-
 /*
  * Once, on the boot CPU: finds out what there is and how fast its timer
  * counts. Needs acpi and tsc_khz. False: this CPU has no local APIC.
@@ -23,12 +21,6 @@ uint32_t apic_id(void);
 void apic_eoi(void);
 /* One timer interrupt when the TSC reaches tsc (at once if it has). */
 void apic_timer_set(uint64_t tsc);
-void apic_timer_stop(void);
-/* A fixed interrupt, or with vector APIC_NMI an NMI, to another CPU. */
-#define APIC_NMI 2u
-void apic_send(uint32_t dest, uint8_t vector);
-void apic_send_init(uint32_t dest);
-void apic_send_startup(uint32_t dest, uint8_t page_number); /* starts at page_number << 12 */
-uint32_t apic_error(void);                                  /* read and clear the ESR */
+uint32_t apic_error(void); /* read and clear the ESR */
 
 #endif

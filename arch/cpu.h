@@ -55,17 +55,6 @@ static inline void cpu_cli(void)
 	__asm__ volatile("cli" ::: "memory");
 }
 
-static inline void cpu_sti(void)
-{
-	__asm__ volatile("sti" ::: "memory");
-}
-
-/* Sleeps until an interrupt; it is taken before this returns. */
-static inline void cpu_sti_hlt(void)
-{
-	__asm__ volatile("sti; hlt" ::: "memory");
-}
-
 static inline void cpu_hlt(void)
 {
 	__asm__ volatile("hlt" ::: "memory");

@@ -117,11 +117,6 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 /* Set a vector in the IRR; false: the APIC is disabled or the vector illegal. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
-static inline int vlapic_pending(const struct vlapic *v)
-{
-	return v->pending;
-}
-
 /* The CPU takes the vector that is pending: IRR -> ISR. */
 void vlapic_take(struct vlapic *v, uint8_t vector);
 

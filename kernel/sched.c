@@ -88,7 +88,7 @@ static void take(struct sched_entity **heap, struct sched_entity *e)
 
 static bool runnable(const struct sched_entity *e)
 {
-	return e->state == SCHED_QUEUED || e->state == SCHED_RUNNING;
+	return e->state >= SCHED_QUEUED;
 }
 
 static bool spent(const struct sched_entity *e)
@@ -99,26 +99,40 @@ static bool spent(const struct sched_entity *e)
 /* Charges the time since the last call to who pays. */
 static void account(struct sched_rq *rq, uint64_t now)
 {
-	uint64_t delta = now - rq->last, vmin;
-	struct sched_entity *e = rq->current;
+	struct sched_entity *payer = rq->payer;
+	uint64_t delta = now - rq->last;
 
 	rq->last = now;
-	if (!e) {
+	if (!rq->current) {
 		rq->idle += delta;
 		return;
 	}
-	e->ran += delta;
-	rq->payer->used += delta;
+	rq->current->ran += delta;
+	payer->used += delta;
 	/* inverse is 2^22 at the default weight */
-	rq->payer->vtime +=
-		(uint64_t)((unsigned __int128)delta * rq->payer->inverse >> (22 - VTIME_BITS));
+	payer->vtime += (uint64_t)((unsigned __int128)delta * payer->inverse >> (22 - VTIME_BITS));
+}
 
-	if (!runnable(e))
-		return;
-	vmin = e->vtime;
-	if (rq->ready && before(rq->ready->vtime, vmin))
-		vmin = rq->ready->vtime;
-	rq->vmin = later(rq->vmin, vmin);
+/* The queue's virtual time follows who is furthest behind. Before anybody is
+ * placed by it, or sleeps. */
+static void advance(struct sched_rq *rq)
+{
+	const struct sched_entity *e = rq->current;
+
+	if (!e || !runnable(e) || (rq->ready && before(rq->ready->vtime, e->vtime)))
+		e = rq->ready;
+	if (e)
+		rq->vmin = later(rq->vmin, e->vtime);
+}
+
+/* Where a sleeper comes back. */
+static void place(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	uint64_t floor;
+
+	advance(rq);
+	floor = rq->vmin - rq->credit;
+	e->vtime = now - e->since > LONG_SLEEP ? floor : later(e->vtime, floor);
 }
 
 static void enqueue(struct sched_rq *rq, struct sched_entity *e)
@@ -160,6 +174,7 @@ static void unthrottle(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *e;
 
+	advance(rq);
 	while ((e = rq->throttled) && !before(now, e->key)) {
 		take(&rq->throttled, e);
 		refill(e, now);
@@ -210,6 +225,7 @@ static void set_weight(struct sched_entity *e, uint32_t weight)
 
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight)
 {
+	advance(rq);
 	*e = (struct sched_entity){.affinity = ~0ull, .vtime = rq->vmin, .since = rq->last};
 	set_weight(e, weight);
 }
@@ -238,7 +254,6 @@ static uint64_t turn(const struct sched_rq *rq, const struct sched_entity *e)
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	struct sched_entity *current = rq->current;
-	uint64_t floor;
 
 	if (e->state != SCHED_ASLEEP)
 		return false;
@@ -247,8 +262,7 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (rq->payer == e)
 		rq->payer = current;
 	e->donee = NULL;
-	floor = rq->vmin - rq->credit;
-	e->vtime = now - e->since > LONG_SLEEP ? floor : later(e->vtime, floor);
+	place(rq, e, now);
 	refill(e, now);
 	count(rq, e, 1);
 	if (e == current) {
@@ -275,6 +289,7 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (e->state == SCHED_ASLEEP)
 		return;
 	account(rq, now);
+	advance(rq);
 	if (e->state == SCHED_THROTTLED)
 		take(&rq->throttled, e);
 	else
@@ -305,6 +320,26 @@ void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_e
 {
 	if (rq->owner == from)
 		from->donee = to;
+}
+
+bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
+{
+	struct sched_entity *from = rq->current, *owner = rq->owner;
+
+	if (!from || from->state != SCHED_RUNNING || to->state != SCHED_ASLEEP ||
+	    (from != owner && to != owner) || spent(owner) || !before(now, rq->turn_end))
+		return false;
+	account(rq, now);
+	if (to != owner)
+		place(rq, to, now);
+	owner->donee = to != owner ? to : NULL;
+	rq->payer = owner;
+	rq->weight += (uint64_t)to->weight - from->weight;
+	rq->current = to;
+	to->state = SCHED_RUNNING;
+	from->state = SCHED_ASLEEP;
+	from->since = now;
+	return true;
 }
 
 void sched_pass(struct sched_rq *rq, uint64_t now)

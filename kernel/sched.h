@@ -23,9 +23,9 @@
 
 enum sched_state {
 	SCHED_ASLEEP,
-	SCHED_QUEUED,
-	SCHED_RUNNING,
-	SCHED_THROTTLED /* runnable, but its cap is used up */
+	SCHED_THROTTLED, /* its cap is used up */
+	SCHED_QUEUED,    /* this and the next: runnable */
+	SCHED_RUNNING
 };
 
 struct sched_entity {
@@ -106,6 +106,14 @@ uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
  */
 void sched_donate(struct sched_rq *rq, struct sched_entity *from,
 		  struct sched_entity *to);
+/*
+ * The short way for the same: the current one goes to sleep and `to`, which is
+ * asleep, runs at once on the rest of the turn: the one that the turn's owner
+ * waits for, or the owner when it has its answer. What sched_slice said still
+ * holds. False: it is not so, or the turn is over; nothing has
+ * been done, then take the long way (sleep, wake, donate, pick).
+ */
+bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now);
 /* Yield: the current one spins, whoever is next in line goes first. Then call
  * sched_pick. */
 void sched_pass(struct sched_rq *rq, uint64_t now);

@@ -384,7 +384,11 @@ static void test_caps(void **state)
  * A guest that needs its monitor all the time: 30 us of its own, 20 us of the
  * monitor's, over and over. Returns how often it was served.
  */
-static unsigned ping_pong(struct task *guest, struct task *monitor, uint64_t end, bool donate)
+enum way { PLAIN, DONATE, HAND_OFF };
+
+static unsigned handoffs;
+
+static unsigned ping_pong(struct task *guest, struct task *monitor, uint64_t end, enum way way)
 {
 	unsigned rounds = 0;
 	struct sched_entity *e = sched_pick(&rq, now);
@@ -399,17 +403,23 @@ static unsigned ping_pong(struct task *guest, struct task *monitor, uint64_t end
 		if (mine)
 			step = *left < step ? *left : step;
 		now += step;
-		if (mine && !(*left -= step) && e == &guest->entity) {
+		if (mine && !(*left -= step)) {
+			struct sched_entity *to =
+				e == &guest->entity ? &monitor->entity : &guest->entity;
+
+			rounds += to == &guest->entity;
+			*(to == &guest->entity ? &guest_left : &monitor_left) =
+				to == &guest->entity ? 30 : 20;
+			if (way == HAND_OFF && sched_handoff(&rq, to, now)) {
+				handoffs++;
+				e = to;
+				assert_ptr_equal(rq.current, e);
+				continue;
+			}
 			sched_sleep(&rq, e, now);
-			sched_wake(&rq, &monitor->entity, now);
-			if (donate)
-				sched_donate(&rq, e, &monitor->entity);
-			monitor_left = 20;
-		} else if (mine && !*left) {
-			sched_wake(&rq, &guest->entity, now);
-			sched_sleep(&rq, e, now);
-			guest_left = 30;
-			rounds++;
+			sched_wake(&rq, to, now);
+			if (way != PLAIN && to == &monitor->entity)
+				sched_donate(&rq, e, to);
 		}
 		e = sched_pick(&rq, now);
 		assert_non_null(e);
@@ -423,25 +433,39 @@ static void test_donation(void **state)
 	unsigned rounds;
 
 	(void)state;
+	for (enum way way = DONATE; way <= HAND_OFF; way++) {
+		begin();
+		monitor = add(SCHED_WEIGHT, 0, 0);
+		sched_sleep(&rq, &monitor->entity, now);
+		hog = add(SCHED_WEIGHT, 0, 0);
+		guest = add(SCHED_WEIGHT, 0, 0);
+		handoffs = 0;
+		rounds = ping_pong(guest, monitor, now + 10000 * MS, way);
+		check_queue();
+		/* Guest and monitor together have the guest's half, without the
+		 * hog's turns in between. */
+		assert_near((double)hog->entity.ran, 5000 * MS, 3 * LATENCY);
+		assert_near((double)guest->entity.ran, 3000 * MS, 3 * LATENCY);
+		assert_near((double)monitor->entity.ran, 2000 * MS, 3 * LATENCY);
+		assert_near(rounds, 100000, 500);
+		if (way == HAND_OFF)
+			assert_near(handoffs, 200000, 5000);
+	}
+	/* Without donation the monitor pays, and the guest gets more. */
 	begin();
 	monitor = add(SCHED_WEIGHT, 0, 0);
 	sched_sleep(&rq, &monitor->entity, now);
 	hog = add(SCHED_WEIGHT, 0, 0);
 	guest = add(SCHED_WEIGHT, 0, 0);
-	rounds = ping_pong(guest, monitor, now + 10000 * MS, true);
-	/* Guest and monitor together have the guest's half, without the hog's
-	 * turns in between. */
-	assert_near((double)hog->entity.ran, 5000 * MS, 3 * LATENCY);
-	assert_near((double)guest->entity.ran, 3000 * MS, 3 * LATENCY);
-	assert_near((double)monitor->entity.ran, 2000 * MS, 3 * LATENCY);
-	assert_near(rounds, 100000, 500);
+	ping_pong(guest, monitor, now + 10000 * MS, PLAIN);
+	assert_true(guest->entity.ran + monitor->entity.ran > 5500 * MS);
 
 	/* Alone: no slice at all. */
 	begin();
 	monitor = add(SCHED_WEIGHT, 0, 0);
 	sched_sleep(&rq, &monitor->entity, now);
 	guest = add(SCHED_WEIGHT, 0, 0);
-	assert_int_equal(ping_pong(guest, monitor, now + 50 * MS, true), 1000);
+	assert_int_equal(ping_pong(guest, monitor, now + 50 * MS, DONATE), 1000);
 	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
 
 	/* Donated time is the donor's: the monitor's own virtual time stands. */
@@ -583,7 +607,10 @@ static void test_random(void **state)
 		struct sched_entity *e = &task[random_below(tasks)].entity;
 
 		now += random_below(3000);
-		switch (random_below(9)) {
+		switch (random_below(10)) {
+		case 9:
+			sched_handoff(&rq, e, now);
+			break;
 		case 0:
 			sched_wake(&rq, e, now);
 			break;

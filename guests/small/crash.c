@@ -2,7 +2,8 @@
 /*
  * Ends itself in the way that its command line says: "triple" fault, "halt"
  * with interrupts off, "reset" by port, "poweroff" (the default), "exception" that nobody
- * handles, or "nopaging": page tables that are not there.
+ * handles, "nopaging": page tables that are not there, or a forbidden value
+ * of a control register.
  */
 #include <stdio.h>
 
@@ -29,9 +30,43 @@ static void no_paging(void)
 	write_cr3(0xd0000000);
 }
 
+/*
+ * Control registers with forbidden values: a CPU raises #GP; an emulator that
+ * takes them leaves a state that the CPU then refuses to run, which is the end
+ * of this guest and nothing else.
+ */
+static const struct {
+	const char *word;
+	unsigned cr;
+	uint64_t clear, set;
+} forbidden[] = {
+	{ "cr0-pe", 0, 0x1, 0 },	 { "cr0-nw", 0, 0x40000000, 0x20000000 },
+	{ "cr0-high", 0, 0, 1ull << 32 }, { "cr3-high", 3, 0, 1ull << 60 },
+	{ "cr4-pae", 4, 0x20, 0 },	 { "cr4-vmxe", 4, 0, 0x2000 },
+	{ "cr4-31", 4, 0, 1ull << 31 },	 { "cr4-high", 4, 0, 1ull << 40 },
+};
+
+static void forbidden_value(unsigned i)
+{
+	unsigned cr = forbidden[i].cr;
+	uint64_t old = 0;
+	int vector;
+
+	faults_init();
+	try_read_cr(cr, &old);
+	vector = try_write_cr(cr, (old & ~forbidden[i].clear) |
+					  forbidden[i].set);
+	try_write_cr(cr, old);
+	printf("CR%u: vector %d\n", cr, vector);
+	guest_poweroff();
+}
+
 int main(void)
 {
 	printf("about to end\n");
+	for (unsigned i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+		if (option_word(forbidden[i].word))
+			forbidden_value(i);
 	if (option_word("triple"))
 		triple_fault();
 	if (option_word("nopaging"))

@@ -42,7 +42,7 @@ static void check_unknown(void)
 
 	check(status == SAMPO_ENOSYS, "a call past the last", "status %lld",
 	      (long long)status);
-	status = sampo_call(0xffff, 1, 2, 3, 4, 5, NULL);
+	status = sampo_call(0xff, 1, 2, 3, 4, 5, NULL);
 	check(status == SAMPO_ENOSYS, "a call far past the last", "status %lld",
 	      (long long)status);
 }

@@ -23,7 +23,12 @@ static int by_name(const void *a, const void *b)
 		      ((const struct module *)b)->name);
 }
 
-static void define_and_start(const struct module *module)
+/* The names of those that were defined: somebody may undefine one before it is
+ * started. */
+static char guests[SAMPO_BOOT_MODULES][sizeof(((struct vm *)0)->name)];
+static unsigned guest_count;
+
+static void define(const struct module *module)
 {
 	struct config_error error;
 	struct vm_config *config;
@@ -37,18 +42,13 @@ static void define_and_start(const struct module *module)
 		return;
 	}
 	wrong = vm_define(config, &vm);
-	if (!wrong)
-		wrong = vm_start(vm);
-	if (!wrong)
-		return;
-	if (vm)
-		printf("error: %s: guest '%s': %s\n", module->name, vm->name,
-		       wrong);
-	else
+	if (wrong)
 		printf("error: %s: %s\n", module->name, wrong);
+	else
+		memcpy(guests[guest_count++], vm->name, sizeof(vm->name));
 }
 
-void autostart(void)
+void autostart_define(void)
 {
 	static struct module found[SAMPO_BOOT_MODULES];
 	unsigned count = 0;
@@ -59,5 +59,16 @@ void autostart(void)
 			found[count++] = module;
 	qsort(found, count, sizeof(found[0]), by_name);
 	for (unsigned i = 0; i < count; i++)
-		define_and_start(&found[i]);
+		define(&found[i]);
+}
+
+void autostart(void)
+{
+	for (unsigned i = 0; i < guest_count; i++) {
+		struct vm *vm = vm_find(guests[i]);
+		const char *wrong = vm ? vm_start(vm) : NULL;
+
+		if (wrong)
+			printf("error: guest '%s': %s\n", guests[i], wrong);
+	}
 }

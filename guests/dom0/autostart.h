@@ -2,8 +2,9 @@
 #ifndef DOM0_AUTOSTART_H
 #define DOM0_AUTOSTART_H
 
-/* Defines and starts the guests whose descriptions are among the boot modules
- * (names that end in ".xml"), in the order of their names. */
+/* Defines the guests whose descriptions are among the boot modules (names that
+ * end in ".xml"), in the order of their names; and starts them. */
+void autostart_define(void);
 void autostart(void);
 
 #endif

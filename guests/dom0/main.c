@@ -46,6 +46,7 @@ int main(void)
 	devices_start();
 	uplink_start();
 	stack_start(boot->cmdline);
+	autostart_define();
 	shell_start();
 	/* Guests may name partitions, which are known only when the disks have
 	 * been read. */

@@ -198,7 +198,8 @@ class Machine:
             time.sleep(0.5)
 
     def console(self, guest):
-        """Enters a guest's console."""
+        """Enters a guest's console. Guests start when the disks have been found: after the shell."""
+        self.wait_state(guest, "running", 30)
         self.send(f"console {guest}\r")
         self.expect(r"Escape character is[^\n]*\n", 20)
         self.where = guest

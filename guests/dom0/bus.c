@@ -5,10 +5,13 @@
 
 #include "guests/dom0/vm.h"
 
-static uint64_t ones(unsigned size)
-{
-	return size >= 8 ? UINT64_MAX : (1ull << size * 8) - 1;
-}
+/* All bits of an access of so many bytes. */
+static const uint64_t ones[9] = {
+	[1] = 0xff,
+	[2] = 0xffff,
+	[4] = 0xffffffff,
+	[8] = UINT64_MAX,
+};
 
 /* The first range that ends after addr; count if there is none. */
 static unsigned search(const struct bus *bus, enum bus_space space,
@@ -30,72 +33,88 @@ static unsigned search(const struct bus *bus, enum bus_space space,
 	return low;
 }
 
-static bool holds(const struct bus_range *r, uint64_t addr, unsigned size)
+static inline bool holds(const struct bus_range *r, uint64_t addr, unsigned size)
 {
-	return addr >= r->base && addr - r->base < r->size &&
-	       r->size - (addr - r->base) >= size;
+	uint64_t offset = addr - r->base; /* huge if below the base */
+
+	return offset < r->size && r->size - offset >= size;
 }
 
-/* The range that holds the access whole, or NULL. Most accesses go where the
- * one before went. */
-static inline const struct bus_range *find(struct bus *bus,
-					   enum bus_space space, uint64_t addr,
-					   unsigned size)
+/* Does the access at least touch the range, the first that ends after it? */
+static bool touches(const struct bus *bus, enum bus_space space, unsigned i,
+		    uint64_t addr, unsigned size)
 {
-	const struct bus_range *r = &bus->range[space][bus->last[space]];
-	unsigned i;
+	const struct bus_range *r = &bus->range[space][i];
 
-	if (__builtin_expect(holds(r, addr, size), 1))
-		return r;
-	i = search(bus, space, addr);
-	if (i == bus->count[space] || !holds(&bus->range[space][i], addr, size))
-		return NULL;
-	bus->last[space] = i;
-	return &bus->range[space][i];
+	return i < bus->count[space] &&
+	       (r->base <= addr || r->base - addr < size);
 }
 
-/* Part of the access may be claimed: some range begins or ends within it. */
-static bool partly(const struct bus *bus, enum bus_space space, uint64_t addr,
-		   unsigned size)
+/* Not where the access before went. Bytes that are only partly claimed go one
+ * by one. */
+static __attribute__((noinline)) uint64_t
+read_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
+	       unsigned size)
 {
+	struct bus *bus = &vm->bus;
 	unsigned i = search(bus, space, addr);
+	const struct bus_range *r = &bus->range[space][i];
+	uint64_t value = 0;
 
-	if (i == bus->count[space])
-		return false;
-	return bus->range[space][i].base <= addr ||
-	       bus->range[space][i].base - addr < size;
+	if (!touches(bus, space, i, addr, size))
+		return ones[size];
+	if (holds(r, addr, size)) {
+		bus->hit[space] = r;
+		return r->ops->read(vm, r->instance, addr - r->base, size) &
+		       ones[size];
+	}
+	for (i = 0; i < size; i++)
+		value |= bus_read(vm, space, addr + i, 1) << i * 8;
+	return value;
 }
 
+static __attribute__((noinline)) void
+write_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
+		unsigned size, uint64_t value)
+{
+	struct bus *bus = &vm->bus;
+	unsigned i = search(bus, space, addr);
+	const struct bus_range *r = &bus->range[space][i];
+
+	if (!touches(bus, space, i, addr, size))
+		return;
+	if (holds(r, addr, size)) {
+		bus->hit[space] = r;
+		r->ops->write(vm, r->instance, addr - r->base, size,
+			      value & ones[size]);
+		return;
+	}
+	for (i = 0; i < size; i++)
+		bus_write(vm, space, addr + i, 1, value >> i * 8);
+}
+
+/* Most accesses go where the one before went. */
 uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr,
 		  unsigned size)
 {
-	const struct bus_range *r = find(&vm->bus, space, addr, size);
-	uint64_t value = 0;
+	const struct bus_range *r = vm->bus.hit[space];
 
-	if (r)
-		return r->ops->read(vm, r->instance, addr - r->base, size) &
-		       ones(size);
-	if (size == 1 || !partly(&vm->bus, space, addr, size))
-		return ones(size);
-	for (unsigned i = 0; i < size; i++)
-		value |= bus_read(vm, space, addr + i, 1) << i * 8;
-	return value;
+	if (__builtin_expect(!r || !holds(r, addr, size), 0))
+		return read_elsewhere(vm, space, addr, size);
+	return r->ops->read(vm, r->instance, addr - r->base, size) & ones[size];
 }
 
 void bus_write(struct vm *vm, enum bus_space space, uint64_t addr,
 	       unsigned size, uint64_t value)
 {
-	const struct bus_range *r = find(&vm->bus, space, addr, size);
+	const struct bus_range *r = vm->bus.hit[space];
 
-	if (r) {
-		r->ops->write(vm, r->instance, addr - r->base, size,
-			      value & ones(size));
+	if (__builtin_expect(!r || !holds(r, addr, size), 0)) {
+		write_elsewhere(vm, space, addr, size, value);
 		return;
 	}
-	if (size == 1 || !partly(&vm->bus, space, addr, size))
-		return;
-	for (unsigned i = 0; i < size; i++)
-		bus_write(vm, space, addr + i, 1, value >> i * 8);
+	r->ops->write(vm, r->instance, addr - r->base, size,
+		      value & ones[size]);
 }
 
 int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
@@ -113,7 +132,7 @@ int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
 	memmove(&table[at + 1], &table[at], (n - at) * sizeof(table[0]));
 	table[at] = (struct bus_range){ base, size, ops, instance };
 	bus->count[space] = n + 1;
-	bus->last[space] = at;
+	bus->hit[space] = NULL;
 	return 0;
 }
 
@@ -128,5 +147,5 @@ void bus_remove(struct vm *vm, enum bus_space space, uint64_t base)
 	memmove(&table[at], &table[at + 1], (n - at - 1) * sizeof(table[0]));
 	memset(&table[n - 1], 0, sizeof(table[0]));
 	bus->count[space] = n - 1;
-	bus->last[space] = 0;
+	bus->hit[space] = NULL;
 }

@@ -35,7 +35,8 @@ struct bus_range {
 struct bus {
 	struct bus_range range[BUS_SPACES][BUS_RANGES]; /* sorted by base */
 	unsigned count[BUS_SPACES];
-	unsigned last[BUS_SPACES]; /* where the latest access went */
+	/* Where the latest access went; NULL: nowhere. */
+	const struct bus_range *hit[BUS_SPACES];
 };
 
 /* Returns 0, or -1 if the table is full or the range overlaps another. */

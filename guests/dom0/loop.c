@@ -137,6 +137,11 @@ static void run_events(void)
 	}
 }
 
+static __attribute__((noinline, cold)) void complain(int64_t status)
+{
+	printf("dom0: wait: %s\n", sampo_strerror(status));
+}
+
 void loop_run(void)
 {
 	uint64_t deadline_ns = UINT64_MAX, deadline_tsc = UINT64_MAX;
@@ -145,14 +150,14 @@ void loop_run(void)
 		uint32_t answer = reply;
 		int64_t status;
 
-		if (timers_next() != deadline_ns) {
-			deadline_ns = timers_next();
+		if (timers_next != deadline_ns) {
+			deadline_ns = timers_next;
 			deadline_tsc = clock_to_tsc(deadline_ns);
 		}
 		reply = 0;
 		status = sampo_wait(work_first ? 0 : deadline_tsc, answer);
 		if (__builtin_expect(status != SAMPO_OK, 0))
-			printf("dom0: wait: %s\n", sampo_strerror(status));
+			complain(status);
 		run_events();
 		if (__builtin_expect(rdtsc() >= deadline_tsc, 0))
 			timers_run(clock_ns());

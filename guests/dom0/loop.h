@@ -26,7 +26,7 @@ uint64_t clock_tsc_khz(void);
 /* For the loop: the earliest deadline (UINT64_MAX: none), and to fire what is
  * due at `now`; timers that are set meanwhile wait for the next call. */
 #define TIMERS_MAX 4096
-uint64_t timers_next(void);
+extern uint64_t timers_next;
 void timers_run(uint64_t now);
 
 /*

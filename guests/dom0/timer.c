@@ -6,6 +6,12 @@
 
 static struct timer *heap[TIMERS_MAX];
 static unsigned used;
+uint64_t timers_next = UINT64_MAX;
+
+static void note_next(void)
+{
+	timers_next = used ? heap[0]->deadline : UINT64_MAX;
+}
 
 static void place(struct timer *timer, unsigned at)
 {
@@ -64,12 +70,14 @@ void timer_set(struct timer *timer, uint64_t deadline_ns)
 			up(timer, at);
 		else
 			down(timer, at);
+		note_next();
 		return;
 	}
 	/* Timers are members of devices, whose number is bounded. */
 	if (used == TIMERS_MAX)
 		abort();
 	up(timer, used++);
+	note_next();
 }
 
 void timer_cancel(struct timer *timer)
@@ -82,16 +90,12 @@ void timer_cancel(struct timer *timer)
 	timer->deadline = 0;
 	last = heap[--used];
 	if (last == timer)
-		return;
-	if (at && heap[(at - 1) / 2]->deadline > last->deadline)
+		;
+	else if (at && heap[(at - 1) / 2]->deadline > last->deadline)
 		up(last, at);
 	else
 		down(last, at);
-}
-
-uint64_t timers_next(void)
-{
-	return used ? heap[0]->deadline : UINT64_MAX;
+	note_next();
 }
 
 void timers_run(uint64_t now)

@@ -33,6 +33,14 @@ void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code)
 	vcpu_exception(exit, EXCEPTION_PF, code);
 }
 
+static bool exit_string_io(struct vcpu *v)
+{
+	if (string_io_exit(v))
+		return true;
+	vcpu_dump(v, "string I/O that cannot be executed");
+	return false;
+}
+
 static bool exit_io(struct vcpu *v)
 {
 	struct sampo_exit *exit = v->exit;
@@ -40,12 +48,8 @@ static bool exit_io(struct vcpu *v)
 	unsigned size = exit->size;
 	uint64_t value;
 
-	if (__builtin_expect(exit->string, 0)) {
-		if (string_io_exit(v))
-			return true;
-		vcpu_dump(v, "string I/O that cannot be executed");
-		return false;
-	}
+	if (__builtin_expect(exit->string, 0))
+		return exit_string_io(v);
 	exit->dirty = SAMPO_DIRTY_ADVANCE;
 	if (exit->write) {
 		bus_write(vm, BUS_PIO, exit->port, size, exit->gpr[SAMPO_RAX]);

@@ -33,7 +33,7 @@ static void test_order(void **state)
 	timer_set(&timers[0], 30);
 	timer_set(&timers[1], 10);
 	timer_set(&timers[2], 20);
-	assert_int_equal(timers_next(), 10);
+	assert_int_equal(timers_next, 10);
 	timers_run(9);
 	assert_int_equal(fired_count, 0);
 	timers_run(20);
@@ -41,10 +41,10 @@ static void test_order(void **state)
 	assert_int_equal(fired[0], 1);
 	assert_int_equal(fired[1], 2);
 	assert_int_equal(timers[1].deadline, 0);
-	assert_int_equal(timers_next(), 30);
+	assert_int_equal(timers_next, 30);
 	timer_cancel(&timers[0]);
 	timer_cancel(&timers[0]);
-	assert_int_equal(timers_next(), UINT64_MAX);
+	assert_int_equal(timers_next, UINT64_MAX);
 }
 
 static void again(struct timer *timer)
@@ -61,7 +61,7 @@ static void test_set_again_waits(void **state)
 	timer_set(&timers[0], 1);
 	timers_run(100);
 	assert_int_equal(fired_count, 1);
-	assert_int_equal(timers_next(), 5);
+	assert_int_equal(timers_next, 5);
 	timer_cancel(&timers[0]);
 }
 
@@ -87,7 +87,7 @@ static void test_against_list(void **state)
 		for (unsigned i = 0; i < TIMERS; i++)
 			if (deadline[i] && deadline[i] < earliest)
 				earliest = deadline[i];
-		assert_int_equal(timers_next(), earliest);
+		assert_int_equal(timers_next, earliest);
 	}
 	for (uint64_t now = 0; now < 5001; now++) {
 		timers_run(now);
@@ -95,7 +95,7 @@ static void test_against_list(void **state)
 			assert_int_equal(timers[i].deadline,
 					 deadline[i] > now ? deadline[i] : 0);
 	}
-	assert_int_equal(timers_next(), UINT64_MAX);
+	assert_int_equal(timers_next, UINT64_MAX);
 }
 
 int main(void)

@@ -10,7 +10,7 @@ import pytest
 
 import machine as m
 
-pytestmark = pytest.mark.quick
+QUICK = pytest.mark.quick
 
 RNG = "    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 RULES = ("isolation", "msrs", "crs", "ports", "hypercalls", "clock", "fpu", "debug", "exceptions", "apic", "cpuids")
@@ -71,7 +71,7 @@ def guests(tmp_path_factory):
     all_of_them.elf(*RULES, "flood", "crash", "garbage", "garbage-real16", "hello")
     for name in RULES:
         all_of_them.add(name, name)
-    all_of_them.add("witness", "apic")
+    all_of_them.add("witness", "exceptions")
     all_of_them.add("fpu2", "fpu", "seed=2")
     for how in FLOODS:
         all_of_them.add(f"flood-{how}", "flood", how)
@@ -100,6 +100,7 @@ def witness(guests):
         guests.remove("witness")
 
 
+@QUICK
 @pytest.mark.parametrize("name", RULES)
 def test_rules(guests, name):
     guests.start(name)
@@ -108,6 +109,7 @@ def test_rules(guests, name):
     guests.remove(name)
 
 
+@QUICK
 def test_fpu_of_two(guests):
     """Two guests with different registers at the same time."""
     guests.start("fpu")
@@ -117,7 +119,7 @@ def test_fpu_of_two(guests):
         guests.remove(name)
 
 
-@pytest.mark.parametrize("how", FLOODS)
+@pytest.mark.parametrize("how", [pytest.param(how, marks=QUICK if how in ("ipi", "console") else ()) for how in FLOODS])
 def test_flood(guests, witness, how):
     name = f"flood-{how}"
     guests.start(name)
@@ -130,7 +132,7 @@ def test_flood(guests, witness, how):
     guests.remove(name)
 
 
-@pytest.mark.parametrize("how", sorted(CRASHES))
+@pytest.mark.parametrize("how", [pytest.param(how, marks=QUICK if how == "triple" else ()) for how in sorted(CRASHES)])
 def test_crash(guests, witness, how):
     name = f"crash-{how}"
     guests.start(name)

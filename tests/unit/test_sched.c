@@ -514,6 +514,10 @@ static void test_donor_dies(void **state)
 	hog = add(SCHED_WEIGHT, 0, 0);
 	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
 	assert_int_equal(monitor->entity.ran, 20);
+	/* From then on it paid itself, and nobody else. */
+	assert_int_equal(guest->entity.vtime, 0xeeeeeeeeeeeeeeee);
+	assert_int_equal(monitor->entity.vtime - rq.vmin, 0);
+	assert_int_equal(monitor->entity.used, 10);
 	/* And the one that was donated to. */
 	sched_sleep(&rq, &monitor->entity, now);
 	assert_ptr_equal(sched_pick(&rq, now), hog);
@@ -521,6 +525,7 @@ static void test_donor_dies(void **state)
 	sched_wake(&rq, &monitor->entity, now);
 	sched_donate(&rq, &hog->entity, &monitor->entity);
 	sched_remove(&rq, &monitor->entity, now);
+	assert_null(hog->entity.donee);
 	memset(monitor, 0xee, sizeof(*monitor));
 	assert_null(sched_pick(&rq, now));
 	sched_wake(&rq, &hog->entity, now);
@@ -547,6 +552,8 @@ static void test_yield(void **state)
 	third = sched_pick(&rq, now);
 	assert_ptr_not_equal(third, second);
 	assert_ptr_not_equal(third, first);
+	/* Only one place back, not behind everybody. */
+	assert_int_equal((int64_t)(second->vtime - third->vtime) <= 64 * 2, 1);
 	/* Alone, it comes back. */
 	begin();
 	add(SCHED_WEIGHT, 0, 0);
@@ -554,6 +561,35 @@ static void test_yield(void **state)
 	sched_pass(&rq, now);
 	assert_ptr_equal(sched_pick(&rq, now), first);
 	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+}
+
+static void test_statistics(void **state)
+{
+	struct task *a, *b;
+
+	(void)state;
+	begin();
+	a = add(SCHED_WEIGHT, 0, 0);
+	b = add(0, 0, 0);
+	assert_int_equal(b->entity.weight, 1);
+	sched_set_weight(&rq, &b->entity, 100000, now);
+	assert_int_equal(b->entity.weight, 65535);
+	assert_ptr_equal(sched_pick(&rq, now), a);
+	now += 70;
+	sched_sleep(&rq, &b->entity, now);
+	assert_int_equal(b->entity.waited, 70);
+	now += 1000;
+	/* What is capped to nothing sleeps and wakes without a claim. */
+	sched_set_cap(&rq, &b->entity, 10, 100 * MS, now);
+	b->entity.used = 10;
+	assert_false(sched_wake(&rq, &b->entity, now));
+	assert_int_equal(b->entity.state, SCHED_THROTTLED);
+	now += 30;
+	sched_sleep(&rq, &b->entity, now);
+	assert_int_equal(b->entity.waited, 100);
+	assert_int_equal(a->entity.waited, 0);
+	assert_int_equal(a->entity.ran, 1100);
+	check_queue();
 }
 
 static void test_preemption(void **state)
@@ -588,7 +624,7 @@ static void test_preemption(void **state)
 	/* Sleep and wake without a pick in between. */
 	assert_ptr_equal(sched_pick(&rq, now), hog);
 	sched_sleep(&rq, &hog->entity, now);
-	sched_wake(&rq, &hog->entity, now);
+	assert_false(sched_wake(&rq, &hog->entity, now));
 	assert_int_equal(hog->entity.state, SCHED_RUNNING);
 	assert_ptr_equal(sched_pick(&rq, now), hog);
 	check_queue();
@@ -666,7 +702,7 @@ int main(void)
 		cmocka_unit_test(test_no_hoarding),   cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_donation),      cmocka_unit_test(test_donor_dies),
 		cmocka_unit_test(test_yield),         cmocka_unit_test(test_preemption),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_statistics),    cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

@@ -21,34 +21,62 @@ int64_t call_version(struct call *call)
 	return SAMPO_OK;
 }
 
+/* Nothing to wait for: an event is pending, or the deadline has come. Else the
+ * timer is set. */
+static bool wait_is_over(struct vcpu *vcpu, uint64_t deadline)
+{
+	struct timer_queue *timers = &vcpu->cpu->timers;
+
+	if (vcpu->domain->event_page->summary || !deadline)
+		return true;
+	if (deadline == ~0ull) {
+		timer_cancel(timers, &vcpu->timer);
+		return false;
+	}
+	if (vcpu->timer.queued && vcpu->timer.deadline == deadline)
+		return false;
+	if (deadline <= cpu_rdtsc())
+		return true;
+	timer_set(timers, &vcpu->timer, deadline);
+	return false;
+}
+
+static int64_t find_reply(struct call *call, struct vcpu **reply)
+{
+	int64_t status;
+	struct object *object = call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL,
+					   &status);
+
+	if (!object)
+		return status;
+	*reply = (struct vcpu *)((char *)object - offsetof(struct vcpu, object));
+	return vcpu_take_back(*reply);
+}
+
 int64_t call_wait(struct call *call)
 {
-	struct vcpu *vcpu = call->vcpu;
-	uint64_t deadline = call->arg[0];
+	struct vcpu *vcpu = call->vcpu, *reply = NULL;
+	bool sleeps;
 	int64_t status;
 
 	if (!call->domain->event_page)
 		return SAMPO_EINVAL;
 	if (call->arg[1]) {
-		struct object *reply = call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL,
-					     &status);
-
-		if (!reply)
-			return status;
-		status = vcpu_resume((struct vcpu *)((char *)reply - offsetof(struct vcpu, object)));
+		status = find_reply(call, &reply);
 		if (status)
 			return status;
 	}
-	if (call->domain->event_page->summary || !deadline)
+	sleeps = !wait_is_over(vcpu, call->arg[0]);
+	if (sleeps)
+		vcpu->state = VCPU_HALTED;
+	if (reply && sleeps && vcpu_handoff(vcpu, reply))
 		return SAMPO_OK;
-	if (deadline == ~0ull) {
-		timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
-	} else {
-		if (deadline <= cpu_rdtsc())
-			return SAMPO_OK;
-		timer_set(&vcpu->cpu->timers, &vcpu->timer, deadline);
+	if (reply) {
+		reply->state = VCPU_READY;
+		vcpu_requeue(reply);
 	}
-	vcpu_halt(vcpu);
+	if (sleeps)
+		vcpu_requeue(vcpu);
 	return SAMPO_OK;
 }
 

@@ -26,7 +26,7 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now)
 		timer_set(&cpu->timers, &cpu->slice, now + slice);
 }
 
-static void set_current(struct cpu *cpu, struct vcpu *next)
+void loop_set_current(struct cpu *cpu, struct vcpu *next)
 {
 	struct vcpu *before = cpu->current;
 
@@ -48,7 +48,7 @@ static void schedule(struct cpu *cpu)
 	cpu->resched = false;
 	loop_slice_changed(cpu, now);
 	if (next != cpu->current)
-		set_current(cpu, next);
+		loop_set_current(cpu, next);
 }
 
 /* Put the vCPU's state into the CPU, in place of whoever's is there. */

@@ -14,6 +14,9 @@ void loop_init(struct cpu *cpu);
 
 void loop_run(struct cpu *cpu) __attribute__((noreturn));
 
+/* Whose turn it is; NULL: nobody's. Holds a reference meanwhile. */
+void loop_set_current(struct cpu *cpu, struct vcpu *vcpu);
+
 /* The number of those that want to run has changed: when to choose again? */
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
 

@@ -10,11 +10,8 @@
 
 #define CONTAINER(pointer, type) ((type *)((char *)(pointer)-offsetof(type, object)))
 
-void object_put(struct object *object)
+void object_free(struct object *object)
 {
-	ASSERT(object->refs > 0);
-	if (--object->refs)
-		return;
 	switch (object->type) {
 	case SAMPO_T_DOMAIN:
 		domain_free(CONTAINER(object, struct domain));

@@ -24,6 +24,13 @@ static inline void object_get(struct object *object)
 	object->refs++;
 }
 
-void object_put(struct object *object);
+/* The last reference has gone. */
+void object_free(struct object *object);
+
+static inline void object_put(struct object *object)
+{
+	if (--object->refs == 0)
+		object_free(object);
+}
 
 #endif

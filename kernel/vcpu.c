@@ -207,6 +207,19 @@ static bool needs_system(const struct sampo_exit *page, uint32_t reason)
 	return reason != SAMPO_EXIT_EOI && (reason != SAMPO_EXIT_IO || page->string);
 }
 
+bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
+{
+	struct cpu *cpu = from->cpu;
+
+	if (cpu->current != from || to->cpu != cpu || cpu->resched ||
+	    to->domain->state != SAMPO_DOM_RUNNING ||
+	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
+		return false;
+	to->state = VCPU_READY;
+	loop_set_current(cpu, to);
+	return true;
+}
+
 void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 {
 	struct sampo_exit *page = vcpu->exit;
@@ -221,14 +234,19 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	if (needs_system(page, reason))
 		vcpu_fill_system(vcpu);
 	vcpu->state = VCPU_MONITOR;
-	vcpu_requeue(vcpu);
 	__atomic_store_n(&page->reason, reason, __ATOMIC_RELEASE);
 	if (!vcpu->exit_event) {
+		vcpu_requeue(vcpu);
 		loop_domain_failed(vcpu, reason);
 		return;
 	}
-	event_raise(vcpu->exit_event);
 	monitor = vcpu->exit_event->target->vcpu[0];
+	if (monitor && monitor->state == VCPU_HALTED && vcpu_handoff(vcpu, monitor)) {
+		event_raise(vcpu->exit_event); /* which finds it awake */
+		return;
+	}
+	vcpu_requeue(vcpu);
+	event_raise(vcpu->exit_event);
 	if (monitor)
 		sched_donate(&vcpu->cpu->rq, &vcpu->entity, &monitor->entity);
 }
@@ -255,7 +273,7 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);
 }
 
-int64_t vcpu_resume(struct vcpu *vcpu)
+int64_t vcpu_take_back(struct vcpu *vcpu)
 {
 	const struct sampo_exit *page = vcpu->exit;
 	uint32_t dirty;
@@ -276,6 +294,15 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 	if (dirty & SAMPO_DIRTY_INJECT)
 		vcpu_inject(vcpu, page->inject, page->inject_code);
 	vcpu->exit->reason = SAMPO_EXIT_NONE;
+	return SAMPO_OK;
+}
+
+int64_t vcpu_resume(struct vcpu *vcpu)
+{
+	int64_t status = vcpu_take_back(vcpu);
+
+	if (status)
+		return status;
 	vcpu->state = VCPU_READY;
 	vcpu_requeue(vcpu);
 	return SAMPO_OK;

@@ -101,6 +101,14 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason);
 /* The monitor gives it back. SAMPO_EBUSY if it is not with the monitor. */
 int64_t vcpu_resume(struct vcpu *vcpu);
 
+/* The first half of it: the exit page is read, the state still VCPU_MONITOR. */
+int64_t vcpu_take_back(struct vcpu *vcpu);
+
+/* From the current vCPU, which has just ceased to be ready, straight to one
+ * that sleeps and that it waits for, or that waits for it: without a choice by
+ * the scheduler. False: it is not to be, nothing has been done. */
+bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
+
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);
 

@@ -91,6 +91,7 @@ def linux_guest(directory, initrd, image, url):
                                           (m.LINUX_FILES["vmlinuz"], "vmlinuz"), (initrd, "initrd.gz")])
     with box:
         box.boot(120)
+        box.wait_run("list", "linux +running", 60)
         box.console("linux")
         box.expect("bench done", 600)
         text = box.log_text()

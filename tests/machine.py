@@ -163,7 +163,7 @@ class Machine:
     def run(self, command, timeout=60):
         """Runs a command in dom0's shell and returns what it printed."""
         self.send(command + "\r")
-        self.expect(re.escape(command[-40:]) + r"[^\n]*\n", timeout)
+        self.expect(re.escape(command[-40:]) + r"\r*\n", timeout)  # the whole line: the log may speak in between
         self.expect(re.escape(PROMPT), timeout)
         return self.before
 

@@ -2,6 +2,8 @@
 """Our own small guests, bare and as guests of Sampo: what each prints."""
 
 import re
+import socket
+import urllib.request
 
 import pytest
 
@@ -36,3 +38,47 @@ def test_hello_bare(boot):
     box.expect(r"Hello from a 64-bit guest\r*\n")
     box.expect(r"command line: .*some words")
     box.expect_end()
+
+
+def free_tcp_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def fetch(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
+        return page.read().decode()
+
+
+@pytest.mark.quick
+def test_webserver(boot, tmp_path):
+    """The web server answers the host through dom0's switch, again and again; its cable can be pulled."""
+    port = free_tcp_port()
+    xml = tmp_path / "web.xml"
+    xml.write_text(m.domain_xml("web", "webserver.elf", memory=16, macs=["52:54:00:00:01:03"]))
+    modules = [(m.BUILD / "dom0.elf", "dom0 ip=off"), (xml, xml.name),
+               (m.BUILD / "guests/webserver.elf", "webserver.elf")]
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256,
+               netdev=f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80").boot()
+    box.wait_run("console web --log", r"webserver: http://10\.0\.2\.15/", 30)
+    for _ in range(20):
+        assert "It works" in fetch(port)
+    assert "network stack is off" in box.run("net")
+    assert int(re.search(r"web/0 rx_packets (\d+)", box.run("domifstat web")).group(1)) >= 40
+
+    box.run("domif-setlink web web/0 down")
+    box.wait_run("console web --log", "link down", 20)
+    box.run("domif-setlink web web/0 up")
+    box.wait_run("console web --log", "link down\r*\n[^$]*link up", 20)
+    assert "It works" in fetch(port)
+
+
+@pytest.mark.quick
+def test_poweroff(boot, tmp_path):
+    """The machine goes down cleanly although one guest does not listen to its power button."""
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=small_modules(tmp_path, "webserver", 16), memory=256,
+               nic=None).boot()
+    box.send("poweroff\r")
+    box.expect("Power down", 30)
+    box.expect_end(20)

@@ -11,32 +11,32 @@
 #include "guests/lib/sampo.h"
 #include "guests/lib/tsc.h"
 
-#define PIC_BASE 0x20u
-#define PIC_MASTER 0x20u
-#define PIC_SLAVE 0xa0u
-#define PIC_EOI 0x20u
+#define PIC_BASE     0x20u
+#define PIC_MASTER   0x20u
+#define PIC_SLAVE    0xa0u
+#define PIC_EOI      0x20u
 #define LINT0_EXTINT 0x700u
 
-#define PIT_HZ 1193182u
+#define PIT_HZ     1193182u
 #define PIT_100_HZ 11932u
 
 #define COM1 0x3f8u
 
-#define IOAPIC 0xfec00000u
-#define ENTRY_LEVEL 0x8000u
+#define IOAPIC       0xfec00000u
+#define ENTRY_LEVEL  0x8000u
 #define ENTRY_MASKED 0x10000u
-#define PIN_TIMER 2u
-#define PIN_RTC 8u
+#define PIN_TIMER    2u
+#define PIN_RTC      8u
 #define VECTOR_TIMER 0x51u
-#define VECTOR_RTC 0x61u
+#define VECTOR_RTC   0x61u
 
 #define PM1_CONTROL 0x604u
-#define PM_TIMER 0x608u
-#define PM_HZ 3579545ull
+#define PM_TIMER    0x608u
+#define PM_HZ       3579545ull
 
 #define RNG_VENDOR 0x1af4u
 #define RNG_DEVICE 0x1044u
-#define SOMEWHERE 0xe400u /* ports that are free */
+#define SOMEWHERE  0xe400u /* ports that are free */
 
 static uint64_t khz;
 
@@ -141,7 +141,7 @@ struct reading {
 
 static struct reading reading(uint32_t (*count)(void))
 {
-	struct reading r = { .before = rdtsc() };
+	struct reading r = {.before = rdtsc()};
 
 	r.count = count();
 	r.after = rdtsc();
@@ -216,8 +216,7 @@ static void check_rtc(void)
 	for (n = 0; n < 10 && take(PIC_BASE + 8, 1, 1000); n++)
 		cmos_read(0x0c);
 	ms = (unsigned)ms_since(start);
-	check(n == 10 && ms >= 120, "RTC ticks by the second PIC", "%u in %u ms", n,
-	      ms);
+	check(n == 10 && ms >= 120, "RTC ticks by the second PIC", "%u in %u ms", n, ms);
 	take(PIC_BASE + 8, 1, 1000);
 	check(take(PIC_BASE + 8, 1, 50) == 0, "RTC waits for register C", "it went on");
 	cmos_write(0x0b, 0x02);
@@ -280,8 +279,7 @@ static void check_ioapic(void)
 	start = rdtsc();
 	n = take(VECTOR_TIMER, 20, 2000);
 	ms = (unsigned)ms_since(start);
-	check(n >= 20 && ms >= 180, "PIT ticks by I/O APIC", "%u ticks in %u ms", n,
-	      ms);
+	check(n >= 20 && ms >= 180, "PIT ticks by I/O APIC", "%u ticks in %u ms", n, ms);
 	ioapic_route(PIN_TIMER, ENTRY_MASKED);
 	check(take(VECTOR_TIMER, 2, 50) < 2, "masked again", "taken");
 	pit_start(0, 0, 1);

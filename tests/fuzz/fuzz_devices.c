@@ -39,16 +39,16 @@ static void moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from,
 	decoded[instance][bar] = to;
 }
 
-static const struct io_ops device_ops = { device_read, device_write };
+static const struct io_ops device_ops = {device_read, device_write};
 static const struct pci_ops ops = {
-	.bar = { &device_ops, NULL, &device_ops },
+	.bar = {&device_ops, NULL, &device_ops},
 	.bar_moved = moved,
 };
 
 static void add(unsigned slot)
 {
-	static const uint8_t body[14] = { 16, 1 };
-	const struct pci_ids ids = { .vendor = 0x1af4, .device = 0x1041, .intx = true };
+	static const uint8_t body[14] = {16, 1};
+	const struct pci_ids ids = {.vendor = 0x1af4, .device = 0x1041, .intx = true};
 
 	for (unsigned bar = 0; bar < PCI_BARS; bar++)
 		decoded[slot][bar] = PCI_NO_BASE;
@@ -82,10 +82,10 @@ static void check(void)
 static uint16_t port(uint8_t choice)
 {
 	static const uint16_t ports[] = {
-		0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,	 0x41,	0x42,  0x43,  0x61,  0x70,
-		0x71,  0x60,  0x64,  0x92,  0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff,
-		0x2f8, 0x2f9, 0x600, 0x601, 0x602, 0x604, 0x608, 0x60a, 0x620, 0x622, 0xcf8, 0xcf9,
-		0xcfc, 0xcfd, 0xcfe, 0xcff, 0xc000, 0xc100, 0x80,
+		0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,   0x42,   0x43,  0x61,
+		0x70,  0x71,  0x60,  0x64,  0x92,  0x3f8, 0x3f9, 0x3fa,  0x3fb,  0x3fc, 0x3fd,
+		0x3fe, 0x3ff, 0x2f8, 0x2f9, 0x600, 0x601, 0x602, 0x604,  0x608,  0x60a, 0x620,
+		0x622, 0xcf8, 0xcf9, 0xcfc, 0xcfd, 0xcfe, 0xcff, 0xc000, 0xc100, 0x80,
 	};
 
 	return ports[choice % (sizeof(ports) / sizeof(ports[0]))];
@@ -108,14 +108,13 @@ static void io(const struct step *s, unsigned size)
 
 static void mmio(const struct step *s, unsigned size)
 {
-	static const uint64_t base[] = { IOAPIC_BASE, 0xfe000000, 0xfe001000, 0xfe002000 };
+	static const uint64_t base[] = {IOAPIC_BASE, 0xfe000000, 0xfe001000, 0xfe002000};
 	uint64_t address = base[s->where & 3] + (s->where >> 2);
 
 	if (s->flags & 2)
 		address += 0x7f0;
 	if (s->flags & 1)
-		bus_write(&mock_vm, BUS_MMIO, address, size,
-			  s->value | (uint64_t)s->value << 32);
+		bus_write(&mock_vm, BUS_MMIO, address, size, s->value | (uint64_t)s->value << 32);
 	else
 		bus_read(&mock_vm, BUS_MMIO, address, size);
 }

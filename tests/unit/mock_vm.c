@@ -40,7 +40,7 @@ void mock_set_wall(uint64_t unix_seconds)
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
 {
-	*timer = (struct timer){ .fire = fire, .context = context };
+	*timer = (struct timer){.fire = fire, .context = context};
 }
 
 void timer_set(struct timer *timer, uint64_t deadline_ns)

@@ -10,7 +10,7 @@
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
-#define MOCK_RAM (2u << 20)
+#define MOCK_RAM  (2u << 20)
 #define MOCK_MSIS 64
 
 extern struct vm mock_vm;
@@ -23,7 +23,7 @@ extern struct mock_seen {
 		uint32_t data;
 	} msi[MOCK_MSIS]; /* the last ones, by count % MOCK_MSIS */
 	unsigned msis;
-	bool extint; /* level of the wire from the PIC, */
+	bool extint;      /* level of the wire from the PIC, */
 	unsigned extints; /* and how often it was told */
 	unsigned requests;
 	enum vm_request request; /* the last one */

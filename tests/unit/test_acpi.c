@@ -176,7 +176,7 @@ static const uint8_t *checked(uint64_t address, const char *signature)
 static void test_tables(void **state)
 {
 	const uint8_t *rsdp, *xsdt, *rsdt, *fadt, *madt;
-	unsigned types[5] = { 0 };
+	unsigned types[5] = {0};
 
 	(void)state;
 	assert_int_equal(acpi_build(&mock_vm), 0xe0000);

@@ -7,7 +7,7 @@
 #include "guests/dom0/dev/calendar.h"
 #include "tests/unit/mock_vm.h"
 
-#define MS 1000000ull
+#define MS     1000000ull
 #define SECOND (1000 * MS)
 
 static uint8_t get(uint8_t reg)

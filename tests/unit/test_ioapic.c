@@ -4,8 +4,8 @@
 
 #include "tests/unit/mock_vm.h"
 
-#define MASKED 0x10000u
-#define LEVEL 0x8000u
+#define MASKED     0x10000u
+#define LEVEL      0x8000u
 #define REMOTE_IRR 0x4000u
 
 static int power_on(void **state)

@@ -51,9 +51,9 @@ static void config_written(struct vm *vm, uint32_t instance, unsigned offset, un
 	seen.config_writes++;
 }
 
-static const struct io_ops device_ops = { device_read, device_write };
+static const struct io_ops device_ops = {device_read, device_write};
 static const struct pci_ops ops = {
-	.bar = { &device_ops, NULL, &device_ops },
+	.bar = {&device_ops, NULL, &device_ops},
 	.bar_moved = moved,
 	.config_written = config_written,
 };
@@ -69,7 +69,7 @@ static const struct pci_ids ids = {
 
 static void add(unsigned slot)
 {
-	static const uint8_t body[14] = { 16, 1 };
+	static const uint8_t body[14] = {16, 1};
 
 	assert_int_equal(pci_add_function(&mock_vm, slot, &ids, &ops, INSTANCE), 0);
 	assert_int_equal(pci_add_bar(&mock_vm, slot, 0, BUS_PIO, 256), 0);
@@ -296,7 +296,7 @@ static void test_intx(void **state)
 
 static void test_limits(void **state)
 {
-	uint8_t body[256] = { 0 };
+	uint8_t body[256] = {0};
 
 	(void)state;
 	assert_int_equal(pci_add_function(&mock_vm, 1, &ids, &ops, 0), -1);

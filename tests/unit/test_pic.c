@@ -5,7 +5,7 @@
 #include "tests/unit/mock_vm.h"
 
 #define MASTER 0x20
-#define SLAVE 0xa0
+#define SLAVE  0xa0
 
 /* The usual initialization: vectors 0x20 and 0x28, all unmasked but IRQ 0. */
 static int power_on(void **state)

@@ -4,7 +4,7 @@
 
 #include "tests/unit/mock_vm.h"
 
-#define MS 1000000ull
+#define MS     1000000ull
 #define SECOND (1000 * MS)
 
 static int power_on(void **state)
@@ -146,7 +146,7 @@ static void test_latch_and_status(void **state)
 	(void)state;
 	out8(0x61, 1);
 	out8(0x43, 0xb4);
-	out8(0x43, 0xe8); /* read back the status of channel 2 */
+	out8(0x43, 0xe8);                  /* read back the status of channel 2 */
 	assert_int_equal(in8(0x42), 0xf4); /* no count yet, OUT is high */
 	out8(0x42, 0);
 	out8(0x42, 0);

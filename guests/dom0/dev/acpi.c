@@ -8,24 +8,24 @@
 #include "guests/dom0/vm.h"
 
 #define PM_TIMER_HZ 3579545ull
-#define NS_PER_S 1000000000ull
+#define NS_PER_S    1000000000ull
 
 /* Offsets in the range from ACPI_PM1_EVT on. */
-#define PM1_BYTES 12u
+#define PM1_BYTES    12u
 #define OFFSET_TIMER 8u
 
-#define PM1_TIMER 0x0001u
-#define PM1_GLOBAL 0x0020u
+#define PM1_TIMER        0x0001u
+#define PM1_GLOBAL       0x0020u
 #define PM1_POWER_BUTTON 0x0100u
 #define PM1_SLEEP_BUTTON 0x0200u
-#define PM1_RTC 0x0400u
-#define PM1_EVENTS (PM1_TIMER | PM1_GLOBAL | PM1_POWER_BUTTON | PM1_SLEEP_BUTTON | PM1_RTC)
+#define PM1_RTC          0x0400u
+#define PM1_EVENTS       (PM1_TIMER | PM1_GLOBAL | PM1_POWER_BUTTON | PM1_SLEEP_BUTTON | PM1_RTC)
 
-#define CONTROL_SCI_EN 0x0001u
+#define CONTROL_SCI_EN              0x0001u
 #define CONTROL_SLEEP_TYPE(control) ((control) >> 10 & 7)
-#define CONTROL_SLEEP 0x2000u
-#define CONTROL_KEPT 0x1c03u
-#define SLEEP_TYPE_S5 0u /* as in the DSDT; the value of other emulators */
+#define CONTROL_SLEEP               0x2000u
+#define CONTROL_KEPT                0x1c03u
+#define SLEEP_TYPE_S5               0u /* as in the DSDT; the value of other emulators */
 
 #define RESET_CPU 0x04u
 
@@ -37,9 +37,12 @@ static struct acpi_state *acpi(struct vm *vm)
 static void update_sci(struct vm *vm)
 {
 	struct acpi_state *s = acpi(vm);
-	uint8_t sci = (s->pm1_status & s->pm1_enable & PM1_EVENTS) != 0 ||
-		      s->gpe_status[0] & s->gpe_enable[0] || s->gpe_status[1] & s->gpe_enable[1];
+	unsigned events = s->pm1_status & s->pm1_enable & PM1_EVENTS;
+	uint8_t sci;
 
+	for (unsigned i = 0; i < ACPI_GPE0_LEN / 2; i++)
+		events |= s->gpe_status[i] & s->gpe_enable[i];
+	sci = events != 0;
 	if (sci == s->sci)
 		return;
 	s->sci = sci;
@@ -66,8 +69,8 @@ static void write_control(struct vm *vm, uint16_t value)
 
 static uint8_t pm1_read_byte(const struct acpi_state *s, uint64_t offset)
 {
-	uint64_t image = s->pm1_status | (uint64_t)s->pm1_enable << 16 |
-			 (uint64_t)s->pm1_control << 32;
+	uint64_t image =
+		s->pm1_status | (uint64_t)s->pm1_enable << 16 | (uint64_t)s->pm1_control << 32;
 
 	return (uint8_t)(image >> (8 * offset));
 }
@@ -151,8 +154,8 @@ static void gpe_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigne
 	update_sci(vm);
 }
 
-static const struct io_ops pm1_ops = { pm1_read, pm1_write };
-static const struct io_ops gpe_ops = { gpe_read, gpe_write };
+static const struct io_ops pm1_ops = {pm1_read, pm1_write};
+static const struct io_ops gpe_ops = {gpe_read, gpe_write};
 
 void acpi_reset_control(struct vm *vm, uint8_t value)
 {

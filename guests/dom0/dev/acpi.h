@@ -10,13 +10,13 @@
 
 struct vm;
 
-#define ACPI_PM1_EVT 0x600u
-#define ACPI_PM1_CNT 0x604u
-#define ACPI_PM_TMR 0x608u
-#define ACPI_GPE0 0x620u
+#define ACPI_PM1_EVT  0x600u
+#define ACPI_PM1_CNT  0x604u
+#define ACPI_PM_TMR   0x608u
+#define ACPI_GPE0     0x620u
 #define ACPI_GPE0_LEN 4u /* two status and two enable bytes */
-#define ACPI_SCI 9u
-#define ACPI_TABLES 0xe0000u /* where acpi_build puts the RSDP */
+#define ACPI_SCI      9u
+#define ACPI_TABLES   0xe0000u /* where acpi_build puts the RSDP */
 
 struct acpi_state {
 	uint64_t epoch;     /* clock_wall_ns - clock_ns, for resume */

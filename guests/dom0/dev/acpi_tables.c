@@ -44,9 +44,9 @@ struct address {
 	uint64_t address;
 } __attribute__((packed));
 
-#define SPACE_IO 1u
-#define ACCESS_BYTE 1u
-#define ACCESS_WORD 2u
+#define SPACE_IO     1u
+#define ACCESS_BYTE  1u
+#define ACCESS_WORD  2u
 #define ACCESS_DWORD 3u
 
 struct fadt {
@@ -77,14 +77,14 @@ struct fadt {
 _Static_assert(sizeof(struct fadt) == 268, "FADT of ACPI 5.1");
 
 #define BOOT_LEGACY_DEVICES 0x01u
-#define BOOT_NO_VGA 0x04u
+#define BOOT_NO_VGA         0x04u
 
-#define FADT_WBINVD (1u << 0)
-#define FADT_C1 (1u << 2)
+#define FADT_WBINVD          (1u << 0)
+#define FADT_C1              (1u << 2)
 #define FADT_NO_SLEEP_BUTTON (1u << 5)
-#define FADT_NO_RTC_WAKE (1u << 6)
-#define FADT_TIMER_32 (1u << 8)
-#define FADT_RESET (1u << 10)
+#define FADT_NO_RTC_WAKE     (1u << 6)
+#define FADT_TIMER_32        (1u << 8)
+#define FADT_RESET           (1u << 10)
 
 struct facs {
 	char signature[4];
@@ -120,11 +120,11 @@ struct madt_nmi {
 	uint8_t lint;
 } __attribute__((packed));
 
-#define MADT_PCAT 1u
-#define MADT_LAPIC 0u
-#define MADT_IOAPIC 1u
-#define MADT_OVERRIDE 2u
-#define MADT_NMI 4u
+#define MADT_PCAT         1u
+#define MADT_LAPIC        0u
+#define MADT_IOAPIC       1u
+#define MADT_OVERRIDE     2u
+#define MADT_NMI          4u
 #define ACTIVE_HIGH_LEVEL 0x0du
 
 struct waet {
@@ -132,7 +132,7 @@ struct waet {
 	uint32_t flags;
 } __attribute__((packed));
 
-#define WAET_RTC_GOOD 1u
+#define WAET_RTC_GOOD      1u
 #define WAET_PM_TIMER_GOOD 2u
 
 /* The area, and how much of it is used. */
@@ -170,10 +170,10 @@ static struct header header(const char *signature, uint8_t revision)
 {
 	struct header h = {
 		.revision = revision,
-		.oem = { 'S', 'A', 'M', 'P', 'O', ' ' },
-		.oem_table = { 'S', 'A', 'M', 'P', 'O', ' ', ' ', ' ' },
+		.oem = {'S', 'A', 'M', 'P', 'O', ' '},
+		.oem_table = {'S', 'A', 'M', 'P', 'O', ' ', ' ', ' '},
 		.oem_revision = 1,
-		.creator = { 'S', 'M', 'P', 'O' },
+		.creator = {'S', 'M', 'P', 'O'},
 		.creator_revision = 1,
 	};
 
@@ -191,7 +191,7 @@ static void finish(struct builder *b, struct header *h)
 
 static struct address io(uint32_t port, uint8_t bits, uint8_t access)
 {
-	return (struct address){ SPACE_IO, bits, 0, access, port };
+	return (struct address){SPACE_IO, bits, 0, access, port};
 }
 
 static uint32_t build_dsdt(struct builder *b)
@@ -207,7 +207,7 @@ static uint32_t build_facs(struct builder *b)
 	struct facs *facs = take(b, sizeof(*facs), 64);
 
 	*facs = (struct facs){
-		.signature = { 'F', 'A', 'C', 'S' },
+		.signature = {'F', 'A', 'C', 'S'},
 		.length = sizeof(*facs),
 		.version = 2,
 	};
@@ -274,11 +274,7 @@ static uint32_t build_madt(struct builder *b, unsigned vcpus)
 		MADT_OVERRIDE, sizeof(struct madt_override), 0, 0, 2, 0,
 	};
 	*(struct madt_override *)take(b, sizeof(struct madt_override), 1) = (struct madt_override){
-		MADT_OVERRIDE,
-		sizeof(struct madt_override),
-		0,
-		ACPI_SCI,
-		ACPI_SCI,
+		MADT_OVERRIDE,     sizeof(struct madt_override), 0, ACPI_SCI, ACPI_SCI,
 		ACTIVE_HIGH_LEVEL,
 	};
 	*(struct madt_nmi *)take(b, sizeof(struct madt_nmi), 1) = (struct madt_nmi){
@@ -317,7 +313,7 @@ static uint32_t build_root(struct builder *b, const char *signature, const uint3
 
 uint64_t acpi_build(struct vm *vm)
 {
-	struct builder b = { vm_mem(vm, ACPI_TABLES, TABLES_END - ACPI_TABLES), 0 };
+	struct builder b = {vm_mem(vm, ACPI_TABLES, TABLES_END - ACPI_TABLES), 0};
 	unsigned vcpus = vm->config->vcpus;
 	uint32_t table[TABLES_MAX];
 	unsigned count = 0;
@@ -334,8 +330,8 @@ uint64_t acpi_build(struct vm *vm)
 	table[count++] = build_madt(&b, vcpus < VM_MAX_VCPUS ? vcpus : VM_MAX_VCPUS);
 	table[count++] = build_waet(&b);
 	*rsdp = (struct rsdp){
-		.signature = { 'R', 'S', 'D', ' ', 'P', 'T', 'R', ' ' },
-		.oem = { 'S', 'A', 'M', 'P', 'O', ' ' },
+		.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},
+		.oem = {'S', 'A', 'M', 'P', 'O', ' '},
 		.revision = 2,
 		.length = sizeof(*rsdp),
 		.rsdt = build_root(&b, "RSDT", table, count, 4),

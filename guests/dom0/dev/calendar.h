@@ -7,7 +7,7 @@
 
 struct calendar {
 	unsigned second, minute, hour;
-	unsigned weekday; /* 0: Sunday; not needed for calendar_to_seconds */
+	unsigned weekday;    /* 0: Sunday; not needed for calendar_to_seconds */
 	unsigned day, month; /* from 1 */
 	unsigned year;
 };

@@ -12,43 +12,43 @@
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
-#define REG_SECOND 0x00u
+#define REG_SECOND       0x00u
 #define REG_SECOND_ALARM 0x01u
-#define REG_MINUTE 0x02u
+#define REG_MINUTE       0x02u
 #define REG_MINUTE_ALARM 0x03u
-#define REG_HOUR 0x04u
-#define REG_HOUR_ALARM 0x05u
-#define REG_WEEKDAY 0x06u
-#define REG_DAY 0x07u
-#define REG_MONTH 0x08u
-#define REG_YEAR 0x09u
-#define REG_A 0x0au
-#define REG_B 0x0bu
-#define REG_C 0x0cu
-#define REG_D 0x0du
-#define REG_CENTURY 0x32u /* as the FADT says */
+#define REG_HOUR         0x04u
+#define REG_HOUR_ALARM   0x05u
+#define REG_WEEKDAY      0x06u
+#define REG_DAY          0x07u
+#define REG_MONTH        0x08u
+#define REG_YEAR         0x09u
+#define REG_A            0x0au
+#define REG_B            0x0bu
+#define REG_C            0x0cu
+#define REG_D            0x0du
+#define REG_CENTURY      0x32u /* as the FADT says */
 
-#define A_UIP 0x80u
-#define A_DIVIDER 0x70u
+#define A_UIP           0x80u
+#define A_DIVIDER       0x70u
 #define A_DIVIDER_RESET 0x60u /* and 0x70 */
-#define A_RATE 0x0fu
-#define B_SET 0x80u
-#define B_INTERRUPTS 0x70u
-#define B_BINARY 0x04u
-#define B_24H 0x02u
-#define C_IRQ 0x80u
-#define C_PERIODIC 0x40u
-#define C_ALARM 0x20u
-#define C_UPDATE 0x10u
-#define D_VALID 0x80u
+#define A_RATE          0x0fu
+#define B_SET           0x80u
+#define B_INTERRUPTS    0x70u
+#define B_BINARY        0x04u
+#define B_24H           0x02u
+#define C_IRQ           0x80u
+#define C_PERIODIC      0x40u
+#define C_ALARM         0x20u
+#define C_UPDATE        0x10u
+#define D_VALID         0x80u
 
 #define ALARM_ANY 0xc0u /* both bits set: any value matches */
-#define HOUR_PM 0x80u
+#define HOUR_PM   0x80u
 
-#define RTC_IRQ 8u
-#define NS_PER_S 1000000000ll
-#define UIP_NS 244000ll   /* the flag comes this long before the update */
-#define SECONDS_MIN 0ll   /* 1970 */
+#define RTC_IRQ     8u
+#define NS_PER_S    1000000000ll
+#define UIP_NS      244000ll     /* the flag comes this long before the update */
+#define SECONDS_MIN 0ll          /* 1970 */
 #define SECONDS_MAX 7258118399ll /* the end of 2199 */
 
 static struct cmos_state *cmos(struct vm *vm)
@@ -347,7 +347,7 @@ static void cmos_write(struct vm *vm, uint32_t instance, uint64_t offset, unsign
 		write_register(vm, (uint8_t)value);
 }
 
-static const struct io_ops cmos_ops = { cmos_read, cmos_write };
+static const struct io_ops cmos_ops = {cmos_read, cmos_write};
 
 static void put16(struct cmos_state *s, unsigned reg, uint64_t value)
 {
@@ -388,7 +388,7 @@ void cmos_reset(struct vm *vm)
 {
 	struct cmos_state *s = cmos(vm);
 
-	s->reg[REG_B] &= (uint8_t)~(B_INTERRUPTS | B_SET);
+	s->reg[REG_B] &= (uint8_t) ~(B_INTERRUPTS | B_SET);
 	s->reg[REG_C] = 0;
 	s->index = 0;
 	update(vm);
@@ -408,7 +408,7 @@ int cmos_init(struct vm *vm)
 {
 	struct cmos_state *s = cmos(vm);
 
-	*s = (struct cmos_state){ .offset_ns = 0 };
+	*s = (struct cmos_state){.offset_ns = 0};
 	s->reg[REG_A] = 0x26; /* 32768 Hz crystal, 1024 Hz periodic rate */
 	s->reg[REG_B] = B_24H;
 	s->reg[REG_D] = D_VALID;

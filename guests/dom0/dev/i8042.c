@@ -5,29 +5,29 @@
 #include "guests/dom0/vm.h"
 
 /* Instances: the ports. */
-#define PORT_DATA 0u
+#define PORT_DATA    0u
 #define PORT_COMMAND 1u
-#define PORT_92 2u
+#define PORT_92      2u
 
 #define STATUS_OUTPUT_FULL 0x01u
-#define STATUS_SYSTEM 0x04u
-#define STATUS_COMMAND 0x08u
-#define STATUS_UNLOCKED 0x10u
+#define STATUS_SYSTEM      0x04u
+#define STATUS_COMMAND     0x08u
+#define STATUS_UNLOCKED    0x10u
 
-#define CMD_READ_MODE 0x20u
-#define CMD_WRITE_MODE 0x60u
-#define CMD_TEST_AUX 0xa9u
-#define CMD_SELF_TEST 0xaau
+#define CMD_READ_MODE     0x20u
+#define CMD_WRITE_MODE    0x60u
+#define CMD_TEST_AUX      0xa9u
+#define CMD_SELF_TEST     0xaau
 #define CMD_TEST_KEYBOARD 0xabu
-#define CMD_READ_OUTPUT 0xd0u
-#define CMD_WRITE_OUTPUT 0xd1u
-#define CMD_PULSE 0xf0u /* to 0xff: low for each line whose bit is clear */
+#define CMD_READ_OUTPUT   0xd0u
+#define CMD_WRITE_OUTPUT  0xd1u
+#define CMD_PULSE         0xf0u /* to 0xff: low for each line whose bit is clear */
 
 #define OUTPUT_NOT_RESET 0x01u
-#define OUTPUT_A20 0x02u
+#define OUTPUT_A20       0x02u
 
 #define PORT_92_RESET 0x01u
-#define PORT_92_A20 0x02u
+#define PORT_92_A20   0x02u
 
 static void answer(struct acpi_state *s, uint8_t value)
 {
@@ -125,7 +125,7 @@ static void i8042_write(struct vm *vm, uint32_t port, uint64_t offset, unsigned 
 	}
 }
 
-static const struct io_ops i8042_ops = { i8042_read, i8042_write };
+static const struct io_ops i8042_ops = {i8042_read, i8042_write};
 
 void i8042_reset(struct vm *vm)
 {

@@ -13,36 +13,36 @@
 #define REG_SELECT 0x00u
 #define REG_WINDOW 0x10u
 
-#define INDEX_ID 0x00u
-#define INDEX_VERSION 0x01u
+#define INDEX_ID          0x00u
+#define INDEX_VERSION     0x01u
 #define INDEX_ARBITRATION 0x02u
-#define INDEX_TABLE 0x10u
+#define INDEX_TABLE       0x10u
 
 #define VERSION 0x11u
 
 /* Bits of a redirection entry. */
-#define ENTRY_VECTOR 0xffull
-#define ENTRY_MODE(entry) ((entry) >> 8 & 7)
-#define ENTRY_LOGICAL (1ull << 11)
-#define ENTRY_REMOTE_IRR (1ull << 14)
-#define ENTRY_LEVEL (1ull << 15)
-#define ENTRY_MASKED (1ull << 16)
+#define ENTRY_VECTOR             0xffull
+#define ENTRY_MODE(entry)        ((entry) >> 8 & 7)
+#define ENTRY_LOGICAL            (1ull << 11)
+#define ENTRY_REMOTE_IRR         (1ull << 14)
+#define ENTRY_LEVEL              (1ull << 15)
+#define ENTRY_MASKED             (1ull << 16)
 #define ENTRY_DESTINATION(entry) ((entry) >> 56)
-#define ENTRY_WRITABLE 0xff0000000001afffull
+#define ENTRY_WRITABLE           0xff0000000001afffull
 
-#define MODE_FIXED 0u
+#define MODE_FIXED  0u
 #define MODE_LOWEST 1u
 
 /* A line that stays up interrupts again at each EOI, before the guest comes to
  * do anything else. On a real board the message takes its time; here the guest
  * gets some after so many of them. */
-#define STORM 1000u
+#define STORM          1000u
 #define STORM_DELAY_NS 1000000u
 
 #define MSI_ADDRESS 0xfee00000ull
 #define MSI_LOGICAL 0x4ull
-#define MSI_ASSERT 0x4000u
-#define MSI_LEVEL 0x8000u
+#define MSI_ASSERT  0x4000u
+#define MSI_LEVEL   0x8000u
 
 static bool is_level(uint64_t entry)
 {
@@ -73,8 +73,7 @@ static void deliver_level(struct vm *vm, unsigned pin)
 	struct ioapic_state *s = &vm->state->ioapic;
 	uint64_t entry = s->entry[pin];
 
-	if (is_level(entry) && !(entry & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) &&
-	    s->line >> pin & 1)
+	if (is_level(entry) && !(entry & (ENTRY_MASKED | ENTRY_REMOTE_IRR)) && s->line >> pin & 1)
 		deliver(vm, pin);
 }
 
@@ -206,7 +205,7 @@ static void ioapic_write(struct vm *vm, uint32_t instance, uint64_t offset, unsi
 		write_register(vm, (uint32_t)value);
 }
 
-static const struct io_ops ioapic_ops = { ioapic_read, ioapic_write };
+static const struct io_ops ioapic_ops = {ioapic_read, ioapic_write};
 
 void ioapic_reset(struct vm *vm)
 {
@@ -214,7 +213,7 @@ void ioapic_reset(struct vm *vm)
 	struct platform *platform = vm->platform;
 
 	timer_cancel(&platform->ioapic);
-	*s = (struct ioapic_state){ .id = 0 };
+	*s = (struct ioapic_state){.id = 0};
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
 		s->entry[pin] = ENTRY_MASKED;
 }

@@ -14,8 +14,8 @@ struct vm;
 struct ioapic_state {
 	uint64_t entry[IOAPIC_PINS]; /* the redirection table */
 	uint32_t line;               /* levels of the inputs */
-	uint32_t delayed; /* pins that wait until a storm is over */
-	uint32_t repeats; /* interrupts since that came at once after an EOI */
+	uint32_t delayed;            /* pins that wait until a storm is over */
+	uint32_t repeats;            /* interrupts since that came at once after an EOI */
 	uint8_t id, select;
 	uint8_t pad[2];
 };

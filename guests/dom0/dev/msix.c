@@ -7,15 +7,15 @@
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
-#define CONTROL 2u /* offset in the capability */
-#define CONTROL_ENABLE 0x80u /* in its high byte */
+#define CONTROL          2u    /* offset in the capability */
+#define CONTROL_ENABLE   0x80u /* in its high byte */
 #define CONTROL_MASK_ALL 0x40u
 
-#define ENTRY_BYTES 16u
+#define ENTRY_BYTES  16u
 #define ENTRY_MASKED 1u
 
 #define TABLE_OFFSET 0u
-#define PBA_OFFSET 0x800u
+#define PBA_OFFSET   0x800u
 
 bool msix_is_enabled(const struct pci_function *f)
 {
@@ -126,7 +126,7 @@ static void msix_write(struct vm *vm, uint32_t slot, uint64_t offset, unsigned s
 		write_dword(vm, f, offset + 4, (uint32_t)(value >> 32));
 }
 
-const struct io_ops msix_ops = { msix_read, msix_write };
+const struct io_ops msix_ops = {msix_read, msix_write};
 
 void msix_reset(struct pci_function *f)
 {
@@ -139,7 +139,7 @@ void msix_reset(struct pci_function *f)
 int pci_add_msix(struct vm *vm, unsigned slot, unsigned bar, unsigned vectors)
 {
 	struct pci_function *f = pci_slot(vm, slot);
-	uint8_t body[10] = { 0 };
+	uint8_t body[10] = {0};
 	uint32_t table = TABLE_OFFSET | bar, pba = PBA_OFFSET | bar;
 	unsigned cap;
 

@@ -16,17 +16,17 @@
 #include "guests/dom0/vm.h"
 
 #define ADDRESS_ENABLE 0x80000000u
-#define ADDRESS_BITS 0x80fffffcu
-#define PORT_ADDRESS 0u /* offsets from 0xcf8 */
-#define PORT_RESET 1u
-#define PORT_DATA 4u
+#define ADDRESS_BITS   0x80fffffcu
+#define PORT_ADDRESS   0u /* offsets from 0xcf8 */
+#define PORT_RESET     1u
+#define PORT_DATA      4u
 
 /* Where BARs may lie: the root bridge's windows in the DSDT. */
-#define IO_FIRST 0xc000u
-#define IO_END 0x10000ull
-#define MMIO_FIRST 0xfe000000u
+#define IO_FIRST    0xc000u
+#define IO_END      0x10000ull
+#define MMIO_FIRST  0xfe000000u
 #define MMIO_LOWEST 0xc0000000ull
-#define MMIO_END 0xfec00000ull
+#define MMIO_END    0xfec00000ull
 
 #define GSI_FIRST 16u /* of the slots' pins, four of them in turn */
 #define ISA_FIRST 10u /* the same interrupts at the PICs: 10 and 11 */
@@ -148,8 +148,7 @@ static void update_intx(struct vm *vm)
 		const struct pci_function *f = &s->function[slot];
 
 		if (f->present && f->intx &&
-		    !(get(f->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX) &&
-		    !msix_is_enabled(f))
+		    !(get(f->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX) && !msix_is_enabled(f))
 			level |= 1u << slot % 4;
 	}
 	changed = level ^ s->gsi_level;
@@ -259,7 +258,7 @@ static void pci_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigne
 		acpi_reset_control(vm, (uint8_t)value);
 }
 
-static const struct io_ops pci_io_ops = { pci_read, pci_write };
+static const struct io_ops pci_io_ops = {pci_read, pci_write};
 
 static const struct pci_ids bridge_ids = {
 	.vendor = 0x1b36, /* the generic host bridge of the Red Hat ids */
@@ -278,7 +277,7 @@ int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 	if (slot >= PCI_SLOTS || vm->state->pci.function[slot].present)
 		return -1;
 	f = &vm->state->pci.function[slot];
-	*f = (struct pci_function){ .present = 1, .cap_end = PCI_FIRST_CAP };
+	*f = (struct pci_function){.present = 1, .cap_end = PCI_FIRST_CAP};
 	for (unsigned bar = 0; bar < PCI_BARS; bar++)
 		f->bar_base[bar] = PCI_NO_BASE;
 	platform->pci_ops[slot] = ops;
@@ -357,8 +356,7 @@ void pci_enable_bars(struct vm *vm, unsigned slot)
 	update_bars(vm);
 }
 
-void pci_resume_function(struct vm *vm, unsigned slot, const struct pci_ops *ops,
-			 uint32_t instance)
+void pci_resume_function(struct vm *vm, unsigned slot, const struct pci_ops *ops, uint32_t instance)
 {
 	struct platform *platform = vm->platform;
 	struct pci_function *f = pci_slot(vm, slot);

@@ -10,20 +10,20 @@
 #include "guests/dom0/vm.h"
 
 #define CASCADE 2u
-#define NONE (-1)
+#define NONE    (-1)
 
-#define ICW1 0x10u
-#define ICW1_ICW4 0x01u
-#define ICW1_SINGLE 0x02u
-#define ICW1_LEVEL 0x08u
-#define ICW4_AUTO_EOI 0x02u
+#define ICW1              0x10u
+#define ICW1_ICW4         0x01u
+#define ICW1_SINGLE       0x02u
+#define ICW1_LEVEL        0x08u
+#define ICW4_AUTO_EOI     0x02u
 #define ICW4_FULLY_NESTED 0x10u
-#define OCW3 0x08u
-#define OCW3_POLL 0x04u
+#define OCW3              0x08u
+#define OCW3_POLL         0x04u
 
 /* Inputs that may be switched to level: not the timer, keyboard, cascade and
  * clock ones. */
-static const uint8_t elcr_mask[2] = { 0xf8, 0xde };
+static const uint8_t elcr_mask[2] = {0xf8, 0xde};
 
 static struct pic_chip *chip_of(struct vm *vm, unsigned n)
 {
@@ -57,7 +57,7 @@ static int pending(const struct pic_chip *c, bool master)
 		served &= (uint8_t)~c->imr;
 	/* The slave may interrupt itself with something more important. */
 	if (master && c->fully_nested)
-		served &= (uint8_t)~(1u << CASCADE);
+		served &= (uint8_t) ~(1u << CASCADE);
 	far = distance(c, requests);
 	if (served != 0 && distance(c, served) <= far)
 		return NONE;
@@ -72,7 +72,7 @@ static void update(struct vm *vm)
 	if (pending(&s->chip[1], false) != NONE)
 		s->chip[0].irr |= 1u << CASCADE;
 	else
-		s->chip[0].irr &= (uint8_t)~(1u << CASCADE);
+		s->chip[0].irr &= (uint8_t) ~(1u << CASCADE);
 	intr = pending(&s->chip[0], true) != NONE;
 	if (intr == s->intr)
 		return;
@@ -150,7 +150,7 @@ static void end_of_interrupt(struct pic_chip *c, uint8_t ocw2)
 			return;
 		input = input_at(c, distance(c, served));
 	}
-	c->isr &= (uint8_t)~(1u << input);
+	c->isr &= (uint8_t) ~(1u << input);
 	if (rotate)
 		c->lowest = (uint8_t)input;
 }
@@ -311,8 +311,8 @@ static void elcr_write(struct vm *vm, uint32_t n, uint64_t offset, unsigned size
 		write_elcr(vm, 1, (uint8_t)(value >> 8));
 }
 
-static const struct io_ops pic_ops = { pic_read, pic_write };
-static const struct io_ops elcr_ops = { elcr_read, elcr_write };
+static const struct io_ops pic_ops = {pic_read, pic_write};
+static const struct io_ops elcr_ops = {elcr_read, elcr_write};
 
 void pic_reset(struct vm *vm)
 {
@@ -321,8 +321,8 @@ void pic_reset(struct vm *vm)
 	/* As firmware leaves them: initialized, all but the cascade masked,
 	 * the interrupts of PCI level-triggered. */
 	*s = (struct pic_state){
-		.chip = { { .base = 0x08, .imr = 0xfb, .lowest = 7 },
-			  { .base = 0x70, .imr = 0xff, .lowest = 7, .elcr = 0x0e } },
+		.chip = {{.base = 0x08, .imr = 0xfb, .lowest = 7},
+			 {.base = 0x70, .imr = 0xff, .lowest = 7, .elcr = 0x0e}},
 	};
 	vm_extint(vm, false);
 }

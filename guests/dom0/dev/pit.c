@@ -11,7 +11,7 @@
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
-#define PIT_HZ 1193182ull
+#define PIT_HZ   1193182ull
 #define NS_PER_S 1000000000ull
 
 /* A guest that asks for more ticks than this gets them merged. */
@@ -20,10 +20,10 @@
 #define REFRESH_NS 15085u /* DRAM refresh, seen in bit 4 of port 0x61 */
 
 #define ACCESS_LATCH 0u
-#define ACCESS_LOW 1u
-#define ACCESS_HIGH 2u
-#define ACCESS_BOTH 3u
-#define READ_BACK 3u
+#define ACCESS_LOW   1u
+#define ACCESS_HIGH  2u
+#define ACCESS_BOTH  3u
+#define READ_BACK    3u
 
 #define SPEAKER_GATE 0x01u
 
@@ -367,8 +367,8 @@ static void speaker_write(struct vm *vm, uint32_t instance, uint64_t offset, uns
 	set_gate(&s->channel[2], value & SPEAKER_GATE);
 }
 
-static const struct io_ops pit_ops = { pit_read, pit_write };
-static const struct io_ops speaker_ops = { speaker_read, speaker_write };
+static const struct io_ops pit_ops = {pit_read, pit_write};
+static const struct io_ops speaker_ops = {speaker_read, speaker_write};
 
 void pit_reset(struct vm *vm)
 {
@@ -376,7 +376,7 @@ void pit_reset(struct vm *vm)
 	struct platform *platform = vm->platform;
 
 	timer_cancel(&platform->pit);
-	*s = (struct pit_state){ .epoch = clock_wall_ns() - clock_ns() };
+	*s = (struct pit_state){.epoch = clock_wall_ns() - clock_ns()};
 	for (unsigned n = 0; n < 3; n++)
 		s->channel[n] = (struct pit_channel){
 			.count = 65536,

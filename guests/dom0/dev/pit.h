@@ -13,10 +13,10 @@ struct pit_channel {
 	uint32_t count;  /* 1..65536 */
 	uint32_t paused; /* ticks that had passed when the gate closed */
 	uint8_t mode, access, bcd, gate;
-	uint8_t loaded;      /* a count was written since the mode */
-	uint8_t triggered;   /* modes 1 and 5: the gate rose */
-	uint8_t write_high;  /* the next write is the high byte */
-	uint8_t read_high;   /* the next read is the high byte */
+	uint8_t loaded;     /* a count was written since the mode */
+	uint8_t triggered;  /* modes 1 and 5: the gate rose */
+	uint8_t write_high; /* the next write is the high byte */
+	uint8_t read_high;  /* the next read is the high byte */
 	uint8_t write_low_byte;
 	uint8_t status_latched, status;
 	uint8_t count_latched; /* bytes of the latch that are left: 0-2 */

@@ -13,10 +13,10 @@ static const struct {
 	void (*reset)(struct vm *vm);
 	int (*resume)(struct vm *vm);
 } device[] = {
-	{ pic_init, pic_reset, pic_resume },	{ ioapic_init, ioapic_reset, ioapic_resume },
-	{ pit_init, pit_reset, pit_resume },	{ cmos_init, cmos_reset, cmos_resume },
-	{ acpi_init, acpi_reset, acpi_resume }, { i8042_init, i8042_reset, i8042_resume },
-	{ pci_init, pci_reset, pci_resume },
+	{pic_init, pic_reset, pic_resume},    {ioapic_init, ioapic_reset, ioapic_resume},
+	{pit_init, pit_reset, pit_resume},    {cmos_init, cmos_reset, cmos_resume},
+	{acpi_init, acpi_reset, acpi_resume}, {i8042_init, i8042_reset, i8042_resume},
+	{pci_init, pci_reset, pci_resume},
 };
 
 #define DEVICES (sizeof(device) / sizeof(device[0]))

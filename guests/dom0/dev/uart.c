@@ -12,54 +12,55 @@
 
 /* Registers, by offset; several share one. */
 #define DATA 0u /* receiver, transmitter; divisor low with DLAB */
-#define IER 1u  /* divisor high with DLAB */
-#define IIR 2u  /* FCR for writes */
-#define LCR 3u
-#define MCR 4u
-#define LSR 5u
-#define MSR 6u
-#define SCR 7u
+#define IER  1u /* divisor high with DLAB */
+#define IIR  2u /* FCR for writes */
+#define LCR  3u
+#define MCR  4u
+#define LSR  5u
+#define MSR  6u
+#define SCR  7u
 
-#define IER_RDA 0x01u
-#define IER_THRE 0x02u
-#define IER_LINE 0x04u
+#define IER_RDA   0x01u
+#define IER_THRE  0x02u
+#define IER_LINE  0x04u
 #define IER_MODEM 0x08u
 
-#define IIR_NONE 0x01u
-#define IIR_MODEM 0x00u
-#define IIR_THRE 0x02u
-#define IIR_RDA 0x04u
-#define IIR_LINE 0x06u
+#define IIR_NONE    0x01u
+#define IIR_MODEM   0x00u
+#define IIR_THRE    0x02u
+#define IIR_RDA     0x04u
+#define IIR_LINE    0x06u
 #define IIR_TIMEOUT 0x0cu
-#define IIR_FIFO 0xc0u
+#define IIR_FIFO    0xc0u
 
-#define FCR_ENABLE 0x01u
+#define FCR_ENABLE   0x01u
 #define FCR_CLEAR_RX 0x02u
-#define FCR_KEPT 0xc9u /* enable, DMA mode, trigger level */
+#define FCR_KEPT     0xc9u /* enable, DMA mode, trigger level */
 
 #define LCR_DLAB 0x80u
 
-#define MCR_DTR 0x01u
-#define MCR_RTS 0x02u
+#define MCR_DTR  0x01u
+#define MCR_RTS  0x02u
 #define MCR_OUT1 0x04u
 #define MCR_OUT2 0x08u
 #define MCR_LOOP 0x10u
 #define MCR_BITS 0x1fu
 
-#define LSR_DR 0x01u
+#define LSR_DR      0x01u
 #define LSR_OVERRUN 0x02u
-#define LSR_ERRORS 0x1eu
-#define LSR_EMPTY 0x60u /* THRE and TEMT */
+#define LSR_ERRORS  0x1eu
+#define LSR_EMPTY   0x60u /* THRE and TEMT */
 
 #define MSR_DELTA 0x0fu
-#define MSR_CTS 0x10u
-#define MSR_DSR 0x20u
-#define MSR_RI 0x40u
-#define MSR_DCD 0x80u
-#define MSR_TERI 0x04u
+#define MSR_CTS   0x10u
+#define MSR_DSR   0x20u
+#define MSR_RI    0x40u
+#define MSR_DCD   0x80u
 
-static const uint16_t uart_port[UART_COUNT] = { 0x3f8, 0x2f8 };
-static const uint8_t uart_irq[UART_COUNT] = { 4, 3 };
+#define FIFO_BYTES 16u
+
+static const uint16_t uart_port[UART_COUNT] = {0x3f8, 0x2f8};
+static const uint8_t uart_irq[UART_COUNT] = {4, 3};
 
 static struct uart_state *uart(struct vm *vm, unsigned instance)
 {
@@ -83,7 +84,7 @@ static void update_line(struct vm *vm, unsigned instance)
 /* Table 4 of the data sheet: the identification by priority. */
 static uint8_t identify(const struct uart_state *s)
 {
-	static const uint8_t trigger[4] = { 1, 4, 8, 14 };
+	static const uint8_t trigger[4] = {1, 4, 8, 14};
 
 	if (s->ier & IER_LINE && s->lsr & LSR_ERRORS)
 		return IIR_LINE;
@@ -133,18 +134,30 @@ static uint8_t read_data(struct vm *vm, unsigned instance)
 	return byte;
 }
 
+/*
+ * A write takes the request for more back, and the empty transmitter makes a
+ * new one, of which the interrupt controller needs to see the edge. Not so for
+ * each byte with which a driver fills the FIFO at one go: one edge for all.
+ */
+static bool fills_fifo(struct uart_state *s)
+{
+	bool first = s->burst == 0;
+
+	s->burst = (s->burst + 1) % FIFO_BYTES;
+	return !first && s->fcr & FCR_ENABLE;
+}
+
 static void write_data(struct vm *vm, unsigned instance, uint8_t byte)
 {
 	struct uart_state *s = uart(vm, instance);
+	bool more = fills_fifo(s);
 
 	if (s->mcr & MCR_LOOP)
 		put_input(s, byte);
 	else if (instance == 0)
 		console_output(vm, &byte, 1);
 
-	/* The write takes the request back, the empty transmitter makes a new
-	 * one: the interrupt controller needs to see the edge. */
-	if (s->ier & IER_THRE && s->thre_pending) {
+	if (s->ier & IER_THRE && s->thre_pending && !more) {
 		s->thre_pending = 0;
 		update_line(vm, instance);
 	}
@@ -246,6 +259,7 @@ static uint8_t read_byte(struct vm *vm, uint32_t instance, uint64_t offset)
 {
 	struct uart_state *s = uart(vm, instance);
 
+	s->burst = 0;
 	switch (offset) {
 	case DATA:
 		return s->lcr & LCR_DLAB ? s->dll : read_data(vm, instance);
@@ -317,7 +331,7 @@ static void uart_write(struct vm *vm, uint32_t instance, uint64_t offset, unsign
 		write_byte(vm, instance, offset + i, (uint8_t)(value >> (8 * i)));
 }
 
-static const struct io_ops uart_ops = { uart_read, uart_write };
+static const struct io_ops uart_ops = {uart_read, uart_write};
 
 void uart_reset(struct vm *vm, unsigned instance)
 {

@@ -16,7 +16,8 @@ struct uart_state {
 	uint8_t ier, fcr, lcr, mcr, lsr, msr, scr, dll, dlm;
 	uint8_t thre_pending; /* the transmitter-empty interrupt is latched */
 	uint8_t line;         /* level of the interrupt line */
-	uint8_t pad[5];
+	uint8_t burst;        /* bytes written without a look at the UART */
+	uint8_t pad[4];
 	/* What the guest has not read yet: it sees the head of this as its
 	 * FIFO, so a fast typist loses nothing. */
 	uint32_t input_head, input_count;
@@ -29,8 +30,7 @@ int uart_resume(struct vm *vm, unsigned instance);
 
 /* Bytes for the guest to read. What does not fit (uart_room) is lost and
  * reported to the guest as an overrun. */
-void uart_input(struct vm *vm, unsigned instance, const uint8_t *data,
-		size_t len);
+void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t len);
 size_t uart_room(struct vm *vm, unsigned instance);
 
 #endif

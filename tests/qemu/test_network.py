@@ -6,7 +6,6 @@ import machine as m
 ANY = b"\xff" * 6
 GUEST_MAC = bytes.fromhex("525400000101")
 DOM0_MAC = bytes.fromhex("565400123456")  # the card's, with the bit for locally administered ones changed
-DOM0_MAC = bytes.fromhex("565400123456")  # made from the card's
 
 
 def is_dhcp_discover(source):

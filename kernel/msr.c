@@ -84,6 +84,7 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case MSR_MCG_STATUS:
 	case MSR_SYSCFG:
 	case MSR_HWCR:
+	case MSR_INT_PENDING: /* no C1E to look for */
 	case MSR_DE_CFG:
 	case MSR_DEBUGCTL:
 		*value = 0;

@@ -35,16 +35,14 @@ bool module_find(const char *name, struct module *module)
 	return false;
 }
 
-/* A guest with RAM of a pattern, so that what was cleared can be seen. */
-static void load_begin(void)
+static void load_prepare(uint8_t *ram)
 {
 	memset(&load_vm, 0, sizeof(load_vm));
 	memset(&load_config, 0, sizeof(load_config));
 	memset(&load_regs, 0, sizeof(load_regs));
 	memset(&load, 0, sizeof(load));
 	load_vm.ram_bytes = MOCK_RAM_BYTES;
-	load_vm.ram = malloc(MOCK_RAM_BYTES);
-	memset(load_vm.ram, 0xa5, MOCK_RAM_BYTES);
+	load_vm.ram = ram;
 	strcpy(load_config.kernel, "kernel");
 	load.vm = &load_vm;
 	load.config = &load_config;
@@ -52,13 +50,6 @@ static void load_begin(void)
 	load.rsdp = 0xe0000;
 	memcpy(load_vm.ram + 0xe0000, "RSD PTR _SAMPO_\2", 16);
 	regs_reset(&load_regs);
-}
-
-static void load_end(void)
-{
-	free(load_vm.ram);
-	load_vm.ram = NULL;
-	memset(mock_files, 0, sizeof(mock_files));
 }
 
 #endif

@@ -14,8 +14,12 @@ static uint64_t file_size;
 
 static int start(void **state)
 {
+	uint8_t *memory = malloc(MOCK_RAM_BYTES);
+
 	(void)state;
-	load_begin();
+	/* A pattern, so that what was cleared can be seen. */
+	memset(memory, 0xa5, MOCK_RAM_BYTES);
+	load_prepare(memory);
 	memset(file, 0, sizeof(file));
 	file_size = sizeof(file);
 	return 0;
@@ -24,7 +28,8 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	load_end();
+	free(load_vm.ram);
+	memset(mock_files, 0, sizeof(mock_files));
 	return 0;
 }
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_dump.c */
+/* libs: expat */
+/* Domain XML: whatever is accepted is dumped, read again and then the same. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/config.h"
+
+static char dumped[128 * 1024];
+
+static void collect(void *context, const char *text)
+{
+	size_t *used = context, n = strlen(text);
+
+	if (n >= sizeof(dumped) - *used)
+		abort();
+	memcpy(dumped + *used, text, n + 1);
+	*used += n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct config_error error;
+	struct vm_config *config, *again;
+	size_t used = 0;
+
+	config = config_parse("f.xml", (const char *)data, size, &error);
+	if (!config) {
+		if (!memchr(error.text, 0, sizeof(error.text)) || !error.text[0])
+			abort();
+		return 0;
+	}
+	config_dump(config, collect, &used);
+	again = config_parse("again.xml", dumped, used, &error);
+	if (!again || memcmp(config, again, sizeof(*config)))
+		abort();
+	config_free(config);
+	config_free(again);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/load/load.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
+/* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
+/* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
+/* sources: guests/dom0/vm_memory.c */
+/* Kernel files of all formats. The sanitizer sees what leaves file or RAM;
+ * here it is checked that nothing was put where it may not be. */
+#include "tests/unit/load_mock.h"
+
+#define FORBIDDEN 0x9fc00u
+#define FORBIDDEN_END 0x100000u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t initrd[5000] = "initrd";
+	static uint8_t *ram;
+	uint8_t *file;
+
+	if (!size)
+		return 0;
+	if (!ram)
+		ram = malloc(MOCK_RAM_BYTES);
+	memset(ram + FORBIDDEN, 0xa5, FORBIDDEN_END - FORBIDDEN);
+	/* Exactly as large as it is, so that reads past its end are seen. */
+	file = malloc(size);
+	memcpy(file, data, size);
+	load_prepare(ram);
+	mock_files[0] = (struct mock_file){ "kernel", file, size };
+	mock_files[1] = (struct mock_file){ "initrd", initrd, sizeof(initrd) };
+	load_config.initrds = data[size - 1] & 1;
+	strcpy(load_config.initrd[0], "initrd");
+	strcpy(load_config.cmdline, "root=/dev/vda");
+	load_guest(&load);
+	for (uint32_t at = FORBIDDEN; at < FORBIDDEN_END; at++)
+		if (ram[at] != 0xa5 && at / 16 != 0xe000)
+			abort();
+	free(file);
+	return 0;
+}

@@ -7,6 +7,7 @@
  * here it is checked that nothing was put where it may not be. */
 #include "tests/unit/load_mock.h"
 
+#define RAM_BYTES (4u << 20)
 #define FORBIDDEN 0x9fc00u
 #define FORBIDDEN_END 0x100000u
 
@@ -20,12 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	if (!ram)
-		ram = malloc(MOCK_RAM_BYTES);
+		ram = malloc(RAM_BYTES);
 	memset(ram + FORBIDDEN, 0xa5, FORBIDDEN_END - FORBIDDEN);
 	/* Exactly as large as it is, so that reads past its end are seen. */
 	file = malloc(size);
 	memcpy(file, data, size);
-	load_prepare(ram);
+	load_prepare(ram, RAM_BYTES);
 	mock_files[0] = (struct mock_file){ "kernel", file, size };
 	mock_files[1] = (struct mock_file){ "initrd", initrd, sizeof(initrd) };
 	load_config.initrds = data[size - 1] & 1;

@@ -9,7 +9,6 @@
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/memory.h"
 
-#define MOCK_RAM_BYTES (16u << 20)
 
 static struct vm load_vm;
 static struct vm_config load_config;
@@ -35,13 +34,13 @@ bool module_find(const char *name, struct module *module)
 	return false;
 }
 
-static void load_prepare(uint8_t *ram)
+static void load_prepare(uint8_t *ram, uint64_t bytes)
 {
 	memset(&load_vm, 0, sizeof(load_vm));
 	memset(&load_config, 0, sizeof(load_config));
 	memset(&load_regs, 0, sizeof(load_regs));
 	memset(&load, 0, sizeof(load));
-	load_vm.ram_bytes = MOCK_RAM_BYTES;
+	load_vm.ram_bytes = bytes;
 	load_vm.ram = ram;
 	strcpy(load_config.kernel, "kernel");
 	load.vm = &load_vm;

@@ -9,6 +9,8 @@
 #include "guests/lib/guest.h"
 #include "tests/unit/load_mock.h"
 
+#define MOCK_RAM_BYTES (16u << 20)
+
 static uint8_t file[65536];
 static uint64_t file_size;
 
@@ -19,7 +21,7 @@ static int start(void **state)
 	(void)state;
 	/* A pattern, so that what was cleared can be seen. */
 	memset(memory, 0xa5, MOCK_RAM_BYTES);
-	load_prepare(memory);
+	load_prepare(memory, MOCK_RAM_BYTES);
 	memset(file, 0, sizeof(file));
 	file_size = sizeof(file);
 	return 0;

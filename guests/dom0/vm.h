@@ -39,7 +39,8 @@ struct vm {
 
 	uint8_t *ram;       /* guest address 0 in dom0's address space */
 	uint64_t ram_bytes; /* a multiple of 2 MiB */
-	uint64_t *ram_bus;  /* bus address of each 2 MiB block, by RAM offset */
+	uint64_t *ram_bus;  /* bus address of each 2 MiB block, by RAM offset; 0: not
+			       asked for yet, see vm_bus.c */
 
 	uint32_t domain;    /* handles */
 	uint32_t vcpu[VM_MAX_VCPUS];
@@ -64,6 +65,10 @@ struct vm {
 void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len);
 bool vm_read(struct vm *vm, uint64_t gpa, void *to, uint64_t len);
 bool vm_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t len);
+
+/* The offset in RAM of a guest address, and how many bytes are there; 0 bytes
+ * if it is not RAM. */
+uint64_t vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t *bytes);
 
 /*
  * The bus address of guest memory for DMA, and in *run how many of len bytes

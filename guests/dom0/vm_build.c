@@ -24,6 +24,7 @@
 
 /* What the kernel may spend on a guest beside its regions: control blocks,
  * and page tables that get a page for each block of RAM at most. */
+#define POST_PORT 0x80u
 #define KERNEL_PAGES 128
 
 static char error_text[256];
@@ -45,29 +46,10 @@ static const char *make_domain(struct vm *vm)
 	if (status)
 		return fail("creating the domain", status);
 	vm->id = vm_domain_info(vm, &info) ? info.id : 0;
-	return NULL;
-}
-
-/* The bus address of each block, for DMA. */
-static const char *learn_frames(struct vm *vm)
-{
-	uint64_t blocks = vm->ram_bytes / BLOCK, got = 0;
-
-	vm->ram_bus = malloc(blocks * sizeof(vm->ram_bus[0]));
-	if (!vm->ram_bus)
-		return "dom0 is out of memory";
-	while (got < blocks) {
-		uint64_t bytes = 0;
-		int64_t status = sampo_object_info(
-			vm->own->ram_region, SAMPO_INFO_FRAMES,
-			vm->ram_bus + got, (blocks - got) * sizeof(uint64_t),
-			got, &bytes);
-
-		if (status || bytes < sizeof(uint64_t))
-			return fail("addresses of the memory", status);
-		got += bytes / sizeof(uint64_t);
-	}
-	return NULL;
+	/* Writes to the POST port are how drivers wait a microsecond: the kernel
+	 * drops them. */
+	status = sampo_doorbell(vm->domain, POST_PORT, 1, 0, SAMPO_DOORBELL_ADD);
+	return status ? fail("the POST port", status) : NULL;
 }
 
 static const char *make_ram(struct vm *vm)
@@ -100,7 +82,8 @@ static const char *make_ram(struct vm *vm)
 			     SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!vm->ram)
 		return "dom0 cannot map the memory";
-	return learn_frames(vm);
+	vm->ram_bus = calloc(vm->ram_bytes / BLOCK, sizeof(vm->ram_bus[0]));
+	return vm->ram_bus ? NULL : "dom0 is out of memory";
 }
 
 static const char *make_state(struct vm *vm)

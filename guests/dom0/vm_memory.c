@@ -5,11 +5,8 @@
 #include "guests/dom0/vm.h"
 
 #define FOUR_GIB (4ull << 30)
-#define BLOCK (1ull << VM_BLOCK_SHIFT)
 
-/* The offset in RAM of a guest address, and how many bytes are there; 0 bytes
- * if it is not RAM. */
-static uint64_t locate(const struct vm *vm, uint64_t gpa, uint64_t *bytes)
+uint64_t vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t *bytes)
 {
 	uint64_t below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes :
 							   VM_RAM_BELOW_4G;
@@ -28,7 +25,7 @@ static uint64_t locate(const struct vm *vm, uint64_t gpa, uint64_t *bytes)
 
 void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len)
 {
-	uint64_t bytes, offset = locate(vm, gpa, &bytes);
+	uint64_t bytes, offset = vm_ram_offset(vm, gpa, &bytes);
 
 	return bytes && len <= bytes ? vm->ram + offset : NULL;
 }
@@ -51,27 +48,4 @@ bool vm_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t len)
 		return false;
 	memcpy(to, from, len);
 	return true;
-}
-
-uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len,
-			uint64_t *run)
-{
-	uint64_t bytes, offset = locate(vm, gpa, &bytes);
-	uint64_t block = offset >> VM_BLOCK_SHIFT;
-	uint64_t bus, there;
-
-	*run = 0;
-	if (!bytes)
-		return 0;
-	if (len > bytes)
-		len = bytes;
-	bus = vm->ram_bus[block] + offset % BLOCK;
-	there = BLOCK - offset % BLOCK;
-	while (there < len &&
-	       vm->ram_bus[block + 1] == vm->ram_bus[block] + BLOCK) {
-		there += BLOCK;
-		block++;
-	}
-	*run = there < len ? there : len;
-	return bus;
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's RAM as devices reach it. The kernel zeroes a block of memory when
+ * it is first touched, or when its address becomes known: so addresses are
+ * asked for one by one, when a device is to use the block, and a guest starts
+ * without waiting for all of its memory to be zeroed.
+ */
+#include "guests/dom0/vm.h"
+#include "guests/dom0/vm_private.h"
+#include "guests/lib/sampo.h"
+
+#define BLOCK (1ull << VM_BLOCK_SHIFT)
+
+/* 0: the kernel does not tell, which cannot be. */
+static uint64_t block_bus(struct vm *vm, uint64_t block)
+{
+	uint64_t address = 0;
+
+	if (!vm->ram_bus[block] &&
+	    sampo_object_info(vm->own->ram_region, SAMPO_INFO_FRAMES, &address, sizeof(address),
+			      block, NULL) == SAMPO_OK)
+		vm->ram_bus[block] = address;
+	return vm->ram_bus[block];
+}
+
+uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run)
+{
+	uint64_t bytes, offset = vm_ram_offset(vm, gpa, &bytes);
+	uint64_t block = offset >> VM_BLOCK_SHIFT;
+	uint64_t bus, there;
+
+	*run = 0;
+	if (!bytes)
+		return 0;
+	if (len > bytes)
+		len = bytes;
+	bus = block_bus(vm, block);
+	if (!bus)
+		return 0;
+	bus += offset % BLOCK;
+	there = BLOCK - offset % BLOCK;
+	while (there < len && block_bus(vm, block + 1) == vm->ram_bus[block] + BLOCK) {
+		there += BLOCK;
+		block++;
+	}
+	*run = there < len ? there : len;
+	return bus;
+}

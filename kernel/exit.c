@@ -19,6 +19,7 @@
 #define VECTOR_AC 17
 #define VECTOR_MC 18
 #define KVM_ENOSYS 1000ull
+#define DOORBELL_DELAY_NS 20000u
 
 static void finish(struct vcpu *vcpu, const struct hv_exit *x)
 {
@@ -74,6 +75,22 @@ static void handle_pause(struct vcpu *vcpu, const struct hv_exit *x)
 	vcpu->cpu->resched = true;
 }
 
+/*
+ * Whoever waits for a doorbell need not preempt the guest at once: it goes on
+ * for a moment, in which it mostly comes to its end by itself (it waits for the
+ * answer), or rings again.
+ */
+static void ring(struct cpu *cpu, struct event *event)
+{
+	bool resched = cpu->resched;
+
+	event_raise(event);
+	if (cpu->resched == resched)
+		return;
+	cpu->resched = false;
+	loop_choose_within(cpu, DOORBELL_DELAY_NS);
+}
+
 static void handle_io(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	struct sampo_exit *page = vcpu->exit;
@@ -82,9 +99,9 @@ static void handle_io(struct vcpu *vcpu, const struct hv_exit *x)
 		const struct doorbell *bell = doorbell_find(vcpu->domain, x->port, x->size);
 
 		if (bell) {
-			if (bell->event)
-				event_raise(bell->event);
 			finish(vcpu, x);
+			if (bell->event)
+				ring(vcpu->cpu, bell->event);
 			return;
 		}
 	}

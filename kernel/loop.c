@@ -7,6 +7,7 @@
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
+#include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
@@ -24,6 +25,14 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now)
 		timer_cancel(&cpu->timers, &cpu->slice);
 	else
 		timer_set(&cpu->timers, &cpu->slice, now + slice);
+}
+
+void loop_choose_within(struct cpu *cpu, uint64_t ns)
+{
+	uint64_t latest = cpu_rdtsc() + tsc_from_ns(ns);
+
+	if (!cpu->slice.queued || latest < cpu->slice.deadline)
+		timer_set(&cpu->timers, &cpu->slice, latest);
 }
 
 void loop_set_current(struct cpu *cpu, struct vcpu *next)

@@ -19,6 +19,8 @@ void loop_set_current(struct cpu *cpu, struct vcpu *vcpu);
 
 /* The number of those that want to run has changed: when to choose again? */
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
+/* Choose again in so many nanoseconds at the latest. */
+void loop_choose_within(struct cpu *cpu, uint64_t ns);
 
 /* A vCPU that has no monitor cannot go on: its domain ends, with a dump. */
 void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);

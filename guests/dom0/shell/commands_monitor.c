@@ -6,6 +6,7 @@
 
 #include "guests/dom0/config.h"
 #include "guests/dom0/memory.h"
+#include "guests/dom0/shell/exit_names.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
@@ -101,10 +102,12 @@ static void run_dominfo(int count, char *word[])
 	term_printf("Max memory:     %llu KiB\n"
 		    "Used memory:    %llu KiB\n",
 		    (llu)(vm->config->memory >> 10),
-		    (llu)((vm->id ? info.memory_bytes : 0) >> 10));
+		    (llu)((vm->id ? vm->ram_bytes : 0) >> 10));
 	if (vm->id)
-		term_printf("Kernel memory:  %llu KiB of %llu KiB\n"
+		term_printf("Device state:   %llu KiB\n"
+			    "Kernel memory:  %llu KiB of %llu KiB\n"
 			    "CPU shares:     %u\n",
+			    (llu)((info.memory_bytes - vm->ram_bytes) >> 10),
 			    (llu)(info.kernel_bytes >> 10),
 			    (llu)(info.kernel_limit >> 10), info.weight);
 	if (*vm_last_reason(vm))
@@ -158,8 +161,8 @@ static void run_vcpuinfo(int count, char *word[])
 			    time, steal);
 		for (unsigned n = 0; counters && n < SAMPO_EXIT_COUNTERS; n++)
 			if (info.exits[n])
-				term_printf("Exits %-2u:       %llu\n", n,
-					    (llu)info.exits[n]);
+				term_printf("Exits:          %-22s %llu\n",
+					    exit_name(n), (llu)info.exits[n]);
 		term_printf("\n");
 	}
 }
@@ -167,7 +170,7 @@ static void run_vcpuinfo(int count, char *word[])
 /* The last exits of a guest's virtual CPU, oldest first. */
 static void run_trace(int count, char *word[])
 {
-	static const char *const header[] = { "TSC", "Exit", "Kind", "RIP",
+	static const char *const header[] = { "TSC", "Code", "Exit", "RIP",
 					      "Info" };
 	struct vm *vm = running_domain(count, word);
 	static struct sampo_trace trace[64];
@@ -186,7 +189,8 @@ static void run_trace(int count, char *word[])
 	for (unsigned i = 0; i < bytes / sizeof(trace[0]); i++) {
 		snprintf(cell[0], sizeof(cell[0]), "%llu", (llu)trace[i].tsc);
 		snprintf(cell[1], sizeof(cell[1]), "%#x", trace[i].code);
-		snprintf(cell[2], sizeof(cell[2]), "%u", trace[i].kind);
+		snprintf(cell[2], sizeof(cell[2]), "%s",
+			 exit_name(trace[i].kind));
 		snprintf(cell[3], sizeof(cell[3]), "%#llx", (llu)trace[i].rip);
 		snprintf(cell[4], sizeof(cell[4]), "%#llx", (llu)trace[i].info);
 		table_row(&table, (const char *const[]){ cell[0], cell[1],

@@ -65,52 +65,24 @@ static inline void cpu_invlpg(uint64_t address)
 	__asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
 }
 
-static inline uint64_t cpu_read_cr0(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%cr0, %0" : "=r"(value)::"memory");
-	return value;
-}
-
-static inline void cpu_write_cr0(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%cr0" ::"r"(value) : "memory");
-}
-
-static inline uint64_t cpu_read_cr2(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%cr2, %0" : "=r"(value)::"memory");
-	return value;
-}
-
-static inline uint64_t cpu_read_cr3(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%cr3, %0" : "=r"(value)::"memory");
-	return value;
-}
-
-static inline void cpu_write_cr3(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%cr3" ::"r"(value) : "memory");
-}
-
-static inline uint64_t cpu_read_cr4(void)
-{
-	uint64_t value;
-
-	__asm__ volatile("mov %%cr4, %0" : "=r"(value)::"memory");
-	return value;
-}
-
-static inline void cpu_write_cr4(uint64_t value)
-{
-	__asm__ volatile("mov %0, %%cr4" ::"r"(value) : "memory");
-}
+/* cpu_read_cr0() to cpu_read_cr4(), cpu_write_cr0() to cpu_write_cr4(). */
+#define CONTROL_REGISTER(n)                                                        \
+	static inline uint64_t cpu_read_cr##n(void)                                \
+	{                                                                          \
+		uint64_t value;                                                    \
+                                                                                   \
+		__asm__ volatile("mov %%cr" #n ", %0" : "=r"(value) : : "memory"); \
+		return value;                                                      \
+	}                                                                          \
+	static inline void cpu_write_cr##n(uint64_t value)                         \
+	{                                                                          \
+		__asm__ volatile("mov %0, %%cr" #n : : "r"(value) : "memory");     \
+	}
+CONTROL_REGISTER(0)
+CONTROL_REGISTER(2)
+CONTROL_REGISTER(3)
+CONTROL_REGISTER(4)
+#undef CONTROL_REGISTER
 
 static inline void cpu_xsetbv(uint32_t index, uint64_t value)
 {
@@ -120,44 +92,23 @@ static inline void cpu_xsetbv(uint32_t index, uint64_t value)
 			 : "memory");
 }
 
-static inline uint8_t port_in8(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static inline uint16_t port_in16(uint16_t port)
-{
-	uint16_t value;
-
-	__asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static inline uint32_t port_in32(uint16_t port)
-{
-	uint32_t value;
-
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
-}
-
-static inline void port_out8(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-
-static inline void port_out16(uint16_t port, uint16_t value)
-{
-	__asm__ volatile("outw %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
-
-static inline void port_out32(uint16_t port, uint32_t value)
-{
-	__asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory");
-}
+/* port_in8(), port_out8() and so on. */
+#define PORT(bits, suffix)                                                                          \
+	static inline uint##bits##_t port_in##bits(uint16_t port)                                   \
+	{                                                                                           \
+		uint##bits##_t value;                                                               \
+                                                                                                    \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory");      \
+		return value;                                                                       \
+	}                                                                                           \
+	static inline void port_out##bits(uint16_t port, uint##bits##_t value)                      \
+	{                                                                                           \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");     \
+	}
+PORT(8, "b")
+PORT(16, "w")
+PORT(32, "l")
+#undef PORT
 
 /* Device memory: one access of exactly this width. */
 static inline uint32_t mmio_read32(const volatile void *address)

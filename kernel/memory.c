@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The four functions that the compiler calls of itself. */
+/* What the compiler calls of itself. */
 #include <stddef.h>
-#include <stdint.h>
 
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
-void *memmove(void *to, const void *from, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 
 void *memset(void *to, int value, size_t n)
 {
@@ -22,26 +19,4 @@ void *memcpy(void *to, const void *from, size_t n)
 
 	__asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
 	return to;
-}
-
-void *memmove(void *to, const void *from, size_t n)
-{
-	const uint8_t *source = from;
-	uint8_t *target = to;
-
-	if (target <= source)
-		return memcpy(to, from, n);
-	while (n--)
-		target[n] = source[n];
-	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-	const uint8_t *x = a, *y = b;
-
-	for (; n; n--, x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
 }

@@ -6,12 +6,10 @@
 #include <stddef.h>
 
 /*
- * printf into a buffer of `size` bytes, always terminated. Knows %s %c %d %u
- * %x %p %%, the length modifiers l, ll and z, a width, '0' and '-'. Returns the
- * number of characters written, without the terminator.
+ * printf into a buffer of `size` bytes, always terminated. Knows %s %d %u %x,
+ * the length modifier l, a width, '0' and '-', and a precision for %s. Returns
+ * the number of characters written, without the terminator.
  */
-size_t print_to(char *buffer, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 size_t print_args(char *buffer, size_t size, const char *format, va_list args);
 
 #endif

@@ -5,18 +5,11 @@ struct tsc_scale tsc_scale(uint64_t from_hz, uint64_t to_hz)
 {
 	struct tsc_scale scale = {0, 0};
 
-	/* Bring the ratio to between a half and one, then divide bit by bit. */
+	/* Bring the ratio to between a half and one. */
 	for (; to_hz >= from_hz; scale.shift++)
 		from_hz <<= 1;
 	for (; to_hz << 1 < from_hz; scale.shift--)
 		to_hz <<= 1;
-	for (unsigned i = 0; i < 32; i++) {
-		to_hz <<= 1;
-		scale.mul <<= 1;
-		if (to_hz >= from_hz) {
-			to_hz -= from_hz;
-			scale.mul |= 1;
-		}
-	}
+	scale.mul = (uint32_t)(((unsigned __int128)to_hz << 32) / from_hz);
 	return scale;
 }

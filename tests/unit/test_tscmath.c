@@ -6,6 +6,12 @@
 #define NS 1000000000ull
 
 /* Off by less than one part in 2^31, and never ahead. */
+static uint64_t tsc_convert(uint64_t ticks, struct tsc_scale scale)
+{
+	ticks = scale.shift < 0 ? ticks >> -scale.shift : ticks << scale.shift;
+	return (uint64_t)(((unsigned __int128)ticks * scale.mul) >> 32);
+}
+
 static void check(uint64_t from, uint64_t to, uint64_t ticks)
 {
 	struct tsc_scale scale = tsc_scale(from, to);

@@ -213,6 +213,25 @@ static void test_multiboot2_bad(void **state)
 	assert_null(finish2());
 	assert_string_equal(info.cmdline, "abc");
 
+	/* A name that ends with its tag; a string that just fits. */
+	start2();
+	begin_tag(3);
+	put32(1);
+	put32(2);
+	put("abc", 3);
+	end_tag();
+	memory[used] = 'x'; /* padding */
+	assert_null(finish2());
+	assert_string_equal(info.module[0].name, "abc");
+	for (unsigned length = BOOT_TEXT - 1; length <= BOOT_TEXT; length++) {
+		start2();
+		begin_tag(1);
+		for (unsigned i = 0; i < length; i++)
+			put("z", 1);
+		end_tag();
+		assert_int_equal(!finish2(), length < BOOT_TEXT);
+	}
+
 	start2();
 	begin_tag(3);
 	put32(1);

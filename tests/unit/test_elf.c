@@ -79,6 +79,11 @@ static void test_good(void **state)
 	good.segment[2].p_paddr = BASE + ROOM - 0x1000;
 	assert_null(load(sizeof(good), &loaded));
 	assert_int_equal(loaded.high, BASE + ROOM);
+	/* From the first one, which is the entry. */
+	good.segment[0].p_paddr = good.header.e_entry = BASE;
+	assert_null(load(sizeof(good), &loaded));
+	assert_int_equal(loaded.low, BASE);
+	assert_int_equal(room[0], 0xc0);
 }
 
 static void refused(const char *why)

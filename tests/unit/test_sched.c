@@ -494,6 +494,43 @@ static void test_donation(void **state)
 	assert_ptr_equal(sched_pick(&rq, now), guest);
 }
 
+/* The monitor has to wait for something itself: the turn is over. */
+static void test_monitor_sleeps(void **state)
+{
+	struct task *guest, *monitor, *hog;
+
+	(void)state;
+	for (unsigned hand_off = 0; hand_off < 2; hand_off++) {
+		begin();
+		monitor = add(SCHED_WEIGHT, 0, 0);
+		sched_sleep(&rq, &monitor->entity, now);
+		guest = add(SCHED_WEIGHT, 0, 0);
+		assert_ptr_equal(sched_pick(&rq, now), guest);
+		hog = add(SCHED_WEIGHT, 0, 0);
+		now += 10;
+		if (hand_off) {
+			assert_true(sched_handoff(&rq, &monitor->entity, now));
+			/* Not to a third one, nor to somebody awake. */
+			assert_false(sched_handoff(&rq, &hog->entity, now));
+		} else {
+			sched_sleep(&rq, &guest->entity, now);
+			sched_wake(&rq, &monitor->entity, now);
+			sched_donate(&rq, &guest->entity, &monitor->entity);
+			assert_ptr_equal(sched_pick(&rq, now), monitor);
+		}
+		now += 10;
+		sched_sleep(&rq, &monitor->entity, now);
+		assert_ptr_equal(sched_pick(&rq, now), hog);
+		check_queue();
+		now += 10;
+		sched_wake(&rq, &monitor->entity, now);
+		sched_wake(&rq, &guest->entity, now);
+		check_queue();
+		assert_int_equal(guest->entity.ran, 10);
+		assert_int_equal(monitor->entity.ran, 10);
+	}
+}
+
 static void test_donor_dies(void **state)
 {
 	struct task *guest, *monitor, *hog;
@@ -700,9 +737,10 @@ int main(void)
 		cmocka_unit_test(test_alone),         cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_latency),
 		cmocka_unit_test(test_no_hoarding),   cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_donation),      cmocka_unit_test(test_donor_dies),
-		cmocka_unit_test(test_yield),         cmocka_unit_test(test_preemption),
-		cmocka_unit_test(test_statistics),    cmocka_unit_test(test_random),
+		cmocka_unit_test(test_donation),      cmocka_unit_test(test_monitor_sleeps),
+		cmocka_unit_test(test_donor_dies),    cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_preemption),    cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

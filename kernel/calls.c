@@ -215,10 +215,10 @@ int64_t call_domain_ctl(struct call *call)
 		domain_destroy(domain);
 		return SAMPO_OK;
 	case SAMPO_DOMAIN_PAUSE:
-		domain_pause(domain);
+		domain_pause(domain, true);
 		return SAMPO_OK;
 	case SAMPO_DOMAIN_UNPAUSE:
-		domain_unpause(domain);
+		domain_pause(domain, false);
 		return SAMPO_OK;
 	case SAMPO_DOMAIN_WEIGHT:
 		if (!call->arg[2] || call->arg[2] > 65535)

@@ -130,27 +130,12 @@ void domain_free(struct domain *domain)
 	slab_free(&domains, domain);
 }
 
-static void requeue_all(struct domain *domain)
+void domain_pause(struct domain *domain, bool pause)
 {
+	domain->state = pause ? SAMPO_DOM_PAUSED : SAMPO_DOM_RUNNING;
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (domain->vcpu[i])
 			vcpu_requeue(domain->vcpu[i]);
-}
-
-void domain_pause(struct domain *domain)
-{
-	if (domain->state != SAMPO_DOM_RUNNING)
-		return;
-	domain->state = SAMPO_DOM_PAUSED;
-	requeue_all(domain);
-}
-
-void domain_unpause(struct domain *domain)
-{
-	if (domain->state != SAMPO_DOM_PAUSED)
-		return;
-	domain->state = SAMPO_DOM_RUNNING;
-	requeue_all(domain);
 }
 
 void domain_set_weight(struct domain *domain, uint32_t weight)
@@ -172,45 +157,32 @@ static void *page_at(struct domain *domain, uint64_t gpa, uint32_t perm)
 	return window_page(region_physical(m->region, gpa - m->gpa + m->offset));
 }
 
-static void copy(void *to, const void *from, size_t bytes)
+/* Between kernel and domain, page by page, in the direction of perm. */
+static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t bytes,
+		    uint32_t perm)
 {
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
+	while (bytes) {
+		size_t room = FRAME_PAGE - gpa % FRAME_PAGE, n = bytes < room ? bytes : room;
+		void *page = page_at(domain, gpa, perm);
+
+		if (!page)
+			return SAMPO_EFAULT;
+		__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel, perm == SAMPO_MAP_W ? kernel : page, n);
+		gpa += n;
+		kernel += n;
+		bytes -= n;
+	}
+	return SAMPO_OK;
 }
 
 int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes)
 {
-	const uint8_t *source = from;
-
-	while (bytes) {
-		size_t room = 4096 - gpa % 4096, n = bytes < room ? bytes : room;
-		void *page = page_at(domain, gpa, SAMPO_MAP_W);
-
-		if (!page)
-			return SAMPO_EFAULT;
-		copy(page, source, n);
-		gpa += n;
-		source += n;
-		bytes -= n;
-	}
-	return SAMPO_OK;
+	return copy(domain, gpa, (uint8_t *)from, bytes, SAMPO_MAP_W);
 }
 
 int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 {
-	uint8_t *target = to;
-
-	while (bytes) {
-		size_t room = 4096 - gpa % 4096, n = bytes < room ? bytes : room;
-		const void *page = page_at(domain, gpa, SAMPO_MAP_R);
-
-		if (!page)
-			return SAMPO_EFAULT;
-		copy(target, page, n);
-		gpa += n;
-		target += n;
-		bytes -= n;
-	}
-	return SAMPO_OK;
+	return copy(domain, gpa, to, bytes, SAMPO_MAP_R);
 }
 
 /* Ports are hashed as they are: a device's are neighbours. */

@@ -61,8 +61,8 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 void domain_destroy(struct domain *domain);
 void domain_free(struct domain *domain);
 
-void domain_pause(struct domain *domain);
-void domain_unpause(struct domain *domain);
+/* Or go on. Not for dead ones. */
+void domain_pause(struct domain *domain, bool pause);
 void domain_set_weight(struct domain *domain, uint32_t weight);
 
 /* Zeroed kernel pages charged to the domain; NULL beyond its limit. */

@@ -21,23 +21,18 @@ int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights
 	uint32_t index = table->free_hint;
 	struct handle *entry;
 
-	for (;; index++) {
-		entry = entry_at(table, index);
-		if (entry && !entry->object)
-			break;
-		if (entry)
-			continue;
+	while ((entry = entry_at(table, index)) && entry->object)
+		index++;
+	if (!entry) {
 		if (index >= HANDLE_PAGES * HANDLES_PER_PAGE)
 			return SAMPO_ENOMEM;
 		table->page[index / HANDLES_PER_PAGE] = domain_page_alloc(domain);
 		entry = entry_at(table, index);
 		if (!entry)
 			return SAMPO_ENOMEM;
-		break;
 	}
 	object_get(object);
-	entry->object = object;
-	entry->rights = rights;
+	*entry = (struct handle){object, rights, index};
 	table->used++;
 	table->free_hint = index + 1;
 	return index + 1;
@@ -60,31 +55,16 @@ struct handle *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 	return entry;
 }
 
-static void drop(struct handle_table *table, struct handle *entry)
+void handle_remove(struct domain *domain, struct handle *entry)
 {
+	struct handle_table *table = &domain->handles;
 	struct object *object = entry->object;
 
 	entry->object = NULL;
 	table->used--;
+	if (entry->index < table->free_hint)
+		table->free_hint = entry->index;
 	object_put(object);
-}
-
-void handle_remove(struct domain *domain, struct handle *entry)
-{
-	struct handle_table *table = &domain->handles;
-	uint32_t index;
-
-	for (uint32_t p = 0; p < HANDLE_PAGES; p++) {
-		struct handle *page = table->page[p];
-
-		if (!page || entry < page || entry >= page + HANDLES_PER_PAGE)
-			continue;
-		index = (uint32_t)(p * HANDLES_PER_PAGE + (uint64_t)(entry - page));
-		if (index < table->free_hint)
-			table->free_hint = index;
-		break;
-	}
-	drop(table, entry);
 }
 
 void handle_remove_all(struct domain *domain)
@@ -96,7 +76,7 @@ void handle_remove_all(struct domain *domain)
 			continue;
 		for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
 			if (table->page[p][i].object)
-				drop(table, &table->page[p][i]);
+				handle_remove(domain, &table->page[p][i]);
 		domain_page_free(domain, table->page[p]);
 		table->page[p] = NULL;
 	}

@@ -12,7 +12,7 @@ struct domain;
 struct handle {
 	struct object *object; /* NULL: free */
 	uint32_t rights;       /* SAMPO_R_* */
-	uint32_t reserved;
+	uint32_t index;        /* in the table */
 };
 
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))

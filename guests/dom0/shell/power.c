@@ -20,7 +20,7 @@
 #define QUIET_NS 10000000000u
 #define DISKS_NS 10000000000u
 #define STEP_NS 50000000u
-#define PM1_SCI_EN 0x1u /* ACPI 6.4, 4.8.3.2.1 */
+#define PM1_PWRBTN_EN 0x100u /* ACPI 6.4, 4.8.3.1.2 */
 #define DISKS 64
 
 enum stage { ASKED, DESTROYED, FLUSHING };
@@ -31,10 +31,11 @@ static uint32_t asked_id[VM_MAX];
 static struct blk_request flush[DISKS];
 static unsigned flushing;
 
+/* The guest's driver has enabled the power button's event. */
 static bool listens(const struct vm *vm)
 {
 	return vm->run == VM_RUNNING && vm->state &&
-	       vm->state->acpi.pm1_control & PM1_SCI_EN;
+	       vm->state->acpi.pm1_enable & PM1_PWRBTN_EN;
 }
 
 static void destroy(struct vm *vm, const char *why)

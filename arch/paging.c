@@ -70,8 +70,9 @@ bool kernel_block_mapped(uint64_t base, bool mapped)
 {
 	if (!host.root)
 		return base + FRAME_BLOCK <= BOOT_MAPPED;
-	if (mapped)
-		return map_missing(base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0;
+	if (mapped) /* part of it may have been mapped to be read */
+		return map_missing(base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0 &&
+		       ptab_protect(&host, base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0;
 	ptab_unmap(&host, base, FRAME_BLOCK);
 	flush();
 	return true;

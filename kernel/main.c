@@ -67,13 +67,18 @@ static void screen_init(bool mapped)
 
 static void memory_init(void)
 {
-	struct frame_range usable[BOOT_RANGES], reserved[BOOT_MODULES + 1];
+	struct frame_range usable[BOOT_RANGES], reserved[BOOT_MODULES + BOOT_RANGES + 1];
 	unsigned n = 0, r = 0;
 	int status;
 
-	for (unsigned i = 0; i < boot.ranges; i++)
+	for (unsigned i = 0; i < boot.ranges; i++) {
+		struct frame_range range = {boot.range[i].base, boot.range[i].size};
+
 		if (boot.range[i].type == BOOT_RAM)
-			usable[n++] = (struct frame_range){boot.range[i].base, boot.range[i].size};
+			usable[n++] = range;
+		else
+			reserved[r++] = range;
+	}
 	reserved[r++] = (struct frame_range){(uint64_t)image_start,
 					     (uint64_t)(image_end - image_start)};
 	for (unsigned i = 0; i < boot.modules; i++)

@@ -253,7 +253,7 @@ class Machine:
     def screen(self):
         """The text on the VGA screen, in its text mode."""
         file = self.directory / "screen"
-        self.monitor(f"pmemsave 0xb8000 4000 {file}")
+        self.monitor(f'pmemsave 0xb8000 4000 "{file}"')
         cells = file.read_bytes()[::2].decode("cp437", errors="replace")
         return "\n".join(cells[n:n + 80].rstrip() for n in range(0, 2000, 80))
 

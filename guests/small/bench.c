@@ -64,9 +64,10 @@ static void nothing(void)
 
 static void do_cpuid(void)
 {
-	uint32_t leaf[4];
-
-	cpuid(0, 0, leaf);
+	__asm__ volatile("xor %%eax, %%eax\n\tcpuid"
+			 :
+			 :
+			 : "rax", "rbx", "rcx", "rdx");
 }
 
 static void do_msr(void)
@@ -76,7 +77,10 @@ static void do_msr(void)
 
 static void do_hypercall(void)
 {
-	sampo_version(NULL);
+	__asm__ volatile("vmmcall"
+			 :
+			 : "a"(SAMPO_CALL_BASE + SAMPO_CALL_version)
+			 : "rdx", "memory");
 }
 
 static void do_port_kernel(void)
@@ -277,7 +281,7 @@ int main(void)
 	bench_touch();
 	bench("cpuid", do_cpuid);
 	bench("msr", do_msr);
-	if (sampo_present)
+	if (sampo_present && !sampo_by_vmcall)
 		bench("hypercall", do_hypercall);
 	bench("port-kernel", do_port_kernel);
 	bench_doorbell();

@@ -156,8 +156,11 @@ class Machine:
         self.child.send(text)
 
     def boot(self, timeout=60):
-        """Waits for dom0's shell."""
-        self.expect(re.escape(PROMPT), timeout)
+        """Waits for dom0's shell, and for the guests that start by themselves."""
+        self.expect(r"dom0: ready[^\n]*\n", timeout)
+        said = self.child.before
+        self.expect(re.escape(PROMPT), 20)
+        self.child.before = said + self.child.before
         return self
 
     def run(self, command, timeout=60):
@@ -182,7 +185,7 @@ class Machine:
         """The state that `list --all` gives for a guest; None if it is not there."""
         for line in self.run("list --all").splitlines():
             words = line.split(None, 2)
-            if len(words) == 3 and words[1] == guest:
+            if len(words) == 3 and words[1] == guest and words[0] != "Id":
                 return words[2].strip()
         return None
 

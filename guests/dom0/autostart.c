@@ -64,11 +64,16 @@ void autostart_define(void)
 
 void autostart(void)
 {
+	unsigned started = 0;
+
 	for (unsigned i = 0; i < guest_count; i++) {
 		struct vm *vm = vm_find(guests[i]);
 		const char *wrong = vm ? vm_start(vm) : NULL;
 
 		if (wrong)
 			printf("error: guest '%s': %s\n", guests[i], wrong);
+		else
+			started++;
 	}
+	printf("dom0: ready, %u of %u guests started\n", started, guest_count);
 }

@@ -8,10 +8,12 @@
 #define INFO_MAX   (1u << 20)
 #define STRING_MAX 4096u
 
+#define NO_ROOM "the boot loader's strings are too long"
+
 /* --- strings --- */
 
 /* Copies a string that ends with a zero byte, or after `bytes`. NULL: no room. */
-static const char *keep(struct boot_info *info, const char *from, uint64_t bytes)
+static char *keep(struct boot_info *info, const char *from, uint64_t bytes)
 {
 	char *to = info->text + info->text_used;
 	uint64_t length = 0;
@@ -26,55 +28,26 @@ static const char *keep(struct boot_info *info, const char *from, uint64_t bytes
 	return to;
 }
 
-static const char *word_end(const char *s)
-{
-	while (*s && *s != ' ')
-		s++;
-	return s;
-}
-
-static const char *skip_spaces(const char *s)
+static char *skip_spaces(char *s)
 {
 	while (*s == ' ')
 		s++;
 	return s;
 }
 
-static bool is_word(const char *s, const char *word)
+/* Ends the string behind its first word. The rest follows. */
+static char *split_word(char **rest)
 {
-	for (; *s && *s == *word; s++)
-		word++;
-	return *s == *word;
-}
+	char *word = skip_spaces(*rest), *end = word;
 
-/* The module's string was kept; its first word is the name. */
-static void name_module(struct boot_module *module, const char *string)
-{
-	char *end;
-
-	module->name = skip_spaces(string);
-	end = (char *)word_end(module->name);
-	module->cmdline = skip_spaces(end);
+	while (*end && *end != ' ')
+		end++;
+	*rest = skip_spaces(end);
 	*end = 0;
-}
-
-/* QEMU gives the path of the file first. */
-static void name_qemu_module(struct boot_module *module, const char *string)
-{
-	const char *path = skip_spaces(string), *rest = skip_spaces(word_end(path));
-
-	if (!*rest) {
-		rest = path;
-		for (const char *s = path; *s && *s != ' '; s++)
-			if (*s == '/')
-				rest = s + 1;
-	}
-	name_module(module, rest);
+	return word;
 }
 
 /* --- what both versions have --- */
-
-#define NO_ROOM "the boot loader's strings are too long"
 
 static const char *add_range(struct boot_info *info, uint64_t base, uint64_t size, uint32_t type)
 {
@@ -92,10 +65,12 @@ static const char *add_range(struct boot_info *info, uint64_t base, uint64_t siz
 	return NULL;
 }
 
-static const char *add_module(struct boot_info *info, uint32_t start, uint32_t end,
-			      const char *string, bool qemu)
+/* The string was kept; its first word is the name. QEMU gives the path of the file first. */
+static const char *add_module(struct boot_info *info, uint32_t start, uint32_t end, char *string,
+			      bool qemu)
 {
 	struct boot_module *module = &info->module[info->modules];
+	char *path;
 
 	if (!string)
 		return NO_ROOM;
@@ -104,9 +79,15 @@ static const char *add_module(struct boot_info *info, uint32_t start, uint32_t e
 	if (end < start)
 		return "a module ends before it begins";
 	info->modules++;
-	module->base = start;
-	module->size = end - start;
-	(qemu ? name_qemu_module : name_module)(module, string);
+	*module = (struct boot_module){.base = start, .size = end - start};
+	module->name = path = split_word(&string);
+	if (qemu && *string)
+		module->name = split_word(&string);
+	else
+		for (; qemu && *path; path++)
+			if (*path == '/')
+				module->name = path + 1;
+	module->cmdline = string;
 	return NULL;
 }
 
@@ -132,19 +113,18 @@ static void set_framebuffer(struct boot_info *info, const struct framebuffer *fb
 
 /* --- Multiboot 1 --- */
 
+enum { HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6, HAS_LOADER = 1 << 9 };
+enum { HAS_FB = 1 << 12 };
+
 struct info1 {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
 	uint32_t mmap_length, mmap_addr, drives_length, drives_addr, config, loader, apm, vbe[4];
 	struct framebuffer fb;
 } __attribute__((packed));
 
-enum {
-	HAS_CMDLINE = 1 << 2,
-	HAS_MODULES = 1 << 3,
-	HAS_MMAP = 1 << 6,
-	HAS_LOADER = 1 << 9,
-	HAS_FB = 1 << 12
-};
+struct module1 {
+	uint32_t start, end, string, reserved;
+} __attribute__((packed));
 
 struct range1 {
 	uint32_t size; /* of what follows */
@@ -152,79 +132,60 @@ struct range1 {
 	uint32_t type;
 } __attribute__((packed));
 
-static const char *string1(multiboot_memory memory, uint32_t addr, struct boot_info *info)
+static char *string1(multiboot_memory memory, uint32_t addr, struct boot_info *info)
 {
-	const char *from = memory(addr, STRING_MAX);
+	const char *from = addr ? memory(addr, STRING_MAX) : "";
 
 	return from ? keep(info, from, STRING_MAX) : NULL;
 }
 
 static const char *ranges1(const uint8_t *map, uint32_t length, struct boot_info *info)
 {
-	struct range1 range;
-	const char *why = NULL;
+	const struct range1 *range;
+	const char *why = map ? NULL : "unreadable memory map";
 
-	for (uint32_t at = 0; !why && length - at >= sizeof(range); at += range.size + 4) {
-		__builtin_memcpy(&range, map + at, sizeof(range));
-		if (range.size < sizeof(range) - 4 || range.size > length - at - 4)
+	for (uint32_t at = 0; !why && length - at >= sizeof(*range); at += range->size + 4) {
+		range = (const struct range1 *)(map + at);
+		if (range->size < sizeof(*range) - 4 || range->size > length - at - 4)
 			return "broken memory map";
-		why = add_range(info, range.base, range.length, range.type);
-	}
-	return why;
-}
-
-static const char *modules1(multiboot_memory memory, const struct info1 *from, bool qemu,
-			    struct boot_info *info)
-{
-	struct {
-		uint32_t start, end, string, reserved;
-	} module;
-	const uint8_t *list = memory(from->mods_addr, from->mods_count * (uint64_t)sizeof(module));
-	const char *why = NULL;
-
-	if (!list)
-		return "broken list of modules";
-	for (uint32_t i = 0; !why && i < from->mods_count; i++) {
-		__builtin_memcpy(&module, list + i * sizeof(module), sizeof(module));
-		why = add_module(info, module.start, module.end,
-				 module.string ? string1(memory, module.string, info)
-					       : keep(info, "", 0),
-				 qemu);
+		why = add_range(info, range->base, range->length, range->type);
 	}
 	return why;
 }
 
 static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_info *info)
 {
-	struct info1 from;
-	const void *data = memory(addr, sizeof(from));
+	const struct info1 *from = memory(addr, sizeof(*from));
+	const struct module1 *module;
 	const char *why = NULL;
+	char *loader, *cmdline;
 	bool qemu;
 
-	if (!data)
+	if (!from)
 		return "unreadable";
-	__builtin_memcpy(&from, data, sizeof(from));
 	info->info_base = addr;
-	info->info_size = sizeof(from);
-	if (from.flags & HAS_LOADER)
-		info->loader = string1(memory, from.loader, info);
-	if (from.flags & HAS_CMDLINE)
-		info->cmdline = string1(memory, from.cmdline, info);
-	if (!info->loader || !info->cmdline)
+	info->info_size = sizeof(*from);
+	loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
+	cmdline = string1(memory, from->flags & HAS_CMDLINE ? from->cmdline : 0, info);
+	if (!loader || !cmdline)
 		return NO_ROOM;
-	qemu = is_word(info->loader, "qemu");
+	qemu = !__builtin_memcmp(loader, "qemu", 5);
 	if (qemu)
-		info->cmdline = skip_spaces(word_end(skip_spaces(info->cmdline)));
-
-	if (from.flags & HAS_MMAP) {
-		const uint8_t *map = memory(from.mmap_addr, from.mmap_length);
-
-		why = map ? ranges1(map, from.mmap_length, info) : "unreadable memory map";
+		split_word(&cmdline);
+	info->loader = loader;
+	info->cmdline = cmdline;
+	if (from->flags & HAS_MMAP)
+		why = ranges1(memory(from->mmap_addr, from->mmap_length), from->mmap_length, info);
+	if (!why && from->flags & HAS_MODULES) {
+		module = memory(from->mods_addr, from->mods_count * (uint64_t)sizeof(*module));
+		if (!module)
+			return "broken list of modules";
+		for (uint32_t i = 0; !why && i < from->mods_count; i++, module++)
+			why = add_module(info, module->start, module->end,
+					 string1(memory, module->string, info), qemu);
 	}
-	if (!why && from.flags & HAS_MODULES)
-		why = modules1(memory, &from, qemu, info);
-	if (from.flags & HAS_FB)
-		set_framebuffer(info, &from.fb);
+	if (from->flags & HAS_FB)
+		set_framebuffer(info, &from->fb);
 	else /* the BIOS's text mode */
 		info->fb = (struct boot_framebuffer){BOOT_FB_TEXT, 160, 80, 25, 16, 0xb8000};
 	return why;
@@ -232,101 +193,85 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 
 /* --- Multiboot 2 (3.6) --- */
 
-enum {
-	END = 0,
-	CMDLINE = 1,
-	LOADER = 2,
-	MODULE = 3,
-	MMAP = 6,
-	FRAMEBUFFER = 8,
-	RSDP1 = 14,
-	RSDP2 = 15
-};
+enum tag_type { END, CMDLINE, LOADER, MODULE, MMAP = 6, FRAMEBUFFER = 8, RSDP1 = 14, RSDP2 };
 
+/* A tag of any type, as far as its size says. */
 struct tag {
 	uint32_t type, size;
-};
+	union {
+		char text[1];
+		struct framebuffer fb;
+		struct {
+			uint32_t start, end;
+			char text[1];
+		} module;
+		struct {
+			uint32_t entry_size, version;
+			uint8_t entries[1];
+		} map;
+	} u;
+} __attribute__((packed));
 
-/* The part of a tag after its header. */
-struct body {
-	const uint8_t *data;
-	uint32_t size;
-};
+struct range2 {
+	uint64_t base, length;
+	uint32_t type, reserved;
+} __attribute__((packed));
 
-static const char *ranges2(struct body body, struct boot_info *info)
+#define TAG_HEADER    offsetof(struct tag, u)
+#define MODULE_HEADER offsetof(struct tag, u.module.text)
+
+static const char *ranges2(const struct tag *tag, struct boot_info *info)
 {
-	struct {
-		uint32_t entry_size, version;
-	} head;
-	struct {
-		uint64_t base, length;
-		uint32_t type, reserved;
-	} range;
+	uint32_t step = tag->u.map.entry_size, at = offsetof(struct tag, u.map.entries);
 	const char *why = NULL;
 
-	if (body.size < sizeof(head))
+	if (tag->size < at || step < sizeof(struct range2))
 		return "broken memory map";
-	__builtin_memcpy(&head, body.data, sizeof(head));
-	if (head.entry_size < sizeof(range))
-		return "broken memory map";
-	for (uint32_t at = sizeof(head); !why && body.size - at >= head.entry_size;
-	     at += head.entry_size) {
-		__builtin_memcpy(&range, body.data + at, sizeof(range));
-		why = add_range(info, range.base, range.length, range.type);
+	for (; !why && tag->size - at >= step; at += step) {
+		const struct range2 *range = (const void *)((const char *)tag + at);
+
+		why = add_range(info, range->base, range->length, range->type);
 	}
 	return why;
 }
 
-static const char *module2(struct body body, struct boot_info *info)
-{
-	struct {
-		uint32_t start, end;
-	} module;
-
-	if (body.size < sizeof(module))
-		return "broken module";
-	__builtin_memcpy(&module, body.data, sizeof(module));
-	return add_module(
-		info, module.start, module.end,
-		keep(info, (const char *)body.data + sizeof(module), body.size - sizeof(module)),
-		false);
-}
-
 /* The second version of the RSDP is preferred, in whatever order they come. */
-static void set_rsdp(struct boot_info *info, struct body body)
+static void set_rsdp(struct boot_info *info, const struct tag *tag)
 {
-	uint32_t size = body.size < sizeof(info->rsdp) ? body.size : sizeof(info->rsdp);
+	uint32_t size = tag->size - (uint32_t)TAG_HEADER;
 
+	if (size > sizeof(info->rsdp))
+		size = sizeof(info->rsdp);
 	if (size <= info->rsdp_size)
 		return;
-	__builtin_memcpy(info->rsdp, body.data, size);
+	__builtin_memcpy(info->rsdp, tag->u.text, size);
 	info->rsdp_size = size;
 }
 
-static const char *take_tag(uint32_t type, struct body body, struct boot_info *info)
+static const char *take_tag(const struct tag *tag, struct boot_info *info)
 {
-	struct framebuffer fb;
-
-	switch (type) {
+	switch (tag->type) {
 	case CMDLINE:
-		info->cmdline = keep(info, (const char *)body.data, body.size);
+		info->cmdline = keep(info, tag->u.text, tag->size - TAG_HEADER);
 		return info->cmdline ? NULL : NO_ROOM;
 	case LOADER:
-		info->loader = keep(info, (const char *)body.data, body.size);
+		info->loader = keep(info, tag->u.text, tag->size - TAG_HEADER);
 		return info->loader ? NULL : NO_ROOM;
 	case MODULE:
-		return module2(body, info);
+		if (tag->size < MODULE_HEADER)
+			return "broken module";
+		return add_module(info, tag->u.module.start, tag->u.module.end,
+				  keep(info, tag->u.module.text, tag->size - MODULE_HEADER), false);
 	case MMAP:
-		return ranges2(body, info);
+		return ranges2(tag, info);
 	case FRAMEBUFFER:
-		if (body.size < sizeof(fb))
+		if (tag->size < TAG_HEADER + sizeof(tag->u.fb))
 			return "broken framebuffer tag";
-		__builtin_memcpy(&fb, body.data, sizeof(fb));
-		set_framebuffer(info, &fb);
+		set_framebuffer(info, &tag->u.fb);
 		return NULL;
 	case RSDP1:
 	case RSDP2:
-		set_rsdp(info, body);
+		set_rsdp(info, tag);
 		return NULL;
 	default:
 		return NULL;
@@ -335,33 +280,27 @@ static const char *take_tag(uint32_t type, struct body body, struct boot_info *i
 
 static const char *parse2(uint64_t addr, multiboot_memory memory, struct boot_info *info)
 {
-	const uint8_t *data = memory(addr, sizeof(struct tag));
-	uint32_t total, at = sizeof(struct tag);
-	const char *why = NULL;
-	struct tag tag;
+	const uint32_t *head = memory(addr, TAG_HEADER);
+	uint32_t total = head ? *head : 0, at = TAG_HEADER;
+	const char *data, *why = NULL;
+	const struct tag *tag;
 
-	if (!data)
-		return "unreadable";
-	__builtin_memcpy(&total, data, sizeof(total));
 	if (total > INFO_MAX)
 		return "unbelievably long";
-	data = memory(addr, total);
+	data = head ? memory(addr, total) : NULL;
 	if (!data)
 		return "unreadable";
 	info->info_base = addr;
 	info->info_size = total;
-	for (; !why; at += (tag.size + 7) & ~7u) {
-		if (at > total || total - at < sizeof(tag))
+	for (; !why; at += (tag->size + 7) & ~7u) {
+		if (at > total || total - at < TAG_HEADER)
 			return "no end tag";
-		__builtin_memcpy(&tag, data + at, sizeof(tag));
-		if (tag.size < sizeof(tag) || tag.size > total - at)
+		tag = (const struct tag *)(data + at);
+		if (tag->size < TAG_HEADER || tag->size > total - at)
 			return "a tag of impossible size";
-		if (tag.type == END)
+		if (tag->type == END)
 			return NULL;
-		why = take_tag(
-			tag.type,
-			(struct body){data + at + sizeof(tag), tag.size - (uint32_t)sizeof(tag)},
-			info);
+		why = take_tag(tag, info);
 	}
 	return why;
 }

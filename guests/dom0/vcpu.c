@@ -68,7 +68,9 @@ static bool exit_memory(struct vcpu *v)
 {
 	if (mmio_exit(v))
 		return true;
-	vcpu_dump(v, "access to memory that is not there by an instruction that cannot be executed");
+	vcpu_dump(v, v->exit->access & SAMPO_ACCESS_WALK ?
+			     "page tables where there is no memory" :
+			     "access where there is no memory, by an instruction that cannot be executed");
 	return false;
 }
 

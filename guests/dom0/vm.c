@@ -19,8 +19,13 @@
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 
-/* A guest that ends and starts again faster than that waits for so long. */
-#define AGAIN_NS 1000000000ull
+/* A guest that ends again and again sooner than that after its start has to
+ * wait for its next one, longer each time, so that it does not keep machine
+ * and log busy. */
+#define QUICK_NS 10000000000ull
+#define QUICK_FREE 2
+#define QUICK_WAIT_NS 1000000000ull
+#define QUICK_DOUBLINGS 5
 
 static struct vm *vms[VM_MAX]; /* in the order of definition */
 static unsigned vm_count;
@@ -201,6 +206,7 @@ const char *vm_start(struct vm *vm)
 		return "the guest is running already";
 	timer_cancel(&own->again);
 	own->request = 0;
+	own->quick = 0;
 	own->rebooting = own->start_again = false;
 	own->reason[0] = 0;
 	error = vm_build(vm);
@@ -218,15 +224,6 @@ const char *vm_start(struct vm *vm)
 	return NULL;
 }
 
-/* After a moment if it has just begun: one that fails at once must not keep
- * the machine busy. */
-static void start_soon(struct vm *vm)
-{
-	uint64_t now = clock_ns(), earliest = vm->own->started_ns + AGAIN_NS;
-
-	timer_set(&vm->own->again, earliest > now ? earliest : now);
-}
-
 static void released(struct vm *vm)
 {
 	bool again = vm->own->start_again;
@@ -235,7 +232,7 @@ static void released(struct vm *vm)
 	vm->own->phase = VM_PHASE_OFF;
 	vm->run = VM_OFF;
 	if (again)
-		start_soon(vm);
+		timer_set(&vm->own->again, clock_ns());
 }
 
 static void end(struct vm *vm)
@@ -278,14 +275,28 @@ static void begin_again(struct vm *vm)
 	end(vm);
 }
 
+/* How long a guest that ends now has to wait for its next start. */
+static uint64_t quick_wait(struct vm_private *own)
+{
+	unsigned over;
+
+	if (clock_ns() - own->started_ns > QUICK_NS)
+		own->quick = 0;
+	if (++own->quick <= QUICK_FREE)
+		return 0;
+	over = own->quick - QUICK_FREE - 1;
+	return QUICK_WAIT_NS << (over < QUICK_DOUBLINGS ? over : QUICK_DOUBLINGS);
+}
+
 static void quiet(struct vm *vm)
 {
-	struct vm_private *own = vm->own;
+	uint64_t wait;
 
-	if (own->phase != VM_PHASE_QUIETING)
+	if (vm->own->phase != VM_PHASE_QUIETING)
 		return;
-	if (clock_ns() < own->started_ns + AGAIN_NS / 10)
-		timer_set(&own->again, own->started_ns + AGAIN_NS);
+	wait = quick_wait(vm->own);
+	if (wait)
+		timer_set(&vm->own->again, clock_ns() + wait);
 	else
 		begin_again(vm);
 }
@@ -449,6 +460,7 @@ const char *vm_reset(struct vm *vm)
 	if (vm->run != VM_RUNNING)
 		sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	vm->run = VM_RUNNING;
+	vm->own->quick = 0;
 	reset(vm);
 	return NULL;
 }

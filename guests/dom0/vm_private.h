@@ -40,6 +40,7 @@ struct vm_private {
 	bool start_again;  /* when it has ended */
 	uint32_t ram_region, state_region;
 	uint64_t started_ns;
+	unsigned quick;    /* ends in a row soon after the start */
 	struct work work;   /* acts on `request` */
 	struct timer again; /* start or reset that waits a moment */
 

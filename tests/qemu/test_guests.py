@@ -132,6 +132,17 @@ def test_flood(guests, witness, how):
     guests.remove(name)
 
 
+def test_flood_watched(guests, witness):
+    """Connected to a console that is flooded: keys get through, Ctrl-] leaves."""
+    guests.start("flood-console")
+    with guests.box.in_console("flood-console"):
+        guests.box.expect(r"flood \d+", 20)
+        guests.box.send("some keys")
+        guests.box.expect(r"flood \d+", 20)
+    assert guests.box.state("flood-console") == "running"
+    guests.remove("flood-console")
+
+
 @pytest.mark.parametrize("how", [pytest.param(how, marks=QUICK if how == "triple" else ()) for how in sorted(CRASHES)])
 def test_crash(guests, witness, how):
     name = f"crash-{how}"

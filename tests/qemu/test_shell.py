@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""dom0's shell as an operator types in it, on the real serial line."""
+
+import re
+
+import pytest
+
+import machine as m
+
+pytestmark = pytest.mark.quick
+
+UP, LEFT, HOME = "\x1b[A", "\x1b[D", "\x1b[H"
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    place = tmp_path_factory.mktemp("shell")
+    for name in ("hello", "hello2"):
+        (place / f"{name}.def").write_text(m.domain_xml(name, "hello.elf", memory=16, cmdline="a & b".replace("&", "&amp;")))
+    (place / "broken.def").write_text("<domain type='kvm'>\n<name>x</name>\n<teapot/>\n</domain>\n")
+    modules = [(m.BUILD / "dom0.elf", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf"),
+               *((place / f"{n}.def", f"{n}.def") for n in ("hello", "hello2", "broken"))]
+    with m.Machine(place, kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256, nic=None) as one:
+        one.boot()
+        for name in ("hello", "hello2"):
+            one.run(f"define {name}.def")
+        yield one
+
+
+def enter(box, keys, shown):
+    """Types keys; what the line then ends with must be `shown`. Returns the output."""
+    box.send(keys + "\r")
+    box.expect(re.escape(shown) + r"[ \x08]*\r*\n", 20)
+    box.expect(re.escape(m.PROMPT), 20)
+    return box.before
+
+
+def test_help(box):
+    text = box.run("help")
+    for verb in ("list", "dominfo", "domstate", "start", "shutdown", "destroy", "reboot", "reset", "suspend", "resume",
+                 "dumpxml", "vcpuinfo", "domblkstat", "domblklist", "domifstat", "domiflist", "console", "nodeinfo",
+                 "dmesg", "net", "disks", "vols", "help", "version", "poweroff", "reboot-host"):
+        assert re.search(rf"^ +{verb} ", text, re.M), verb
+    assert "destroy <domain>" in box.run("help destroy")
+    assert "error: command 'frob' doesn't exist" in box.run("help frob")
+
+
+def test_editing(box):
+    assert "Sampo" in enter(box, "verson" + LEFT * 2 + "i", "version")
+    assert "Sampo" in enter(box, UP, "version")
+    assert "NUMA" in enter(box, "info" + HOME + "node", "nodeinfo")
+    assert "Sampo" in enter(box, UP + UP, "version")
+    assert "up " in enter(box, "rubbish\x15upt\t", "ime ")
+    box.send("half a line\x03")
+    box.expect(r"\^C\r*\n" + re.escape(m.PROMPT), 20)
+
+
+def test_completion(box):
+    box.send("domst\the\t")
+    box.expect("hello", 20)
+    box.send("\t")
+    box.expect(r"hello  hello2  \r*\n.*domstate hello", 20)
+    assert "shut off" in enter(box, "2\t", "2 ")
+
+
+def test_life(box):
+    assert "Domain 'hello' started" in box.run("start hello")
+    box.wait_state("hello", "shut off", 20)
+    assert "Hello from a 64-bit guest of Sampo" in box.run("console hello --log")
+    assert "command line: a & b" in box.run("console hello --log")
+    assert "ACPI S5" in box.run("dominfo hello")
+    assert "<cmdline>a &amp; b</cmdline>" in box.run("dumpxml hello")
+    assert "Domain 'hello2' has been undefined" in box.run("undefine hello2")
+    assert "hello2" not in box.run("list --all")
+    assert "Domain 'hello2' defined from hello2.def" in box.run("define hello2.def")
+
+
+def test_errors(box):
+    assert "error: failed to get domain 'nobody'" in box.run("start nobody")
+    assert "error: unknown command: 'frob'" in box.run("frob")
+    assert "error: command 'start' requires" in box.run("start")
+    assert "error: The domain is not running" in box.run("console hello")
+    assert "is not running" in box.run("vcpuinfo hello")
+    output = box.run("define broken.def")
+    assert "Failed to define" in output and "broken.def:3" in output and "teapot" in output
+    assert "no such boot module" in box.run("define nothere.xml")
+    assert re.search(r"error: Failed to define.*\nerror: .*hello", box.run("define hello.def"))
+
+
+def test_dmesg(box):
+    text = box.run("dmesg")
+    assert "Sampo" in text and "dom0:" in text
+
+
+def test_reset(box):
+    """The last test: QEMU ends at the reset, because it was told so."""
+    box.send("reboot-host\r")
+    box.expect("Reset", 30)
+    box.expect_end(20)

@@ -51,8 +51,6 @@ def test_editing(box):
     assert "NUMA" in enter(box, "info" + HOME + "node", "nodeinfo")
     assert "Sampo" in enter(box, UP + UP, "version")
     assert "up " in enter(box, "rubbish\x15upt\t", "ime ")
-    box.send("half a line\x03")
-    box.expect(r"\^C\r*\n" + re.escape(m.PROMPT), 20)
 
 
 def test_completion(box):

@@ -21,67 +21,18 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return before(a, b) ? b : a;
 }
 
-/* --- the leftist heap: every operation is O(log n) in the worst case --- */
-
-static uint32_t rank(const struct sched_entity *e)
+/* Who is on top of a heap, or NULL: the node is the first member. */
+static struct sched_entity *top(const struct heap_node *heap)
 {
-	return e ? e->rank : 0;
+	return (struct sched_entity *)heap;
 }
 
-/* The right spine is the shorter one. */
-static bool fix_rank(struct sched_entity *e)
+/* Of equal keys, who has waited longer is first. */
+static void push(struct heap_node **heap, struct sched_entity *e, uint64_t key)
 {
-	struct sched_entity *left = e->left;
-	uint32_t old = e->rank;
-
-	if (rank(left) < rank(e->right)) {
-		e->left = e->right;
-		e->right = left;
-	}
-	e->rank = rank(e->right) + 1;
-	return e->rank != old;
-}
-
-/* By key; of equal ones, who has waited longer. */
-static bool precedes(const struct sched_entity *a, const struct sched_entity *b)
-{
-	return before(a->key, b->key) || (a->key == b->key && before(a->since, b->since));
-}
-
-static struct sched_entity *merge(struct sched_entity *a, struct sched_entity *b)
-{
-	if (!a || !b)
-		return a ? a : b;
-	if (precedes(b, a)) {
-		struct sched_entity *swap = a;
-
-		a = b;
-		b = swap;
-	}
-	a->right = merge(a->right, b);
-	a->right->parent = a;
-	fix_rank(a);
-	return a;
-}
-
-static void push(struct sched_entity **heap, struct sched_entity *e, uint64_t key)
-{
-	e->left = e->right = NULL;
-	e->rank = 1;
-	e->key = key;
-	*heap = merge(*heap, e);
-	(*heap)->parent = NULL;
-}
-
-static void take(struct sched_entity **heap, struct sched_entity *e)
-{
-	struct sched_entity *rest = merge(e->left, e->right), *up = e->parent;
-
-	if (rest)
-		rest->parent = up;
-	*(!up ? heap : up->left == e ? &up->left : &up->right) = rest;
-	while (up && fix_rank(up))
-		up = up->parent;
+	e->node.key = key;
+	e->node.second = e->since;
+	heap_push(heap, &e->node);
 }
 
 /* --- accounting --- */
@@ -117,10 +68,10 @@ static void account(struct sched_rq *rq, uint64_t now)
  * placed by it, or sleeps. */
 static void advance(struct sched_rq *rq)
 {
-	const struct sched_entity *e = rq->current;
+	const struct sched_entity *e = rq->current, *ready = top(rq->ready);
 
-	if (!e || !runnable(e) || (rq->ready && before(rq->ready->vtime, e->vtime)))
-		e = rq->ready;
+	if (!e || !runnable(e) || (ready && before(ready->vtime, e->vtime)))
+		e = ready;
 	if (e)
 		rq->vmin = later(rq->vmin, e->vtime);
 }
@@ -175,8 +126,8 @@ static void unthrottle(struct sched_rq *rq, uint64_t now)
 	struct sched_entity *e;
 
 	advance(rq);
-	while ((e = rq->throttled) && !before(now, e->key)) {
-		take(&rq->throttled, e);
+	while ((e = top(rq->throttled)) && !before(now, e->node.key)) {
+		heap_remove(&rq->throttled, &e->node);
 		refill(e, now);
 		if (spent(e)) {
 			push(&rq->throttled, e, e->period_end);
@@ -200,7 +151,7 @@ void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, 
 	rq->turn_end = now;
 	if (e->state != SCHED_THROTTLED)
 		return;
-	take(&rq->throttled, e);
+	heap_remove(&rq->throttled, &e->node);
 	push(&rq->throttled, e, now);
 	unthrottle(rq, now);
 }
@@ -291,11 +242,11 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	account(rq, now);
 	advance(rq);
 	if (e->state == SCHED_THROTTLED)
-		take(&rq->throttled, e);
+		heap_remove(&rq->throttled, &e->node);
 	else
 		count(rq, e, -1);
 	if (e->state == SCHED_QUEUED)
-		take(&rq->ready, e);
+		heap_remove(&rq->ready, &e->node);
 	if (e->state != SCHED_RUNNING)
 		e->waited += now - e->since;
 	e->state = SCHED_ASLEEP;
@@ -346,7 +297,7 @@ void sched_pass(struct sched_rq *rq, uint64_t now)
 {
 	account(rq, now);
 	if (rq->ready && rq->current)
-		rq->current->vtime = later(rq->current->vtime, rq->ready->vtime + 1);
+		rq->current->vtime = later(rq->current->vtime, top(rq->ready)->vtime + 1);
 	rq->turn_end = now;
 }
 
@@ -378,7 +329,7 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	}
 	next = same_turn(rq, now);
 	if (!next) {
-		next = rq->ready;
+		next = top(rq->ready);
 		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime)))
 			next = current;
 		rq->owner = next;
@@ -389,7 +340,7 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	if (next == current)
 		return next;
 	if (next) {
-		take(&rq->ready, next);
+		heap_remove(&rq->ready, &next->node);
 		next->state = SCHED_RUNNING;
 		next->waited += now - next->since;
 	}

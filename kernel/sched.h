@@ -18,6 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/heap.h"
+
 #define SCHED_WEIGHT 1024u /* default; 1 to 65535 */
 #define SCHED_NEVER (~0ull)
 
@@ -29,10 +31,7 @@ enum sched_state {
 };
 
 struct sched_entity {
-	/* a leftist heap, ordered by key */
-	struct sched_entity *left, *right, *parent;
-	uint64_t key;   /* virtual time, or time of refill when throttled */
-	uint32_t rank;
+	struct heap_node node; /* by virtual time, or time of refill when throttled */
 
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
@@ -53,8 +52,8 @@ struct sched_entity {
 };
 
 struct sched_rq {
-	struct sched_entity *ready;     /* heap by virtual time */
-	struct sched_entity *throttled; /* heap by time of refill */
+	struct heap_node *ready;        /* heap by virtual time */
+	struct heap_node *throttled;    /* heap by time of refill */
 	struct sched_entity *current;   /* who runs, NULL: idle */
 	struct sched_entity *owner;     /* whose turn it is */
 	struct sched_entity *payer;     /* whose virtual time advances */

@@ -1,64 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/timer.h"
 
-#include <stddef.h>
-
-/* Merge two skew heaps, top down. */
-static struct timer *merge(struct timer *a, struct timer *b)
-{
-	struct timer *root = NULL, *parent = NULL;
-	struct timer **link = &root;
-
-	while (a && b) {
-		struct timer *low = a->deadline <= b->deadline ? a : b;
-		struct timer *high = low == a ? b : a;
-
-		*link = low;
-		low->parent = parent;
-		parent = low;
-		a = low->right;
-		b = high;
-		low->right = low->left;
-		link = &low->left;
-	}
-	*link = a ? a : b;
-	if (*link)
-		(*link)->parent = parent;
-	return root;
-}
-
 void timer_cancel(struct timer_queue *queue, struct timer *timer)
 {
-	struct timer *parent = timer->parent, *below;
-
-	if (!timer->queued)
-		return;
-	below = merge(timer->left, timer->right);
-	if (below)
-		below->parent = parent;
-	if (!parent)
-		queue->first = below;
-	else if (parent->left == timer)
-		parent->left = below;
-	else
-		parent->right = below;
+	if (timer->queued)
+		heap_remove(&queue->heap, &timer->node);
 	timer->queued = false;
+}
+
+/* Is a node's place still right with another key? */
+static bool in_order(const struct heap_node *n, uint64_t key)
+{
+	return (!n->parent || n->parent->key <= key) && (!n->left || key <= n->left->key) &&
+	       (!n->right || key <= n->right->key);
 }
 
 void timer_set(struct timer_queue *queue, struct timer *timer, uint64_t deadline)
 {
-	timer_cancel(queue, timer);
+	/* Guests choose any: none is so far from another that the order wraps. */
+	uint64_t key = deadline < INT64_MAX ? deadline : INT64_MAX;
+
 	timer->deadline = deadline;
-	timer->left = timer->right = timer->parent = NULL;
+	if (timer->queued && in_order(&timer->node, key)) {
+		timer->node.key = key;
+		return;
+	}
+	timer_cancel(queue, timer);
 	timer->queued = true;
-	queue->first = merge(queue->first, timer);
+	timer->node.key = key;
+	heap_push(&queue->heap, &timer->node);
 }
 
 void timer_run(struct timer_queue *queue, uint64_t now)
 {
-	struct timer *timer;
+	while (timer_next(queue) <= now) {
+		struct timer *timer = (struct timer *)queue->heap;
 
-	while ((timer = queue->first) && timer->deadline <= now) {
 		timer_cancel(queue, timer);
 		timer->fire(timer, now);
 	}

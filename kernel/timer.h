@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One-shot timers of a CPU, in TSC ticks: a skew heap, O(log n) amortized. */
+/* One-shot timers of a CPU, in TSC ticks. */
 #ifndef KERNEL_TIMER_H
 #define KERNEL_TIMER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/heap.h"
+
 #define TIMER_NEVER (~0ull)
 
 struct timer {
-	uint64_t deadline; /* host TSC */
+	struct heap_node node; /* the first member */
+	uint64_t deadline;     /* host TSC */
 	void (*fire)(struct timer *timer, uint64_t now);
-	struct timer *left, *right, *parent;
 	bool queued;
 };
 
 struct timer_queue {
-	struct timer *first;
+	struct heap_node *heap;
 	uint64_t armed; /* what the hardware timer is set to */
 };
 
@@ -28,7 +30,7 @@ void timer_run(struct timer_queue *queue, uint64_t now);
 
 static inline uint64_t timer_next(const struct timer_queue *queue)
 {
-	return queue->first ? queue->first->deadline : TIMER_NEVER;
+	return queue->heap ? ((struct timer *)queue->heap)->deadline : TIMER_NEVER;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/sched.c */
+/* sources: kernel/sched.c kernel/heap.c */
 /*
  * The scheduler in simulated time, in microseconds: hogs, which always want to
  * run, and sleepers, which run for a while and sleep for a while.
@@ -63,22 +63,22 @@ static void started(struct task *t)
 }
 
 /* What is in the heap, and that it is one: parent links, order, ranks. */
-static unsigned heap_check(const struct sched_entity *e, const struct sched_entity *parent,
+static unsigned heap_check(const struct heap_node *node, const struct heap_node *parent,
 			   uint64_t *weight)
 {
 	unsigned l, r;
 
-	if (!e)
+	if (!node)
 		return 0;
-	assert_ptr_equal(e->parent, parent);
+	assert_ptr_equal(node->parent, parent);
 	if (parent)
-		assert_true((int64_t)(e->key - parent->key) >= 0);
-	l = e->left ? e->left->rank : 0;
-	r = e->right ? e->right->rank : 0;
+		assert_true((int64_t)(node->key - parent->key) >= 0);
+	l = node->left ? node->left->rank : 0;
+	r = node->right ? node->right->rank : 0;
 	assert_true(l >= r);
-	assert_int_equal(e->rank, r + 1);
-	*weight += e->weight;
-	return 1 + heap_check(e->left, e, weight) + heap_check(e->right, e, weight);
+	assert_int_equal(node->rank, r + 1);
+	*weight += ((const struct sched_entity *)node)->weight;
+	return 1 + heap_check(node->left, node, weight) + heap_check(node->right, node, weight);
 }
 
 static void check_queue(void)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/heap.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+static uint32_t rank(const struct heap_node *node)
+{
+	return node ? node->rank : 0;
+}
+
+/* The right spine is the shorter one. */
+static bool fix_rank(struct heap_node *node)
+{
+	struct heap_node *left = node->left;
+	uint32_t old = node->rank;
+
+	if (rank(left) < rank(node->right)) {
+		node->left = node->right;
+		node->right = left;
+	}
+	node->rank = rank(node->right) + 1;
+	return node->rank != old;
+}
+
+static bool precedes(const struct heap_node *a, const struct heap_node *b)
+{
+	int64_t difference = (int64_t)(a->key - b->key);
+
+	return difference < 0 || (!difference && (int64_t)(a->second - b->second) < 0);
+}
+
+static struct heap_node *merge(struct heap_node *a, struct heap_node *b)
+{
+	struct heap_node *top, *other;
+
+	if (!a || !b)
+		return a ? a : b;
+	top = precedes(b, a) ? b : a;
+	other = top == a ? b : a;
+	top->right = merge(top->right, other);
+	top->right->parent = top;
+	fix_rank(top);
+	return top;
+}
+
+void heap_push(struct heap_node **heap, struct heap_node *node)
+{
+	node->left = node->right = NULL;
+	node->rank = 1;
+	*heap = merge(*heap, node);
+	(*heap)->parent = NULL;
+}
+
+void heap_remove(struct heap_node **heap, struct heap_node *node)
+{
+	struct heap_node *rest = merge(node->left, node->right), *up = node->parent;
+
+	if (rest)
+		rest->parent = up;
+	*(!up ? heap : up->left == node ? &up->left : &up->right) = rest;
+	while (up && fix_rank(up))
+		up = up->parent;
+}

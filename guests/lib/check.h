@@ -24,14 +24,14 @@ bool option_word(const char *word);
  * Instructions that may fault: each returns the vector of the exception that
  * it raised, or NO_FAULT. The error code is then in fault_error.
  */
-#define NO_FAULT (-1)
-#define VECTOR_DE 0
-#define VECTOR_DB 1
+#define NO_FAULT   (-1)
+#define VECTOR_DE  0
+#define VECTOR_DB  1
 #define VECTOR_NMI 2
-#define VECTOR_BP 3
-#define VECTOR_UD 6
-#define VECTOR_GP 13
-#define VECTOR_PF 14
+#define VECTOR_BP  3
+#define VECTOR_UD  6
+#define VECTOR_GP  13
+#define VECTOR_PF  14
 extern volatile uint64_t fault_error;
 
 void faults_init(void); /* takes exceptions_hook */

@@ -7,32 +7,32 @@
 
 #include "guests/lib/cpu.h"
 
-#define MSR_APIC_BASE 0x1bu
+#define MSR_APIC_BASE    0x1bu
 #define APIC_BASE_X2APIC 0x400u
 #define APIC_BASE_ENABLE 0x800u
 #define MSR_TSC_DEADLINE 0x6e0u
 
-#define X2APIC_ID 0x802u
-#define X2APIC_VERSION 0x803u
-#define X2APIC_TPR 0x808u
-#define X2APIC_EOI 0x80bu
-#define X2APIC_SPURIOUS 0x80fu
-#define X2APIC_ISR 0x810u
-#define X2APIC_IRR 0x820u
-#define X2APIC_ICR 0x830u
-#define X2APIC_LVT_TIMER 0x832u
-#define X2APIC_LVT_LINT0 0x835u
+#define X2APIC_ID            0x802u
+#define X2APIC_VERSION       0x803u
+#define X2APIC_TPR           0x808u
+#define X2APIC_EOI           0x80bu
+#define X2APIC_SPURIOUS      0x80fu
+#define X2APIC_ISR           0x810u
+#define X2APIC_IRR           0x820u
+#define X2APIC_ICR           0x830u
+#define X2APIC_LVT_TIMER     0x832u
+#define X2APIC_LVT_LINT0     0x835u
 #define X2APIC_TIMER_INITIAL 0x838u
 #define X2APIC_TIMER_CURRENT 0x839u
-#define X2APIC_TIMER_DIVIDE 0x83eu
-#define X2APIC_SELF_IPI 0x83fu
+#define X2APIC_TIMER_DIVIDE  0x83eu
+#define X2APIC_SELF_IPI      0x83fu
 
-#define LVT_MASKED 0x10000u
-#define LVT_PERIODIC 0x20000u
+#define LVT_MASKED       0x10000u
+#define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
-#define ICR_NMI 0x400u
-#define ICR_SELF 0x40000u
-#define DIVIDE_BY_1 0xbu
+#define ICR_NMI          0x400u
+#define ICR_SELF         0x40000u
+#define DIVIDE_BY_1      0xbu
 
 /* x2APIC mode, software enabled, spurious vector 0xff. */
 static inline void lapic_enable(void)

@@ -4,26 +4,26 @@
 #include "guests/lib/cpu.h"
 
 #define CONFIG_ADDRESS 0xcf8
-#define CONFIG_DATA 0xcfc
-#define CONFIG_ENABLE 0x80000000u
+#define CONFIG_DATA    0xcfc
+#define CONFIG_ENABLE  0x80000000u
 
 /* PCI 3.0, 6.1 and 6.2 */
-#define REG_COMMAND 0x04u
-#define COMMAND_ALL 0x07u
-#define REG_BAR0 0x10u
-#define BAR_IO 0x1u
-#define BAR_64 0x4u
+#define REG_COMMAND      0x04u
+#define COMMAND_ALL      0x07u
+#define REG_BAR0         0x10u
+#define BAR_IO           0x1u
+#define BAR_64           0x4u
 #define REG_CAPABILITIES 0x34u
-#define SLOTS 32u
-#define CAPABILITIES 48u
+#define SLOTS            32u
+#define CAPABILITIES     48u
 
 /* PCI 3.0, 6.8.2 */
-#define MSIX_CONTROL 0x02u
-#define MSIX_TABLE 0x04u
-#define MSIX_ENABLE 0x8000u
+#define MSIX_CONTROL  0x02u
+#define MSIX_TABLE    0x04u
+#define MSIX_ENABLE   0x8000u
 #define MSIX_MASK_ALL 0x4000u
-#define MSIX_COUNT 0x07ffu
-#define MSI_ADDRESS 0xfee00000u
+#define MSIX_COUNT    0x07ffu
+#define MSI_ADDRESS   0xfee00000u
 
 static void select(unsigned slot, unsigned offset)
 {
@@ -40,8 +40,7 @@ uint32_t pci_config_read(unsigned slot, unsigned offset, unsigned bytes)
 	return bytes == 2 ? inw(port) : inl(port);
 }
 
-void pci_config_write(unsigned slot, unsigned offset, unsigned bytes,
-		      uint32_t value)
+void pci_config_write(unsigned slot, unsigned offset, unsigned bytes, uint32_t value)
 {
 	uint16_t port = (uint16_t)(CONFIG_DATA + (offset & 3));
 
@@ -73,8 +72,7 @@ void pci_function_enable(unsigned slot)
 
 unsigned pci_capability(unsigned slot, unsigned id, unsigned after)
 {
-	unsigned at = pci_config_read(
-		slot, after ? after + 1 : REG_CAPABILITIES, 1) & 0xfc;
+	unsigned at = pci_config_read(slot, after ? after + 1 : REG_CAPABILITIES, 1) & 0xfc;
 
 	for (unsigned i = 0; at && i < CAPABILITIES; i++) {
 		if (pci_config_read(slot, at, 1) == id)
@@ -84,8 +82,7 @@ unsigned pci_capability(unsigned slot, unsigned id, unsigned after)
 	return 0;
 }
 
-bool pci_window(unsigned slot, unsigned bar, uint32_t offset,
-		struct pci_window *window)
+bool pci_window(unsigned slot, unsigned bar, uint32_t offset, struct pci_window *window)
 {
 	uint32_t low;
 
@@ -95,16 +92,14 @@ bool pci_window(unsigned slot, unsigned bar, uint32_t offset,
 	window->io = low & BAR_IO;
 	window->base = low & (window->io ? ~3u : ~15u);
 	if (!window->io && low & BAR_64 && bar < 5)
-		window->base |= (uint64_t)pci_config_read(
-					slot, REG_BAR0 + 4 * bar + 4, 4) << 32;
+		window->base |= (uint64_t)pci_config_read(slot, REG_BAR0 + 4 * bar + 4, 4) << 32;
 	if (!window->base)
 		return false;
 	window->base += offset;
 	return true;
 }
 
-uint32_t window_read(const struct pci_window *window, unsigned offset,
-		     unsigned bytes)
+uint32_t window_read(const struct pci_window *window, unsigned offset, unsigned bytes)
 {
 	uint64_t at = window->base + offset;
 
@@ -129,8 +124,7 @@ static void port_write(uint16_t port, unsigned bytes, uint32_t value)
 		outl(port, value);
 }
 
-void window_write(const struct pci_window *window, unsigned offset,
-		  unsigned bytes, uint32_t value)
+void window_write(const struct pci_window *window, unsigned offset, unsigned bytes, uint32_t value)
 {
 	uint64_t at = window->base + offset;
 
@@ -154,18 +148,15 @@ bool pci_msix_enable(unsigned slot, unsigned vector, uint8_t interrupt)
 		return false;
 	control = pci_config_read(slot, cap + MSIX_CONTROL, 2);
 	place = pci_config_read(slot, cap + MSIX_TABLE, 4);
-	if (vector > (control & MSIX_COUNT) ||
-	    !pci_window(slot, place & 7, place & ~7u, &table))
+	if (vector > (control & MSIX_COUNT) || !pci_window(slot, place & 7, place & ~7u, &table))
 		return false;
-	pci_config_write(slot, cap + MSIX_CONTROL, 2,
-			 control | MSIX_ENABLE | MSIX_MASK_ALL);
+	pci_config_write(slot, cap + MSIX_CONTROL, 2, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 0; i <= (control & MSIX_COUNT); i++)
 		window_write(&table, i * 16 + 12, 4, 1);
 	window_write(&table, vector * 16, 4, MSI_ADDRESS);
 	window_write(&table, vector * 16 + 4, 4, 0);
 	window_write(&table, vector * 16 + 8, 4, interrupt);
 	window_write(&table, vector * 16 + 12, 4, 0);
-	pci_config_write(slot, cap + MSIX_CONTROL, 2,
-			 (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
+	pci_config_write(slot, cap + MSIX_CONTROL, 2, (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
 	return true;
 }

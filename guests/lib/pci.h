@@ -7,12 +7,11 @@
 #include <stdint.h>
 
 #define PCI_CAP_VENDOR 0x09u
-#define PCI_CAP_MSIX 0x11u
+#define PCI_CAP_MSIX   0x11u
 
 /* offset is a multiple of the access's size */
 uint32_t pci_config_read(unsigned slot, unsigned offset, unsigned bytes);
-void pci_config_write(unsigned slot, unsigned offset, unsigned bytes,
-		      uint32_t value);
+void pci_config_write(unsigned slot, unsigned offset, unsigned bytes, uint32_t value);
 
 /* The slot of the first function with these ids, or -1. */
 int pci_find(uint16_t vendor, uint16_t device);
@@ -27,12 +26,9 @@ struct pci_window {
 	bool io;
 };
 /* false: the function has no such BAR or nobody has placed it. */
-bool pci_window(unsigned slot, unsigned bar, uint32_t offset,
-		struct pci_window *window);
-uint32_t window_read(const struct pci_window *window, unsigned offset,
-		     unsigned bytes);
-void window_write(const struct pci_window *window, unsigned offset,
-		  unsigned bytes, uint32_t value);
+bool pci_window(unsigned slot, unsigned bar, uint32_t offset, struct pci_window *window);
+uint32_t window_read(const struct pci_window *window, unsigned offset, unsigned bytes);
+void window_write(const struct pci_window *window, unsigned offset, unsigned bytes, uint32_t value);
 
 /* MSI-X with all vectors masked but `vector`, which comes as the interrupt to
  * the CPU with local APIC id 0. false: the function has no MSI-X. */

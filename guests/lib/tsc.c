@@ -7,11 +7,11 @@
 #include "guests/lib/cpu.h"
 
 #define PM_TIMER 0x608
-#define PM_KHZ 3580u
-#define PM_MASK 0xffffffu
+#define PM_KHZ   3580u
+#define PM_MASK  0xffffffu
 #define PM_TICKS 35795u /* 10 ms */
-#define GIVE_UP 1000000u
-#define ENABLE 1u
+#define GIVE_UP  1000000u
+#define ENABLE   1u
 
 static _Alignas(64) struct kvm_time clock;
 
@@ -37,8 +37,7 @@ static uint64_t from_clock(const volatile struct kvm_time *time)
 {
 	uint64_t khz = (1000000ull << 32) / time->tsc_to_system_mul;
 
-	return time->tsc_shift < 0 ? khz << -time->tsc_shift
-				   : khz >> time->tsc_shift;
+	return time->tsc_shift < 0 ? khz << -time->tsc_shift : khz >> time->tsc_shift;
 }
 
 uint64_t tsc_khz(void)

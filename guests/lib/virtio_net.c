@@ -5,16 +5,16 @@
 
 #include "guests/lib/virtio.h"
 
-#define NO_VECTOR 0xffffu
-#define FEATURE_MAC (1u << 5)
+#define NO_VECTOR      0xffffu
+#define FEATURE_MAC    (1u << 5)
 #define FEATURE_STATUS (1u << 16)
-#define CONFIG_STATUS 6u /* 5.1.4 */
+#define CONFIG_STATUS  6u /* 5.1.4 */
 #define STATUS_LINK_UP 1u
 
 #define AVAIL_NO_INTERRUPT 1u
-#define BUFFERS 64u
-#define HEADER 12u /* struct virtio_net_hdr, 5.1.6 */
-#define BUFFER 2048u
+#define BUFFERS            64u
+#define HEADER             12u /* struct virtio_net_hdr, 5.1.6 */
+#define BUFFER             2048u
 
 enum { RECEIVE, SEND, QUEUES };
 
@@ -31,12 +31,11 @@ static void start_queue(unsigned queue, uint32_t vector)
 
 	window_write(&device.common, COMMON_QUEUE, 2, queue);
 	window_write(&device.common, COMMON_QUEUE_VECTOR, 2, vector);
-	virtio_place(&device, queue, VQ_SIZE, (uintptr_t)r->desc,
-		     (uintptr_t)&r->avail, (uintptr_t)&r->used);
+	virtio_place(&device, queue, VQ_SIZE, (uintptr_t)r->desc, (uintptr_t)&r->avail,
+		     (uintptr_t)&r->used);
 }
 
-static void set_buffer(unsigned queue, uint16_t id, uint32_t bytes,
-		       uint16_t flags)
+static void set_buffer(unsigned queue, uint16_t id, uint32_t bytes, uint16_t flags)
 {
 	rings[queue].desc[id] = (struct virtio_desc){
 		.address = (uintptr_t)buffer[queue][id],
@@ -59,12 +58,10 @@ const char *virtio_net_start(uint8_t mac[6], uint8_t interrupt)
 
 	if (!virtio_find(VIRTIO_TYPE_NET, 0, &device))
 		return "no virtio network device";
-	if (!virtio_reset(&device) ||
-	    !virtio_negotiate(&device, FEATURE_MAC | FEATURE_STATUS))
+	if (!virtio_reset(&device) || !virtio_negotiate(&device, FEATURE_MAC | FEATURE_STATUS))
 		return "the device refuses the features";
 	window_write(&device.common, COMMON_DRIVER_SELECT, 4, 0);
-	has_status = window_read(&device.common, COMMON_DRIVER, 4) &
-		     FEATURE_STATUS;
+	has_status = window_read(&device.common, COMMON_DRIVER, 4) & FEATURE_STATUS;
 	vector = pci_msix_enable(device.slot, 0, interrupt) ? 0 : NO_VECTOR;
 	window_write(&device.common, COMMON_CONFIG_VECTOR, 2, vector);
 	start_queue(RECEIVE, vector);
@@ -87,8 +84,7 @@ bool virtio_net_send(const void *frame, size_t bytes)
 	uint16_t id = r->avail.index % BUFFERS;
 
 	/* Buffers are used in turn, and the device gives them back in turn. */
-	if ((uint16_t)(r->avail.index - used_index(SEND)) >= BUFFERS ||
-	    bytes > BUFFER - HEADER)
+	if ((uint16_t)(r->avail.index - used_index(SEND)) >= BUFFERS || bytes > BUFFER - HEADER)
 		return false;
 	memset(buffer[SEND][id], 0, HEADER);
 	memcpy(buffer[SEND][id] + HEADER, frame, bytes);
@@ -122,6 +118,5 @@ void virtio_net_done(void)
 
 bool virtio_net_link(void)
 {
-	return !has_status ||
-	       window_read(&device.config, CONFIG_STATUS, 2) & STATUS_LINK_UP;
+	return !has_status || window_read(&device.config, CONFIG_STATUS, 2) & STATUS_LINK_UP;
 }

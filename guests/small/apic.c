@@ -9,23 +9,23 @@
 #include "guests/lib/lapic.h"
 #include "guests/lib/tsc.h"
 
-#define VECTOR_LOW 0x41
-#define VECTOR_HIGH 0x81
-#define VECTOR_TIMER 0x61
-#define XAPIC 0xfee00000ull
-#define XAPIC_ID 0x20
-#define XAPIC_VERSION 0x30
-#define XAPIC_TPR 0x80
-#define XAPIC_EOI 0xb0
-#define XAPIC_SPURIOUS 0xf0
-#define XAPIC_ESR 0x280
-#define XAPIC_ICR_LOW 0x300
-#define XAPIC_LVT_TIMER 0x320
-#define XAPIC_INITIAL 0x380
-#define XAPIC_CURRENT 0x390
-#define XAPIC_DIVIDE 0x3e0
+#define VECTOR_LOW           0x41
+#define VECTOR_HIGH          0x81
+#define VECTOR_TIMER         0x61
+#define XAPIC                0xfee00000ull
+#define XAPIC_ID             0x20
+#define XAPIC_VERSION        0x30
+#define XAPIC_TPR            0x80
+#define XAPIC_EOI            0xb0
+#define XAPIC_SPURIOUS       0xf0
+#define XAPIC_ESR            0x280
+#define XAPIC_ICR_LOW        0x300
+#define XAPIC_LVT_TIMER      0x320
+#define XAPIC_INITIAL        0x380
+#define XAPIC_CURRENT        0x390
+#define XAPIC_DIVIDE         0x3e0
 #define CPUID_1_TSC_DEADLINE (1u << 24)
-#define SHORT_TICKS 100000u
+#define SHORT_TICKS          100000u
 /* Times that a busy host cannot spend between two instructions. */
 #define SOON_MS 200ull
 #define WAIT_MS 500ull
@@ -51,10 +51,9 @@ static void check_identity(void)
 {
 	uint64_t version = rdmsr(X2APIC_VERSION);
 
-	check(rdmsr(X2APIC_ID) == 0, "x2APIC id", "%#llx",
-	      (unsigned long long)rdmsr(X2APIC_ID));
-	check((version & 0xff) >= 0x10 && (version >> 16 & 0xff) >= 4,
-	      "version", "%#llx", (unsigned long long)version);
+	check(rdmsr(X2APIC_ID) == 0, "x2APIC id", "%#llx", (unsigned long long)rdmsr(X2APIC_ID));
+	check((version & 0xff) >= 0x10 && (version >> 16 & 0xff) >= 4, "version", "%#llx",
+	      (unsigned long long)version);
 }
 
 static void check_self_ipi(void)
@@ -62,23 +61,20 @@ static void check_self_ipi(void)
 	uint64_t before = interrupt_count[VECTOR_LOW];
 
 	wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
-	check(interrupt_count[VECTOR_LOW] == before, "IPI waits for IF",
-	      "came early");
-	check(rdmsr(X2APIC_IRR + VECTOR_LOW / 32) >> VECTOR_LOW % 32 & 1,
-	      "IPI is in the IRR", "not there");
+	check(interrupt_count[VECTOR_LOW] == before, "IPI waits for IF", "came early");
+	check(rdmsr(X2APIC_IRR + VECTOR_LOW / 32) >> VECTOR_LOW % 32 & 1, "IPI is in the IRR",
+	      "not there");
 	interrupts_on();
 	interrupts_off();
 	check(interrupt_count[VECTOR_LOW] == before + 1, "SELF IPI", "not taken");
 	wrmsr(X2APIC_ICR, ICR_SELF | VECTOR_LOW);
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_LOW] == before + 2, "ICR to self",
-	      "not taken");
+	check(interrupt_count[VECTOR_LOW] == before + 2, "ICR to self", "not taken");
 	wrmsr(X2APIC_ICR, VECTOR_LOW); /* physical, to id 0 */
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_LOW] == before + 3, "ICR to id 0",
-	      "not taken");
+	check(interrupt_count[VECTOR_LOW] == before + 3, "ICR to id 0", "not taken");
 }
 
 static void check_priority(void)
@@ -91,8 +87,7 @@ static void check_priority(void)
 	wrmsr(X2APIC_SELF_IPI, VECTOR_HIGH);
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_LOW] == low &&
-		      interrupt_count[VECTOR_HIGH] == high + 1,
+	check(interrupt_count[VECTOR_LOW] == low && interrupt_count[VECTOR_HIGH] == high + 1,
 	      "TPR holds lower vectors", "%llu low",
 	      (unsigned long long)(interrupt_count[VECTOR_LOW] - low));
 	__asm__ volatile("mov %0, %%cr8" : : "r"(0ull));
@@ -100,15 +95,13 @@ static void check_priority(void)
 	      (unsigned long long)rdmsr(X2APIC_TPR));
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_LOW] == low + 1, "then they come",
-	      "not taken");
+	check(interrupt_count[VECTOR_LOW] == low + 1, "then they come", "not taken");
 	wrmsr(X2APIC_TPR, 0x50);
 	{
 		uint64_t cr8;
 
 		__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
-		check(cr8 == 5, "the TPR is CR8", "%llu",
-		      (unsigned long long)cr8);
+		check(cr8 == 5, "the TPR is CR8", "%llu", (unsigned long long)cr8);
 	}
 	wrmsr(X2APIC_TPR, 0);
 }
@@ -121,8 +114,8 @@ static void check_one_shot(void)
 	wrmsr(X2APIC_LVT_TIMER, VECTOR_TIMER);
 	wrmsr(X2APIC_TIMER_INITIAL, SHORT_TICKS);
 	halt_once();
-	check(interrupt_count[VECTOR_TIMER] == before + 1, "one-shot wakes HLT",
-	      "count %llu", (unsigned long long)interrupt_count[VECTOR_TIMER]);
+	check(interrupt_count[VECTOR_TIMER] == before + 1, "one-shot wakes HLT", "count %llu",
+	      (unsigned long long)interrupt_count[VECTOR_TIMER]);
 	check(rdmsr(X2APIC_TIMER_CURRENT) == 0, "one-shot stops at 0", "%llu",
 	      (unsigned long long)rdmsr(X2APIC_TIMER_CURRENT));
 
@@ -132,8 +125,7 @@ static void check_one_shot(void)
 		cpu_relax();
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_TIMER] == before + 1, "masked one-shot",
-	      "taken");
+	check(interrupt_count[VECTOR_TIMER] == before + 1, "masked one-shot", "taken");
 }
 
 static void check_periodic(void)
@@ -145,14 +137,12 @@ static void check_periodic(void)
 	for (unsigned i = 0; i < 10; i++)
 		halt_once();
 	wrmsr(X2APIC_TIMER_INITIAL, 0);
-	check(interrupt_count[VECTOR_TIMER] >= before + 10, "periodic",
-	      "%llu", (unsigned long long)(interrupt_count[VECTOR_TIMER] -
-					   before));
+	check(interrupt_count[VECTOR_TIMER] >= before + 10, "periodic", "%llu",
+	      (unsigned long long)(interrupt_count[VECTOR_TIMER] - before));
 	interrupts_on();
 	interrupts_off();
 	before = interrupt_count[VECTOR_TIMER];
-	check(!wait_count(VECTOR_TIMER, before + 1), "periodic stops",
-	      "goes on");
+	check(!wait_count(VECTOR_TIMER, before + 1), "periodic stops", "goes on");
 }
 
 static void check_deadline(void)
@@ -169,18 +159,15 @@ static void check_deadline(void)
 	halt_once();
 	now = rdtsc();
 	check(interrupt_count[VECTOR_TIMER] == before + 1 && now >= deadline,
-	      "TSC-deadline wakes HLT", "%lld ticks late",
-	      (long long)(now - deadline));
+	      "TSC-deadline wakes HLT", "%lld ticks late", (long long)(now - deadline));
 	check(rdmsr(MSR_TSC_DEADLINE) == 0, "deadline is 0 then", "no");
 	wrmsr(MSR_TSC_DEADLINE, 1); /* long past: at once */
 	interrupts_on();
 	interrupts_off();
-	check(wait_count(VECTOR_TIMER, before + 2), "a deadline in the past",
-	      "not taken");
+	check(wait_count(VECTOR_TIMER, before + 2), "a deadline in the past", "not taken");
 	wrmsr(MSR_TSC_DEADLINE, rdtsc() + SOON_MS * khz);
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	check(!wait_count(VECTOR_TIMER, before + 3), "a deadline taken back",
-	      "taken");
+	check(!wait_count(VECTOR_TIMER, before + 3), "a deadline taken back", "taken");
 	wrmsr(X2APIC_LVT_TIMER, LVT_MASKED);
 }
 
@@ -190,14 +177,10 @@ static void check_refused(void)
 
 	check(try_wrmsr(X2APIC_ID, 1) == VECTOR_GP, "the id is read-only", "no");
 	check(try_wrmsr(X2APIC_EOI, 1) == VECTOR_GP, "EOI of not 0", "no #GP");
-	check(try_wrmsr(X2APIC_TPR, 0x100) == VECTOR_GP, "TPR: reserved bits",
-	      "no #GP");
-	check(try_rdmsr(0x80e, &value) == VECTOR_GP, "no DFR in x2APIC",
-	      "no #GP");
-	check(try_rdmsr(0x831, &value) == VECTOR_GP, "no ICR high in x2APIC",
-	      "no #GP");
-	check(try_wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) &
-					       ~(uint64_t)APIC_BASE_X2APIC) ==
+	check(try_wrmsr(X2APIC_TPR, 0x100) == VECTOR_GP, "TPR: reserved bits", "no #GP");
+	check(try_rdmsr(0x80e, &value) == VECTOR_GP, "no DFR in x2APIC", "no #GP");
+	check(try_rdmsr(0x831, &value) == VECTOR_GP, "no ICR high in x2APIC", "no #GP");
+	check(try_wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_X2APIC) ==
 		      VECTOR_GP,
 	      "x2APIC to xAPIC needs disabling first", "no #GP");
 }
@@ -218,35 +201,28 @@ static void check_xapic(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
-	wrmsr(MSR_APIC_BASE,
-	      base & ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
-	wrmsr(MSR_APIC_BASE,
-	      (base & ~(uint64_t)APIC_BASE_X2APIC) | APIC_BASE_ENABLE);
+	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
+	wrmsr(MSR_APIC_BASE, (base & ~(uint64_t)APIC_BASE_X2APIC) | APIC_BASE_ENABLE);
 	check(page_read(XAPIC_ID) == 0, "xAPIC id", "%#x", page_read(XAPIC_ID));
 	check((page_read(XAPIC_VERSION) & 0xff) >= 0x10, "xAPIC version", "%#x",
 	      page_read(XAPIC_VERSION));
 	page_write(XAPIC_SPURIOUS, 0x1ff);
-	check(page_read(XAPIC_SPURIOUS) == 0x1ff, "xAPIC SVR", "%#x",
-	      page_read(XAPIC_SPURIOUS));
+	check(page_read(XAPIC_SPURIOUS) == 0x1ff, "xAPIC SVR", "%#x", page_read(XAPIC_SPURIOUS));
 	page_write(XAPIC_TPR, 0x30);
-	check(page_read(XAPIC_TPR) == 0x30, "xAPIC TPR", "%#x",
-	      page_read(XAPIC_TPR));
+	check(page_read(XAPIC_TPR) == 0x30, "xAPIC TPR", "%#x", page_read(XAPIC_TPR));
 	page_write(XAPIC_TPR, 0);
 	page_write(XAPIC_DIVIDE, DIVIDE_BY_1);
 	page_write(XAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
 	page_write(XAPIC_INITIAL, 0xf0000000);
-	check(page_read(XAPIC_CURRENT) <= 0xf0000000 &&
-		      page_read(XAPIC_CURRENT) > 0,
+	check(page_read(XAPIC_CURRENT) <= 0xf0000000 && page_read(XAPIC_CURRENT) > 0,
 	      "xAPIC timer counts", "%#x", page_read(XAPIC_CURRENT));
 	page_write(XAPIC_INITIAL, 0);
 	page_write(XAPIC_ICR_LOW, ICR_SELF | VECTOR_LOW);
-	check(page_read(0x200 + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1,
-	      "xAPIC IPI to self", "not in the IRR");
-	check(page_read(XAPIC_ESR) == 0, "xAPIC ESR", "%#x",
-	      page_read(XAPIC_ESR));
+	check(page_read(0x200 + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1, "xAPIC IPI to self",
+	      "not in the IRR");
+	check(page_read(XAPIC_ESR) == 0, "xAPIC ESR", "%#x", page_read(XAPIC_ESR));
 	page_write(XAPIC_EOI, 0);
-	check(try_rdmsr(X2APIC_ID, &base) == VECTOR_GP,
-	      "no x2APIC MSRs in xAPIC mode", "no #GP");
+	check(try_rdmsr(X2APIC_ID, &base) == VECTOR_GP, "no x2APIC MSRs in xAPIC mode", "no #GP");
 }
 
 int main(void)

@@ -16,17 +16,17 @@
 #include "guests/lib/pci.h"
 #include "guests/lib/sampo.h"
 
-#define ROUNDS 8
-#define LOOPS 200
-#define VECTOR 0x50
-#define FAR_AWAY (1ull << 50)
-#define INTERVAL 200000
-#define UNCLAIMED 0xd0000000ull
-#define PORT_KERNEL 0x80
-#define PORT_MONITOR 0x2ff /* scratch register of COM2 */
-#define PAGE 4096ull
-#define BLOCK (2ull << 20)
-#define BLOCKS 8
+#define ROUNDS         8
+#define LOOPS          200
+#define VECTOR         0x50
+#define FAR_AWAY       (1ull << 50)
+#define INTERVAL       200000
+#define UNCLAIMED      0xd0000000ull
+#define PORT_KERNEL    0x80
+#define PORT_MONITOR   0x2ff /* scratch register of COM2 */
+#define PAGE           4096ull
+#define BLOCK          (2ull << 20)
+#define BLOCKS         8
 #define CPUID_1_X2APIC (1u << 21)
 
 static volatile uint64_t handler_begin, handler_end;
@@ -64,10 +64,7 @@ static void nothing(void)
 
 static void do_cpuid(void)
 {
-	__asm__ volatile("xor %%eax, %%eax\n\tcpuid"
-			 :
-			 :
-			 : "rax", "rbx", "rcx", "rdx");
+	__asm__ volatile("xor %%eax, %%eax\n\tcpuid" : : : "rax", "rbx", "rcx", "rdx");
 }
 
 static void do_msr(void)
@@ -77,10 +74,7 @@ static void do_msr(void)
 
 static void do_hypercall(void)
 {
-	__asm__ volatile("vmmcall"
-			 :
-			 : "a"(SAMPO_CALL_BASE + SAMPO_CALL_version)
-			 : "rdx", "memory");
+	__asm__ volatile("vmmcall" : : "a"(SAMPO_CALL_BASE + SAMPO_CALL_version) : "rdx", "memory");
 }
 
 static void do_port_kernel(void)
@@ -135,8 +129,7 @@ static uint64_t least(void (*body)(void))
 
 static void print_hundredths(const char *name, uint64_t hundredths)
 {
-	printf("bench %s %llu.%02llu\n", name,
-	       (unsigned long long)(hundredths / 100),
+	printf("bench %s %llu.%02llu\n", name, (unsigned long long)(hundredths / 100),
 	       (unsigned long long)(hundredths % 100));
 }
 

@@ -10,12 +10,12 @@
 #include "guests/lib/sampo.h"
 #include "guests/lib/tsc.h"
 
-#define READS 100000
-#define STABLE 1u
-#define PM_TIMER 0x608
-#define PM_MASK 0xffffffu
-#define PM_TICKS 71590u /* 20 ms */
-#define PM_HZ 3579545ull
+#define READS     100000
+#define STABLE    1u
+#define PM_TIMER  0x608
+#define PM_MASK   0xffffffu
+#define PM_TICKS  71590u /* 20 ms */
+#define PM_HZ     3579545ull
 #define YEAR_2020 1577836800u
 
 static const volatile struct kvm_time *clock;
@@ -34,8 +34,7 @@ static uint64_t clock_ns(void)
 		else
 			ticks <<= clock->tsc_shift;
 		ns = clock->system_time +
-		     (uint64_t)((__uint128_t)ticks *
-				clock->tsc_to_system_mul >> 32);
+		     (uint64_t)((__uint128_t)ticks * clock->tsc_to_system_mul >> 32);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while (clock->version != version);
 	return ns;
@@ -54,8 +53,7 @@ static void check_tsc(void)
 		if (!(i % 100))
 			cpuid(0, 0, leaf);
 	}
-	check(!back, "TSC is monotonic", "%llu times back",
-	      (unsigned long long)back);
+	check(!back, "TSC is monotonic", "%llu times back", (unsigned long long)back);
 }
 
 static void check_clock_monotonic(void)
@@ -68,12 +66,9 @@ static void check_clock_monotonic(void)
 		back += now < last;
 		last = now;
 	}
-	check(!back, "kvmclock is monotonic", "%llu times back",
-	      (unsigned long long)back);
-	check(clock->flags & STABLE, "kvmclock is stable", "flags %#x",
-	      clock->flags);
-	check(!(clock->version & 1), "kvmclock's version is even", "%u",
-	      clock->version);
+	check(!back, "kvmclock is monotonic", "%llu times back", (unsigned long long)back);
+	check(clock->flags & STABLE, "kvmclock is stable", "flags %#x", clock->flags);
+	check(!(clock->version & 1), "kvmclock's version is even", "%u", clock->version);
 }
 
 /* Within a tenth: dom0 may be late to answer the port. */
@@ -87,9 +82,8 @@ static void check_rate(void)
 	while (ticks < PM_TICKS);
 	ns = clock_ns() - begin;
 	expected = ticks * 1000000000ull / PM_HZ;
-	check(ns > expected - expected / 10 && ns < expected + expected / 10,
-	      "kvmclock's rate", "%llu ns of %llu", (unsigned long long)ns,
-	      (unsigned long long)expected);
+	check(ns > expected - expected / 10 && ns < expected + expected / 10, "kvmclock's rate",
+	      "%llu ns of %llu", (unsigned long long)ns, (unsigned long long)expected);
 	printf("TSC %llu kHz\n", (unsigned long long)tsc_khz());
 }
 
@@ -100,16 +94,14 @@ static void check_wall(void)
 	} wall;
 	int fault = try_wrmsr(MSR_KVM_WALL_CLOCK, (uint64_t)(uintptr_t)&wall);
 
-	check(fault == NO_FAULT && wall.seconds > YEAR_2020 &&
-		      wall.nanoseconds < 1000000000u,
+	check(fault == NO_FAULT && wall.seconds > YEAR_2020 && wall.nanoseconds < 1000000000u,
 	      "wall clock", "vector %d, %u s", fault, wall.seconds);
 }
 
 /* The clock's page is where the guest says: a wild place must do no harm. */
 static void check_wild_page(void)
 {
-	static const uint64_t places[] = { 0xd0000001, 0xfffffffffffff001,
-					   0x3ffffff000000001, 0x1 };
+	static const uint64_t places[] = {0xd0000001, 0xfffffffffffff001, 0x3ffffff000000001, 0x1};
 
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		try_wrmsr(MSR_KVM_SYSTEM_TIME, places[i]);

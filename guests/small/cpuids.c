@@ -10,18 +10,18 @@
 #include "guests/lib/lapic.h"
 #include "guests/lib/sampo.h"
 
-#define HYPERVISOR (1u << 31)
-#define VMX (1u << 5)
-#define MONITOR (1u << 3)
-#define X2APIC (1u << 21)
-#define TSC_DEADLINE (1u << 24)
-#define XSAVE (1u << 26)
-#define OSXSAVE (1u << 27)
-#define SVM (1u << 2)
-#define APIC (1u << 9)
-#define MTRR (1u << 12)
-#define INVARIANT_TSC (1u << 8)
-#define CR4_OSXSAVE 0x40000ull
+#define HYPERVISOR       (1u << 31)
+#define VMX              (1u << 5)
+#define MONITOR          (1u << 3)
+#define X2APIC           (1u << 21)
+#define TSC_DEADLINE     (1u << 24)
+#define XSAVE            (1u << 26)
+#define OSXSAVE          (1u << 27)
+#define SVM              (1u << 2)
+#define APIC             (1u << 9)
+#define MTRR             (1u << 12)
+#define INVARIANT_TSC    (1u << 8)
+#define CR4_OSXSAVE      0x40000ull
 #define KVM_CLOCK_STABLE (1u << 24)
 #define KVM_CLOCKSOURCE2 (1u << 3)
 
@@ -73,8 +73,7 @@ static void check_features(void)
 	leaf(0x80000000, 0);
 	if (a >= 0x8000000a) {
 		leaf(0x8000000a, 0);
-		check(!(a | b | c | d), "no SVM leaf", "%#x %#x %#x %#x", a, b,
-		      c, d);
+		check(!(a | b | c | d), "no SVM leaf", "%#x %#x %#x %#x", a, b, c, d);
 	}
 	leaf(0x80000000, 0);
 	if (a >= 0x80000007) {
@@ -86,13 +85,12 @@ static void check_features(void)
 static void check_hypervisor(void)
 {
 	leaf(0x40000000, 0);
-	check(signature(0x40000000, "KVMKVMKVM\0\0\0") && a >= 0x40000001,
-	      "KVM's signature", "EAX %#x", a);
+	check(signature(0x40000000, "KVMKVMKVM\0\0\0") && a >= 0x40000001, "KVM's signature",
+	      "EAX %#x", a);
 	leaf(0x40000001, 0);
 	check(a & KVM_CLOCKSOURCE2, "KVM's clock", "EAX %#x", a);
 	check(a & KVM_CLOCK_STABLE, "KVM's clock is stable", "EAX %#x", a);
-	check(signature(SAMPO_CPUID_SIGNATURE, "SampoSampo\0\0"),
-	      "Sampo's signature", "not there");
+	check(signature(SAMPO_CPUID_SIGNATURE, "SampoSampo\0\0"), "Sampo's signature", "not there");
 	leaf(SAMPO_CPUID_ABI, 0);
 	check(a == SAMPO_ABI_VERSION, "Sampo's version", "%#x", a);
 }

@@ -12,14 +12,14 @@
 #include "guests/lib/guest.h"
 
 #define RESET_PORT 0xcf9
-#define RESET_NOW 0x6
+#define RESET_NOW  0x6
 
 static void triple_fault(void)
 {
 	static const struct __attribute__((packed)) {
 		uint16_t limit;
 		uint64_t base;
-	} nothing = { 0, 0 };
+	} nothing = {0, 0};
 
 	__asm__ volatile("lidt %0; ud2" : : "m"(nothing));
 }
@@ -40,10 +40,10 @@ static const struct {
 	unsigned cr;
 	uint64_t clear, set;
 } forbidden[] = {
-	{ "cr0-pe", 0, 0x1, 0 },	 { "cr0-nw", 0, 0x40000000, 0x20000000 },
-	{ "cr0-high", 0, 0, 1ull << 32 }, { "cr3-high", 3, 0, 1ull << 60 },
-	{ "cr4-pae", 4, 0x20, 0 },	 { "cr4-vmxe", 4, 0, 0x2000 },
-	{ "cr4-31", 4, 0, 1ull << 31 },	 { "cr4-high", 4, 0, 1ull << 40 },
+	{"cr0-pe", 0, 0x1, 0},          {"cr0-nw", 0, 0x40000000, 0x20000000},
+	{"cr0-high", 0, 0, 1ull << 32}, {"cr3-high", 3, 0, 1ull << 60},
+	{"cr4-pae", 4, 0x20, 0},        {"cr4-vmxe", 4, 0, 0x2000},
+	{"cr4-31", 4, 0, 1ull << 31},   {"cr4-high", 4, 0, 1ull << 40},
 };
 
 static void forbidden_value(unsigned i)
@@ -54,8 +54,7 @@ static void forbidden_value(unsigned i)
 
 	faults_init();
 	try_read_cr(cr, &old);
-	vector = try_write_cr(cr, (old & ~forbidden[i].clear) |
-					  forbidden[i].set);
+	vector = try_write_cr(cr, (old & ~forbidden[i].clear) | forbidden[i].set);
 	try_write_cr(cr, old);
 	printf("CR%u: vector %d\n", cr, vector);
 	guest_poweroff();

@@ -8,18 +8,18 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 
-#define CR0_MP 0x2ull
-#define CR0_EM 0x4ull
-#define CR0_TS 0x8ull
-#define CR0_NE 0x20ull
-#define CR0_WP 0x10000ull
-#define CR0_AM 0x40000ull
-#define CR0_CD 0x40000000ull
-#define CR4_TSD 0x4ull
-#define CR4_DE 0x8ull
-#define CR4_PGE 0x80ull
-#define CR4_OSFXSR 0x200ull
-#define CR4_OSXSAVE 0x40000ull
+#define CR0_MP        0x2ull
+#define CR0_EM        0x4ull
+#define CR0_TS        0x8ull
+#define CR0_NE        0x20ull
+#define CR0_WP        0x10000ull
+#define CR0_AM        0x40000ull
+#define CR0_CD        0x40000000ull
+#define CR4_TSD       0x4ull
+#define CR4_DE        0x8ull
+#define CR4_PGE       0x80ull
+#define CR4_OSFXSR    0x200ull
+#define CR4_OSXSAVE   0x40000ull
 #define CPUID_1_XSAVE (1u << 26)
 
 static uint64_t cr0, cr3, cr4;
@@ -56,8 +56,7 @@ static void check_small_instructions(void)
 	try_read_cr(0, &now);
 	check(!(now & CR0_TS), "CLTS", "%#llx", (unsigned long long)now);
 	__asm__ volatile("smsw %0" : "=r"(msw));
-	check((msw & 0xffff) == (cr0 & 0xffff & ~CR0_TS), "SMSW", "%#llx",
-	      (unsigned long long)msw);
+	check((msw & 0xffff) == (cr0 & 0xffff & ~CR0_TS), "SMSW", "%#llx", (unsigned long long)msw);
 	__asm__ volatile("lmsw %w0" : : "r"((uint16_t)(cr0 | CR0_TS)));
 	try_read_cr(0, &now);
 	check(now == (cr0 | CR0_TS), "LMSW", "%#llx", (unsigned long long)now);
@@ -105,8 +104,7 @@ static void check_xcr0(void)
 	check(fault == VECTOR_GP, "XSETBV: no such register", "vector %d", fault);
 	fault = try_xsetbv(0, 3);
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	check(fault == NO_FAULT && low == 3 && !high, "XCR0", "vector %d, %#x",
-	      fault, low);
+	check(fault == NO_FAULT && low == 3 && !high, "XCR0", "vector %d, %#x", fault, low);
 	try_write_cr(4, cr4);
 }
 

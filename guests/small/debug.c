@@ -8,18 +8,18 @@
 #include "guests/lib/exceptions.h"
 #include "guests/lib/guest.h"
 
-#define COM2_SCRATCH 0x2ff
-#define DR7_FIXED 0x400ull
-#define DR7_L0 0x1ull
-#define DR7_L1 0x4ull
+#define COM2_SCRATCH     0x2ff
+#define DR7_FIXED        0x400ull
+#define DR7_L0           0x1ull
+#define DR7_L1           0x4ull
 #define DR7_WRITE_4_OF_1 0xd00000ull /* R/W1 = 1, LEN1 = 3 */
-#define DR6_B0 0x1ull
-#define DR6_B1 0x2ull
-#define DR6_BS 0x4000ull
-#define DR6_FIXED 0xffff0ff0ull
-#define RFLAGS_TF 0x100ull
-#define RFLAGS_RF 0x10000ull
-#define ROUNDS 200
+#define DR6_B0           0x1ull
+#define DR6_B1           0x2ull
+#define DR6_BS           0x4000ull
+#define DR6_FIXED        0xffff0ff0ull
+#define RFLAGS_TF        0x100ull
+#define RFLAGS_RF        0x10000ull
+#define ROUNDS           200
 
 static volatile unsigned hits, steps;
 static volatile uint64_t hit_rip, hit_dr6;
@@ -121,8 +121,7 @@ static void check_kept(uint64_t *seed)
 	write_dr(6, DR6_FIXED | DR6_B0);
 	write_dr(7, DR7_FIXED | 0x20000000ull); /* nothing enabled */
 	exits();
-	check((read_dr(6) & 0xf) == DR6_B0, "DR6 is kept", "%#llx",
-	      (unsigned long long)read_dr(6));
+	check((read_dr(6) & 0xf) == DR6_B0, "DR6 is kept", "%#llx", (unsigned long long)read_dr(6));
 	check(read_dr(7) == (DR7_FIXED | 0x20000000ull), "DR7 is kept", "%#llx",
 	      (unsigned long long)read_dr(7));
 	write_dr(6, DR6_FIXED);
@@ -145,10 +144,10 @@ static void check_breakpoint(void)
 	exits();
 	result = target(1);
 	write_dr(7, DR7_FIXED);
-	check(hits == 1 && hit_rip == (uint64_t)(uintptr_t)target &&
-		      (hit_dr6 & 0xf) == DR6_B0 && result == 2,
-	      "breakpoint", "%u hits at %#llx, DR6 %#llx", hits,
-	      (unsigned long long)hit_rip, (unsigned long long)hit_dr6);
+	check(hits == 1 && hit_rip == (uint64_t)(uintptr_t)target && (hit_dr6 & 0xf) == DR6_B0 &&
+		      result == 2,
+	      "breakpoint", "%u hits at %#llx, DR6 %#llx", hits, (unsigned long long)hit_rip,
+	      (unsigned long long)hit_dr6);
 }
 
 static void check_watchpoint(void)
@@ -159,8 +158,8 @@ static void check_watchpoint(void)
 	exits();
 	watched = 5;
 	write_dr(7, DR7_FIXED);
-	check(hits == 1 && (hit_dr6 & 0xf) == DR6_B1, "watchpoint",
-	      "%u hits, DR6 %#llx", hits, (unsigned long long)hit_dr6);
+	check(hits == 1 && (hit_dr6 & 0xf) == DR6_B1, "watchpoint", "%u hits, DR6 %#llx", hits,
+	      (unsigned long long)hit_dr6);
 }
 
 /* Also over an instruction that exits: its step must not be lost. */

@@ -9,16 +9,16 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/lapic.h"
 
-#define NON_CANONICAL 0x8000000000001000ull
-#define CR4_TSD 0x4ull
-#define PF_WRITE 0x2u
-#define PF_RESERVED 0x8u
-#define UNMAPPED (1ull << 40) /* past what start.S maps */
-#define ROUNDS 1000
+#define NON_CANONICAL  0x8000000000001000ull
+#define CR4_TSD        0x4ull
+#define PF_WRITE       0x2u
+#define PF_RESERVED    0x8u
+#define UNMAPPED       (1ull << 40) /* past what start.S maps */
+#define ROUNDS         1000
 #define CPUID_1_X2APIC (1u << 21)
-#define VECTOR_TS 10
-#define VECTOR_NP 11
-#define VECTOR_OF 4
+#define VECTOR_TS      10
+#define VECTOR_NP      11
+#define VECTOR_OF      4
 
 static volatile unsigned seen[32];
 static volatile uint64_t error, cr2;
@@ -83,8 +83,7 @@ static void protection(void)
 			 : "=m"(go_on)
 			 : "r"(NON_CANONICAL)
 			 : "rax", "memory");
-	check(taken(13) == 1 && error == 0, "#GP(0)", "error %#llx",
-	      (unsigned long long)error);
+	check(taken(13) == 1 && error == 0, "#GP(0)", "error %#llx", (unsigned long long)error);
 	__asm__ volatile("movq $1f, %0\n\t"
 			 "mov $0x48, %%eax\n\t"
 			 "mov %%ax, %%ds\n"
@@ -105,9 +104,8 @@ static void page(void)
 			 : "=m"(go_on)
 			 : "r"(UNMAPPED + 0x123)
 			 : "rax", "memory");
-	check(taken(14) == 1 && error == 0 && cr2 == UNMAPPED + 0x123,
-	      "#PF of a read", "error %#llx, CR2 %#llx",
-	      (unsigned long long)error, (unsigned long long)cr2);
+	check(taken(14) == 1 && error == 0 && cr2 == UNMAPPED + 0x123, "#PF of a read",
+	      "error %#llx, CR2 %#llx", (unsigned long long)error, (unsigned long long)cr2);
 	__asm__ volatile("movq $1f, %0\n\t"
 			 "mov %1, %%rax\n\t"
 			 "mov %%rax, (%%rax)\n"
@@ -115,9 +113,8 @@ static void page(void)
 			 : "=m"(go_on)
 			 : "r"(UNMAPPED + 0x456)
 			 : "rax", "memory");
-	check(taken(14) == 1 && error == PF_WRITE && cr2 == UNMAPPED + 0x456,
-	      "#PF of a write", "error %#llx, CR2 %#llx",
-	      (unsigned long long)error, (unsigned long long)cr2);
+	check(taken(14) == 1 && error == PF_WRITE && cr2 == UNMAPPED + 0x456, "#PF of a write",
+	      "error %#llx, CR2 %#llx", (unsigned long long)error, (unsigned long long)cr2);
 }
 
 /* What the guest may not execute at all. */
@@ -158,10 +155,7 @@ static void many(void)
 	uint32_t leaf[4];
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		__asm__ volatile("movq $1f, %0\n\tud2\n1:"
-				 : "=m"(go_on)
-				 :
-				 : "memory");
+		__asm__ volatile("movq $1f, %0\n\tud2\n1:" : "=m"(go_on) : : "memory");
 		cpuid(0, 0, leaf);
 		wrong += taken(6) != 1;
 	}

@@ -14,9 +14,9 @@
 #include "guests/lib/lapic.h"
 #include "guests/lib/pci.h"
 
-#define VECTOR 0x60
+#define VECTOR       0x60
 #define COM2_SCRATCH 0x2ff
-#define CAP_NOTIFY 2u
+#define CAP_NOTIFY   2u
 
 /* Sends itself the next one before it is done with this one. */
 __attribute__((naked)) static void again(void)
@@ -57,10 +57,8 @@ static bool find_doorbell(struct pci_window *window)
 		pci_function_enable(slot);
 		while ((cap = pci_capability(slot, PCI_CAP_VENDOR, cap)))
 			if (pci_config_read(slot, cap + 3, 1) == CAP_NOTIFY &&
-			    pci_window(slot,
-				       pci_config_read(slot, cap + 4, 1),
-				       pci_config_read(slot, cap + 8, 4),
-				       window))
+			    pci_window(slot, pci_config_read(slot, cap + 4, 1),
+				       pci_config_read(slot, cap + 8, 4), window))
 				return true;
 	}
 	return false;

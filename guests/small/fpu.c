@@ -10,25 +10,25 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 
-#define CR0_EM 0x4ull
-#define CR0_MP 0x2ull
-#define CR4_OSFXSR 0x200ull
+#define CR0_EM         0x4ull
+#define CR0_MP         0x2ull
+#define CR4_OSFXSR     0x200ull
 #define CR4_OSXMMEXCPT 0x400ull
-#define CR4_OSXSAVE 0x40000ull
-#define CPUID_1_XSAVE (1u << 26)
-#define CPUID_1_AVX (1u << 28)
-#define XCR0_SSE 0x3ull
-#define XCR0_AVX 0x7ull
-#define COM2_SCRATCH 0x2ff
-#define ROUNDS 300
+#define CR4_OSXSAVE    0x40000ull
+#define CPUID_1_XSAVE  (1u << 26)
+#define CPUID_1_AVX    (1u << 28)
+#define XCR0_SSE       0x3ull
+#define XCR0_AVX       0x7ull
+#define COM2_SCRATCH   0x2ff
+#define ROUNDS         300
 
 /* SDM 1, 13.4: the XSAVE area, standard form. */
 #define LEGACY_X87 32 /* 8 registers of 16 bytes, 10 used */
 #define LEGACY_XMM 160
-#define XMM_BYTES 256
-#define HEADER 512
-#define YMM_HIGH 576
-#define AREA 4096
+#define XMM_BYTES  256
+#define HEADER     512
+#define YMM_HIGH   576
+#define AREA       4096
 
 static _Alignas(64) uint8_t put[AREA], got[AREA];
 static uint64_t components;
@@ -57,10 +57,7 @@ static void load(void)
 	if (!components)
 		__asm__ volatile("fxrstor64 %0" : : "m"(put));
 	else
-		__asm__ volatile("xrstor64 %0"
-				 :
-				 : "m"(put), "a"((uint32_t)components),
-				   "d"(0));
+		__asm__ volatile("xrstor64 %0" : : "m"(put), "a"((uint32_t)components), "d"(0));
 }
 
 static void store(void)
@@ -68,9 +65,7 @@ static void store(void)
 	if (!components)
 		__asm__ volatile("fxsave64 %0" : "=m"(got));
 	else
-		__asm__ volatile("xsave64 %0"
-				 : "+m"(got)
-				 : "a"((uint32_t)components), "d"(0));
+		__asm__ volatile("xsave64 %0" : "+m"(got) : "a"((uint32_t)components), "d"(0));
 }
 
 static void fill(uint64_t *seed)
@@ -78,13 +73,12 @@ static void fill(uint64_t *seed)
 	memset(put, 0, sizeof(put));
 	put[0] = 0x7f; /* FCW: all exceptions masked */
 	put[1] = 0x03;
-	put[4] = 0xff; /* tags: all in use */
+	put[4] = 0xff;  /* tags: all in use */
 	put[24] = 0x80; /* MXCSR */
 	put[25] = 0x1f;
 	for (unsigned r = 0; r < 8; r++)
 		for (unsigned i = 0; i < 10; i++)
-			put[LEGACY_X87 + r * 16 + i] =
-				(uint8_t)random_next(seed);
+			put[LEGACY_X87 + r * 16 + i] = (uint8_t)random_next(seed);
 	for (unsigned i = 0; i < XMM_BYTES; i++) {
 		put[LEGACY_XMM + i] = (uint8_t)random_next(seed);
 		put[YMM_HIGH + i] = (uint8_t)random_next(seed);

@@ -23,7 +23,7 @@ static void fill(uint64_t *seed)
 int main(void)
 {
 	uint64_t seed = option("seed", 1);
-	unsigned vectors[32] = { 0 };
+	unsigned vectors[32] = {0};
 
 	faults_init();
 	fill(&seed);

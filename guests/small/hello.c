@@ -9,10 +9,8 @@ int main(void)
 {
 	const struct hvm_start_info *info = guest_boot_info;
 
-	printf("Hello from a 64-bit guest%s\n",
-	       sampo_present ? " of Sampo" : "");
+	printf("Hello from a 64-bit guest%s\n", sampo_present ? " of Sampo" : "");
 	if (info && info->magic == HVM_START_MAGIC && info->cmdline)
-		printf("command line: %s\n",
-		       (const char *)(uintptr_t)info->cmdline);
+		printf("command line: %s\n", (const char *)(uintptr_t)info->cmdline);
 	guest_poweroff();
 }

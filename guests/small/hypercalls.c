@@ -11,9 +11,8 @@
 
 static uint64_t argument(uint64_t *seed)
 {
-	static const uint64_t liked[] = { 0,	  1,	  2,	     3,
-					  0xfff,  0x1000, 0x200000, ~0ull,
-					  1 << 20, 0x100000000ull };
+	static const uint64_t liked[] = {0,      1,        2,     3,       0xfff,
+					 0x1000, 0x200000, ~0ull, 1 << 20, 0x100000000ull};
 	uint64_t r = random_next(seed);
 
 	switch (r & 3) {
@@ -31,20 +30,17 @@ static void check_version(void)
 	uint64_t version = 0;
 	int64_t status = sampo_version(&version);
 
-	check(status == SAMPO_OK && version == SAMPO_ABI_VERSION, "version",
-	      "status %lld, %#llx", (long long)status,
-	      (unsigned long long)version);
+	check(status == SAMPO_OK && version == SAMPO_ABI_VERSION, "version", "status %lld, %#llx",
+	      (long long)status, (unsigned long long)version);
 }
 
 static void check_unknown(void)
 {
 	int64_t status = sampo_call(SAMPO_CALL_COUNT, 0, 0, 0, 0, 0, NULL);
 
-	check(status == SAMPO_ENOSYS, "a call past the last", "status %lld",
-	      (long long)status);
+	check(status == SAMPO_ENOSYS, "a call past the last", "status %lld", (long long)status);
 	status = sampo_call(0xff, 1, 2, 3, 4, 5, NULL);
-	check(status == SAMPO_ENOSYS, "a call far past the last", "status %lld",
-	      (long long)status);
+	check(status == SAMPO_ENOSYS, "a call far past the last", "status %lld", (long long)status);
 }
 
 /* Every call but `version`, with every small handle. `wait` is for domains
@@ -55,8 +51,7 @@ static void check_no_handles(void)
 
 	for (uint64_t call = SAMPO_CALL_wait; call < SAMPO_CALL_COUNT; call++)
 		for (uint64_t handle = 0; handle < 256; handle++)
-			succeeded += sampo_call(call, handle, 0, 0x1000, 8, 0,
-						NULL) >= 0;
+			succeeded += sampo_call(call, handle, 0, 0x1000, 8, 0, NULL) >= 0;
 	check(!succeeded, "no handles", "%u calls succeeded", succeeded);
 }
 
@@ -70,9 +65,8 @@ static void wild(uint64_t *seed)
 
 		if (call == SAMPO_CALL_version)
 			continue;
-		status = sampo_call(call, argument(seed), argument(seed),
-				    argument(seed), argument(seed),
-				    argument(seed), NULL);
+		status = sampo_call(call, argument(seed), argument(seed), argument(seed),
+				    argument(seed), argument(seed), NULL);
 		succeeded += status >= 0;
 	}
 	check(!succeeded, "wild calls", "%u succeeded", succeeded);

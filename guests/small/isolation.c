@@ -10,23 +10,22 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
-#define RAM 1u
-#define MAPPED (512ull << 30) /* by start.S */
+#define RAM     1u
+#define MAPPED  (512ull << 30) /* by start.S */
 #define PATTERN 0x5a5aa5a5c3c33c3cull
-#define WORDS 64
+#define WORDS   64
 
 static uint64_t ram_end, own[WORDS];
 
 static const uint64_t outside[] = {
-	0xc0000000, 0xd0000000, 0xd0001ff8, 0xfed00000, 0xfed40000, 0xfffff000,
-	0x100000000, 0x123456000, 0x4000000000, 0x7fc0000000,
+	0xc0000000, 0xd0000000,  0xd0001ff8,  0xfed00000,   0xfed40000,
+	0xfffff000, 0x100000000, 0x123456000, 0x4000000000, 0x7fc0000000,
 };
 
 static void find_ram_end(void)
 {
 	const struct hvm_start_info *info = guest_boot_info;
-	const struct hvm_memmap_entry *map =
-		(const void *)(uintptr_t)info->memmap;
+	const struct hvm_memmap_entry *map = (const void *)(uintptr_t)info->memmap;
 
 	for (uint32_t i = 0; i < info->memmap_entries; i++)
 		if (map[i].type == RAM && map[i].address + map[i].size > ram_end)
@@ -42,16 +41,15 @@ static void check_outside(uint64_t address)
 
 	if (address < ram_end || address >= MAPPED)
 		return;
-	snprintf(name, sizeof(name), "outside %#llx",
-		 (unsigned long long)address);
+	snprintf(name, sizeof(name), "outside %#llx", (unsigned long long)address);
 	fault = try_read(at, &before);
 	if (fault == NO_FAULT)
 		fault = try_write(at, PATTERN);
 	if (fault == NO_FAULT)
 		fault = try_read(at, &after);
-	check(fault == NO_FAULT && before == UINT64_MAX && after == UINT64_MAX,
-	      name, "fault %d, read %#llx, then %#llx", fault,
-	      (unsigned long long)before, (unsigned long long)after);
+	check(fault == NO_FAULT && before == UINT64_MAX && after == UINT64_MAX, name,
+	      "fault %d, read %#llx, then %#llx", fault, (unsigned long long)before,
+	      (unsigned long long)after);
 }
 
 /* Sizes and kinds of access that dom0 has to decode. */
@@ -82,21 +80,14 @@ static void check_sizes(void)
 		uint64_t count = sizeof(buffer), from = (uint64_t)(uintptr_t)at;
 		uint64_t to = (uint64_t)(uintptr_t)buffer;
 
-		__asm__ volatile("cld; rep movsb"
-				 : "+c"(count), "+S"(from), "+D"(to)
-				 :
-				 : "memory");
-		check(!count && buffer[0] == 0xff && buffer[15] == 0xff,
-		      "rep movs from nothing", "%02x %02x", buffer[0],
-		      buffer[15]);
+		__asm__ volatile("cld; rep movsb" : "+c"(count), "+S"(from), "+D"(to) : : "memory");
+		check(!count && buffer[0] == 0xff && buffer[15] == 0xff, "rep movs from nothing",
+		      "%02x %02x", buffer[0], buffer[15]);
 	}
 	{
 		uint64_t count = 16, to = (uint64_t)(uintptr_t)at;
 
-		__asm__ volatile("cld; rep stosl"
-				 : "+c"(count), "+D"(to)
-				 : "a"(0)
-				 : "memory");
+		__asm__ volatile("cld; rep stosl" : "+c"(count), "+D"(to) : "a"(0) : "memory");
 		check(!count && *at == 0xff, "rep stos to nothing", "left %llu",
 		      (unsigned long long)count);
 	}
@@ -108,21 +99,20 @@ static void check_edge(void)
 	uint64_t value = 0;
 	int fault = try_read((const void *)(uintptr_t)(ram_end - 4), &value);
 
-	check(fault == NO_FAULT && value >> 32 == 0xffffffff,
-	      "across the end of RAM", "fault %d, %#llx", fault,
-	      (unsigned long long)value);
+	check(fault == NO_FAULT && value >> 32 == 0xffffffff, "across the end of RAM",
+	      "fault %d, %#llx", fault, (unsigned long long)value);
 }
 
 static void check_zeroed(void)
 {
-	const uint64_t *at = (const void *)(uintptr_t)
-		(((uintptr_t)guest_end + 0x1fffff) & ~0x1fffffull);
+	const uint64_t *at =
+		(const void *)(uintptr_t)(((uintptr_t)guest_end + 0x1fffff) & ~0x1fffffull);
 	const uint64_t *end = (const void *)(uintptr_t)(ram_end - (64 << 10));
 
 	while (at < end && !*at)
 		at++;
-	check(at >= end, "RAM is zeroed", "%#llx at %p",
-	      at < end ? (unsigned long long)*at : 0, (const void *)at);
+	check(at >= end, "RAM is zeroed", "%#llx at %p", at < end ? (unsigned long long)*at : 0,
+	      (const void *)at);
 }
 
 static void check_own(void)

@@ -9,39 +9,38 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 
-#define MSR_EFER 0xc0000080u
-#define EFER_SVME 0x1000u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_PAT 0x277u
-#define MSR_VM_CR 0xc0010114u
-#define MSR_VM_HSAVE_PA 0xc0010117u
+#define MSR_EFER            0xc0000080u
+#define EFER_SVME           0x1000u
+#define MSR_LSTAR           0xc0000082u
+#define MSR_FS_BASE         0xc0000100u
+#define MSR_KERNEL_GS_BASE  0xc0000102u
+#define MSR_PAT             0x277u
+#define MSR_VM_CR           0xc0010114u
+#define MSR_VM_HSAVE_PA     0xc0010117u
 #define MSR_FEATURE_CONTROL 0x3au
-#define RANDOM_TRIES 20000
+#define RANDOM_TRIES        20000
 
 static const struct {
 	uint32_t from, to;
 } ranges[] = {
-	{ 0, 0x1000 },
-	{ 0x40000000, 0x40000200 },
-	{ 0x4b564d00, 0x4b564d10 },
-	{ 0xc0000080, 0xc0000200 },
-	{ 0xc0010000, 0xc0010300 },
-	{ 0xc0011000, 0xc0011040 },
-	{ 0xfffffff0, 0xffffffff },
+	{0, 0x1000},
+	{0x40000000, 0x40000200},
+	{0x4b564d00, 0x4b564d10},
+	{0xc0000080, 0xc0000200},
+	{0xc0010000, 0xc0010300},
+	{0xc0011000, 0xc0011040},
+	{0xfffffff0, 0xffffffff},
 };
 
 /* Writing anything to these is the guest's own affair: it would lose its
  * paging, its time or its life. */
 static bool own_affair(uint32_t msr)
 {
-	return msr == MSR_EFER || msr == 0x1b || msr == 0x10 || msr == 0x3b ||
-	       msr == 0x6e0 || (msr >= 0x800 && msr < 0x900) ||
-	       (msr >= 0x4b564d00 && msr < 0x4b564d10) ||
+	return msr == MSR_EFER || msr == 0x1b || msr == 0x10 || msr == 0x3b || msr == 0x6e0 ||
+	       (msr >= 0x800 && msr < 0x900) || (msr >= 0x4b564d00 && msr < 0x4b564d10) ||
 	       (msr >= 0x200 && msr < 0x300) || (msr >> 8) == 0xc00000 + 1 ||
-	       (msr >= 0xc0000080 && msr < 0xc0000085) ||
-	       (msr >= 0x174 && msr <= 0x176) || (msr >> 16 == 0x4000);
+	       (msr >= 0xc0000080 && msr < 0xc0000085) || (msr >= 0x174 && msr <= 0x176) ||
+	       (msr >> 16 == 0x4000);
 }
 
 static unsigned readable, refused, wrong;
@@ -91,11 +90,10 @@ static void wild(uint64_t *seed)
 
 		if (own_affair(msr))
 			continue;
-		note(i & 1 ? try_rdmsr(msr, &value)
-			   : try_wrmsr(msr, random_next(seed)));
+		note(i & 1 ? try_rdmsr(msr, &value) : try_wrmsr(msr, random_next(seed)));
 	}
-	check(refused > RANDOM_TRIES * 9 / 10, "unknown MSRs do not exist",
-	      "%u of %u refused", refused, RANDOM_TRIES);
+	check(refused > RANDOM_TRIES * 9 / 10, "unknown MSRs do not exist", "%u of %u refused",
+	      refused, RANDOM_TRIES);
 	report("wild accesses");
 }
 
@@ -134,8 +132,7 @@ int main(void)
 	expect_gp("EFER with reserved bits", MSR_EFER, efer | 1ull << 40);
 	expect_gp("EFER.LME off in long mode", MSR_EFER, efer & ~0x100ull);
 	check(try_rdmsr(MSR_VM_HSAVE_PA, &value) == VECTOR_GP || !value,
-	      "VM_HSAVE_PA is not the host's", "%#llx",
-	      (unsigned long long)value);
+	      "VM_HSAVE_PA is not the host's", "%#llx", (unsigned long long)value);
 	expect_gp("VM_HSAVE_PA", MSR_VM_HSAVE_PA, 0x1000);
 	keeps("LSTAR", MSR_LSTAR, 0xffffffff81000000ull);
 	keeps("KERNEL_GS_BASE", MSR_KERNEL_GS_BASE, 0xffff888000000000ull);

@@ -8,18 +8,17 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 
-#define COM1 0x3f8u
+#define COM1         0x3f8u
 #define COM2_SCRATCH 0x2ffu
-#define UNCLAIMED 0xe000u
-#define WILD 4000
+#define UNCLAIMED    0xe000u
+#define WILD         4000
 
 /* What would end this machine, or take its console away. */
 static bool own_affair(uint32_t port)
 {
-	return (port >= COM1 - 3 && port < COM1 + 8) ||
-	       (port >= 0x600 && port < 0x640) ||
-	       (port >= 0xcf5 && port <= 0xcff) || port == 0x64 ||
-	       (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92);
+	return (port >= COM1 - 3 && port < COM1 + 8) || (port >= 0x600 && port < 0x640) ||
+	       (port >= 0xcf5 && port <= 0xcff) || port == 0x64 || (port >= 0x61 && port <= 0x64) ||
+	       (port >= 0x8f && port <= 0x92);
 }
 
 static void check_unclaimed(void)
@@ -62,34 +61,23 @@ static void check_strings(void)
 	static const char text[] = "string output\r\n";
 	uint64_t count = sizeof(text) - 1;
 	uint64_t at = (uint64_t)(uintptr_t)text;
-	uint8_t buffer[8] = { 0 };
+	uint8_t buffer[8] = {0};
 
-	__asm__ volatile("cld; rep outsb"
-			 : "+c"(count), "+S"(at)
-			 : "d"(COM1)
-			 : "memory");
-	check(!count && at == (uint64_t)(uintptr_t)text + sizeof(text) - 1,
-	      "REP OUTSB", "left %llu", (unsigned long long)count);
+	__asm__ volatile("cld; rep outsb" : "+c"(count), "+S"(at) : "d"(COM1) : "memory");
+	check(!count && at == (uint64_t)(uintptr_t)text + sizeof(text) - 1, "REP OUTSB",
+	      "left %llu", (unsigned long long)count);
 
 	count = 4;
 	at = (uint64_t)(uintptr_t)buffer;
-	__asm__ volatile("cld; rep insb"
-			 : "+c"(count), "+D"(at)
-			 : "d"(COM2_SCRATCH)
-			 : "memory");
-	check(!count && buffer[0] == 0x5a && buffer[3] == 0x5a && !buffer[4],
-	      "REP INSB", "%02x %02x %02x", buffer[0], buffer[3], buffer[4]);
+	__asm__ volatile("cld; rep insb" : "+c"(count), "+D"(at) : "d"(COM2_SCRATCH) : "memory");
+	check(!count && buffer[0] == 0x5a && buffer[3] == 0x5a && !buffer[4], "REP INSB",
+	      "%02x %02x %02x", buffer[0], buffer[3], buffer[4]);
 
 	count = 2;
 	at = (uint64_t)(uintptr_t)(buffer + 6);
-	__asm__ volatile("std; rep insw; cld"
-			 : "+c"(count), "+D"(at)
-			 : "d"(UNCLAIMED)
-			 : "memory");
-	check(!count && buffer[7] == 0xff && buffer[4] == 0xff &&
-		      buffer[3] == 0x5a,
-	      "REP INSW downwards", "%02x %02x %02x", buffer[7], buffer[4],
-	      buffer[3]);
+	__asm__ volatile("std; rep insw; cld" : "+c"(count), "+D"(at) : "d"(UNCLAIMED) : "memory");
+	check(!count && buffer[7] == 0xff && buffer[4] == 0xff && buffer[3] == 0x5a,
+	      "REP INSW downwards", "%02x %02x %02x", buffer[7], buffer[4], buffer[3]);
 }
 
 static void all_ports(void)
@@ -100,8 +88,7 @@ static void all_ports(void)
 		if (!own_affair(port) && inb((uint16_t)port) != 0xff)
 			answered++;
 	printf("%u ports answer\n", answered);
-	check(answered > 0 && answered < 1024, "all ports read", "%u answer",
-	      answered);
+	check(answered > 0 && answered < 1024, "all ports read", "%u answer", answered);
 }
 
 static void wild(uint64_t *seed)

@@ -20,11 +20,11 @@
 #include "guests/lib/tsc.h"
 #include "guests/lib/virtio_net.h"
 
-#define HTTP_PORT 80
-#define VECTOR_NET 0x40
-#define VECTOR_TIMER 0x41
-#define POLL_HALF_SECONDS 10 /* then an idle connection ends */
-#define CPUID_1_X2APIC (1u << 21)
+#define HTTP_PORT            80
+#define VECTOR_NET           0x40
+#define VECTOR_TIMER         0x41
+#define POLL_HALF_SECONDS    10 /* then an idle connection ends */
+#define CPUID_1_X2APIC       (1u << 21)
 #define CPUID_1_TSC_DEADLINE (1u << 24)
 
 static struct netif netif;
@@ -51,11 +51,10 @@ static err_t end_connection(struct tcp_pcb *pcb)
 
 static void send_page(struct tcp_pcb *pcb)
 {
-	static const char body[] =
-		"<!DOCTYPE html>\n<html><head><title>Sampo</title></head>\n"
-		"<body><h1>It works</h1>\n"
-		"<p>This page comes from a guest without an operating system, "
-		"by lwIP and virtio.</p>\n</body></html>\n";
+	static const char body[] = "<!DOCTYPE html>\n<html><head><title>Sampo</title></head>\n"
+				   "<body><h1>It works</h1>\n"
+				   "<p>This page comes from a guest without an operating system, "
+				   "by lwIP and virtio.</p>\n</body></html>\n";
 	char head[160];
 	int n = snprintf(head, sizeof(head),
 			 "HTTP/1.0 200 OK\r\nServer: sampo-webserver\r\n"
@@ -73,8 +72,7 @@ static void send_page(struct tcp_pcb *pcb)
 
 /* A request ends with an empty line; what it asks for does not matter. The
  * last bytes seen are kept in the connection's argument. */
-static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data,
-		      err_t err)
+static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t err)
 {
 	uint32_t last = (uint32_t)(uintptr_t)arg;
 	bool complete = false;
@@ -145,8 +143,7 @@ static err_t init_netif(struct netif *of)
 	of->hostname = "webserver";
 	of->mtu = 1500;
 	of->hwaddr_len = 6;
-	of->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
-		    NETIF_FLAG_ETHERNET;
+	of->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
 	of->output = etharp_output;
 	of->linkoutput = output;
 	return ERR_OK;
@@ -167,8 +164,7 @@ static bool take_frames(void)
 	bool any = false;
 
 	while ((data = virtio_net_receive(&bytes))) {
-		struct pbuf *frame =
-			pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_POOL);
+		struct pbuf *frame = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_POOL);
 
 		if (frame) {
 			pbuf_take(frame, data, (u16_t)bytes);

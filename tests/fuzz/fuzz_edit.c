@@ -24,10 +24,9 @@ static void out(void *context, const char *text, size_t bytes)
 	}
 }
 
-static const char *candidate(void *context, const char *line, size_t start,
-			     unsigned index)
+static const char *candidate(void *context, const char *line, size_t start, unsigned index)
 {
-	static const char *const words[] = { "list", "start", "stop", "s" };
+	static const char *const words[] = {"list", "start", "stop", "s"};
 
 	(void)context;
 	(void)line;

@@ -57,10 +57,9 @@ static void out(void *context, const char *text, size_t bytes)
 	}
 }
 
-static const char *const words[] = { "start", "status", "stop", "list", NULL };
+static const char *const words[] = {"start", "status", "stop", "list", NULL};
 
-static const char *candidate(void *context, const char *line, size_t start,
-			     unsigned index)
+static const char *candidate(void *context, const char *line, size_t start, unsigned index)
 {
 	(void)context;
 	(void)line;
@@ -143,9 +142,12 @@ static void killing(void **state)
 	sees("sampo#", 7);
 	type("\031\031");
 	sees("sampo# one one", 15);
-	type("\001\x1b" "d");
+	type("\001\x1b"
+	     "d");
 	sees("sampo#  one", 7);
-	type("\x1b" "f!\x1b" "b");
+	type("\x1b"
+	     "f!\x1b"
+	     "b");
 	sees("sampo#  one!", 8);
 }
 

@@ -28,7 +28,7 @@ static void same_names(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(same_names) };
+	const struct CMUnitTest tests[] = {cmocka_unit_test(same_names)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,8 +34,7 @@ static void statics(void **state)
 	assert_int_equal(c.mask, inet_addr("255.255.255.0"));
 	assert_int_equal(c.gateway, 0);
 	assert_int_equal(c.dns, 0);
-	assert_null(ip_config_parse(
-		"x ip=10.1.2.3/15,gw=10.0.0.1,dns=9.9.9.9 y", &c));
+	assert_null(ip_config_parse("x ip=10.1.2.3/15,gw=10.0.0.1,dns=9.9.9.9 y", &c));
 	assert_int_equal(c.mask, inet_addr("255.254.0.0"));
 	assert_int_equal(c.gateway, inet_addr("10.0.0.1"));
 	assert_int_equal(c.dns, inet_addr("9.9.9.9"));
@@ -48,10 +47,20 @@ static void statics(void **state)
 static void refused(void **state)
 {
 	static const char *const bad[] = {
-		"ip=", "ip=foo", "ip=dhcpx", "ip=1.2.3/24", "ip=1.2.3.4",
-		"ip=1.2.3.4/33", "ip=1.2.3.4/0", "ip=1.2.3.256/24",
-		"ip=1.2.3.4/24,", "ip=1.2.3.4/24,gw=", "ip=1.2.3.4/24,gw=1.2.3",
-		"ip=1.2.3.4/24x", "ip=1.2.3.4/24,mtu=9", "ip=1..3.4/24",
+		"ip=",
+		"ip=foo",
+		"ip=dhcpx",
+		"ip=1.2.3/24",
+		"ip=1.2.3.4",
+		"ip=1.2.3.4/33",
+		"ip=1.2.3.4/0",
+		"ip=1.2.3.256/24",
+		"ip=1.2.3.4/24,",
+		"ip=1.2.3.4/24,gw=",
+		"ip=1.2.3.4/24,gw=1.2.3",
+		"ip=1.2.3.4/24x",
+		"ip=1.2.3.4/24,mtu=9",
+		"ip=1..3.4/24",
 		"ip=99999999999999999999.1.1.1/8",
 	};
 

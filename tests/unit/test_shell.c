@@ -83,7 +83,7 @@ uint64_t clock_ns(void)
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
 {
-	*timer = (struct timer){ .fire = fire, .context = context };
+	*timer = (struct timer){.fire = fire, .context = context};
 	for (unsigned i = 0; i < TIMERS; i++) {
 		if (timers[i] == timer)
 			return;
@@ -206,7 +206,7 @@ const char *vm_define(struct vm_config *defined, struct vm **vm)
 
 bool module_find(const char *name, struct module *module)
 {
-	*module = (struct module){ .name = name };
+	*module = (struct module){.name = name};
 	return !strcmp(name, "there.xml");
 }
 
@@ -219,8 +219,8 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 	return refusal ? NULL : &config[1];
 }
 
-void config_dump(const struct vm_config *of,
-		 void (*put)(void *context, const char *text), void *context)
+void config_dump(const struct vm_config *of, void (*put)(void *context, const char *text),
+		 void *context)
 {
 	(void)of;
 	put(context, "<domain>\n");
@@ -241,8 +241,7 @@ size_t uart_room(struct vm *vm, unsigned instance)
 	return sizeof(uart_got) - 1 - strlen(uart_got);
 }
 
-void uart_input(struct vm *vm, unsigned instance, const uint8_t *data,
-		size_t len)
+void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t len)
 {
 	assert_ptr_equal(vm->state, some_state);
 	assert_int_equal(instance, 0);
@@ -257,10 +256,10 @@ size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
 }
 
 const struct shell_command shell_monitor_commands[] = {
-	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };
 const struct shell_command shell_host_commands[] = {
-	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };
 
 /* --- the tests ------------------------------------------------------------ */
@@ -317,23 +316,16 @@ static const char *run(const char *line)
 static void verbs(void **state)
 {
 	(void)state;
-	assert_string_equal(run("start guest1"),
-			    "Domain 'guest1' started\n\nsampo# ");
+	assert_string_equal(run("start guest1"), "Domain 'guest1' started\n\nsampo# ");
 	assert_string_equal(called, "start guest1");
-	assert_string_equal(run("shutdown guest1"),
-			    "Domain 'guest1' is being shutdown\n\nsampo# ");
-	assert_string_equal(run("destroy 'guest1'"),
-			    "Domain 'guest1' destroyed\n\nsampo# ");
+	assert_string_equal(run("shutdown guest1"), "Domain 'guest1' is being shutdown\n\nsampo# ");
+	assert_string_equal(run("destroy 'guest1'"), "Domain 'guest1' destroyed\n\nsampo# ");
 	assert_string_equal(run("  reboot   guest0 "),
 			    "Domain 'guest0' is being rebooted\n\nsampo# ");
-	assert_string_equal(run("reset guest0"),
-			    "Domain 'guest0' was reset\n\nsampo# ");
-	assert_string_equal(run("suspend guest0"),
-			    "Domain 'guest0' suspended\n\nsampo# ");
-	assert_string_equal(run("resume guest0"),
-			    "Domain 'guest0' resumed\n\nsampo# ");
-	assert_string_equal(run("dumpxml guest0"),
-			    "<domain>\n</domain>\n\nsampo# ");
+	assert_string_equal(run("reset guest0"), "Domain 'guest0' was reset\n\nsampo# ");
+	assert_string_equal(run("suspend guest0"), "Domain 'guest0' suspended\n\nsampo# ");
+	assert_string_equal(run("resume guest0"), "Domain 'guest0' resumed\n\nsampo# ");
+	assert_string_equal(run("dumpxml guest0"), "<domain>\n</domain>\n\nsampo# ");
 	assert_string_equal(run("define there.xml"),
 			    "Domain 'guest1' defined from there.xml\n\nsampo# ");
 	assert_string_equal(run("undefine guest1"),
@@ -347,32 +339,26 @@ static void verbs(void **state)
 static void errors(void **state)
 {
 	(void)state;
-	assert_string_equal(run("start nobody"),
-			    "error: failed to get domain 'nobody'\nsampo# ");
-	assert_string_equal(run("frob"),
-			    "error: unknown command: 'frob'\nsampo# ");
-	assert_string_equal(run("start"),
-			    "error: command 'start' requires <domain> "
-			    "[--console]\nsampo# ");
-	assert_string_equal(run("destroy guest0 more"),
-			    "error: unexpected data 'more'\nsampo# ");
+	assert_string_equal(run("start nobody"), "error: failed to get domain 'nobody'\nsampo# ");
+	assert_string_equal(run("frob"), "error: unknown command: 'frob'\nsampo# ");
+	assert_string_equal(run("start"), "error: command 'start' requires <domain> "
+					  "[--console]\nsampo# ");
+	assert_string_equal(run("destroy guest0 more"), "error: unexpected data 'more'\nsampo# ");
 	assert_string_equal(run("destroy guest0 --now"),
 			    "error: command 'destroy' doesn't support option "
 			    "--now\nsampo# ");
 	assert_string_equal(run("start 'guest0"), "error: missing '\nsampo# ");
 	assert_string_equal(called, "");
 	refusal = "out of memory";
-	assert_string_equal(run("start guest1"),
-			    "error: Failed to start domain 'guest1'\n"
-			    "error: out of memory\nsampo# ");
+	assert_string_equal(run("start guest1"), "error: Failed to start domain 'guest1'\n"
+						 "error: out of memory\nsampo# ");
 	assert_string_equal(run("define there.xml"),
 			    "error: Failed to define domain from there.xml\n"
 			    "error: there.xml:1: <x>: no\nsampo# ");
 	assert_string_equal(run("define other.xml"),
 			    "error: Failed to open file 'other.xml': no such "
 			    "boot module\nsampo# ");
-	assert_string_equal(run("console guest1"),
-			    "error: The domain is not running\nsampo# ");
+	assert_string_equal(run("console guest1"), "error: The domain is not running\nsampo# ");
 	assert_string_equal(run("console guest0 --devname virtio"),
 			    "error: cannot find console device 'virtio'\n"
 			    "sampo# ");
@@ -395,8 +381,9 @@ static void output(struct vm *vm, const char *text)
 	console_output(vm, (const uint8_t *)text, strlen(text));
 }
 
-#define CONNECTED "Connected to domain 'guest0'\n" \
-		  "Escape character is ^] (Ctrl + ])\n"
+#define CONNECTED                        \
+	"Connected to domain 'guest0'\n" \
+	"Escape character is ^] (Ctrl + ])\n"
 
 static void connect_and_leave(void **state)
 {
@@ -428,14 +415,11 @@ static void devices(void **state)
 	(void)state;
 	config[0].virtio_console = true;
 	output(&guest[0], "serial\n");
-	console_output_from(&guest[0], CONSOLE_VIRTIO,
-			    (const uint8_t *)"virtio\n", 7);
-	assert_string_equal(run("console guest0 --devname virtio"),
-			    CONNECTED "virtio\n");
+	console_output_from(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"virtio\n", 7);
+	assert_string_equal(run("console guest0 --devname virtio"), CONNECTED "virtio\n");
 	type("abc\x1d");
 	assert_string_equal(virtio_got, "abc");
-	assert_string_equal(run("console guest0 --devname=serial0"),
-			    CONNECTED "serial\n");
+	assert_string_equal(run("console guest0 --devname=serial0"), CONNECTED "serial\n");
 	type("def\x1d");
 	assert_string_equal(uart_got, "def");
 	config[0].serials = 0; /* then virtio is the default */
@@ -488,8 +472,7 @@ static void guest_ends(void **state)
 	pass(2000000000);
 	assert_string_equal(shown, "last words\n\nDomain 'guest0' is not "
 				   "running\nsampo# ");
-	assert_string_equal(run("console guest0 --log"),
-			    "last words\n\nsampo# ");
+	assert_string_equal(run("console guest0 --log"), "last words\n\nsampo# ");
 	assert_string_equal(run("console guest1 --log"), "sampo# ");
 }
 

@@ -20,14 +20,13 @@
 
 #define SECOND 1000000000ull
 #define TIMERS 8
-#define WORKS 8
+#define WORKS  8
 
 static uint64_t now = SECOND;
 static struct timer *timers[TIMERS];
 static struct work *works[WORKS];
 static struct net_port *port;
-static struct netdev nic = { .name = "eth0",
-			     .mac = { 0x52, 0x54, 0, 1, 2, 3 } };
+static struct netdev nic = {.name = "eth0", .mac = {0x52, 0x54, 0, 1, 2, 3}};
 static bool server_answers;
 static char said[8192];
 static uint8_t last_frame[2048];
@@ -54,7 +53,7 @@ uint64_t clock_ns(void)
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
 {
-	*timer = (struct timer){ .fire = fire, .context = context };
+	*timer = (struct timer){.fire = fire, .context = context};
 	for (unsigned i = 0; i < TIMERS; i++) {
 		if (timers[i] == timer)
 			return;
@@ -142,8 +141,7 @@ void switch_add(struct net_port *added)
 
 static void give(const uint8_t *frame, unsigned bytes)
 {
-	struct net_piece piece[2] = { { frame, 20 },
-				      { frame + 20, bytes - 20 } };
+	struct net_piece piece[2] = {{frame, 20}, {frame + 20, bytes - 20}};
 
 	assert_true(port->deliver(port, piece, 2, bytes));
 	port->deliver_done(port);
@@ -168,11 +166,10 @@ static unsigned sum16(const uint8_t *at, unsigned bytes, unsigned sum)
 static void answer(const uint8_t *ask, uint8_t type)
 {
 	static const uint8_t options[] = {
-		99, 130, 83, 99, 53, 1, 0, 54, 4, 10, 0, 2, 2, 51, 4, 0, 0,
-		0x0e, 0x10, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 2, 2, 6, 4, 10,
-		0, 2, 3, 255,
+		99, 130, 83,  99,  53,  1, 0, 54, 4,  10, 0, 2, 2, 51, 4,  0, 0, 0x0e, 0x10,
+		1,  4,   255, 255, 255, 0, 3, 4,  10, 0,  2, 2, 6, 4,  10, 0, 2, 3,    255,
 	};
-	uint8_t f[14 + 20 + 8 + 236 + 64] = { 0 };
+	uint8_t f[14 + 20 + 8 + 236 + 64] = {0};
 	uint8_t *ip = f + 14, *udp = ip + 20, *dhcp = udp + 8;
 	unsigned bytes = sizeof(f) - 14;
 
@@ -197,8 +194,7 @@ static void answer(const uint8_t *ask, uint8_t type)
 	give(f, sizeof(f));
 }
 
-void switch_input(struct net_port *from, const struct net_piece *piece,
-		  unsigned pieces)
+void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
 {
 	assert_ptr_equal(from, port);
 	last_bytes = 0;
@@ -209,8 +205,8 @@ void switch_input(struct net_port *from, const struct net_piece *piece,
 	}
 	assert_memory_equal(last_frame + 6, port->mac, 6);
 	/* UDP to port 67: the message's type is its first option */
-	if (last_bytes < 300 || last_frame[12] != 8 || last_frame[13] ||
-	    last_frame[23] != 17 || last_frame[37] != 67)
+	if (last_bytes < 300 || last_frame[12] != 8 || last_frame[13] || last_frame[23] != 17 ||
+	    last_frame[37] != 67)
 		return;
 	uint8_t type = last_frame[42 + 236 + 4 + 2];
 	discovers += type == 1;
@@ -288,9 +284,9 @@ static void lease(void **state)
 
 static void ping(void **state)
 {
-	uint8_t f[14 + 20 + 8 + 32] = { 0 };
+	uint8_t f[14 + 20 + 8 + 32] = {0};
 	uint8_t *ip = f + 14, *icmp = ip + 20;
-	uint8_t arp[42] = { 0 };
+	uint8_t arp[42] = {0};
 
 	(void)state;
 	/* It learns us from our ARP request and answers that. */
@@ -327,8 +323,8 @@ static void ping(void **state)
 /* Frames faster than the stack runs: bounded, dropped, and it goes on. */
 static void flood(void **state)
 {
-	uint8_t f[64] = { 0 };
-	struct net_piece piece = { f, sizeof(f) };
+	uint8_t f[64] = {0};
+	struct net_piece piece = {f, sizeof(f)};
 	unsigned taken = 0;
 
 	(void)state;
@@ -371,9 +367,9 @@ static void lease_runs_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(off),		cmocka_unit_test(cable_out),
-		cmocka_unit_test(no_answer),	cmocka_unit_test(lease),
-		cmocka_unit_test(ping),		cmocka_unit_test(flood),
+		cmocka_unit_test(off),          cmocka_unit_test(cable_out),
+		cmocka_unit_test(no_answer),    cmocka_unit_test(lease),
+		cmocka_unit_test(ping),         cmocka_unit_test(flood),
 		cmocka_unit_test(cable_pulled), cmocka_unit_test(lease_runs_out),
 	};
 

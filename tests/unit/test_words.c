@@ -62,8 +62,7 @@ static void options(void **state)
 	assert_true(words_option(&count, word, "--log"));
 	assert_false(words_option(&count, word, "--log"));
 	assert_int_equal(count, 5);
-	assert_string_equal(words_option_value(&count, word, "--devname"),
-			    "virtio");
+	assert_string_equal(words_option_value(&count, word, "--devname"), "virtio");
 	assert_int_equal(count, 3);
 	assert_string_equal(words_option_value(&count, word, "--devname"), "y");
 	assert_null(words_option_value(&count, word, "--devname"));
@@ -103,14 +102,14 @@ static void print_line(const char *text)
 
 static void tables(void **state)
 {
-	static const char *const header[] = { "Id", "Name", "State" };
+	static const char *const header[] = {"Id", "Name", "State"};
 	struct table table;
 
 	(void)state;
 	printed[0] = '\0';
 	table_start(&table, 3, header);
-	table_row(&table, (const char *const[]){ "1", "linux1", "running" });
-	table_row(&table, (const char *const[]){ "-", "a", "shut off" });
+	table_row(&table, (const char *const[]){"1", "linux1", "running"});
+	table_row(&table, (const char *const[]){"-", "a", "shut off"});
 	table_end(&table, print_line);
 	assert_string_equal(printed, " Id   Name     State\n"
 				     "-------------------------\n"
@@ -130,7 +129,7 @@ static void measure_line(const char *text)
 
 static void large_table(void **state)
 {
-	static const char *const header[] = { "A", "B", "C", "D", "E", "F" };
+	static const char *const header[] = {"A", "B", "C", "D", "E", "F"};
 	struct table table;
 
 	(void)state;
@@ -144,7 +143,7 @@ static void large_table(void **state)
 
 static void wide_table(void **state)
 {
-	static const char *const header[] = { "A", "B", "C", "D", "E", "F" };
+	static const char *const header[] = {"A", "B", "C", "D", "E", "F"};
 	char cell[300];
 	struct table table;
 
@@ -153,8 +152,7 @@ static void wide_table(void **state)
 	memset(cell, 'x', sizeof(cell) - 1);
 	cell[sizeof(cell) - 1] = '\0';
 	table_start(&table, 6, header);
-	table_row(&table,
-		  (const char *const[]){ cell, cell, cell, cell, cell, cell });
+	table_row(&table, (const char *const[]){cell, cell, cell, cell, cell, cell});
 	table_end(&table, measure_line);
 	assert_int_equal(longest, 6 * (TABLE_CELL - 1 + 3));
 }
@@ -162,9 +160,9 @@ static void wide_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(splitting), cmocka_unit_test(bad_lines),
-		cmocka_unit_test(options),   cmocka_unit_test(numbers),
-		cmocka_unit_test(tables),    cmocka_unit_test(large_table),
+		cmocka_unit_test(splitting),  cmocka_unit_test(bad_lines),
+		cmocka_unit_test(options),    cmocka_unit_test(numbers),
+		cmocka_unit_test(tables),     cmocka_unit_test(large_table),
 		cmocka_unit_test(wide_table),
 	};
 

@@ -18,10 +18,10 @@
 #include "guests/dom0/net.h"
 #include "guests/dom0/net/ipconf.h"
 
-#define QUEUE 64u /* frames that wait for the stack */
-#define PIECES 16u
-#define NS_PER_MS 1000000u
-#define CABLE_NS (500u * NS_PER_MS)
+#define QUEUE       64u /* frames that wait for the stack */
+#define PIECES      16u
+#define NS_PER_MS   1000000u
+#define CABLE_NS    (500u * NS_PER_MS)
 #define PATIENCE_NS (15000ull * NS_PER_MS) /* with DHCP servers */
 
 static struct net_port port;
@@ -45,8 +45,8 @@ u32_t sys_now(void)
 
 /* --- frames --------------------------------------------------------------- */
 
-static bool port_deliver(struct net_port *to, const struct net_piece *piece,
-			 unsigned pieces, unsigned bytes)
+static bool port_deliver(struct net_port *to, const struct net_piece *piece, unsigned pieces,
+			 unsigned bytes)
 {
 	struct pbuf *frame;
 	u16_t at = 0;
@@ -59,8 +59,7 @@ static bool port_deliver(struct net_port *to, const struct net_piece *piece,
 		return false;
 	for (unsigned i = 0; i < pieces; i++) {
 		if (piece[i].bytes > bytes - at ||
-		    pbuf_take_at(frame, piece[i].data, (u16_t)piece[i].bytes,
-				 at) != ERR_OK) {
+		    pbuf_take_at(frame, piece[i].data, (u16_t)piece[i].bytes, at) != ERR_OK) {
 			pbuf_free(frame);
 			return false;
 		}
@@ -112,8 +111,7 @@ static err_t output(struct netif *from, struct pbuf *frame)
 	for (struct pbuf *part = frame; part; part = part->next) {
 		if (pieces == PIECES)
 			return ERR_BUF;
-		piece[pieces++] =
-			(struct net_piece){ part->payload, part->len };
+		piece[pieces++] = (struct net_piece){part->payload, part->len};
 	}
 	switch_input(&port, piece, pieces);
 	work_queue(&flush_work);
@@ -166,8 +164,7 @@ static void address_changed(struct netif *of)
 		timer_set(&patience_timer, clock_ns() + PATIENCE_NS);
 	} else {
 		ip4addr_ntoa_r(&of->gw, gateway, sizeof(gateway));
-		printf("net: address %s gateway %s%s\n",
-		       ip4addr_ntoa(&of->ip_addr), gateway,
+		printf("net: address %s gateway %s%s\n", ip4addr_ntoa(&of->ip_addr), gateway,
 		       dhcp_supplied_address(of) ? " by DHCP" : "");
 	}
 	shown = of->ip_addr;
@@ -179,7 +176,7 @@ static void address_changed(struct netif *of)
  * 1 of the first byte) and differs from it in bit 2. */
 static void derive_mac(uint8_t mac[6])
 {
-	static const uint8_t without_nic[6] = { 0x02, 'S', 'a', 'm', 'p', 'o' };
+	static const uint8_t without_nic[6] = {0x02, 'S', 'a', 'm', 'p', 'o'};
 	const struct netdev *dev = net_first();
 
 	memcpy(mac, dev ? dev->mac : without_nic, 6);
@@ -194,8 +191,7 @@ static err_t init_netif(struct netif *of)
 	of->mtu = 1500;
 	of->hwaddr_len = 6;
 	memcpy(of->hwaddr, port.mac, 6);
-	of->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP |
-		    NETIF_FLAG_ETHERNET;
+	of->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
 	of->output = etharp_output;
 	of->linkoutput = output;
 	return ERR_OK;
@@ -203,9 +199,9 @@ static err_t init_netif(struct netif *of)
 
 static void set_address(void)
 {
-	ip_addr_t dns = { config.dns };
-	ip4_addr_t address = { config.address }, mask = { config.mask };
-	ip4_addr_t gateway = { config.gateway };
+	ip_addr_t dns = {config.dns};
+	ip4_addr_t address = {config.address}, mask = {config.mask};
+	ip4_addr_t gateway = {config.gateway};
 
 	netif_set_status_callback(&netif, address_changed);
 	if (config.mode == IP_DHCP) {
@@ -249,8 +245,7 @@ void stack_start(const char *cmdline)
 	set_address();
 	look_at_cable(&cable_timer);
 	if (!netif_is_link_up(&netif))
-		printf("net: %s\n", net_first() ? "cable out"
-						 : "no network card");
+		printf("net: %s\n", net_first() ? "cable out" : "no network card");
 	set_stack_timer();
 }
 
@@ -284,7 +279,7 @@ void stack_status(struct stack_status *status)
 {
 	const struct dhcp *dhcp;
 
-	*status = (struct stack_status){ .enabled = enabled };
+	*status = (struct stack_status){.enabled = enabled};
 	if (!enabled)
 		return;
 	dhcp = netif_dhcp_data(&netif);

@@ -19,8 +19,7 @@ static struct vm *only_domain(int count, char *word[])
 }
 
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */
-static void report(const struct vm *vm, const char *what, const char *failure,
-		   const char *done)
+static void report(const struct vm *vm, const char *what, const char *failure, const char *done)
 {
 	if (failure) {
 		shell_error("Failed to %s domain '%s'", what, vm->name);
@@ -33,7 +32,8 @@ static void report(const struct vm *vm, const char *what, const char *failure,
 static void connect(struct vm *vm, enum console_device device)
 {
 	term_printf("Connected to domain '%s'\n"
-		    "Escape character is ^] (Ctrl + ])\n", vm->name);
+		    "Escape character is ^] (Ctrl + ])\n",
+		    vm->name);
 	console_attach(vm, device);
 }
 
@@ -117,12 +117,10 @@ static void run_define(int count, char *word[])
 	if (!shell_arguments(count, word))
 		return;
 	if (!module_find(word[1], &module)) {
-		shell_error("Failed to open file '%s': no such boot module",
-			    word[1]);
+		shell_error("Failed to open file '%s': no such boot module", word[1]);
 		return;
 	}
-	config = config_parse(word[1], (const char *)module.data, module.size,
-			      &error);
+	config = config_parse(word[1], (const char *)module.data, module.size, &error);
 	failure = config ? vm_define(config, &vm) : error.text;
 	if (failure) {
 		shell_error("Failed to define domain from %s", word[1]);
@@ -167,8 +165,7 @@ static void run_dumpxml(int count, char *word[])
 }
 
 /* --devname; false after a message. */
-static bool console_choice(const struct vm *vm, const char *name,
-			   enum console_device *device)
+static bool console_choice(const struct vm *vm, const char *name, enum console_device *device)
 {
 	*device = console_default(vm);
 	if (!name)
@@ -177,8 +174,7 @@ static bool console_choice(const struct vm *vm, const char *name,
 		*device = CONSOLE_SERIAL;
 		return true;
 	}
-	if (vm->config->virtio_console &&
-	    (!strcmp(name, "virtio") || !strcmp(name, "console0"))) {
+	if (vm->config->virtio_console && (!strcmp(name, "virtio") || !strcmp(name, "console0"))) {
 		*device = CONSOLE_VIRTIO;
 		return true;
 	}
@@ -204,28 +200,21 @@ static void run_console(int count, char *word[])
 }
 
 const struct shell_command shell_domain_commands[] = {
-	{ "console", "<domain> [--devname serial0|virtio] [--log]",
-	  "connect to the guest console, or print what is kept of it", 1, 1,
-	  COMPLETE_DOMAIN, run_console },
-	{ "define", "<file>", "define a domain from an XML file (a boot module)",
-	  1, 1, COMPLETE_NONE, run_define },
-	{ "destroy", "<domain>", "destroy (stop) a domain", 1, 1,
-	  COMPLETE_DOMAIN, run_destroy },
-	{ "dumpxml", "<domain>", "domain information in XML", 1, 1,
-	  COMPLETE_DOMAIN, run_dumpxml },
-	{ "reboot", "<domain> | --host", "reboot a domain, or the machine", 1, 1, COMPLETE_DOMAIN,
-	  run_reboot },
-	{ "reset", "<domain>", "reset a domain", 1, 1, COMPLETE_DOMAIN,
-	  run_reset },
-	{ "resume", "<domain>", "resume a domain", 1, 1, COMPLETE_DOMAIN,
-	  run_resume },
-	{ "shutdown", "<domain>", "gracefully shutdown a domain", 1, 1,
-	  COMPLETE_DOMAIN, run_shutdown },
-	{ "start", "<domain> [--console]", "start a domain", 1, 1,
-	  COMPLETE_DOMAIN, run_start },
-	{ "suspend", "<domain>", "suspend a domain", 1, 1, COMPLETE_DOMAIN,
-	  run_suspend },
-	{ "undefine", "<domain>", "undefine a domain", 1, 1, COMPLETE_DOMAIN,
-	  run_undefine },
-	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+	{"console", "<domain> [--devname serial0|virtio] [--log]",
+	 "connect to the guest console, or print what is kept of it", 1, 1, COMPLETE_DOMAIN,
+	 run_console},
+	{"define", "<file>", "define a domain from an XML file (a boot module)", 1, 1,
+	 COMPLETE_NONE, run_define},
+	{"destroy", "<domain>", "destroy (stop) a domain", 1, 1, COMPLETE_DOMAIN, run_destroy},
+	{"dumpxml", "<domain>", "domain information in XML", 1, 1, COMPLETE_DOMAIN, run_dumpxml},
+	{"reboot", "<domain> | --host", "reboot a domain, or the machine", 1, 1, COMPLETE_DOMAIN,
+	 run_reboot},
+	{"reset", "<domain>", "reset a domain", 1, 1, COMPLETE_DOMAIN, run_reset},
+	{"resume", "<domain>", "resume a domain", 1, 1, COMPLETE_DOMAIN, run_resume},
+	{"shutdown", "<domain>", "gracefully shutdown a domain", 1, 1, COMPLETE_DOMAIN,
+	 run_shutdown},
+	{"start", "<domain> [--console]", "start a domain", 1, 1, COMPLETE_DOMAIN, run_start},
+	{"suspend", "<domain>", "suspend a domain", 1, 1, COMPLETE_DOMAIN, run_suspend},
+	{"undefine", "<domain>", "undefine a domain", 1, 1, COMPLETE_DOMAIN, run_undefine},
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

@@ -26,12 +26,11 @@ static void line(const char *text)
 
 static bool machine_info(struct sampo_machine_info *info)
 {
-	int64_t status = sampo_object_info(boot->machine, SAMPO_INFO_MACHINE,
-					   info, sizeof(*info), 0, NULL);
+	int64_t status =
+		sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, info, sizeof(*info), 0, NULL);
 
 	if (status != SAMPO_OK)
-		shell_error("failed to get node information: %s",
-			    sampo_strerror(status));
+		shell_error("failed to get node information: %s", sampo_strerror(status));
 	return status == SAMPO_OK;
 }
 
@@ -51,8 +50,7 @@ static void run_nodeinfo(int count, char *word[])
 		    "Thread(s) per core:  1\n"
 		    "NUMA cell(s):        1\n"
 		    "Memory size:         %llu KiB\n",
-		    info.cpus, (llu)(info.tsc_khz / 1000), info.cpus,
-		    (llu)(info.ram_bytes >> 10));
+		    info.cpus, (llu)(info.tsc_khz / 1000), info.cpus, (llu)(info.ram_bytes >> 10));
 	term_printf("Memory free:         %llu KiB\n"
 		    "Hypervisor memory:   %llu KiB\n"
 		    "dom0 memory:         %llu KiB, %llu KiB in use\n"
@@ -61,10 +59,8 @@ static void run_nodeinfo(int count, char *word[])
 		    "Domains:             %u\n"
 		    "Handles:             %u\n\n",
 		    (llu)(info.free_bytes >> 10), (llu)(info.kernel_bytes >> 10),
-		    (llu)(total >> 10), (llu)(used >> 10),
-		    (int)sizeof(info.model), info.model,
-		    (int)sizeof(info.vendor), info.vendor, info.domains,
-		    info.handles);
+		    (llu)(total >> 10), (llu)(used >> 10), (int)sizeof(info.model), info.model,
+		    (int)sizeof(info.vendor), info.vendor, info.domains, info.handles);
 }
 
 static void run_version(int count, char *word[])
@@ -128,14 +124,12 @@ static void size_text(char *text, size_t size, uint64_t sectors)
 		tenths /= 1024;
 		u++;
 	}
-	snprintf(text, size, "%llu.%llu %ciB", (llu)(tenths / 10),
-		 (llu)(tenths % 10), unit[u]);
+	snprintf(text, size, "%llu.%llu %ciB", (llu)(tenths / 10), (llu)(tenths % 10), unit[u]);
 }
 
 static void run_disks(int count, char *word[])
 {
-	static const char *const header[] = { "Name", "Size", "Label",
-					      "Access", "Used by", "Model" };
+	static const char *const header[] = {"Name", "Size", "Label", "Access", "Used by", "Model"};
 	struct table table;
 	char size[24];
 
@@ -144,21 +138,18 @@ static void run_disks(int count, char *word[])
 	table_start(&table, 6, header);
 	for (struct blkdev *dev = blk_first(); dev; dev = dev->next) {
 		size_text(size, sizeof(size), dev->sectors);
-		table_row(&table, (const char *const[]){
-					  dev->name, size,
-					  dev->part_label[0] ? dev->part_label
-							     : "-",
-					  dev->read_only ? "ro" : "rw",
-					  dev->user ? dev->user : "-",
-					  dev->parent ? "-" : dev->model });
+		table_row(&table, (const char *const[]){dev->name, size,
+							dev->part_label[0] ? dev->part_label : "-",
+							dev->read_only ? "ro" : "rw",
+							dev->user ? dev->user : "-",
+							dev->parent ? "-" : dev->model});
 	}
 	table_end(&table, line);
 }
 
 static void print_ports(void)
 {
-	static const char *const header[] = { "Port", "Link", "VLAN", "Received",
-					      "Sent", "Dropped" };
+	static const char *const header[] = {"Port", "Link", "VLAN", "Received", "Sent", "Dropped"};
 	struct table table;
 	char cell[4][24];
 
@@ -168,11 +159,9 @@ static void print_ports(void)
 		snprintf(cell[1], sizeof(cell[1]), "%llu", (llu)port->rx_frames);
 		snprintf(cell[2], sizeof(cell[2]), "%llu", (llu)port->tx_frames);
 		snprintf(cell[3], sizeof(cell[3]), "%llu", (llu)port->dropped);
-		table_row(&table, (const char *const[]){
-					  port->name,
-					  port->link_up ? "up" : "down",
-					  port->vlan ? cell[0] : "-", cell[1],
-					  cell[2], cell[3] });
+		table_row(&table, (const char *const[]){port->name, port->link_up ? "up" : "down",
+							port->vlan ? cell[0] : "-", cell[1],
+							cell[2], cell[3]});
 	}
 	table_end(&table, line);
 }
@@ -197,8 +186,9 @@ static void print_stack(void)
 		return;
 	}
 	term_printf("MAC address:    %02x:%02x:%02x:%02x:%02x:%02x\n"
-		    "Cable:          %s\n", s.mac[0], s.mac[1], s.mac[2],
-		    s.mac[3], s.mac[4], s.mac[5], s.cable ? "connected" : "out");
+		    "Cable:          %s\n",
+		    s.mac[0], s.mac[1], s.mac[2], s.mac[3], s.mac[4], s.mac[5],
+		    s.cable ? "connected" : "out");
 	term_printf("Address:        %s\nMask:           %s\n"
 		    "Gateway:        %s\nName server:    %s\n",
 		    address_text(address, s.address), address_text(mask, s.mask),
@@ -228,9 +218,8 @@ static void help_one(const char *verb)
 		shell_error("command '%s' doesn't exist", verb);
 		return;
 	}
-	term_printf("  NAME\n    %s - %s\n\n  SYNOPSIS\n    %s %s\n\n",
-		    command->name, command->help, command->name,
-		    command->arguments);
+	term_printf("  NAME\n    %s - %s\n\n  SYNOPSIS\n    %s %s\n\n", command->name,
+		    command->help, command->name, command->arguments);
 }
 
 static void run_help(int count, char *word[])
@@ -241,8 +230,7 @@ static void run_help(int count, char *word[])
 		help_one(word[1]);
 		return;
 	}
-	for (const struct shell_group *group = shell_groups; group->title;
-	     group++) {
+	for (const struct shell_group *group = shell_groups; group->title; group++) {
 		term_printf(" %s:\n", group->title);
 		for (const struct shell_command *c = group->command; c->name; c++)
 			term_printf("    %-14s %s\n", c->name, c->help);
@@ -267,24 +255,17 @@ static void run_reboot_host(int count, char *word[])
 }
 
 const struct shell_command shell_host_commands[] = {
-	{ "disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE,
-	  run_disks },
-	{ "dmesg", "", "the log of the kernel and of dom0", 0, 0, COMPLETE_NONE,
-	  run_dmesg },
-	{ "help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help },
-	{ "net", "", "ports of the switch, dom0's network address", 0, 0,
-	  COMPLETE_NONE, run_net },
-	{ "nodeinfo", "", "node information", 0, 0, COMPLETE_NONE,
-	  run_nodeinfo },
-	{ "poweroff", "[--force]",
-	  "shut all domains down and power the machine off", 0, 0,
-	  COMPLETE_NONE, run_poweroff },
-	{ "reboot-host", "[--force]",
-	  "shut all domains down and reset the machine", 0, 0, COMPLETE_NONE,
-	  run_reboot_host },
-	{ "uptime", "", "time since the start", 0, 0, COMPLETE_NONE,
-	  run_uptime },
-	{ "version", "", "show version", 0, 0, COMPLETE_NONE, run_version },
-	{ "vols", "", "the same as disks", 0, 0, COMPLETE_NONE, run_disks },
-	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+	{"disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE, run_disks},
+	{"dmesg", "", "the log of the kernel and of dom0", 0, 0, COMPLETE_NONE, run_dmesg},
+	{"help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help},
+	{"net", "", "ports of the switch, dom0's network address", 0, 0, COMPLETE_NONE, run_net},
+	{"nodeinfo", "", "node information", 0, 0, COMPLETE_NONE, run_nodeinfo},
+	{"poweroff", "[--force]", "shut all domains down and power the machine off", 0, 0,
+	 COMPLETE_NONE, run_poweroff},
+	{"reboot-host", "[--force]", "shut all domains down and reset the machine", 0, 0,
+	 COMPLETE_NONE, run_reboot_host},
+	{"uptime", "", "time since the start", 0, 0, COMPLETE_NONE, run_uptime},
+	{"version", "", "show version", 0, 0, COMPLETE_NONE, run_version},
+	{"vols", "", "the same as disks", 0, 0, COMPLETE_NONE, run_disks},
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

@@ -29,8 +29,7 @@ static void line(const char *text)
 /* "12.3s" */
 static void seconds(char *text, size_t size, uint64_t ns)
 {
-	snprintf(text, size, "%llu.%llus", (llu)(ns / 1000000000u),
-		 (llu)(ns / 100000000u % 10));
+	snprintf(text, size, "%llu.%llus", (llu)(ns / 1000000000u), (llu)(ns / 100000000u % 10));
 }
 
 static void id_text(char *text, size_t size, const struct vm *vm)
@@ -51,7 +50,7 @@ static void list_names(bool on, bool off)
 
 static void run_list(int count, char *word[])
 {
-	static const char *const header[] = { "Id", "Name", "State" };
+	static const char *const header[] = {"Id", "Name", "State"};
 	bool all = words_option(&count, word, "--all");
 	bool inactive = words_option(&count, word, "--inactive");
 	bool names = words_option(&count, word, "--name");
@@ -71,8 +70,7 @@ static void run_list(int count, char *word[])
 		if (!all && off != inactive)
 			continue;
 		id_text(id, sizeof(id), vm);
-		table_row(&table, (const char *const[]){ id, vm->name,
-							 vm_state_name(vm) });
+		table_row(&table, (const char *const[]){id, vm->name, vm_state_name(vm)});
 	}
 	table_end(&table, line);
 }
@@ -80,7 +78,7 @@ static void run_list(int count, char *word[])
 static void run_dominfo(int count, char *word[])
 {
 	struct vm *vm = only_domain(count, word);
-	struct sampo_domain_info info = { 0 };
+	struct sampo_domain_info info = {0};
 	const uint8_t *u;
 	char id[16], time[32];
 
@@ -93,23 +91,23 @@ static void run_dominfo(int count, char *word[])
 	term_printf("Id:             %s\nName:           %s\n", id, vm->name);
 	term_printf("UUID:           %02x%02x%02x%02x-%02x%02x-%02x%02x-"
 		    "%02x%02x-%02x%02x%02x%02x%02x%02x\n",
-		    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9],
-		    u[10], u[11], u[12], u[13], u[14], u[15]);
+		    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		    u[13], u[14], u[15]);
 	term_printf("OS Type:        hvm\nState:          %s\n"
-		    "CPU(s):         %u\n", vm_state_name(vm), vm->config->vcpus);
+		    "CPU(s):         %u\n",
+		    vm_state_name(vm), vm->config->vcpus);
 	if (vm->id)
 		term_printf("CPU time:       %s\n", time);
 	term_printf("Max memory:     %llu KiB\n"
 		    "Used memory:    %llu KiB\n",
-		    (llu)(vm->config->memory >> 10),
-		    (llu)((vm->id ? vm->ram_bytes : 0) >> 10));
+		    (llu)(vm->config->memory >> 10), (llu)((vm->id ? vm->ram_bytes : 0) >> 10));
 	if (vm->id)
 		term_printf("Device state:   %llu KiB\n"
 			    "Kernel memory:  %llu KiB of %llu KiB\n"
 			    "CPU shares:     %u\n",
 			    (llu)((info.memory_bytes - vm->ram_bytes) >> 10),
-			    (llu)(info.kernel_bytes >> 10),
-			    (llu)(info.kernel_limit >> 10), info.weight);
+			    (llu)(info.kernel_bytes >> 10), (llu)(info.kernel_limit >> 10),
+			    info.weight);
 	if (*vm_last_reason(vm))
 		term_printf("Last end:       %s\n", vm_last_reason(vm));
 	term_printf("\n");
@@ -123,8 +121,7 @@ static void run_domstate(int count, char *word[])
 	if (!vm)
 		return;
 	if (reason && *vm_last_reason(vm))
-		term_printf("%s (%s)\n\n", vm_state_name(vm),
-			    vm_last_reason(vm));
+		term_printf("%s (%s)\n\n", vm_state_name(vm), vm_last_reason(vm));
 	else
 		term_printf("%s\n\n", vm_state_name(vm));
 }
@@ -142,8 +139,7 @@ static struct vm *running_domain(int count, char *word[])
 
 static void run_vcpuinfo(int count, char *word[])
 {
-	static const char *const state[] = { "running", "ready", "halted",
-					     "at monitor", "stopped" };
+	static const char *const state[] = {"running", "ready", "halted", "at monitor", "stopped"};
 	bool counters = words_option(&count, word, "--exits");
 	struct vm *vm = running_domain(count, word);
 	struct sampo_vcpu_info info;
@@ -157,12 +153,11 @@ static void run_vcpuinfo(int count, char *word[])
 		term_printf("VCPU:           %u\nCPU:            %u\n"
 			    "State:          %s\nCPU time:       %s\n"
 			    "Steal time:     %s\nCPU Affinity:   y\n",
-			    i, info.cpu, info.state < 5 ? state[info.state] : "?",
-			    time, steal);
+			    i, info.cpu, info.state < 5 ? state[info.state] : "?", time, steal);
 		for (unsigned n = 0; counters && n < SAMPO_EXIT_COUNTERS; n++)
 			if (info.exits[n])
-				term_printf("Exits:          %-22s %llu\n",
-					    exit_name(n), (llu)info.exits[n]);
+				term_printf("Exits:          %-22s %llu\n", exit_name(n),
+					    (llu)info.exits[n]);
 		term_printf("\n");
 	}
 }
@@ -170,8 +165,7 @@ static void run_vcpuinfo(int count, char *word[])
 /* The last exits of a guest's virtual CPU, oldest first. */
 static void run_trace(int count, char *word[])
 {
-	static const char *const header[] = { "TSC", "Code", "Exit", "RIP",
-					      "Info" };
+	static const char *const header[] = {"TSC", "Code", "Exit", "RIP", "Info"};
 	struct vm *vm = running_domain(count, word);
 	static struct sampo_trace trace[64];
 	char cell[5][24];
@@ -180,8 +174,7 @@ static void run_trace(int count, char *word[])
 
 	if (!vm)
 		return;
-	if (sampo_object_info(vm->vcpu[0], SAMPO_INFO_TRACE, trace,
-			      sizeof(trace), 0, &bytes)) {
+	if (sampo_object_info(vm->vcpu[0], SAMPO_INFO_TRACE, trace, sizeof(trace), 0, &bytes)) {
 		shell_error("the kernel keeps no trace of this domain");
 		return;
 	}
@@ -189,13 +182,11 @@ static void run_trace(int count, char *word[])
 	for (unsigned i = 0; i < bytes / sizeof(trace[0]); i++) {
 		snprintf(cell[0], sizeof(cell[0]), "%llu", (llu)trace[i].tsc);
 		snprintf(cell[1], sizeof(cell[1]), "%#x", trace[i].code);
-		snprintf(cell[2], sizeof(cell[2]), "%s",
-			 exit_name(trace[i].kind));
+		snprintf(cell[2], sizeof(cell[2]), "%s", exit_name(trace[i].kind));
 		snprintf(cell[3], sizeof(cell[3]), "%#llx", (llu)trace[i].rip);
 		snprintf(cell[4], sizeof(cell[4]), "%#llx", (llu)trace[i].info);
-		table_row(&table, (const char *const[]){ cell[0], cell[1],
-							 cell[2], cell[3],
-							 cell[4] });
+		table_row(&table,
+			  (const char *const[]){cell[0], cell[1], cell[2], cell[3], cell[4]});
 	}
 	table_end(&table, line);
 }
@@ -207,12 +198,12 @@ static void print_block(const struct vm *vm, unsigned disk)
 
 	if (!virtio_blk_stats(vm, disk, &s))
 		return;
-	term_printf("%s %s rd_req %llu\n%s %s rd_bytes %llu\n", vm->name, target,
-		    (llu)s.reads, vm->name, target, (llu)s.read_bytes);
-	term_printf("%s %s wr_req %llu\n%s %s wr_bytes %llu\n", vm->name, target,
-		    (llu)s.writes, vm->name, target, (llu)s.written_bytes);
-	term_printf("%s %s flush_operations %llu\n%s %s errs %llu\n\n", vm->name,
-		    target, (llu)s.flushes, vm->name, target, (llu)s.errors);
+	term_printf("%s %s rd_req %llu\n%s %s rd_bytes %llu\n", vm->name, target, (llu)s.reads,
+		    vm->name, target, (llu)s.read_bytes);
+	term_printf("%s %s wr_req %llu\n%s %s wr_bytes %llu\n", vm->name, target, (llu)s.writes,
+		    vm->name, target, (llu)s.written_bytes);
+	term_printf("%s %s flush_operations %llu\n%s %s errs %llu\n\n", vm->name, target,
+		    (llu)s.flushes, vm->name, target, (llu)s.errors);
 }
 
 static void run_domblkstat(int count, char *word[])
@@ -233,7 +224,7 @@ static void run_domblkstat(int count, char *word[])
 
 static void run_domblklist(int count, char *word[])
 {
-	static const char *const header[] = { "Target", "Source" };
+	static const char *const header[] = {"Target", "Source"};
 	struct vm *vm = only_domain(count, word);
 	struct table table;
 
@@ -241,9 +232,8 @@ static void run_domblklist(int count, char *word[])
 		return;
 	table_start(&table, 2, header);
 	for (unsigned i = 0; i < vm->config->disks; i++)
-		table_row(&table,
-			  (const char *const[]){ vm->config->disk[i].target,
-						 vm->config->disk[i].source });
+		table_row(&table, (const char *const[]){vm->config->disk[i].target,
+							vm->config->disk[i].source});
 	table_end(&table, line);
 }
 
@@ -258,8 +248,8 @@ static void nic_name(char *text, size_t size, const struct vm *vm, unsigned nic)
 
 static void mac_text(char text[18], const uint8_t mac[6])
 {
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
-		 mac[2], mac[3], mac[4], mac[5]);
+	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
 }
 
 /* An interface by its name or its address. */
@@ -280,12 +270,10 @@ static void print_nic(const struct vm *vm, unsigned nic)
 	if (!virtio_net_stats(vm, nic, &s))
 		return;
 	nic_name(name, sizeof(name), vm, nic);
-	term_printf("%s rx_bytes %llu\n%s rx_packets %llu\n%s rx_drop %llu\n",
-		    name, (llu)s.rx_bytes, name, (llu)s.rx_frames, name,
-		    (llu)s.rx_dropped);
-	term_printf("%s tx_bytes %llu\n%s tx_packets %llu\n%s tx_drop %llu\n\n",
-		    name, (llu)s.tx_bytes, name, (llu)s.tx_frames, name,
-		    (llu)s.tx_dropped);
+	term_printf("%s rx_bytes %llu\n%s rx_packets %llu\n%s rx_drop %llu\n", name,
+		    (llu)s.rx_bytes, name, (llu)s.rx_frames, name, (llu)s.rx_dropped);
+	term_printf("%s tx_bytes %llu\n%s tx_packets %llu\n%s tx_drop %llu\n\n", name,
+		    (llu)s.tx_bytes, name, (llu)s.tx_frames, name, (llu)s.tx_dropped);
 }
 
 static void run_domifstat(int count, char *word[])
@@ -301,13 +289,13 @@ static void run_domifstat(int count, char *word[])
 	}
 	if (vm && count > 2 && !found)
 		shell_error("invalid argument: invalid path, '%s' is not a "
-			    "known interface", word[2]);
+			    "known interface",
+			    word[2]);
 }
 
 static void run_domiflist(int count, char *word[])
 {
-	static const char *const header[] = { "Interface", "Type", "Source",
-					      "Model", "MAC" };
+	static const char *const header[] = {"Interface", "Type", "Source", "Model", "MAC"};
 	struct vm *vm = only_domain(count, word);
 	char name[80], mac[18];
 	struct table table;
@@ -318,10 +306,8 @@ static void run_domiflist(int count, char *word[])
 	for (unsigned i = 0; i < vm->config->nics; i++) {
 		nic_name(name, sizeof(name), vm, i);
 		mac_text(mac, vm->config->nic[i].mac);
-		table_row(&table, (const char *const[]){
-					  name, "bridge",
-					  vm->config->nic[i].source, "virtio",
-					  mac });
+		table_row(&table, (const char *const[]){name, "bridge", vm->config->nic[i].source,
+							"virtio", mac});
 	}
 	table_end(&table, line);
 }
@@ -347,29 +333,21 @@ static void run_domif_setlink(int count, char *word[])
 }
 
 const struct shell_command shell_monitor_commands[] = {
-	{ "domblklist", "<domain>", "list all domain blocks", 1, 1,
-	  COMPLETE_DOMAIN, run_domblklist },
-	{ "domblkstat", "<domain> [device]",
-	  "get device block stats for a domain", 1, 2, COMPLETE_DOMAIN,
-	  run_domblkstat },
-	{ "domif-setlink", "<domain> <interface> up|down",
-	  "plug or pull the cable of a virtual interface", 3, 3,
-	  COMPLETE_DOMAIN, run_domif_setlink },
-	{ "domiflist", "<domain>", "list all domain virtual interfaces", 1, 1,
-	  COMPLETE_DOMAIN, run_domiflist },
-	{ "domifstat", "<domain> [interface]",
-	  "get network interface stats for a domain", 1, 2, COMPLETE_DOMAIN,
-	  run_domifstat },
-	{ "dominfo", "<domain>", "domain information", 1, 1, COMPLETE_DOMAIN,
-	  run_dominfo },
-	{ "domstate", "<domain> [--reason]", "domain state", 1, 1,
-	  COMPLETE_DOMAIN, run_domstate },
-	{ "list", "[--all] [--inactive] [--name]", "list domains", 0, 0,
-	  COMPLETE_NONE, run_list },
-	{ "trace", "<domain>", "the last exits of the domain's vCPU", 1, 1,
-	  COMPLETE_DOMAIN, run_trace },
-	{ "vcpuinfo", "<domain> [--exits]",
-	  "detailed domain vcpu information", 1, 1, COMPLETE_DOMAIN,
-	  run_vcpuinfo },
-	{ NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL },
+	{"domblklist", "<domain>", "list all domain blocks", 1, 1, COMPLETE_DOMAIN, run_domblklist},
+	{"domblkstat", "<domain> [device]", "get device block stats for a domain", 1, 2,
+	 COMPLETE_DOMAIN, run_domblkstat},
+	{"domif-setlink", "<domain> <interface> up|down",
+	 "plug or pull the cable of a virtual interface", 3, 3, COMPLETE_DOMAIN, run_domif_setlink},
+	{"domiflist", "<domain>", "list all domain virtual interfaces", 1, 1, COMPLETE_DOMAIN,
+	 run_domiflist},
+	{"domifstat", "<domain> [interface]", "get network interface stats for a domain", 1, 2,
+	 COMPLETE_DOMAIN, run_domifstat},
+	{"dominfo", "<domain>", "domain information", 1, 1, COMPLETE_DOMAIN, run_dominfo},
+	{"domstate", "<domain> [--reason]", "domain state", 1, 1, COMPLETE_DOMAIN, run_domstate},
+	{"list", "[--all] [--inactive] [--name]", "list domains", 0, 0, COMPLETE_NONE, run_list},
+	{"trace", "<domain>", "the last exits of the domain's vCPU", 1, 1, COMPLETE_DOMAIN,
+	 run_trace},
+	{"vcpuinfo", "<domain> [--exits]", "detailed domain vcpu information", 1, 1,
+	 COMPLETE_DOMAIN, run_vcpuinfo},
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

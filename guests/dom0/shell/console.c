@@ -12,11 +12,11 @@
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm.h"
 
-#define RING 32768u
-#define PIECE 1024u
-#define ESCAPE 0x1d /* Ctrl-] */
-#define INTERVAL_NS 2000000u    /* gathers a guest's single bytes */
-#define LOOK_NS 200000000u      /* whether the guest still runs */
+#define RING        32768u
+#define PIECE       1024u
+#define ESCAPE      0x1d       /* Ctrl-] */
+#define INTERVAL_NS 2000000u   /* gathers a guest's single bytes */
+#define LOOK_NS     200000000u /* whether the guest still runs */
 
 /* Positions count all bytes ever written; the ring keeps the last RING. */
 struct ring {
@@ -55,8 +55,7 @@ static struct ring *ring_make(struct vm *vm, enum console_device device)
 	return consoles ? consoles->ring[device] : NULL;
 }
 
-void console_output_from(struct vm *vm, enum console_device device,
-			 const uint8_t *bytes, size_t n)
+void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
 {
 	struct ring *ring = ring_make(vm, device);
 
@@ -112,8 +111,7 @@ static bool show(struct ring *ring, size_t room)
 		ring->shown += lost;
 	}
 	if (lost)
-		term_printf("\n[%llu bytes not shown]\n",
-			    (unsigned long long)lost);
+		term_printf("\n[%llu bytes not shown]\n", (unsigned long long)lost);
 	n = RING - ring->shown % RING;
 	if (n > ring->written - ring->shown)
 		n = ring->written - ring->shown;

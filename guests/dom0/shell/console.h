@@ -21,8 +21,7 @@ enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO, CONSOLE_DEVICES };
  * serial port.
  */
 void console_output(struct vm *vm, const uint8_t *bytes, size_t n);
-void console_output_from(struct vm *vm, enum console_device device,
-			 const uint8_t *bytes, size_t n);
+void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n);
 
 /* Forget what a guest has written, when its definition goes away. */
 void console_forget(struct vm *vm);

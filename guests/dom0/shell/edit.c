@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define CTRL(letter) ((letter) & 0x1f)
+#define CTRL(letter) ((letter)&0x1f)
 
 enum { ESC_NONE, ESC_START, ESC_CSI, ESC_SS3 };
 
@@ -78,10 +78,8 @@ void edit_start(struct edit *edit)
 	put_string(edit, edit->prompt);
 }
 
-void edit_init(struct edit *edit, const char *prompt,
-	       void (*out)(void *, const char *, size_t),
-	       const char *(*candidate)(void *, const char *, size_t, unsigned),
-	       void *context)
+void edit_init(struct edit *edit, const char *prompt, void (*out)(void *, const char *, size_t),
+	       const char *(*candidate)(void *, const char *, size_t, unsigned), void *context)
 {
 	memset(edit, 0, sizeof(*edit));
 	edit->prompt = prompt;
@@ -101,8 +99,7 @@ static void insert(struct edit *edit, const char *text, size_t bytes)
 	edit->cursor += bytes;
 
 	/* Typing at the end needs no more than the new characters. */
-	if (edit->cursor == edit->length &&
-	    edit->length - edit->first <= columns(edit)) {
+	if (edit->cursor == edit->length && edit->length - edit->first <= columns(edit)) {
 		put(edit, text, bytes);
 		edit->shown = edit->length - edit->first;
 		return;
@@ -111,7 +108,7 @@ static void insert(struct edit *edit, const char *text, size_t bytes)
 }
 
 /* Delete [from, to) and leave the cursor there. */
-static void delete(struct edit *edit, size_t from, size_t to)
+static void delete (struct edit *edit, size_t from, size_t to)
 {
 	if (from == to)
 		return;
@@ -127,7 +124,7 @@ static void kill_text(struct edit *edit, size_t from, size_t to)
 		return;
 	memcpy(edit->killed, edit->line + from, to - from);
 	edit->killed[to - from] = '\0';
-	delete(edit, from, to);
+	delete (edit, from, to);
 }
 
 static void move(struct edit *edit, size_t to)
@@ -170,8 +167,7 @@ static void replace_line(struct edit *edit, const char *text)
 /* The line that is `back` lines before the present one, from 1. */
 static char *history_line(struct edit *edit, unsigned back)
 {
-	return edit->history[(edit->history_next + EDIT_HISTORY - back) %
-			     EDIT_HISTORY];
+	return edit->history[(edit->history_next + EDIT_HISTORY - back) % EDIT_HISTORY];
 }
 
 static void history_go(struct edit *edit, unsigned back)
@@ -200,8 +196,7 @@ static const char *match(struct edit *edit, size_t start, unsigned *index)
 {
 	const char *word;
 
-	while ((word = edit->candidate(edit->context, edit->line, start,
-				       (*index)++)))
+	while ((word = edit->candidate(edit->context, edit->line, start, (*index)++)))
 		if (!strncmp(word, edit->line + start, edit->cursor - start))
 			return word;
 	return NULL;
@@ -290,7 +285,7 @@ static void act(struct edit *edit, enum action action)
 		break;
 	case DELETE:
 		if (edit->cursor < edit->length)
-			delete(edit, edit->cursor, edit->cursor + 1);
+			delete (edit, edit->cursor, edit->cursor + 1);
 		break;
 	case WORD_LEFT:
 		move(edit, word_left(edit));
@@ -411,7 +406,7 @@ static enum edit_result control_key(struct edit *edit, uint8_t key)
 	case 0x7f:
 	case '\b':
 		if (edit->cursor)
-			delete(edit, edit->cursor - 1, edit->cursor);
+			delete (edit, edit->cursor - 1, edit->cursor);
 		break;
 	case '\t':
 		complete(edit);

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EDIT_LINE 512u /* with the terminating zero */
+#define EDIT_LINE    512u /* with the terminating zero */
 #define EDIT_HISTORY 32u
-#define EDIT_WIDTH 79u /* columns that are used */
+#define EDIT_WIDTH   79u /* columns that are used */
 
 enum edit_result {
 	EDIT_MORE,   /* the line is not finished */
@@ -28,15 +28,14 @@ struct edit {
 	 * The index-th of the words that could stand at line[start..], NULL
 	 * after the last; the editor picks those that begin as the line does.
 	 */
-	const char *(*candidate)(void *context, const char *line, size_t start,
-				 unsigned index);
+	const char *(*candidate)(void *context, const char *line, size_t start, unsigned index);
 	void *context;
 
 	char line[EDIT_LINE];
 	size_t length, cursor;
-	size_t shown;  /* columns of the line drawn behind the prompt */
-	size_t first;  /* the first character drawn */
-	uint8_t escape; /* state of an escape sequence */
+	size_t shown;       /* columns of the line drawn behind the prompt */
+	size_t first;       /* the first character drawn */
+	uint8_t escape;     /* state of an escape sequence */
 	uint16_t number[2]; /* its parameters */
 	uint8_t numbers;
 	bool after_cr;
@@ -48,10 +47,8 @@ struct edit {
 	char typed[EDIT_LINE]; /* that line while history is looked through */
 };
 
-void edit_init(struct edit *edit, const char *prompt,
-	       void (*out)(void *, const char *, size_t),
-	       const char *(*candidate)(void *, const char *, size_t, unsigned),
-	       void *context);
+void edit_init(struct edit *edit, const char *prompt, void (*out)(void *, const char *, size_t),
+	       const char *(*candidate)(void *, const char *, size_t, unsigned), void *context);
 
 /* Start a new, empty line: draws the prompt. */
 void edit_start(struct edit *edit);

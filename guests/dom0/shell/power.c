@@ -16,12 +16,12 @@
 #include "guests/dom0/vm.h"
 #include "guests/lib/sampo.h"
 
-#define GUESTS_NS 60000000000u
-#define QUIET_NS 10000000000u
-#define DISKS_NS 10000000000u
-#define STEP_NS 50000000u
+#define GUESTS_NS     60000000000u
+#define QUIET_NS      10000000000u
+#define DISKS_NS      10000000000u
+#define STEP_NS       50000000u
 #define PM1_PWRBTN_EN 0x100u /* ACPI 6.4, 4.8.3.1.2 */
-#define DISKS 64
+#define DISKS         64
 
 enum stage { ASKED, DESTROYED, FLUSHING };
 
@@ -34,8 +34,7 @@ static unsigned flushing;
 /* The guest's driver has enabled the power button's event. */
 static bool listens(const struct vm *vm)
 {
-	return vm->run == VM_RUNNING && vm->state &&
-	       vm->state->acpi.pm1_enable & PM1_PWRBTN_EN;
+	return vm->run == VM_RUNNING && vm->state && vm->state->acpi.pm1_enable & PM1_PWRBTN_EN;
 }
 
 static void destroy(struct vm *vm, const char *why)
@@ -112,9 +111,7 @@ static void flush_disks(void)
 	for (struct blkdev *dev = blk_first(); dev && n < DISKS; dev = dev->next) {
 		if (dev->parent || !dev->can_flush || dev->read_only)
 			continue;
-		flush[n] = (struct blk_request){ .op = BLK_FLUSH,
-						 .done = flushed,
-						 .context = dev };
+		flush[n] = (struct blk_request){.op = BLK_FLUSH, .done = flushed, .context = dev};
 		flushing++;
 		blk_submit(dev, &flush[n++]);
 	}
@@ -130,8 +127,7 @@ static void end_machine(void)
 {
 	int64_t status;
 
-	term_printf(operation == SAMPO_MACHINE_RESET ? "Reset.\n"
-						     : "Power down.\n");
+	term_printf(operation == SAMPO_MACHINE_RESET ? "Reset.\n" : "Power down.\n");
 	term_flush();
 	status = sampo_machine(boot->machine, operation);
 	shell_error("the machine does not end: %s", sampo_strerror(status));

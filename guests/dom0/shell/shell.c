@@ -16,10 +16,10 @@
 #define CTRL_C 3
 
 const struct shell_group shell_groups[] = {
-	{ "Domain Management", shell_domain_commands },
-	{ "Domain Monitoring", shell_monitor_commands },
-	{ "Host and Hypervisor", shell_host_commands },
-	{ NULL, NULL },
+	{"Domain Management", shell_domain_commands},
+	{"Domain Monitoring", shell_monitor_commands},
+	{"Host and Hypervisor", shell_host_commands},
+	{NULL, NULL},
 };
 
 static struct edit edit;
@@ -59,8 +59,7 @@ struct vm *shell_domain(const char *name)
 
 const struct shell_command *shell_find(const char *verb)
 {
-	for (const struct shell_group *group = shell_groups; group->title;
-	     group++)
+	for (const struct shell_group *group = shell_groups; group->title; group++)
 		for (const struct shell_command *c = group->command; c->name; c++)
 			if (!strcmp(c->name, verb))
 				return c;
@@ -74,13 +73,11 @@ bool shell_arguments(int count, char *word[])
 	for (int i = 1; i < count; i++) {
 		if (strncmp(word[i], "--", 2))
 			continue;
-		shell_error("command '%s' doesn't support option %s", word[0],
-			    word[i]);
+		shell_error("command '%s' doesn't support option %s", word[0], word[i]);
 		return false;
 	}
 	if (count <= (int)command->least) {
-		shell_error("command '%s' requires %s", word[0],
-			    command->arguments);
+		shell_error("command '%s' requires %s", word[0], command->arguments);
 		return false;
 	}
 	if (count > (int)command->most + 1) {
@@ -186,8 +183,7 @@ static void input(const uint8_t *bytes, size_t n)
 
 static const char *verb_at(unsigned index)
 {
-	for (const struct shell_group *group = shell_groups; group->title;
-	     group++)
+	for (const struct shell_group *group = shell_groups; group->title; group++)
 		for (const struct shell_command *c = group->command; c->name; c++)
 			if (!index--)
 				return c->name;
@@ -203,8 +199,7 @@ static const char *domain_at(unsigned index)
 	return vm ? vm->name : NULL;
 }
 
-static const char *candidate(void *context, const char *line, size_t start,
-			     unsigned index)
+static const char *candidate(void *context, const char *line, size_t start, unsigned index)
 {
 	char verb[32];
 	const struct shell_command *command;

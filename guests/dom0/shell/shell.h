@@ -21,7 +21,7 @@ struct shell_command {
 	const char *name;
 	const char *arguments; /* for `help`, "" if none */
 	const char *help;
-	unsigned least, most;  /* arguments that it takes, without options */
+	unsigned least, most; /* arguments that it takes, without options */
 	enum shell_complete complete;
 	/* word[0] is the verb; options are still among the words */
 	void (*run)(int count, char *word[]);

@@ -11,7 +11,7 @@
 #include "guests/lib/sampo.h"
 
 #define OUTPUT 16384u
-#define PIECE 512u
+#define PIECE  512u
 
 static char output[OUTPUT]; /* a ring */
 static size_t head, count;  /* of its oldest byte; bytes in it */
@@ -56,8 +56,7 @@ static void put(char c)
 void term_write(const char *text, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++) {
-		if (text[i] == '\n' && count &&
-		    output[(head + count - 1) % OUTPUT] == '\r')
+		if (text[i] == '\n' && count && output[(head + count - 1) % OUTPUT] == '\r')
 			count--;
 		put(text[i]);
 	}

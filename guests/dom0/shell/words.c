@@ -147,8 +147,8 @@ void table_row(struct table *table, const char *const text[])
 {
 	if (table->rows == table->room) {
 		unsigned room = table->room ? table->room * 2 : 8;
-		void *more = realloc(table->cell, (size_t)room * table->columns *
-							  sizeof(*table->cell));
+		void *more =
+			realloc(table->cell, (size_t)room * table->columns * sizeof(*table->cell));
 
 		if (!more)
 			return;
@@ -156,8 +156,8 @@ void table_row(struct table *table, const char *const text[])
 		table->room = room;
 	}
 	for (unsigned i = 0; i < table->columns; i++)
-		snprintf(table->cell[table->rows * table->columns + i],
-			 sizeof(*table->cell), "%s", text[i]);
+		snprintf(table->cell[table->rows * table->columns + i], sizeof(*table->cell), "%s",
+			 text[i]);
 	table->rows++;
 }
 
@@ -165,7 +165,7 @@ void table_row(struct table *table, const char *const text[])
 void table_end(struct table *table, void (*line)(const char *text))
 {
 	char text[TABLE_COLUMNS * (TABLE_CELL + 3) + 1];
-	size_t width[TABLE_COLUMNS] = { 0 }, at, total = 0;
+	size_t width[TABLE_COLUMNS] = {0}, at, total = 0;
 
 	for (unsigned i = 0; i < table->rows * table->columns; i++)
 		if (strlen(table->cell[i]) > width[i % table->columns])
@@ -179,10 +179,8 @@ void table_end(struct table *table, void (*line)(const char *text))
 			const char *cell = table->cell[row * table->columns + i];
 			bool last = i + 1 == table->columns;
 
-			at += (size_t)snprintf(text + at, sizeof(text) - at,
-					       " %-*s%s",
-					       (int)(last ? 0 : width[i]), cell,
-					       last ? "" : "  ");
+			at += (size_t)snprintf(text + at, sizeof(text) - at, " %-*s%s",
+					       (int)(last ? 0 : width[i]), cell, last ? "" : "  ");
 		}
 		line(text);
 		if (row)

@@ -29,7 +29,7 @@ bool words_number(const char *word, uint64_t *number);
 
 /* A table as virsh prints it: a header, a rule, rows; widths fit the text. */
 #define TABLE_COLUMNS 6
-#define TABLE_CELL 128
+#define TABLE_CELL    128
 struct table {
 	unsigned columns, rows, room;
 	char (*cell)[TABLE_CELL];

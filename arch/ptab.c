@@ -91,20 +91,11 @@ static uint64_t encode(const struct ptab_format *f, uint32_t flags)
 
 static uint32_t decode(const struct ptab_format *f, uint64_t entry)
 {
-	uint32_t flags = 0;
+	uint32_t flags = (entry & f->r ? PTAB_R : 0) | (entry & f->w ? PTAB_W : 0);
 
-	if (entry & f->r)
-		flags |= PTAB_R;
-	if (entry & f->w)
-		flags |= PTAB_W;
-	if (f->x ? entry & f->x : !(entry & f->nx))
-		flags |= PTAB_X;
-	if (entry & f->u)
-		flags |= PTAB_U;
-	if (entry & f->accessed)
-		flags |= PTAB_ACCESSED;
-	if (entry & f->dirty)
-		flags |= PTAB_DIRTY;
+	flags |= ((f->x ? entry & f->x : !(entry & f->nx)) ? PTAB_X : 0);
+	flags |= (entry & f->u ? PTAB_U : 0) | (entry & f->accessed ? PTAB_ACCESSED : 0);
+	flags |= entry & f->dirty ? PTAB_DIRTY : 0;
 	for (uint32_t type = 0; type < 3; type++)
 		if ((entry & f->cache) == f->cache_type[type])
 			return flags | type << 4;
@@ -186,21 +177,80 @@ static int split(struct ptab *pt, uint64_t *entry, int level)
 	return SAMPO_OK;
 }
 
-/* Makes sure that no page lies across va. */
-static int split_at(struct ptab *pt, uint64_t va)
+enum action { NEXT, SPLIT };
+
+/* Goes over what is mapped from va to last. */
+struct walk {
+	struct ptab *pt;
+	uint64_t va, last;
+	/* What to do with a page of which any part is in the range. */
+	enum action (*page)(struct walk *w, uint64_t *entry, int level, uint64_t va);
+	bool prune;       /* retire tables that are empty then */
+	uint64_t bits;    /* of new entries */
+	uint64_t *bitmap; /* of dirty pages */
+	bool clear;
+};
+
+static bool empty(const struct ptab_format *f, const uint64_t *table)
 {
-	uint64_t *table = at(pt->root);
+	for (unsigned i = 0; i < ENTRIES; i++)
+		if (table[i] & f->present)
+			return false;
+	return true;
+}
 
-	for (int level = pt->levels; va % page_size(level); level--) {
-		uint64_t *entry = &table[slot(va, level)];
+/* Below a table, whose first entry is for address base. Fails only when splitting. */
+static int walk(struct walk *w, uint64_t *table, int level, uint64_t base)
+{
+	const struct ptab_format *f = w->pt->format;
+	uint64_t size = page_size(level), *lower;
+	unsigned first = w->va > base ? slot(w->va, level) : 0;
 
-		if (!(*entry & pt->format->present))
-			break;
-		if (is_page(pt->format, *entry, level) && split(pt, entry, level))
+	for (unsigned i = first; i < ENTRIES && base + i * size <= w->last; i++) {
+		if (!(table[i] & f->present))
+			continue;
+		if (is_page(f, table[i], level)) {
+			if (w->page(w, &table[i], level, base + i * size) == NEXT)
+				continue;
+			if (split(w->pt, &table[i], level))
+				return SAMPO_ENOMEM;
+		}
+		lower = table_of(f, table[i]);
+		if (walk(w, lower, level - 1, base + i * size))
 			return SAMPO_ENOMEM;
-		table = table_of(pt->format, *entry);
+		if (w->prune && empty(f, lower)) {
+			set(&table[i], 0);
+			retire(w->pt, lower);
+		}
 	}
 	return SAMPO_OK;
+}
+
+static int walk_range(struct walk *w, uint64_t va, uint64_t size)
+{
+	w->va = va;
+	w->last = va + size - 1;
+	return walk(w, at(w->pt->root), w->pt->levels, 0);
+}
+
+static enum action split_at_start(struct walk *w, uint64_t *entry, int level, uint64_t va)
+{
+	(void)entry;
+	return va < w->va && level > PTAB_4K ? SPLIT : NEXT;
+}
+
+static enum action split_always(struct walk *w, uint64_t *entry, int level, uint64_t va)
+{
+	(void)w, (void)entry, (void)va;
+	return level > PTAB_4K ? SPLIT : NEXT;
+}
+
+static enum action unmap_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
+{
+	(void)level, (void)va;
+	set(entry, 0);
+	w->pt->stale = true;
+	return NEXT;
 }
 
 struct cursor {
@@ -216,19 +266,19 @@ static int map(struct cursor *c, uint64_t *table, int level)
 
 	for (unsigned i = slot(c->va, level); i < ENTRIES && c->va <= c->last; i++) {
 		bool used = table[i] & f->present;
+		bool fits = level <= c->pt->max_page && (c->va | c->pa) % size == 0 &&
+			    c->last - c->va >= size - 1;
+		int error;
 
-		if (level <= c->pt->max_page && (c->va | c->pa) % size == 0 &&
-		    c->last - c->va >= size - 1) {
-			/* There are no empty tables: here, too, something is mapped. */
-			if (used)
-				return SAMPO_EEXIST;
+		/* There are no empty tables: where a page fits, too, something is mapped. */
+		if (used && (fits || is_page(f, table[i], level)))
+			return SAMPO_EEXIST;
+		if (fits) {
 			set(&table[i], c->pa | c->bits | (level > PTAB_4K ? f->page : 0));
 			c->va += size;
 			c->pa += size;
 			continue;
 		}
-		if (used && is_page(f, table[i], level))
-			return SAMPO_EEXIST;
 		if (!used) {
 			void *lower = c->pt->alloc(c->pt->ctx);
 
@@ -236,88 +286,17 @@ static int map(struct cursor *c, uint64_t *table, int level)
 				return SAMPO_ENOMEM;
 			set(&table[i], link_to(f, lower, level));
 		}
-		int error = map(c, table_of(f, table[i]), level - 1);
-
+		error = map(c, table_of(f, table[i]), level - 1);
 		if (error)
 			return error;
 	}
 	return SAMPO_OK;
 }
 
-struct visit {
-	struct ptab *pt;
-	uint64_t va, last;
-	/* What to do with each page of which any part is in the range. */
-	void (*page)(struct visit *v, uint64_t *entry, int level, uint64_t va);
-	bool prune; /* retire tables that are empty then */
-	bool split;
-	uint64_t bits;
-	uint64_t *bitmap;
-	bool clear;
-};
-
-static bool empty(const struct ptab_format *f, const uint64_t *table)
-{
-	for (unsigned i = 0; i < ENTRIES; i++)
-		if (table[i] & f->present)
-			return false;
-	return true;
-}
-
-/* Goes over what is mapped in the range below a table, whose first entry is
- * for address base. Fails only when splitting. */
-static int visit(struct visit *v, uint64_t *table, int level, uint64_t base)
-{
-	const struct ptab_format *f = v->pt->format;
-	unsigned first = v->va > base ? slot(v->va, level) : 0;
-
-	for (unsigned i = first; i < ENTRIES; i++) {
-		uint64_t va = base + i * page_size(level);
-
-		if (va > v->last)
-			break;
-		if (!(table[i] & f->present))
-			continue;
-		if (is_page(f, table[i], level)) {
-			if (!v->split) {
-				v->page(v, &table[i], level, va);
-				continue;
-			}
-			if (level == PTAB_4K)
-				continue;
-			if (split(v->pt, &table[i], level))
-				return SAMPO_ENOMEM;
-		}
-		uint64_t *lower = table_of(f, table[i]);
-
-		if (visit(v, lower, level - 1, va))
-			return SAMPO_ENOMEM;
-		if (v->prune && empty(f, lower)) {
-			set(&table[i], 0);
-			retire(v->pt, lower);
-		}
-	}
-	return SAMPO_OK;
-}
-
-static int visit_range(struct visit *v, uint64_t va, uint64_t size)
-{
-	v->va = va;
-	v->last = va + size - 1;
-	return visit(v, at(v->pt->root), v->pt->levels, 0);
-}
-
-static void unmap_page(struct visit *v, uint64_t *entry, int level, uint64_t va)
-{
-	(void)level, (void)va;
-	set(entry, 0);
-	v->pt->stale = true;
-}
-
 int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags)
 {
 	struct cursor c = {pt, va, va + size - 1, pa, encode(pt->format, flags)};
-	struct visit undo = {.pt = pt, .page = unmap_page, .prune = true};
+	struct walk undo = {.pt = pt, .page = unmap_page, .prune = true};
 	int error;
 
 	if (!valid(pt, va, size) || !valid_flags(pt, flags) || pa & ~pt->format->address ||
@@ -327,55 +306,60 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
 	/* Where memory ran out nothing is mapped, but there may be new, empty tables. */
 	size = c.va - va + (error == SAMPO_ENOMEM ? PTAB_PAGE : 0);
 	if (error && size)
-		visit_range(&undo, va, size);
+		walk_range(&undo, va, size);
 	return error;
 }
 
 /* Makes the ends of the range ends of pages, after which nothing can fail. */
 static int prepare(struct ptab *pt, uint64_t va, uint64_t size)
 {
+	struct walk w = {.pt = pt, .page = split_at_start};
+
 	if (!valid(pt, va, size))
 		return SAMPO_EINVAL;
-	return split_at(pt, va) || split_at(pt, va + size) ? SAMPO_ENOMEM : SAMPO_OK;
+	if (walk_range(&w, va, 1))
+		return SAMPO_ENOMEM;
+	return va + size < ptab_limit(pt) ? walk_range(&w, va + size, 1) : SAMPO_OK;
 }
 
 int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	struct visit v = {.pt = pt, .page = unmap_page, .prune = true};
+	struct walk w = {.pt = pt, .page = unmap_page, .prune = true};
 	int error = prepare(pt, va, size);
 
-	return error ? error : visit_range(&v, va, size);
+	return error ? error : walk_range(&w, va, size);
 }
 
-static void protect_page(struct visit *v, uint64_t *entry, int level, uint64_t va)
+static enum action protect_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
 {
-	const struct ptab_format *f = v->pt->format;
+	const struct ptab_format *f = w->pt->format;
 	uint64_t keep = f->address | f->accessed | f->dirty;
-	uint64_t bits = v->bits | (level > PTAB_4K ? f->page : 0);
+	uint64_t bits = w->bits | (level > PTAB_4K ? f->page : 0);
 	uint64_t old;
 
 	(void)va;
 	do {
 		old = *entry;
 		if (old == ((old & keep) | bits))
-			return;
+			return NEXT;
 	} while (!change(entry, old, (old & keep) | bits));
-	v->pt->stale = true;
+	w->pt->stale = true;
+	return NEXT;
 }
 
 int ptab_protect(struct ptab *pt, uint64_t va, uint64_t size, uint32_t flags)
 {
-	struct visit v = {.pt = pt, .page = protect_page, .bits = encode(pt->format, flags)};
+	struct walk w = {.pt = pt, .page = protect_page, .bits = encode(pt->format, flags)};
 	int error = valid_flags(pt, flags) ? prepare(pt, va, size) : SAMPO_EINVAL;
 
-	return error ? error : visit_range(&v, va, size);
+	return error ? error : walk_range(&w, va, size);
 }
 
 int ptab_split(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	struct visit v = {.pt = pt, .split = true};
+	struct walk w = {.pt = pt, .page = split_always};
 
-	return valid(pt, va, size) ? visit_range(&v, va, size) : SAMPO_EINVAL;
+	return valid(pt, va, size) ? walk_range(&w, va, size) : SAMPO_EINVAL;
 }
 
 bool ptab_lookup(const struct ptab *pt, uint64_t va, struct ptab_entry *found)
@@ -399,39 +383,40 @@ bool ptab_lookup(const struct ptab *pt, uint64_t va, struct ptab_entry *found)
 	}
 }
 
-static void dirty_page(struct visit *v, uint64_t *entry, int level, uint64_t va)
+static enum action dirty_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
 {
-	uint64_t dirty = v->pt->format->dirty;
+	uint64_t dirty = w->pt->format->dirty;
 	uint64_t last = va + page_size(level) - 1;
-	uint64_t from = va > v->va ? va : v->va, to = last < v->last ? last : v->last;
+	uint64_t from = va > w->va ? va : w->va, to = last < w->last ? last : w->last;
 
 	if (!(*entry & dirty))
-		return;
+		return NEXT;
 	/* Cleared before it is reported: a write in between is reported twice. */
-	if (v->clear && va >= v->va && last <= v->last) {
+	if (w->clear && va >= w->va && last <= w->last) {
 		__atomic_fetch_and(entry, ~dirty, __ATOMIC_SEQ_CST);
-		v->pt->stale = true;
+		w->pt->stale = true;
 	}
-	for (uint64_t page = (from - v->va) / PTAB_PAGE; page <= (to - v->va) / PTAB_PAGE; page++)
-		v->bitmap[page / 64] |= 1ull << page % 64;
+	for (uint64_t page = (from - w->va) / PTAB_PAGE; page <= (to - w->va) / PTAB_PAGE; page++)
+		w->bitmap[page / 64] |= 1ull << page % 64;
+	return NEXT;
 }
 
 int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear)
 {
-	struct visit v = {.pt = pt, .page = dirty_page, .bitmap = bitmap, .clear = clear};
+	struct walk w = {.pt = pt, .page = dirty_page, .bitmap = bitmap, .clear = clear};
 
 	if (!pt->format->dirty)
 		return SAMPO_ENODEV;
 	if (pages > ptab_limit(pt) / PTAB_PAGE || !valid(pt, va, pages * PTAB_PAGE))
 		return SAMPO_EINVAL;
-	return visit_range(&v, va, pages * PTAB_PAGE);
+	return walk_range(&w, va, pages * PTAB_PAGE);
 }
 
 void ptab_destroy(struct ptab *pt)
 {
-	struct visit v = {.pt = pt, .page = unmap_page, .prune = true};
+	struct walk w = {.pt = pt, .page = unmap_page, .prune = true};
 
-	visit_range(&v, 0, ptab_limit(pt));
+	walk_range(&w, 0, ptab_limit(pt));
 	ptab_flushed(pt);
 	pt->free(pt->ctx, at(pt->root));
 	pt->root = 0;

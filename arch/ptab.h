@@ -18,16 +18,16 @@
 #define PTAB_PAGE 4096ull
 
 /* What a mapping allows; cache types are a field of two bits. */
-#define PTAB_R 0x01u
-#define PTAB_W 0x02u
-#define PTAB_X 0x04u
-#define PTAB_U 0x08u /* host tables only: for ring 3 */
-#define PTAB_WB 0x00u
-#define PTAB_WC 0x10u
-#define PTAB_UC 0x20u
-#define PTAB_CACHE 0x30u
+#define PTAB_R        0x01u
+#define PTAB_W        0x02u
+#define PTAB_X        0x04u
+#define PTAB_U        0x08u /* host tables only: for ring 3 */
+#define PTAB_WB       0x00u
+#define PTAB_WC       0x10u
+#define PTAB_UC       0x20u
+#define PTAB_CACHE    0x30u
 #define PTAB_ACCESSED 0x40u /* from ptab_lookup only */
-#define PTAB_DIRTY 0x80u
+#define PTAB_DIRTY    0x80u
 
 /* The page sizes, as levels of the tree. */
 #define PTAB_4K 1
@@ -35,18 +35,18 @@
 #define PTAB_1G 3
 
 struct ptab_format {
-	uint64_t present;   /* any of these bits: the entry is in use */
-	uint64_t address;   /* where the physical address is */
-	uint64_t table;     /* set in every entry that points to a table */
-	uint64_t next;      /* times the level of that table (AMD-Vi), or 0 */
-	uint64_t type;      /* above level 1: these bits tell a page ... */
-	uint64_t page;      /* ... when they have this value */
-	uint64_t fixed;     /* set in every entry that maps a page */
-	uint64_t r, w, x;   /* set when allowed */
-	uint64_t nx;        /* set when execution is not allowed */
+	uint64_t present; /* any of these bits: the entry is in use */
+	uint64_t address; /* where the physical address is */
+	uint64_t table;   /* set in every entry that points to a table */
+	uint64_t next;    /* times the level of that table (AMD-Vi), or 0 */
+	uint64_t type;    /* above level 1: these bits tell a page ... */
+	uint64_t page;    /* ... when they have this value */
+	uint64_t fixed;   /* set in every entry that maps a page */
+	uint64_t r, w, x; /* set when allowed */
+	uint64_t nx;      /* set when execution is not allowed */
 	uint64_t u;
-	uint64_t cache;     /* mask of the cache type */
-	uint64_t cache_type[4]; /* by PTAB_CACHE >> 4 */
+	uint64_t cache;           /* mask of the cache type */
+	uint64_t cache_type[4];   /* by PTAB_CACHE >> 4 */
 	uint64_t accessed, dirty; /* 0: the format has none */
 };
 
@@ -58,19 +58,19 @@ extern const struct ptab_format ptab_vtd, ptab_amdvi;
 
 struct ptab {
 	const struct ptab_format *format;
-	uint64_t root;     /* physical address of the top table */
-	int levels;        /* 3 to 6 */
-	int max_page;      /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
-	bool stale;        /* the TLB must be flushed, then ptab_flushed called */
-	void *unused;      /* tables to be freed by ptab_flushed */
-	void *(*alloc)(void *ctx);  /* a zeroed page, or NULL */
+	uint64_t root;             /* physical address of the top table */
+	int levels;                /* 3 to 6 */
+	int max_page;              /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
+	bool stale;                /* the TLB must be flushed, then ptab_flushed called */
+	void *unused;              /* tables to be freed by ptab_flushed */
+	void *(*alloc)(void *ctx); /* a zeroed page, or NULL */
 	void (*free)(void *ctx, void *page);
 	void *ctx;
 };
 
 struct ptab_entry {
-	uint64_t pa;    /* of the address that was asked for */
-	uint64_t size;  /* of the page that maps it */
+	uint64_t pa;   /* of the address that was asked for */
+	uint64_t size; /* of the page that maps it */
 	uint32_t flags;
 };
 
@@ -87,8 +87,7 @@ void ptab_destroy(struct ptab *pt);
 uint64_t ptab_limit(const struct ptab *pt);
 
 /* SAMPO_EEXIST if anything is mapped in the range. Uses the largest pages. */
-int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size,
-	     uint32_t flags);
+int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags);
 /* Splits large pages at the ends as needed; holes are skipped. */
 int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
 int ptab_protect(struct ptab *pt, uint64_t va, uint64_t size, uint32_t flags);
@@ -105,8 +104,7 @@ bool ptab_lookup(const struct ptab *pt, uint64_t va, struct ptab_entry *entry);
  * that come before the TLB is flushed may go unnoticed. SAMPO_ENODEV: the
  * format has no dirty bits.
  */
-int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap,
-	       bool clear);
+int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear);
 
 /* The TLB has been flushed. */
 void ptab_flushed(struct ptab *pt);

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/load/registers.c */
+/* flags: -include tests/unit/sampo_fake.h */
+/*
+ * The life of guests on a kernel that only counts: after every end nothing is
+ * left, whichever step of a start fails; and what a guest asks for has the
+ * effect that its description says.
+ */
+#include "tests/unit/unit.h"
+
+#include "guests/dom0/config.h"
+#include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/platform.h"
+#include "guests/dom0/load/load.h"
+#include "guests/dom0/memory.h"
+#include "guests/dom0/shell/console.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm_private.h"
+
+struct sampo_fake fake;
+static struct sampo_boot boot_info;
+const struct sampo_boot *boot = &boot_info;
+
+static int mappings, bits, platforms, attached, boots;
+static bool quiet_now, device_fails, load_fails;
+static void (*when_quiet)(struct vm *vm);
+static uint64_t now = 1;
+static struct work *queued;
+static struct timer *timer;
+
+/* --- What guests need of the rest of dom0 --- */
+
+void *memory_map(uint32_t region, uint64_t bytes, uint64_t align, uint64_t perms)
+{
+	(void)region;
+	(void)align;
+	(void)perms;
+	if (fake_fails())
+		return NULL;
+	mappings++;
+	return calloc(1, bytes);
+}
+
+void memory_unmap(void *address, uint64_t bytes)
+{
+	(void)bytes;
+	mappings--;
+	free(address);
+}
+
+int event_alloc(void (*raised)(void *context), void *context)
+{
+	(void)raised;
+	(void)context;
+	return fake_fails() ? -1 : bits++;
+}
+
+void event_free(int bit)
+{
+	if (bit >= 0)
+		bits--;
+}
+
+void loop_forget(uint32_t vcpu)
+{
+	(void)vcpu;
+}
+
+void vcpu_raised(void *vcpu)
+{
+	(void)vcpu;
+}
+
+void vcpu_release(struct vcpu *v)
+{
+	v->held = false;
+	boots++;
+}
+
+uint64_t clock_ns(void)
+{
+	return now;
+}
+
+void timer_init(struct timer *t, void (*fire)(struct timer *), void *context)
+{
+	*t = (struct timer){ .fire = fire, .context = context };
+}
+
+void timer_set(struct timer *t, uint64_t deadline)
+{
+	t->deadline = deadline;
+	timer = t;
+}
+
+void timer_cancel(struct timer *t)
+{
+	t->deadline = 0;
+	if (timer == t)
+		timer = NULL;
+}
+
+void work_queue(struct work *work)
+{
+	queued = work;
+}
+
+int platform_init(struct vm *vm)
+{
+	(void)vm;
+	platforms++;
+	return fake_fails() ? -1 : 0;
+}
+
+void platform_reset(struct vm *vm)
+{
+	(void)vm;
+}
+
+void platform_free(struct vm *vm)
+{
+	(void)vm;
+	platforms--;
+}
+
+int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
+{
+	(void)vm;
+	(void)config;
+	snprintf(err, errlen, "no such disk");
+	if (device_fails || fake_fails())
+		return -1;
+	attached++;
+	return 0;
+}
+
+void virtio_reset(struct vm *vm)
+{
+	(void)vm;
+}
+
+void virtio_detach_all(struct vm *vm)
+{
+	(void)vm;
+	attached--;
+}
+
+void virtio_when_quiet(struct vm *vm, void (*quiet)(struct vm *vm))
+{
+	if (quiet_now)
+		quiet(vm);
+	else
+		when_quiet = quiet;
+}
+
+uint64_t acpi_build(struct vm *vm)
+{
+	(void)vm;
+	return 0xe0000;
+}
+
+static int buttons;
+
+void acpi_power_button(struct vm *vm)
+{
+	(void)vm;
+	buttons++;
+}
+
+const char *load_guest(struct load *load)
+{
+	(void)load;
+	return load_fails ? "broken file" : NULL;
+}
+
+void console_forget(struct vm *vm)
+{
+	(void)vm;
+}
+
+void config_free(struct vm_config *config)
+{
+	free(config);
+}
+
+void vm_log(struct vm *vm, const char *format, ...)
+{
+	(void)vm;
+	(void)format;
+}
+
+/* --- Tests --- */
+
+static struct vm *vm;
+
+static struct vm_config *make_config(const char *name, uint8_t uuid)
+{
+	struct vm_config *config = calloc(1, sizeof(*config));
+
+	strcpy(config->name, name);
+	config->uuid[0] = uuid;
+	config->memory = 4u << 20;
+	config->vcpus = 1;
+	config->on_reboot = VM_ACTION_RESTART;
+	return config;
+}
+
+static struct vm_config *config_of(struct vm *v)
+{
+	return (struct vm_config *)v->config;
+}
+
+static void nothing_left(void)
+{
+	assert_int_equal(fake.handles, 0);
+	assert_int_equal(fake.domains_alive, 0);
+	assert_int_equal(mappings, 0);
+	assert_int_equal(bits, 0);
+	assert_int_equal(platforms, 0);
+	assert_int_equal(attached, 0);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	mappings = bits = platforms = attached = boots = buttons = 0;
+	quiet_now = true;
+	device_fails = load_fails = false;
+	when_quiet = NULL;
+	queued = NULL;
+	timer = NULL;
+	now += 100000000000ull;
+	assert_null(vm_define(make_config("guest", 1), &vm));
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	assert_null(vm_undefine(vm));
+	assert_null(vm_first());
+	nothing_left();
+	return 0;
+}
+
+static void ask(enum vm_request what)
+{
+	vm->own->vcpu[0].held = true;
+	vm_request(vm, what, "test");
+	assert_non_null(queued);
+	queued->run(queued);
+	queued = NULL;
+}
+
+static void fire(void)
+{
+	struct timer *t = timer;
+
+	assert_non_null(t);
+	now = t->deadline > now ? t->deadline : now;
+	timer_cancel(t);
+	t->fire(t);
+}
+
+static void test_cycles(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 500; i++) {
+		assert_null(vm_start(vm));
+		assert_string_equal(vm_state_name(vm), "running");
+		assert_non_null(vm_start(vm));
+		assert_null(vm_destroy(vm));
+		assert_string_equal(vm_state_name(vm), "shut off");
+		assert_int_equal(vm->id, 0);
+		nothing_left();
+	}
+	assert_non_null(vm_destroy(vm));
+	assert_non_null(vm_shutdown(vm));
+	assert_non_null(vm_suspend(vm));
+}
+
+/* Whichever call fails: an error, and everything is given back. */
+static void test_every_failure(void **state)
+{
+	int calls;
+
+	(void)state;
+	assert_null(vm_start(vm));
+	calls = fake.calls;
+	vm_destroy(vm);
+	assert_true(calls > 8);
+	for (int i = 1; i <= calls; i++) {
+		fake.calls = 0;
+		fake.fail_at = i;
+		assert_non_null(vm_start(vm));
+		assert_string_equal(vm_state_name(vm), "shut off");
+		nothing_left();
+	}
+	fake.fail_at = 0;
+	device_fails = true;
+	assert_string_equal(vm_start(vm), "no such disk");
+	nothing_left();
+	device_fails = false;
+	load_fails = true;
+	assert_string_equal(vm_start(vm), "broken file");
+	nothing_left();
+}
+
+/* A disk still writes: the memory stays until it is done. */
+static void test_end_waits_for_disks(void **state)
+{
+	(void)state;
+	quiet_now = false;
+	assert_null(vm_start(vm));
+	assert_null(vm_destroy(vm));
+	assert_true(fake.paused);
+	assert_string_equal(vm_state_name(vm), "in shutdown");
+	assert_true(mappings > 0);
+	assert_non_null(vm_undefine(vm));
+	assert_null(vm_destroy(vm));
+	/* started meanwhile: later */
+	assert_null(vm_start(vm));
+	when_quiet(vm);
+	nothing_left();
+	fire();
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_int_equal(boots, 2);
+	vm_destroy(vm);
+	when_quiet(vm);
+}
+
+static void test_power_off(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_state_name(vm), "shut off");
+	assert_string_equal(vm_last_reason(vm), "test");
+	config_of(vm)->on_poweroff = VM_ACTION_RESTART;
+	assert_null(vm_start(vm));
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_int_equal(boots, 3);
+	assert_null(vm_destroy(vm));
+}
+
+static void test_reboot_is_power_off_and_start(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	assert_null(vm_reboot(vm));
+	assert_int_equal(buttons, 1);
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_null(vm_shutdown(vm));
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_state_name(vm), "shut off");
+}
+
+static void test_crash(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	ask(VM_REQ_CRASH);
+	assert_string_equal(vm_state_name(vm), "shut off");
+	config_of(vm)->on_crash = VM_ACTION_PRESERVE;
+	assert_null(vm_start(vm));
+	ask(VM_REQ_CRASH);
+	assert_string_equal(vm_state_name(vm), "crashed");
+	assert_true(fake.paused);
+	assert_non_null(vm_resume(vm));
+	assert_non_null(vm_shutdown(vm));
+	assert_null(vm_reset(vm));
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_false(fake.paused);
+	assert_null(vm_destroy(vm));
+}
+
+/* One that crashes at once and is to be restarted waits longer each time. */
+static void test_crash_loop(void **state)
+{
+	uint64_t waits[6];
+
+	(void)state;
+	config_of(vm)->on_crash = VM_ACTION_RESTART;
+	assert_null(vm_start(vm));
+	ask(VM_REQ_CRASH);
+	ask(VM_REQ_CRASH);
+	assert_int_equal(boots, 3);
+	for (unsigned i = 0; i < 6; i++) {
+		uint64_t before = now;
+
+		ask(VM_REQ_CRASH);
+		assert_int_equal(boots, 3 + (int)i);
+		fire();
+		waits[i] = now - before;
+	}
+	assert_int_equal(waits[0], 1000000000);
+	assert_int_equal(waits[1], 2000000000);
+	assert_int_equal(waits[5], 32000000000);
+	now += 20000000000ull; /* it ran for a while */
+	ask(VM_REQ_CRASH);
+	assert_int_equal(boots, 10);
+	/* destroyed while it waits */
+	ask(VM_REQ_CRASH);
+	ask(VM_REQ_CRASH);
+	assert_null(vm_destroy(vm));
+	assert_null(timer);
+}
+
+/* The operator's reset: the vCPU has to be stopped first. */
+static void test_reset_of_a_running_one(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	assert_null(vm_reset(vm));
+	assert_int_equal(fake.stops, 1);
+	assert_int_equal(boots, 1);
+	assert_non_null(vm_reset(vm));
+	vm->own->vcpu[0].held = true;
+	vm_stopped(vm);
+	assert_int_equal(boots, 2);
+	assert_int_equal(fake.resets, 2);
+	assert_string_equal(vm_state_name(vm), "running");
+	/* destroyed while it is stopping */
+	assert_null(vm_reset(vm));
+	assert_null(vm_destroy(vm));
+	assert_string_equal(vm_state_name(vm), "shut off");
+}
+
+/* Destroyed while a reset waits for the disks. */
+static void test_destroy_in_reset(void **state)
+{
+	void (*reset_quiet)(struct vm *vm);
+
+	(void)state;
+	assert_null(vm_start(vm));
+	quiet_now = false;
+	ask(VM_REQ_RESET);
+	reset_quiet = when_quiet;
+	assert_null(vm_destroy(vm));
+	reset_quiet(vm);
+	assert_int_equal(boots, 1);
+	assert_string_equal(vm_state_name(vm), "in shutdown");
+	when_quiet(vm);
+	assert_string_equal(vm_state_name(vm), "shut off");
+}
+
+/* The file is broken when the guest comes back from a reset. */
+static void test_reset_fails(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	load_fails = true;
+	ask(VM_REQ_RESET);
+	assert_string_equal(vm_state_name(vm), "shut off");
+	assert_non_null(strstr(vm_last_reason(vm), "broken file"));
+}
+
+static void test_suspend(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	assert_null(vm_suspend(vm));
+	assert_string_equal(vm_state_name(vm), "paused");
+	assert_true(fake.paused);
+	assert_non_null(vm_suspend(vm));
+	assert_non_null(vm_shutdown(vm));
+	assert_null(vm_resume(vm));
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_non_null(vm_resume(vm));
+	assert_null(vm_suspend(vm));
+	assert_null(vm_destroy(vm));
+}
+
+static void test_definitions(void **state)
+{
+	struct vm *other = NULL, *found;
+	struct vm_config *config;
+	char id[16];
+
+	(void)state;
+	assert_non_null(vm_define(make_config("guest", 2), NULL));
+	assert_non_null(vm_define(make_config("other", 1), NULL));
+	config_of(vm)->nics = 1;
+	config_of(vm)->nic[0].mac[0] = 2;
+	config = make_config("other", 2);
+	config->nics = 1;
+	config->nic[0].mac[0] = 2;
+	assert_non_null(vm_define(config, NULL));
+	assert_null(vm_define(make_config("other", 2), &other));
+	assert_ptr_equal(vm_first(), vm);
+	assert_ptr_equal(vm_next(vm), other);
+	assert_null(vm_next(other));
+	assert_ptr_equal(vm_find("other"), other);
+	assert_null(vm_find("nobody"));
+	assert_null(vm_find("0"));
+	assert_null(vm_start(other));
+	snprintf(id, sizeof(id), "%u", other->id);
+	found = vm_find(id);
+	assert_ptr_equal(found, other);
+	assert_non_null(vm_undefine(other));
+	assert_null(vm_destroy(other));
+	assert_null(vm_undefine(other));
+	for (unsigned i = 0; i + 1 < VM_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "many%u", i);
+		assert_null(vm_define(make_config(name, (uint8_t)(i + 2)),
+				      NULL));
+	}
+	assert_non_null(vm_define(make_config("more", 200), NULL));
+	while (vm_next(vm))
+		assert_null(vm_undefine(vm_next(vm)));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_cycles),
+		TEST(test_every_failure),
+		TEST(test_end_waits_for_disks),
+		TEST(test_power_off),
+		TEST(test_reboot_is_power_off_and_start),
+		TEST(test_crash),
+		TEST(test_crash_loop),
+		TEST(test_reset_of_a_running_one),
+		TEST(test_destroy_in_reset),
+		TEST(test_reset_fails),
+		TEST(test_suspend),
+		TEST(test_definitions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -226,13 +226,14 @@ class Machine:
 
     def linux(self, command, timeout=60, status=0):
         """Runs a command in the Linux shell of the open console; returns what it printed. None: any status will do."""
-        self.send(f'{command}; echo "<$?>"\r')
+        self.send(f'echo "<""<"; {command}; echo "<$?>"\r')
+        self.expect(r"<<\r*\n", 20)  # what was typed comes back before it, wrapped at the terminal's width
         self.expect(r"<(\d+)>\r*\n", timeout)
         output, code = self.before, int(self.match.group(1))
         self.expect(re.escape(f"{self.where}# "), 20)
         if status is not None and code != status:
             self.fail(f"{command!r} in {self.where} ended with {code}, not {status}:\n{output}")
-        return output.partition("\n")[2]
+        return output
 
     def monitor(self, command):
         """A command to QEMU's own monitor; returns its answer."""

@@ -60,65 +60,52 @@ static struct table table_at(uint64_t pa)
 	return none;
 }
 
-static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t uid, uint64_t flags)
+static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t flags)
 {
-	if (!(flags & 1) || info->cpus == ACPI_CPUS)
-		return;
-	info->cpu[info->cpus++] = (struct acpi_cpu){(uint32_t)apic_id, (uint32_t)uid};
+	if (flags & 1 && info->cpus < ACPI_CPUS)
+		info->cpu[info->cpus++] = (uint32_t)apic_id;
 }
 
 static void add_ioapic(struct acpi_info *info, struct table e)
 {
-	if (info->ioapics == ACPI_IOAPICS)
-		return;
-	info->ioapic[info->ioapics++] = (struct acpi_ioapic){
-		.id = (uint32_t)field(e, 2, 1),
-		.address = (uint32_t)field(e, 4, 4),
-		.gsi_base = (uint32_t)field(e, 8, 4),
-	};
+	if (info->ioapics < ACPI_IOAPICS)
+		info->ioapic[info->ioapics++] = (struct acpi_ioapic){
+			.id = (uint32_t)field(e, 2, 1),
+			.address = (uint32_t)field(e, 4, 4),
+			.gsi_base = (uint32_t)field(e, 8, 4),
+		};
 }
 
 static void add_override(struct acpi_info *info, struct table e)
 {
 	uint64_t flags = field(e, 8, 2);
 
-	if (info->overrides == ACPI_OVERRIDES || e.bytes < 10 || field(e, 3, 1) > 15)
-		return;
-	info->override[info->overrides++] = (struct acpi_override){
-		.irq = (uint8_t)field(e, 3, 1),
-		.gsi = (uint32_t)field(e, 4, 4),
-		.active_low = (flags & 3) == 3,
-		.level = (flags >> 2 & 3) == 3,
-	};
+	if (info->overrides < ACPI_OVERRIDES && e.bytes >= 10 && field(e, 3, 1) <= 15)
+		info->override[info->overrides++] = (struct acpi_override){
+			.irq = (uint8_t)field(e, 3, 1),
+			.gsi = (uint32_t)field(e, 4, 4),
+			.active_low = (flags & 3) == 3,
+			.level = (flags >> 2 & 3) == 3,
+		};
 }
 
-/* ACPI 6.5, 5.2.12 */
+/* ACPI 6.5, 5.2.12: local APICs, I/O APICs, overrides, x2APICs. */
 static void parse_madt(struct acpi_info *info, struct table t)
 {
 	struct table e;
 
-	info->lapic_address = field(t, 36, 4);
 	for (uint32_t at = 44; at + 2 <= t.bytes; at += e.bytes) {
 		e = (struct table){t.data + at, t.data[at + 1]};
 		if (e.bytes < 2 || e.bytes > t.bytes - at)
 			return;
-		switch (e.data[0]) {
-		case 0:
-			add_cpu(info, field(e, 3, 1), field(e, 2, 1), field(e, 4, 4));
-			break;
-		case 1:
+		if (e.data[0] == 0)
+			add_cpu(info, field(e, 3, 1), field(e, 4, 4));
+		else if (e.data[0] == 1)
 			add_ioapic(info, e);
-			break;
-		case 2:
+		else if (e.data[0] == 2)
 			add_override(info, e);
-			break;
-		case 5:
-			info->lapic_address = field(e, 4, 8);
-			break;
-		case 9:
-			add_cpu(info, field(e, 4, 4), field(e, 12, 4), field(e, 8, 4));
-			break;
-		}
+		else if (e.data[0] == 9)
+			add_cpu(info, field(e, 4, 4), field(e, 8, 4));
 	}
 }
 
@@ -146,29 +133,16 @@ static bool aml_byte(struct table t, uint32_t *at, uint8_t *value)
  */
 static bool parse_s5(struct acpi_info *info, struct table t, uint32_t at)
 {
-	uint32_t name = at;
+	uint32_t name = t.data[at - 1] == '\\' ? at - 1 : at;
 
-	if (!same(t.data + at, "_S5_", 4))
+	if (!same(t.data + at, "_S5_\x12", 5) || t.data[name - 1] != 0x08)
 		return false;
-	if (t.data[name - 1] == '\\')
-		name--;
-	if (t.data[name - 1] != 0x08 || t.data[at + 4] != 0x12)
-		return false;
-	at += 5;
-	at += 1 + ((uint32_t)field(t, at, 1) >> 6);
-	if (field(t, at++, 1) < 1)
-		return false;
-	if (!aml_byte(t, &at, &info->s5_type_a))
+	at += 6 + ((uint32_t)field(t, at + 5, 1) >> 6);
+	if (field(t, at++, 1) < 1 || !aml_byte(t, &at, &info->s5_type_a))
 		return false;
 	if (!aml_byte(t, &at, &info->s5_type_b))
 		info->s5_type_b = 0;
 	return true;
-}
-
-static void parse_dsdt(struct acpi_info *info, struct table t)
-{
-	for (uint32_t at = HEADER + 2; at + 8 <= t.bytes && !info->s5_valid; at++)
-		info->s5_valid = parse_s5(info, t, at);
 }
 
 static struct acpi_register generic_address(struct table t, uint32_t offset)
@@ -205,33 +179,9 @@ static void parse_fadt(struct acpi_info *info, struct table t)
 	info->reset = generic_address(t, 116);
 	info->reset_value = (uint8_t)field(t, 128, 1);
 	info->reset_valid = flags >> 10 & 1 && info->reset.address;
-	parse_dsdt(info, table_at(dsdt ? dsdt : field(t, 40, 4)));
-}
-
-/* PCI firmware specification 3.3, table 4-2 */
-static void parse_mcfg(struct acpi_info *info, struct table t)
-{
-	for (uint32_t at = 44; at + 16 <= t.bytes && info->ecams < ACPI_ECAMS; at += 16)
-		info->ecam[info->ecams++] = (struct acpi_ecam){
-			.base = field(t, at, 8),
-			.segment = (uint16_t)field(t, at + 8, 2),
-			.first_bus = (uint8_t)field(t, at + 10, 1),
-			.last_bus = (uint8_t)field(t, at + 11, 1),
-		};
-}
-
-static void parse_table(struct acpi_info *info, struct table t)
-{
-	if (!t.bytes)
-		return;
-	if (same(t.data, "APIC", 4))
-		parse_madt(info, t);
-	else if (same(t.data, "FACP", 4))
-		parse_fadt(info, t);
-	else if (same(t.data, "MCFG", 4))
-		parse_mcfg(info, t);
-	else if (same(t.data, "HPET", 4))
-		info->hpet_address = generic_address(t, 40).address;
+	t = table_at(dsdt ? dsdt : field(t, 40, 4));
+	for (uint32_t at = HEADER + 2; at + 8 <= t.bytes && !info->s5_valid; at++)
+		info->s5_valid = parse_s5(info, t, at);
 }
 
 static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, unsigned pointer)
@@ -240,17 +190,22 @@ static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, un
 
 	if (!root.bytes || !same(root.data, name, 4))
 		return false;
-	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++)
-		parse_table(info, table_at(field(root, HEADER + i * pointer, pointer)));
+	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++) {
+		struct table t = table_at(field(root, HEADER + i * pointer, pointer));
+
+		if (t.bytes && same(t.data, "APIC", 4))
+			parse_madt(info, t);
+		else if (t.bytes && same(t.data, "FACP", 4))
+			parse_fadt(info, t);
+	}
 	return true;
 }
 
 /* ACPI 6.5, 5.2.5.3 */
 static bool rsdp_valid(struct table t)
 {
-	if (t.bytes < RSDP_1_BYTES || !same(t.data, "RSD PTR ", 8))
-		return false;
-	return checksum(t.data, RSDP_1_BYTES);
+	return t.bytes >= RSDP_1_BYTES && same(t.data, "RSD PTR ", 8) &&
+	       checksum(t.data, RSDP_1_BYTES);
 }
 
 /* The RSDP is on a 16-byte boundary of the EBDA's first KiB or of the BIOS. */
@@ -286,14 +241,12 @@ static struct table rsdp_find(const void *rsdp, size_t bytes)
 bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
 {
 	struct table t = rsdp_find(rsdp, bytes);
-	bool extended;
+	bool extended =
+		field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES && checksum(t.data, RSDP_2_BYTES);
 
-	*info = (struct acpi_info){.lapic_address = 0xfee00000};
+	*info = (struct acpi_info){0};
 	if (!t.bytes)
 		return false;
-	info->found = true;
-	extended =
-		field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES && checksum(t.data, RSDP_2_BYTES);
 	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))
 		parse_root(info, field(t, 16, 4), "RSDT", 4);
 	return true;

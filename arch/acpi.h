@@ -14,12 +14,6 @@
 #define ACPI_CPUS      256
 #define ACPI_IOAPICS   16
 #define ACPI_OVERRIDES 16
-#define ACPI_ECAMS     8
-
-struct acpi_cpu {
-	uint32_t apic_id;
-	uint32_t uid;
-};
 
 struct acpi_ioapic {
 	uint32_t id;
@@ -34,12 +28,6 @@ struct acpi_override {
 	bool active_low, level;
 };
 
-struct acpi_ecam {
-	uint64_t base; /* of bus 0, whatever first_bus is */
-	uint16_t segment;
-	uint8_t first_bus, last_bus;
-};
-
 /* Generic Address Structure, without what nobody uses. space 1: ports. */
 struct acpi_register {
 	uint8_t space, bits;
@@ -47,7 +35,6 @@ struct acpi_register {
 };
 
 struct acpi_info {
-	bool found;       /* there is an RSDP */
 	bool reset_valid; /* FADT: RESET_REG_SUP */
 	bool s5_valid;
 	bool pm_timer_32; /* else 24 bits */
@@ -58,13 +45,10 @@ struct acpi_info {
 	uint16_t pm1a_control, pm1b_control; /* ports, 0: none */
 	uint16_t pm_timer;                   /* port, 0: none */
 	struct acpi_register reset;
-	uint64_t lapic_address;
-	uint64_t hpet_address;
-	uint32_t cpus, ioapics, overrides, ecams;
-	struct acpi_cpu cpu[ACPI_CPUS];
+	uint32_t cpus, ioapics, overrides;
+	uint32_t cpu[ACPI_CPUS]; /* local APIC IDs */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS];
 	struct acpi_override override[ACPI_OVERRIDES];
-	struct acpi_ecam ecam[ACPI_ECAMS];
 };
 
 /*

@@ -31,11 +31,8 @@
 #define PCI_CLASS_BRIDGE  0x06u
 #define PCI_CLASS_SYSTEM  0x08u
 
-/* Maps the ECAM of segment 0, if the firmware tells of one. */
-void pci_setup(void);
-
-/* bytes: 1, 2 or 4; offset a multiple of it. Reads of what is not there give
- * all ones. Beyond 0xff only reads, and only where there is an ECAM. */
+/* bytes: 1, 2 or 4; offset below 256 and a multiple of it. Reads of what is
+ * not there give all ones. */
 uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes);
 void pci_write(uint16_t bdf, unsigned offset, unsigned bytes, uint32_t value);
 
@@ -61,9 +58,9 @@ void pci_command(const struct pci_function *f, uint32_t clear, uint32_t set);
 /* Point an interrupt at a CPU and enable it. MSI has one; MSI-X as many as
  * info.msix. False: the table cannot be mapped. */
 void pci_msi_set(const struct pci_function *f, uint32_t address, uint32_t data);
-void pci_msi_off(const struct pci_function *f);
 bool pci_msix_set(const struct pci_function *f, unsigned index, uint32_t address, uint32_t data);
 void pci_msix_mask(const struct pci_function *f, unsigned index);
-void pci_msix_off(const struct pci_function *f);
+/* No messages at all. */
+void pci_messages_off(const struct pci_function *f);
 
 #endif

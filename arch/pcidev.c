@@ -68,40 +68,32 @@ static uint32_t size_bits(uint16_t bdf, unsigned offset, uint32_t value)
 	return bits;
 }
 
-static void read_io_bar(struct pci_function *f, unsigned i)
+/* Reads BAR i, and the next if it is one of 64 bits: true then. What firmware has not placed
+ * is of no use to anybody. */
+static bool read_bar(struct pci_function *f, unsigned i)
 {
-	uint32_t bits = size_bits(f->info.bdf, PCI_BAR0 + 4 * i, f->bar_value[i]) & ~3u;
+	uint32_t value = f->bar_value[i], fixed = value & BAR_IO ? 3 : 15;
+	bool wide = (value & (BAR_IO | 6)) == BAR_64 && i < 5;
+	uint64_t base = value & ~fixed;
+	uint64_t bits = size_bits(f->info.bdf, PCI_BAR0 + 4 * i, value) & ~fixed;
+	uint32_t flags = wide ? INFO_64 : 0;
 
-	f->info.bar[i] = (struct sampo_bar){
-		.base = f->bar_value[i] & 0xfffc,
-		.size = bits & -bits & 0xffff,
-		.flags = INFO_IO,
-	};
-}
-
-static void read_memory_bar(struct pci_function *f, unsigned i, bool wide)
-{
-	uint64_t base = f->bar_value[i] & ~15u;
-	uint64_t bits = size_bits(f->info.bdf, PCI_BAR0 + 4 * i, f->bar_value[i]) & ~15u;
-
-	if (wide) {
-		base |= (uint64_t)f->bar_value[i + 1] << 32;
-		bits |= (uint64_t)size_bits(f->info.bdf, PCI_BAR0 + 4 * i + 4, f->bar_value[i + 1])
-			<< 32;
+	if (value & BAR_IO) {
+		base &= 0xffff;
+		bits &= 0xffff;
+		flags |= INFO_IO;
+	} else if (value & BAR_PREFETCH) {
+		flags |= INFO_PREFETCH;
 	}
-	f->info.bar[i] = (struct sampo_bar){
-		.base = base,
-		.size = bits & -bits,
-		.flags =
-			(wide ? INFO_64 : 0) | (f->bar_value[i] & BAR_PREFETCH ? INFO_PREFETCH : 0),
-	};
-}
-
-/* What firmware has not placed is of no use to anybody. */
-static void check_bar(struct sampo_bar *bar)
-{
-	if (!bar->base || bar->base + bar->size < bar->base)
-		*bar = (struct sampo_bar){0};
+	if (wide) {
+		value = f->bar_value[i + 1];
+		base |= (uint64_t)value << 32;
+		bits |= (uint64_t)size_bits(f->info.bdf, PCI_BAR0 + 4 * i + 4, value) << 32;
+	}
+	bits &= -bits;
+	if (base && base + bits >= base)
+		f->info.bar[i] = (struct sampo_bar){.base = base, .size = bits, .flags = flags};
+	return wide;
 }
 
 /* Decoding is off while the BARs hold sizes instead of addresses. */
@@ -112,16 +104,8 @@ static void read_bars(struct pci_function *f)
 	for (unsigned i = 0; i < 6; i++)
 		f->bar_value[i] = pci_read(f->info.bdf, PCI_BAR0 + 4 * i, 4);
 	pci_write(f->info.bdf, PCI_COMMAND, 2, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-	for (unsigned i = 0; i < 6; i++) {
-		bool wide = (f->bar_value[i] & (BAR_IO | 6)) == BAR_64 && i < 5;
-
-		if (f->bar_value[i] & BAR_IO)
-			read_io_bar(f, i);
-		else
-			read_memory_bar(f, i, wide);
-		check_bar(&f->info.bar[i]);
-		i += wide;
-	}
+	for (unsigned i = 0; i < 6; i++)
+		i += read_bar(f, i);
 	pci_write(f->info.bdf, PCI_COMMAND, 2, command);
 }
 
@@ -148,14 +132,13 @@ bool pci_probe(uint16_t bdf, struct pci_function *f)
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) == 0)
 		return false;
 	class = pci_read(bdf, PCI_CLASS, 4);
-	*f = (struct pci_function){.info = {
-					   .bdf = bdf,
-					   .vendor = (uint16_t)id,
-					   .device = (uint16_t)(id >> 16),
-					   .class_code = class >> 8,
-					   .revision = (uint8_t) class,
-					   .header = (uint8_t)pci_read(bdf, PCI_HEADER, 1),
-				   }};
+	*f = (struct pci_function){0};
+	f->info.bdf = bdf;
+	f->info.vendor = (uint16_t)id;
+	f->info.device = (uint16_t)(id >> 16);
+	f->info.class_code = class >> 8;
+	f->info.revision = (uint8_t) class;
+	f->info.header = (uint8_t)pci_read(bdf, PCI_HEADER, 1);
 	/* Bridges, memory controllers and system devices (interrupt controllers, IOMMUs)
 	 * stay as they are: to size their BARs could take the ground from under us. */
 	class >>= 24;
@@ -197,11 +180,15 @@ void pci_restore_bars(const struct pci_function *f)
 		pci_write(f->info.bdf, PCI_BAR0 + 4 * i, 4, f->bar_value[i]);
 }
 
+/* Changes a register of two bytes. */
+static void change(const struct pci_function *f, unsigned at, uint32_t clear, uint32_t set)
+{
+	pci_write(f->info.bdf, at, 2, (pci_read(f->info.bdf, at, 2) & ~clear) | set);
+}
+
 void pci_command(const struct pci_function *f, uint32_t clear, uint32_t set)
 {
-	uint32_t command = pci_read(f->info.bdf, PCI_COMMAND, 2);
-
-	pci_write(f->info.bdf, PCI_COMMAND, 2, (command & ~clear) | set);
+	change(f, PCI_COMMAND, clear, set);
 }
 
 /* PCI 3.0, 6.8.1 */
@@ -222,13 +209,6 @@ void pci_msi_set(const struct pci_function *f, uint32_t address, uint32_t data)
 	pci_write(bdf, at + MSI_CONTROL, 2, control | MSI_ENABLE);
 }
 
-void pci_msi_off(const struct pci_function *f)
-{
-	uint32_t control = pci_read(f->info.bdf, f->msi_cap + MSI_CONTROL, 2);
-
-	pci_write(f->info.bdf, f->msi_cap + MSI_CONTROL, 2, control & ~MSI_ENABLE);
-}
-
 static volatile uint8_t *msix_entry(const struct pci_function *f, unsigned index)
 {
 	volatile uint8_t *table = mmio_map(f->msix_table, f->info.msix * MSIX_ENTRY);
@@ -236,28 +216,22 @@ static volatile uint8_t *msix_entry(const struct pci_function *f, unsigned index
 	return table ? table + index * MSIX_ENTRY : NULL;
 }
 
-/* On, with every entry masked: firmware may have left anything there. */
-static void msix_enable(const struct pci_function *f, volatile uint8_t *table, uint32_t control)
-{
-	unsigned at = f->msix_cap + MSIX_CONTROL;
-
-	pci_write(f->info.bdf, at, 2, control | MSIX_ENABLE | MSIX_MASK_ALL);
-	for (unsigned i = 0; i < f->info.msix; i++)
-		mmio_write32(table + i * MSIX_ENTRY + 12, MSIX_MASKED);
-	pci_write(f->info.bdf, at, 2, (control | MSIX_ENABLE) & ~MSIX_MASK_ALL);
-}
-
-/* PCI 3.0, 6.8.2 */
+/* PCI 3.0, 6.8.2. The first time every entry is masked: firmware may have left anything. */
 bool pci_msix_set(const struct pci_function *f, unsigned index, uint32_t address, uint32_t data)
 {
-	volatile uint8_t *entry = msix_entry(f, index);
-	uint32_t control = pci_read(f->info.bdf, f->msix_cap + MSIX_CONTROL, 2);
+	volatile uint8_t *table = msix_entry(f, 0), *entry;
+	unsigned at = f->msix_cap + MSIX_CONTROL;
 
-	if (!entry)
+	if (!table)
 		return false;
+	entry = table + index * MSIX_ENTRY;
 	pci_command(f, 0, PCI_COMMAND_MEMORY);
-	if (!(control & MSIX_ENABLE))
-		msix_enable(f, entry - index * MSIX_ENTRY, control);
+	if (!(pci_read(f->info.bdf, at, 2) & MSIX_ENABLE)) {
+		change(f, at, 0, MSIX_ENABLE | MSIX_MASK_ALL);
+		for (unsigned i = 0; i < f->info.msix; i++)
+			mmio_write32(table + i * MSIX_ENTRY + 12, MSIX_MASKED);
+		change(f, at, MSIX_MASK_ALL, 0);
+	}
 	mmio_write32(entry + 12, MSIX_MASKED);
 	mmio_write32(entry, address);
 	mmio_write32(entry + 4, 0);
@@ -274,9 +248,10 @@ void pci_msix_mask(const struct pci_function *f, unsigned index)
 		mmio_write32(entry + 12, MSIX_MASKED);
 }
 
-void pci_msix_off(const struct pci_function *f)
+void pci_messages_off(const struct pci_function *f)
 {
-	uint32_t control = pci_read(f->info.bdf, f->msix_cap + MSIX_CONTROL, 2);
-
-	pci_write(f->info.bdf, f->msix_cap + MSIX_CONTROL, 2, control & ~MSIX_ENABLE);
+	if (f->msi_cap)
+		change(f, f->msi_cap + MSI_CONTROL, MSI_ENABLE, 0);
+	if (f->msix_cap)
+		change(f, f->msix_cap + MSIX_CONTROL, MSIX_ENABLE, 0);
 }

@@ -6,7 +6,6 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/paging.h"
-#include "arch/pci.h"
 #include "arch/tsc.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -27,11 +26,10 @@ void platform_setup(const void *rsdp, size_t rsdp_bytes)
 		log_print("acpi: no tables found\n");
 	pic_disable();
 	if (!tsc_setup())
-		refuse("no clock to measure the TSC with (PM timer, HPET or PIT)");
+		refuse("no clock to measure the TSC with (PM timer or PIT)");
 	if (!apic_setup())
 		refuse("this CPU has no usable local APIC");
 	ioapic_setup();
-	pci_setup();
 }
 
 static void enter_acpi_mode(void)

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/tsc.h"
 
-#include <stddef.h>
-
 #include "arch/acpi.h"
-#include "arch/paging.h"
 #include "kernel/log.h"
 
 #define PM_TIMER_HZ 3579545u
@@ -12,30 +9,17 @@
 #define WINDOW_MS   6u
 #define GIVE_UP     1000000000u /* TSC ticks without a tick of the reference */
 
-/* HPET specification 1.0a, 2.3 */
-#define HPET_PERIOD  0x04u /* femtoseconds */
-#define HPET_CONFIG  0x10u
-#define HPET_COUNTER 0xf0u
-
 uint64_t tsc_khz, tsc_ns_per_tick, tsc_ticks_per_ns;
 
 /* A clock of known rate. */
 struct reference {
-	const char *name;
 	uint32_t (*read)(void);
 	uint32_t hz, mask;
 };
 
-static volatile uint8_t *hpet;
-
 static uint32_t read_pm_timer(void)
 {
 	return port_in32(acpi.pm_timer);
-}
-
-static uint32_t read_hpet(void)
-{
-	return mmio_read32(hpet + HPET_COUNTER);
 }
 
 /* Channel 2 counts down from 65535, with the speaker off. */
@@ -95,44 +79,18 @@ static uint64_t measure(const struct reference *r)
 	return c < low ? low : c > high ? high : c;
 }
 
-static uint64_t measure_by_pm_timer(void)
-{
-	struct reference r = {"PM timer", read_pm_timer, PM_TIMER_HZ,
-			      acpi.pm_timer_32 ? UINT32_MAX : 0xffffff};
-
-	return acpi.pm_timer ? measure(&r) : 0;
-}
-
-static uint64_t measure_by_hpet(void)
-{
-	struct reference r = {"HPET", read_hpet, 0, UINT32_MAX};
-	uint32_t period;
-
-	if (!acpi.hpet_address || !(hpet = mmio_map(acpi.hpet_address, 4096)))
-		return 0;
-	period = mmio_read32(hpet + HPET_PERIOD);
-	if (period < 1000000 || period > 100000000) /* 1 GHz; the specification's 10 MHz */
-		return 0;
-	r.hz = (uint32_t)(1000000000000000u / period);
-	mmio_write32(hpet + HPET_CONFIG, mmio_read32(hpet + HPET_CONFIG) | 1);
-	return measure(&r);
-}
-
-static uint64_t measure_by_pit(void)
-{
-	struct reference r = {"PIT", read_pit, PIT_HZ, 0xffff};
-
-	start_pit();
-	return measure(&r);
-}
-
 bool tsc_setup(void)
 {
-	static uint64_t (*const by[])(void) = {measure_by_pm_timer, measure_by_hpet,
-					       measure_by_pit};
+	struct reference pm = {read_pm_timer, PM_TIMER_HZ,
+			       acpi.pm_timer_32 ? UINT32_MAX : 0xffffff};
+	struct reference pit = {read_pit, PIT_HZ, 0xffff};
 
-	for (unsigned i = 0; i < sizeof(by) / sizeof(*by) && !tsc_khz; i++)
-		tsc_khz = by[i]();
+	if (acpi.pm_timer)
+		tsc_khz = measure(&pm);
+	if (!tsc_khz) {
+		start_pit();
+		tsc_khz = measure(&pit);
+	}
 	if (!tsc_khz)
 		return false;
 	tsc_ns_per_tick = (1000000ull << 32) / tsc_khz;

@@ -10,7 +10,7 @@
 
 extern uint64_t tsc_khz;
 
-/* Measures against the ACPI PM timer, HPET or PIT. False: none of them runs. */
+/* Measures against the ACPI PM timer or the PIT. False: neither of them runs. */
 bool tsc_setup(void);
 
 /* Nanoseconds <-> TSC ticks, by multiplication. */

@@ -29,10 +29,7 @@ static bool found(const struct pci_function *f)
 	/* A display may need to master the bus to go on showing our messages. */
 	pci_command(f, i->class_code >> 16 == PCI_CLASS_DISPLAY ? 0 : PCI_COMMAND_MASTER,
 		    PCI_COMMAND_INTX_OFF);
-	if (f->msi_cap)
-		pci_msi_off(f);
-	if (f->msix_cap)
-		pci_msix_off(f);
+	pci_messages_off(f);
 	log_print("pci: %02x:%02x.%x %04x:%04x class %06x irq %u, %u MSI, %u MSI-X\n", i->bdf >> 8,
 		  i->bdf >> 3 & 31, i->bdf & 7, i->vendor, i->device, i->class_code, i->irq_line,
 		  i->msi, i->msix);
@@ -53,7 +50,9 @@ int64_t device_config_read(struct device *device, uint64_t offset, uint64_t byte
 {
 	if (!valid_access(offset, bytes))
 		return SAMPO_EINVAL;
-	*value = pci_read(device->pci.info.bdf, (unsigned)offset, (unsigned)bytes);
+	*value = UINT32_MAX >> (32 - 8 * bytes);
+	if (offset < 0x100) /* nobody needs what is beyond: as on a machine without ECAM */
+		*value = pci_read(device->pci.info.bdf, (unsigned)offset, (unsigned)bytes);
 	return SAMPO_OK;
 }
 

@@ -202,7 +202,7 @@ static void silence(struct device *device, const struct irq *irq)
 	else if (device->pci.info.msix)
 		pci_msix_mask(&device->pci, irq->index);
 	else
-		pci_msi_off(&device->pci);
+		pci_messages_off(&device->pci);
 }
 
 int64_t irq_unbind(struct device *device, uint64_t index)

@@ -120,8 +120,7 @@ static void build(void)
 	table(RSDT, "RSDT", 56);
 	put(XSDT + 36, HPET, 8);
 	put(XSDT + 44, MADT, 8);
-	put(XSDT + 52, FADT, 8);
-	table(XSDT, "XSDT", 60);
+	table(XSDT, "XSDT", 52); /* without a FADT, to tell it from the RSDT */
 	memcpy(memory + RSDP, "RSD PTR ", 8);
 	put(RSDP + 15, 0, 1);
 	put(RSDP + 16, RSDT, 4);
@@ -140,9 +139,8 @@ static void make_rsdp_2(void)
 static void check_madt(void)
 {
 	assert_int_equal(info.cpus, 3);
-	assert_int_equal(info.cpu[1].apic_id, 4);
-	assert_int_equal(info.cpu[2].apic_id, 0x1234);
-	assert_int_equal(info.cpu[2].uid, 5);
+	assert_int_equal(info.cpu[1], 4);
+	assert_int_equal(info.cpu[2], 0x1234);
 	assert_int_equal(info.ioapics, 2);
 	assert_int_equal(info.ioapic[1].address, 0xfec01000);
 	assert_int_equal(info.ioapic[1].gsi_base, 24);
@@ -162,10 +160,6 @@ static void test_rsdt(void **state)
 	build();
 	assert_true(acpi_parse(&info, NULL, 0));
 	check_madt();
-	assert_int_equal(info.ecams, 1);
-	assert_int_equal(info.ecam[0].base, 0xb0000000);
-	assert_int_equal(info.ecam[0].last_bus, 255);
-	assert_int_equal(info.hpet_address, 0);
 	assert_int_equal(info.pm1a_control, 0x604);
 	assert_int_equal(info.pm1b_control, 0);
 	assert_int_equal(info.pm_timer, 0x608);
@@ -191,17 +185,15 @@ static void test_xsdt(void **state)
 	memcpy(copy, memory + RSDP, sizeof(copy));
 	memset(memory + RSDP, 0, 36);
 	assert_false(acpi_parse(&info, NULL, 0));
-	assert_false(info.found);
 	assert_true(acpi_parse(&info, copy, sizeof(copy)));
 	check_madt();
-	assert_int_equal(info.hpet_address, 0xfed00000);
-	assert_int_equal(info.ecams, 0);
+	assert_int_equal(info.pm_timer, 0);
 	memory[XSDT + 50] ^= 1; /* a broken XSDT: the RSDT serves */
 	assert_true(acpi_parse(&info, copy, sizeof(copy)));
-	assert_int_equal(info.ecams, 1);
+	assert_int_equal(info.pm_timer, 0x608);
 	copy[33] ^= 1; /* the extended checksum */
 	assert_true(acpi_parse(&info, copy, sizeof(copy)));
-	assert_int_equal(info.ecams, 1);
+	assert_int_equal(info.pm_timer, 0x608);
 	copy[3] ^= 1;
 	assert_false(acpi_parse(&info, copy, sizeof(copy)));
 	assert_false(acpi_parse(&info, copy, 7));

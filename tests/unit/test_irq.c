@@ -70,7 +70,7 @@ void pci_msi_set(const struct pci_function *f, uint32_t address, uint32_t data)
 	message[number(f)][0] = data;
 }
 
-void pci_msi_off(const struct pci_function *f)
+void pci_messages_off(const struct pci_function *f)
 {
 	message[number(f)][0] = 0;
 }

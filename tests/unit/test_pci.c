@@ -248,7 +248,7 @@ static void test_msi(void **state)
 	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0081);
 	assert_int_equal(pci_read(0x18, 0xd4, 4), 0xfee01000);
 	assert_int_equal(pci_read(0x18, 0xdc, 2), 0x41);
-	pci_msi_off(&d->pci);
+	pci_messages_off(&d->pci);
 	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0080);
 	put(&model[0], 0xd2, 0, 0x71, 2); /* 32 bits: the data is elsewhere */
 	put(&model[0], 0xd8, 0, UINT32_MAX, 4);
@@ -283,7 +283,7 @@ static void test_msix(void **state)
 	assert_int_equal(word(60), 0); /* a second one leaves the first */
 	pci_msix_mask(&d->pci, 3);
 	assert_int_equal(word(60), 1);
-	pci_msix_off(&d->pci);
+	pci_messages_off(&d->pci);
 	assert_int_equal(pci_read(0x18, 0xe2, 2), 0x0004);
 }
 

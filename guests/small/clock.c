@@ -11,6 +11,7 @@
 #include "guests/lib/tsc.h"
 
 #define READS     100000
+#define TRIES     20
 #define STABLE    1u
 #define PM_TIMER  0x608
 #define PM_MASK   0xffffffu
@@ -71,19 +72,26 @@ static void check_clock_monotonic(void)
 	check(!(clock->version & 1), "kvmclock's version is even", "%u", clock->version);
 }
 
-/* Within a tenth: dom0 may be late to answer the port. */
+/* Within a tenth, once in TRIES: other guests run between an answer and what is
+ * made of it. */
 static void check_rate(void)
 {
-	uint32_t start = inl(PM_TIMER), ticks;
-	uint64_t begin = clock_ns(), ns, expected;
+	uint64_t ns = 0, expected = 1;
+	bool right = false;
 
-	do
-		ticks = (inl(PM_TIMER) - start) & PM_MASK;
-	while (ticks < PM_TICKS);
-	ns = clock_ns() - begin;
-	expected = ticks * 1000000000ull / PM_HZ;
-	check(ns > expected - expected / 10 && ns < expected + expected / 10, "kvmclock's rate",
-	      "%llu ns of %llu", (unsigned long long)ns, (unsigned long long)expected);
+	for (unsigned i = 0; i < TRIES && !right; i++) {
+		uint32_t start = inl(PM_TIMER), ticks;
+		uint64_t begin = clock_ns();
+
+		do
+			ticks = (inl(PM_TIMER) - start) & PM_MASK;
+		while (ticks < PM_TICKS);
+		ns = clock_ns() - begin;
+		expected = ticks * 1000000000ull / PM_HZ;
+		right = ns > expected - expected / 10 && ns < expected + expected / 10;
+	}
+	check(right, "kvmclock's rate", "%llu ns of %llu", (unsigned long long)ns,
+	      (unsigned long long)expected);
 	printf("TSC %llu kHz\n", (unsigned long long)tsc_khz());
 }
 

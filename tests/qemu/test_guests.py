@@ -18,7 +18,7 @@ FLOODS = ("spin", "ipi", "doorbell", "console", "port")
 CRASHES = {
     # how, state, what is said of it
     "triple": ("crashed|shut off", r"triple fault"),
-    "nopaging": ("crashed|shut off", r"triple fault|not there"),
+    "nopaging": ("crashed|shut off", r"triple fault|page tables where there is no memory"),
     "halt": ("running", r"halted for ever"),
     "exception": ("running", r"halted for ever"),
     "poweroff": ("shut off", r""),

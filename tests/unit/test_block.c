@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sources: drivers/block/block.c drivers/block/request.c drivers/block/scan.c drivers/block/gpt.c
- */
+/* clang-format off */
+/* sources: drivers/block/block.c drivers/block/request.c drivers/block/scan.c drivers/block/gpt.c */
+/* clang-format on */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

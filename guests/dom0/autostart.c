@@ -19,8 +19,7 @@ static bool is_description(const char *name)
 
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct module *)a)->name,
-		      ((const struct module *)b)->name);
+	return strcmp(((const struct module *)a)->name, ((const struct module *)b)->name);
 }
 
 /* The names of those that were defined: somebody may undefine one before it is
@@ -35,8 +34,7 @@ static void define(const struct module *module)
 	struct vm *vm = NULL;
 	const char *wrong;
 
-	config = config_parse(module->name, (const char *)module->data,
-			      module->size, &error);
+	config = config_parse(module->name, (const char *)module->data, module->size, &error);
 	if (!config) {
 		printf("error: %s\n", error.text);
 		return;

@@ -14,8 +14,7 @@ static const uint64_t ones[9] = {
 };
 
 /* The first range that ends after addr; count if there is none. */
-static unsigned search(const struct bus *bus, enum bus_space space,
-		       uint64_t addr)
+static unsigned search(const struct bus *bus, enum bus_space space, uint64_t addr)
 {
 	unsigned low = 0, high = bus->count[space];
 
@@ -41,20 +40,18 @@ static inline bool holds(const struct bus_range *r, uint64_t addr, unsigned size
 }
 
 /* Does the access at least touch the range, the first that ends after it? */
-static bool touches(const struct bus *bus, enum bus_space space, unsigned i,
-		    uint64_t addr, unsigned size)
+static bool touches(const struct bus *bus, enum bus_space space, unsigned i, uint64_t addr,
+		    unsigned size)
 {
 	const struct bus_range *r = &bus->range[space][i];
 
-	return i < bus->count[space] &&
-	       (r->base <= addr || r->base - addr < size);
+	return i < bus->count[space] && (r->base <= addr || r->base - addr < size);
 }
 
 /* Not where the access before went. Bytes that are only partly claimed go one
  * by one. */
-static __attribute__((noinline)) uint64_t
-read_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
-	       unsigned size)
+static __attribute__((noinline)) uint64_t read_elsewhere(struct vm *vm, enum bus_space space,
+							 uint64_t addr, unsigned size)
 {
 	struct bus *bus = &vm->bus;
 	unsigned i = search(bus, space, addr);
@@ -65,17 +62,15 @@ read_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
 		return ones[size];
 	if (holds(r, addr, size)) {
 		bus->hit[space] = r;
-		return r->ops->read(vm, r->instance, addr - r->base, size) &
-		       ones[size];
+		return r->ops->read(vm, r->instance, addr - r->base, size) & ones[size];
 	}
 	for (i = 0; i < size; i++)
 		value |= bus_read(vm, space, addr + i, 1) << i * 8;
 	return value;
 }
 
-static __attribute__((noinline)) void
-write_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
-		unsigned size, uint64_t value)
+static __attribute__((noinline)) void write_elsewhere(struct vm *vm, enum bus_space space,
+						      uint64_t addr, unsigned size, uint64_t value)
 {
 	struct bus *bus = &vm->bus;
 	unsigned i = search(bus, space, addr);
@@ -85,8 +80,7 @@ write_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
 		return;
 	if (holds(r, addr, size)) {
 		bus->hit[space] = r;
-		r->ops->write(vm, r->instance, addr - r->base, size,
-			      value & ones[size]);
+		r->ops->write(vm, r->instance, addr - r->base, size, value & ones[size]);
 		return;
 	}
 	for (i = 0; i < size; i++)
@@ -94,8 +88,7 @@ write_elsewhere(struct vm *vm, enum bus_space space, uint64_t addr,
 }
 
 /* Most accesses go where the one before went. */
-uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr,
-		  unsigned size)
+uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size)
 {
 	const struct bus_range *r = vm->bus.hit[space];
 
@@ -104,8 +97,7 @@ uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr,
 	return r->ops->read(vm, r->instance, addr - r->base, size) & ones[size];
 }
 
-void bus_write(struct vm *vm, enum bus_space space, uint64_t addr,
-	       unsigned size, uint64_t value)
+void bus_write(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size, uint64_t value)
 {
 	const struct bus_range *r = vm->bus.hit[space];
 
@@ -113,8 +105,7 @@ void bus_write(struct vm *vm, enum bus_space space, uint64_t addr,
 		write_elsewhere(vm, space, addr, size, value);
 		return;
 	}
-	r->ops->write(vm, r->instance, addr - r->base, size,
-		      value & ones[size]);
+	r->ops->write(vm, r->instance, addr - r->base, size, value & ones[size]);
 }
 
 int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
@@ -130,7 +121,7 @@ int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
 	if (at < n && (table[at].base <= base || table[at].base - base < size))
 		return -1;
 	memmove(&table[at + 1], &table[at], (n - at) * sizeof(table[0]));
-	table[at] = (struct bus_range){ base, size, ops, instance };
+	table[at] = (struct bus_range){base, size, ops, instance};
 	bus->count[space] = n + 1;
 	bus->hit[space] = NULL;
 	return 0;

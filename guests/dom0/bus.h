@@ -19,10 +19,9 @@ enum bus_space { BUS_PIO, BUS_MMIO, BUS_SPACES };
  * MMIO only). An access never crosses the end of the range.
  */
 struct io_ops {
-	uint64_t (*read)(struct vm *vm, uint32_t instance, uint64_t offset,
-			 unsigned size);
-	void (*write)(struct vm *vm, uint32_t instance, uint64_t offset,
-		      unsigned size, uint64_t value);
+	uint64_t (*read)(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size);
+	void (*write)(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
+		      uint64_t value);
 };
 
 #define BUS_RANGES 48
@@ -44,9 +43,7 @@ int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
 	    const struct io_ops *ops, uint32_t instance);
 void bus_remove(struct vm *vm, enum bus_space space, uint64_t base);
 
-uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr,
-		  unsigned size);
-void bus_write(struct vm *vm, enum bus_space space, uint64_t addr,
-	       unsigned size, uint64_t value);
+uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size);
+void bus_write(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size, uint64_t value);
 
 #endif

@@ -19,8 +19,8 @@ void clock_init(uint64_t tsc_khz, uint64_t wall_ns, uint64_t wall_tsc)
 	khz = tsc_khz ? tsc_khz : 1000000;
 	ns_per_tick = (1000000ull << 32) / khz;
 	start_tsc = rdtsc();
-	start_wall_ns = wall_ns + (start_tsc >= wall_tsc ?
-		scale(start_tsc - wall_tsc, ns_per_tick) : 0);
+	start_wall_ns =
+		wall_ns + (start_tsc >= wall_tsc ? scale(start_tsc - wall_tsc, ns_per_tick) : 0);
 }
 
 uint64_t clock_tsc_khz(void)
@@ -46,8 +46,7 @@ uint64_t clock_to_tsc(uint64_t ns)
 
 	if (ns == UINT64_MAX)
 		return UINT64_MAX;
-	ticks = (((unsigned __int128)ns << 32) + ns_per_tick - 1) / ns_per_tick +
-		start_tsc;
+	ticks = (((unsigned __int128)ns << 32) + ns_per_tick - 1) / ns_per_tick + start_tsc;
 	return ticks >= UINT64_MAX ? UINT64_MAX - 1 : (uint64_t)ticks;
 }
 

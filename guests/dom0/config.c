@@ -14,9 +14,7 @@
 
 #include "guests/dom0/config_parse.h"
 
-
-static void say(struct config_parser *p, const char *element,
-		const char *format, va_list args)
+static void say(struct config_parser *p, const char *element, const char *format, va_list args)
 {
 	char what[160];
 
@@ -24,10 +22,9 @@ static void say(struct config_parser *p, const char *element,
 		return;
 	p->failed = true;
 	vsnprintf(what, sizeof(what), format, args);
-	snprintf(p->error->text, sizeof(p->error->text), "%.60s:%lu: %s%.32s%s%s",
-		 p->file, (unsigned long)XML_GetCurrentLineNumber(p->expat),
-		 element ? "<" : "", element ? element : "",
-		 element ? ">: " : "", what);
+	snprintf(p->error->text, sizeof(p->error->text), "%.60s:%lu: %s%.32s%s%s", p->file,
+		 (unsigned long)XML_GetCurrentLineNumber(p->expat), element ? "<" : "",
+		 element ? element : "", element ? ">: " : "", what);
 	XML_StopParser(p->expat, XML_FALSE);
 }
 
@@ -48,11 +45,9 @@ void config_fail(struct config_parser *p, const char *format, ...)
 	va_end(args);
 }
 
-static void fail_at(struct config_parser *p, const char *element,
-		    const char *format, ...)
+static void fail_at(struct config_parser *p, const char *element, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-static void fail_at(struct config_parser *p, const char *element,
-		    const char *format, ...)
+static void fail_at(struct config_parser *p, const char *element, const char *format, ...)
 {
 	va_list args;
 
@@ -79,8 +74,7 @@ static bool listed(const char *list, const char *word)
 		size_t length = strcspn(list, " ");
 		const char *item = *list == '-' ? list + 1 : list;
 
-		if ((size_t)(list + length - item) == n &&
-		    !memcmp(item, word, n))
+		if ((size_t)(list + length - item) == n && !memcmp(item, word, n))
 			return true;
 		list += length;
 		list += strspn(list, " ");
@@ -101,8 +95,7 @@ static bool is_child(const char *path, const char *parent, const char *name)
 	return !strcmp(path, name);
 }
 
-static const struct config_element *find(struct config_parser *p,
-					 const char *name)
+static const struct config_element *find(struct config_parser *p, const char *name)
 {
 	const char *parent = p->depth ? p->stack[p->depth - 1]->path : "";
 
@@ -112,16 +105,14 @@ static const struct config_element *find(struct config_parser *p,
 	return NULL;
 }
 
-static void check_attributes(struct config_parser *p,
-			     const struct config_element *e,
+static void check_attributes(struct config_parser *p, const struct config_element *e,
 			     const char **attributes)
 {
 	if (!strcmp(e->attributes, "*"))
 		return;
 	for (; *attributes; attributes += 2)
 		if (!listed(e->attributes, attributes[0]))
-			config_fail(p, "attribute '%.32s' is not supported",
-				    attributes[0]);
+			config_fail(p, "attribute '%.32s' is not supported", attributes[0]);
 }
 
 /* The text without white space around it. */
@@ -164,8 +155,9 @@ static void start_element(void *user, const char *name, const char **attributes)
 	check_text(p);
 	e = find(p, name);
 	if (!e) {
-		fail_at(p, name, p->depth ? "this element is not supported" :
-					    "the document's element must be <domain>");
+		fail_at(p, name,
+			p->depth ? "this element is not supported"
+				 : "the document's element must be <domain>");
 		return;
 	}
 	bit = 1ull << (e - config_elements);
@@ -216,16 +208,15 @@ static void text_piece(void *user, const char *text, int length)
 	if (p->failed || p->ignoring || !p->depth)
 		return;
 	if (memchr(text, 0, n) || n >= sizeof(p->text) - p->text_used) {
-		config_fail(p, "text of more than %u bytes",
-			    (unsigned)sizeof(p->text) - 1);
+		config_fail(p, "text of more than %u bytes", (unsigned)sizeof(p->text) - 1);
 		return;
 	}
 	memcpy(p->text + p->text_used, text, n);
 	p->text_used += (unsigned)n;
 }
 
-static void start_doctype(void *user, const char *name, const char *system,
-			  const char *public, int internal)
+static void start_doctype(void *user, const char *name, const char *system, const char *public,
+			  int internal)
 {
 	(void)name;
 	(void)system;
@@ -251,8 +242,7 @@ static void run(struct config_parser *p, const char *xml, size_t bytes)
 	XML_SetCharacterDataHandler(expat, text_piece);
 	XML_SetStartDoctypeDeclHandler(expat, start_doctype);
 	if (XML_Parse(expat, xml, (int)bytes, XML_TRUE) == XML_STATUS_ERROR)
-		fail_at(p, NULL, "not well-formed: %s",
-			XML_ErrorString(XML_GetErrorCode(expat)));
+		fail_at(p, NULL, "not well-formed: %s", XML_ErrorString(XML_GetErrorCode(expat)));
 	if (!p->failed)
 		config_check(p);
 }
@@ -265,8 +255,7 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 
 	snprintf(error->text, sizeof(error->text), "%.60s: out of memory", file);
 	if (bytes > CONFIG_XML_BYTES) {
-		snprintf(error->text, sizeof(error->text),
-			 "%.60s: larger than %u KiB", file,
+		snprintf(error->text, sizeof(error->text), "%.60s: larger than %u KiB", file,
 			 CONFIG_XML_BYTES / 1024);
 		return NULL;
 	}

@@ -10,14 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONFIG_DISKS 8
-#define CONFIG_NICS 8
-#define CONFIG_INITRDS 16
-#define CONFIG_CONSOLES 2
-#define CONFIG_NAME 64
-#define CONFIG_PATH 128
-#define CONFIG_CMDLINE 2048
-#define CONFIG_XML_BYTES (256u * 1024u) /* of one description */
+#define CONFIG_DISKS      8
+#define CONFIG_NICS       8
+#define CONFIG_INITRDS    16
+#define CONFIG_CONSOLES   2
+#define CONFIG_NAME       64
+#define CONFIG_PATH       128
+#define CONFIG_CMDLINE    2048
+#define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */
 #define CONFIG_MEMORY_MIN (2ull << 20)
 #define CONFIG_MEMORY_MAX (1ull << 40)
 
@@ -43,7 +43,7 @@ struct vm_config {
 	uint8_t uuid[16]; /* made from the name if not given */
 	uint64_t memory;  /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
-	uint32_t weight;  /* <cputune><shares>, default 1024 */
+	uint32_t weight; /* <cputune><shares>, default 1024 */
 
 	char kernel[CONFIG_PATH];
 	char initrd[CONFIG_INITRDS][CONFIG_PATH];
@@ -61,8 +61,8 @@ struct vm_config {
 	uint32_t disks;
 	struct config_nic nic[CONFIG_NICS];
 	uint32_t nics;
-	uint32_t serials;     /* <serial>: 16550 UARTs; 1 if no console given */
-	bool virtio_console;  /* <console> with target type='virtio' */
+	uint32_t serials;    /* <serial>: 16550 UARTs; 1 if no console given */
+	bool virtio_console; /* <console> with target type='virtio' */
 	bool rng;
 };
 
@@ -83,7 +83,7 @@ void config_free(struct vm_config *config);
  * The canonical XML of a description, as virsh dumpxml gives it, by way of
  * `put` in pieces that end with a line's end.
  */
-void config_dump(const struct vm_config *config,
-		 void (*put)(void *context, const char *text), void *context);
+void config_dump(const struct vm_config *config, void (*put)(void *context, const char *text),
+		 void *context);
 
 #endif

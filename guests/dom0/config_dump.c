@@ -14,8 +14,7 @@ struct dump {
 #define LINE_BYTES (6 * CONFIG_CMDLINE)
 static char line[LINE_BYTES];
 
-static void put(struct dump *d, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static void put(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct dump *d, const char *format, ...)
 {
 	va_list args;
@@ -37,14 +36,30 @@ static const char *escape(const char *text)
 		const char *entity = NULL;
 
 		switch (*text) {
-		case '<': entity = "&lt;"; break;
-		case '>': entity = "&gt;"; break;
-		case '&': entity = "&amp;"; break;
-		case '\'': entity = "&apos;"; break;
-		case '"': entity = "&quot;"; break;
-		case '\t': entity = "&#9;"; break;
-		case '\n': entity = "&#10;"; break;
-		case '\r': entity = "&#13;"; break;
+		case '<':
+			entity = "&lt;";
+			break;
+		case '>':
+			entity = "&gt;";
+			break;
+		case '&':
+			entity = "&amp;";
+			break;
+		case '\'':
+			entity = "&apos;";
+			break;
+		case '"':
+			entity = "&quot;";
+			break;
+		case '\t':
+			entity = "&#9;";
+			break;
+		case '\n':
+			entity = "&#10;";
+			break;
+		case '\r':
+			entity = "&#13;";
+			break;
 		}
 		if (!entity) {
 			buffer[used++] = *text;
@@ -87,15 +102,14 @@ static void dump_disk(struct dump *d, const struct config_disk *disk)
 static void dump_nic(struct dump *d, const struct config_nic *n)
 {
 	put(d, "    <interface type='bridge'>\n");
-	put(d, "      <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>\n",
-	    n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	put(d, "      <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>\n", n->mac[0], n->mac[1],
+	    n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
 	put(d, "      <source bridge='%s'/>\n", escape(n->source));
 	if (n->target[0])
 		put(d, "      <target dev='%s'/>\n", escape(n->target));
 	put(d, "      <model type='virtio'/>\n");
 	if (n->vlan)
-		put(d, "      <vlan>\n        <tag id='%u'/>\n      </vlan>\n",
-		    n->vlan);
+		put(d, "      <vlan>\n        <tag id='%u'/>\n      </vlan>\n", n->vlan);
 	if (n->link_down)
 		put(d, "      <link state='down'/>\n");
 	put(d, "    </interface>\n");
@@ -112,8 +126,9 @@ static void dump_devices(struct dump *d, const struct vm_config *c)
 		put(d, "    <serial type='pty'>\n"
 		       "      <target type='isa-serial' port='0'/>\n"
 		       "    </serial>\n");
-	put(d, "    <console type='pty'>\n      <target type='%s' port='0'/>\n"
-	       "    </console>\n",
+	put(d,
+	    "    <console type='pty'>\n      <target type='%s' port='0'/>\n"
+	    "    </console>\n",
 	    c->virtio_console ? "virtio" : "serial");
 	if (c->rng)
 		put(d, "    <rng model='virtio'>\n"
@@ -125,34 +140,31 @@ static void dump_features(struct dump *d, const struct vm_config *c)
 {
 	if (!c->acpi && !c->apic && !c->pae)
 		return;
-	put(d, "  <features>\n%s%s%s  </features>\n",
-	    c->acpi ? "    <acpi/>\n" : "", c->apic ? "    <apic/>\n" : "",
-	    c->pae ? "    <pae/>\n" : "");
+	put(d, "  <features>\n%s%s%s  </features>\n", c->acpi ? "    <acpi/>\n" : "",
+	    c->apic ? "    <apic/>\n" : "", c->pae ? "    <pae/>\n" : "");
 }
 
-void config_dump(const struct vm_config *c,
-		 void (*out)(void *context, const char *text), void *context)
+void config_dump(const struct vm_config *c, void (*out)(void *context, const char *text),
+		 void *context)
 {
-	static const char *const actions[] = { "destroy", "restart", "preserve" };
-	struct dump d = { out, context };
+	static const char *const actions[] = {"destroy", "restart", "preserve"};
+	struct dump d = {out, context};
 	const uint8_t *u = c->uuid;
 
 	put(&d, "<domain type='sampo'>\n");
 	put(&d, "  <name>%s</name>\n", escape(c->name));
-	put(&d, "  <uuid>%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		"%02x%02x%02x%02x%02x%02x</uuid>\n",
-	    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
-	    u[11], u[12], u[13], u[14], u[15]);
-	put(&d, "  <memory unit='KiB'>%llu</memory>\n",
-	    (unsigned long long)(c->memory >> 10));
+	put(&d,
+	    "  <uuid>%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+	    "%02x%02x%02x%02x%02x%02x</uuid>\n",
+	    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
+	    u[14], u[15]);
+	put(&d, "  <memory unit='KiB'>%llu</memory>\n", (unsigned long long)(c->memory >> 10));
 	put(&d, "  <vcpu placement='static'>%u</vcpu>\n", c->vcpus);
 	if (c->weight != 1024)
-		put(&d, "  <cputune>\n    <shares>%u</shares>\n  </cputune>\n",
-		    c->weight);
+		put(&d, "  <cputune>\n    <shares>%u</shares>\n  </cputune>\n", c->weight);
 	dump_os(&d, c);
 	dump_features(&d, c);
-	put(&d, "  <clock offset='%s'/>\n",
-	    c->clock_localtime ? "localtime" : "utc");
+	put(&d, "  <clock offset='%s'/>\n", c->clock_localtime ? "localtime" : "utc");
 	put(&d, "  <on_poweroff>%s</on_poweroff>\n", actions[c->on_poweroff]);
 	put(&d, "  <on_reboot>%s</on_reboot>\n", actions[c->on_reboot]);
 	put(&d, "  <on_crash>%s</on_crash>\n", actions[c->on_crash]);

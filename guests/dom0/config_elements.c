@@ -20,8 +20,8 @@ static bool is_one_of(const char *value, const char *const *words)
 }
 
 /* An attribute whose only supported values are these; NULL if it is absent. */
-static const char *choice(struct config_parser *p, const char **attributes,
-			  const char *name, const char *const *words)
+static const char *choice(struct config_parser *p, const char **attributes, const char *name,
+			  const char *const *words)
 {
 	const char *value = config_attribute(attributes, name);
 
@@ -30,16 +30,14 @@ static const char *choice(struct config_parser *p, const char **attributes,
 	return value;
 }
 
-static void copy(struct config_parser *p, char *to, size_t room,
-		 const char *from, const char *what)
+static void copy(struct config_parser *p, char *to, size_t room, const char *from, const char *what)
 {
 	size_t n = strlen(from);
 
 	if (!n)
 		config_fail(p, "%s is empty", what);
 	else if (n >= room)
-		config_fail(p, "%s is longer than %u bytes", what,
-			    (unsigned)room - 1);
+		config_fail(p, "%s is longer than %u bytes", what, (unsigned)room - 1);
 	else
 		memcpy(to, from, n + 1);
 }
@@ -58,8 +56,7 @@ static uint64_t number(struct config_parser *p, const char *text, uint64_t most)
 			return 0;
 		}
 		if (digit > most || value > (most - digit) / 10) {
-			config_fail(p, "%.32s is more than %llu", text,
-				    (unsigned long long)most);
+			config_fail(p, "%.32s is more than %llu", text, (unsigned long long)most);
 			return 0;
 		}
 		value = value * 10 + digit;
@@ -90,7 +87,7 @@ static struct config_nic *nic(struct config_parser *p)
 
 static void domain_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "kvm", "qemu", "xen", "sampo", NULL };
+	static const char *const types[] = {"kvm", "qemu", "xen", "sampo", NULL};
 
 	if (!choice(p, attributes, "type", types))
 		config_fail(p, "attribute 'type' is missing");
@@ -100,7 +97,8 @@ static void name_end(struct config_parser *p, const char *text)
 {
 	copy(p, p->config->name, sizeof(p->config->name), text, "the name");
 	if (!plain(text))
-		config_fail(p, "the name may not have blanks, quotes, slashes or control characters");
+		config_fail(p,
+			    "the name may not have blanks, quotes, slashes or control characters");
 }
 
 static int hex(char c)
@@ -127,8 +125,7 @@ static void uuid_end(struct config_parser *p, const char *text)
 			digits = 0;
 			break;
 		}
-		p->config->uuid[digits / 2] = (uint8_t)(
-			p->config->uuid[digits / 2] << 4 | value);
+		p->config->uuid[digits / 2] = (uint8_t)(p->config->uuid[digits / 2] << 4 | value);
 		digits++;
 	}
 	if (digits != 32)
@@ -142,13 +139,11 @@ static uint64_t unit_bytes(struct config_parser *p, const char *unit)
 		const char *name;
 		uint64_t bytes;
 	} units[] = {
-		{ "b", 1 },	       { "bytes", 1 },
-		{ "KB", 1000 },	       { "k", 1ull << 10 },
-		{ "K", 1ull << 10 },   { "KiB", 1ull << 10 },
-		{ "MB", 1000000 },     { "M", 1ull << 20 },
-		{ "MiB", 1ull << 20 }, { "GB", 1000000000 },
-		{ "G", 1ull << 30 },   { "GiB", 1ull << 30 },
-		{ "T", 1ull << 40 },   { "TiB", 1ull << 40 },
+		{"b", 1},           {"bytes", 1},        {"KB", 1000},
+		{"k", 1ull << 10},  {"K", 1ull << 10},   {"KiB", 1ull << 10},
+		{"MB", 1000000},    {"M", 1ull << 20},   {"MiB", 1ull << 20},
+		{"GB", 1000000000}, {"G", 1ull << 30},   {"GiB", 1ull << 30},
+		{"T", 1ull << 40},  {"TiB", 1ull << 40},
 	};
 
 	if (!unit)
@@ -186,7 +181,7 @@ static void current_memory_end(struct config_parser *p, const char *text)
 
 static void vcpu_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const placements[] = { "static", "auto", NULL };
+	static const char *const placements[] = {"static", "auto", NULL};
 
 	choice(p, attributes, "placement", placements);
 }
@@ -197,8 +192,7 @@ static void vcpu_end(struct config_parser *p, const char *text)
 	if (p->failed)
 		return;
 	if (p->config->vcpus != 1)
-		config_fail(p, "%u virtual CPUs: one is supported",
-			    p->config->vcpus);
+		config_fail(p, "%u virtual CPUs: one is supported", p->config->vcpus);
 }
 
 static void shares_end(struct config_parser *p, const char *text)
@@ -210,13 +204,12 @@ static void shares_end(struct config_parser *p, const char *text)
 
 static enum vm_action action(struct config_parser *p, const char *text)
 {
-	static const char *const words[] = { "destroy", "restart", "preserve" };
+	static const char *const words[] = {"destroy", "restart", "preserve"};
 
 	for (unsigned i = 0; i < 3; i++)
 		if (!strcmp(text, words[i]))
 			return (enum vm_action)i;
-	config_fail(p, "'%.32s': destroy, restart and preserve are supported",
-		    text);
+	config_fail(p, "'%.32s': destroy, restart and preserve are supported", text);
 	return VM_ACTION_DESTROY;
 }
 
@@ -239,14 +232,14 @@ static void on_crash_end(struct config_parser *p, const char *text)
 
 static void os_type_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const archs[] = { "x86_64", "i686", NULL };
+	static const char *const archs[] = {"x86_64", "i686", NULL};
 
 	choice(p, attributes, "arch", archs);
 }
 
 static void os_type_end(struct config_parser *p, const char *text)
 {
-	static const char *const types[] = { "hvm", "linux", "xenpvh", NULL };
+	static const char *const types[] = {"hvm", "linux", "xenpvh", NULL};
 
 	if (!is_one_of(text, types))
 		config_fail(p, "'%.32s': hvm is supported", text);
@@ -254,8 +247,7 @@ static void os_type_end(struct config_parser *p, const char *text)
 
 static void kernel_end(struct config_parser *p, const char *text)
 {
-	copy(p, p->config->kernel, sizeof(p->config->kernel), text,
-	     "the file name");
+	copy(p, p->config->kernel, sizeof(p->config->kernel), text, "the file name");
 }
 
 /* The first word is the file, the rest a multiboot module's command line. */
@@ -270,8 +262,7 @@ static void initrd_end(struct config_parser *p, const char *text)
 		return;
 	}
 	if (n >= sizeof(file)) {
-		config_fail(p, "the file name is longer than %u bytes",
-			    CONFIG_PATH - 1);
+		config_fail(p, "the file name is longer than %u bytes", CONFIG_PATH - 1);
 		return;
 	}
 	memcpy(file, text, n);
@@ -280,23 +271,21 @@ static void initrd_end(struct config_parser *p, const char *text)
 	text += n;
 	text += strspn(text, " \t\r\n");
 	if (*text)
-		copy(p, c->initrd_args[c->initrds], CONFIG_PATH, text,
-		     "the module's command line");
+		copy(p, c->initrd_args[c->initrds], CONFIG_PATH, text, "the module's command line");
 	c->initrds++;
 }
 
 static void cmdline_end(struct config_parser *p, const char *text)
 {
 	if (*text)
-		copy(p, p->config->cmdline, sizeof(p->config->cmdline), text,
-		     "the command line");
+		copy(p, p->config->cmdline, sizeof(p->config->cmdline), text, "the command line");
 }
 
 /* <features>, <cpu>, <clock>, <pm> */
 
 static void state_on(struct config_parser *p, const char **attributes)
 {
-	static const char *const states[] = { "on", NULL };
+	static const char *const states[] = {"on", NULL};
 
 	choice(p, attributes, "state", states);
 }
@@ -321,16 +310,14 @@ static void pae_start(struct config_parser *p, const char **attributes)
 
 static void cpu_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const modes[] = { "host-passthrough", "host-model",
-					     "maximum", NULL };
+	static const char *const modes[] = {"host-passthrough", "host-model", "maximum", NULL};
 
 	choice(p, attributes, "mode", modes);
 }
 
 static void topology_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const parts[] = { "sockets", "dies", "cores",
-					     "threads" };
+	static const char *const parts[] = {"sockets", "dies", "cores", "threads"};
 
 	p->topology = 1;
 	for (unsigned i = 0; i < 4; i++) {
@@ -344,7 +331,7 @@ static void topology_start(struct config_parser *p, const char **attributes)
 /* dom0 keeps Unix time and knows of no time zone: local time is UTC. */
 static void clock_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const offsets[] = { "utc", "localtime", NULL };
+	static const char *const offsets[] = {"utc", "localtime", NULL};
 	const char *offset = choice(p, attributes, "offset", offsets);
 
 	p->config->clock_localtime = offset && !strcmp(offset, "localtime");
@@ -352,8 +339,7 @@ static void clock_start(struct config_parser *p, const char **attributes)
 
 static void clock_timer_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const names[] = { "rtc", "pit", "kvmclock", "tsc",
-					     "hpet", NULL };
+	static const char *const names[] = {"rtc", "pit", "kvmclock", "tsc", "hpet", NULL};
 	const char *name = choice(p, attributes, "name", names);
 	const char *present = config_attribute(attributes, "present");
 	bool want = !present || !strcmp(present, "yes");
@@ -361,13 +347,12 @@ static void clock_timer_start(struct config_parser *p, const char **attributes)
 	if (!name)
 		config_fail(p, "attribute 'name' is missing");
 	else if (want == !strcmp(name, "hpet"))
-		config_fail(p, want ? "there is no %s" : "%s is always present",
-			    name);
+		config_fail(p, want ? "there is no %s" : "%s is always present", name);
 }
 
 static void pm_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const no[] = { "no", NULL };
+	static const char *const no[] = {"no", NULL};
 
 	choice(p, attributes, "enabled", no);
 }
@@ -376,8 +361,8 @@ static void pm_start(struct config_parser *p, const char **attributes)
 
 static void disk_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "block", NULL };
-	static const char *const devices[] = { "disk", NULL };
+	static const char *const types[] = {"block", NULL};
+	static const char *const devices[] = {"disk", NULL};
 
 	if (p->config->disks == CONFIG_DISKS) {
 		config_fail(p, "more than %d disks", CONFIG_DISKS);
@@ -392,7 +377,7 @@ static void disk_start(struct config_parser *p, const char **attributes)
 
 static void disk_driver_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "raw", NULL };
+	static const char *const types[] = {"raw", NULL};
 
 	choice(p, attributes, "type", types);
 }
@@ -410,7 +395,7 @@ static void disk_source_start(struct config_parser *p, const char **attributes)
 
 static void disk_target_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const buses[] = { "virtio", NULL };
+	static const char *const buses[] = {"virtio", NULL};
 	const char *dev = config_attribute(attributes, "dev");
 
 	if (!dev) {
@@ -434,8 +419,7 @@ static void readonly_start(struct config_parser *p, const char **attributes)
 
 static void disk_serial_end(struct config_parser *p, const char *text)
 {
-	copy(p, disk(p)->serial, sizeof(disk(p)->serial), text,
-	     "the serial number");
+	copy(p, disk(p)->serial, sizeof(disk(p)->serial), text, "the serial number");
 	if (!plain(text))
 		config_fail(p, "the serial number has blanks or quotes");
 }
@@ -454,7 +438,7 @@ static void disk_end(struct config_parser *p, const char *text)
 
 static void interface_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "bridge", "network", NULL };
+	static const char *const types[] = {"bridge", "network", NULL};
 
 	if (p->config->nics == CONFIG_NICS) {
 		config_fail(p, "more than %d interfaces", CONFIG_NICS);
@@ -487,13 +471,11 @@ static void mac_start(struct config_parser *p, const char **attributes)
 	if (!text || !parse_mac(text, nic(p)->mac))
 		config_fail(p, "'%.20s' is not a MAC address", text ? text : "");
 	else if (nic(p)->mac[0] & 1 || !memcmp(nic(p)->mac, zero, 6))
-		config_fail(p, "'%.20s' is not the address of one interface",
-			    text);
+		config_fail(p, "'%.20s' is not the address of one interface", text);
 	p->has_mac = true;
 }
 
-static void interface_source_start(struct config_parser *p,
-				   const char **attributes)
+static void interface_source_start(struct config_parser *p, const char **attributes)
 {
 	const char *name = config_attribute(attributes, "bridge");
 
@@ -502,15 +484,13 @@ static void interface_source_start(struct config_parser *p,
 	if (!name)
 		config_fail(p, "attribute 'bridge' or 'network' is missing");
 	else
-		copy(p, nic(p)->source, sizeof(nic(p)->source), name,
-		     "the name");
+		copy(p, nic(p)->source, sizeof(nic(p)->source), name, "the name");
 	if (!p->failed && !plain(name))
 		config_fail(p, "the name has blanks or quotes");
 	p->has_source = true;
 }
 
-static void interface_target_start(struct config_parser *p,
-				   const char **attributes)
+static void interface_target_start(struct config_parser *p, const char **attributes)
 {
 	const char *name = config_attribute(attributes, "dev");
 
@@ -523,8 +503,7 @@ static void interface_target_start(struct config_parser *p,
 
 static void model_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const models[] = { "virtio",
-					      "virtio-non-transitional", NULL };
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
 
 	choice(p, attributes, "type", models);
 }
@@ -545,7 +524,7 @@ static void vlan_tag_start(struct config_parser *p, const char **attributes)
 
 static void link_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const states[] = { "up", "down", NULL };
+	static const char *const states[] = {"up", "down", NULL};
 	const char *state = choice(p, attributes, "state", states);
 
 	nic(p)->link_down = state && !strcmp(state, "down");
@@ -579,18 +558,17 @@ static void interface_end(struct config_parser *p, const char *text)
 
 static void serial_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "pty", NULL };
+	static const char *const types[] = {"pty", NULL};
 
 	choice(p, attributes, "type", types);
 	if (++p->config->serials > 1)
 		config_fail(p, "more than one serial port");
 }
 
-static void serial_target_start(struct config_parser *p,
-				const char **attributes)
+static void serial_target_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "isa-serial", NULL };
-	static const char *const ports[] = { "0", NULL };
+	static const char *const types[] = {"isa-serial", NULL};
+	static const char *const ports[] = {"0", NULL};
 
 	choice(p, attributes, "type", types);
 	choice(p, attributes, "port", ports);
@@ -598,23 +576,22 @@ static void serial_target_start(struct config_parser *p,
 
 static void serial_model_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const names[] = { "isa-serial", NULL };
+	static const char *const names[] = {"isa-serial", NULL};
 
 	choice(p, attributes, "name", names);
 }
 
 static void console_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "pty", NULL };
+	static const char *const types[] = {"pty", NULL};
 
 	choice(p, attributes, "type", types);
 	p->console_virtio = false;
 }
 
-static void console_target_start(struct config_parser *p,
-				 const char **attributes)
+static void console_target_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "serial", "virtio", NULL };
+	static const char *const types[] = {"serial", "virtio", NULL};
 	const char *type = choice(p, attributes, "type", types);
 
 	p->console_virtio = type && !strcmp(type, "virtio");
@@ -634,8 +611,7 @@ static void console_end(struct config_parser *p, const char *text)
 
 static void rng_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const models[] = { "virtio",
-					      "virtio-non-transitional", NULL };
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
 
 	if (!choice(p, attributes, "model", models))
 		config_fail(p, "attribute 'model' is missing");
@@ -645,8 +621,8 @@ static void rng_start(struct config_parser *p, const char **attributes)
 /* Whatever is named as the source: dom0's own generator it is. */
 static void rng_backend_end(struct config_parser *p, const char *text)
 {
-	static const char *const sources[] = { "", "/dev/urandom", "/dev/random",
-					       "/dev/hwrng", NULL };
+	static const char *const sources[] = {"", "/dev/urandom", "/dev/random", "/dev/hwrng",
+					      NULL};
 
 	if (!is_one_of(text, sources))
 		config_fail(p, "'%.32s' is not supported", text);
@@ -654,14 +630,14 @@ static void rng_backend_end(struct config_parser *p, const char *text)
 
 static void rng_backend_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const models[] = { "random", "builtin", NULL };
+	static const char *const models[] = {"random", "builtin", NULL};
 
 	choice(p, attributes, "model", models);
 }
 
 static void memballoon_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const models[] = { "none", NULL };
+	static const char *const models[] = {"none", NULL};
 
 	if (!choice(p, attributes, "model", models))
 		config_fail(p, "model='none' is the only one");
@@ -669,8 +645,8 @@ static void memballoon_start(struct config_parser *p, const char **attributes)
 
 static void controller_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = { "pci", "virtio-serial", NULL };
-	static const char *const models[] = { "pci-root", "pcie-root", NULL };
+	static const char *const types[] = {"pci", "virtio-serial", NULL};
+	static const char *const models[] = {"pci-root", "pcie-root", NULL};
 
 	choice(p, attributes, "type", types);
 	choice(p, attributes, "model", models);
@@ -679,98 +655,79 @@ static void controller_start(struct config_parser *p, const char **attributes)
 #define DEVICES "domain/devices/"
 
 const struct config_element config_elements[] = {
-	{ "domain", "type -id", false, true, domain_start, NULL },
-	{ "domain/name", "", false, true, NULL, name_end },
-	{ "domain/uuid", "", false, true, NULL, uuid_end },
-	{ "domain/title", "*", true, false, NULL, NULL },
-	{ "domain/description", "*", true, false, NULL, NULL },
-	{ "domain/metadata", "*", true, false, NULL, NULL },
-	{ "domain/memory", "unit -dumpCore", false, true, memory_start, memory_end },
-	{ "domain/currentMemory", "unit", false, true, memory_start,
-	  current_memory_end },
-	{ "domain/vcpu", "placement", false, true, vcpu_start, vcpu_end },
-	{ "domain/cputune", "", false, true, NULL, NULL },
-	{ "domain/cputune/shares", "", false, true, NULL, shares_end },
-	{ "domain/on_poweroff", "", false, true, NULL, on_poweroff_end },
-	{ "domain/on_reboot", "", false, true, NULL, on_reboot_end },
-	{ "domain/on_crash", "", false, true, NULL, on_crash_end },
-	{ "domain/os", "", false, true, NULL, NULL },
-	{ "domain/os/type", "arch -machine", false, true, os_type_start,
-	  os_type_end },
-	{ "domain/os/kernel", "", false, true, NULL, kernel_end },
-	{ "domain/os/initrd", "", false, false, NULL, initrd_end },
-	{ "domain/os/cmdline", "", false, true, NULL, cmdline_end },
-	{ "domain/os/boot", "-dev", false, false, NULL, NULL },
-	{ "domain/features", "", false, true, NULL, NULL },
-	{ "domain/features/acpi", "state", false, true, acpi_start, NULL },
-	{ "domain/features/apic", "state", false, true, apic_start, NULL },
-	{ "domain/features/pae", "state", false, true, pae_start, NULL },
-	{ "domain/cpu", "mode -check -migratable", false, true, cpu_start, NULL },
-	{ "domain/cpu/topology", "sockets dies cores threads", false, true,
-	  topology_start, NULL },
-	{ "domain/clock", "offset", false, true, clock_start, NULL },
-	{ "domain/clock/timer", "name present -tickpolicy", false, false,
-	  clock_timer_start, NULL },
-	{ "domain/pm", "", false, true, NULL, NULL },
-	{ "domain/pm/suspend-to-mem", "enabled", false, true, pm_start, NULL },
-	{ "domain/pm/suspend-to-disk", "enabled", false, true, pm_start, NULL },
-	{ "domain/devices", "", false, true, NULL, NULL },
-	{ DEVICES "emulator", "*", true, false, NULL, NULL },
-	{ DEVICES "disk", "type device", false, false, disk_start, disk_end },
-	{ DEVICES "disk/driver", "-name type -cache -io -discard", false, false,
-	  disk_driver_start, NULL },
-	{ DEVICES "disk/source", "dev -index", false, false, disk_source_start,
-	  NULL },
-	{ DEVICES "disk/target", "dev bus", false, false, disk_target_start,
-	  NULL },
-	{ DEVICES "disk/readonly", "", false, false, readonly_start, NULL },
-	{ DEVICES "disk/serial", "", false, false, NULL, disk_serial_end },
-	{ DEVICES "disk/alias", "*", true, false, NULL, NULL },
-	{ DEVICES "disk/boot", "*", true, false, NULL, NULL },
-	{ DEVICES "interface", "type", false, false, interface_start,
-	  interface_end },
-	{ DEVICES "interface/mac", "address", false, false, mac_start, NULL },
-	{ DEVICES "interface/source", "bridge network", false, false,
-	  interface_source_start, NULL },
-	{ DEVICES "interface/target", "dev", false, false,
-	  interface_target_start, NULL },
-	{ DEVICES "interface/model", "type", false, false, model_start, NULL },
-	{ DEVICES "interface/vlan", "", false, false, NULL, NULL },
-	{ DEVICES "interface/vlan/tag", "id", false, false, vlan_tag_start,
-	  NULL },
-	{ DEVICES "interface/link", "state", false, false, link_start, NULL },
-	{ DEVICES "interface/alias", "*", true, false, NULL, NULL },
-	{ DEVICES "serial", "type", false, false, serial_start, NULL },
-	{ DEVICES "serial/source", "*", true, false, NULL, NULL },
-	{ DEVICES "serial/alias", "*", true, false, NULL, NULL },
-	{ DEVICES "serial/target", "type port", false, false,
-	  serial_target_start, NULL },
-	{ DEVICES "serial/target/model", "name", false, false,
-	  serial_model_start, NULL },
-	{ DEVICES "console", "type -tty", false, false, console_start,
-	  console_end },
-	{ DEVICES "console/source", "*", true, false, NULL, NULL },
-	{ DEVICES "console/alias", "*", true, false, NULL, NULL },
-	{ DEVICES "console/target", "type -port", false, false,
-	  console_target_start, NULL },
-	{ DEVICES "rng", "model", false, true, rng_start, NULL },
-	{ DEVICES "rng/backend", "model", false, true, rng_backend_start,
-	  rng_backend_end },
-	{ DEVICES "memballoon", "model", false, true, memballoon_start, NULL },
-	{ DEVICES "controller", "type model -index", false, false,
-	  controller_start, NULL },
+	{"domain", "type -id", false, true, domain_start, NULL},
+	{"domain/name", "", false, true, NULL, name_end},
+	{"domain/uuid", "", false, true, NULL, uuid_end},
+	{"domain/title", "*", true, false, NULL, NULL},
+	{"domain/description", "*", true, false, NULL, NULL},
+	{"domain/metadata", "*", true, false, NULL, NULL},
+	{"domain/memory", "unit -dumpCore", false, true, memory_start, memory_end},
+	{"domain/currentMemory", "unit", false, true, memory_start, current_memory_end},
+	{"domain/vcpu", "placement", false, true, vcpu_start, vcpu_end},
+	{"domain/cputune", "", false, true, NULL, NULL},
+	{"domain/cputune/shares", "", false, true, NULL, shares_end},
+	{"domain/on_poweroff", "", false, true, NULL, on_poweroff_end},
+	{"domain/on_reboot", "", false, true, NULL, on_reboot_end},
+	{"domain/on_crash", "", false, true, NULL, on_crash_end},
+	{"domain/os", "", false, true, NULL, NULL},
+	{"domain/os/type", "arch -machine", false, true, os_type_start, os_type_end},
+	{"domain/os/kernel", "", false, true, NULL, kernel_end},
+	{"domain/os/initrd", "", false, false, NULL, initrd_end},
+	{"domain/os/cmdline", "", false, true, NULL, cmdline_end},
+	{"domain/os/boot", "-dev", false, false, NULL, NULL},
+	{"domain/features", "", false, true, NULL, NULL},
+	{"domain/features/acpi", "state", false, true, acpi_start, NULL},
+	{"domain/features/apic", "state", false, true, apic_start, NULL},
+	{"domain/features/pae", "state", false, true, pae_start, NULL},
+	{"domain/cpu", "mode -check -migratable", false, true, cpu_start, NULL},
+	{"domain/cpu/topology", "sockets dies cores threads", false, true, topology_start, NULL},
+	{"domain/clock", "offset", false, true, clock_start, NULL},
+	{"domain/clock/timer", "name present -tickpolicy", false, false, clock_timer_start, NULL},
+	{"domain/pm", "", false, true, NULL, NULL},
+	{"domain/pm/suspend-to-mem", "enabled", false, true, pm_start, NULL},
+	{"domain/pm/suspend-to-disk", "enabled", false, true, pm_start, NULL},
+	{"domain/devices", "", false, true, NULL, NULL},
+	{DEVICES "emulator", "*", true, false, NULL, NULL},
+	{DEVICES "disk", "type device", false, false, disk_start, disk_end},
+	{DEVICES "disk/driver", "-name type -cache -io -discard", false, false, disk_driver_start,
+	 NULL},
+	{DEVICES "disk/source", "dev -index", false, false, disk_source_start, NULL},
+	{DEVICES "disk/target", "dev bus", false, false, disk_target_start, NULL},
+	{DEVICES "disk/readonly", "", false, false, readonly_start, NULL},
+	{DEVICES "disk/serial", "", false, false, NULL, disk_serial_end},
+	{DEVICES "disk/alias", "*", true, false, NULL, NULL},
+	{DEVICES "disk/boot", "*", true, false, NULL, NULL},
+	{DEVICES "interface", "type", false, false, interface_start, interface_end},
+	{DEVICES "interface/mac", "address", false, false, mac_start, NULL},
+	{DEVICES "interface/source", "bridge network", false, false, interface_source_start, NULL},
+	{DEVICES "interface/target", "dev", false, false, interface_target_start, NULL},
+	{DEVICES "interface/model", "type", false, false, model_start, NULL},
+	{DEVICES "interface/vlan", "", false, false, NULL, NULL},
+	{DEVICES "interface/vlan/tag", "id", false, false, vlan_tag_start, NULL},
+	{DEVICES "interface/link", "state", false, false, link_start, NULL},
+	{DEVICES "interface/alias", "*", true, false, NULL, NULL},
+	{DEVICES "serial", "type", false, false, serial_start, NULL},
+	{DEVICES "serial/source", "*", true, false, NULL, NULL},
+	{DEVICES "serial/alias", "*", true, false, NULL, NULL},
+	{DEVICES "serial/target", "type port", false, false, serial_target_start, NULL},
+	{DEVICES "serial/target/model", "name", false, false, serial_model_start, NULL},
+	{DEVICES "console", "type -tty", false, false, console_start, console_end},
+	{DEVICES "console/source", "*", true, false, NULL, NULL},
+	{DEVICES "console/alias", "*", true, false, NULL, NULL},
+	{DEVICES "console/target", "type -port", false, false, console_target_start, NULL},
+	{DEVICES "rng", "model", false, true, rng_start, NULL},
+	{DEVICES "rng/backend", "model", false, true, rng_backend_start, rng_backend_end},
+	{DEVICES "memballoon", "model", false, true, memballoon_start, NULL},
+	{DEVICES "controller", "type model -index", false, false, controller_start, NULL},
 };
-const unsigned config_element_count =
-	sizeof(config_elements) / sizeof(config_elements[0]);
+const unsigned config_element_count = sizeof(config_elements) / sizeof(config_elements[0]);
 /* config_parser.seen has a bit for each. */
-_Static_assert(sizeof(config_elements) / sizeof(config_elements[0]) <= 64,
-	       "too many elements");
+_Static_assert(sizeof(config_elements) / sizeof(config_elements[0]) <= 64, "too many elements");
 
 static void make_uuid(struct vm_config *c)
 {
 	static const uint8_t zero[16];
-	uint64_t half[2] = { hash(c->name, HASH_START),
-			     hash(c->name, ~HASH_START) };
+	uint64_t half[2] = {hash(c->name, HASH_START), hash(c->name, ~HASH_START)};
 
 	if (memcmp(c->uuid, zero, 16) != 0)
 		return;

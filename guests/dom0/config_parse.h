@@ -10,7 +10,7 @@
 #include "guests/dom0/config.h"
 
 #define CONFIG_DEPTH 8
-#define CONFIG_TEXT (CONFIG_CMDLINE + 1)
+#define CONFIG_TEXT  (CONFIG_CMDLINE + 1)
 
 struct config_parser {
 	struct vm_config *config;
@@ -29,7 +29,7 @@ struct config_parser {
 
 	/* What is checked when all is read. */
 	uint64_t current_memory;
-	uint64_t unit; /* of the memory size that is being read, in bytes */
+	uint64_t unit;     /* of the memory size that is being read, in bytes */
 	uint32_t topology; /* product of <topology>, 0: none */
 	/* Of the device that is open. */
 	bool has_source, has_target, has_mac, console_virtio;

@@ -10,7 +10,7 @@
 
 #include "drivers/env.h"
 
-#define GRANULE 256u
+#define GRANULE  256u
 #define GRANULES 65536u /* 16 MiB at most */
 
 static uint8_t *pool;

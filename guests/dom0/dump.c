@@ -24,31 +24,25 @@ static const char *reason_text(uint32_t reason)
 
 static void dump_registers(const struct vm *vm, const struct sampo_exit *e)
 {
-	static const char *const names[] = { "rax", "rcx", "rdx", "rbx",
-					     "rsp", "rbp", "rsi", "rdi",
-					     "r8 ", "r9 ", "r10", "r11",
-					     "r12", "r13", "r14", "r15" };
+	static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+					    "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
 
 	for (unsigned i = 0; i < 16; i += 4)
-		printf("%s: %s %016llx %s %016llx %s %016llx %s %016llx\n",
-		       vm->name, names[i], (llu)e->gpr[i], names[i + 1],
-		       (llu)e->gpr[i + 1], names[i + 2], (llu)e->gpr[i + 2],
-		       names[i + 3], (llu)e->gpr[i + 3]);
+		printf("%s: %s %016llx %s %016llx %s %016llx %s %016llx\n", vm->name, names[i],
+		       (llu)e->gpr[i], names[i + 1], (llu)e->gpr[i + 1], names[i + 2],
+		       (llu)e->gpr[i + 2], names[i + 3], (llu)e->gpr[i + 3]);
 }
 
 static void dump_system(const struct vm *vm, const struct sampo_exit *e)
 {
-	static const char *const names[] = { "es", "cs",   "ss",  "ds",
-					     "fs", "gs",   "gdt", "ldt",
-					     "idt", "tr" };
+	static const char *const names[] = {"es", "cs",  "ss",  "ds",  "fs",
+					    "gs", "gdt", "ldt", "idt", "tr"};
 
-	printf("%s: cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", vm->name,
-	       (llu)e->cr0, (llu)e->cr2, (llu)e->cr3, (llu)e->cr4,
-	       (llu)e->efer);
+	printf("%s: cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", vm->name, (llu)e->cr0,
+	       (llu)e->cr2, (llu)e->cr3, (llu)e->cr4, (llu)e->efer);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
-		printf("%s: %-3s %04x base %llx limit %x attributes %x\n",
-		       vm->name, names[i], e->seg[i].selector,
-		       (llu)e->seg[i].base, e->seg[i].limit, e->seg[i].attrib);
+		printf("%s: %-3s %04x base %llx limit %x attributes %x\n", vm->name, names[i],
+		       e->seg[i].selector, (llu)e->seg[i].base, e->seg[i].limit, e->seg[i].attrib);
 }
 
 /* The bytes at RIP, if they are within one page of RAM. */
@@ -76,13 +70,12 @@ static void dump_traces(const struct vcpu *v)
 	static struct sampo_trace trace[32];
 	uint64_t bytes = 0, count;
 
-	if (sampo_object_info(v->handle, SAMPO_INFO_TRACE, trace, sizeof(trace),
-			      0, &bytes))
+	if (sampo_object_info(v->handle, SAMPO_INFO_TRACE, trace, sizeof(trace), 0, &bytes))
 		return;
 	count = bytes / sizeof(trace[0]);
 	for (uint64_t i = count > TRACES ? count - TRACES : 0; i < count; i++)
-		printf("%s: earlier exit %x at %llx, info %llx\n", v->vm->name,
-		       trace[i].code, (llu)trace[i].rip, (llu)trace[i].info);
+		printf("%s: earlier exit %x at %llx, info %llx\n", v->vm->name, trace[i].code,
+		       (llu)trace[i].rip, (llu)trace[i].info);
 }
 
 void vcpu_dump(struct vcpu *v, const char *why)
@@ -94,11 +87,10 @@ void vcpu_dump(struct vcpu *v, const char *why)
 	if (!e->system_valid)
 		sampo_vcpu_ctl(v->handle, SAMPO_VCPU_FETCH, 0);
 	printf("%s: vCPU %u: %s\n", vm->name, v->index, why);
-	printf("%s: exit %u (%s), qualification %llx, address %llx\n", vm->name,
-	       e->reason, reason_text(e->reason), (llu)e->qualification,
-	       (llu)e->gpa);
-	printf("%s: at %04x:%llx flags %llx\n", vm->name,
-	       e->seg[SAMPO_CS].selector, (llu)e->rip, (llu)e->rflags);
+	printf("%s: exit %u (%s), qualification %llx, address %llx\n", vm->name, e->reason,
+	       reason_text(e->reason), (llu)e->qualification, (llu)e->gpa);
+	printf("%s: at %04x:%llx flags %llx\n", vm->name, e->seg[SAMPO_CS].selector, (llu)e->rip,
+	       (llu)e->rflags);
 	dump_registers(vm, e);
 	dump_system(vm, e);
 	dump_code(vm, e);

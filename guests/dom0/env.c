@@ -13,12 +13,12 @@
 #include "guests/dom0/memory.h"
 #include "guests/lib/sampo.h"
 
-#define PCI_COMMAND 0x04
-#define PCI_COMMAND_IO 0x1u
+#define PCI_COMMAND        0x04
+#define PCI_COMMAND_IO     0x1u
 #define PCI_COMMAND_MEMORY 0x2u
 #define PCI_COMMAND_MASTER 0x4u
-#define MAX_VECTORS 16u
-#define BAR_IO 1u /* sampo_bar.flags */
+#define MAX_VECTORS        16u
+#define BAR_IO             1u /* sampo_bar.flags */
 
 /* One interrupt of a device; lives as long as dom0. */
 struct vector {
@@ -40,16 +40,14 @@ uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes)
 	return (uint32_t)value;
 }
 
-void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes,
-	       uint32_t value)
+void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value)
 {
-	int64_t status = sampo_device_config(dev->handle, offset,
-					     bytes | SAMPO_CONFIG_WRITE, value,
-					     NULL);
+	int64_t status =
+		sampo_device_config(dev->handle, offset, bytes | SAMPO_CONFIG_WRITE, value, NULL);
 
 	if (status)
-		driver_log("%s: configuration write at %x: %s\n", dev->name,
-			   offset, sampo_strerror(status));
+		driver_log("%s: configuration write at %x: %s\n", dev->name, offset,
+			   sampo_strerror(status));
 }
 
 void pci_enable(struct pci_device *dev)
@@ -57,8 +55,7 @@ void pci_enable(struct pci_device *dev)
 	uint32_t command = pci_read(dev, PCI_COMMAND, 2);
 
 	pci_write(dev, PCI_COMMAND, 2,
-		  command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY |
-			  PCI_COMMAND_MASTER);
+		  command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
 volatile void *pci_map(struct pci_device *dev, unsigned bar)
@@ -72,21 +69,17 @@ volatile void *pci_map(struct pci_device *dev, unsigned bar)
 		return NULL;
 	status = sampo_region_create(dev->handle, bar, 0, &region);
 	if (status) {
-		driver_log("%s: BAR %u: %s\n", dev->name, bar,
-			   sampo_strerror(status));
+		driver_log("%s: BAR %u: %s\n", dev->name, bar, sampo_strerror(status));
 		return NULL;
 	}
 	if (!window_take(at, b->size))
 		at = window_alloc(b->size, b->size < 4096 ? 4096 : b->size);
 	if (at) {
-		status = sampo_region_map(region, boot->domain, at, 0,
-					  SAMPO_MAP_R | SAMPO_MAP_W,
+		status = sampo_region_map(region, boot->domain, at, 0, SAMPO_MAP_R | SAMPO_MAP_W,
 					  (b->size + 4095) & ~4095ull);
 		if (!status)
-			return (volatile void *)(uintptr_t)(
-				at + (b->base & 4095));
-		driver_log("%s: mapping BAR %u: %s\n", dev->name, bar,
-			   sampo_strerror(status));
+			return (volatile void *)(uintptr_t)(at + (b->base & 4095));
+		driver_log("%s: mapping BAR %u: %s\n", dev->name, bar, sampo_strerror(status));
 		window_free(at);
 	}
 	sampo_handle_close(region);
@@ -99,8 +92,7 @@ static void vector_raised(void *context)
 
 	v->handler(v->context, v->number);
 	if (v->index == SAMPO_IRQ_INTX)
-		sampo_device_irq(v->dev->handle, SAMPO_IRQ_INTX, v->event,
-				 SAMPO_IRQ_ACK);
+		sampo_device_irq(v->dev->handle, SAMPO_IRQ_INTX, v->event, SAMPO_IRQ_ACK);
 }
 
 static void vector_drop(struct vector *v)
@@ -113,18 +105,16 @@ static void vector_drop(struct vector *v)
 
 /* An event bit of dom0's, an event for it, and the device bound to that. */
 static bool vector_bind(struct pci_device *dev, uint32_t index, unsigned number,
-			void (*handler)(void *context, unsigned vector),
-			void *context)
+			void (*handler)(void *context, unsigned vector), void *context)
 {
 	struct vector *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return false;
-	*v = (struct vector){ dev, handler, context, number, index, 0, 0 };
+	*v = (struct vector){dev, handler, context, number, index, 0, 0};
 	v->bit = event_alloc(vector_raised, v);
 	if (v->bit >= 0 &&
-	    !sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)v->bit,
-				0, &v->event) &&
+	    !sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)v->bit, 0, &v->event) &&
 	    !sampo_device_irq(dev->handle, index, v->event, SAMPO_IRQ_BIND))
 		return true;
 	vector_drop(v);
@@ -132,8 +122,7 @@ static bool vector_bind(struct pci_device *dev, uint32_t index, unsigned number,
 }
 
 unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
-		       void (*handler)(void *context, unsigned vector),
-		       void *context)
+		       void (*handler)(void *context, unsigned vector), void *context)
 {
 	unsigned got = 0;
 
@@ -142,14 +131,12 @@ unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
 	if (dev->msix) {
 		unsigned most = dev->msix < MAX_VECTORS ? dev->msix : MAX_VECTORS;
 
-		while (got < wanted && got < most &&
-		       vector_bind(dev, got, got, handler, context))
+		while (got < wanted && got < most && vector_bind(dev, got, got, handler, context))
 			got++;
 	}
 	if (!got && dev->msi && vector_bind(dev, 0, 0, handler, context))
 		got = 1;
-	if (!got && dev->irq_pin &&
-	    vector_bind(dev, SAMPO_IRQ_INTX, 0, handler, context))
+	if (!got && dev->irq_pin && vector_bind(dev, SAMPO_IRQ_INTX, 0, handler, context))
 		got = 1;
 	return got;
 }
@@ -170,8 +157,7 @@ static struct pci_device *device_describe(uint32_t handle)
 	uint64_t written = 0;
 
 	memset(&info, 0, sizeof(info));
-	if (sampo_object_info(handle, SAMPO_INFO_DEVICE, &info, sizeof(info), 0,
-			      &written))
+	if (sampo_object_info(handle, SAMPO_INFO_DEVICE, &info, sizeof(info), 0, &written))
 		return NULL;
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
@@ -187,11 +173,10 @@ static struct pci_device *device_describe(uint32_t handle)
 	dev->msix = info.msix;
 	dev->irq_pin = info.irq_pin;
 	for (unsigned i = 0; i < 6; i++)
-		dev->bar[i] = (struct pci_bar){ info.bar[i].base,
-						info.bar[i].size,
-						info.bar[i].flags & BAR_IO };
-	snprintf(dev->name, sizeof(dev->name), "%02x:%02x.%x", info.bdf >> 8,
-		 info.bdf >> 3 & 0x1f, info.bdf & 7);
+		dev->bar[i] = (struct pci_bar){info.bar[i].base, info.bar[i].size,
+					       info.bar[i].flags & BAR_IO};
+	snprintf(dev->name, sizeof(dev->name), "%02x:%02x.%x", info.bdf >> 8, info.bdf >> 3 & 0x1f,
+		 info.bdf & 7);
 	return dev;
 }
 

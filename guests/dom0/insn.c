@@ -9,11 +9,11 @@
 #include <Zydis/Zydis.h>
 #include <string.h>
 
-#define CACHE 256 /* a power of two */
-#define PAGE_MASK 0xfffull
-#define RFLAGS_TF 0x100ull
-#define RFLAGS_RF 0x10000ull
-#define DR6_BS 0x4000ull
+#define CACHE        256 /* a power of two */
+#define PAGE_MASK    0xfffull
+#define RFLAGS_TF    0x100ull
+#define RFLAGS_RF    0x10000ull
+#define DR6_BS       0x4000ull
 #define EXCEPTION_DB 1u
 
 struct cached {
@@ -26,29 +26,29 @@ static const struct {
 	ZydisMnemonic mnemonic;
 	enum insn_op op;
 } ops[] = {
-	{ ZYDIS_MNEMONIC_MOV, OP_MOV },	      { ZYDIS_MNEMONIC_MOVNTI, OP_MOV },
-	{ ZYDIS_MNEMONIC_MOVZX, OP_MOVZX },   { ZYDIS_MNEMONIC_MOVSX, OP_MOVSX },
-	{ ZYDIS_MNEMONIC_MOVSXD, OP_MOVSX },  { ZYDIS_MNEMONIC_MOVSB, OP_MOVS },
-	{ ZYDIS_MNEMONIC_MOVSW, OP_MOVS },    { ZYDIS_MNEMONIC_MOVSD, OP_MOVS },
-	{ ZYDIS_MNEMONIC_MOVSQ, OP_MOVS },    { ZYDIS_MNEMONIC_STOSB, OP_STOS },
-	{ ZYDIS_MNEMONIC_STOSW, OP_STOS },    { ZYDIS_MNEMONIC_STOSD, OP_STOS },
-	{ ZYDIS_MNEMONIC_STOSQ, OP_STOS },    { ZYDIS_MNEMONIC_LODSB, OP_LODS },
-	{ ZYDIS_MNEMONIC_LODSW, OP_LODS },    { ZYDIS_MNEMONIC_LODSD, OP_LODS },
-	{ ZYDIS_MNEMONIC_LODSQ, OP_LODS },    { ZYDIS_MNEMONIC_AND, OP_AND },
-	{ ZYDIS_MNEMONIC_OR, OP_OR },	      { ZYDIS_MNEMONIC_XOR, OP_XOR },
-	{ ZYDIS_MNEMONIC_ADD, OP_ADD },	      { ZYDIS_MNEMONIC_ADC, OP_ADC },
-	{ ZYDIS_MNEMONIC_SUB, OP_SUB },	      { ZYDIS_MNEMONIC_SBB, OP_SBB },
-	{ ZYDIS_MNEMONIC_CMP, OP_CMP },	      { ZYDIS_MNEMONIC_TEST, OP_TEST },
-	{ ZYDIS_MNEMONIC_BT, OP_BT },	      { ZYDIS_MNEMONIC_BTS, OP_BTS },
-	{ ZYDIS_MNEMONIC_BTR, OP_BTR },	      { ZYDIS_MNEMONIC_BTC, OP_BTC },
-	{ ZYDIS_MNEMONIC_XCHG, OP_XCHG },     { ZYDIS_MNEMONIC_XADD, OP_XADD },
-	{ ZYDIS_MNEMONIC_CMPXCHG, OP_CMPXCHG }, { ZYDIS_MNEMONIC_INC, OP_INC },
-	{ ZYDIS_MNEMONIC_DEC, OP_DEC },	      { ZYDIS_MNEMONIC_NOT, OP_NOT },
-	{ ZYDIS_MNEMONIC_NEG, OP_NEG },	      { ZYDIS_MNEMONIC_INSB, OP_INS },
-	{ ZYDIS_MNEMONIC_INSW, OP_INS },      { ZYDIS_MNEMONIC_INSD, OP_INS },
-	{ ZYDIS_MNEMONIC_OUTSB, OP_OUTS },    { ZYDIS_MNEMONIC_OUTSW, OP_OUTS },
-	{ ZYDIS_MNEMONIC_OUTSD, OP_OUTS },    { ZYDIS_MNEMONIC_CLTS, OP_CLTS },
-	{ ZYDIS_MNEMONIC_LMSW, OP_LMSW },     { ZYDIS_MNEMONIC_SMSW, OP_SMSW },
+	{ZYDIS_MNEMONIC_MOV, OP_MOV},         {ZYDIS_MNEMONIC_MOVNTI, OP_MOV},
+	{ZYDIS_MNEMONIC_MOVZX, OP_MOVZX},     {ZYDIS_MNEMONIC_MOVSX, OP_MOVSX},
+	{ZYDIS_MNEMONIC_MOVSXD, OP_MOVSX},    {ZYDIS_MNEMONIC_MOVSB, OP_MOVS},
+	{ZYDIS_MNEMONIC_MOVSW, OP_MOVS},      {ZYDIS_MNEMONIC_MOVSD, OP_MOVS},
+	{ZYDIS_MNEMONIC_MOVSQ, OP_MOVS},      {ZYDIS_MNEMONIC_STOSB, OP_STOS},
+	{ZYDIS_MNEMONIC_STOSW, OP_STOS},      {ZYDIS_MNEMONIC_STOSD, OP_STOS},
+	{ZYDIS_MNEMONIC_STOSQ, OP_STOS},      {ZYDIS_MNEMONIC_LODSB, OP_LODS},
+	{ZYDIS_MNEMONIC_LODSW, OP_LODS},      {ZYDIS_MNEMONIC_LODSD, OP_LODS},
+	{ZYDIS_MNEMONIC_LODSQ, OP_LODS},      {ZYDIS_MNEMONIC_AND, OP_AND},
+	{ZYDIS_MNEMONIC_OR, OP_OR},           {ZYDIS_MNEMONIC_XOR, OP_XOR},
+	{ZYDIS_MNEMONIC_ADD, OP_ADD},         {ZYDIS_MNEMONIC_ADC, OP_ADC},
+	{ZYDIS_MNEMONIC_SUB, OP_SUB},         {ZYDIS_MNEMONIC_SBB, OP_SBB},
+	{ZYDIS_MNEMONIC_CMP, OP_CMP},         {ZYDIS_MNEMONIC_TEST, OP_TEST},
+	{ZYDIS_MNEMONIC_BT, OP_BT},           {ZYDIS_MNEMONIC_BTS, OP_BTS},
+	{ZYDIS_MNEMONIC_BTR, OP_BTR},         {ZYDIS_MNEMONIC_BTC, OP_BTC},
+	{ZYDIS_MNEMONIC_XCHG, OP_XCHG},       {ZYDIS_MNEMONIC_XADD, OP_XADD},
+	{ZYDIS_MNEMONIC_CMPXCHG, OP_CMPXCHG}, {ZYDIS_MNEMONIC_INC, OP_INC},
+	{ZYDIS_MNEMONIC_DEC, OP_DEC},         {ZYDIS_MNEMONIC_NOT, OP_NOT},
+	{ZYDIS_MNEMONIC_NEG, OP_NEG},         {ZYDIS_MNEMONIC_INSB, OP_INS},
+	{ZYDIS_MNEMONIC_INSW, OP_INS},        {ZYDIS_MNEMONIC_INSD, OP_INS},
+	{ZYDIS_MNEMONIC_OUTSB, OP_OUTS},      {ZYDIS_MNEMONIC_OUTSW, OP_OUTS},
+	{ZYDIS_MNEMONIC_OUTSD, OP_OUTS},      {ZYDIS_MNEMONIC_CLTS, OP_CLTS},
+	{ZYDIS_MNEMONIC_LMSW, OP_LMSW},       {ZYDIS_MNEMONIC_SMSW, OP_SMSW},
 };
 
 static enum insn_op find_op(ZydisMnemonic mnemonic)
@@ -61,8 +61,7 @@ static enum insn_op find_op(ZydisMnemonic mnemonic)
 
 static bool is_string(enum insn_op op)
 {
-	return op == OP_MOVS || op == OP_STOS || op == OP_LODS ||
-	       op == OP_INS || op == OP_OUTS;
+	return op == OP_MOVS || op == OP_STOS || op == OP_LODS || op == OP_INS || op == OP_OUTS;
 }
 
 /* A general register's number, as enum sampo_gpr counts. */
@@ -74,8 +73,7 @@ static uint8_t gpr_number(ZydisRegister reg)
 		return INSN_NONE;
 	if (reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP)
 		return INSN_RIP;
-	whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
-						 reg);
+	whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 	if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64)
 		return INSN_NONE;
 	return (uint8_t)ZydisRegisterGetId(whole);
@@ -84,17 +82,22 @@ static uint8_t gpr_number(ZydisRegister reg)
 static uint8_t segment_number(ZydisRegister reg)
 {
 	switch (reg) {
-	case ZYDIS_REGISTER_ES: return SAMPO_ES;
-	case ZYDIS_REGISTER_CS: return SAMPO_CS;
-	case ZYDIS_REGISTER_SS: return SAMPO_SS;
-	case ZYDIS_REGISTER_FS: return SAMPO_FS;
-	case ZYDIS_REGISTER_GS: return SAMPO_GS;
-	default: return SAMPO_DS;
+	case ZYDIS_REGISTER_ES:
+		return SAMPO_ES;
+	case ZYDIS_REGISTER_CS:
+		return SAMPO_CS;
+	case ZYDIS_REGISTER_SS:
+		return SAMPO_SS;
+	case ZYDIS_REGISTER_FS:
+		return SAMPO_FS;
+	case ZYDIS_REGISTER_GS:
+		return SAMPO_GS;
+	default:
+		return SAMPO_DS;
 	}
 }
 
-static void take_memory(struct insn *insn, const ZydisDecodedOperand *o,
-			bool first)
+static void take_memory(struct insn *insn, const ZydisDecodedOperand *o, bool first)
 {
 	/* MOVS: the segment that counts is the source's, its second. */
 	insn->has_memory = true;
@@ -104,8 +107,7 @@ static void take_memory(struct insn *insn, const ZydisDecodedOperand *o,
 	insn->base = gpr_number(o->mem.base);
 	insn->index = gpr_number(o->mem.index);
 	insn->scale = o->mem.scale;
-	insn->displacement = o->mem.disp.has_displacement ?
-				     o->mem.disp.value : 0;
+	insn->displacement = o->mem.disp.has_displacement ? o->mem.disp.value : 0;
 }
 
 static bool take_register(struct insn *insn, const ZydisDecodedOperand *o)
@@ -123,13 +125,11 @@ static bool take_register(struct insn *insn, const ZydisDecodedOperand *o)
 	return insn->reg < 16;
 }
 
-static bool take_operand(struct insn *insn, const ZydisDecodedOperand *o,
-			 bool first)
+static bool take_operand(struct insn *insn, const ZydisDecodedOperand *o, bool first)
 {
 	switch (o->type) {
 	case ZYDIS_OPERAND_TYPE_MEMORY:
-		if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM || !o->size ||
-		    o->size > 64)
+		if (o->mem.type != ZYDIS_MEMOP_TYPE_MEM || !o->size || o->size > 64)
 			return false;
 		take_memory(insn, o, first);
 		return true;
@@ -149,8 +149,7 @@ static void classify_mov(struct insn *insn, const ZydisDecodedOperand *operands)
 {
 	for (unsigned i = 0; i < 2; i++)
 		if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    ZydisRegisterGetClass(operands[i].reg.value) ==
-			    ZYDIS_REGCLASS_CONTROL)
+		    ZydisRegisterGetClass(operands[i].reg.value) == ZYDIS_REGCLASS_CONTROL)
 			insn->op = i ? OP_MOV_CR_READ : OP_MOV_CR_WRITE;
 }
 
@@ -158,22 +157,25 @@ static void classify_mov(struct insn *insn, const ZydisDecodedOperand *operands)
 static bool complete(const struct insn *insn)
 {
 	switch (insn->op) {
-	case OP_NONE: return false;
-	case OP_CLTS: return true;
+	case OP_NONE:
+		return false;
+	case OP_CLTS:
+		return true;
 	case OP_MOV_CR_READ:
-	case OP_MOV_CR_WRITE: return insn->reg < 16;
+	case OP_MOV_CR_WRITE:
+		return insn->reg < 16;
 	case OP_LMSW:
-	case OP_SMSW: return insn->has_memory || insn->reg < 16;
-	default: break;
+	case OP_SMSW:
+		return insn->has_memory || insn->reg < 16;
+	default:
+		break;
 	}
-	return insn->has_memory && insn->size &&
-	       !(insn->size & (insn->size - 1)) &&
-	       (insn->base < 16 || insn->base == INSN_RIP ||
-		insn->base == INSN_NONE);
+	return insn->has_memory && insn->size && !(insn->size & (insn->size - 1)) &&
+	       (insn->base < 16 || insn->base == INSN_RIP || insn->base == INSN_NONE);
 }
 
-static bool translate(const ZydisDecodedInstruction *z,
-		      const ZydisDecodedOperand *operands, struct insn *insn)
+static bool translate(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *operands,
+		      struct insn *insn)
 {
 	unsigned count = z->operand_count_visible;
 
@@ -204,8 +206,7 @@ static bool translate(const ZydisDecodedInstruction *z,
 	return complete(insn);
 }
 
-static bool decode(const uint8_t *bytes, unsigned count, enum cpu_mode mode,
-		   struct insn *insn)
+static bool decode(const uint8_t *bytes, unsigned count, enum cpu_mode mode, struct insn *insn)
 {
 	static const ZydisMachineMode modes[] = {
 		[MODE_16] = ZYDIS_MACHINE_MODE_LEGACY_16,
@@ -223,8 +224,7 @@ static bool decode(const uint8_t *bytes, unsigned count, enum cpu_mode mode,
 
 	memset(insn, 0, sizeof(*insn));
 	ZydisDecoderInit(&decoder, modes[mode], widths[mode]);
-	if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, bytes, count, &z,
-					       operands)))
+	if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, bytes, count, &z, operands)))
 		return false;
 	if (translate(&z, operands, insn))
 		return true;
@@ -239,8 +239,7 @@ static struct cached *slot(const uint64_t key[2])
 	return &cache[h >> 56 & (CACHE - 1)];
 }
 
-const struct insn *insn_decode(const uint8_t bytes[16], unsigned count,
-			       enum cpu_mode mode)
+const struct insn *insn_decode(const uint8_t bytes[16], unsigned count, enum cpu_mode mode)
 {
 	struct cached *c;
 	uint64_t key[2];
@@ -254,8 +253,7 @@ const struct insn *insn_decode(const uint8_t bytes[16], unsigned count,
 		decode(bytes, INSN_MAX, mode, &c->insn);
 	}
 	/* It may have been completed by bytes that are not there. */
-	return c->insn.op != OP_NONE && c->insn.length <= count ? &c->insn :
-								  NULL;
+	return c->insn.op != OP_NONE && c->insn.length <= count ? &c->insn : NULL;
 }
 
 /* Bytes of one page at a linear address; false: exception or open bus. */
@@ -286,7 +284,7 @@ const struct insn *insn_fetch(struct vcpu *v, bool *fault)
 	struct sampo_exit *exit = v->exit;
 	enum cpu_mode mode = cpu_mode(exit);
 	uint64_t linear = exit->rip;
-	uint8_t bytes[16] = { 0 };
+	uint8_t bytes[16] = {0};
 	unsigned first, have;
 	const struct insn *insn;
 
@@ -318,8 +316,7 @@ void insn_finish(struct sampo_exit *exit, const struct insn *insn)
 	enum cpu_mode mode = cpu_mode(exit);
 	uint64_t rip = exit->rip + insn->length;
 
-	exit->rip = mode == MODE_64 ? rip :
-		    mode == MODE_32 ? (uint32_t)rip : (uint16_t)rip;
+	exit->rip = mode == MODE_64 ? rip : mode == MODE_32 ? (uint32_t)rip : (uint16_t)rip;
 	exit->rflags &= ~RFLAGS_RF;
 	exit->interruptibility &= ~1ull;
 	exit->dirty |= SAMPO_DIRTY_RIP;
@@ -330,8 +327,7 @@ void insn_finish(struct sampo_exit *exit, const struct insn *insn)
 	vcpu_exception(exit, EXCEPTION_DB, -1);
 }
 
-uint64_t gpr_read(const struct sampo_exit *exit, unsigned reg, unsigned size,
-		  bool high)
+uint64_t gpr_read(const struct sampo_exit *exit, unsigned reg, unsigned size, bool high)
 {
 	uint64_t value = exit->gpr[reg];
 
@@ -340,8 +336,7 @@ uint64_t gpr_read(const struct sampo_exit *exit, unsigned reg, unsigned size,
 	return size == 8 ? value : value & ((1ull << size * 8) - 1);
 }
 
-void gpr_write(struct sampo_exit *exit, unsigned reg, unsigned size, bool high,
-	       uint64_t value)
+void gpr_write(struct sampo_exit *exit, unsigned reg, unsigned size, bool high, uint64_t value)
 {
 	uint64_t *to = &exit->gpr[reg];
 

@@ -41,7 +41,7 @@ void event_claim(int bit, void (*raised)(void *context), void *context)
 		return;
 	if (!events[bit].raised)
 		used++;
-	events[bit] = (struct event){ raised, context };
+	events[bit] = (struct event){raised, context};
 }
 
 int event_alloc(void (*raised)(void *context), void *context)
@@ -60,7 +60,7 @@ void event_free(int bit)
 {
 	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS || !events[bit].raised)
 		return;
-	events[bit] = (struct event){ NULL, NULL };
+	events[bit] = (struct event){NULL, NULL};
 	used--;
 }
 
@@ -111,8 +111,7 @@ void loop_forget(uint32_t vcpu)
 
 static void run_word(unsigned index)
 {
-	uint64_t word = __atomic_exchange_n(&event_page->pending[index], 0,
-					    __ATOMIC_ACQ_REL);
+	uint64_t word = __atomic_exchange_n(&event_page->pending[index], 0, __ATOMIC_ACQ_REL);
 
 	while (word) {
 		unsigned bit = (unsigned)__builtin_ctzll(word);
@@ -125,8 +124,7 @@ static void run_word(unsigned index)
 
 static void run_events(void)
 {
-	uint64_t summary = __atomic_exchange_n(&event_page->summary, 0,
-					       __ATOMIC_ACQ_REL);
+	uint64_t summary = __atomic_exchange_n(&event_page->summary, 0, __ATOMIC_ACQ_REL);
 
 	while (summary) {
 		unsigned index = (unsigned)__builtin_ctzll(summary);

@@ -16,8 +16,8 @@
 static void start_clock(void)
 {
 	static struct sampo_machine_info info;
-	int64_t status = sampo_object_info(boot->machine, SAMPO_INFO_MACHINE,
-					   &info, sizeof(info), 0, NULL);
+	int64_t status =
+		sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
 
 	if (status != SAMPO_OK)
 		printf("dom0: machine info: %s\n", sampo_strerror(status));
@@ -41,8 +41,7 @@ int main(void)
 	/* The kernel has chosen this bit: nobody else may get it. */
 	event_claim((int)boot->console_event, not_yet, NULL);
 	printf("dom0: %llu MiB, %u modules, %u devices\n",
-	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules,
-	       boot->devices);
+	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules, boot->devices);
 	devices_start();
 	uplink_start();
 	stack_start(boot->cmdline);

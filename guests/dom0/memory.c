@@ -15,16 +15,15 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
-#define PAGE 4096ull
-#define LARGE (2ull << 20)
-#define HUGE (1ull << 30)
+#define PAGE         4096ull
+#define LARGE        (2ull << 20)
+#define HUGE         (1ull << 30)
 #define MAPPED_BYTES (512 * HUGE) /* one PDPT */
-#define PTE_P_RW 0x3u
-#define PTE_LARGE 0x83u
-#define DMA_SHARE 8 /* an eighth of the RAM is for DMA */
-#define WINDOWS 512
-
-extern uint64_t guest_pdpt[512];
+#define PTE_P_RW     0x3ull
+#define PTE_LARGE    0x83ull
+#define PTE_NX       (1ull << 63)
+#define DMA_SHARE    8 /* an eighth of the RAM is for DMA */
+#define WINDOWS      512
 
 const struct sampo_boot *boot;
 static struct sampo_boot boot_copy;
@@ -56,7 +55,7 @@ static bool cover(uint64_t address, uint64_t bytes)
 			return false;
 		for (uint64_t n = 0; n < 512; n++)
 			table[n] = (i * HUGE + n * LARGE) | PTE_LARGE;
-		guest_pdpt[i] = sampo_gpa(table) | PTE_P_RW;
+		guest_pdpt[i] = sampo_gpa(table) | PTE_P_RW | PTE_NX;
 	}
 	return true;
 }
@@ -68,6 +67,7 @@ void memory_init(const struct sampo_boot *info)
 
 	boot_copy = *info;
 	boot = &boot_copy;
+	memory_protect();
 	heap_set((uintptr_t)guest_end, top);
 	dma_init((void *)(uintptr_t)top, dma, top + info->dma_offset);
 	cover(boot->event_page, PAGE);
@@ -97,8 +97,7 @@ static bool module_at(unsigned index, struct module *module)
 
 static unsigned module_count(void)
 {
-	return boot->modules < SAMPO_BOOT_MODULES ? boot->modules :
-						    SAMPO_BOOT_MODULES;
+	return boot->modules < SAMPO_BOOT_MODULES ? boot->modules : SAMPO_BOOT_MODULES;
 }
 
 bool module_get(unsigned index, struct module *module)
@@ -122,9 +121,8 @@ static bool insert(unsigned at, uint64_t base, uint64_t bytes)
 {
 	if (window_count == WINDOWS || !cover(base, bytes))
 		return false;
-	memmove(&windows[at + 1], &windows[at],
-		(window_count - at) * sizeof(windows[0]));
-	windows[at] = (struct window){ base, bytes };
+	memmove(&windows[at + 1], &windows[at], (window_count - at) * sizeof(windows[0]));
+	windows[at] = (struct window){base, bytes};
 	window_count++;
 	return true;
 }
@@ -137,16 +135,14 @@ uint64_t window_alloc(uint64_t bytes, uint64_t align)
 		return 0;
 	bytes = round_up(bytes, PAGE);
 	for (unsigned i = 0; i <= window_count; i++) {
-		uint64_t end = i < window_count ? windows[i].base :
-						  boot->map_end;
+		uint64_t end = i < window_count ? windows[i].base : boot->map_end;
 
 		if (end > boot->map_end)
 			end = boot->map_end;
 		if (base < end && end - base >= bytes)
 			return insert(i, base, bytes) ? base : 0;
 		if (i < window_count && windows[i].base + windows[i].bytes > base)
-			base = round_up(windows[i].base + windows[i].bytes,
-					align);
+			base = round_up(windows[i].base + windows[i].bytes, align);
 	}
 	return 0;
 }
@@ -171,41 +167,36 @@ void window_free(uint64_t address)
 	for (unsigned i = 0; i < window_count; i++) {
 		if (windows[i].base != address)
 			continue;
-		memmove(&windows[i], &windows[i + 1],
-			(window_count - i - 1) * sizeof(windows[0]));
+		memmove(&windows[i], &windows[i + 1], (window_count - i - 1) * sizeof(windows[0]));
 		window_count--;
 		return;
 	}
 }
 
-void *memory_map(uint32_t region, uint64_t bytes, uint64_t align,
-		 uint64_t perms)
+void *memory_map(uint32_t region, uint64_t bytes, uint64_t align, uint64_t perms)
 {
 	uint64_t at = window_alloc(bytes, align);
 	int64_t status;
 
 	if (!at)
 		return NULL;
-	status = sampo_region_map(region, boot->domain, at, 0, perms,
-				  round_up(bytes, PAGE));
+	status = sampo_region_map(region, boot->domain, at, 0, perms, round_up(bytes, PAGE));
 	if (status == SAMPO_OK)
 		return (void *)(uintptr_t)at;
-	printf("dom0: region_map of %llu bytes: %s\n",
-	       (unsigned long long)bytes, sampo_strerror(status));
+	printf("dom0: region_map of %llu bytes: %s\n", (unsigned long long)bytes,
+	       sampo_strerror(status));
 	window_free(at);
 	return NULL;
 }
 
 void memory_unmap(void *address, uint64_t bytes)
 {
-	sampo_region_unmap(boot->domain, sampo_gpa(address),
-			   round_up(bytes, PAGE));
+	sampo_region_unmap(boot->domain, sampo_gpa(address), round_up(bytes, PAGE));
 	window_free(sampo_gpa(address));
 }
 
 void memory_usage(uint64_t *total, uint64_t *used)
 {
 	*total = boot->ram_bytes;
-	*used = sampo_gpa(guest_end) - sampo_gpa(guest_image) + heap_used() +
-		dma_used();
+	*used = sampo_gpa(guest_end) - sampo_gpa(guest_image) + heap_used() + dma_used();
 }

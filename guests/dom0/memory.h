@@ -18,6 +18,8 @@ extern const struct sampo_boot *boot;
 
 /* Looks at the boot information and sets up heap, DMA pages and window. */
 void memory_init(const struct sampo_boot *info);
+/* Write protection for the code, no execution of anything else (protect.c). */
+void memory_protect(void);
 
 /*
  * Boot modules: files that GRUB loaded. A name matches whole or from its last
@@ -42,8 +44,7 @@ bool window_take(uint64_t address, uint64_t bytes);
 void window_free(uint64_t address);
 
 /* Maps a region into dom0's window; NULL on failure. perms: SAMPO_MAP_*. */
-void *memory_map(uint32_t region, uint64_t bytes, uint64_t align,
-		 uint64_t perms);
+void *memory_map(uint32_t region, uint64_t bytes, uint64_t align, uint64_t perms);
 void memory_unmap(void *address, uint64_t bytes);
 
 /* For `nodeinfo`: bytes of dom0's RAM, and how many are in use. */

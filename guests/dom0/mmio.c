@@ -10,14 +10,12 @@
 /* Of a repeated instruction, before the guest may take an interrupt. */
 #define REP_AT_ONCE 4096u
 
-static uint64_t other_value(const struct sampo_exit *exit,
-			    const struct insn *insn)
+static uint64_t other_value(const struct sampo_exit *exit, const struct insn *insn)
 {
 	if (insn->other == OTHER_IMMEDIATE)
 		return insn->immediate;
 	if (insn->other == OTHER_REGISTER)
-		return gpr_read(exit, insn->reg, insn->reg_size,
-				insn->reg_high);
+		return gpr_read(exit, insn->reg, insn->reg_size, insn->reg_high);
 	return 0;
 }
 
@@ -35,23 +33,24 @@ static bool writes_memory(const struct insn *insn)
 	switch (insn->op) {
 	case OP_CMP:
 	case OP_TEST:
-	case OP_BT: return false;
-	case OP_XCHG: return true;
-	default: return insn->memory_first;
+	case OP_BT:
+		return false;
+	case OP_XCHG:
+		return true;
+	default:
+		return insn->memory_first;
 	}
 }
 
 /* The hardware has found the operand already: it is all at the address of the
  * exit unless it crosses a page. */
-static enum operand_result find_operand(struct vcpu *v, const struct insn *insn,
-					struct operand *o)
+static enum operand_result find_operand(struct vcpu *v, const struct insn *insn, struct operand *o)
 {
 	const struct sampo_exit *exit = v->exit;
 	uint64_t linear = operand_linear(exit, insn);
 	uint64_t in_page = linear & PAGE_MASK;
 
-	if (in_page == (exit->gpa & PAGE_MASK) &&
-	    in_page + insn->size <= PAGE_MASK + 1) {
+	if (in_page == (exit->gpa & PAGE_MASK) && in_page + insn->size <= PAGE_MASK + 1) {
 		o->gpa[0] = exit->gpa;
 		o->bytes[0] = o->size = insn->size;
 		o->bytes[1] = 0;
@@ -61,8 +60,7 @@ static enum operand_result find_operand(struct vcpu *v, const struct insn *insn,
 			    writes_memory(insn) ? WALK_WRITE : 0, o);
 }
 
-static void execute_cmpxchg(struct vcpu *v, const struct insn *insn,
-			    const struct operand *o)
+static void execute_cmpxchg(struct vcpu *v, const struct insn *insn, const struct operand *o)
 {
 	struct sampo_exit *exit = v->exit;
 	uint64_t old = operand_read(v, o);
@@ -77,8 +75,7 @@ static void execute_cmpxchg(struct vcpu *v, const struct insn *insn,
 	gpr_write(exit, SAMPO_RAX, insn->size, false, old);
 }
 
-static void execute_alu(struct vcpu *v, const struct insn *insn,
-			const struct operand *o)
+static void execute_alu(struct vcpu *v, const struct insn *insn, const struct operand *o)
 {
 	struct sampo_exit *exit = v->exit;
 	uint64_t memory = operand_read(v, o);
@@ -86,26 +83,21 @@ static void execute_alu(struct vcpu *v, const struct insn *insn,
 	uint64_t result;
 
 	if (insn->memory_first)
-		result = alu(insn->op, insn->size, memory, other,
-			     &exit->rflags);
+		result = alu(insn->op, insn->size, memory, other, &exit->rflags);
 	else
-		result = alu(insn->op, insn->size, other, memory,
-			     &exit->rflags);
+		result = alu(insn->op, insn->size, other, memory, &exit->rflags);
 	if (insn->op == OP_CMP || insn->op == OP_TEST || insn->op == OP_BT)
 		return;
 	if (!insn->memory_first) {
-		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high,
-			  result);
+		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high, result);
 		return;
 	}
 	operand_write(v, o, result);
 	if (insn->op == OP_XADD)
-		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high,
-			  memory);
+		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high, memory);
 }
 
-static void execute(struct vcpu *v, const struct insn *insn,
-		    const struct operand *o)
+static void execute(struct vcpu *v, const struct insn *insn, const struct operand *o)
 {
 	struct sampo_exit *exit = v->exit;
 	uint64_t value;
@@ -115,12 +107,11 @@ static void execute(struct vcpu *v, const struct insn *insn,
 		if (insn->memory_first)
 			operand_write(v, o, other_value(exit, insn));
 		else
-			gpr_write(exit, insn->reg, insn->reg_size,
-				  insn->reg_high, operand_read(v, o));
+			gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high,
+				  operand_read(v, o));
 		break;
 	case OP_MOVZX:
-		gpr_write(exit, insn->reg, insn->reg_size, false,
-			  operand_read(v, o));
+		gpr_write(exit, insn->reg, insn->reg_size, false, operand_read(v, o));
 		break;
 	case OP_MOVSX:
 		gpr_write(exit, insn->reg, insn->reg_size, false,
@@ -129,8 +120,7 @@ static void execute(struct vcpu *v, const struct insn *insn,
 	case OP_XCHG:
 		value = operand_read(v, o);
 		operand_write(v, o, other_value(exit, insn));
-		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high,
-			  value);
+		gpr_write(exit, insn->reg, insn->reg_size, insn->reg_high, value);
 		break;
 	case OP_CMPXCHG:
 		execute_cmpxchg(v, insn, o);
@@ -143,33 +133,27 @@ static void execute(struct vcpu *v, const struct insn *insn,
 
 /* --- String instructions --- */
 
-static void advance(struct sampo_exit *exit, unsigned reg,
-		    const struct insn *insn)
+static void advance(struct sampo_exit *exit, unsigned reg, const struct insn *insn)
 {
-	uint64_t step = exit->rflags & RFLAGS_DF ? -(uint64_t)insn->size :
-						   insn->size;
+	uint64_t step = exit->rflags & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
 
 	gpr_write(exit, reg, insn->address_size, false,
 		  gpr_read(exit, reg, insn->address_size, false) + step);
 }
 
-static enum operand_result find_source(struct vcpu *v, const struct insn *insn,
-				       struct operand *o)
+static enum operand_result find_source(struct vcpu *v, const struct insn *insn, struct operand *o)
 {
-	uint64_t linear = linear_address(v->exit, insn->segment,
-					 v->exit->gpr[SAMPO_RSI],
-					 insn->address_size);
+	uint64_t linear =
+		linear_address(v->exit, insn->segment, v->exit->gpr[SAMPO_RSI], insn->address_size);
 
 	return operand_find(v, linear, insn->segment, insn->size, 0, o);
 }
 
-static enum operand_result find_destination(struct vcpu *v,
-					    const struct insn *insn,
+static enum operand_result find_destination(struct vcpu *v, const struct insn *insn,
 					    struct operand *o)
 {
-	uint64_t linear = linear_address(v->exit, SAMPO_ES,
-					 v->exit->gpr[SAMPO_RDI],
-					 insn->address_size);
+	uint64_t linear =
+		linear_address(v->exit, SAMPO_ES, v->exit->gpr[SAMPO_RDI], insn->address_size);
 
 	return operand_find(v, linear, SAMPO_ES, insn->size, WALK_WRITE, o);
 }
@@ -195,8 +179,7 @@ static enum operand_result string_once(struct vcpu *v, const struct insn *insn)
 	if (insn->op == OP_INS)
 		value = bus_read(v->vm, BUS_PIO, exit->port, insn->size);
 	else
-		value = has_source ? operand_read(v, &from) :
-				     exit->gpr[SAMPO_RAX];
+		value = has_source ? operand_read(v, &from) : exit->gpr[SAMPO_RAX];
 	if (insn->op == OP_OUTS)
 		bus_write(v->vm, BUS_PIO, exit->port, insn->size, value);
 	else if (insn->op == OP_LODS)
@@ -212,8 +195,7 @@ static enum operand_result string_once(struct vcpu *v, const struct insn *insn)
 }
 
 /* RIP stays at the instruction while repetitions are left, as in the CPU. */
-static enum operand_result string_repeat(struct vcpu *v,
-					 const struct insn *insn)
+static enum operand_result string_repeat(struct vcpu *v, const struct insn *insn)
 {
 	struct sampo_exit *exit = v->exit;
 	unsigned size = insn->address_size;
@@ -234,8 +216,7 @@ static enum operand_result string_repeat(struct vcpu *v,
 	return OPERAND_OK;
 }
 
-static enum operand_result execute_string(struct vcpu *v,
-					  const struct insn *insn)
+static enum operand_result execute_string(struct vcpu *v, const struct insn *insn)
 {
 	enum operand_result result;
 
@@ -254,8 +235,7 @@ bool string_io_exit(struct vcpu *v)
 
 	if (!insn)
 		return fault;
-	if ((insn->op != OP_INS && insn->op != OP_OUTS) ||
-	    insn->size != v->exit->size)
+	if ((insn->op != OP_INS && insn->op != OP_OUTS) || insn->size != v->exit->size)
 		return false;
 	return execute_string(v, insn) != OPERAND_BROKEN;
 }

@@ -6,15 +6,15 @@
 #include "guests/dom0/dev/ioapic.h"
 #include "guests/lib/sampo.h"
 
-#define PAGE 4096u
+#define PAGE            4096u
 #define CANONICAL_SHIFT 16 /* 48-bit linear addresses */
-#define APIC_ENABLED 0x800ull
-#define APIC_X2 0x400ull
-#define APIC_FRAME 0x000ffffffffff000ull
-#define CR4_LA57 0x1000ull
+#define APIC_ENABLED    0x800ull
+#define APIC_X2         0x400ull
+#define APIC_FRAME      0x000ffffffffff000ull
+#define CR4_LA57        0x1000ull
 
-uint64_t linear_address(const struct sampo_exit *exit, unsigned segment,
-			uint64_t offset, unsigned address_size)
+uint64_t linear_address(const struct sampo_exit *exit, unsigned segment, uint64_t offset,
+			unsigned address_size)
 {
 	uint64_t base = exit->seg[segment].base;
 
@@ -24,18 +24,17 @@ uint64_t linear_address(const struct sampo_exit *exit, unsigned segment,
 		offset = (uint32_t)offset;
 	if (cpu_mode(exit) != MODE_64)
 		return (uint32_t)(base + offset);
-	return segment == SAMPO_FS || segment == SAMPO_GS ? base + offset :
-							    offset;
+	return segment == SAMPO_FS || segment == SAMPO_GS ? base + offset : offset;
 }
 
 /* BT and its kin with a register: the bit may be far from the operand. */
-static uint64_t bit_displacement(const struct sampo_exit *exit,
-				 const struct insn *insn)
+static uint64_t bit_displacement(const struct sampo_exit *exit, const struct insn *insn)
 {
 	unsigned shift = insn->size == 8 ? 6 : insn->size == 4 ? 5 : 4;
 	uint64_t raw = exit->gpr[insn->reg];
-	int64_t bit = insn->size == 8 ? (int64_t)raw :
-		      insn->size == 4 ? (int32_t)raw : (int16_t)raw;
+	int64_t bit = insn->size == 8   ? (int64_t)raw
+		      : insn->size == 4 ? (int32_t)raw
+					: (int16_t)raw;
 
 	return (uint64_t)(bit >> shift) * insn->size;
 }
@@ -50,8 +49,7 @@ uint64_t operand_linear(const struct sampo_exit *exit, const struct insn *insn)
 		offset += exit->gpr[insn->base];
 	if (insn->index < 16)
 		offset += exit->gpr[insn->index] * insn->scale;
-	if (insn->op >= OP_BT && insn->op <= OP_BTC &&
-	    insn->other == OTHER_REGISTER)
+	if (insn->op >= OP_BT && insn->op <= OP_BTC && insn->other == OTHER_REGISTER)
 		offset += bit_displacement(exit, insn);
 	return linear_address(exit, insn->segment, offset, insn->address_size);
 }
@@ -63,32 +61,31 @@ static bool canonical(const struct sampo_exit *exit, uint64_t linear)
 	return (uint64_t)((int64_t)(linear << shift) >> shift) == linear;
 }
 
-static enum operand_result translate(struct vcpu *v, uint64_t linear,
-				     unsigned access, uint64_t *gpa)
+static enum operand_result translate(struct vcpu *v, uint64_t linear, unsigned access,
+				     uint64_t *gpa)
 {
 	uint32_t code;
 
 	switch (walk(v->vm, v->exit, linear, access, gpa, &code)) {
-	case WALK_OK: return OPERAND_OK;
+	case WALK_OK:
+		return OPERAND_OK;
 	case WALK_FAULT:
 		vcpu_page_fault(v->exit, linear, code);
 		return OPERAND_FAULT;
-	default: return OPERAND_BROKEN;
+	default:
+		return OPERAND_BROKEN;
 	}
 }
 
-enum operand_result operand_find(struct vcpu *v, uint64_t linear,
-				 unsigned segment, unsigned size,
+enum operand_result operand_find(struct vcpu *v, uint64_t linear, unsigned segment, unsigned size,
 				 unsigned access, struct operand *operand)
 {
 	unsigned room = PAGE - (unsigned)(linear & (PAGE - 1));
 	enum operand_result result;
 
 	if (cpu_mode(v->exit) == MODE_64 &&
-	    (!canonical(v->exit, linear) ||
-	     !canonical(v->exit, linear + size - 1))) {
-		vcpu_exception(v->exit, segment == SAMPO_SS ? EXCEPTION_SS :
-							      EXCEPTION_GP, 0);
+	    (!canonical(v->exit, linear) || !canonical(v->exit, linear + size - 1))) {
+		vcpu_exception(v->exit, segment == SAMPO_SS ? EXCEPTION_SS : EXCEPTION_GP, 0);
 		return OPERAND_FAULT;
 	}
 	operand->size = size;
@@ -96,8 +93,7 @@ enum operand_result operand_find(struct vcpu *v, uint64_t linear,
 	operand->bytes[1] = size - operand->bytes[0];
 	result = translate(v, linear, access, &operand->gpa[0]);
 	if (result == OPERAND_OK && operand->bytes[1])
-		result = translate(v, linear + operand->bytes[0], access,
-				   &operand->gpa[1]);
+		result = translate(v, linear + operand->bytes[0], access, &operand->gpa[1]);
 	return result;
 }
 
@@ -118,8 +114,7 @@ static uint64_t apic_read(struct vcpu *v, unsigned offset, unsigned size)
 	return (uint32_t)value >> (offset & 3) * 8;
 }
 
-static void apic_write(struct vcpu *v, unsigned offset, unsigned size,
-		       uint64_t value)
+static void apic_write(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
 	uint64_t ended = 0;
 
@@ -153,8 +148,7 @@ static uint64_t piece_read(struct vcpu *v, uint64_t gpa, unsigned size)
 	return value;
 }
 
-static void piece_write(struct vcpu *v, uint64_t gpa, unsigned size,
-			uint64_t value)
+static void piece_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
 	if (vm_write(v->vm, gpa, &value, size))
 		return;
@@ -176,8 +170,7 @@ uint64_t operand_read(struct vcpu *v, const struct operand *o)
 
 	if (__builtin_expect(o->bytes[1] != 0, 0)) {
 		value &= (1ull << o->bytes[0] * 8) - 1;
-		value |= piece_read(v, o->gpa[1], o->bytes[1])
-			 << o->bytes[0] * 8;
+		value |= piece_read(v, o->gpa[1], o->bytes[1]) << o->bytes[0] * 8;
 	}
 	return o->size == 8 ? value : value & ((1ull << o->size * 8) - 1);
 }
@@ -186,6 +179,5 @@ void operand_write(struct vcpu *v, const struct operand *o, uint64_t value)
 {
 	piece_write(v, o->gpa[0], o->bytes[0], value);
 	if (__builtin_expect(o->bytes[1] != 0, 0))
-		piece_write(v, o->gpa[1], o->bytes[1],
-			    value >> o->bytes[0] * 8);
+		piece_write(v, o->gpa[1], o->bytes[1], value >> o->bytes[0] * 8);
 }

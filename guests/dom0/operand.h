@@ -19,19 +19,17 @@ struct operand {
 };
 
 /* Effective address in its segment, made linear. */
-uint64_t linear_address(const struct sampo_exit *exit, unsigned segment,
-			uint64_t offset, unsigned address_size);
+uint64_t linear_address(const struct sampo_exit *exit, unsigned segment, uint64_t offset,
+			unsigned address_size);
 /* The linear address of the memory operand. */
 uint64_t operand_linear(const struct sampo_exit *exit, const struct insn *insn);
 
 /* Translates for `access` (WALK_*). */
-enum operand_result operand_find(struct vcpu *v, uint64_t linear,
-				 unsigned segment, unsigned size,
+enum operand_result operand_find(struct vcpu *v, uint64_t linear, unsigned segment, unsigned size,
 				 unsigned access, struct operand *operand);
 
 /* RAM, the local APIC or a device on the bus. */
 uint64_t operand_read(struct vcpu *v, const struct operand *operand);
-void operand_write(struct vcpu *v, const struct operand *operand,
-		   uint64_t value);
+void operand_write(struct vcpu *v, const struct operand *operand, uint64_t value);
 
 #endif

@@ -39,8 +39,7 @@ static void down(struct timer *timer, unsigned at)
 
 		if (child >= used)
 			break;
-		if (child + 1 < used &&
-		    heap[child + 1]->deadline < heap[child]->deadline)
+		if (child + 1 < used && heap[child + 1]->deadline < heap[child]->deadline)
 			child++;
 		if (timer->deadline <= heap[child]->deadline)
 			break;

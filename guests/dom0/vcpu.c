@@ -68,9 +68,9 @@ static bool exit_memory(struct vcpu *v)
 {
 	if (mmio_exit(v))
 		return true;
-	vcpu_dump(v, v->exit->access & SAMPO_ACCESS_WALK ?
-			     "page tables where there is no memory" :
-			     "access where there is no memory, by an instruction that cannot be executed");
+	vcpu_dump(v, v->exit->access & SAMPO_ACCESS_WALK ? "page tables where there is no memory"
+							 : "access where there is no memory, by an "
+							   "instruction that cannot be executed");
 	return false;
 }
 
@@ -86,8 +86,7 @@ static bool exit_msr(struct vcpu *v)
 		       (unsigned long long)exit->rip);
 	else
 		vm_log(v->vm, "read of MSR %llx at %llx refused",
-		       (unsigned long long)exit->qualification,
-		       (unsigned long long)exit->rip);
+		       (unsigned long long)exit->qualification, (unsigned long long)exit->rip);
 	vcpu_exception(exit, EXCEPTION_GP, 0);
 	return true;
 }

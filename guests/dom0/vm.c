@@ -22,9 +22,9 @@
 /* A guest that ends again and again sooner than that after its start has to
  * wait for its next one, longer each time, so that it does not keep machine
  * and log busy. */
-#define QUICK_NS 10000000000ull
-#define QUICK_FREE 2
-#define QUICK_WAIT_NS 1000000000ull
+#define QUICK_NS        10000000000ull
+#define QUICK_FREE      2
+#define QUICK_WAIT_NS   1000000000ull
 #define QUICK_DOUBLINGS 5
 
 static struct vm *vms[VM_MAX]; /* in the order of definition */
@@ -73,11 +73,9 @@ static const char *find_conflict(const struct vm_config *config)
 		const struct vm_config *other = vms[i]->config;
 
 		if (!strcmp(other->name, config->name))
-			snprintf(text, sizeof(text),
-				 "the name '%s' is used already", config->name);
+			snprintf(text, sizeof(text), "the name '%s' is used already", config->name);
 		else if (!memcmp(other->uuid, config->uuid, 16))
-			snprintf(text, sizeof(text),
-				 "'%s' has the same UUID already", other->name);
+			snprintf(text, sizeof(text), "'%s' has the same UUID already", other->name);
 		else
 			continue;
 		return text;
@@ -85,8 +83,7 @@ static const char *find_conflict(const struct vm_config *config)
 	for (unsigned i = 0; i < vm_count; i++)
 		for (uint32_t a = 0; a < vms[i]->config->nics; a++)
 			for (uint32_t b = 0; b < config->nics; b++)
-				if (!memcmp(vms[i]->config->nic[a].mac,
-					    config->nic[b].mac, 6)) {
+				if (!memcmp(vms[i]->config->nic[a].mac, config->nic[b].mac, 6)) {
 					snprintf(text, sizeof(text),
 						 "'%s' has the same MAC address already",
 						 vms[i]->name);
@@ -132,7 +129,7 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 	vm->own = own;
 	vm->index = free_index();
 	own->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
-	own->work = (struct work){ .run = act, .context = vm };
+	own->work = (struct work){.run = act, .context = vm};
 	timer_init(&own->again, again_fire, vm);
 	vms[vm_count++] = vm;
 	if (defined)
@@ -163,10 +160,14 @@ const char *vm_undefine(struct vm *vm)
 const char *vm_state_name(const struct vm *vm)
 {
 	switch (vm->run) {
-	case VM_RUNNING: return vm->own->phase == VM_PHASE_RUN ? "running" : "in shutdown";
-	case VM_PAUSED: return "paused";
-	case VM_CRASHED: return "crashed";
-	case VM_OFF: break;
+	case VM_RUNNING:
+		return vm->own->phase == VM_PHASE_RUN ? "running" : "in shutdown";
+	case VM_PAUSED:
+		return "paused";
+	case VM_CRASHED:
+		return "crashed";
+	case VM_OFF:
+		break;
 	}
 	return vm->own->phase == VM_PHASE_OFF ? "shut off" : "in shutdown";
 }
@@ -179,16 +180,15 @@ const char *vm_last_reason(const struct vm *vm)
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	return vm->domain && !sampo_object_info(vm->domain, SAMPO_INFO_DOMAIN,
-						info, sizeof(*info), 0, NULL);
+	return vm->domain &&
+	       !sampo_object_info(vm->domain, SAMPO_INFO_DOMAIN, info, sizeof(*info), 0, NULL);
 }
 
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	return vcpu < VM_MAX_VCPUS && vm->vcpu[vcpu] &&
-	       !sampo_object_info(vm->vcpu[vcpu], SAMPO_INFO_VCPU, info,
-				  sizeof(*info), 0, NULL);
+	       !sampo_object_info(vm->vcpu[vcpu], SAMPO_INFO_VCPU, info, sizeof(*info), 0, NULL);
 }
 
 /* --- Start and end --- */
@@ -372,8 +372,7 @@ static enum vm_action action_for(struct vm *vm, enum vm_request what)
 
 static void act(struct work *work)
 {
-	static const char *const names[] = { "", "powered off", "reset",
-					     "crashed" };
+	static const char *const names[] = {"", "powered off", "reset", "crashed"};
 	struct vm *vm = work->context;
 	struct vm_private *own = vm->own;
 	enum vm_request what = own->request;
@@ -489,8 +488,7 @@ const char *vm_resume(struct vm *vm)
 	if (error)
 		return error;
 	if (vm->run != VM_PAUSED)
-		return vm->run == VM_CRASHED ? "the guest has crashed" :
-					       "the guest is not paused";
+		return vm->run == VM_CRASHED ? "the guest has crashed" : "the guest is not paused";
 	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	if (status)
 		return sampo_strerror(status);

@@ -15,10 +15,10 @@
 #include "guests/dom0/bus.h"
 #include "kernel/abi.h"
 
-#define VM_MAX_VCPUS 1
-#define VM_MAX_DISKS 8
-#define VM_MAX_NICS 8
-#define VM_BLOCK_SHIFT 21 /* guest RAM comes in blocks of 2 MiB */
+#define VM_MAX_VCPUS    1
+#define VM_MAX_DISKS    8
+#define VM_MAX_NICS     8
+#define VM_BLOCK_SHIFT  21            /* guest RAM comes in blocks of 2 MiB */
 #define VM_RAM_BELOW_4G 0xc0000000ull /* RAM above this continues at 4 GiB */
 
 struct vm_config; /* config.h: the parsed domain XML */
@@ -42,7 +42,7 @@ struct vm {
 	uint64_t *ram_bus;  /* bus address of each 2 MiB block, by RAM offset; 0: not
 			       asked for yet, see vm_bus.c */
 
-	uint32_t domain;    /* handles */
+	uint32_t domain; /* handles */
 	uint32_t vcpu[VM_MAX_VCPUS];
 	struct sampo_exit *exit[VM_MAX_VCPUS];
 	struct bus bus;
@@ -74,8 +74,7 @@ uint64_t vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t *bytes);
  * The bus address of guest memory for DMA, and in *run how many of len bytes
  * are contiguous there. 0 if gpa is not RAM.
  */
-uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len,
-			uint64_t *run);
+uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run);
 
 /* Interrupts. Lines are global system interrupts: 0-15 also reach the PICs. */
 void vm_irq(struct vm *vm, unsigned gsi, bool level);
@@ -122,7 +121,6 @@ void console_output(struct vm *vm, const uint8_t *bytes, size_t n);
 
 /* Log with the guest's name in front; rate-limited per guest (hostile guests
  * must not flood the log). */
-void vm_log(struct vm *vm, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -17,31 +17,30 @@
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 
-#define PAGE 4096ull
-#define BLOCK (1ull << VM_BLOCK_SHIFT)
-#define FOUR_GIB (4ull << 30)
+#define PAGE        4096ull
+#define BLOCK       (1ull << VM_BLOCK_SHIFT)
+#define FOUR_GIB    (4ull << 30)
 #define STATE_BYTES ((sizeof(struct machine_state) + PAGE - 1) & ~(PAGE - 1))
 
 /* What the kernel may spend on a guest beside its regions: control blocks,
  * and page tables that get a page for each block of RAM at most. */
-#define POST_PORT 0x80u
+#define POST_PORT    0x80u
 #define KERNEL_PAGES 128
 
 static char error_text[256];
 
 static const char *fail(const char *what, int64_t status)
 {
-	snprintf(error_text, sizeof(error_text), "%s: %s", what,
-		 sampo_strerror(status));
+	snprintf(error_text, sizeof(error_text), "%s: %s", what, sampo_strerror(status));
 	return error_text;
 }
 
 static const char *make_domain(struct vm *vm)
 {
 	struct sampo_domain_info info;
-	int64_t status = sampo_domain_create(
-		boot->machine, 0, KERNEL_PAGES + (vm->config->memory / BLOCK),
-		vm->config->weight, &vm->domain);
+	int64_t status =
+		sampo_domain_create(boot->machine, 0, KERNEL_PAGES + (vm->config->memory / BLOCK),
+				    vm->config->weight, &vm->domain);
 
 	if (status)
 		return fail("creating the domain", status);
@@ -59,27 +58,20 @@ static const char *make_ram(struct vm *vm)
 	int64_t status;
 
 	vm->ram_bytes = vm->config->memory;
-	below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes :
-						  VM_RAM_BELOW_4G;
-	status = sampo_region_create(vm->domain, vm->ram_bytes,
-				     SAMPO_REGION_2M, &own->ram_region);
+	below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
+	status = sampo_region_create(vm->domain, vm->ram_bytes, SAMPO_REGION_2M, &own->ram_region);
 	if (status) {
-		snprintf(error_text, sizeof(error_text),
-			 "%llu MiB of memory: %s",
-			 (unsigned long long)(vm->ram_bytes >> 20),
-			 sampo_strerror(status));
+		snprintf(error_text, sizeof(error_text), "%llu MiB of memory: %s",
+			 (unsigned long long)(vm->ram_bytes >> 20), sampo_strerror(status));
 		return error_text;
 	}
-	status = sampo_region_map(own->ram_region, vm->domain, 0, 0,
-				  SAMPO_MAP_RWX, below);
+	status = sampo_region_map(own->ram_region, vm->domain, 0, 0, SAMPO_MAP_RWX, below);
 	if (!status && below < vm->ram_bytes)
-		status = sampo_region_map(own->ram_region, vm->domain, FOUR_GIB,
-					  below, SAMPO_MAP_RWX,
-					  vm->ram_bytes - below);
+		status = sampo_region_map(own->ram_region, vm->domain, FOUR_GIB, below,
+					  SAMPO_MAP_RWX, vm->ram_bytes - below);
 	if (status)
 		return fail("mapping the memory", status);
-	vm->ram = memory_map(own->ram_region, vm->ram_bytes, BLOCK,
-			     SAMPO_MAP_R | SAMPO_MAP_W);
+	vm->ram = memory_map(own->ram_region, vm->ram_bytes, BLOCK, SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!vm->ram)
 		return "dom0 cannot map the memory";
 	vm->ram_bus = calloc(vm->ram_bytes / BLOCK, sizeof(vm->ram_bus[0]));
@@ -88,14 +80,12 @@ static const char *make_ram(struct vm *vm)
 
 static const char *make_state(struct vm *vm)
 {
-	int64_t status = sampo_region_create(vm->domain, STATE_BYTES,
-					     SAMPO_REGION_4K,
+	int64_t status = sampo_region_create(vm->domain, STATE_BYTES, SAMPO_REGION_4K,
 					     &vm->own->state_region);
 
 	if (status)
 		return fail("memory for device state", status);
-	vm->state = memory_map(vm->own->state_region, STATE_BYTES, PAGE,
-			       SAMPO_MAP_R | SAMPO_MAP_W);
+	vm->state = memory_map(vm->own->state_region, STATE_BYTES, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!vm->state)
 		return "dom0 cannot map the device state";
 	vm->state->magic = MACHINE_STATE_MAGIC;
@@ -115,8 +105,7 @@ static const char *make_vcpu(struct vm *vm, unsigned index)
 	v->bit = event_alloc(vcpu_raised, v);
 	if (v->bit < 0)
 		return "dom0 has no event left";
-	status = sampo_event_create(boot->domain, SAMPO_EVENT_BIT,
-				    (uint64_t)v->bit, 0, &v->event);
+	status = sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)v->bit, 0, &v->event);
 	if (status)
 		return fail("creating an event", status);
 	status = sampo_vcpu_create(vm->domain, index, v->event, &v->handle);
@@ -126,8 +115,7 @@ static const char *make_vcpu(struct vm *vm, unsigned index)
 	status = sampo_vcpu_page(v->handle, &v->exit_region);
 	if (status)
 		return fail("the exit page", status);
-	v->exit = memory_map(v->exit_region, PAGE, PAGE,
-			     SAMPO_MAP_R | SAMPO_MAP_W);
+	v->exit = memory_map(v->exit_region, PAGE, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!v->exit)
 		return "dom0 cannot map the exit page";
 	vm->exit[index] = v->exit;

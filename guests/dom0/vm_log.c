@@ -32,16 +32,13 @@ void vm_log(struct vm *vm, const char *format, ...)
 	if (!may_log(vm->own))
 		return;
 	if (vm->own->log_dropped)
-		printf("%s: %u messages dropped\n", vm->name,
-		       vm->own->log_dropped);
+		printf("%s: %u messages dropped\n", vm->name, vm->own->log_dropped);
 	vm->own->log_dropped = 0;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	for (n = 0; text[n]; n++)
-		if ((text[n] < ' ' && text[n] != '\n' && text[n] != '\t') ||
-		    text[n] == 127)
+		if ((text[n] < ' ' && text[n] != '\n' && text[n] != '\t') || text[n] == 127)
 			text[n] = '?';
-	printf("%s: %s%s", vm->name, text,
-	       n && text[n - 1] == '\n' ? "" : "\n");
+	printf("%s: %s%s", vm->name, text, n && text[n - 1] == '\n' ? "" : "\n");
 }

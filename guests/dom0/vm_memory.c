@@ -8,8 +8,7 @@
 
 uint64_t vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t *bytes)
 {
-	uint64_t below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes :
-							   VM_RAM_BELOW_4G;
+	uint64_t below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
 
 	*bytes = 0;
 	if (gpa < below) {

@@ -11,7 +11,7 @@ struct vcpu {
 	struct vm *vm;
 	struct sampo_exit *exit;
 	uint32_t handle;
-	bool held;      /* its exit is not answered: it stands still */
+	bool held; /* its exit is not answered: it stands still */
 	unsigned index;
 	int bit;        /* of dom0's event page, -1: none */
 	uint32_t event; /* handles */
@@ -28,19 +28,19 @@ enum vm_phase {
 
 /* So many lines at once, then one per so much time. */
 #define VM_LOG_BURST 40
-#define VM_LOG_NS 500000000ull
+#define VM_LOG_NS    500000000ull
 
 struct vm_private {
 	struct vcpu vcpu[VM_MAX_VCPUS];
 	enum vm_phase phase;
 	enum vm_request request; /* 0: none */
 	char reason[128];        /* of the request, of the last end */
-	bool devices;      /* platform and virtio devices are there */
-	bool rebooting;    /* vm_reboot: power off means start again */
-	bool start_again;  /* when it has ended */
+	bool devices;            /* platform and virtio devices are there */
+	bool rebooting;          /* vm_reboot: power off means start again */
+	bool start_again;        /* when it has ended */
 	uint32_t ram_region, state_region;
 	uint64_t started_ns;
-	unsigned quick;    /* ends in a row soon after the start */
+	unsigned quick;     /* ends in a row soon after the start */
 	struct work work;   /* acts on `request` */
 	struct timer again; /* start or reset that waits a moment */
 

@@ -12,7 +12,7 @@
 
 /*
  * The guest's program: `int main(void)`. When it returns, or calls exit(), a
- * small guest halts for ever with interrupts off; dom0 stops the machine.
+ * small guest halts for ever with interrupts off, and so does dom0, saying so.
  */
 
 /* Memory for malloc: all of it lies between these, sbrk goes from the first
@@ -26,6 +26,10 @@ extern void (*guest_around_log)(bool before);
 
 /* The end of the image in memory. */
 extern char guest_image[], guest_data[], guest_end[];
+/* The page below the stack, and the page directory pointers of start.S: entry
+ * n is for the addresses from n GiB on. */
+extern char guest_guard[];
+extern uint64_t guest_pdpt[512];
 
 /* ACPI S5 as on Sampo's machine and on QEMU's q35: PM1a_CNT at port 0x604. */
 void guest_poweroff(void) __attribute__((noreturn));

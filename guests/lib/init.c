@@ -21,7 +21,7 @@ void guest_start(const void *info) __attribute__((noreturn));
 static void find_hypervisor(void)
 {
 	uint32_t leaf[4];
-	char signature[13] = { 0 };
+	char signature[13] = {0};
 
 	cpuid(1, 0, leaf);
 	if (!(leaf[2] & 1u << 31))
@@ -46,10 +46,8 @@ static void end_before(uint64_t from, uint64_t *end, uint64_t start)
  * or to the first thing that the loader has put there. */
 static void heap_from_memmap(const struct hvm_start_info *info)
 {
-	const struct hvm_memmap_entry *map =
-		(const void *)(uintptr_t)info->memmap;
-	const struct hvm_module *module =
-		(const void *)(uintptr_t)info->module_list;
+	const struct hvm_memmap_entry *map = (const void *)(uintptr_t)info->memmap;
+	const struct hvm_module *module = (const void *)(uintptr_t)info->module_list;
 	uint64_t from = (uint64_t)(uintptr_t)guest_end, end = 0;
 
 	if (info->magic != HVM_START_MAGIC || info->version < 1)

@@ -10,12 +10,12 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
-#define COM1 0x3f8
-#define UART_LSR 5
+#define COM1           0x3f8
+#define UART_LSR       5
 #define UART_THR_EMPTY 0x20
-#define PM1A_CNT 0x604
-#define PM1_SLP_S5 0x2000 /* SLP_EN, SLP_TYP 0 */
-#define LINE_BYTES 256
+#define PM1A_CNT       0x604
+#define PM1_SLP_S5     0x2000 /* SLP_EN, SLP_TYP 0 */
+#define LINE_BYTES     256
 
 int getentropy(void *buffer, size_t bytes);
 int kill(pid_t pid, int signal);
@@ -38,8 +38,7 @@ void *sbrk(ptrdiff_t by)
 {
 	uintptr_t old = heap_break;
 
-	if (by < 0 ? (size_t)-by > heap_break - heap_start
-		   : (size_t)by > heap_end - heap_break) {
+	if (by < 0 ? (size_t)-by > heap_break - heap_start : (size_t)by > heap_end - heap_break) {
 		errno = ENOMEM;
 		return (void *)-1;
 	}
@@ -58,8 +57,7 @@ static int flush_line(FILE *file)
 	if (line_used && sampo_boot_info) {
 		if (guest_around_log)
 			guest_around_log(true);
-		sampo_log(sampo_boot_info->machine, SAMPO_LOG_WRITE, line,
-			  line_used);
+		sampo_log(sampo_boot_info->machine, SAMPO_LOG_WRITE, line, line_used);
 		if (guest_around_log)
 			guest_around_log(false);
 	}
@@ -89,8 +87,7 @@ static int put_char(char c, FILE *file)
 	return c;
 }
 
-static FILE console = FDEV_SETUP_STREAM(put_char, NULL, flush_line,
-					_FDEV_SETUP_WRITE);
+static FILE console = FDEV_SETUP_STREAM(put_char, NULL, flush_line, _FDEV_SETUP_WRITE);
 FILE *const stdin = &console;
 FILE *const stdout = &console;
 FILE *const stderr = &console;
@@ -101,8 +98,7 @@ void _exit(int status)
 	if (sampo_boot_info) {
 		static const char text[] = "dom0 has ended\n";
 
-		sampo_log(sampo_boot_info->machine, SAMPO_LOG_WRITE, text,
-			  strlen(text));
+		sampo_log(sampo_boot_info->machine, SAMPO_LOG_WRITE, text, strlen(text));
 	}
 	(void)status;
 	for (;;)
@@ -133,10 +129,7 @@ static bool rdrand(uint64_t *value)
 	uint8_t ok = 0;
 
 	for (unsigned tries = 0; tries < 16 && !ok; tries++)
-		__asm__ volatile("rdrand %0; setc %1"
-				 : "=r"(*value), "=q"(ok)
-				 :
-				 : "cc");
+		__asm__ volatile("rdrand %0; setc %1" : "=r"(*value), "=q"(ok) : : "cc");
 	return ok;
 }
 

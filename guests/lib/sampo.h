@@ -15,7 +15,7 @@
 /* CPUID leaves: signature "SampoSampo\0\0", then EAX = ABI version and
  * EBX = 0: calls by VMMCALL, 1: by VMCALL. */
 #define SAMPO_CPUID_SIGNATURE 0x40000100u
-#define SAMPO_CPUID_ABI 0x40000101u
+#define SAMPO_CPUID_ABI       0x40000101u
 
 /* Set before main(): are we a guest of Sampo, and which instruction it is. */
 extern bool sampo_present;
@@ -27,9 +27,8 @@ extern const void *guest_boot_info;
 /* guest_boot_info if it is dom0's, else NULL. */
 extern const struct sampo_boot *sampo_boot_info;
 
-static inline int64_t sampo_call(uint64_t number, uint64_t a, uint64_t b,
-				 uint64_t c, uint64_t d, uint64_t e,
-				 uint64_t *value)
+static inline int64_t sampo_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+				 uint64_t e, uint64_t *value)
 {
 	register uint64_t r10 __asm__("r10") = d;
 	register uint64_t r8 __asm__("r8") = e;
@@ -39,14 +38,12 @@ static inline int64_t sampo_call(uint64_t number, uint64_t a, uint64_t b,
 	if (__builtin_expect(!sampo_by_vmcall, 1))
 		__asm__ volatile("vmmcall"
 				 : "=a"(status), "+d"(rdx)
-				 : "0"(SAMPO_CALL_BASE + number), "D"(a),
-				   "S"(b), "r"(r10), "r"(r8)
+				 : "0"(SAMPO_CALL_BASE + number), "D"(a), "S"(b), "r"(r10), "r"(r8)
 				 : "memory");
 	else
 		__asm__ volatile("vmcall"
 				 : "=a"(status), "+d"(rdx)
-				 : "0"(SAMPO_CALL_BASE + number), "D"(a),
-				   "S"(b), "r"(r10), "r"(r8)
+				 : "0"(SAMPO_CALL_BASE + number), "D"(a), "S"(b), "r"(r10), "r"(r8)
 				 : "memory");
 	if (value)
 		*value = rdx;
@@ -59,9 +56,8 @@ static inline uint64_t sampo_gpa(const void *address)
 	return (uint64_t)(uintptr_t)address;
 }
 
-static inline int64_t sampo_handle_call(uint64_t number, uint64_t a, uint64_t b,
-					uint64_t c, uint64_t d, uint64_t e,
-					uint32_t *handle)
+static inline int64_t sampo_handle_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c,
+					uint64_t d, uint64_t e, uint32_t *handle)
 {
 	uint64_t value = 0;
 	int64_t status = sampo_call(number, a, b, c, d, e, &value);
@@ -81,33 +77,29 @@ static inline int64_t sampo_wait(uint64_t deadline, uint32_t reply)
 }
 
 /* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE */
-static inline int64_t sampo_log(uint32_t machine, uint64_t op,
-				const void *text, uint64_t bytes)
+static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text, uint64_t bytes)
 {
-	return sampo_call(SAMPO_CALL_log, machine, op, sampo_gpa(text), bytes,
-			  0, NULL);
+	return sampo_call(SAMPO_CALL_log, machine, op, sampo_gpa(text), bytes, 0, NULL);
 }
 
 /* Log text from a position on; returns how many bytes. */
-static inline uint64_t sampo_log_read(uint32_t machine, void *buffer,
-				      uint64_t bytes, uint64_t position)
+static inline uint64_t sampo_log_read(uint32_t machine, void *buffer, uint64_t bytes,
+				      uint64_t position)
 {
 	uint64_t n = 0;
 
-	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ,
-		       sampo_gpa(buffer), bytes, position, &n))
+	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, sampo_gpa(buffer), bytes, position,
+		       &n))
 		return 0;
 	return n;
 }
 
 /* Console input; returns how many bytes. */
-static inline uint64_t sampo_log_input(uint32_t machine, void *buffer,
-				       uint64_t bytes)
+static inline uint64_t sampo_log_input(uint32_t machine, void *buffer, uint64_t bytes)
 {
 	uint64_t n = 0;
 
-	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_INPUT,
-		       sampo_gpa(buffer), bytes, 0, &n))
+	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_INPUT, sampo_gpa(buffer), bytes, 0, &n))
 		return 0;
 	return n;
 }
@@ -122,40 +114,35 @@ static inline int64_t sampo_handle_close(uint32_t handle)
 	return sampo_call(SAMPO_CALL_handle_close, handle, 0, 0, 0, 0, NULL);
 }
 
-static inline int64_t sampo_handle_copy(uint32_t handle, uint32_t domain,
-					uint32_t rights, uint32_t *copy)
+static inline int64_t sampo_handle_copy(uint32_t handle, uint32_t domain, uint32_t rights,
+					uint32_t *copy)
 {
-	return sampo_handle_call(SAMPO_CALL_handle_copy, handle, domain, rights,
-				 0, 0, copy);
+	return sampo_handle_call(SAMPO_CALL_handle_copy, handle, domain, rights, 0, 0, copy);
 }
 
-static inline int64_t sampo_object_info(uint32_t handle, uint64_t what,
-					void *buffer, uint64_t bytes,
-					uint64_t first, uint64_t *written)
+static inline int64_t sampo_object_info(uint32_t handle, uint64_t what, void *buffer,
+					uint64_t bytes, uint64_t first, uint64_t *written)
 {
-	return sampo_call(SAMPO_CALL_object_info, handle, what,
-			  sampo_gpa(buffer), bytes, first, written);
+	return sampo_call(SAMPO_CALL_object_info, handle, what, sampo_gpa(buffer), bytes, first,
+			  written);
 }
 
-static inline int64_t sampo_domain_create(uint32_t machine, uint64_t flags,
-					  uint64_t kernel_pages,
+static inline int64_t sampo_domain_create(uint32_t machine, uint64_t flags, uint64_t kernel_pages,
 					  uint64_t weight, uint32_t *domain)
 {
-	return sampo_handle_call(SAMPO_CALL_domain_create, machine, flags,
-				 kernel_pages, weight, 0, domain);
+	return sampo_handle_call(SAMPO_CALL_domain_create, machine, flags, kernel_pages, weight, 0,
+				 domain);
 }
 
-static inline int64_t sampo_domain_ctl(uint32_t domain, uint64_t op,
-				       uint64_t value)
+static inline int64_t sampo_domain_ctl(uint32_t domain, uint64_t op, uint64_t value)
 {
 	return sampo_call(SAMPO_CALL_domain_ctl, domain, op, value, 0, 0, NULL);
 }
 
-static inline int64_t sampo_vcpu_create(uint32_t domain, uint32_t apic_id,
-					uint32_t event, uint32_t *vcpu)
+static inline int64_t sampo_vcpu_create(uint32_t domain, uint32_t apic_id, uint32_t event,
+					uint32_t *vcpu)
 {
-	return sampo_handle_call(SAMPO_CALL_vcpu_create, domain, apic_id, event,
-				 0, 0, vcpu);
+	return sampo_handle_call(SAMPO_CALL_vcpu_create, domain, apic_id, event, 0, 0, vcpu);
 }
 
 static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
@@ -166,54 +153,43 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 /* The region of the vCPU's exit page. */
 static inline int64_t sampo_vcpu_page(uint32_t vcpu, uint32_t *region)
 {
-	return sampo_handle_call(SAMPO_CALL_vcpu_ctl, vcpu, SAMPO_VCPU_PAGE, 0,
-				 0, 0, region);
+	return sampo_handle_call(SAMPO_CALL_vcpu_ctl, vcpu, SAMPO_VCPU_PAGE, 0, 0, 0, region);
 }
 
-static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset,
-				       bool write, uint32_t value,
+static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset, bool write, uint32_t value,
 				       uint64_t *read)
 {
-	return sampo_call(SAMPO_CALL_vcpu_lapic, vcpu, offset, write, value, 0,
-			  read);
+	return sampo_call(SAMPO_CALL_vcpu_lapic, vcpu, offset, write, value, 0, read);
 }
 
-static inline int64_t sampo_region_create(uint32_t owner, uint64_t bytes_or_bar,
-					  uint64_t flags, uint32_t *region)
+static inline int64_t sampo_region_create(uint32_t owner, uint64_t bytes_or_bar, uint64_t flags,
+					  uint32_t *region)
 {
-	return sampo_handle_call(SAMPO_CALL_region_create, owner, bytes_or_bar,
-				 flags, 0, 0, region);
+	return sampo_handle_call(SAMPO_CALL_region_create, owner, bytes_or_bar, flags, 0, 0,
+				 region);
 }
 
-static inline int64_t sampo_region_map(uint32_t region, uint32_t domain,
-				       uint64_t gpa, uint64_t offset,
-				       uint64_t perms, uint64_t bytes)
+static inline int64_t sampo_region_map(uint32_t region, uint32_t domain, uint64_t gpa,
+				       uint64_t offset, uint64_t perms, uint64_t bytes)
 {
-	return sampo_call(SAMPO_CALL_region_map, region, domain, gpa,
-			  offset | perms, bytes, NULL);
+	return sampo_call(SAMPO_CALL_region_map, region, domain, gpa, offset | perms, bytes, NULL);
 }
 
-static inline int64_t sampo_region_unmap(uint32_t domain, uint64_t gpa,
-					 uint64_t bytes)
+static inline int64_t sampo_region_unmap(uint32_t domain, uint64_t gpa, uint64_t bytes)
 {
-	return sampo_call(SAMPO_CALL_region_unmap, domain, gpa, bytes, 0, 0,
-			  NULL);
+	return sampo_call(SAMPO_CALL_region_unmap, domain, gpa, bytes, 0, 0, NULL);
 }
 
-static inline int64_t sampo_region_dirty(uint32_t domain, uint64_t gpa,
-					 uint64_t pages, void *bitmap,
-					 uint64_t op)
+static inline int64_t sampo_region_dirty(uint32_t domain, uint64_t gpa, uint64_t pages,
+					 void *bitmap, uint64_t op)
 {
-	return sampo_call(SAMPO_CALL_region_dirty, domain, gpa, pages,
-			  sampo_gpa(bitmap), op, NULL);
+	return sampo_call(SAMPO_CALL_region_dirty, domain, gpa, pages, sampo_gpa(bitmap), op, NULL);
 }
 
-static inline int64_t sampo_event_create(uint32_t domain, uint64_t kind,
-					 uint64_t a, uint64_t b,
+static inline int64_t sampo_event_create(uint32_t domain, uint64_t kind, uint64_t a, uint64_t b,
 					 uint32_t *event)
 {
-	return sampo_handle_call(SAMPO_CALL_event_create, domain, kind, a, b, 0,
-				 event);
+	return sampo_handle_call(SAMPO_CALL_event_create, domain, kind, a, b, 0, event);
 }
 
 static inline int64_t sampo_event_raise(uint32_t event)
@@ -221,33 +197,26 @@ static inline int64_t sampo_event_raise(uint32_t event)
 	return sampo_call(SAMPO_CALL_event_raise, event, 0, 0, 0, 0, NULL);
 }
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port,
-				     uint32_t bytes, uint32_t event,
+static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
 				     uint64_t op)
 {
-	return sampo_call(SAMPO_CALL_doorbell, domain, port, bytes, event, op,
-			  NULL);
+	return sampo_call(SAMPO_CALL_doorbell, domain, port, bytes, event, op, NULL);
 }
 
-static inline int64_t sampo_msi(uint32_t domain, uint64_t address,
-				uint32_t data)
+static inline int64_t sampo_msi(uint32_t domain, uint64_t address, uint32_t data)
 {
 	return sampo_call(SAMPO_CALL_msi, domain, address, data, 0, 0, NULL);
 }
 
-static inline int64_t sampo_device_config(uint32_t device, uint32_t offset,
-					  uint32_t bytes, uint32_t value,
-					  uint64_t *read)
+static inline int64_t sampo_device_config(uint32_t device, uint32_t offset, uint32_t bytes,
+					  uint32_t value, uint64_t *read)
 {
-	return sampo_call(SAMPO_CALL_device_config, device, offset, bytes,
-			  value, 0, read);
+	return sampo_call(SAMPO_CALL_device_config, device, offset, bytes, value, 0, read);
 }
 
-static inline int64_t sampo_device_irq(uint32_t device, uint32_t index,
-				       uint32_t event, uint64_t op)
+static inline int64_t sampo_device_irq(uint32_t device, uint32_t index, uint32_t event, uint64_t op)
 {
-	return sampo_call(SAMPO_CALL_device_irq, device, index, event, op, 0,
-			  NULL);
+	return sampo_call(SAMPO_CALL_device_irq, device, index, event, op, 0, NULL);
 }
 
 /* The status in words. */

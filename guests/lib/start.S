@@ -129,8 +129,9 @@ guest_pdpt:
 	.skip 0x1000
 guest_pd:
 	.skip 0x4000
-	.globl guest_stack
-guest_stack:
+	.globl guest_guard
+guest_guard:
+	.skip 0x1000
 	.skip STACK_BYTES
 stack_top:
 

@@ -7,8 +7,8 @@
  * here it is checked that nothing was put where it may not be. */
 #include "tests/unit/load_mock.h"
 
-#define RAM_BYTES (4u << 20)
-#define FORBIDDEN 0x9fc00u
+#define RAM_BYTES     (4u << 20)
+#define FORBIDDEN     0x9fc00u
 #define FORBIDDEN_END 0x100000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	file = malloc(size);
 	memcpy(file, data, size);
 	load_prepare(ram, RAM_BYTES);
-	mock_files[0] = (struct mock_file){ "kernel", file, size };
-	mock_files[1] = (struct mock_file){ "initrd", initrd, sizeof(initrd) };
+	mock_files[0] = (struct mock_file){"kernel", file, size};
+	mock_files[1] = (struct mock_file){"initrd", initrd, sizeof(initrd)};
 	load_config.initrds = data[size - 1] & 1;
 	strcpy(load_config.initrd[0], "initrd");
 	strcpy(load_config.cmdline, "root=/dev/vda");

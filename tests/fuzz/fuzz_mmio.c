@@ -39,8 +39,7 @@ void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code)
 	vcpu_exception(exit, EXCEPTION_PF, code);
 }
 
-static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset,
-			unsigned size)
+static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset, unsigned size)
 {
 	(void)v;
 	(void)instance;
@@ -50,8 +49,8 @@ static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset,
 	return offset * 0x0101010101010101ull;
 }
 
-static void on_write(struct vm *v, uint32_t instance, uint64_t offset,
-		     unsigned size, uint64_t value)
+static void on_write(struct vm *v, uint32_t instance, uint64_t offset, unsigned size,
+		     uint64_t value)
 {
 	on_read(v, instance, offset, size);
 	if (size < 8 && value >> size * 8)
@@ -61,7 +60,7 @@ static void on_write(struct vm *v, uint32_t instance, uint64_t offset,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct io_ops ops = { on_read, on_write };
+	static const struct io_ops ops = {on_read, on_write};
 	uint8_t how;
 	bool done;
 
@@ -85,8 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		page.insn_len = 15;
 	/* Sizes are the kernel's: 1, 2 or 4 bytes. */
 	page.size = (uint8_t)(1u << (page.size % 3));
-	done = how % 3 == 0 ? mmio_exit(&vcpu) :
-	       how % 3 == 1 ? string_io_exit(&vcpu) : control_exit(&vcpu);
+	done = how % 3 == 0   ? mmio_exit(&vcpu)
+	       : how % 3 == 1 ? string_io_exit(&vcpu)
+			      : control_exit(&vcpu);
 	if (!done && page.dirty & SAMPO_DIRTY_INJECT)
 		abort();
 	free(vm.ram);

@@ -9,7 +9,6 @@
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/memory.h"
 
-
 static struct vm load_vm;
 static struct vm_config load_config;
 static struct sampo_exit load_regs;
@@ -27,8 +26,7 @@ bool module_find(const char *name, struct module *module)
 	for (unsigned i = 0; i < 4; i++) {
 		if (!mock_files[i].name || strcmp(mock_files[i].name, name))
 			continue;
-		*module = (struct module){ name, mock_files[i].data,
-					   mock_files[i].size };
+		*module = (struct module){name, mock_files[i].data, mock_files[i].size};
 		return true;
 	}
 	return false;

@@ -10,9 +10,9 @@
 #include "kernel/abi.h"
 
 struct sampo_fake {
-	int handles;      /* open */
-	int calls;        /* that can fail, so far */
-	int fail_at;      /* the call that fails, 0: none */
+	int handles; /* open */
+	int calls;   /* that can fail, so far */
+	int fail_at; /* the call that fails, 0: none */
 	int domains_alive;
 	bool paused;
 	unsigned stops, resets, resumes;
@@ -126,8 +126,8 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 	return SAMPO_OK;
 }
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes,
-				     uint32_t event, uint64_t op)
+static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
+				     uint64_t op)
 {
 	(void)domain;
 	(void)port;

@@ -14,8 +14,7 @@ static struct {
 	unsigned size, calls;
 } last;
 
-static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset,
-			unsigned size)
+static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset, unsigned size)
 {
 	assert_ptr_equal(v, &vm);
 	last.instance = instance;
@@ -25,14 +24,14 @@ static uint64_t on_read(struct vm *v, uint32_t instance, uint64_t offset,
 	return 0x1122334455667788;
 }
 
-static void on_write(struct vm *v, uint32_t instance, uint64_t offset,
-		     unsigned size, uint64_t value)
+static void on_write(struct vm *v, uint32_t instance, uint64_t offset, unsigned size,
+		     uint64_t value)
 {
 	on_read(v, instance, offset, size);
 	last.value = value;
 }
 
-static const struct io_ops ops = { on_read, on_write };
+static const struct io_ops ops = {on_read, on_write};
 
 static int start(void **state)
 {
@@ -54,8 +53,7 @@ static void test_claimed(void **state)
 	bus_write(&vm, BUS_PIO, 0x60, 1, 0x1234);
 	assert_int_equal(last.instance, 1);
 	assert_int_equal(last.value, 0x34);
-	assert_int_equal(bus_read(&vm, BUS_MMIO, 0xfec00ff8, 8),
-			 0x1122334455667788);
+	assert_int_equal(bus_read(&vm, BUS_MMIO, 0xfec00ff8, 8), 0x1122334455667788);
 	assert_int_equal(last.instance, 2);
 	assert_int_equal(last.calls, 3);
 }
@@ -102,15 +100,13 @@ static void test_full_and_remove(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < BUS_RANGES; i++)
-		assert_int_equal(bus_add(&vm, BUS_PIO, (BUS_RANGES - i) * 4, 4,
-					 &ops, i), 0);
+		assert_int_equal(bus_add(&vm, BUS_PIO, (BUS_RANGES - i) * 4, 4, &ops, i), 0);
 	assert_int_equal(bus_add(&vm, BUS_PIO, 0x8000, 4, &ops, 0), -1);
 	for (unsigned i = 0; i < BUS_RANGES; i++) {
 		bus_read(&vm, BUS_PIO, (BUS_RANGES - i) * 4 + 3, 1);
 		assert_int_equal(last.instance, i);
 		bus_remove(&vm, BUS_PIO, (BUS_RANGES - i) * 4);
-		assert_int_equal(bus_read(&vm, BUS_PIO,
-					  (BUS_RANGES - i) * 4 + 3, 1), 0xff);
+		assert_int_equal(bus_read(&vm, BUS_PIO, (BUS_RANGES - i) * 4 + 3, 1), 0xff);
 	}
 	bus_remove(&vm, BUS_PIO, 4);
 	assert_int_equal(vm.bus.count[BUS_PIO], 0);

@@ -11,8 +11,8 @@
 #include "guests/dom0/config.h"
 
 #define KERNEL "<os><type>hvm</type><kernel>vmlinuz</kernel></os>"
-#define START "<domain type='kvm'><name>g</name><memory unit='MiB'>64</memory>"
-#define REST KERNEL "</domain>"
+#define START  "<domain type='kvm'><name>g</name><memory unit='MiB'>64</memory>"
+#define REST   KERNEL "</domain>"
 
 static struct config_error error;
 
@@ -88,10 +88,9 @@ static const char full[] =
 
 static void check_full(const struct vm_config *c)
 {
-	static const uint8_t uuid[16] = { 0x01, 0x23, 0x45, 0x67, 0x89, 0xab,
-					  0xcd, 0xef, 0x01, 0x23, 0x45, 0x67,
-					  0x89, 0xab, 0xcd, 0xef };
-	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0xaa, 0xbb, 0x01 };
+	static const uint8_t uuid[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+					 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+	static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0xaa, 0xbb, 0x01};
 
 	assert_string_equal(c->name, "linux-1");
 	assert_memory_equal(c->uuid, uuid, 16);
@@ -181,8 +180,7 @@ static void test_defaults(void **state)
 	d = accepted(START REST);
 	assert_memory_equal(c->uuid, d->uuid, 16);
 	config_free(d);
-	d = accepted("<domain type='kvm'><name>h</name><memory>65536</memory>"
-		     REST);
+	d = accepted("<domain type='kvm'><name>h</name><memory>65536</memory>" REST);
 	assert_memory_not_equal(c->uuid, d->uuid, 16);
 	config_free(c);
 	config_free(d);
@@ -206,8 +204,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refused("<domain><name>g</name>" REST, "'type' is missing");
-	refused("<domain type='kvm'><memory>65536</memory>" REST,
-		"<name> is missing");
+	refused("<domain type='kvm'><memory>65536</memory>" REST, "<name> is missing");
 	refused("<domain type='kvm'><name>g</name>" REST, "<memory> is missing");
 	refused(START "</domain>", "no <kernel>");
 	refused(START "<name>h</name>" REST, "<name>: given twice");
@@ -221,22 +218,17 @@ static void test_refused(void **state)
 	refused(START "<vcpu>99999999999999999999</vcpu>" REST, "more than");
 	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
 	refused(START "<currentMemory>32768</currentMemory>" REST, "differs");
-	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>",
-		"unit 'XiB'");
-	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>",
-		"more than 1");
-	refused(START "<on_crash>coredump-destroy</on_crash>" REST,
-		"coredump-destroy");
+	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>", "unit 'XiB'");
+	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>", "more than 1");
+	refused(START "<on_crash>coredump-destroy</on_crash>" REST, "coredump-destroy");
 	refused(START "<features><hyperv/></features>" REST, "<hyperv>");
-	refused(START "<features><acpi state='off'/></features>" REST,
-		"state='off'");
+	refused(START "<features><acpi state='off'/></features>" REST, "state='off'");
 	refused(START "<cputune><shares>0</shares></cputune>" REST, "1 to 65535");
 	refused(START "<os><type>exe</type></os></domain>", "'exe'");
 	refused(START "<cpu mode='custom'/>" REST, "mode='custom'");
 	refused(START "<cpu><topology cores='4'/></cpu>" REST, "<topology>");
 	refused(START "<clock><timer name='hpet'/></clock>" REST, "no hpet");
-	refused(START "<clock><timer name='pit' present='no'/></clock>" REST,
-		"always present");
+	refused(START "<clock><timer name='pit' present='no'/></clock>" REST, "always present");
 	refused(START "stray" REST, "text 'stray' does not belong here");
 	refused(START "<title/><description/><genid/>" REST, "<genid>");
 }
@@ -246,43 +238,39 @@ static void test_refused(void **state)
 static void test_refused_devices(void **state)
 {
 	(void)state;
-	refused(DEVICES("<disk type='block'><target dev='vda'/></disk>"),
-		"<source> is missing");
-	refused(DEVICES("<disk type='block'><source dev='sda'/></disk>"),
-		"<target> is missing");
-	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda' bus='sata'/></disk>"),
+	refused(DEVICES("<disk type='block'><target dev='vda'/></disk>"), "<source> is missing");
+	refused(DEVICES("<disk type='block'><source dev='sda'/></disk>"), "<target> is missing");
+	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda' "
+			"bus='sata'/></disk>"),
 		"bus='sata'");
 	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda'/></disk>"),
 		"bus='virtio'");
 	refused(DEVICES("<disk type='block' device='cdrom'/>"), "cdrom");
-	refused(DEVICES("<disk type='block'><driver type='qcow2'/></disk>"),
-		"qcow2");
+	refused(DEVICES("<disk type='block'><driver type='qcow2'/></disk>"), "qcow2");
 	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='vda'/></disk>"
 			"<disk type='block'><source dev='b'/><target dev='vda'/></disk>"),
 		"used twice");
 	refused(DEVICES("<disk type='block'><serial>123456789012345678901</serial></disk>"),
 		"longer than 20 bytes");
 	refused(DEVICES("<disk type='block'><iotune/></disk>"), "<iotune>");
-	refused(DEVICES("<disk type='block'><address type='pci'/></disk>"),
-		"<address>");
+	refused(DEVICES("<disk type='block'><address type='pci'/></disk>"), "<address>");
 	refused(DEVICES("<interface type='user'/>"), "type='user'");
-	refused(DEVICES("<interface type='bridge'></interface>"),
-		"<source> is missing");
+	refused(DEVICES("<interface type='bridge'></interface>"), "<source> is missing");
 	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00'/></interface>"),
 		"not a MAC address");
 	refused(DEVICES("<interface type='bridge'><mac address='01:00:00:00:00:00'/></interface>"),
 		"not the address of one interface");
-	refused(DEVICES("<interface type='bridge'><model type='e1000'/></interface>"),
-		"e1000");
+	refused(DEVICES("<interface type='bridge'><model type='e1000'/></interface>"), "e1000");
 	refused(DEVICES("<interface type='bridge'><vlan><tag id='4095'/></vlan></interface>"),
 		"more than 4094");
 	refused(DEVICES("<interface type='bridge'><vlan><tag id='0'/></vlan></interface>"),
 		"from 1 to 4094");
-	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='b'/></interface>"
-			"<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='b'/></interface>"),
+	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00:01'/><source "
+			"bridge='b'/></interface>"
+			"<interface type='bridge'><mac address='52:54:00:00:00:01'/><source "
+			"bridge='b'/></interface>"),
 		"MAC address is used twice");
-	refused(DEVICES("<serial type='pty'/><serial type='pty'/>"),
-		"more than one serial");
+	refused(DEVICES("<serial type='pty'/><serial type='pty'/>"), "more than one serial");
 	refused(DEVICES("<memballoon model='virtio'/>"), "model='virtio'");
 	refused(DEVICES("<rng model='virtio'><rate bytes='1'/></rng>"), "<rate>");
 	refused(DEVICES("<graphics type='vnc'/>"), "<graphics>");
@@ -296,8 +284,7 @@ static void test_hostile(void **state)
 	size_t n = 0;
 
 	(void)state;
-	refused("<!DOCTYPE d [<!ENTITY a 'aaaa'>]>" START REST,
-		"document type declarations");
+	refused("<!DOCTYPE d [<!ENTITY a 'aaaa'>]>" START REST, "document type declarations");
 	n = (size_t)sprintf(big, START "<os><cmdline>");
 	memset(big + n, 'x', 4096);
 	strcpy(big + n + 4096, "</cmdline></os></domain>");
@@ -317,7 +304,8 @@ static void test_hostile(void **state)
 	for (unsigned i = 0; i < CONFIG_DISKS + 1; i++)
 		n += (size_t)sprintf(big + n,
 				     "<disk type='block'><source dev='a'/>"
-				     "<target dev='vd%c'/></disk>", 'a' + i);
+				     "<target dev='vd%c'/></disk>",
+				     'a' + i);
 	strcpy(big + n, "</devices>" REST);
 	refused(big, "more than 8 disks");
 	free(big);
@@ -326,12 +314,9 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_where),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_devices),
+		cmocka_unit_test(test_full),     cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_where),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_devices),
 		cmocka_unit_test(test_hostile),
 	};
 

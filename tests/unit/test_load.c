@@ -42,7 +42,7 @@ static void put16(uint8_t *p, uint16_t value)
 
 static const char *run(void)
 {
-	mock_files[0] = (struct mock_file){ "kernel", file, file_size };
+	mock_files[0] = (struct mock_file){"kernel", file, file_size};
 	return load_guest(&load);
 }
 
@@ -68,14 +68,13 @@ static uint8_t *ram(uint64_t address)
 	return load_vm.ram + address;
 }
 
-static void add_initrd(const char *name, const char *arguments,
-		       const void *data, uint64_t size)
+static void add_initrd(const char *name, const char *arguments, const void *data, uint64_t size)
 {
 	uint32_t n = load_config.initrds++;
 
 	strcpy(load_config.initrd[n], name);
 	strcpy(load_config.initrd_args[n], arguments);
-	mock_files[n + 1] = (struct mock_file){ name, data, size };
+	mock_files[n + 1] = (struct mock_file){name, data, size};
 }
 
 /* --- ELF files --- */
@@ -305,11 +304,11 @@ static void test_multiboot1_addresses(void **state)
 	memset(file, 0x11, 0x3000);
 	file_size = 0x3000;
 	add_mb1(0x1000, 0x10000);
-	put32(file + 0x100c, 0x150000);  /* header */
-	put32(file + 0x1010, 0x14ff00);  /* load: 256 bytes before it */
-	put32(file + 0x1014, 0x150f00);  /* load end */
-	put32(file + 0x1018, 0x151000);  /* bss end */
-	put32(file + 0x101c, 0x150020);  /* entry */
+	put32(file + 0x100c, 0x150000); /* header */
+	put32(file + 0x1010, 0x14ff00); /* load: 256 bytes before it */
+	put32(file + 0x1014, 0x150f00); /* load end */
+	put32(file + 0x1018, 0x151000); /* bss end */
+	put32(file + 0x101c, 0x150020); /* entry */
 	loads();
 	check_protected(0x150020);
 	assert_int_equal(*ram(0x14feff), 0xa5);
@@ -460,8 +459,7 @@ static void test_bzimage(void **state)
 	assert_memory_equal(zero_page + 0x202, "HdrS", 4);
 	assert_int_equal(zero_page[0x210], 0xff);
 	assert_int_equal(get64(zero_page + 0x70), 0xe0000);
-	assert_string_equal((char *)ram(get32(zero_page + 0x228)),
-			    "console=ttyS0");
+	assert_string_equal((char *)ram(get32(zero_page + 0x228)), "console=ttyS0");
 	initrd = get32(zero_page + 0x218);
 	assert_int_equal(get32(zero_page + 0x21c), 11);
 	assert_memory_equal(ram(initrd), "12345\0\0\0abc", 11);
@@ -546,7 +544,7 @@ static void test_raw_too_large(void **state)
 	static uint8_t big[LOW_MEMORY_END];
 
 	(void)state;
-	mock_files[0] = (struct mock_file){ "kernel", big, sizeof(big) };
+	mock_files[0] = (struct mock_file){"kernel", big, sizeof(big)};
 	assert_non_null(strstr(load_guest(&load), "no known format"));
 }
 
@@ -555,7 +553,7 @@ static void test_raw_too_large(void **state)
 static void test_memory_map_above_4g(void **state)
 {
 	struct e820 map[E820_ENTRIES];
-	struct vm big = { .ram_bytes = 5ull << 30 };
+	struct vm big = {.ram_bytes = 5ull << 30};
 
 	(void)state;
 	assert_int_equal(load_memory_map(&big, map), 4);
@@ -564,8 +562,7 @@ static void test_memory_map_above_4g(void **state)
 	assert_int_equal(map[3].size, 2ull << 30);
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G, 1));
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G - 1, 2));
-	assert_ptr_equal(vm_mem(&big, 4ull << 30, 2ull << 30),
-			 (void *)VM_RAM_BELOW_4G);
+	assert_ptr_equal(vm_mem(&big, 4ull << 30, 2ull << 30), (void *)VM_RAM_BELOW_4G);
 	assert_null(vm_mem(&big, 4ull << 30, (2ull << 30) + 1));
 	assert_null(vm_mem(&big, ~0ull, 2));
 	assert_null(vm_mem(&big, 0x1000, ~0ull));

@@ -15,12 +15,12 @@
 
 #include "guests/dom0/insn.h"
 
-#define RAM (1u << 20)
-#define CODE 0x1000u
-#define DEVICE 0xd0000000ull
+#define RAM          (1u << 20)
+#define CODE         0x1000u
+#define DEVICE       0xd0000000ull
 #define DEVICE_BYTES 256u
-#define ROUNDS 200
-#define FLAGS 0x8d5ull /* CF PF AF ZF SF OF */
+#define ROUNDS       200
+#define FLAGS        0x8d5ull /* CF PF AF ZF SF OF */
 
 bool sampo_by_vmcall;
 
@@ -39,8 +39,7 @@ static uint8_t device[DEVICE_BYTES];
 static unsigned accesses;
 static uint8_t native_memory[DEVICE_BYTES] __attribute__((aligned(256)));
 
-static uint64_t device_read(struct vm *v, uint32_t instance, uint64_t offset,
-			    unsigned size)
+static uint64_t device_read(struct vm *v, uint32_t instance, uint64_t offset, unsigned size)
 {
 	uint64_t value = 0;
 
@@ -51,8 +50,8 @@ static uint64_t device_read(struct vm *v, uint32_t instance, uint64_t offset,
 	return value;
 }
 
-static void device_write(struct vm *v, uint32_t instance, uint64_t offset,
-			 unsigned size, uint64_t value)
+static void device_write(struct vm *v, uint32_t instance, uint64_t offset, unsigned size,
+			 uint64_t value)
 {
 	(void)v;
 	(void)instance;
@@ -60,7 +59,7 @@ static void device_write(struct vm *v, uint32_t instance, uint64_t offset,
 	accesses++;
 }
 
-static const struct io_ops device_ops = { device_read, device_write };
+static const struct io_ops device_ops = {device_read, device_write};
 
 void vcpu_exception(struct sampo_exit *exit, unsigned vector, int64_t code)
 {
@@ -102,50 +101,147 @@ __asm__(".text\n"
 	"pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n");
 
 /* Each in all the widths that matter; RDI is the address of the memory. */
-#define CASES(X)                                                               \
-	X("movb %al,(%rdi)") X("movw %ax,8(%rdi)") X("movl %eax,(%rdi)")       \
-	X("movq %r15,(%rdi)") X("movb %ah,(%rdi)") X("movb (%rdi),%bh")        \
-	X("movb (%rdi),%cl") X("movw (%rdi),%cx") X("movl (%rdi),%ecx")        \
-	X("movq (%rdi),%r9") X("movl $0x12345678,(%rdi)")                      \
-	X("movq $-2,(%rdi)") X("movb $7,(%rdi,%rcx,1)") X("movnti %eax,(%rdi)") \
-	X("movzbl (%rdi),%edx") X("movzbw (%rdi),%dx") X("movzwl (%rdi),%edx") \
-	X("movzbq (%rdi),%rdx") X("movsbl (%rdi),%edx") X("movsbw (%rdi),%dx") \
-	X("movswq (%rdi),%rdx") X("movslq (%rdi),%rdx") X("movsbq (%rdi),%rbp") \
-	X("addb %al,(%rdi)") X("addl %eax,(%rdi)") X("addq (%rdi),%rax")       \
-	X("addw $-1,(%rdi)") X("adcl %edx,(%rdi)") X("adcb (%rdi),%ah")        \
-	X("adcq $-1,(%rdi)") X("subb %dl,(%rdi)") X("subw (%rdi),%dx")         \
-	X("subq $1,(%rdi)") X("sbbl %edx,(%rdi)") X("sbbb $0,(%rdi)")          \
-	X("sbbq (%rdi),%rdx") X("andl %edx,(%rdi)") X("andb $0x80,(%rdi)")     \
-	X("andq (%rdi),%rdx") X("orl %edx,(%rdi)") X("orw $1,(%rdi)")          \
-	X("orb (%rdi),%dl") X("xorl %edx,(%rdi)") X("xorq %rdx,(%rdi)")        \
-	X("xorb (%rdi),%dl") X("cmpb %dl,(%rdi)") X("cmpl (%rdi),%edx")        \
-	X("cmpq $5,(%rdi)") X("cmpw %ax,(%rdi)") X("testb $0x40,(%rdi)")       \
-	X("testl %edx,(%rdi)") X("testq %rdx,(%rdi)") X("incb (%rdi)")         \
-	X("incl (%rdi)") X("decw (%rdi)") X("decq (%rdi)") X("notl (%rdi)")    \
-	X("notb (%rdi)") X("negl (%rdi)") X("negq (%rdi)") X("negb (%rdi)")    \
-	X("xchgl %edx,(%rdi)") X("xchgb %ah,(%rdi)") X("xchgq %rdx,(%rdi)")    \
-	X("lock xaddl %edx,(%rdi)") X("xaddb %dl,(%rdi)")                      \
-	X("lock cmpxchgl %edx,(%rdi)") X("cmpxchgq %rdx,(%rdi)")               \
-	X("cmpxchgb %dl,(%rdi)") X("btl $5,(%rdi)") X("lock btsl $31,(%rdi)")  \
-	X("btrq $63,(%rdi)") X("btcw $9,(%rdi)") X("btl %ecx,(%rdi)")          \
-	X("btsl %ecx,(%rdi)") X("btrw %cx,(%rdi)") X("btcq %rcx,(%rdi)")       \
-	X("lock addl $1,(%rdi)") X("lock orb $0,(%rdi)")                       \
-	X("movl %eax,3(%rdi)") X("addl %eax,1(%rdi)") X("mov %eax,4(%edi)")
+#define CASES(X)                                                                                                                            \
+	X("movb %al,(%rdi)")                                                                                                                \
+	X("movw %ax,8(%rdi)") X("movl %eax,(%rdi)") X("movq %r15,(%rdi)") X("movb %ah,(%rdi)") X("movb (%rdi),%bh") X("movb (%rdi),%cl") X( \
+		"movw (%rdi),%cx") X("movl (%rdi),%ecx") X("movq (%rdi),%r9") X("movl "                                                     \
+										"$0x12345678,(%"                                            \
+										"rdi)") X("movq "                                           \
+											  "$-2,(%"                                          \
+											  "rdi)") X("movb $7,(%rdi,%rcx,1)")                \
+		X("movnti %eax,(%rdi)") X("movzbl (%rdi),%edx") X("movzbw (%rdi),%dx") X("movzwl "                                          \
+											 "(%rdi),"                                          \
+											 "%edx") X("movzbq (%rdi),%rdx") X(                 \
+			"movsbl (%rdi),%edx") X("movsbw (%rdi),%dx") X("movswq (%rdi),%rdx") X("m"                                          \
+											       "o"                                          \
+											       "v"                                          \
+											       "s"                                          \
+											       "l"                                          \
+											       "q"                                          \
+											       " "                                          \
+											       "("                                          \
+											       "%"                                          \
+											       "r"                                          \
+											       "d"                                          \
+											       "i"                                          \
+											       ")"                                          \
+											       ","                                          \
+											       "%"                                          \
+											       "r"                                          \
+											       "d"                                          \
+											       "x") X("movsbq (%rdi),%rbp")                 \
+			X("addb %al,(%rdi)") X("addl %eax,(%rdi)") X("addq (%rdi),%rax") X("addw "                                          \
+											   "$-1,("                                          \
+											   "%rdi"                                           \
+											   ")") X("adcl %edx,(%rdi)") X(                    \
+				"adcb (%rdi),%ah") X("adcq $-1,(%rdi)") X("subb %dl,(%rdi)") X("s"                                          \
+											       "u"                                          \
+											       "b"                                          \
+											       "w"                                          \
+											       " "                                          \
+											       "("                                          \
+											       "%"                                          \
+											       "r"                                          \
+											       "d"                                          \
+											       "i"                                          \
+											       ")"                                          \
+											       ","                                          \
+											       "%"                                          \
+											       "d"                                          \
+											       "x") X("subq $1,(%rdi)")                     \
+				X("sbbl %edx,(%rdi)") X("sbbb $0,(%rdi)") X("sbbq (%rdi),%rdx") X("andl %edx,(%rdi)") X(                    \
+					"andb $0x80,(%rdi)") X("andq (%rdi),%rdx") X("orl "                                                 \
+										     "%edx,(%"                                              \
+										     "rdi)") X("o"                                          \
+											       "r"                                          \
+											       "w"                                          \
+											       " "                                          \
+											       "$"                                          \
+											       "1"                                          \
+											       ","                                          \
+											       "("                                          \
+											       "%"                                          \
+											       "r"                                          \
+											       "d"                                          \
+											       "i"                                          \
+											       ")") X("orb (%rdi),%dl")                     \
+					X("xorl %edx,(%rdi)") X("xorq %rdx,(%rdi)") X("xorb "                                               \
+										      "(%rdi),%"                                            \
+										      "dl") X("cm"                                          \
+											      "pb"                                          \
+											      " %"                                          \
+											      "dl"                                          \
+											      ",("                                          \
+											      "%r"                                          \
+											      "di"                                          \
+											      ")") X("cmpl (%rdi),%edx") X(                 \
+						"cmpq $5,(%rdi)") X("cmpw %ax,(%rdi)") X("testb "                                           \
+											 "$0x40,("                                          \
+											 "%rdi)") X("testl %edx,(%rdi)")                    \
+						X("testq %rdx,(%rdi)") X("incb (%rdi)") X("incl "                                           \
+											  "(%"                                              \
+											  "rdi)") X(                                        \
+							"decw (%rdi)") X("decq (%rdi)") X("notl "                                           \
+											  "(%"                                              \
+											  "rdi)") X("notb (%rdi)")                          \
+							X("negl (%rdi)") X("negq (%rdi)") X("negb"                                          \
+											    " (%"                                           \
+											    "rdi"                                           \
+											    ")") X(                                         \
+								"xchgl %edx,(%rdi)") X("xchgb "                                             \
+										       "%ah,(%"                                             \
+										       "rdi)") X("xchgq %rdx,(%rdi)")                       \
+								X("lock xaddl %edx,(%rdi)") X("xa"                                          \
+											      "dd"                                          \
+											      "b "                                          \
+											      "%d"                                          \
+											      "l,"                                          \
+											      "(%"                                          \
+											      "rd"                                          \
+											      "i"                                           \
+											      ")") X(                                       \
+									"lock cmpxchgl "                                                    \
+									"%edx,(%rdi)") X("cmpxchg"                                          \
+											 "q "                                               \
+											 "%rdx,(%"                                          \
+											 "rdi)") X("cmpxchgb %dl,(%rdi)")                   \
+									X("btl $5,(%rdi)") X("loc"                                          \
+											     "k "                                           \
+											     "bts"                                          \
+											     "l "                                           \
+											     "$31"                                          \
+											     ",(%"                                          \
+											     "rdi"                                          \
+											     ")") X("btrq $63,(%rdi)") X(                   \
+										"btcw $9,(%rdi)") X("btl %ecx,(%rdi)")                      \
+										X("btsl "                                                   \
+										  "%ecx,(%rdi)") X("btrw %cx,(%rdi)") X(                    \
+											"btcq "                                             \
+											"%rcx,(%"                                           \
+											"rdi)") X("lock addl $1,(%rdi)")                    \
+											X("lock "                                           \
+											  "orb "                                            \
+											  "$0,(%"                                           \
+											  "rdi)") X(                                        \
+												"movl %eax,3(%rdi)")                        \
+												X("addl %eax,1(%rdi)")                      \
+													X("mov %eax,4(%edi)")
 
-#define STRINGS(X)                                                             \
-	X("stosb") X("stosw") X("stosl") X("stosq") X("lodsb") X("lodsw")      \
-	X("lodsl") X("lodsq") X("rep stosb") X("rep stosl") X("rep stosq")     \
-	X("movsb") X("movsl") X("movsq") X("rep movsb") X("rep movsl")         \
-	X("rep movsw") X("rep lodsb")
+#define STRINGS(X)                                                                            \
+	X("stosb")                                                                            \
+	X("stosw") X("stosl") X("stosq") X("lodsb") X("lodsw") X("lodsl") X("lodsq")          \
+		X("rep stosb") X("rep stosl") X("rep stosq") X("movsb") X("movsl") X("movsq") \
+			X("rep movsb") X("rep movsl") X("rep movsw") X("rep lodsb")
 
 #define ASSEMBLE(text) ".byte 2f - 1f\n1: " text "\n2:\n"
 __asm__(".section .rodata\ncases:\n" CASES(ASSEMBLE) ".byte 0\n"
-	"strings:\n" STRINGS(ASSEMBLE) ".byte 0\n.text\n");
+						     "strings:\n" STRINGS(
+							     ASSEMBLE) ".byte 0\n.text\n");
 extern const uint8_t cases[], strings[];
 
 #define TEXT(text) text,
-static const char *const case_text[] = { CASES(TEXT) };
-static const char *const string_text[] = { STRINGS(TEXT) };
+static const char *const case_text[] = {CASES(TEXT)};
+static const char *const string_text[] = {STRINGS(TEXT)};
 
 static uint8_t *executable;
 
@@ -160,8 +256,7 @@ static int start(void **state)
 	vm.ram_bytes = RAM;
 	vcpu.vm = &vm;
 	vcpu.exit = &exit_page;
-	assert_int_equal(bus_add(&vm, BUS_MMIO, DEVICE, DEVICE_BYTES,
-				 &device_ops, 0), 0);
+	assert_int_equal(bus_add(&vm, BUS_MMIO, DEVICE, DEVICE_BYTES, &device_ops, 0), 0);
 	return 0;
 }
 
@@ -186,11 +281,20 @@ static void long_mode(void)
 
 static uint64_t interesting(void)
 {
-	static const uint64_t values[] = { 0, 1, 0x7f, 0x80, 0xff, 0x7fff,
-					   0x8000, 0xffff, 0x7fffffff,
-					   0x80000000, 0xffffffff,
-					   0x7fffffffffffffff,
-					   0x8000000000000000, ~0ull };
+	static const uint64_t values[] = {0,
+					  1,
+					  0x7f,
+					  0x80,
+					  0xff,
+					  0x7fff,
+					  0x8000,
+					  0xffff,
+					  0x7fffffff,
+					  0x80000000,
+					  0xffffffff,
+					  0x7fffffffffffffff,
+					  0x8000000000000000,
+					  ~0ull};
 	uint64_t i = random_below(28);
 
 	return i < 14 ? values[i] : random64();
@@ -212,14 +316,13 @@ static void fill(struct cpu_state *s)
 }
 
 /* delta: how far the native memory is from the device; source: RSI too. */
-static void compare(const char *text, const struct cpu_state *native,
-		    unsigned length, uint64_t delta, bool source)
+static void compare(const char *text, const struct cpu_state *native, unsigned length,
+		    uint64_t delta, bool source)
 {
 	uint64_t undefined = 0;
 
 	/* Undefined: AF after logic operations, all but CF after BT. */
-	if (!strncmp(text, "and", 3) || strstr(text, "or") ||
-	    !strncmp(text, "test", 4))
+	if (!strncmp(text, "and", 3) || strstr(text, "or") || !strncmp(text, "test", 4))
 		undefined = 0x10;
 	if (strstr(text, "bt"))
 		undefined = 0x8d4;
@@ -232,8 +335,7 @@ static void compare(const char *text, const struct cpu_state *native,
 			mine += delta;
 		if (mine != native->gpr[i])
 			fail_msg("%s: register %u is %llx, not %llx", text, i,
-				 (unsigned long long)mine,
-				 (unsigned long long)native->gpr[i]);
+				 (unsigned long long)mine, (unsigned long long)native->gpr[i]);
 	}
 	if ((exit_page.rflags ^ native->flags) & FLAGS & ~undefined)
 		fail_msg("%s: flags %llx, not %llx", text,
@@ -290,26 +392,22 @@ static void test_one_operand(void **state)
 			exit_page.rflags = native.flags;
 			exit_page.gpr[SAMPO_RDI] = DEVICE + at;
 			/* Every other time the address is found by a walk. */
-			exit_page.gpa = round & 1 ? 0xfff :
-				DEVICE + operand_offset(case_text[n],
-							native.gpr[SAMPO_RCX],
-							at);
-			native.gpr[SAMPO_RDI] =
-				(uint64_t)(uintptr_t)(native_memory + at);
+			exit_page.gpa =
+				round & 1 ? 0xfff
+					  : DEVICE + operand_offset(case_text[n],
+								    native.gpr[SAMPO_RCX], at);
+			native.gpr[SAMPO_RDI] = (uint64_t)(uintptr_t)(native_memory + at);
 			if (strstr(case_text[n], "%edi"))
-				native.gpr[SAMPO_RDI] =
-					(uint64_t)(uintptr_t)(executable + 512);
+				native.gpr[SAMPO_RDI] = (uint64_t)(uintptr_t)(executable + 512);
 			if (strstr(case_text[n], "%edi"))
-				memcpy(executable + 516, native_memory + at + 4,
-				       4);
+				memcpy(executable + 516, native_memory + at + 4, 4);
 			native_run(&native, executable);
 			if (strstr(case_text[n], "%edi"))
-				memcpy(native_memory + at + 4, executable + 516,
-				       4);
+				memcpy(native_memory + at + 4, executable + 516, 4);
 			if (!mmio_exit(&vcpu))
 				fail_msg("%s: not executed", case_text[n]);
-			compare(case_text[n], &native, *code,
-				native.gpr[SAMPO_RDI] - (DEVICE + at), false);
+			compare(case_text[n], &native, *code, native.gpr[SAMPO_RDI] - (DEVICE + at),
+				false);
 		}
 	}
 }
@@ -324,8 +422,7 @@ static void test_strings(void **state)
 		place(code + 1, *code);
 		for (unsigned round = 0; round < ROUNDS; round++) {
 			struct cpu_state native;
-			uint64_t delta = (uint64_t)(uintptr_t)native_memory -
-					 DEVICE;
+			uint64_t delta = (uint64_t)(uintptr_t)native_memory - DEVICE;
 			bool down = round & 1;
 
 			long_mode();
@@ -353,16 +450,16 @@ static void test_not_executed(void **state)
 	static const struct {
 		uint8_t length, bytes[8];
 	} others[] = {
-		{ 3, { 0x0f, 0x11, 0x07 } },       /* movups %xmm0,(%rdi) */
-		{ 4, { 0xf2, 0x0f, 0x11, 0x07 } }, /* movsd %xmm0,(%rdi) */
-		{ 2, { 0xff, 0x17 } },             /* call *(%rdi) */
-		{ 2, { 0xff, 0x37 } },             /* push (%rdi) */
-		{ 2, { 0x8e, 0x1f } },             /* mov (%rdi),%ds */
-		{ 2, { 0x0f, 0x0b } },             /* ud2 */
-		{ 2, { 0xd9, 0x07 } },             /* flds (%rdi) */
-		{ 4, { 0x0f, 0xc7, 0x0f, 0x90 } }, /* cmpxchg8b (%rdi) */
-		{ 3, { 0x0f, 0x22, 0xd8 } },       /* mov %rax,%cr3 */
-		{ 2, { 0x06, 0x90 } },             /* none in 64-bit mode */
+		{3, {0x0f, 0x11, 0x07}},       /* movups %xmm0,(%rdi) */
+		{4, {0xf2, 0x0f, 0x11, 0x07}}, /* movsd %xmm0,(%rdi) */
+		{2, {0xff, 0x17}},             /* call *(%rdi) */
+		{2, {0xff, 0x37}},             /* push (%rdi) */
+		{2, {0x8e, 0x1f}},             /* mov (%rdi),%ds */
+		{2, {0x0f, 0x0b}},             /* ud2 */
+		{2, {0xd9, 0x07}},             /* flds (%rdi) */
+		{4, {0x0f, 0xc7, 0x0f, 0x90}}, /* cmpxchg8b (%rdi) */
+		{3, {0x0f, 0x22, 0xd8}},       /* mov %rax,%cr3 */
+		{2, {0x06, 0x90}},             /* none in 64-bit mode */
 	};
 
 	(void)state;
@@ -379,7 +476,7 @@ static void test_not_executed(void **state)
 
 static void test_unclaimed(void **state)
 {
-	static const uint8_t load[] = { 0x8b, 0x07 }; /* mov (%rdi),%eax */
+	static const uint8_t load[] = {0x8b, 0x07}; /* mov (%rdi),%eax */
 
 	(void)state;
 	place(load, sizeof(load));
@@ -413,7 +510,7 @@ static void test_walk_outside_ram(void **state)
 
 static void test_non_canonical(void **state)
 {
-	static const uint8_t load[] = { 0x8b, 0x07 };
+	static const uint8_t load[] = {0x8b, 0x07};
 
 	(void)state;
 	place(load, sizeof(load));
@@ -428,7 +525,7 @@ static void test_non_canonical(void **state)
 /* 16-bit code with a segment: es: mov %al,(%di) */
 static void test_real_mode(void **state)
 {
-	static const uint8_t store[] = { 0x26, 0x88, 0x05 };
+	static const uint8_t store[] = {0x26, 0x88, 0x05};
 
 	(void)state;
 	place(store, sizeof(store));
@@ -449,7 +546,7 @@ static void test_real_mode(void **state)
 /* REP is done in pieces, so that a guest can't keep dom0. */
 static void test_rep_is_bounded(void **state)
 {
-	static const uint8_t stos[] = { 0xf3, 0xaa };
+	static const uint8_t stos[] = {0xf3, 0xaa};
 
 	(void)state;
 	place(stos, sizeof(stos));
@@ -459,16 +556,14 @@ static void test_rep_is_bounded(void **state)
 	assert_true(mmio_exit(&vcpu));
 	assert_int_equal(exit_page.rip, CODE);
 	assert_true(exit_page.gpr[SAMPO_RCX] < 1000000);
-	assert_int_equal(exit_page.gpr[SAMPO_RCX] + exit_page.gpr[SAMPO_RDI],
-			 0xe0000000 + 1000000);
+	assert_int_equal(exit_page.gpr[SAMPO_RCX] + exit_page.gpr[SAMPO_RDI], 0xe0000000 + 1000000);
 }
 
 /* OUTSB with REP from memory, INSW into it. */
 static uint8_t port_bytes[16];
 static unsigned port_count;
 
-static uint64_t port_read(struct vm *v, uint32_t i, uint64_t offset,
-			  unsigned size)
+static uint64_t port_read(struct vm *v, uint32_t i, uint64_t offset, unsigned size)
 {
 	(void)v;
 	(void)i;
@@ -477,8 +572,7 @@ static uint64_t port_read(struct vm *v, uint32_t i, uint64_t offset,
 	return 0x1234;
 }
 
-static void port_write(struct vm *v, uint32_t i, uint64_t offset, unsigned size,
-		       uint64_t value)
+static void port_write(struct vm *v, uint32_t i, uint64_t offset, unsigned size, uint64_t value)
 {
 	(void)v;
 	(void)i;
@@ -489,8 +583,8 @@ static void port_write(struct vm *v, uint32_t i, uint64_t offset, unsigned size,
 
 static void test_string_io(void **state)
 {
-	static const struct io_ops ops = { port_read, port_write };
-	static const uint8_t outs[] = { 0xf3, 0x6e }, ins[] = { 0x66, 0x6d };
+	static const struct io_ops ops = {port_read, port_write};
+	static const uint8_t outs[] = {0xf3, 0x6e}, ins[] = {0x66, 0x6d};
 
 	(void)state;
 	assert_int_equal(bus_add(&vm, BUS_PIO, 0x3f8, 1, &ops, 0), 0);
@@ -525,16 +619,11 @@ static void test_string_io(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_operand),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_not_executed),
-		cmocka_unit_test(test_unclaimed),
-		cmocka_unit_test(test_fetch_from_nowhere),
-		cmocka_unit_test(test_walk_outside_ram),
-		cmocka_unit_test(test_non_canonical),
-		cmocka_unit_test(test_real_mode),
-		cmocka_unit_test(test_rep_is_bounded),
-		cmocka_unit_test(test_string_io),
+		cmocka_unit_test(test_one_operand),        cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_not_executed),       cmocka_unit_test(test_unclaimed),
+		cmocka_unit_test(test_fetch_from_nowhere), cmocka_unit_test(test_walk_outside_ram),
+		cmocka_unit_test(test_non_canonical),      cmocka_unit_test(test_real_mode),
+		cmocka_unit_test(test_rep_is_bounded),     cmocka_unit_test(test_string_io),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

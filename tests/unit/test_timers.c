@@ -68,7 +68,7 @@ static void test_set_again_waits(void **state)
 /* Random settings, movements and cancellations: always the same earliest. */
 static void test_against_list(void **state)
 {
-	uint64_t deadline[TIMERS] = { 0 };
+	uint64_t deadline[TIMERS] = {0};
 
 	(void)state;
 	start();
@@ -92,8 +92,7 @@ static void test_against_list(void **state)
 	for (uint64_t now = 0; now < 5001; now++) {
 		timers_run(now);
 		for (unsigned i = 0; i < TIMERS; i++)
-			assert_int_equal(timers[i].deadline,
-					 deadline[i] > now ? deadline[i] : 0);
+			assert_int_equal(timers[i].deadline, deadline[i] > now ? deadline[i] : 0);
 	}
 	assert_int_equal(timers_next, UINT64_MAX);
 }

@@ -84,7 +84,7 @@ uint64_t clock_ns(void)
 
 void timer_init(struct timer *t, void (*fire)(struct timer *), void *context)
 {
-	*t = (struct timer){ .fire = fire, .context = context };
+	*t = (struct timer){.fire = fire, .context = context};
 }
 
 void timer_set(struct timer *t, uint64_t deadline)
@@ -432,7 +432,7 @@ static void test_reset_of_a_running_one(void **state)
 /* Destroyed while a reset waits for the disks. */
 static void test_destroy_in_reset(void **state)
 {
-	void (*reset_quiet)(struct vm *vm);
+	void (*reset_quiet)(struct vm * vm);
 
 	(void)state;
 	assert_null(vm_start(vm));
@@ -507,8 +507,7 @@ static void test_definitions(void **state)
 		char name[16];
 
 		snprintf(name, sizeof(name), "many%u", i);
-		assert_null(vm_define(make_config(name, (uint8_t)(i + 2)),
-				      NULL));
+		assert_null(vm_define(make_config(name, (uint8_t)(i + 2)), NULL));
 	}
 	assert_non_null(vm_define(make_config("more", 200), NULL));
 	while (vm_next(vm))

@@ -6,19 +6,19 @@
 
 #include "guests/dom0/insn.h"
 
-#define RAM (1u << 20)
-#define P 1u
-#define W 2u
-#define U 4u
-#define A 0x20u
-#define D 0x40u
+#define RAM   (1u << 20)
+#define P     1u
+#define W     2u
+#define U     4u
+#define A     0x20u
+#define D     0x40u
 #define LARGE 0x80u
-#define NX (1ull << 63)
+#define NX    (1ull << 63)
 
-#define CR0 0x80010001ull /* PG, WP, PE */
-#define PAE 0x20ull
-#define PSE 0x10ull
-#define LONG 0xd00ull     /* NXE, LMA, LME */
+#define CR0  0x80010001ull /* PG, WP, PE */
+#define PAE  0x20ull
+#define PSE  0x10ull
+#define LONG 0xd00ull /* NXE, LMA, LME */
 
 static struct vm vm;
 static struct sampo_exit regs;

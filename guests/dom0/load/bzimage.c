@@ -9,38 +9,38 @@
 #include "guests/dom0/load/load.h"
 
 /* Offsets in the file and in the zero page, which are the same. */
-#define HDR_START 0x1f1u
-#define HDR_SETUP_SECTS 0x1f1u
-#define HDR_BOOT_FLAG 0x1feu
-#define HDR_JUMP_LENGTH 0x201u
-#define HDR_MAGIC 0x202u
-#define HDR_VERSION 0x206u
-#define HDR_LOADER 0x210u
-#define HDR_LOADFLAGS 0x211u
-#define HDR_CODE32_START 0x214u
+#define HDR_START         0x1f1u
+#define HDR_SETUP_SECTS   0x1f1u
+#define HDR_BOOT_FLAG     0x1feu
+#define HDR_JUMP_LENGTH   0x201u
+#define HDR_MAGIC         0x202u
+#define HDR_VERSION       0x206u
+#define HDR_LOADER        0x210u
+#define HDR_LOADFLAGS     0x211u
+#define HDR_CODE32_START  0x214u
 #define HDR_RAMDISK_IMAGE 0x218u
-#define HDR_RAMDISK_SIZE 0x21cu
-#define HDR_CMDLINE 0x228u
-#define HDR_INITRD_MAX 0x22cu
-#define HDR_ALIGNMENT 0x230u
-#define HDR_RELOCATABLE 0x234u
-#define HDR_CMDLINE_SIZE 0x238u
-#define HDR_PREF_ADDRESS 0x258u
-#define HDR_INIT_SIZE 0x260u
-#define HDR_END_MAX 0x290u
-#define ZP_RSDP 0x070u
-#define ZP_E820_COUNT 0x1e8u
-#define ZP_E820 0x2d0u
-#define ZP_BYTES 4096u
+#define HDR_RAMDISK_SIZE  0x21cu
+#define HDR_CMDLINE       0x228u
+#define HDR_INITRD_MAX    0x22cu
+#define HDR_ALIGNMENT     0x230u
+#define HDR_RELOCATABLE   0x234u
+#define HDR_CMDLINE_SIZE  0x238u
+#define HDR_PREF_ADDRESS  0x258u
+#define HDR_INIT_SIZE     0x260u
+#define HDR_END_MAX       0x290u
+#define ZP_RSDP           0x070u
+#define ZP_E820_COUNT     0x1e8u
+#define ZP_E820           0x2d0u
+#define ZP_BYTES          4096u
 
-#define LOADED_HIGH 0x01u
-#define LOADER_UNKNOWN 0xffu
-#define VERSION_LEAST 0x0206u     /* has cmdline_size: Linux 2.6.22 */
+#define LOADED_HIGH       0x01u
+#define LOADER_UNKNOWN    0xffu
+#define VERSION_LEAST     0x0206u /* has cmdline_size: Linux 2.6.22 */
 #define VERSION_INIT_SIZE 0x020au
 
 #define ZERO_PAGE 0x10000u
-#define GDT 0x11000u
-#define CMDLINE 0x20000u
+#define GDT       0x11000u
+#define CMDLINE   0x20000u
 
 struct bzimage {
 	uint64_t setup_bytes, kernel_bytes;
@@ -49,8 +49,7 @@ struct bzimage {
 
 bool is_bzimage(const struct load_file *file)
 {
-	return file->size > HDR_END_MAX &&
-	       get16(file->data + HDR_BOOT_FLAG) == 0xaa55 &&
+	return file->size > HDR_END_MAX && get16(file->data + HDR_BOOT_FLAG) == 0xaa55 &&
 	       !memcmp(file->data + HDR_MAGIC, "HdrS", 4);
 }
 
@@ -77,12 +76,10 @@ static const char *choose_address(struct load *load, struct bzimage *image)
 	image->address = HIGH_MEMORY;
 	if (align && !(align & (align - 1)) && align > HIGH_MEMORY)
 		image->address = align;
-	if (data[HDR_RELOCATABLE] &&
-	    load_room(load, image->address, image->memory))
+	if (data[HDR_RELOCATABLE] && load_room(load, image->address, image->memory))
 		return NULL;
 	return load_fail(load, "the kernel needs %llu MiB of memory at %llx",
-			 (unsigned long long)(image->memory >> 20) + 1,
-			 (unsigned long long)wanted);
+			 (unsigned long long)(image->memory >> 20) + 1, (unsigned long long)wanted);
 }
 
 static const char *check(struct load *load, struct bzimage *image)
@@ -103,8 +100,7 @@ static const char *check(struct load *load, struct bzimage *image)
 
 /* All <initrd> files one after the other, as the kernel unpacks them; each
  * begins on a multiple of 4. */
-static const char *load_initrds(struct load *load, const struct bzimage *image,
-				uint8_t *zero_page)
+static const char *load_initrds(struct load *load, const struct bzimage *image, uint8_t *zero_page)
 {
 	uint64_t total = 0, at, limit;
 
@@ -139,15 +135,13 @@ static const char *load_cmdline(struct load *load, uint8_t *zero_page)
 	size_t n = strlen(cmdline);
 
 	if (n > most)
-		return load_fail(load, "the kernel takes a command line of %u bytes at most",
-				 most);
+		return load_fail(load, "the kernel takes a command line of %u bytes at most", most);
 	load_copy(load, CMDLINE, cmdline, n + 1);
 	put32(zero_page + HDR_CMDLINE, CMDLINE);
 	return NULL;
 }
 
-static void fill_header(struct load *load, const struct bzimage *image,
-			uint8_t *zero_page)
+static void fill_header(struct load *load, const struct bzimage *image, uint8_t *zero_page)
 {
 	const uint8_t *data = load->kernel.data;
 	unsigned end = HDR_MAGIC + data[HDR_JUMP_LENGTH];
@@ -173,8 +167,7 @@ const char *load_bzimage(struct load *load)
 {
 	static uint8_t zero_page[ZP_BYTES];
 	/* Flat segments at the selectors of regs_protected. */
-	static const uint64_t gdt[] = { 0, 0, 0x00cf9b000000ffff,
-					0x00cf93000000ffff };
+	static const uint64_t gdt[] = {0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
 	struct bzimage image;
 	const char *error = check(load, &image);
 
@@ -188,15 +181,13 @@ const char *load_bzimage(struct load *load)
 		error = load_initrds(load, &image, zero_page);
 	if (error)
 		return error;
-	if (!load_copy(load, image.address,
-		       load->kernel.data + image.setup_bytes,
+	if (!load_copy(load, image.address, load->kernel.data + image.setup_bytes,
 		       image.kernel_bytes) ||
 	    !load_copy(load, ZERO_PAGE, zero_page, sizeof(zero_page)) ||
 	    !load_copy(load, GDT, gdt, sizeof(gdt)))
 		return load_fail(load, "no room in memory for the kernel");
 	regs_protected(load->regs, (uint32_t)image.address);
 	load->regs->gpr[SAMPO_RSI] = ZERO_PAGE;
-	load->regs->seg[SAMPO_GDTR] =
-		(struct sampo_segment){ 0, 0, sizeof(gdt) - 1, GDT };
+	load->regs->seg[SAMPO_GDTR] = (struct sampo_segment){0, 0, sizeof(gdt) - 1, GDT};
 	return NULL;
 }

@@ -4,11 +4,11 @@
 
 #include "guests/dom0/load/load.h"
 
-#define PT_LOAD 1u
-#define PT_NOTE 4u
-#define EM_386 3u
-#define EM_X86_64 62u
-#define MAX_SEGMENTS 64u
+#define PT_LOAD           1u
+#define PT_NOTE           4u
+#define EM_386            3u
+#define EM_X86_64         62u
+#define MAX_SEGMENTS      64u
 #define NOTE_PHYS32_ENTRY 18u /* Xen's xen/include/public/elfnote.h */
 
 /* A program header of either class. */
@@ -17,8 +17,7 @@ struct segment {
 	uint64_t offset, physical, file_size, memory_size;
 };
 
-static bool in_file(const struct load_file *file, uint64_t offset,
-		    uint64_t size)
+static bool in_file(const struct load_file *file, uint64_t offset, uint64_t size)
 {
 	return offset <= file->size && size <= file->size - offset;
 }
@@ -40,8 +39,7 @@ static unsigned segment_count(const struct load_file *file)
 	return get16(file->data + (is_64(file) ? 56 : 44));
 }
 
-static bool read_segment(const struct load_file *file, unsigned index,
-			 struct segment *s)
+static bool read_segment(const struct load_file *file, unsigned index, struct segment *s)
 {
 	bool wide = is_64(file);
 	uint64_t table = wide ? get64(file->data + 32) : get32(file->data + 28);
@@ -60,22 +58,17 @@ static bool read_segment(const struct load_file *file, unsigned index,
 	return true;
 }
 
-static const char *load_segment(struct load *load, const struct segment *s,
-				unsigned index)
+static const char *load_segment(struct load *load, const struct segment *s, unsigned index)
 {
 	const struct load_file *file = &load->kernel;
 
 	if (s->file_size > s->memory_size)
-		return load_fail(load, "ELF segment %u has more in the file than in memory",
-				 index);
+		return load_fail(load, "ELF segment %u has more in the file than in memory", index);
 	if (!in_file(file, s->offset, s->file_size))
-		return load_fail(load, "ELF segment %u is not in the file",
-				 index);
+		return load_fail(load, "ELF segment %u is not in the file", index);
 	if (load_room(load, s->physical, s->memory_size) &&
-	    load_copy(load, s->physical, file->data + s->offset,
-		      s->file_size) &&
-	    load_clear(load, s->physical + s->file_size,
-		       s->memory_size - s->file_size))
+	    load_copy(load, s->physical, file->data + s->offset, s->file_size) &&
+	    load_clear(load, s->physical + s->file_size, s->memory_size - s->file_size))
 		return NULL;
 	return load_fail(load, "ELF segment %u (%llx, %llu KiB) is not in the guest's memory",
 			 index, (unsigned long long)s->physical,
@@ -90,13 +83,11 @@ const char *elf_load(struct load *load, struct elf_image *image)
 
 	image->is_64 = is_64(file);
 	image->machine = get16(file->data + 18);
-	image->entry = image->is_64 ? get64(file->data + 24) :
-				      get32(file->data + 24);
+	image->entry = image->is_64 ? get64(file->data + 24) : get32(file->data + 24);
 	image->low = UINT64_MAX;
 	image->high = 0;
 	if (image->machine != EM_386 && image->machine != EM_X86_64)
-		return load_fail(load, "an ELF file for another CPU (%u)",
-				 image->machine);
+		return load_fail(load, "an ELF file for another CPU (%u)", image->machine);
 	if (count > MAX_SEGMENTS)
 		return load_fail(load, "an ELF file with %u segments", count);
 	for (unsigned i = 0; i < count; i++) {
@@ -114,22 +105,19 @@ const char *elf_load(struct load *load, struct elf_image *image)
 		if (s.physical + s.memory_size > image->high)
 			image->high = s.physical + s.memory_size;
 	}
-	return image->high ? NULL :
-			     load_fail(load, "an ELF file with nothing to load");
+	return image->high ? NULL : load_fail(load, "an ELF file with nothing to load");
 }
 
 bool elf_sections(const struct load_file *file, struct elf_sections *sections)
 {
 	bool wide = is_64(file);
 
-	sections->offset = wide ? get64(file->data + 40) :
-				  get32(file->data + 32);
+	sections->offset = wide ? get64(file->data + 40) : get32(file->data + 32);
 	sections->entry_size = get16(file->data + (wide ? 58 : 46));
 	sections->count = get16(file->data + (wide ? 60 : 48));
 	sections->names = get16(file->data + (wide ? 62 : 50));
 	return sections->count && sections->entry_size == (wide ? 64u : 40u) &&
-	       in_file(file, sections->offset,
-		       (uint64_t)sections->count * sections->entry_size);
+	       in_file(file, sections->offset, (uint64_t)sections->count * sections->entry_size);
 }
 
 /* One note segment: name size, descriptor size, type; both padded to 4. */
@@ -144,8 +132,8 @@ static bool search_notes(const uint8_t *p, uint64_t size, uint32_t *entry)
 		if (name_room + value > size - 12)
 			return false;
 		at = p + 12 + name_room;
-		if (get32(p + 8) == NOTE_PHYS32_ENTRY && name == 4 &&
-		    !memcmp(p + 12, "Xen", 4) && (value == 4 || value == 8)) {
+		if (get32(p + 8) == NOTE_PHYS32_ENTRY && name == 4 && !memcmp(p + 12, "Xen", 4) &&
+		    (value == 4 || value == 8)) {
 			*entry = get32(at);
 			return value == 4 || !get32(at + 4);
 		}

@@ -4,17 +4,18 @@
 
 #include "guests/dom0/memory.h"
 
-static const char *find_file(struct load *load, const char *what,
-			     const char *name, struct load_file *file)
+static const char *find_file(struct load *load, const char *what, const char *name,
+			     struct load_file *file)
 {
 	struct module module;
 
 	if (!module_find(name, &module))
-		return load_fail(load, "the %s '%s' was not loaded at boot: there is no such module",
+		return load_fail(load,
+				 "the %s '%s' was not loaded at boot: there is no such module",
 				 what, name);
 	if (!module.size)
 		return load_fail(load, "the %s '%s' is empty", what, name);
-	*file = (struct load_file){ module.data, module.size };
+	*file = (struct load_file){module.data, module.size};
 	return NULL;
 }
 
@@ -40,11 +41,9 @@ static const char *load_kernel(struct load *load)
 const char *load_guest(struct load *load)
 {
 	const struct vm_config *config = load->config;
-	const char *error = find_file(load, "kernel", config->kernel,
-				      &load->kernel);
+	const char *error = find_file(load, "kernel", config->kernel, &load->kernel);
 
 	for (uint32_t i = 0; i < config->initrds && !error; i++)
-		error = find_file(load, "initrd", config->initrd[i],
-				  &load->initrd[i]);
+		error = find_file(load, "initrd", config->initrd[i], &load->initrd[i]);
 	return error ? error : load_kernel(load);
 }

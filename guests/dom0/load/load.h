@@ -58,8 +58,8 @@ const char *load_fail(struct load *load, const char *format, ...)
 /* --- ELF (elf.c) --- */
 
 struct elf_image {
-	uint64_t entry;      /* as in the file: physical if the loader says so */
-	uint64_t low, high;  /* what the segments cover in guest memory */
+	uint64_t entry;     /* as in the file: physical if the loader says so */
+	uint64_t low, high; /* what the segments cover in guest memory */
 	uint16_t machine;
 	bool is_64;
 };
@@ -79,8 +79,7 @@ bool elf_sections(const struct load_file *file, struct elf_sections *sections);
 struct load_addresses {
 	uint32_t header, load, load_end, bss_end, entry;
 };
-const char *load_by_addresses(struct load *load, uint64_t header_at,
-			      const struct load_addresses *a,
+const char *load_by_addresses(struct load *load, uint64_t header_at, const struct load_addresses *a,
 			      struct elf_image *image);
 /* "FILE ARGUMENTS", as the <initrd> element says it. */
 void load_module_string(const struct vm_config *config, uint32_t index,
@@ -89,10 +88,10 @@ void load_module_string(const struct vm_config *config, uint32_t index,
 /* --- Guest memory for loaders (place.c) --- */
 
 /* The memory map, as E820 says it. */
-#define E820_RAM 1u
+#define E820_RAM      1u
 #define E820_RESERVED 2u
-#define E820_ACPI 3u
-#define E820_ENTRIES 8
+#define E820_ACPI     3u
+#define E820_ENTRIES  8
 struct e820 {
 	uint64_t address, size;
 	uint32_t type;
@@ -101,14 +100,13 @@ unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES]);
 
 /* Everything below 1 MiB that the memory map gives as RAM ends here. */
 #define LOW_MEMORY_END 0x9fc00u
-#define HIGH_MEMORY 0x100000u
+#define HIGH_MEMORY    0x100000u
 
 /* True if [address, address + size) is RAM where a kernel may lie: below
  * LOW_MEMORY_END or from HIGH_MEMORY on. */
 bool load_room(const struct load *load, uint64_t address, uint64_t size);
 /* Copy and clear, false if there is no room. */
-bool load_copy(struct load *load, uint64_t address, const void *data,
-	       uint64_t size);
+bool load_copy(struct load *load, uint64_t address, const void *data, uint64_t size);
 bool load_clear(struct load *load, uint64_t address, uint64_t size);
 
 /*
@@ -116,16 +114,14 @@ bool load_clear(struct load *load, uint64_t address, uint64_t size);
  * a 4 KiB boundary, for `size` bytes that does not begin below `floor`. 0 if
  * there is none.
  */
-uint64_t load_place_high(const struct load *load, uint64_t size, uint64_t floor,
-			 uint64_t limit);
+uint64_t load_place_high(const struct load *load, uint64_t size, uint64_t floor, uint64_t limit);
 
 /*
  * A place for `size` bytes of information in low memory, outside of the
  * kernel at [low, high); higher if there is no room. 0 if there is none.
  */
 #define LOW_PLACE 0x10000u
-uint64_t load_place_low(const struct load *load, uint64_t size, uint64_t low,
-			uint64_t high);
+uint64_t load_place_low(const struct load *load, uint64_t size, uint64_t low, uint64_t high);
 
 /*
  * Copies the <initrd> files to the top of the RAM below 3 GiB, each on a page

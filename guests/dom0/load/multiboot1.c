@@ -4,20 +4,20 @@
 
 #include "guests/dom0/load/load.h"
 
-#define SEARCH 8192u
-#define MAGIC 0x1badb002u
-#define BOOT_MAGIC 0x2badb002u
+#define SEARCH          8192u
+#define MAGIC           0x1badb002u
+#define BOOT_MAGIC      0x2badb002u
 #define NEED_PAGE_ALIGN 0x1u
-#define NEED_MEMORY 0x2u
-#define NEED_VIDEO 0x4u
-#define NEED_KNOWN (NEED_PAGE_ALIGN | NEED_MEMORY)
-#define HAS_ADDRESSES 0x10000u
+#define NEED_MEMORY     0x2u
+#define NEED_VIDEO      0x4u
+#define NEED_KNOWN      (NEED_PAGE_ALIGN | NEED_MEMORY)
+#define HAS_ADDRESSES   0x10000u
 
-#define INFO_MEMORY 0x1u
+#define INFO_MEMORY  0x1u
 #define INFO_CMDLINE 0x4u
 #define INFO_MODULES 0x8u
-#define INFO_MMAP 0x40u
-#define INFO_LOADER 0x200u
+#define INFO_MMAP    0x40u
+#define INFO_LOADER  0x200u
 
 struct mb_info {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline;
@@ -51,8 +51,8 @@ bool multiboot1_header(const struct load_file *file, uint64_t *at)
 {
 	for (uint64_t i = 0; i + 12 <= file->size && i + 12 <= SEARCH; i += 4)
 		if (get32(file->data + i) == MAGIC &&
-		    get32(file->data + i) + get32(file->data + i + 4) +
-				    get32(file->data + i + 8) == 0) {
+		    get32(file->data + i) + get32(file->data + i + 4) + get32(file->data + i + 8) ==
+			    0) {
 			*at = i;
 			return true;
 		}
@@ -60,20 +60,18 @@ bool multiboot1_header(const struct load_file *file, uint64_t *at)
 }
 
 /* The "a.out kludge": where in memory the file goes is in the header. */
-const char *load_by_addresses(struct load *load, uint64_t header_at,
-			      const struct load_addresses *a,
+const char *load_by_addresses(struct load *load, uint64_t header_at, const struct load_addresses *a,
 			      struct elf_image *image)
 {
 	const struct load_file *file = &load->kernel;
 	uint64_t before, size, bss;
 
 	if (a->load > a->header || a->header - a->load > header_at)
-		return load_fail(load, "the multiboot header gives a load address that is not in the file");
+		return load_fail(
+			load, "the multiboot header gives a load address that is not in the file");
 	before = header_at - (a->header - a->load);
-	size = a->load_end ? (uint64_t)a->load_end - a->load :
-			     file->size - before;
-	if (a->load_end && (a->load_end < a->load ||
-			    size > file->size - before))
+	size = a->load_end ? (uint64_t)a->load_end - a->load : file->size - before;
+	if (a->load_end && (a->load_end < a->load || size > file->size - before))
 		return load_fail(load, "the multiboot header gives more than the file has");
 	bss = a->bss_end > a->load + size ? a->bss_end - (a->load + size) : 0;
 	if (!load_room(load, a->load, size + bss) ||
@@ -87,8 +85,8 @@ const char *load_by_addresses(struct load *load, uint64_t header_at,
 	return NULL;
 }
 
-static const char *load_image(struct load *load, uint64_t header,
-			      uint32_t flags, struct elf_image *image)
+static const char *load_image(struct load *load, uint64_t header, uint32_t flags,
+			      struct elf_image *image)
 {
 	const uint8_t *p = load->kernel.data + header;
 	struct load_addresses a;
@@ -96,13 +94,13 @@ static const char *load_image(struct load *load, uint64_t header,
 	if (flags & HAS_ADDRESSES) {
 		if (header + 32 > load->kernel.size)
 			return load_fail(load, "the multiboot header is cut off");
-		a = (struct load_addresses){ get32(p + 12), get32(p + 16),
-					     get32(p + 20), get32(p + 24),
-					     get32(p + 28) };
+		a = (struct load_addresses){get32(p + 12), get32(p + 16), get32(p + 20),
+					    get32(p + 24), get32(p + 28)};
 		return load_by_addresses(load, header, &a, image);
 	}
 	if (!is_elf(&load->kernel))
-		return load_fail(load, "a multiboot kernel that is neither ELF nor gives its addresses");
+		return load_fail(load,
+				 "a multiboot kernel that is neither ELF nor gives its addresses");
 	return elf_load(load, image);
 }
 
@@ -114,12 +112,10 @@ void load_module_string(const struct vm_config *config, uint32_t index,
 	memcpy(string, config->initrd[index], n);
 	if (config->initrd_args[index][0])
 		string[n++] = ' ';
-	memcpy(string + n, config->initrd_args[index],
-	       strlen(config->initrd_args[index]) + 1);
+	memcpy(string + n, config->initrd_args[index], strlen(config->initrd_args[index]) + 1);
 }
 
-static void fill_modules(struct load *load, struct mb1 *mb, uint32_t base,
-			 const uint64_t modules[])
+static void fill_modules(struct load *load, struct mb1 *mb, uint32_t base, const uint64_t modules[])
 {
 	mb->info.modules = load->config->initrds;
 	mb->info.module_list = base + (uint32_t)offsetof(struct mb1, module);
@@ -129,9 +125,7 @@ static void fill_modules(struct load *load, struct mb1 *mb, uint32_t base,
 		load_module_string(load->config, i, mb->string[i]);
 		mb->module[i] = (struct mb_module){
 			start, start + (uint32_t)load->initrd[i].size,
-			base + (uint32_t)offsetof(struct mb1, string) +
-				i * 2 * CONFIG_PATH, 0
-		};
+			base + (uint32_t)offsetof(struct mb1, string) + i * 2 * CONFIG_PATH, 0};
 	}
 }
 
@@ -141,7 +135,7 @@ static void fill_memory(struct load *load, struct mb1 *mb, uint32_t base)
 	unsigned count = load_memory_map(load->vm, map);
 
 	for (unsigned i = 0; i < count; i++) {
-		mb->mmap[i] = (struct mb_mmap){ sizeof(struct e820), map[i] };
+		mb->mmap[i] = (struct mb_mmap){sizeof(struct e820), map[i]};
 		if (map[i].address == HIGH_MEMORY)
 			mb->info.mem_upper = (uint32_t)(map[i].size >> 10);
 	}
@@ -159,7 +153,8 @@ const char *load_multiboot1(struct load *load, uint64_t header)
 	const char *error;
 
 	if (flags & NEED_VIDEO)
-		return load_fail(load, "the multiboot kernel asks for a video mode: there is no screen");
+		return load_fail(load,
+				 "the multiboot kernel asks for a video mode: there is no screen");
 	if (flags & 0xffff & ~NEED_KNOWN)
 		return load_fail(load, "the multiboot kernel asks for unknown features (flags %x)",
 				 flags);
@@ -175,8 +170,7 @@ const char *load_multiboot1(struct load *load, uint64_t header)
 		return load_fail(load, "no room in memory for the multiboot information");
 
 	memset(&mb, 0, sizeof(mb));
-	mb.info.flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP |
-			INFO_LOADER;
+	mb.info.flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_LOADER;
 	mb.info.cmdline = (uint32_t)(base + offsetof(struct mb1, cmdline));
 	mb.info.loader_name = (uint32_t)(base + offsetof(struct mb1, loader));
 	memcpy(mb.loader, "Sampo", 6);

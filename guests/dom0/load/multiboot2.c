@@ -4,27 +4,41 @@
 
 #include "guests/dom0/load/load.h"
 
-#define SEARCH 32768u
-#define MAGIC 0xe85250d6u
-#define BOOT_MAGIC 0x36d76289u
-#define ARCH_I386 0u
+#define SEARCH       32768u
+#define MAGIC        0xe85250d6u
+#define BOOT_MAGIC   0x36d76289u
+#define ARCH_I386    0u
 #define TAG_OPTIONAL 1u
 
 enum header_tag {
-	HEADER_END, HEADER_REQUEST, HEADER_ADDRESS, HEADER_ENTRY,
-	HEADER_CONSOLE, HEADER_FRAMEBUFFER, HEADER_ALIGN, HEADER_EFI_SERVICES,
-	HEADER_EFI32_ENTRY, HEADER_EFI64_ENTRY, HEADER_RELOCATABLE,
+	HEADER_END,
+	HEADER_REQUEST,
+	HEADER_ADDRESS,
+	HEADER_ENTRY,
+	HEADER_CONSOLE,
+	HEADER_FRAMEBUFFER,
+	HEADER_ALIGN,
+	HEADER_EFI_SERVICES,
+	HEADER_EFI32_ENTRY,
+	HEADER_EFI64_ENTRY,
+	HEADER_RELOCATABLE,
 };
 
 enum info_tag {
-	INFO_END = 0, INFO_CMDLINE = 1, INFO_LOADER = 2, INFO_MODULE = 3,
-	INFO_MEMORY = 4, INFO_MMAP = 6, INFO_ELF = 9, INFO_ACPI_OLD = 14,
+	INFO_END = 0,
+	INFO_CMDLINE = 1,
+	INFO_LOADER = 2,
+	INFO_MODULE = 3,
+	INFO_MEMORY = 4,
+	INFO_MMAP = 6,
+	INFO_ELF = 9,
+	INFO_ACPI_OLD = 14,
 	INFO_ACPI_NEW = 15,
 };
 
 #define RSDP_OLD_BYTES 20u
 #define RSDP_NEW_BYTES 36u
-#define MMAP_ENTRY 24u
+#define MMAP_ENTRY     24u
 
 /* The information is written here and then copied: room for all of it. */
 #define INFO_ROOM 32768u
@@ -45,9 +59,8 @@ bool multiboot2_header(const struct load_file *file, uint64_t *at)
 	for (uint64_t i = 0; i + 16 <= file->size && i + 16 <= SEARCH; i += 8) {
 		const uint8_t *p = file->data + i;
 
-		if (get32(p) == MAGIC && get32(p) + get32(p + 4) +
-						 get32(p + 8) +
-						 get32(p + 12) == 0) {
+		if (get32(p) == MAGIC &&
+		    get32(p) + get32(p + 4) + get32(p + 8) + get32(p + 12) == 0) {
 			*at = i;
 			return true;
 		}
@@ -57,10 +70,8 @@ bool multiboot2_header(const struct load_file *file, uint64_t *at)
 
 static bool offered(uint32_t type)
 {
-	static const uint32_t known[] = { INFO_CMDLINE, INFO_LOADER,
-					  INFO_MODULE, INFO_MEMORY, INFO_MMAP,
-					  INFO_ELF, INFO_ACPI_OLD,
-					  INFO_ACPI_NEW };
+	static const uint32_t known[] = {INFO_CMDLINE, INFO_LOADER, INFO_MODULE,   INFO_MEMORY,
+					 INFO_MMAP,    INFO_ELF,    INFO_ACPI_OLD, INFO_ACPI_NEW};
 
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (known[i] == type)
@@ -69,8 +80,7 @@ static bool offered(uint32_t type)
 }
 
 /* One tag of the header; p has `size` bytes, at least 8. */
-static const char *take_tag(struct load *load, const uint8_t *p, uint32_t size,
-			    struct wishes *w)
+static const char *take_tag(struct load *load, const uint8_t *p, uint32_t size, struct wishes *w)
 {
 	uint16_t type = get16(p);
 	bool optional = get16(p + 2) & TAG_OPTIONAL;
@@ -79,7 +89,9 @@ static const char *take_tag(struct load *load, const uint8_t *p, uint32_t size,
 	case HEADER_REQUEST:
 		for (uint32_t i = 8; i + 4 <= size && !optional; i += 4)
 			if (!offered(get32(p + i)))
-				return load_fail(load, "the multiboot2 kernel asks for information %u that there is not",
+				return load_fail(load,
+						 "the multiboot2 kernel asks for information %u "
+						 "that there is not",
 						 get32(p + i));
 		return NULL;
 	case HEADER_ADDRESS:
@@ -109,15 +121,13 @@ static const char *take_tag(struct load *load, const uint8_t *p, uint32_t size,
 	default:
 		if (optional)
 			return NULL;
-		return load_fail(load, "the multiboot2 kernel asks for feature %u that there is not",
-				 type);
+		return load_fail(
+			load, "the multiboot2 kernel asks for feature %u that there is not", type);
 	}
-	return load_fail(load, "the multiboot2 header has a tag of %u bytes",
-			 size);
+	return load_fail(load, "the multiboot2 header has a tag of %u bytes", size);
 }
 
-static const char *read_header(struct load *load, uint64_t header,
-			       struct wishes *w)
+static const char *read_header(struct load *load, uint64_t header, struct wishes *w)
 {
 	const uint8_t *data = load->kernel.data + header;
 	uint64_t length = get32(data + 8), at = 16;
@@ -131,8 +141,7 @@ static const char *read_header(struct load *load, uint64_t header,
 		const char *error;
 
 		if (size < 8 || size > length - at)
-			return load_fail(load, "the multiboot2 header has a tag of %u bytes",
-					 size);
+			return load_fail(load, "the multiboot2 header has a tag of %u bytes", size);
 		if (get16(data + at) == HEADER_END)
 			return NULL;
 		error = take_tag(load, data + at, size, w);
@@ -172,8 +181,7 @@ static void add_string(struct info *info, uint32_t type, const char *text)
 		memcpy(p, text, n);
 }
 
-static void add_modules(struct load *load, struct info *info,
-			const uint64_t modules[])
+static void add_modules(struct load *load, struct info *info, const uint64_t modules[])
 {
 	for (uint32_t i = 0; i < load->config->initrds; i++) {
 		char string[2 * CONFIG_PATH];
@@ -253,7 +261,7 @@ static void add_elf(struct load *load, struct info *info)
 const char *load_multiboot2(struct load *load, uint64_t header)
 {
 	static struct info info;
-	struct wishes w = { 0 };
+	struct wishes w = {0};
 	uint64_t modules[CONFIG_INITRDS], base;
 	struct elf_image image;
 	const char *error = read_header(load, header, &w);
@@ -265,7 +273,8 @@ const char *load_multiboot2(struct load *load, uint64_t header)
 	else if (is_elf(&load->kernel))
 		error = elf_load(load, &image);
 	else
-		error = load_fail(load, "a multiboot2 kernel that is neither ELF nor gives its addresses");
+		error = load_fail(
+			load, "a multiboot2 kernel that is neither ELF nor gives its addresses");
 	if (error)
 		return error;
 	if (w.has_entry)

@@ -7,7 +7,7 @@
 #include "guests/dom0/load/load.h"
 
 #define FOUR_GIB (4ull << 30)
-#define PAGE 4096ull
+#define PAGE     4096ull
 
 const char *load_fail(struct load *load, const char *format, ...)
 {
@@ -21,8 +21,7 @@ const char *load_fail(struct load *load, const char *format, ...)
 
 static uint64_t ram_below(const struct vm *vm)
 {
-	return vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes :
-						 VM_RAM_BELOW_4G;
+	return vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
 }
 
 unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES])
@@ -30,31 +29,26 @@ unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES])
 	uint64_t below = ram_below(vm);
 	unsigned n = 0;
 
-	map[n++] = (struct e820){ 0, LOW_MEMORY_END, E820_RAM };
+	map[n++] = (struct e820){0, LOW_MEMORY_END, E820_RAM};
 	/* Where a PC has its extended BIOS data, video memory and firmware;
 	 * the ACPI tables are here. */
-	map[n++] = (struct e820){ LOW_MEMORY_END, HIGH_MEMORY - LOW_MEMORY_END,
-				  E820_RESERVED };
-	map[n++] = (struct e820){ HIGH_MEMORY, below - HIGH_MEMORY, E820_RAM };
+	map[n++] = (struct e820){LOW_MEMORY_END, HIGH_MEMORY - LOW_MEMORY_END, E820_RESERVED};
+	map[n++] = (struct e820){HIGH_MEMORY, below - HIGH_MEMORY, E820_RAM};
 	if (vm->ram_bytes > below)
-		map[n++] = (struct e820){ FOUR_GIB, vm->ram_bytes - below,
-					  E820_RAM };
+		map[n++] = (struct e820){FOUR_GIB, vm->ram_bytes - below, E820_RAM};
 	return n;
 }
 
 bool load_room(const struct load *load, uint64_t address, uint64_t size)
 {
 	if (address < HIGH_MEMORY)
-		return address <= LOW_MEMORY_END &&
-		       size <= LOW_MEMORY_END - address;
+		return address <= LOW_MEMORY_END && size <= LOW_MEMORY_END - address;
 	return vm_mem(load->vm, address, size) != NULL;
 }
 
-bool load_copy(struct load *load, uint64_t address, const void *data,
-	       uint64_t size)
+bool load_copy(struct load *load, uint64_t address, const void *data, uint64_t size)
 {
-	return !size || (load_room(load, address, size) &&
-			 vm_write(load->vm, address, data, size));
+	return !size || (load_room(load, address, size) && vm_write(load->vm, address, data, size));
 }
 
 bool load_clear(struct load *load, uint64_t address, uint64_t size)
@@ -72,8 +66,7 @@ bool load_clear(struct load *load, uint64_t address, uint64_t size)
 	return true;
 }
 
-uint64_t load_place_high(const struct load *load, uint64_t size, uint64_t floor,
-			 uint64_t limit)
+uint64_t load_place_high(const struct load *load, uint64_t size, uint64_t floor, uint64_t limit)
 {
 	uint64_t end = ram_below(load->vm), at;
 
@@ -87,8 +80,7 @@ uint64_t load_place_high(const struct load *load, uint64_t size, uint64_t floor,
 	return at >= floor ? at : 0;
 }
 
-uint64_t load_place_low(const struct load *load, uint64_t size, uint64_t low,
-			uint64_t high)
+uint64_t load_place_low(const struct load *load, uint64_t size, uint64_t low, uint64_t high)
 {
 	uint64_t after = (high + PAGE - 1) & ~(PAGE - 1);
 
@@ -107,8 +99,7 @@ uint64_t load_modules(struct load *load, uint64_t floor, uint64_t at[])
 		const struct load_file *file = &load->initrd[i];
 
 		at[i] = load_place_high(load, file->size, floor, limit);
-		if (!at[i] ||
-		    !load_copy(load, at[i], file->data, file->size))
+		if (!at[i] || !load_copy(load, at[i], file->data, file->size))
 			return 0;
 		limit = at[i];
 	}

@@ -25,9 +25,8 @@ static void fill_memmap(struct load *load, struct pvh_info *info)
 
 	info->start.memmap_entries = count;
 	for (unsigned i = 0; i < count; i++)
-		info->memmap[i] = (struct hvm_memmap_entry){
-			map[i].address, map[i].size, map[i].type, 0
-		};
+		info->memmap[i] =
+			(struct hvm_memmap_entry){map[i].address, map[i].size, map[i].type, 0};
 }
 
 static void fill_modules(struct load *load, struct pvh_info *info, uint64_t at,
@@ -35,15 +34,11 @@ static void fill_modules(struct load *load, struct pvh_info *info, uint64_t at,
 {
 	info->start.modules = load->config->initrds;
 	for (uint32_t i = 0; i < load->config->initrds; i++) {
-		uint64_t cmdline = at + offsetof(struct pvh_info,
-						 module_cmdline[0]) +
-				   i * CONFIG_PATH;
+		uint64_t cmdline =
+			at + offsetof(struct pvh_info, module_cmdline[0]) + i * CONFIG_PATH;
 
-		memcpy(info->module_cmdline[i], load->config->initrd_args[i],
-		       CONFIG_PATH);
-		info->module[i] = (struct hvm_module){
-			modules[i], load->initrd[i].size, cmdline, 0
-		};
+		memcpy(info->module_cmdline[i], load->config->initrd_args[i], CONFIG_PATH);
+		info->module[i] = (struct hvm_module){modules[i], load->initrd[i].size, cmdline, 0};
 	}
 }
 

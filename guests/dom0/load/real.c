@@ -9,7 +9,7 @@
 #include "guests/dom0/load/load.h"
 
 #define RAW_ADDRESS 0x1000u
-#define STACK 0x1000u
+#define STACK       0x1000u
 
 const char *load_real_mode(struct load *load)
 {
@@ -24,12 +24,14 @@ const char *load_real_mode(struct load *load)
 			return error;
 		entry = image.entry;
 	} else if (!load_copy(load, RAW_ADDRESS, file->data, file->size)) {
-		return load_fail(load, "the file is of no known format, and too large for real mode");
+		return load_fail(load,
+				 "the file is of no known format, and too large for real mode");
 	}
 	if (entry >= HIGH_MEMORY)
-		return load_fail(load, "an ELF file without PVH note or multiboot header that begins above 1 MiB");
-	regs_real(load->regs, (uint16_t)((entry & 0xf0000) >> 4),
-		  (uint16_t)entry);
+		return load_fail(
+			load,
+			"an ELF file without PVH note or multiboot header that begins above 1 MiB");
+	regs_real(load->regs, (uint16_t)((entry & 0xf0000) >> 4), (uint16_t)entry);
 	load->regs->gpr[SAMPO_RSP] = STACK;
 	return NULL;
 }

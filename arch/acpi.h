@@ -4,12 +4,9 @@
  * Tables are read through phys_map() only, every length is checked, and what
  * does not fit the arrays is dropped: broken tables cost facts, not the boot.
  */
-#ifndef ARCH_ACPI_H
-#define ARCH_ACPI_H
+#pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define ACPI_CPUS      256
 #define ACPI_IOAPICS   16
@@ -58,5 +55,3 @@ struct acpi_info {
 bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes);
 
 extern struct acpi_info acpi; /* of this machine, filled at boot: arch/platform.c */
-
-#endif

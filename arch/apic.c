@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/apic.h"
 
-#include <stddef.h>
-
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/paging.h"

@@ -3,11 +3,9 @@
  * The local APIC of the CPU that runs this, xAPIC or x2APIC (SDM volume 3,
  * chapter 11; APM volume 2, chapter 16).
  */
-#ifndef ARCH_APIC_H
-#define ARCH_APIC_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /*
  * Once, on the boot CPU: finds out what there is and how fast its timer
@@ -22,5 +20,3 @@ void apic_eoi(void);
 /* One timer interrupt when the TSC reaches tsc (at once if it has). */
 void apic_timer_set(uint64_t tsc);
 uint32_t apic_error(void); /* read and clear the ESR */
-
-#endif

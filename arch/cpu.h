@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The instructions that C has no words for. */
-#ifndef ARCH_CPU_H
-#define ARCH_CPU_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct cpu_cpuid {
 	uint32_t eax, ebx, ecx, edx;
@@ -129,5 +127,3 @@ static inline void mmio_write32(volatile void *address, uint32_t value)
 			 : "a"(value)
 			 : "memory");
 }
-
-#endif

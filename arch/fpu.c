@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/fpu.h"
 
-#include <stddef.h>
-
 #include "arch/cpu.h"
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The state that neither vendor's control block holds: x87, SSE, AVX, and the
  * debug address registers. The kernel itself uses none of it. */
-#ifndef ARCH_FPU_H
-#define ARCH_FPU_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct cpu;
 struct vcpu;
@@ -19,5 +18,3 @@ void fpu_reset(struct vcpu *vcpu);
 void fpu_switch(struct cpu *cpu, struct vcpu *vcpu);
 /* Its state is in memory, or no longer wanted. */
 void fpu_forget(struct cpu *cpu, struct vcpu *vcpu);
-
-#endif

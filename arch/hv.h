@@ -4,11 +4,7 @@
  * told of an exit. The vendors' code is behind one const table; it decodes and
  * does as it is told, and decides nothing.
  */
-#ifndef ARCH_HV_H
-#define ARCH_HV_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "arch/ptab.h"
 #include "kernel/abi.h"
@@ -126,5 +122,3 @@ extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops;
 
 const char *exit_kind_name(enum exit_kind kind);
-
-#endif

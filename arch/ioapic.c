@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/ioapic.h"
 
-#include <stddef.h>
-
 #include "arch/acpi.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
@@ -113,6 +111,6 @@ void pic_disable(void)
 		{0x21, 0xff}, {0xa1, 0xff},
 	};
 
-	for (unsigned i = 0; i < sizeof(sequence) / sizeof(*sequence); i++)
+	for (unsigned i = 0; i < COUNT_OF(sequence); i++)
 		port_out8(sequence[i].port, sequence[i].value);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's I/O APICs, and the 8259 PICs, which stay off. */
-#ifndef ARCH_IOAPIC_H
-#define ARCH_IOAPIC_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* The PICs' vectors if one fires all the same (spurious): 16 of them. */
 #define PIC_VECTOR 0x20u
@@ -25,5 +23,3 @@ struct ioapic_line ioapic_isa_line(uint8_t irq);
  * False: no I/O APIC has this line. */
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);
 void ioapic_mask(uint32_t gsi, bool masked);
-
-#endif

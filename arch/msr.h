@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Model-specific registers by number (SDM volume 4, APM volume 2 appendix A). */
-#ifndef ARCH_MSR_H
-#define ARCH_MSR_H
+#pragma once
 
 #define MSR_TSC             0x00000010u
 #define MSR_APIC_BASE       0x0000001bu
@@ -46,5 +45,3 @@
 #define EFER_LMA  0x0400u
 #define EFER_NXE  0x0800u
 #define EFER_SVME 0x1000u
-
-#endif

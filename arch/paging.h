@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's own address space: virtual = physical for what it uses, W^X,
  * and nothing of a guest's but through a window. */
-#ifndef ARCH_PAGING_H
-#define ARCH_PAGING_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* Build the real tables and switch to them. */
 void paging_init(void);
@@ -23,5 +21,3 @@ void *framebuffer_map(uint64_t pa, size_t bytes);
  */
 void *window_page(uint64_t pa);
 void window_zero_block(uint64_t pa);
-
-#endif

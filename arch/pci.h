@@ -4,13 +4,10 @@
  * capabilities and message-signalled interrupts (PCI 3.0, PCIe 5.0 chapter 7).
  * A function is named bus << 8 | device << 3 | function, segment 0.
  */
-#ifndef ARCH_PCI_H
-#define ARCH_PCI_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/abi.h"
+#include "kernel/types.h"
 
 #define PCI_COMMAND        0x04u
 #define PCI_STATUS         0x06u
@@ -62,5 +59,3 @@ bool pci_msix_set(const struct pci_function *f, unsigned index, uint32_t address
 void pci_msix_mask(const struct pci_function *f, unsigned index);
 /* No messages at all. */
 void pci_messages_off(const struct pci_function *f);
-
-#endif

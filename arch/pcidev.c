@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What PCI functions there are, and their message-signalled interrupts. */
-#include <stddef.h>
 
 #include "arch/cpu.h"
 #include "arch/paging.h"

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine around the CPUs: brings it up, and turns it off. */
-#ifndef ARCH_PLATFORM_H
-#define ARCH_PLATFORM_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /*
  * Tables, clocks and interrupt controllers, everything masked. rsdp: a copy
@@ -15,5 +13,3 @@ void platform_setup(const void *rsdp, size_t rsdp_bytes);
 /* Neither returns; poweroff halts if the firmware gave no way to do it. */
 __attribute__((noreturn)) void platform_poweroff(void);
 __attribute__((noreturn)) void platform_reset(void);
-
-#endif

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <stddef.h>
 
 #include "arch/ptab.h"
 #include "kernel/abi.h"

@@ -9,11 +9,9 @@
  * Tables that fell out of use are kept until the owner has flushed and calls
  * ptab_flushed.
  */
-#ifndef ARCH_PTAB_H
-#define ARCH_PTAB_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define PTAB_PAGE 4096ull
 
@@ -108,5 +106,3 @@ int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, b
 
 /* The TLB has been flushed. */
 void ptab_flushed(struct ptab *pt);
-
-#endif

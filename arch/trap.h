@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef ARCH_TRAP_H
-#define ARCH_TRAP_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* What arch/traps.S leaves on the stack. */
 struct trap_frame {
@@ -18,5 +17,3 @@ void trap_init(void);
 /* MSR access that survives #GP: 0, or -1 and *value unchanged. */
 int cpu_rdmsr_safe(uint32_t msr, uint64_t *value);
 int cpu_wrmsr_safe(uint32_t msr, uint64_t value);
-
-#endif

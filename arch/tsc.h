@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Time: the TSC's rate, found by measuring, and the wall clock at boot. */
-#ifndef ARCH_TSC_H
-#define ARCH_TSC_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "arch/cpu.h"
 
@@ -28,5 +24,3 @@ void tsc_delay_ns(uint64_t ns);
 
 /* Unix time in seconds from the CMOS clock (taken as UTC); 0 if it makes no sense. */
 uint64_t rtc_read(void);
-
-#endif

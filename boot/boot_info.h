@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the boot loader told, whichever protocol it spoke. All strings have
  * been copied. */
-#ifndef BOOT_BOOT_INFO_H
-#define BOOT_BOOT_INFO_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define BOOT_RANGES 128
 #define BOOT_MODULES 64
@@ -51,5 +50,3 @@ struct boot_info {
 	uint32_t text_used;
 	char text[BOOT_TEXT];
 };
-
-#endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From what a Multiboot loader left in memory to struct boot_info. */
-#ifndef BOOT_MULTIBOOT_H
-#define BOOT_MULTIBOOT_H
-
-#include <stdint.h>
+#pragma once
 
 #include "boot/boot_info.h"
+#include "kernel/types.h"
 
 /* In EAX at entry. */
 #define MULTIBOOT1_MAGIC 0x2badb002u
@@ -22,5 +20,3 @@ typedef const void *(*multiboot_memory)(uint64_t addr, uint64_t size);
  */
 const char *multiboot_parse(uint32_t magic, uint64_t addr,
 			    multiboot_memory memory, struct boot_info *info);
-
-#endif

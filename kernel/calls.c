@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The hypercalls about time, the machine, handles, domains and vCPUs. */
-#include <stddef.h>
 
 #include "arch/cpu.h"
 #include "arch/platform.h"
@@ -13,7 +12,6 @@
 #include "kernel/vcpu.h"
 
 #define CHUNK 512u /* bytes of log or input at a time */
-
 
 int64_t call_version(struct call *call)
 {

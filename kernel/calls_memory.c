@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The hypercalls about regions, events, doorbells and devices. */
-#include <stddef.h>
 
 #include "kernel/device.h"
 #include "kernel/domain.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/console.h"
 
-#include <stdbool.h>
-
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/domain.h"

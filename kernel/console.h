@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Input from the serial console, for dom0, and the kernel's debug keys. */
-#ifndef KERNEL_CONSOLE_H
-#define KERNEL_CONSOLE_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct domain;
 
@@ -17,5 +15,3 @@ size_t console_read(char *to, size_t size);
 
 /* After Ctrl-^ on the serial console: what the kernel shows of itself. */
 void debug_key(char key);
-
-#endif

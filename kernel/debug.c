@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the kernel shows of itself, by keys on the serial console. */
-#include <stddef.h>
 
 #include "arch/hv.h"
 #include "arch/platform.h"

@@ -4,11 +4,7 @@
  * registers; what decides where a device answers and whom it interrupts
  * (BARs, MSI and MSI-X) stays with the kernel.
  */
-#ifndef KERNEL_DEVICE_H
-#define KERNEL_DEVICE_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "arch/pci.h"
 #include "kernel/object.h"
@@ -37,5 +33,3 @@ int64_t device_config_write(struct device *device, uint64_t offset, uint64_t byt
 
 /* May the page at physical address pa, in a BAR, be mapped? Not if the MSI-X table is in it. */
 bool device_bar_allowed(const struct device *device, uint64_t pa);
-
-#endif

@@ -2,8 +2,6 @@
 /* The one domain that the kernel starts itself. */
 #include "kernel/dom0.h"
 
-#include <stddef.h>
-
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"

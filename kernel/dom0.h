@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_DOM0_H
-#define KERNEL_DOM0_H
+#pragma once
 
 struct boot_info;
 
 /* Make dom0 from the module of that name and give it the first handles.
  * Refuses to start the machine when that can't be done. */
 void dom0_start(const struct boot_info *boot);
-
-#endif

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Domains: a guest-physical address space, handles, and vCPUs. */
-#ifndef KERNEL_DOMAIN_H
-#define KERNEL_DOMAIN_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#pragma once
 
 #include "arch/ptab.h"
 #include "kernel/abi.h"
@@ -84,5 +79,3 @@ int64_t doorbell_remove(struct domain *domain, uint16_t port);
 const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size);
 
 extern struct domain *domain_list;
-
-#endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads an ELF64 executable for x86-64 from memory. */
-#ifndef KERNEL_ELF_H
-#define KERNEL_ELF_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* Where the segments go: `size` bytes of memory that is zero, which the image
  * sees at physical address `base`. */
@@ -25,5 +23,3 @@ struct elf_loaded {
  */
 const char *elf_load(const void *image, size_t size,
 		     const struct elf_target *target, struct elf_loaded *loaded);
-
-#endif

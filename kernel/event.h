@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Events: something happened, for a domain to know. */
-#ifndef KERNEL_EVENT_H
-#define KERNEL_EVENT_H
-
-#include <stdint.h>
+#pragma once
 
 #include "kernel/object.h"
 
@@ -26,5 +23,3 @@ void event_raise(struct event *event);
 
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
-
-#endif

@@ -5,11 +5,9 @@
  * left of memory in pieces smaller than a block also serves for kernel pages.
  * Memory below 1 MiB is never given out.
  */
-#ifndef KERNEL_FRAME_H
-#define KERNEL_FRAME_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define FRAME_PAGE 4096ull
 #define FRAME_BLOCK (2ull << 20)
@@ -61,5 +59,3 @@ bool kernel_block_mapped(uint64_t base, bool mapped);
  * metadata, kernel blocks and fragments. */
 void frame_each_kernel(void (*fn)(uint64_t base, uint64_t size, void *ctx),
 		       void *ctx);
-
-#endif

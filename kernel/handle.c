@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/handle.h"
 
-#include <stddef.h>
-
 #include "kernel/abi.h"
 #include "kernel/domain.h"
 

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A domain's handle table: the only way in which it can name an object. */
-#ifndef KERNEL_HANDLE_H
-#define KERNEL_HANDLE_H
-
-#include <stdint.h>
+#pragma once
 
 #include "kernel/object.h"
 
@@ -39,5 +36,3 @@ struct handle *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 
 void handle_remove(struct domain *domain, struct handle *entry);
 void handle_remove_all(struct domain *domain);
-
-#endif

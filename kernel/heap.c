@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/heap.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-
 static uint32_t rank(const struct heap_node *node)
 {
 	return node ? node->rank : 0;

@@ -4,10 +4,9 @@
  * every operation is O(log n) in the worst case. Keys wrap and are compared by
  * their difference; of equal ones the lower `second` goes first.
  */
-#ifndef KERNEL_HEAP_H
-#define KERNEL_HEAP_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct heap_node {
 	struct heap_node *left, *right, *parent;
@@ -17,5 +16,3 @@ struct heap_node {
 
 void heap_push(struct heap_node **heap, struct heap_node *node);
 void heap_remove(struct heap_node **heap, struct heap_node *node);
-
-#endif

@@ -2,8 +2,6 @@
 /* From registers to a call with its handle and rights checked, and back. */
 #include "kernel/hypercall.h"
 
-#include <stddef.h>
-
 #include "kernel/abi.h"
 #include "kernel/vcpu.h"
 

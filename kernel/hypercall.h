@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_HYPERCALL_H
-#define KERNEL_HYPERCALL_H
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/object.h"
 
@@ -24,7 +19,7 @@ struct call {
 
 /* What the first argument names, as what it is. */
 #define CALL_OBJECT(call, type)                                                \
-	((struct type *)((char *)(call)->object - offsetof(struct type, object)))
+	CONTAINER_OF((call)->object, struct type, object)
 
 /* A second handle among the arguments. NULL: *status says why. */
 struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
@@ -37,5 +32,3 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights);
 /* Carry out the hypercall in the vCPU's registers. False: RAX holds none of
  * Sampo's numbers. */
 bool hypercall(struct vcpu *vcpu);
-
-#endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object_info: the facts about an object. */
-#include <stddef.h>
 
 #include "arch/acpi.h"
 #include "arch/cpu.h"
@@ -168,7 +167,7 @@ int64_t call_object_info(struct call *call)
 	if (what == SAMPO_INFO_DEVICE && type[0] == SAMPO_T_DEVICE)
 		return answer(call, &CALL_OBJECT(call, device)->pci.info,
 			      sizeof(struct sampo_device_info));
-	if (what >= sizeof(facts) / sizeof(facts[0]) || !facts[what].function)
+	if (what >= COUNT_OF(facts) || !facts[what].function)
 		return SAMPO_ENOSYS;
 	if (facts[what].type != type[0])
 		return SAMPO_EHANDLE;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts and exceptions on their way to a vCPU. */
-#include <stddef.h>
 
 #include "arch/hv.h"
 #include "kernel/vcpu.h"

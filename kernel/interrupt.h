@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Physical interrupts and the CPU's timer. */
-#ifndef KERNEL_INTERRUPT_H
-#define KERNEL_INTERRUPT_H
+#pragma once
 
 #include "kernel/percpu.h"
 
@@ -20,5 +19,3 @@ static inline void interrupt_arm_timer(struct cpu *cpu)
 
 /* Fire the timers that are due. */
 void interrupt_run_timers(struct cpu *cpu);
-
-#endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/irq.h"
 
-#include <stddef.h>
-
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/abi.h"

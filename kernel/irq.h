@@ -4,11 +4,9 @@
  * waits for. A level-triggered line stays masked from its delivery until
  * every driver bound to it has acknowledged.
  */
-#ifndef KERNEL_IRQ_H
-#define KERNEL_IRQ_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct device;
 struct event;
@@ -33,5 +31,3 @@ void irq_unbind_event(const struct event *event);
 
 /* A vector FIRST..LAST has come. Sends no EOI: the caller does, afterwards. */
 void irq_handle(uint8_t vector);
-
-#endif

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's log: a ring in memory, shown on the serial port and the screen. */
-#ifndef KERNEL_LOG_H
-#define KERNEL_LOG_H
-
-#include <stddef.h>
-#include <stdint.h>
+#pragma once
 
 #include "drivers/console/text.h"
 #include "drivers/console/uart.h"
+#include "kernel/types.h"
 
 /* Where it is shown; all zero: not there. */
 extern struct uart console_uart;
@@ -26,5 +23,3 @@ void console_bytes(const char *text, size_t length);
  * asked for has been overwritten). Returns the number copied.
  */
 size_t log_read(uint64_t *position, char *to, size_t size);
-
-#endif

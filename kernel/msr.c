@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The MSRs that a guest may use and that do not reach the CPU. */
-#include <stddef.h>
 
 #include "arch/cpu.h"
 #include "arch/hv.h"
@@ -23,7 +22,7 @@ static uint64_t *mtrr_slot(struct vcpu *vcpu, uint32_t msr)
 		return &vcpu->mtrr[msr - MSR_MTRR_PHYS_BASE0];
 	if (msr == MSR_MTRR_DEF_TYPE)
 		return &vcpu->mtrr[MTRR_DEF_INDEX];
-	for (unsigned i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+	for (unsigned i = 0; i < COUNT_OF(fixed); i++)
 		if (fixed[i] == msr)
 			return &vcpu->mtrr[MTRR_FIXED_FIRST + i];
 	return NULL;

@@ -8,7 +8,7 @@
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
-#define CONTAINER(pointer, type) ((type *)((char *)(pointer)-offsetof(type, object)))
+#define CONTAINER(pointer, type) CONTAINER_OF(pointer, type, object)
 
 void object_free(struct object *object)
 {

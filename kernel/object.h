@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_OBJECT_H
-#define KERNEL_OBJECT_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 /*
  * The head of everything that a handle can name. References are held by
@@ -32,5 +31,3 @@ static inline void object_put(struct object *object)
 	if (--object->refs == 0)
 		object_free(object);
 }
-
-#endif

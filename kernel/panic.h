@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_PANIC_H
-#define KERNEL_PANIC_H
+#pragma once
 
 /* The kernel itself is broken: say why and stop the machine. */
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -11,5 +10,3 @@ void refuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 
 /* For what cannot happen; never for input. */
 #define ASSERT(condition)                                                      \
 	((condition) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #condition))
-
-#endif

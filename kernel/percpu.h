@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What belongs to one physical CPU and is touched by that CPU only. */
-#ifndef KERNEL_PERCPU_H
-#define KERNEL_PERCPU_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/sched.h"
 #include "kernel/timer.h"
@@ -39,5 +35,3 @@ static inline struct cpu *this_cpu(void)
 	__asm__("movq %%rsp, %0" : "=r"(rsp));
 	return *(struct cpu **)(rsp & ~(uint64_t)(STACK_SIZE - 1));
 }
-
-#endif

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a guest is shown of the CPU: CPUID, MSRs and KVM's paravirtual clock. */
-#ifndef KERNEL_POLICY_H
-#define KERNEL_POLICY_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "arch/cpu.h"
 
@@ -29,5 +25,3 @@ bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* Unix time in nanoseconds when the TSC was `tsc`; set at boot. */
 extern uint64_t wall_ns, wall_tsc;
-
-#endif

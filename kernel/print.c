@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/print.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 struct sink {
 	char *at, *end;
 };

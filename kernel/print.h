@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_PRINT_H
-#define KERNEL_PRINT_H
+#pragma once
+
+#include "kernel/types.h"
 
 #include <stdarg.h>
-#include <stddef.h>
 
 /*
  * printf into a buffer of `size` bytes, always terminated. Knows %s %d %u %x,
@@ -11,5 +11,3 @@
  * the number of characters written, without the terminator.
  */
 size_t print_args(char *buffer, size_t size, const char *format, va_list args);
-
-#endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/region.h"
 
-#include <stddef.h>
-
 #include "arch/paging.h"
 #include "arch/ptab.h"
 #include "kernel/device.h"

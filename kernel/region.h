@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Regions: memory that can be mapped into domains. */
-#ifndef KERNEL_REGION_H
-#define KERNEL_REGION_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/object.h"
 
@@ -65,5 +61,3 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa);
 /* A SLAT fault at gpa: fill the tables if something that allows the access is
  * mapped. True: run the guest again. *status tells of exhausted memory. */
 bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status);
-
-#endif

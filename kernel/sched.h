@@ -12,16 +12,12 @@
  * Time is what the caller passes in, in any unit (TSC ticks); it never goes
  * back. No locks and no globals: the caller holds the run queue's lock.
  */
-#ifndef KERNEL_SCHED_H
-#define KERNEL_SCHED_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/heap.h"
 
 #define SCHED_WEIGHT 1024u /* default; 1 to 65535 */
-#define SCHED_NEVER (~0ull)
+#define SCHED_NEVER  (~0ull)
 
 enum sched_state {
 	SCHED_ASLEEP,
@@ -36,7 +32,7 @@ struct sched_entity {
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
 	uint32_t cpu;
-	uint64_t inverse; /* 2^32 / weight */
+	uint64_t inverse;  /* 2^32 / weight */
 	uint64_t affinity; /* CPUs that it may run on */
 	uint64_t vtime;
 	struct sched_entity *donee; /* who runs on our turn, or NULL */
@@ -52,18 +48,18 @@ struct sched_entity {
 };
 
 struct sched_rq {
-	struct heap_node *ready;        /* heap by virtual time */
-	struct heap_node *throttled;    /* heap by time of refill */
-	struct sched_entity *current;   /* who runs, NULL: idle */
-	struct sched_entity *owner;     /* whose turn it is */
-	struct sched_entity *payer;     /* whose virtual time advances */
+	struct heap_node *ready;      /* heap by virtual time */
+	struct heap_node *throttled;  /* heap by time of refill */
+	struct sched_entity *current; /* who runs, NULL: idle */
+	struct sched_entity *owner;   /* whose turn it is */
+	struct sched_entity *payer;   /* whose virtual time advances */
 	uint64_t turn_end;
-	uint64_t last;   /* time up to which all is accounted */
-	uint64_t vmin;   /* virtual time of the queue, never goes back */
-	uint64_t weight; /* sum over all runnable, the running one included */
-	uint32_t count;  /* of them */
+	uint64_t last;                         /* time up to which all is accounted */
+	uint64_t vmin;                         /* virtual time of the queue, never goes back */
+	uint64_t weight;                       /* sum over all runnable, the running one included */
+	uint32_t count;                        /* of them */
 	uint64_t latency, granularity, credit; /* credit in virtual time */
-	uint64_t idle;   /* time without anybody to run */
+	uint64_t idle;                         /* time without anybody to run */
 };
 
 /*
@@ -71,16 +67,13 @@ struct sched_rq {
  * the shortest turn (say 1 ms), also how far behind a waking entity must be to
  * preempt, halved.
  */
-void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity,
-		uint64_t now);
+void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity, uint64_t now);
 /* Asleep, with no cap, at the queue's virtual time. */
-void sched_entity_init(struct sched_rq *rq, struct sched_entity *e,
-		       uint32_t weight);
-void sched_set_weight(struct sched_rq *rq, struct sched_entity *e,
-		      uint32_t weight, uint64_t now);
+void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight);
+void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weight, uint64_t now);
 /* `quota` of CPU time in every `period`; 0 removes the cap. */
-void sched_set_cap(struct sched_rq *rq, struct sched_entity *e,
-		   uint64_t quota, uint64_t period, uint64_t now);
+void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
+		   uint64_t now);
 
 /* Makes e runnable (no effect if it is). True: call sched_pick at once, e
  * should run before the current one goes on. */
@@ -103,8 +96,7 @@ uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
  * at its expense, until `from` is woken, `to` sleeps or the turn ends. No
  * effect if it is not from's turn.
  */
-void sched_donate(struct sched_rq *rq, struct sched_entity *from,
-		  struct sched_entity *to);
+void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_entity *to);
 /*
  * The short way for the same: the current one goes to sleep and `to`, which is
  * asleep, runs at once on the rest of the turn: the one that the turn's owner
@@ -116,5 +108,3 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now);
 /* Yield: the current one spins, whoever is next in line goes first. Then call
  * sched_pick. */
 void sched_pass(struct sched_rq *rq, uint64_t now);
-
-#endif

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Objects of one size, carved from kernel pages; zeroed when allocated and
  * aligned to 16 bytes. */
-#ifndef KERNEL_SLAB_H
-#define KERNEL_SLAB_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define SLAB_MAX 4048u /* bytes of the largest object */
 
@@ -22,5 +20,3 @@ struct slab {
 
 void *slab_alloc(struct slab *slab); /* NULL: no memory */
 void slab_free(struct slab *slab, void *object);
-
-#endif

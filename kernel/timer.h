@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One-shot timers of a CPU, in TSC ticks. */
-#ifndef KERNEL_TIMER_H
-#define KERNEL_TIMER_H
-
-#include <stdbool.h>
-#include <stdint.h>
+#pragma once
 
 #include "kernel/heap.h"
 
@@ -32,5 +28,3 @@ static inline uint64_t timer_next(const struct timer_queue *queue)
 {
 	return queue->heap ? ((struct timer *)queue->heap)->deadline : TIMER_NEVER;
 }
-
-#endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The ratio of two clocks as a 32-bit fraction and a shift, as the KVM paravirtual clock has it. */
-#ifndef KERNEL_TSCMATH_H
-#define KERNEL_TSCMATH_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* (ticks << shift, or >> -shift) * mul >> 32 */
 struct tsc_scale {
@@ -13,5 +12,3 @@ struct tsc_scale {
 
 /* From a clock of from_hz to one of to_hz; both 1 to 2^40. */
 struct tsc_scale tsc_scale(uint64_t from_hz, uint64_t to_hz);
-
-#endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/vlapic.h"
 
-#include <stddef.h>
-
 #include "arch/msr.h"
 
 /* Registers by offset / 16, which is also the x2APIC MSR - 0x800 (SDM tables 11-1, 11-6). */
@@ -361,7 +359,7 @@ static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, ui
 {
 	uint32_t at;
 
-	if (reg >= sizeof(registers) / sizeof(*registers))
+	if (reg >= COUNT_OF(registers))
 		return false;
 	if (reg == REG_CURRENT_COUNT) {
 		*value = current_count(v, now);

@@ -6,11 +6,9 @@
  * vCPU itself are delivered here; all else is handed to the caller as a
  * message.
  */
-#ifndef KERNEL_VLAPIC_H
-#define KERNEL_VLAPIC_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 #define VLAPIC_TIMER_HZ 1000000000u /* what the initial count counts, before the divider */
 #define VLAPIC_NEVER    UINT64_MAX
@@ -151,5 +149,3 @@ static inline void vlapic_set_cr8(struct vlapic *v, unsigned cr8)
 		vlapic_update(v);
 	}
 }
-
-#endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The parser of domain XML: expat calls, the table of elements
- * (config_elements.c) decides. Whatever is not in the table is an error, for
+ * (config_elements.c, config_devices.c) decides. Whatever is not in the table is an error, for
  * it might change the machine that the writer expects.
  */
 #include "guests/dom0/config.h"
@@ -95,13 +95,17 @@ static bool is_child(const char *path, const char *parent, const char *name)
 	return !strcmp(path, name);
 }
 
-static const struct config_element *find(struct config_parser *p, const char *name)
+static const struct config_table *const tables[] = {&config_domain, &config_devices};
+
+/* The element of that name below the present one, and which table it is in. */
+static const struct config_element *find(struct config_parser *p, const char *name, unsigned *table)
 {
 	const char *parent = p->depth ? p->stack[p->depth - 1]->path : "";
 
-	for (unsigned i = 0; i < config_element_count; i++)
-		if (is_child(config_elements[i].path, parent, name))
-			return &config_elements[i];
+	for (*table = 0; *table < 2; ++*table)
+		for (unsigned i = 0; i < tables[*table]->count; i++)
+			if (is_child(tables[*table]->element[i].path, parent, name))
+				return &tables[*table]->element[i];
 	return NULL;
 }
 
@@ -144,6 +148,7 @@ static void start_element(void *user, const char *name, const char **attributes)
 {
 	struct config_parser *p = user;
 	const struct config_element *e;
+	unsigned table;
 	uint64_t bit;
 
 	if (p->failed)
@@ -153,19 +158,19 @@ static void start_element(void *user, const char *name, const char **attributes)
 		return;
 	}
 	check_text(p);
-	e = find(p, name);
+	e = find(p, name, &table);
 	if (!e) {
 		fail_at(p, name,
 			p->depth ? "this element is not supported"
 				 : "the document's element must be <domain>");
 		return;
 	}
-	bit = 1ull << (e - config_elements);
-	if (e->once && p->seen & bit) {
+	bit = 1ull << (e - tables[table]->element);
+	if (e->once && p->seen[table] & bit) {
 		fail_at(p, name, "given twice");
 		return;
 	}
-	p->seen |= bit;
+	p->seen[table] |= bit;
 	if (e->ignore) {
 		p->ignoring = 1;
 		return;

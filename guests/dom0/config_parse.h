@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Between the parser of domain XML (config.c) and its elements
- * (config_elements.c). */
+ * (config_elements.c, config_devices.c). */
 #ifndef DOM0_CONFIG_PARSE_H
 #define DOM0_CONFIG_PARSE_H
 
@@ -22,7 +22,7 @@ struct config_parser {
 	const struct config_element *stack[CONFIG_DEPTH];
 	unsigned depth;
 	unsigned ignoring; /* depth inside an element that is skipped */
-	uint64_t seen;     /* bit per element of the table, per document */
+	uint64_t seen[2];  /* bit for each element of a table, per document */
 
 	char text[CONFIG_TEXT];
 	unsigned text_used;
@@ -49,14 +49,36 @@ struct config_element {
 	void (*end)(struct config_parser *p, const char *text);
 };
 
-extern const struct config_element config_elements[];
-extern const unsigned config_element_count;
+/* At most 64 of them: config_parser.seen has a bit for each. */
+struct config_table {
+	const struct config_element *element;
+	unsigned count;
+};
+extern const struct config_table config_domain, config_devices;
 
 /* Reports an error at the present line and element; only the first counts. */
 void config_fail(struct config_parser *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The value of an attribute, or NULL. */
 const char *config_attribute(const char **attributes, const char *name);
+
+/* config_values.c. Is the value one of these words (NULL ends them)? */
+bool config_one_of(const char *value, const char *const *words);
+/* An attribute whose only supported values are these; NULL if it is absent. */
+const char *config_choice(struct config_parser *p, const char **attributes, const char *name,
+			  const char *const *words);
+/* Copies a text that may neither be empty nor fill the room. */
+void config_copy(struct config_parser *p, char *to, size_t room, const char *from,
+		 const char *what);
+uint64_t config_number(struct config_parser *p, const char *text, uint64_t most);
+/* Printable ASCII, without what would confuse a shell or XML. */
+bool config_plain(const char *text);
+/* The value of a hexadecimal digit, -1 if it is none. */
+int config_hex(char c);
+/* FNV-1a, for identities that stay the same from start to start. */
+uint64_t config_hash(const char *text, uint64_t value);
+#define HASH_START 0xcbf29ce484222325ull
+
 /* Checks that hold for the whole document. */
 void config_check(struct config_parser *p);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_dump.c */
+/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
+/* sources: guests/dom0/config_values.c guests/dom0/config_dump.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -252,6 +253,8 @@ static void test_refused_devices(void **state)
 		"used twice");
 	refused(DEVICES("<disk type='block'><serial>123456789012345678901</serial></disk>"),
 		"longer than 20 bytes");
+	refused(DEVICES("<disk type='block'><source dev='a'/><source dev='b'/></disk>"),
+		"<source>: given twice");
 	refused(DEVICES("<disk type='block'><iotune/></disk>"), "<iotune>");
 	refused(DEVICES("<disk type='block'><address type='pci'/></disk>"), "<address>");
 	refused(DEVICES("<interface type='user'/>"), "type='user'");

@@ -89,6 +89,19 @@ static inline int64_t sampo_region_map(uint32_t region, uint32_t domain, uint64_
 	return fake_fails();
 }
 
+static inline uint64_t sampo_gpa(const void *address)
+{
+	return (uint64_t)(uintptr_t)address;
+}
+
+static inline int64_t sampo_region_unmap(uint32_t domain, uint64_t gpa, uint64_t bytes)
+{
+	(void)domain;
+	(void)gpa;
+	(void)bytes;
+	return SAMPO_OK;
+}
+
 static inline int64_t sampo_event_create(uint32_t domain, uint64_t kind, uint64_t a, uint64_t b,
 					 uint32_t *event)
 {

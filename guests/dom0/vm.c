@@ -310,16 +310,30 @@ void vm_stopped(struct vm *vm)
 	virtio_when_quiet(vm, quiet);
 }
 
+/*
+ * A vCPU that is with us already cannot be stopped: either its exit is still
+ * to be looked at, then that is where it stops; or its answer waits for the
+ * end of the loop's turn, and is withdrawn.
+ */
+static void stop(struct vcpu *v)
+{
+	if (sampo_vcpu_ctl(v->handle, SAMPO_VCPU_STOP, 0) != SAMPO_EBUSY ||
+	    v->exit->reason != SAMPO_EXIT_NONE)
+		return;
+	loop_forget(v->handle);
+	v->held = true;
+}
+
 static void reset(struct vm *vm)
 {
 	struct vm_private *own = vm->own;
 
 	own->rebooting = false;
 	own->phase = VM_PHASE_STOPPING;
+	if (!own->vcpu[0].held)
+		stop(&own->vcpu[0]);
 	if (own->vcpu[0].held)
 		vm_stopped(vm);
-	else
-		sampo_vcpu_ctl(vm->vcpu[0], SAMPO_VCPU_STOP, 0);
 }
 
 static void again_fire(struct timer *timer)

@@ -15,6 +15,7 @@ struct sampo_fake {
 	int fail_at; /* the call that fails, 0: none */
 	int domains_alive;
 	bool paused;
+	bool busy; /* vCPUs are with their monitor */
 	unsigned stops, resets, resumes;
 };
 extern struct sampo_fake fake;
@@ -132,8 +133,10 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 	(void)value;
 	if (!vcpu)
 		__builtin_trap();
-	if (op == SAMPO_VCPU_STOP)
+	if (op == SAMPO_VCPU_STOP) {
 		fake.stops++;
+		return fake.busy ? SAMPO_EBUSY : SAMPO_OK;
+	}
 	if (op == SAMPO_VCPU_RESET)
 		fake.resets++;
 	return SAMPO_OK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/load/registers.c */
+/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_memory.c
+ * guests/dom0/load/registers.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is
@@ -61,9 +62,11 @@ void event_free(int bit)
 		bits--;
 }
 
+static uint32_t forgotten;
+
 void loop_forget(uint32_t vcpu)
 {
-	(void)vcpu;
+	forgotten = vcpu;
 }
 
 void vcpu_raised(void *vcpu)
@@ -429,6 +432,22 @@ static void test_reset_of_a_running_one(void **state)
 	assert_string_equal(vm_state_name(vm), "shut off");
 }
 
+/* Its last exit was answered in this turn of the loop, and the answer waits. */
+static void test_reset_of_an_answered_one(void **state)
+{
+	(void)state;
+	assert_null(vm_start(vm));
+	fake.busy = true;
+	assert_null(vm_reset(vm));
+	assert_int_equal(forgotten, vm->vcpu[0]);
+	assert_int_equal(boots, 2);
+	/* here an exit is still to be looked at: that will be the stop */
+	vm->exit[0]->reason = SAMPO_EXIT_IO;
+	assert_null(vm_reset(vm));
+	assert_int_equal(boots, 2);
+	assert_null(vm_destroy(vm));
+}
+
 /* Destroyed while a reset waits for the disks. */
 static void test_destroy_in_reset(void **state)
 {
@@ -527,6 +546,7 @@ int main(void)
 		TEST(test_crash),
 		TEST(test_crash_loop),
 		TEST(test_reset_of_a_running_one),
+		TEST(test_reset_of_an_answered_one),
 		TEST(test_destroy_in_reset),
 		TEST(test_reset_fails),
 		TEST(test_suspend),

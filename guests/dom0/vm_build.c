@@ -74,8 +74,7 @@ static const char *make_ram(struct vm *vm)
 	vm->ram = memory_map(own->ram_region, vm->ram_bytes, BLOCK, SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!vm->ram)
 		return "dom0 cannot map the memory";
-	vm->ram_bus = calloc(vm->ram_bytes / BLOCK, sizeof(vm->ram_bus[0]));
-	return vm->ram_bus ? NULL : "dom0 is out of memory";
+	return vm_bus_begin(vm) ? NULL : "dom0 is out of memory";
 }
 
 static const char *make_state(struct vm *vm)
@@ -226,8 +225,7 @@ void vm_unbuild(struct vm *vm)
 	vm->ram = NULL;
 	vm->ram_bytes = 0;
 	close_handle(&own->ram_region);
-	free(vm->ram_bus);
-	vm->ram_bus = NULL;
+	vm_bus_end(vm);
 	close_handle(&vm->domain);
 	vm->id = 0;
 }

@@ -3,13 +3,18 @@
  * A guest's RAM as devices reach it. The kernel zeroes a block of memory when
  * it is first touched, or when its address becomes known: so addresses are
  * asked for one by one, when a device is to use the block, and a guest starts
- * without waiting for all of its memory to be zeroed.
+ * without waiting for all of its memory to be zeroed. What it has not come to
+ * yet is asked for in advance, a block now and then, so that the guest seldom
+ * waits for the zeroing itself.
  */
+#include <stdlib.h>
+
 #include "guests/dom0/vm.h"
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 
 #define BLOCK (1ull << VM_BLOCK_SHIFT)
+#define ZERO_NS 1000000ull
 
 /* 0: the kernel does not tell, which cannot be. */
 static uint64_t block_bus(struct vm *vm, uint64_t block)
@@ -45,4 +50,33 @@ uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run
 	}
 	*run = there < len ? there : len;
 	return bus;
+}
+
+static void zero_one(struct timer *timer)
+{
+	struct vm *vm = timer->context;
+
+	block_bus(vm, vm->own->zeroed++);
+	if (vm->own->zeroed < vm->ram_bytes / BLOCK)
+		timer_set(timer, clock_ns() + ZERO_NS);
+}
+
+bool vm_bus_begin(struct vm *vm)
+{
+	vm->ram_bus = calloc(vm->ram_bytes / BLOCK, sizeof(vm->ram_bus[0]));
+	if (!vm->ram_bus)
+		return false;
+	vm->own->zeroed = 0;
+	timer_init(&vm->own->zeroing, zero_one, vm);
+	timer_set(&vm->own->zeroing, clock_ns() + ZERO_NS);
+	return true;
+}
+
+void vm_bus_end(struct vm *vm)
+{
+	if (!vm->ram_bus)
+		return;
+	timer_cancel(&vm->own->zeroing);
+	free(vm->ram_bus);
+	vm->ram_bus = NULL;
 }

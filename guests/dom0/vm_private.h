@@ -43,6 +43,8 @@ struct vm_private {
 	unsigned quick;     /* ends in a row soon after the start */
 	struct work work;   /* acts on `request` */
 	struct timer again; /* start or reset that waits a moment */
+	struct timer zeroing;
+	uint64_t zeroed;    /* blocks of RAM that were asked for in advance */
 
 	uint64_t log_credit_ns; /* rate limit: time saved up */
 	uint64_t log_last_ns;
@@ -56,6 +58,10 @@ void vm_stopped(struct vm *vm);
 void vcpu_raised(void *vcpu);
 /* Gives a vCPU back to the kernel that has not been answered. */
 void vcpu_release(struct vcpu *v);
+
+/* vm_bus.c: the table of bus addresses. False: no memory. */
+bool vm_bus_begin(struct vm *vm);
+void vm_bus_end(struct vm *vm);
 
 /* dump.c: the state of a vCPU that cannot go on. */
 void vcpu_dump(struct vcpu *v, const char *why);

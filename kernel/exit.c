@@ -19,7 +19,7 @@
 #define VECTOR_AC 17
 #define VECTOR_MC 18
 #define KVM_ENOSYS 1000ull
-#define DOORBELL_DELAY_NS 20000u
+#define DOORBELL_DELAY_NS 50000u
 
 static void finish(struct vcpu *vcpu, const struct hv_exit *x)
 {

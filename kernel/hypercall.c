@@ -60,16 +60,14 @@ bool hypercall(struct vcpu *vcpu)
 	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
 	struct call call;
 
-	if (number >= 256)
-		return false;
 	if (number >= SAMPO_CALL_COUNT) {
+		if (number >= 256)
+			return false;
 		gpr[SAMPO_RAX] = (uint64_t)SAMPO_ENOSYS;
 		return true;
 	}
 	call.vcpu = vcpu;
 	call.domain = vcpu->domain;
-	call.handle = NULL;
-	call.object = NULL;
 	call.arg[0] = gpr[SAMPO_RDI];
 	call.arg[1] = gpr[SAMPO_RSI];
 	call.arg[2] = gpr[SAMPO_RDX];

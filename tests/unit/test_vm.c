@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_memory.c
- * guests/dom0/load/registers.c */
+/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c */
+/* sources: guests/dom0/vm_memory.c guests/dom0/load/registers.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is

@@ -15,7 +15,7 @@
 /* Memory that a device can reach: zeroed, physically contiguous, aligned to
  * the next power of two of its size (at least 64 bytes). NULL: none left. */
 void *dma_alloc(size_t bytes, uint64_t *bus);
-void dma_free(void *memory, size_t bytes);
+void dma_free(void *memory, size_t bytes); /* NULL: nothing */
 
 struct pci_bar {
 	uint64_t base, size; /* size 0: none */

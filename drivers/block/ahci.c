@@ -316,6 +316,7 @@ static struct ahci_port *port_create(struct ahci *hba, unsigned number)
 	port->regs = &hba->regs->port[number];
 	port->area = dma_alloc(sizeof(*port->area), &port->area_bus);
 	if (!port->area || (!hba->address64 && (port->area_bus + sizeof(*port->area)) >> 32)) {
+		dma_free(port->area, sizeof(*port->area));
 		free(port);
 		return NULL;
 	}

@@ -17,21 +17,34 @@
 #define TICKS_FLUSH 60
 #define MAX_STRIKES 3
 
+#define TABLES_BYTES (AHCI_SLOTS * sizeof(struct ahci_table))
+#define BOUNCE_BYTES (BOUNCE_SECTORS * BLK_SECTOR)
+
+static bool reached(const struct ahci_port *port, const void *memory, uint64_t bus, size_t bytes)
+{
+	return memory && (port->hba->address64 || !((bus + bytes) >> 32));
+}
+
 bool ahci_port_alloc(struct ahci_port *port)
 {
-	bool reach = port->hba->address64;
-	uint64_t tables_bus;
+	uint64_t tables_bus, bounce_bus = 0;
+	void *bounce = NULL;
+	struct ahci_table *tables;
 
 	if (port->tables)
 		return true;
-	port->tables = dma_alloc(AHCI_SLOTS * sizeof(struct ahci_table), &tables_bus);
-	if (!reach)
-		port->bounce = dma_alloc(BOUNCE_SECTORS * BLK_SECTOR, &port->bounce_bus);
-	if (!port->tables || (!reach && !port->bounce))
+	tables = dma_alloc(TABLES_BYTES, &tables_bus);
+	if (!port->hba->address64)
+		bounce = dma_alloc(BOUNCE_BYTES, &bounce_bus);
+	if (!reached(port, tables, tables_bus, TABLES_BYTES) ||
+	    (!port->hba->address64 && !reached(port, bounce, bounce_bus, BOUNCE_BYTES))) {
+		dma_free(tables, TABLES_BYTES);
+		dma_free(bounce, BOUNCE_BYTES);
 		return false;
-	if (!reach && ((tables_bus + AHCI_SLOTS * sizeof(struct ahci_table)) >> 32 ||
-		       (port->bounce_bus + BOUNCE_SECTORS * BLK_SECTOR) >> 32))
-		return false;
+	}
+	port->tables = tables;
+	port->bounce = bounce;
+	port->bounce_bus = bounce_bus;
 	for (unsigned i = 0; i < AHCI_SLOTS; i++)
 		port->area->header[i].table = tables_bus + i * sizeof(struct ahci_table);
 	return true;

@@ -312,14 +312,18 @@ static void nvme_interrupt(void *context, unsigned vector)
 		admin_complete(nvme);
 }
 
+/* At least a page: queues begin on page boundaries. */
+static size_t sq_bytes(uint32_t entries)
+{
+	size_t bytes = entries * sizeof(struct nvme_command);
+
+	return bytes < NVME_PAGE ? NVME_PAGE : bytes;
+}
+
 static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, unsigned number,
 			uint32_t entries, unsigned stride)
 {
-	/* At least a page each: queues begin on page boundaries. */
-	queue->sq = dma_alloc(entries * sizeof(struct nvme_command) < NVME_PAGE
-				      ? NVME_PAGE
-				      : entries * sizeof(struct nvme_command),
-			      &queue->sq_bus);
+	queue->sq = dma_alloc(sq_bytes(entries), &queue->sq_bus);
 	queue->cq = dma_alloc(NVME_PAGE, &queue->cq_bus);
 	queue->entries = entries;
 	queue->sq_doorbell =
@@ -327,6 +331,11 @@ static bool queue_alloc(struct nvme *nvme, struct nvme_queue *queue, unsigned nu
 	queue->cq_doorbell = (volatile uint32_t *)(nvme->regs + NVME_DOORBELLS +
 						   (2 * number + 1) * (4u << stride));
 	return queue->sq && queue->cq;
+}
+
+static size_t list_bytes(const struct nvme *nvme)
+{
+	return nvme->slots * NVME_LIST * sizeof(uint64_t);
 }
 
 static bool nvme_alloc(struct nvme *nvme, uint64_t cap)
@@ -338,11 +347,23 @@ static bool nvme_alloc(struct nvme *nvme, uint64_t cap)
 	for (unsigned i = nvme->slots; i-- > 0;)
 		nvme->free[nvme->free_count++] = (uint8_t)i;
 	nvme->data = dma_alloc(2 * NVME_PAGE, &nvme->data_bus);
-	nvme->list = dma_alloc(nvme->slots * NVME_LIST * sizeof(uint64_t), &nvme->list_bus);
+	nvme->list = dma_alloc(list_bytes(nvme), &nvme->list_bus);
 	nvme->bounce = dma_alloc(NVME_BOUNCE, &nvme->bounce_bus);
 	return queue_alloc(nvme, &nvme->admin, 0, NVME_ADMIN_ENTRIES, CAP_DSTRD(cap)) &&
 	       queue_alloc(nvme, &nvme->io, 1, entries, CAP_DSTRD(cap)) && nvme->data &&
 	       nvme->list && nvme->bounce;
+}
+
+static void nvme_free(struct nvme *nvme)
+{
+	dma_free(nvme->data, 2 * NVME_PAGE);
+	dma_free(nvme->list, list_bytes(nvme));
+	dma_free(nvme->bounce, NVME_BOUNCE);
+	dma_free(nvme->admin.sq, sq_bytes(nvme->admin.entries));
+	dma_free((void *)nvme->admin.cq, NVME_PAGE);
+	dma_free(nvme->io.sq, sq_bytes(nvme->io.entries));
+	dma_free((void *)nvme->io.cq, NVME_PAGE);
+	free(nvme);
 }
 
 static const char *nvme_check(struct nvme *nvme, uint64_t cap)
@@ -383,6 +404,7 @@ static bool nvme_probe(struct pci_device *pci)
 	why = nvme_check(nvme, cap);
 	if (why) {
 		driver_log("nvme %s: the controller %s, not used\n", pci->name, why);
+		nvme_free(nvme);
 		return true;
 	}
 	nvme->patience = (CAP_TO(cap) + 2) * 500 * MS;

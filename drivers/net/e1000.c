@@ -343,6 +343,15 @@ static bool e1000_alloc(struct e1000 *nic)
 	return nic->rx && nic->tx && nic->rx_buffer && nic->tx_buffer;
 }
 
+static void e1000_free(struct e1000 *nic)
+{
+	dma_free((void *)nic->rx, RING * sizeof(struct e1000_rx));
+	dma_free((void *)nic->tx, RING * sizeof(struct e1000_tx));
+	dma_free(nic->rx_buffer, (size_t)RING * BUFFER);
+	dma_free(nic->tx_buffer, (size_t)RING * BUFFER);
+	free(nic);
+}
+
 static const char *e1000_start(struct e1000 *nic)
 {
 	struct pci_device *pci = nic->pci;
@@ -382,7 +391,7 @@ static bool e1000_probe(struct pci_device *pci)
 	why = e1000_start(nic);
 	if (why) {
 		driver_log("e1000 %s: %s, not used\n", pci->name, why);
-		free(nic);
+		e1000_free(nic);
 		return true;
 	}
 	timer_init(&nic->reset_timer, reset_timer, nic);

@@ -13,6 +13,23 @@
 
 #define CHUNK 512u /* bytes of log or input at a time */
 
+struct event *call_event(struct call *call, uint64_t handle, int64_t *status)
+{
+	struct object *object = call_other(call, handle, SAMPO_T_EVENT, SAMPO_R_RAISE, status);
+
+	return object ? CONTAINER_OF(object, struct event, object) : NULL;
+}
+
+struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status)
+{
+	struct object *object;
+
+	if (!handle)
+		return call->domain;
+	object = call_other(call, handle, SAMPO_T_DOMAIN, right, status);
+	return object ? CONTAINER_OF(object, struct domain, object) : NULL;
+}
+
 int64_t call_version(struct call *call)
 {
 	call->value = SAMPO_ABI_VERSION;
@@ -169,17 +186,12 @@ int64_t call_handle_close(struct call *call)
 
 int64_t call_handle_copy(struct call *call)
 {
-	struct domain *to = call->domain;
 	uint32_t rights = (uint32_t)call->arg[2];
-	struct object *target;
 	int64_t status;
+	struct domain *to = call_domain(call, call->arg[1], SAMPO_R_CREATE, &status);
 
-	if (call->arg[1]) {
-		target = call_other(call, call->arg[1], SAMPO_T_DOMAIN, SAMPO_R_CREATE, &status);
-		if (!target)
-			return status;
-		to = (struct domain *)((char *)target - offsetof(struct domain, object));
-	}
+	if (!to)
+		return status;
 	if (to->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
 	if (rights & ~call->handle->rights)
@@ -230,27 +242,21 @@ int64_t call_domain_ctl(struct call *call)
 
 int64_t call_vcpu_create(struct call *call)
 {
-	struct object *event;
 	struct vcpu *vcpu;
 	int64_t status;
+	struct event *event = call_event(call, call->arg[2], &status);
 
-	event = call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
 	if (!event)
 		return status;
 	if (call->arg[1] >= DOMAIN_VCPUS)
 		return SAMPO_EINVAL;
-	status = vcpu_new(CALL_OBJECT(call, domain), (uint32_t)call->arg[1],
-			  (struct event *)((char *)event - offsetof(struct event, object)), &vcpu);
+	status = vcpu_new(CALL_OBJECT(call, domain), (uint32_t)call->arg[1], event, &vcpu);
 	return status ? status : call_give(call, &vcpu->object, SAMPO_R_ALL);
 }
 
 static int64_t set_extint(struct vcpu *vcpu, uint64_t value)
 {
-	if (!value) {
-		vcpu->pending &= ~VCPU_PEND_EXTINT;
-		return SAMPO_OK;
-	}
-	vcpu->pending |= VCPU_PEND_EXTINT;
+	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | (value ? VCPU_PEND_EXTINT : 0);
 	if (vcpu_has_wakeup(vcpu))
 		vcpu_wake(vcpu);
 	return SAMPO_OK;
@@ -285,8 +291,7 @@ int64_t call_vcpu_ctl(struct call *call)
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
 		vcpu_reset(vcpu);
-		for (unsigned i = 0; i < 16; i++)
-			vcpu->exit->gpr[i] = vcpu->gpr[i];
+		__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 		vcpu_fill_system(vcpu);
 		return SAMPO_OK;
 	default:

@@ -12,18 +12,6 @@
 
 #define DIRTY_WORDS 64u /* bitmap words at a time */
 
-static struct domain *other_domain(struct call *call, uint64_t handle, uint32_t right,
-				   int64_t *status)
-{
-	struct object *object;
-
-	*status = SAMPO_OK;
-	if (!handle)
-		return call->domain;
-	object = call_other(call, handle, SAMPO_T_DOMAIN, right, status);
-	return object ? (struct domain *)((char *)object - offsetof(struct domain, object)) : NULL;
-}
-
 static int64_t bar_region(struct device *device, uint64_t bar, struct region **region)
 {
 	const struct sampo_bar *b;
@@ -73,10 +61,10 @@ int64_t call_region_map(struct call *call)
 
 	if ((perms & SAMPO_MAP_W) && !(call->handle->rights & SAMPO_R_WRITE))
 		return SAMPO_ERIGHT;
-	domain = other_domain(call, call->arg[1], SAMPO_R_CONTROL, &status);
-	if (!domain)
-		return status;
-	return region_map(CALL_OBJECT(call, region), domain, call->arg[2], offset, call->arg[4], perms);
+	domain = call_domain(call, call->arg[1], SAMPO_R_CONTROL, &status);
+	return domain ? region_map(CALL_OBJECT(call, region), domain, call->arg[2], offset,
+				   call->arg[4], perms)
+		      : status;
 }
 
 int64_t call_region_unmap(struct call *call)
@@ -94,8 +82,7 @@ static int64_t dirty_read(struct domain *domain, struct call *call)
 		uint64_t n = pages < DIRTY_WORDS * 64 ? pages : DIRTY_WORDS * 64;
 		uint64_t bytes = (n + 63) / 64 * 8;
 
-		for (unsigned i = 0; i < DIRTY_WORDS; i++)
-			bitmap[i] = 0;
+		__builtin_memset(bitmap, 0, sizeof(bitmap));
 		status = ptab_dirty(&domain->slat, gpa, n, bitmap, true);
 		if (!status)
 			status = domain_write(call->domain, to, bitmap, bytes);
@@ -103,8 +90,6 @@ static int64_t dirty_read(struct domain *domain, struct call *call)
 		to += bytes;
 		pages -= n;
 	}
-	domain->slat_changes++;
-	ptab_flushed(&domain->slat);
 	return status;
 }
 
@@ -120,26 +105,25 @@ int64_t call_region_dirty(struct call *call)
 	switch (call->arg[4]) {
 	case SAMPO_DIRTY_START:
 		status = ptab_split(&domain->slat, gpa, pages * FRAME_PAGE);
-		domain->slat_changes++;
-		ptab_flushed(&domain->slat);
-		return status;
+		break;
 	case SAMPO_DIRTY_READ:
-		return dirty_read(domain, call);
+		status = dirty_read(domain, call);
+		break;
 	case SAMPO_DIRTY_STOP: /* small pages stay: large ones come with the next fault */
 		status = ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE);
-		domain->slat_changes++;
-		ptab_flushed(&domain->slat);
-		return status;
+		break;
 	default:
 		return SAMPO_ENOSYS;
 	}
+	domain_slat_changed(domain);
+	return status;
 }
 
 int64_t call_event_create(struct call *call)
 {
 	struct event *event;
-	int64_t status = event_new(CALL_OBJECT(call, domain), call->arg[1], call->arg[2], call->arg[3],
-				   &event);
+	int64_t status = event_new(CALL_OBJECT(call, domain), call->arg[1], call->arg[2],
+				   call->arg[3], &event);
 
 	return status ? status : call_give(call, &event->object, SAMPO_R_ALL);
 }
@@ -153,7 +137,6 @@ int64_t call_event_raise(struct call *call)
 int64_t call_doorbell(struct call *call)
 {
 	struct domain *domain = CALL_OBJECT(call, domain);
-	struct object *object = NULL;
 	struct event *event = NULL;
 	int64_t status;
 
@@ -166,10 +149,9 @@ int64_t call_doorbell(struct call *call)
 	if (call->arg[2] > 4)
 		return SAMPO_EINVAL;
 	if (call->arg[3]) {
-		object = call_other(call, call->arg[3], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
-		if (!object)
+		event = call_event(call, call->arg[3], &status);
+		if (!event)
 			return status;
-		event = (struct event *)((char *)object - offsetof(struct event, object));
 	}
 	return doorbell_add(domain, (uint16_t)call->arg[1], (uint8_t)call->arg[2], event);
 }
@@ -199,22 +181,19 @@ int64_t call_device_config(struct call *call)
 int64_t call_device_irq(struct call *call)
 {
 	struct device *device = CALL_OBJECT(call, device);
-	struct object *event;
+	struct event *event;
 	int64_t status;
 
 	if (call->arg[1] > SAMPO_IRQ_INTX)
 		return SAMPO_EINVAL;
 	switch (call->arg[3]) {
 	case SAMPO_IRQ_BIND:
-		event = call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
-		if (!event)
-			return status;
-		return irq_bind(device, (unsigned)call->arg[1],
-				(struct event *)((char *)event - offsetof(struct event, object)));
+		event = call_event(call, call->arg[2], &status);
+		return event ? irq_bind(device, call->arg[1], event) : status;
 	case SAMPO_IRQ_ACK:
-		return irq_ack(device, (unsigned)call->arg[1]);
+		return irq_ack(device, call->arg[1]);
 	case SAMPO_IRQ_UNBIND:
-		return irq_unbind(device, (unsigned)call->arg[1]);
+		return irq_unbind(device, call->arg[1]);
 	default:
 		return SAMPO_ENOSYS;
 	}

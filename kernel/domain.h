@@ -45,7 +45,6 @@ struct domain {
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
 	struct doorbell *doorbell;           /* a page, hashed by port */
-	uint64_t wall_gpa;                   /* KVM wall clock */
 };
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
@@ -59,6 +58,13 @@ void domain_free(struct domain *domain);
 /* Or go on. Not for dead ones. */
 void domain_pause(struct domain *domain, bool pause);
 void domain_set_weight(struct domain *domain, uint32_t weight);
+
+/* Its page tables have changed: the vCPUs flush before they run again. */
+static inline void domain_slat_changed(struct domain *domain)
+{
+	domain->slat_changes++;
+	ptab_flushed(&domain->slat);
+}
 
 /* Zeroed kernel pages charged to the domain; NULL beyond its limit. */
 void *domain_page_alloc(struct domain *domain);

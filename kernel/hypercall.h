@@ -5,6 +5,8 @@
 
 struct vcpu;
 struct handle;
+struct event;
+struct domain;
 
 /* A call on its way: decoded and checked by hypercall(), then carried out by
  * the function of its name. */
@@ -24,6 +26,9 @@ struct call {
 /* A second handle among the arguments. NULL: *status says why. */
 struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
 			  int64_t *status);
+/* ... one with the right to raise it, or to `right`; handle 0: the caller itself. */
+struct event *call_event(struct call *call, uint64_t handle, int64_t *status);
+struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status);
 
 /* Hand out a new object as the call's value: the handle takes over the
  * reference. */

@@ -86,32 +86,17 @@ static int64_t domain_info(struct call *call)
 	return answer(call, &info, sizeof(info));
 }
 
-static uint32_t vcpu_state(const struct vcpu *v)
-{
-	switch (v->state) {
-	case VCPU_READY:
-		return v->cpu->current == v ? 0 : 1;
-	case VCPU_HALTED:
-		return 2;
-	case VCPU_MONITOR:
-		return 3;
-	default:
-		return 4;
-	}
-}
-
 static int64_t vcpu_info(struct call *call)
 {
 	const struct vcpu *v = CALL_OBJECT(call, vcpu);
 	struct sampo_vcpu_info info = {
-		.state = vcpu_state(v),
+		.state = !v->state && v->cpu->current == v ? 0 : v->state + 1u,
 		.cpu = v->cpu->id,
 		.cpu_ns = tsc_to_ns(v->entity.ran),
 		.wait_ns = tsc_to_ns(v->entity.waited),
 	};
 
-	for (unsigned i = 0; i < SAMPO_EXIT_COUNTERS; i++)
-		info.exits[i] = v->exits[i];
+	__builtin_memcpy(info.exits, v->exits, sizeof(info.exits));
 	return answer(call, &info, sizeof(info));
 }
 
@@ -146,10 +131,24 @@ static int64_t trace_info(struct call *call)
 	return answer(call, trace, n * sizeof(trace[0]));
 }
 
+static int64_t device_info(struct call *call)
+{
+	return answer(call, &CALL_OBJECT(call, device)->pci.info, sizeof(struct sampo_device_info));
+}
+
+static int64_t type_info(struct call *call)
+{
+	uint32_t type[2] = {call->object->type, call->handle->rights};
+
+	return answer(call, type, sizeof(type));
+}
+
 static const struct {
 	uint32_t type;
 	int64_t (*function)(struct call *call);
 } facts[] = {
+	[SAMPO_INFO_TYPE] = {SAMPO_T_ANY, type_info},
+	[SAMPO_INFO_DEVICE] = {SAMPO_T_DEVICE, device_info},
 	[SAMPO_INFO_MACHINE] = {SAMPO_T_MACHINE, machine_info},
 	[SAMPO_INFO_DOMAIN] = {SAMPO_T_DOMAIN, domain_info},
 	[SAMPO_INFO_VCPU] = {SAMPO_T_VCPU, vcpu_info},
@@ -160,16 +159,10 @@ static const struct {
 int64_t call_object_info(struct call *call)
 {
 	uint64_t what = call->arg[1];
-	uint32_t type[2] = {call->object->type, call->handle->rights};
 
-	if (what == SAMPO_INFO_TYPE)
-		return answer(call, type, sizeof(type));
-	if (what == SAMPO_INFO_DEVICE && type[0] == SAMPO_T_DEVICE)
-		return answer(call, &CALL_OBJECT(call, device)->pci.info,
-			      sizeof(struct sampo_device_info));
-	if (what >= COUNT_OF(facts) || !facts[what].function)
+	if (what >= COUNT_OF(facts))
 		return SAMPO_ENOSYS;
-	if (facts[what].type != type[0])
+	if (facts[what].type != SAMPO_T_ANY && facts[what].type != call->object->type)
 		return SAMPO_EHANDLE;
 	return facts[what].function(call);
 }

@@ -195,8 +195,7 @@ static void remove_mapping(struct domain *domain, struct mapping **link)
 	if (ptab_unmap(&domain->slat, m->gpa, m->size))
 		ptab_unmap(&domain->slat, m->gpa & ~(FRAME_BLOCK * PER_PAGE - 1),
 			   FRAME_BLOCK * PER_PAGE);
-	domain->slat_changes++;
-	ptab_flushed(&domain->slat);
+	domain_slat_changed(domain);
 	object_put(&m->region->object);
 	slab_free(&mappings, m);
 }

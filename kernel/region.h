@@ -7,8 +7,6 @@
 struct domain;
 struct device;
 
-#define REGION_NO_OWNER_MAP 0x1u /* of a private domain: only the owner maps */
-
 enum region_kind {
 	REGION_RAM,    /* blocks allocated for the region, zeroed on first use */
 	REGION_FIXED,  /* a physical range: boot modules, a kernel page */

@@ -3,14 +3,8 @@
 #include "arch/cpu.h"
 #include "arch/tsc.h"
 
-#define REG_SECONDS 0x00u
-#define REG_MINUTES 0x02u
-#define REG_HOURS   0x04u
-#define REG_DAY     0x07u
-#define REG_MONTH   0x08u
-#define REG_YEAR    0x09u
-#define REG_A       0x0au
-#define REG_B       0x0bu
+#define REG_A 0x0au
+#define REG_B 0x0bu
 
 #define A_UPDATING    0x80u
 #define B_24_HOURS    0x02u
@@ -19,9 +13,7 @@
 #define UPDATE_LOOPS  100000u
 #define READ_ATTEMPTS 8u
 
-struct moment {
-	uint8_t second, minute, hour, day, month, year;
-};
+enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, FIELDS };
 
 static uint8_t cmos(uint8_t reg)
 {
@@ -29,29 +21,26 @@ static uint8_t cmos(uint8_t reg)
 	return port_in8(0x71);
 }
 
-static struct moment read_registers(void)
+static void read_registers(uint8_t moment[FIELDS])
 {
+	static const uint8_t reg[FIELDS] = {0, 2, 4, 7, 8, 9};
+
 	for (unsigned i = 0; i < UPDATE_LOOPS && cmos(REG_A) & A_UPDATING; i++)
 		cpu_pause();
-	return (struct moment){cmos(REG_SECONDS), cmos(REG_MINUTES), cmos(REG_HOURS),
-			       cmos(REG_DAY),     cmos(REG_MONTH),   cmos(REG_YEAR)};
+	for (unsigned i = 0; i < FIELDS; i++)
+		moment[i] = cmos(reg[i]);
 }
 
-static uint8_t binary(uint8_t bcd)
+static void decode(uint8_t moment[FIELDS], uint8_t b)
 {
-	return (uint8_t)((bcd >> 4) * 10 + (bcd & 15));
-}
+	bool pm = !(b & B_24_HOURS) && moment[HOUR] & HOURS_PM;
 
-static void decode(struct moment *m, uint8_t b)
-{
-	bool pm = !(b & B_24_HOURS) && m->hour & HOURS_PM;
-
-	m->hour &= b & B_24_HOURS ? 0xff : 0x7f;
-	if (!(b & B_BINARY))
-		*m = (struct moment){binary(m->second), binary(m->minute), binary(m->hour),
-				     binary(m->day),    binary(m->month),  binary(m->year)};
 	if (!(b & B_24_HOURS))
-		m->hour = (uint8_t)(m->hour % 12 + (pm ? 12 : 0));
+		moment[HOUR] &= 0x7f;
+	for (unsigned i = 0; i < FIELDS && !(b & B_BINARY); i++)
+		moment[i] = (uint8_t)((moment[i] >> 4) * 10 + (moment[i] & 15));
+	if (!(b & B_24_HOURS))
+		moment[HOUR] = (uint8_t)(moment[HOUR] % 12 + (pm ? 12 : 0));
 }
 
 /* Days since 1970-01-01, counting years from March so that a leap day is the last one. */
@@ -64,18 +53,19 @@ static uint64_t days(uint64_t year, uint64_t month, uint64_t day)
 
 uint64_t rtc_read(void)
 {
-	struct moment m = read_registers(), again;
+	uint8_t m[FIELDS], again[FIELDS];
 
+	read_registers(m);
 	for (unsigned i = 0; i < READ_ATTEMPTS; i++) {
-		again = read_registers();
-		if (!__builtin_memcmp(&m, &again, sizeof(m)))
+		read_registers(again);
+		if (!__builtin_memcmp(m, again, sizeof(m)))
 			break;
-		m = again;
+		__builtin_memcpy(m, again, sizeof(m));
 	}
-	decode(&m, cmos(REG_B));
-	if (m.second > 60 || m.minute > 59 || m.hour > 23 || m.year > 99 || m.day - 1u > 30 ||
-	    m.month - 1u > 11)
+	decode(m, cmos(REG_B));
+	if (m[SECOND] > 60 || m[MINUTE] > 59 || m[HOUR] > 23 || m[YEAR] > 99 || m[DAY] - 1u > 30 ||
+	    m[MONTH] - 1u > 11)
 		return 0;
-	return days(2000u + m.year, m.month, m.day) * 86400 + m.hour * 3600u + m.minute * 60u +
-	       m.second;
+	return days(2000u + m[YEAR], m[MONTH], m[DAY]) * 86400 + m[HOUR] * 3600u + m[MINUTE] * 60u +
+	       m[SECOND];
 }

@@ -42,10 +42,10 @@ static void show_vcpu(struct vcpu *v)
 {
 	static const char *const states[] = {"ready", "halted", "with its monitor", "dead"};
 
-	log_print("domain %u vCPU %u: %s, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
-		  v->domain->id, v->id, states[v->state], hv->rip(v),
-		  tsc_to_ns(v->entity.ran) / 1000, tsc_to_ns(v->entity.waited) / 1000, v->pending,
-		  v->lapic.pending);
+	log_print(
+		"domain %u vCPU %u: %s, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
+		v->domain->id, v->id, states[v->state], hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
+		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
 		if (v->exits[i])
 			log_print("  %-22s %lu\n", exit_kind_name(i), v->exits[i]);
@@ -79,26 +79,25 @@ static void show_memory(void)
 
 void debug_key(char key)
 {
-	switch (key) {
-	case 'd':
-		show_domains();
-		break;
-	case 'v':
-		for_each_vcpu(show_vcpu);
-		break;
-	case 't':
-		for_each_vcpu(show_trace);
-		break;
-	case 's':
-		for_each_vcpu(show_state);
-		break;
-	case 'm':
-		show_memory();
-		break;
-	case 'R':
-		platform_reset();
-	default:
-		log_print("debug keys after Ctrl-^: d domains, v vCPUs, t last exits, "
-			  "s vCPU state, m memory, R reset\n");
+	static const struct {
+		char key;
+		void (*show)(void);
+		void (*show_vcpu)(struct vcpu *vcpu);
+	} keys[] = {
+		{'d', .show = show_domains},    {'v', .show_vcpu = show_vcpu},
+		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = show_state},
+		{'m', .show = show_memory},     {'R', .show = platform_reset},
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(keys); i++) {
+		if (keys[i].key != key)
+			continue;
+		if (keys[i].show)
+			keys[i].show();
+		else
+			for_each_vcpu(keys[i].show_vcpu);
+		return;
 	}
+	log_print("debug keys after Ctrl-^: d domains, v vCPUs, t last exits, "
+		  "s vCPU state, m memory, R reset\n");
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The MSRs that a guest may use and that do not reach the CPU. */
 
+#include "arch/msr.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
-#include "arch/msr.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
 /* Eight variable ranges, fixed ranges, write combining (SDM 3A 12.11.1). */
-#define MTRR_CAP_VALUE 0x508ull
+#define MTRR_CAP_VALUE   0x508ull
 #define MTRR_FIXED_FIRST 16u /* index in vcpu.mtrr, behind base and mask pairs */
-#define MTRR_DEF_INDEX 27u
+#define MTRR_DEF_INDEX   27u
 
-/* Where vcpu.mtrr keeps an MTRR, or NULL if msr is none. */
-static uint64_t *mtrr_slot(struct vcpu *vcpu, uint32_t msr)
+/* Where the value of an MSR is that only has to be remembered, or NULL. */
+static uint64_t *stored(struct vcpu *vcpu, uint32_t msr)
 {
 	static const uint32_t fixed[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
 					 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
@@ -22,6 +22,8 @@ static uint64_t *mtrr_slot(struct vcpu *vcpu, uint32_t msr)
 		return &vcpu->mtrr[msr - MSR_MTRR_PHYS_BASE0];
 	if (msr == MSR_MTRR_DEF_TYPE)
 		return &vcpu->mtrr[MTRR_DEF_INDEX];
+	if (msr == MSR_MISC_ENABLE)
+		return &vcpu->misc_enable;
 	for (unsigned i = 0; i < COUNT_OF(fixed); i++)
 		if (fixed[i] == msr)
 			return &vcpu->mtrr[MTRR_FIXED_FIRST + i];
@@ -34,30 +36,10 @@ static bool is_lapic(uint32_t msr)
 	       msr == MSR_APIC_BASE;
 }
 
-static enum msr_result read_stored(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
-{
-	const uint64_t *mtrr = mtrr_slot(vcpu, msr);
-
-	if (mtrr)
-		*value = *mtrr;
-	else if (!pvclock_read(vcpu, msr, value))
-		return MSR_MONITOR;
-	return MSR_DONE;
-}
-
-static enum msr_result write_stored(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-	uint64_t *mtrr = mtrr_slot(vcpu, msr);
-
-	if (mtrr)
-		*mtrr = value;
-	else if (!pvclock_write(vcpu, msr, value))
-		return MSR_MONITOR;
-	return MSR_DONE;
-}
-
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
+	const uint64_t *remembered;
+
 	if (is_lapic(msr))
 		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
 			       ? MSR_FAULT
@@ -71,9 +53,6 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		return MSR_DONE;
 	case MSR_MTRR_CAP:
 		*value = MTRR_CAP_VALUE;
-		return MSR_DONE;
-	case MSR_MISC_ENABLE:
-		*value = vcpu->misc_enable;
 		return MSR_DONE;
 	case MSR_TSC_AUX:
 		*value = vcpu->tsc_aux;
@@ -89,15 +68,19 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = 0;
 		return MSR_DONE;
 	default:
-		return read_stored(vcpu, msr, value);
+		remembered = stored(vcpu, msr);
+		if (!remembered)
+			return pvclock_read(vcpu, msr, value) ? MSR_DONE : MSR_MONITOR;
+		*value = *remembered;
+		return MSR_DONE;
 	}
 }
 
 static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct vlapic_effect effect;
-	int flags = vlapic_msr_write(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()),
-				     &effect);
+	int flags =
+		vlapic_msr_write(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()), &effect);
 
 	if (flags < 0)
 		return MSR_FAULT;
@@ -122,6 +105,8 @@ static void write_tsc(struct vcpu *vcpu, uint64_t value)
 
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+	uint64_t *remembered;
+
 	if (is_lapic(msr))
 		return write_lapic(vcpu, msr, value);
 	switch (msr) {
@@ -130,9 +115,6 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return MSR_DONE;
 	case MSR_EFER:
 		return hv->set_efer(vcpu, value) ? MSR_FAULT : MSR_DONE;
-	case MSR_MISC_ENABLE:
-		vcpu->misc_enable = value;
-		return MSR_DONE;
 	case MSR_TSC_AUX:
 		if (!vcpu->cpu->has_tsc_aux || value >> 32)
 			return MSR_FAULT;
@@ -147,6 +129,10 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_DEBUGCTL:
 		return MSR_DONE;
 	default:
-		return write_stored(vcpu, msr, value);
+		remembered = stored(vcpu, msr);
+		if (!remembered)
+			return pvclock_write(vcpu, msr, value) ? MSR_DONE : MSR_MONITOR;
+		*remembered = value;
+		return MSR_DONE;
 	}
 }

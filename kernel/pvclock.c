@@ -10,12 +10,12 @@
 #include "kernel/tscmath.h"
 #include "kernel/vcpu.h"
 
-#define MSR_KVM_WALL_OLD 0x11u
+#define MSR_KVM_WALL_OLD  0x11u
 #define MSR_KVM_CLOCK_OLD 0x12u
-#define MSR_KVM_WALL 0x4b564d00u
-#define MSR_KVM_CLOCK 0x4b564d01u
-#define CLOCK_ENABLE 1ull
-#define CLOCK_STABLE 1u
+#define MSR_KVM_WALL      0x4b564d00u
+#define MSR_KVM_CLOCK     0x4b564d01u
+#define CLOCK_ENABLE      1ull
+#define CLOCK_STABLE      1u
 
 struct pvclock_time {
 	uint32_t version, pad0;
@@ -61,29 +61,33 @@ static void write_wall(struct vcpu *vcpu, uint64_t gpa)
 	domain_write(vcpu->domain, gpa, &wall, sizeof(wall));
 }
 
-bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+/* Each has an old and a new number. */
+static uint64_t *clock_of(struct vcpu *vcpu, uint32_t msr)
 {
 	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD)
-		*value = vcpu->kvm_clock;
-	else if (msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD)
-		*value = vcpu->kvm_wall;
-	else
-		return false;
-	return true;
+		return &vcpu->kvm_clock;
+	return msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD ? &vcpu->kvm_wall : NULL;
+}
+
+bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *clock = clock_of(vcpu, msr);
+
+	if (clock)
+		*value = *clock;
+	return clock;
 }
 
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD) {
-		vcpu->kvm_clock = value;
-		if (value & CLOCK_ENABLE)
-			write_clock(vcpu, value & ~CLOCK_ENABLE);
-		return true;
-	}
-	if (msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD) {
-		vcpu->kvm_wall = value;
+	uint64_t *clock = clock_of(vcpu, msr);
+
+	if (!clock)
+		return false;
+	*clock = value;
+	if (clock == &vcpu->kvm_wall)
 		write_wall(vcpu, value);
-		return true;
-	}
-	return false;
+	else if (value & CLOCK_ENABLE)
+		write_clock(vcpu, value & ~CLOCK_ENABLE);
+	return true;
 }

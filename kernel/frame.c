@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-#include "kernel/abi.h"
 #include "kernel/frame.h"
+#include "kernel/abi.h"
 #include "kernel/panic.h"
 
 #define PAGES          512u /* of a block */
@@ -28,9 +28,8 @@ static uint64_t lowest;  /* no block below is free */
 static uint64_t highest; /* nor from here on */
 static struct frame_range metadata;
 static struct kernel_block *partial;
-static uint32_t kernel_free; /* pages */
-static uint32_t spares;      /* kernel blocks with nothing in them */
-static bool mapping;         /* kernel_block_mapped runs */
+static uint32_t spares; /* kernel blocks with nothing in them */
+static bool mapping;    /* kernel_block_mapped runs */
 
 static bool bit(const uint64_t *map, uint64_t n)
 {
@@ -55,6 +54,13 @@ static uint64_t end_of(const struct frame_range *range)
 }
 
 /* --- kernel pages --- */
+
+/* Pages that come to the kernel's, and to its free ones; or leave them. */
+static void count_pages(int64_t usable, int64_t free)
+{
+	frame_stats.kernel_bytes += (uint64_t)usable * FRAME_PAGE;
+	frame_stats.kernel_free_bytes += (uint64_t)free * FRAME_PAGE;
+}
 
 static struct kernel_block *header(uint64_t b)
 {
@@ -90,24 +96,29 @@ static void adopt(uint64_t b, const uint64_t *usable)
 	block[b] = (uint16_t)(KERNEL | first);
 	kb = header(b);
 	kb->usable = 0;
-	for (unsigned i = 0; i < PAGES / 64; i++) {
-		kb->is_usable[i] = kb->is_free[i] = usable[i];
-		for (uint64_t rest = usable[i]; rest; rest &= rest - 1)
-			kb->usable++;
-	}
+	__builtin_memcpy(kb->is_usable, usable, sizeof(kb->is_usable));
+	__builtin_memcpy(kb->is_free, usable, sizeof(kb->is_free));
+	for (unsigned i = 0; i < PAGES; i++)
+		kb->usable += bit(usable, i);
 	flip(kb->is_free, first);
 	kb->free = kb->usable - 1;
-	kernel_free += kb->free;
-	frame_stats.kernel_bytes += kb->usable * FRAME_PAGE;
-	frame_stats.kernel_free_bytes += kb->free * FRAME_PAGE;
+	count_pages(kb->usable, kb->free);
 	list_add(kb);
+}
+
+static bool map_block(uint64_t base, bool mapped)
+{
+	bool done;
+
+	mapping = true;
+	done = kernel_block_mapped(base, mapped);
+	mapping = false;
+	return done;
 }
 
 static void grow(void)
 {
-	static const uint64_t whole[PAGES / 64] = {~0ull, ~0ull, ~0ull, ~0ull,
-						   ~0ull, ~0ull, ~0ull, ~0ull};
-	bool mapped;
+	static const uint64_t whole[PAGES / 64] = {[0 ... PAGES / 64 - 1] = ~0ull};
 
 	while (lowest < blocks && block[lowest] != FREE)
 		lowest++;
@@ -117,12 +128,10 @@ static void grow(void)
 
 	/* Mapping it allocates pages, from the reserve. */
 	block[b] = GIVEN;
-	mapping = true;
-	mapped = kernel_block_mapped(b * FRAME_BLOCK, true);
-	mapping = false;
-	block[b] = FREE;
-	if (!mapped)
+	if (!map_block(b * FRAME_BLOCK, true)) {
+		block[b] = FREE;
 		return;
+	}
 	frame_stats.free_bytes -= FRAME_BLOCK;
 	adopt(b, whole);
 	spares++;
@@ -133,13 +142,9 @@ static void shrink(struct kernel_block *kb)
 	uint64_t base = (uint64_t)(uintptr_t)kb & ~(FRAME_BLOCK - 1);
 
 	list_remove(kb);
-	kernel_free -= kb->free;
-	frame_stats.kernel_free_bytes -= kb->free * FRAME_PAGE;
-	frame_stats.kernel_bytes -= FRAME_BLOCK;
+	count_pages(-(int64_t)PAGES, -(int64_t)kb->free);
 	block[base / FRAME_BLOCK] = GIVEN;
-	mapping = true;
-	kernel_block_mapped(base, false);
-	mapping = false;
+	map_block(base, false);
 	frame_free_blocks(base, 1);
 }
 
@@ -176,8 +181,7 @@ static void *take(struct kernel_block *kb, unsigned first, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		flip(kb->is_free, first + i);
 	kb->free -= n;
-	kernel_free -= n;
-	frame_stats.kernel_free_bytes -= n * FRAME_PAGE;
+	count_pages(0, -(int64_t)n);
 	if (!kb->free)
 		list_remove(kb);
 	__builtin_memset(pages, 0, n * FRAME_PAGE);
@@ -190,9 +194,9 @@ static bool enough(unsigned n)
 {
 	if (mapping)
 		return true;
-	if (kernel_free < RESERVE + n)
+	if (frame_stats.kernel_free_bytes < (RESERVE + n) * FRAME_PAGE)
 		grow();
-	return kernel_free >= RESERVE + n;
+	return frame_stats.kernel_free_bytes >= (RESERVE + n) * FRAME_PAGE;
 }
 
 void *page_alloc_contig(unsigned n)
@@ -238,8 +242,7 @@ void page_free_contig(void *pages, unsigned n)
 	if (!kb->free)
 		list_add(kb);
 	kb->free += n;
-	kernel_free += n;
-	frame_stats.kernel_free_bytes += n * FRAME_PAGE;
+	count_pages(0, n);
 	if (!is_empty(kb))
 		return;
 	if (spares && !mapping)

@@ -63,7 +63,7 @@ static void reset(void)
 	block = NULL;
 	blocks = lowest = highest = 0;
 	partial = NULL;
-	kernel_free = spares = 0;
+	spares = 0;
 	mapping = false;
 	mapped_blocks = 0;
 	refuse_mapping = false;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/log.h"
 
+#include "kernel/console.h"
 #include "kernel/print.h"
 
 #define LOG_SIZE 65536u
+#define UART_FIFO 16u
 
 struct uart console_uart;
 struct text console_text;
@@ -11,10 +13,16 @@ struct text console_text;
 static char ring[LOG_SIZE];
 static uint64_t end; /* absolute position of the next byte */
 
+/* At 115200 baud as much comes in as goes out: it is taken meanwhile, since the
+ * UART holds no more than these bytes. */
 void console_bytes(const char *text, size_t length)
 {
-	uart_write(&console_uart, text, length);
 	text_write(&console_text, text, length);
+	for (size_t n; length; text += n, length -= n) {
+		n = length < UART_FIFO / 2 ? length : UART_FIFO / 2;
+		uart_write(&console_uart, text, n);
+		console_interrupt();
+	}
 }
 
 void log_bytes(const char *text, size_t length)

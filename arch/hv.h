@@ -65,12 +65,15 @@ struct hv_exit {
 
 struct hv_ops {
 	const char *name;
-	const struct ptab_format *slat_format;
 
-	/* NULL if this CPU can be used, else what is missing (boot only). */
+	/* Does this CPU have the extension at all? */
+	bool (*present)(void);
+	/* NULL if it can be used, else what is missing (boot only). */
 	const char *(*probe)(void);
 	/* Turn the extension on, on this CPU. */
 	void (*cpu_init)(struct cpu *cpu);
+	/* The format, levels and largest page of second-level tables. */
+	void (*slat_init)(struct ptab *slat);
 	/* Take physical interrupts that are pending, now. */
 	void (*interrupt_window)(void);
 	/* Sleep until a physical interrupt, and take it. */
@@ -112,6 +115,8 @@ struct hv_ops {
 	int64_t (*set_efer)(struct vcpu *vcpu, uint64_t efer);
 	uint64_t (*efer)(const struct vcpu *vcpu);
 	uint64_t (*cr4)(const struct vcpu *vcpu);
+	/* Do what an EXIT_CR asks for; false: it is the monitor's to decode. */
+	bool (*cr_access)(struct vcpu *vcpu, const struct hv_exit *exit);
 	void (*set_tsc_offset)(struct vcpu *vcpu, uint64_t offset);
 	/* Decoded state to the log. */
 	void (*dump)(struct vcpu *vcpu);
@@ -119,6 +124,6 @@ struct hv_ops {
 
 /* Bound at boot to the one that this CPU has. */
 extern const struct hv_ops *hv;
-extern const struct hv_ops svm_ops;
+extern const struct hv_ops svm_ops, vmx_ops;
 
 const char *exit_kind_name(enum exit_kind kind);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Numbers that the assembly files need: see the Makefile for how they get
  * from here into offsets.h. */
+#include "arch/vmx/vmcs.h"
 #include "kernel/abi.h"
 
 #define OFFSET(name, value) __asm__ volatile(".ascii \"->" #name " %c0\"" : : "i"(value))
@@ -8,6 +9,7 @@
 void offsets(void);
 void offsets(void)
 {
+	OFFSET(HOST_RSP, VMCS_HOST_RSP_ID);
 	OFFSET(GPR_RAX, SAMPO_RAX * 8);
 	OFFSET(GPR_RCX, SAMPO_RCX * 8);
 	OFFSET(GPR_RDX, SAMPO_RDX * 8);

@@ -44,11 +44,6 @@ static void slat_free(void *ctx, void *page)
 	domain_page_free(ctx, page);
 }
 
-static bool has_1g_pages(void)
-{
-	return cpu_cpuid(0x80000001, 0).edx >> 26 & 1;
-}
-
 int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct domain **result)
 {
 	struct domain *domain;
@@ -64,9 +59,8 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 	domain->page_limit = page_limit;
 	domain->weight = weight;
 	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
-	domain->slat = (struct ptab){.format = hv->slat_format, .levels = 4,
-				     .max_page = has_1g_pages() ? PTAB_1G : PTAB_2M,
-				     .alloc = slat_alloc, .free = slat_free, .ctx = domain};
+	domain->slat = (struct ptab){.alloc = slat_alloc, .free = slat_free, .ctx = domain};
+	hv->slat_init(&domain->slat);
 	failed = ptab_init(&domain->slat);
 	domain->doorbell = domain_page_alloc(domain);
 	if (flags & SAMPO_DOMAIN_NO_LAPIC)

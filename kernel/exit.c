@@ -272,7 +272,8 @@ void exit_handle(struct vcpu *vcpu, struct hv_exit *x)
 		handle_memory(vcpu, x);
 		return;
 	case EXIT_CR:
-		ask_monitor(vcpu, x, SAMPO_EXIT_CR, x->vector);
+		if (!hv->cr_access(vcpu, x))
+			ask_monitor(vcpu, x, SAMPO_EXIT_CR, x->vector);
 		return;
 	case EXIT_XSETBV:
 		handle_xsetbv(vcpu, x);

@@ -92,11 +92,17 @@ static void memory_init(void)
 
 static void find_hv(void)
 {
-	const char *svm = svm_ops.probe();
+	const char *missing;
 
-	if (svm)
-		refuse("%s. Sampo needs AMD SVM with nested paging", svm);
-	hv = &svm_ops;
+	if (svm_ops.present())
+		hv = &svm_ops;
+	else if (vmx_ops.present())
+		hv = &vmx_ops;
+	else
+		refuse("this CPU has neither AMD SVM nor Intel VMX: no virtualization");
+	missing = hv->probe();
+	if (missing)
+		refuse("%s cannot be used: %s", hv->name, missing);
 }
 
 static void cpu_setup(struct cpu *cpu)

@@ -25,6 +25,7 @@ struct cpu {
 	uint32_t asid_next, asid_count;
 	uint64_t asid_generation;
 	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
+	uint64_t vmcs;         /* VMX: the current one */
 };
 
 /* The CPU's structure stands at the lowest address of its stack. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "arch/svm/svm.h"
+#include "arch/vmx/vmx.h"
 #include "kernel/abi.h"
 #include "kernel/domain.h"
 #include "kernel/object.h"
@@ -33,7 +34,7 @@ enum vcpu_state {
 #define VCPU_MTRRS 28
 
 struct vcpu {
-	/* First, for arch/svm/entry.S: the registers, by enum sampo_gpr. */
+	/* First, for the vendors' entry.S: the registers, by enum sampo_gpr. */
 	uint64_t gpr[16];
 
 	struct object object;
@@ -63,6 +64,7 @@ struct vcpu {
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
 	union {
 		struct svm_vcpu svm;
+		struct vmx_vcpu vmx;
 	};
 
 	uint64_t exits[SAMPO_EXIT_COUNTERS];

@@ -169,6 +169,14 @@ uint64_t svm_cr4(const struct vcpu *vcpu)
 	return vcpu->svm.vmcb->cr4;
 }
 
+/* Without decode assists the register is not known. */
+bool svm_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	(void)vcpu;
+	(void)x;
+	return false;
+}
+
 void svm_fpu_trap(struct vcpu *vcpu, bool on)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;

@@ -27,21 +27,31 @@ static const uint32_t passed_msrs[] = {
 	MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT,
 };
 
+static bool svm_present(void)
+{
+	return cpu_cpuid(0x80000000, 0).eax >= CPUID_SVM &&
+	       (cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM);
+}
+
 static const char *svm_probe(void)
 {
 	uint64_t vm_cr = 0;
 
-	if (cpu_cpuid(0x80000000, 0).eax < CPUID_SVM ||
-	    !(cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM))
-		return "this CPU has no SVM";
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
 	if (cpu_rdmsr_safe(MSR_VM_CR, &vm_cr) == 0 && (vm_cr & VM_CR_SVMDIS))
 		return svm_features & SVM_HAS_LOCK
 			       ? "SVM is locked off by the firmware: enable it (\"SVM mode\") in the firmware setup"
 			       : "SVM is disabled by the firmware: enable it (\"SVM mode\") in the firmware setup";
 	if (!(svm_features & SVM_HAS_NPT))
-		return "this CPU has SVM but no nested paging (NPT)";
+		return "no nested paging (NPT)";
 	return NULL;
+}
+
+static void svm_slat_init(struct ptab *slat)
+{
+	slat->format = &ptab_npt;
+	slat->levels = 4;
+	slat->max_page = cpu_cpuid(0x80000001, 0).edx >> 26 & 1 ? PTAB_1G : PTAB_2M;
 }
 
 /* APM 2 15.11: two bits per MSR in three ranges of 0x2000. */
@@ -143,8 +153,9 @@ static void svm_save(struct vcpu *vcpu)
 
 const struct hv_ops svm_ops = {
 	.name = "SVM",
-	.slat_format = &ptab_npt,
+	.present = svm_present,
 	.probe = svm_probe,
+	.slat_init = svm_slat_init,
 	.cpu_init = svm_cpu_init,
 	.interrupt_window = svm_window,
 	.idle = svm_idle,
@@ -168,6 +179,7 @@ const struct hv_ops svm_ops = {
 	.set_efer = svm_set_efer,
 	.efer = svm_efer,
 	.cr4 = svm_cr4,
+	.cr_access = svm_cr_access,
 	.set_tsc_offset = svm_set_tsc_offset,
 	.dump = svm_dump,
 };

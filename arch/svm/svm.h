@@ -78,6 +78,7 @@ void svm_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags);
 int64_t svm_set_efer(struct vcpu *vcpu, uint64_t efer);
 uint64_t svm_efer(const struct vcpu *vcpu);
 uint64_t svm_cr4(const struct vcpu *vcpu);
+bool svm_cr_access(struct vcpu *vcpu, const struct hv_exit *exit);
 void svm_fpu_trap(struct vcpu *vcpu, bool on);
 void svm_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 /* The #DB exit of a step that svm_interruptible began: true if it was one. */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Control registers. VMX wants CR0.NE and CR4.VMXE set and leaves CR0.CD and
+ * NW as the host has them: of these the guest sees what it wrote, and its
+ * writes that change them exit. So do those that would set a bit of CR4 that
+ * guests may not have.
+ */
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/msr.h"
+#include "arch/vmx/vmcs.h"
+#include "arch/vmx/vmx.h"
+#include "kernel/domain.h"
+#include "kernel/vcpu.h"
+
+#define CR0_PE 0x1ull
+#define CR0_ET 0x10ull
+#define CR0_PG 0x80000000ull
+#define CR0_NW 0x20000000ull
+#define CR0_CD 0x40000000ull
+#define CR4_PAE 0x20ull
+#define CR4_VMXE 0x2000ull
+#define CR4_PCIDE 0x20000ull
+#define PDPTES 4u
+
+uint64_t vmx_cr0(void)
+{
+	return (vmcs_read(VMCS_GUEST_CR0) & ~VMX_CR0_HOST) | vmcs_read(VMCS_CR0_SHADOW);
+}
+
+void vmx_set_cr0(uint64_t value)
+{
+	vmcs_write(VMCS_GUEST_CR0, (value & ~VMX_CR0_HOST) | CR0_ET | VMX_CR0_NE);
+	vmcs_write(VMCS_CR0_SHADOW, value & VMX_CR0_HOST);
+}
+
+void vmx_set_cr4(uint64_t value)
+{
+	vmcs_write(VMCS_GUEST_CR4, (value & VMX_CR4_GUEST) | CR4_VMXE);
+}
+
+void vmx_set_lma(bool on)
+{
+	uint64_t efer = vmcs_read(VMCS_GUEST_EFER), controls = vmcs_read(VMCS_ENTRY_CONTROLS);
+
+	vmcs_write(VMCS_GUEST_EFER, on ? efer | EFER_LMA : efer & ~(uint64_t)EFER_LMA);
+	vmcs_write(VMCS_ENTRY_CONTROLS,
+		   on ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E);
+}
+
+/* With PAE paging the CPU keeps the top table's entries (SDM 3A 4.4.1). */
+void vmx_load_pdptes(struct vcpu *vcpu)
+{
+	uint64_t entry[PDPTES] = {0};
+
+	if (!(vmcs_read(VMCS_GUEST_CR0) & CR0_PG) || !(vmcs_read(VMCS_GUEST_CR4) & CR4_PAE) ||
+	    (vmcs_read(VMCS_GUEST_EFER) & EFER_LMA))
+		return;
+	/* Not in its memory: not present. */
+	domain_read(vcpu->domain, vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0, entry, sizeof(entry));
+	for (unsigned i = 0; i < PDPTES; i++)
+		vmcs_write(vmcs_nth(VMCS_GUEST_PDPTE, i), entry[i]);
+}
+
+/* SDM 3A 4.1.2. False: #GP. */
+static bool change_paging(bool on)
+{
+	uint64_t efer = vmcs_read(VMCS_GUEST_EFER), cr4 = vmcs_read(VMCS_GUEST_CR4);
+
+	if (!(efer & EFER_LME))
+		return on || !(cr4 & CR4_PCIDE);
+	if (vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG)
+		return false;
+	if (on ? !(cr4 & CR4_PAE) : cr4 & CR4_PCIDE)
+		return false;
+	vmx_set_lma(on);
+	return true;
+}
+
+static bool write_cr0(struct vcpu *vcpu, uint64_t value)
+{
+	uint64_t changed = value ^ vmx_cr0();
+
+	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
+	    ((value & CR0_NW) && !(value & CR0_CD)))
+		return false;
+	if ((changed & CR0_PG) && !change_paging(value & CR0_PG))
+		return false;
+	vmx_set_cr0(value);
+	if (changed & CR0_PG)
+		vmx_load_pdptes(vcpu);
+	vcpu->vmx.asid_generation = 0;
+	return true;
+}
+
+static bool write_cr8(struct vcpu *vcpu, uint64_t value)
+{
+	if (value >> 4)
+		return false;
+	vlapic_set_cr8(&vcpu->lapic, (unsigned)value);
+	return true;
+}
+
+/* The exits that are asked for: MOV to CR0, to CR4 (what may not be), to CR8. */
+bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	uint64_t value = vcpu->gpr[x->info >> 8 & 15];
+	bool valid = false;
+
+	if (x->info & 0x30) /* SDM 3C table 28-3: not a MOV to */
+		return false;
+	if (!(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))
+		value = (uint32_t)value;
+	if (x->vector == 0)
+		valid = write_cr0(vcpu, value);
+	else if (x->vector == 8)
+		valid = write_cr8(vcpu, value);
+	if (valid)
+		vmx_advance(vcpu, x->next_rip);
+	else
+		vcpu_inject(vcpu, VCPU_GP, 0);
+	return true;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entering a guest, and what an exit was. */
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/vmx/vmcs.h"
+#include "arch/vmx/vmx.h"
+#include "kernel/domain.h"
+#include "kernel/percpu.h"
+#include "kernel/vcpu.h"
+
+#define APIC_TPR 0x80 /* in the virtual-APIC page */
+#define INVEPT_CONTEXT 1ul
+#define INVVPID_ALL 2ul
+#define VPID_BEYOND 0x10000u
+
+#define EVENT_TYPE(event) ((event) >> 8 & 7)
+#define TYPE_NMI 2u
+#define TYPE_SOFTWARE 4u /* and above: an instruction did it */
+#define TYPE_ICEBP 5u
+
+#define DR6_BITS 0xe00full
+#define DR6_FIXED 0xffff0ff0ull
+#define DR7_GD 0x2000ull
+#define VECTOR_DB 1
+#define VECTOR_NM 7
+
+/*
+ * By basic exit reason (SDM 3D appendix C). `answer`: the exception that a
+ * FORBIDDEN instruction gets.
+ */
+static const struct {
+	uint8_t kind, answer;
+	bool more; /* see decode_more */
+} exits[] = {
+	[0 ... 64] = {EXIT_UNKNOWN},
+	[0] = {EXIT_EXCEPTION, 0, true},
+	[1] = {EXIT_INTERRUPT},
+	[2] = {EXIT_SHUTDOWN},
+	[7] = {EXIT_WINDOW},
+	[8] = {EXIT_WINDOW, 0, true}, /* NMI window */
+	[10] = {EXIT_CPUID},
+	[11] = {EXIT_FORBIDDEN, 6, true}, /* GETSEC */
+	[12] = {EXIT_HLT},
+	[13] = {EXIT_CACHE}, /* INVD */
+	[15] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC */
+	[18] = {EXIT_HYPERCALL, 0, true},
+	[19 ... 27] = {EXIT_FORBIDDEN, 6, true}, /* VMX instructions */
+	[28] = {EXIT_CR, 0, true},
+	[30] = {EXIT_IO, 0, true},
+	[31] = {EXIT_RDMSR},
+	[32] = {EXIT_WRMSR},
+	[33 ... 34] = {EXIT_INVALID}, /* guest state, MSRs to load */
+	[36] = {EXIT_FORBIDDEN, 6, true}, /* MWAIT */
+	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
+	[40] = {EXIT_PAUSE},
+	[41] = {EXIT_INVALID}, /* machine check */
+	[48] = {EXIT_MEMORY, 0, true},
+	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
+	[52] = {EXIT_INTERRUPT}, /* preemption timer: one may be pending */
+	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
+	[54] = {EXIT_CACHE}, /* WBINVD */
+	[55] = {EXIT_XSETBV, 0, true},
+};
+
+static void invalidate(uint64_t type, uint64_t what, bool ept)
+{
+	struct {
+		uint64_t what, reserved;
+	} descriptor = {what, 0};
+
+	if (ept)
+		__asm__ volatile("invept %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+	else
+		__asm__ volatile("invvpid %0, %1" : : "m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+/*
+ * A fresh VPID is how a vCPU's linear translations are flushed; those of
+ * guest-physical addresses belong to the EPT (SDM 3C 29.4.3).
+ */
+static void __attribute__((noinline)) flush(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct vmx_vcpu *v = &vcpu->vmx;
+
+	if (v->asid_generation != cpu->asid_generation) {
+		if (cpu->asid_next >= VPID_BEYOND) {
+			cpu->asid_generation++;
+			cpu->asid_next = 1;
+			invalidate(INVVPID_ALL, 0, false);
+		}
+		vmcs_write(VMCS_VPID, cpu->asid_next++);
+		v->asid_generation = cpu->asid_generation;
+	}
+	invalidate(INVEPT_CONTEXT, v->ept_pointer, true);
+	vcpu->slat_seen = vcpu->domain->slat_changes;
+}
+
+/* SDM 3C table 28-5 */
+static void decode_io(struct hv_exit *x)
+{
+	x->port = (uint16_t)(x->info >> 16);
+	x->size = (uint8_t)((x->info & 7) + 1);
+	x->write = !(x->info & 8);
+	x->string = x->info & 0x10;
+	x->rep = x->info & 0x20;
+}
+
+/* An IRET that faults has ended the blocking of NMIs too soon (SDM 3C 28.2.3). */
+static void iret_faulted(void)
+{
+	if (!(vmcs_read(VMCS_VECTORING_EVENT) & EVENT_VALID))
+		vmcs_write(VMCS_INTERRUPTIBILITY, vmcs_read(VMCS_INTERRUPTIBILITY) | BLOCKING_NMI);
+}
+
+/* SDM 3C table 28-7 */
+static void decode_fault(struct hv_exit *x)
+{
+	x->gpa = vmcs_read(VMCS_GUEST_PHYSICAL);
+	x->access = x->info & 4   ? SAMPO_ACCESS_X
+		    : x->info & 2 ? SAMPO_ACCESS_W
+				  : SAMPO_ACCESS_R;
+	if ((x->info & 0x180) == 0x80)
+		x->access |= SAMPO_ACCESS_WALK;
+	if (x->info & 0x1000)
+		iret_faulted();
+}
+
+/* What delivery would have done, had it not been for the exit (SDM 3C 28.1). */
+static void debug_exception(struct hv_exit *x, uint64_t event)
+{
+	uint64_t dr6;
+
+	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
+	dr6 = (dr6 & ~0xfull) | (x->info & DR6_BITS) | DR6_FIXED;
+	__asm__ volatile("mov %0, %%db6" : : "r"(dr6));
+	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
+	if (EVENT_TYPE(event) == TYPE_ICEBP)
+		vmcs_write(VMCS_GUEST_RIP, x->next_rip);
+}
+
+static void decode_exception(struct hv_exit *x)
+{
+	uint64_t event = vmcs_read(VMCS_EXIT_EVENT);
+
+	x->vector = (uint8_t)event;
+	x->error = (uint32_t)vmcs_read(VMCS_EXIT_ERROR);
+	if (EVENT_TYPE(event) == TYPE_NMI) {
+		x->kind = EXIT_NMI;
+		vmx_take_nmi();
+		return;
+	}
+	if (x->vector == VECTOR_NM)
+		x->kind = EXIT_FPU;
+	else if (x->vector == VECTOR_DB)
+		debug_exception(x, event);
+	if (event & 0x1000)
+		iret_faulted();
+}
+
+/* What the table alone does not tell. */
+static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
+{
+	switch (x->kind) {
+	case EXIT_IO:
+		decode_io(x);
+		break;
+	case EXIT_MEMORY:
+		decode_fault(x);
+		break;
+	case EXIT_EXCEPTION:
+		decode_exception(x);
+		break;
+	case EXIT_WINDOW:
+		vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
+		break;
+	case EXIT_CR: /* SDM 3C table 28-3 */
+		x->vector = x->info & 15;
+		x->write = !(x->info & 0x10);
+		break;
+	case EXIT_FORBIDDEN:
+		x->vector = exits[x->code].answer;
+		break;
+	default: /* HYPERCALL, XSETBV */
+		x->cpl = vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_SS)) >> 5 & 3;
+	}
+}
+
+static void decode(struct vcpu *vcpu, struct hv_exit *x)
+{
+	x->rip = vmcs_read(VMCS_GUEST_RIP);
+	x->next_rip = x->rip + vmcs_read(VMCS_INSTRUCTION_LENGTH);
+	x->info = vmcs_read(VMCS_QUALIFICATION);
+	x->insn_len = 0;
+	x->cpl = 0;
+	x->kind = EXIT_UNKNOWN;
+	if ((uint16_t)x->code >= sizeof(exits) / sizeof(exits[0]))
+		return;
+	x->kind = exits[(uint16_t)x->code].kind;
+	if (exits[(uint16_t)x->code].more)
+		decode_more(vcpu, x);
+}
+
+/*
+ * The exit came while an event was being delivered (SDM 3C 28.2.4): deliver
+ * it again. Software interrupts and exceptions come again by themselves,
+ * since RIP is still at their instruction.
+ */
+static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t event)
+{
+	if (EVENT_TYPE(event) < TYPE_SOFTWARE)
+		vcpu_inject(vcpu, (uint32_t)event, (uint32_t)vmcs_read(VMCS_VECTORING_ERROR));
+}
+
+/* The CPU found a control or host field wrong: the reason is in its error. */
+static void not_entered(struct hv_exit *x)
+{
+	x->kind = EXIT_INVALID;
+	x->code = REASON_FAILED;
+	x->info = vmcs_read(VMCS_INSTRUCTION_ERROR);
+	x->rip = x->next_rip = vmcs_read(VMCS_GUEST_RIP);
+}
+
+void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
+{
+	struct cpu *cpu = vcpu->cpu;
+	struct vmx_vcpu *v = &vcpu->vmx;
+	uint64_t event;
+
+	vmx_use(vcpu);
+	if (v->asid_generation != cpu->asid_generation ||
+	    vcpu->slat_seen != vcpu->domain->slat_changes)
+		flush(cpu, vcpu);
+	v->apic_page[APIC_TPR] = (uint8_t)(vlapic_cr8(&vcpu->lapic) << 4);
+	vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[SAMPO_RSP]);
+	if (vmx_enter(vcpu->gpr, v->launched)) {
+		not_entered(x);
+		return;
+	}
+	x->code = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
+	if (!(x->code & REASON_FAILED)) {
+		v->launched = true;
+		vcpu->gpr[SAMPO_RSP] = vmcs_read(VMCS_GUEST_RSP);
+		vlapic_set_cr8(&vcpu->lapic, v->apic_page[APIC_TPR] >> 4);
+		event = vmcs_read(VMCS_VECTORING_EVENT);
+		if (event & EVENT_VALID)
+			redeliver(vcpu, event);
+	}
+	decode(vcpu, x);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's registers in its VMCS, and events on their way into it. */
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/msr.h"
+#include "arch/vmx/vmcs.h"
+#include "arch/vmx/vmx.h"
+#include "kernel/vcpu.h"
+
+#define CR0_PE 0x1ull
+#define CR0_TS 0x8ull
+#define CR0_PG 0x80000000ull
+#define PAT_RESET 0x0007040600070406ull
+#define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define ATTRIB_PRESENT 0x80u
+#define ATTRIB_S 0x10u
+#define ATTRIB_ACCESSED 0x01u
+#define ATTRIB_BUSY 0x02u
+#define TYPE_EXTERNAL 0u
+#define TYPE_NMI 2u
+#define TYPE_EXCEPTION 3u
+/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP */
+#define WITH_ERROR_CODE 0x227d00u
+#define EXCEPTION_NM (1u << 7)
+
+static const uint32_t switched_msrs[VMX_MSRS] = {MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
+						 MSR_KERNEL_GS_BASE};
+
+/* Where the VMCS has the segments of enum sampo_sreg. */
+static const uint8_t segment[SAMPO_SREGS] = {0, 1, 2, 3, 4, 5, 8, 6, 9, 7};
+#define SEGMENT_SELECTORS 8u /* GDTR and IDTR have none */
+
+/* The kernel itself uses none of these. */
+void vmx_load(struct vcpu *vcpu)
+{
+	const struct vmx_vcpu *v = &vcpu->vmx;
+
+	vmx_use(vcpu);
+	for (unsigned i = 0; i < VMX_MSRS; i++)
+		cpu_wrmsr(switched_msrs[i], v->msr[i]);
+	__asm__ volatile("mov %0, %%cr2; mov %1, %%db6" : : "r"(v->cr2), "r"(v->dr6));
+}
+
+void vmx_save(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *v = &vcpu->vmx;
+
+	for (unsigned i = 0; i < VMX_MSRS; i++)
+		v->msr[i] = cpu_rdmsr(switched_msrs[i]);
+	__asm__ volatile("mov %%cr2, %0; mov %%db6, %1" : "=r"(v->cr2), "=r"(v->dr6));
+}
+
+uint64_t vmx_rip(const struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	return vmcs_read(VMCS_GUEST_RIP);
+}
+
+uint64_t vmx_rflags(const struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	return vmcs_read(VMCS_GUEST_RFLAGS);
+}
+
+static void end_shadow(void)
+{
+	uint64_t blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
+
+	if (blocking & BLOCKING_SHADOW)
+		vmcs_write(VMCS_INTERRUPTIBILITY, blocking & ~(uint64_t)BLOCKING_SHADOW);
+}
+
+void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
+{
+	vmx_use(vcpu);
+	/* Outside 64-bit code RIP has 32 bits. */
+	if (next_rip >> 32 && !(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))
+		next_rip = (uint32_t)next_rip;
+	vmcs_write(VMCS_GUEST_RIP, next_rip);
+	end_shadow();
+}
+
+bool vmx_interruptible(struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	return (vmcs_read(VMCS_GUEST_RFLAGS) & 0x200) &&
+	       !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW);
+}
+
+bool vmx_nmi_allowed(struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	if (!(vmcs_read(VMCS_INTERRUPTIBILITY) & (BLOCKING_SHADOW | BLOCKING_NMI)))
+		return true;
+	vmx_set_proc(vcpu, PROC_NMI_WINDOW, true);
+	return false;
+}
+
+/* What the CPU would refuse to inject is put right or dropped (SDM 3C 27.2.1.3). */
+void vmx_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
+{
+	unsigned type = event >> 8 & 7, vector = event & 0xff;
+	uint64_t blocking;
+
+	vmx_use(vcpu);
+	blocking = vmcs_read(VMCS_INTERRUPTIBILITY) & ~(uint64_t)BLOCKING_SHADOW;
+	event = EVENT_VALID | type << 8 | vector;
+	switch (type) {
+	case TYPE_NMI:
+		blocking &= ~(uint64_t)BLOCKING_NMI; /* comes back with the delivery */
+		event = SAMPO_INJECT_NMI;
+		break;
+	case TYPE_EXCEPTION:
+		if (vector > 31)
+			return;
+		if ((WITH_ERROR_CODE >> vector & 1) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PE))
+			event |= EVENT_ERROR_CODE;
+		break;
+	case TYPE_EXTERNAL:
+		break;
+	default:
+		return;
+	}
+	vmcs_write(VMCS_INTERRUPTIBILITY, blocking);
+	vmcs_write(VMCS_ENTRY_ERROR, code & 0xffff);
+	vmcs_write(VMCS_ENTRY_EVENT, event);
+}
+
+void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on)
+{
+	uint32_t value = on ? vcpu->vmx.proc | controls : vcpu->vmx.proc & ~controls;
+
+	if (value == vcpu->vmx.proc)
+		return;
+	vmx_use(vcpu);
+	vmcs_write(VMCS_PROC_CONTROLS, value);
+	vcpu->vmx.proc = value;
+}
+
+/* MOV to CR8 exits meanwhile: a lower TPR may let an interrupt through. */
+void vmx_set_window(struct vcpu *vcpu, bool on)
+{
+	vmx_set_proc(vcpu, PROC_WINDOW, on && !vcpu->lapic.tpr_blocks);
+	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
+}
+
+int64_t vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
+{
+	uint64_t old;
+
+	vmx_use(vcpu);
+	old = vmcs_read(VMCS_GUEST_EFER);
+	if (efer & ~(uint64_t)EFER_ALLOWED)
+		return SAMPO_EINVAL;
+	/* SDM 3A 4.1.1: LME does not change while paging is on. */
+	if (((efer ^ old) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG))
+		return SAMPO_EINVAL;
+	vmcs_write(VMCS_GUEST_EFER, (efer & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
+	vcpu->vmx.asid_generation = 0; /* NXE: as with the CPU's own WRMSR */
+	return SAMPO_OK;
+}
+
+uint64_t vmx_efer(const struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	return vmcs_read(VMCS_GUEST_EFER);
+}
+
+uint64_t vmx_cr4(const struct vcpu *vcpu)
+{
+	vmx_use(vcpu);
+	return vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST;
+}
+
+void vmx_fpu_trap(struct vcpu *vcpu, bool on)
+{
+	uint64_t cr0, exceptions;
+
+	vmx_use(vcpu);
+	cr0 = vmcs_read(VMCS_GUEST_CR0);
+	exceptions = vmcs_read(VMCS_EXCEPTION_BITMAP);
+	vmcs_write(VMCS_GUEST_CR0, on ? cr0 | CR0_TS : cr0 & ~CR0_TS);
+	vmcs_write(VMCS_EXCEPTION_BITMAP,
+		   on ? exceptions | EXCEPTION_NM : exceptions & ~(uint64_t)EXCEPTION_NM);
+}
+
+void vmx_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
+{
+	vmx_use(vcpu);
+	vmcs_write(VMCS_TSC_OFFSET, offset);
+}
+
+/* SDM 3C 25.4.1: the access rights have four bits between the VMCB's. */
+static struct sampo_segment fetch_segment(unsigned i)
+{
+	unsigned n = segment[i];
+	struct sampo_segment s = {.limit = (uint32_t)vmcs_read(vmcs_nth(VMCS_GUEST_LIMIT, n)),
+				  .base = vmcs_read(vmcs_nth(VMCS_GUEST_BASE, n))};
+	uint64_t attrib;
+
+	if (n >= SEGMENT_SELECTORS)
+		return s;
+	attrib = vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, n));
+	s.selector = (uint16_t)vmcs_read(vmcs_nth(VMCS_GUEST_SELECTOR, n));
+	s.attrib = (attrib & 0xff) | (attrib >> 4 & 0xf00);
+	if (attrib & ATTRIB_UNUSABLE)
+		s.attrib &= (uint16_t)~ATTRIB_PRESENT;
+	return s;
+}
+
+/* What loading the segment would have set, is set: accessed, and a busy TSS. */
+static void store_segment(unsigned i, const struct sampo_segment *s)
+{
+	uint64_t attrib = (s->attrib & 0xffu) | (s->attrib & 0xf00u) << 4;
+	unsigned n = segment[i];
+	bool table = n >= SEGMENT_SELECTORS;
+
+	vmcs_write(vmcs_nth(VMCS_GUEST_LIMIT, n), table ? s->limit & 0xffff : s->limit);
+	vmcs_write(vmcs_nth(VMCS_GUEST_BASE, n), s->base);
+	if (table)
+		return;
+	if (attrib & ATTRIB_S)
+		attrib |= ATTRIB_ACCESSED;
+	if (i == SAMPO_TR)
+		attrib |= ATTRIB_BUSY;
+	if (!(attrib & ATTRIB_PRESENT))
+		attrib |= ATTRIB_UNUSABLE;
+	vmcs_write(vmcs_nth(VMCS_GUEST_ATTRIB, n), attrib);
+	vmcs_write(vmcs_nth(VMCS_GUEST_SELECTOR, n), s->selector);
+}
+
+void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
+{
+	const struct vmx_vcpu *v = &vcpu->vmx;
+	uint64_t blocking;
+
+	vmx_use(vcpu);
+	for (unsigned i = 0; i < SAMPO_SREGS; i++)
+		page->seg[i] = fetch_segment(i);
+	page->cr0 = vmx_cr0();
+	page->cr2 = v->cr2;
+	page->cr3 = vmcs_read(VMCS_GUEST_CR3);
+	page->cr4 = vmx_cr4(vcpu);
+	page->efer = vmcs_read(VMCS_GUEST_EFER);
+	page->dr6 = v->dr6;
+	page->dr7 = vmcs_read(VMCS_GUEST_DR7);
+	page->pat = vmcs_read(VMCS_GUEST_PAT);
+	page->star = v->msr[0];
+	page->lstar = v->msr[1];
+	page->cstar = v->msr[2];
+	page->sfmask = v->msr[3];
+	page->kernel_gs_base = v->msr[4];
+	page->sysenter_cs = vmcs_read(VMCS_GUEST_SYSENTER_CS);
+	page->sysenter_esp = vmcs_read(VMCS_GUEST_SYSENTER_ESP);
+	page->sysenter_eip = vmcs_read(VMCS_GUEST_SYSENTER_EIP);
+	blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
+	page->interruptibility = (blocking & BLOCKING_SHADOW ? 1 : 0) |
+				 (blocking & BLOCKING_NMI ? 2 : 0);
+}
+
+/* A value that WRMSR refuses is 0 instead: it is loaded while the kernel runs. */
+static uint64_t canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address ? address : 0;
+}
+
+void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
+{
+	struct vmx_vcpu *v = &vcpu->vmx;
+
+	vmx_use(vcpu);
+	for (unsigned i = 0; i < SAMPO_SREGS; i++) {
+		struct sampo_segment s = page->seg[i];
+
+		store_segment(i, &s);
+	}
+	vmx_set_cr0(page->cr0);
+	v->cr2 = page->cr2;
+	vmcs_write(VMCS_GUEST_CR3, page->cr3);
+	vmx_set_cr4(page->cr4);
+	vmcs_write(VMCS_GUEST_EFER, page->efer & EFER_ALLOWED);
+	vmx_set_lma(page->efer & EFER_LMA);
+	vmx_load_pdptes(vcpu);
+	v->dr6 = (page->dr6 & 0xe00full) | 0xffff0ff0ull;
+	vmcs_write(VMCS_GUEST_DR7, (page->dr7 & 0xffff2bffull) | 0x400ull);
+	vmcs_write(VMCS_GUEST_PAT, page->pat);
+	v->msr[0] = page->star;
+	v->msr[1] = canonical(page->lstar);
+	v->msr[2] = canonical(page->cstar);
+	v->msr[3] = page->sfmask & 0xffffffff;
+	v->msr[4] = canonical(page->kernel_gs_base);
+	vmcs_write(VMCS_GUEST_SYSENTER_CS, page->sysenter_cs & 0xffffffff);
+	vmcs_write(VMCS_GUEST_SYSENTER_ESP, page->sysenter_esp);
+	vmcs_write(VMCS_GUEST_SYSENTER_EIP, page->sysenter_eip);
+	/* MOV SS's kind of shadow does not ask for IF to be set. */
+	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
+						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
+	v->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
+}
+
+void vmx_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
+{
+	vmx_use(vcpu);
+	vmcs_write(VMCS_GUEST_RIP, rip);
+	vmcs_write(VMCS_GUEST_RFLAGS, (rflags & 0x3f7fd5ull) | 2);
+	end_shadow();
+}
+
+void vmx_reset(struct vcpu *vcpu)
+{
+	static const struct sampo_exit reset = {
+		.seg = {
+			[0 ... SAMPO_SREGS - 1] = {0, 0x93, 0xffff, 0},
+			[SAMPO_CS] = {0xf000, 0x9b, 0xffff, 0xffff0000},
+			[SAMPO_LDTR] = {0, 0x82, 0xffff, 0},
+			[SAMPO_TR] = {0, 0x8b, 0xffff, 0},
+		},
+		.cr0 = 0x60000010,
+		.pat = PAT_RESET,
+	};
+
+	vmx_store(vcpu, &reset);
+	vmx_store_rip(vcpu, 0xfff0, 2);
+	vmcs_write(VMCS_PENDING_DEBUG, 0);
+	vmcs_write(VMCS_ENTRY_EVENT, 0);
+	vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
+	vmx_set_window(vcpu, false);
+}

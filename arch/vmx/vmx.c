@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX: turning it on, and the life of a vCPU's VMCS. */
+#include "arch/vmx/vmx.h"
+
+#include "arch/cpu.h"
+#include "arch/hv.h"
+#include "arch/msr.h"
+#include "arch/trap.h"
+#include "arch/tsc.h"
+#include "arch/vmx/vmcs.h"
+#include "kernel/domain.h"
+#include "kernel/frame.h"
+#include "kernel/panic.h"
+#include "kernel/percpu.h"
+#include "kernel/vcpu.h"
+
+#define CPUID_ECX_VMX 0x20u /* leaf 1 */
+#define CR4_VMXE 0x2000ull
+#define FEATURE_LOCK 1ull
+#define FEATURE_VMX 4ull /* outside SMX (SDM 3C 24.7) */
+
+/* SDM 3D appendix A */
+#define MSR_FEATURE_CONTROL 0x3au
+#define MSR_VMX_BASIC 0x480u
+#define MSR_VMX_MISC 0x485u
+#define MSR_VMX_CR0_FIXED0 0x486u
+#define MSR_VMX_CR4_FIXED0 0x488u
+#define MSR_VMX_EPT_VPID_CAP 0x48cu
+#define BASIC_TRUE_CONTROLS (1ull << 55)
+#define EPT_WALK_4 (1ull << 6)
+#define EPT_WB (1ull << 14)
+#define EPT_2M (1ull << 16)
+#define EPT_1G (1ull << 17)
+#define EPT_AD (1ull << 21)
+#define INVEPT_CONTEXT (1ull << 20 | 1ull << 25)
+#define INVVPID_ALL (1ull << 32 | 1ull << 42)
+
+#define EPTP_WB 6ull
+#define EPTP_WALK_4 (3ull << 3)
+#define EPTP_AD (1ull << 6)
+
+#define PREEMPTION_NS 1000000u
+#define PLE_GAP 128u
+#define PLE_WINDOW 4096u
+#define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
+#define HOST_CS 0x08u
+#define HOST_TR 0x18u /* nobody looks at it; it must not be 0 */
+
+enum { PIN, PROC, PROC2, EXIT, ENTRY, CONTROLS };
+enum need { MUST, WANT, NEVER };
+
+/* Where the CPU says what is possible: without and with "true" controls. */
+static const uint32_t control_msr[CONTROLS][2] = {
+	[PIN] = {0x481, 0x48d}, [PROC] = {0x482, 0x48e}, [PROC2] = {0x48b, 0x48b},
+	[EXIT] = {0x483, 0x48f}, [ENTRY] = {0x484, 0x490},
+};
+
+/* In the order in which what is missing is named (SDM 3C 25.6 to 25.8). */
+static const struct {
+	uint8_t set, bit, need;
+	const char *text; /* when it is not to be had */
+} wishes[] = {
+	{PROC, 31, MUST, "no secondary controls"},
+	{PROC2, 1, MUST, "no extended page tables (EPT)"},
+	{PROC2, 7, MUST, "no unrestricted guest"},
+	{PROC2, 5, MUST, "no virtual-processor identifiers (VPID)"},
+	{PIN, 0, MUST, "no exits by interrupts"},
+	{PIN, 3, MUST, "no exits by NMIs"},
+	{PIN, 5, MUST, "no virtual NMIs"},
+	{PIN, 6, WANT, "no preemption timer"},
+	{PROC, 3, MUST, "no TSC offset"},
+	{PROC, 7, MUST, "no exits by HLT"},
+	{PROC, 9, NEVER, "no INVLPG without exits"},
+	{PROC, 10, MUST, "no exits by MWAIT"},
+	{PROC, 11, MUST, "no exits by RDPMC"},
+	{PROC, 15, NEVER, "no MOV to CR3 without exits"},
+	{PROC, 16, NEVER, "no MOV from CR3 without exits"},
+	{PROC, 21, MUST, "no TPR shadow"},
+	{PROC, 25, MUST, "no I/O bitmaps"},
+	{PROC, 28, MUST, "no MSR bitmaps"},
+	{PROC, 29, MUST, "no exits by MONITOR"},
+	{PROC2, 3, WANT, "no RDTSCP"},
+	{PROC2, 6, MUST, "no exits by WBINVD"},
+	{PROC2, 10, WANT, "no PAUSE-loop exits"},
+	{PROC2, 12, WANT, "no INVPCID"},
+	{EXIT, 2, MUST, "no saved debug controls"},
+	{EXIT, 9, MUST, "no 64-bit host"},
+	{EXIT, 18, MUST, "no saved PAT"},
+	{EXIT, 19, MUST, "no loaded host PAT"},
+	{EXIT, 20, MUST, "no saved EFER"},
+	{EXIT, 21, MUST, "no loaded host EFER"},
+	{ENTRY, 2, MUST, "no loaded debug controls"},
+	{ENTRY, 14, MUST, "no loaded guest PAT"},
+	{ENTRY, 15, MUST, "no loaded guest EFER"},
+};
+
+static uint32_t control[CONTROLS];
+static uint64_t ept_vpid_cap;
+static uint8_t *io_bitmap, *msr_bitmap;
+
+static const uint32_t passed_msrs[] = {
+	/* In the VMCS or switched by vmx_load and vmx_save: the guest's own. */
+	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE,
+	MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT,
+};
+
+/* SDM 3D A.3: the low half has what must be 1, the high half what may be. */
+static const char *negotiate(void)
+{
+	bool exact = cpu_rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS;
+	uint64_t possible[CONTROLS] = {0};
+
+	for (unsigned i = 0; i < CONTROLS; i++) {
+		/* The MSR of the secondary controls is there if they are. */
+		if (i == PROC2 && !(possible[PROC] >> 63))
+			continue;
+		possible[i] = cpu_rdmsr(control_msr[i][exact]);
+		control[i] = (uint32_t)possible[i];
+	}
+	for (unsigned i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+		uint32_t bit = 1u << wishes[i].bit, *value = &control[wishes[i].set];
+		bool may = possible[wishes[i].set] >> 32 & bit;
+
+		if (wishes[i].need == NEVER ? *value & bit : wishes[i].need == MUST && !may)
+			return wishes[i].text;
+		if (may && wishes[i].need != NEVER)
+			*value |= bit;
+	}
+	return NULL;
+}
+
+static bool vmx_present(void)
+{
+	return cpu_cpuid(1, 0).ecx & CPUID_ECX_VMX;
+}
+
+static const char *vmx_probe(void)
+{
+	static const struct {
+		uint64_t bits;
+		const char *text;
+	} needs[] = {
+		{EPT_WALK_4 | EPT_WB, "no EPT of four levels in write-back memory"},
+		{EPT_2M, "no EPT pages of 2 MiB"},
+		{INVEPT_CONTEXT | INVVPID_ALL, "no INVEPT of one context and INVVPID of all"},
+	};
+	uint64_t feature = 0;
+	const char *missing;
+
+	if (cpu_rdmsr_safe(MSR_FEATURE_CONTROL, &feature) == 0 && (feature & FEATURE_LOCK) &&
+	    !(feature & FEATURE_VMX))
+		return "locked off by the firmware: enable it (\"Intel VT-x\") in the firmware setup";
+	missing = negotiate();
+	if (missing)
+		return missing;
+	ept_vpid_cap = cpu_rdmsr(MSR_VMX_EPT_VPID_CAP);
+	for (unsigned i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+		if (~ept_vpid_cap & needs[i].bits)
+			return needs[i].text;
+	return NULL;
+}
+
+static void vmx_slat_init(struct ptab *slat)
+{
+	slat->format = ept_vpid_cap & EPT_AD ? &ptab_ept : &ptab_ept_no_ad;
+	slat->levels = 4;
+	slat->max_page = ept_vpid_cap & EPT_1G ? PTAB_1G : PTAB_2M;
+}
+
+/* SDM 3C 25.6.9: for reading and, 0x800 further, for writing. */
+static void pass_msr(uint32_t msr)
+{
+	uint32_t at = (msr >= 0xc0000000 ? 0x400 : 0) + (msr & 0x1fff) / 8;
+	uint8_t bit = (uint8_t)(1u << (msr % 8));
+
+	msr_bitmap[at] &= (uint8_t)~bit;
+	msr_bitmap[at + 0x800] &= (uint8_t)~bit;
+}
+
+static void make_permission_maps(void)
+{
+	io_bitmap = page_alloc_contig(2);
+	msr_bitmap = page_alloc();
+	if (!io_bitmap || !msr_bitmap)
+		refuse("no memory for the VMX permission maps");
+	for (unsigned i = 0; i < 2 * FRAME_PAGE; i++)
+		io_bitmap[i] = 0xff;
+	for (unsigned i = 0; i < FRAME_PAGE; i++)
+		msr_bitmap[i] = 0xff;
+	for (unsigned i = 0; i < sizeof(passed_msrs) / sizeof(passed_msrs[0]); i++)
+		pass_msr(passed_msrs[i]);
+}
+
+/* A VMXON region or a VMCS: the CPU wants its revision in front. */
+static void *stamp(uint32_t *region)
+{
+	if (region)
+		*region = (uint32_t)cpu_rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
+	return region;
+}
+
+static void vmx_cpu_init(struct cpu *cpu)
+{
+	uint64_t feature = cpu_rdmsr(MSR_FEATURE_CONTROL), region = (uint64_t)stamp(page_alloc());
+	bool failed;
+
+	if (!region)
+		refuse("no memory for the VMXON region");
+	if (!io_bitmap)
+		make_permission_maps();
+	if (!(feature & FEATURE_LOCK))
+		cpu_wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCK | FEATURE_VMX);
+	cpu_write_cr0(cpu_read_cr0() | cpu_rdmsr(MSR_VMX_CR0_FIXED0));
+	cpu_write_cr4(cpu_read_cr4() | cpu_rdmsr(MSR_VMX_CR4_FIXED0) | CR4_VMXE);
+	__asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(region) : "memory");
+	if (failed)
+		refuse("the CPU does not enter VMX operation");
+	cpu->host_save_pa = region;
+	cpu->asid_next = 1;
+	cpu->asid_generation = 1;
+	/* From here on physical interrupts wait for vmx_window. */
+	cpu_cli();
+}
+
+void vmx_use(const struct vcpu *vcpu)
+{
+	uint64_t pa = (uint64_t)vcpu->vmx.vmcs;
+
+	if (vcpu->cpu->vmcs == pa)
+		return;
+	__asm__ volatile("vmptrld %0" : : "m"(pa) : "cc", "memory");
+	vcpu->cpu->vmcs = pa;
+}
+
+/* Out of the CPU's own memory, into its page. */
+static void clear(struct vcpu *vcpu)
+{
+	uint64_t pa = (uint64_t)vcpu->vmx.vmcs;
+
+	__asm__ volatile("vmclear %0" : : "m"(pa) : "cc", "memory");
+	if (vcpu->cpu->vmcs == pa)
+		vcpu->cpu->vmcs = 0;
+	vcpu->vmx.launched = false;
+}
+
+static uint64_t table_base(bool interrupts)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) pointer;
+
+	if (interrupts)
+		__asm__ volatile("sidt %0" : "=m"(pointer));
+	else
+		__asm__ volatile("sgdt %0" : "=m"(pointer));
+	return pointer.base;
+}
+
+/* Fields that are 0 and stay so: the contents of a new VMCS are not defined. */
+static const uint16_t zero_fields[] = {
+	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
+	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
+	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
+	0x2802, 0x4826, 0x4828,                                 /* guest DEBUGCTL, activity, SMBASE */
+};
+
+static void init_host(void)
+{
+	for (unsigned i = 0; i < sizeof(zero_fields) / sizeof(zero_fields[0]); i++)
+		vmcs_write((struct vmcs_field){zero_fields[i]}, 0);
+	vmcs_write(VMCS_HOST_CS, HOST_CS);
+	vmcs_write(VMCS_HOST_TR, HOST_TR);
+	vmcs_write(VMCS_HOST_CR0, cpu_read_cr0());
+	vmcs_write(VMCS_HOST_CR3, cpu_read_cr3());
+	vmcs_write(VMCS_HOST_CR4, cpu_read_cr4());
+	vmcs_write(VMCS_HOST_EFER, cpu_rdmsr(MSR_EFER));
+	vmcs_write(VMCS_HOST_PAT, cpu_rdmsr(MSR_PAT));
+	vmcs_write(VMCS_HOST_GDTR, table_base(false));
+	vmcs_write(VMCS_HOST_IDTR, table_base(true));
+	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
+}
+
+static void init_controls(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *v = &vcpu->vmx;
+
+	v->proc = control[PROC];
+	v->ept_pointer = vcpu->domain->slat.root | EPTP_WB | EPTP_WALK_4 |
+			 (ept_vpid_cap & EPT_AD ? EPTP_AD : 0);
+	vmcs_write(VMCS_PIN_CONTROLS, control[PIN]);
+	vmcs_write(VMCS_PROC_CONTROLS, control[PROC]);
+	vmcs_write(VMCS_PROC2_CONTROLS, control[PROC2]);
+	vmcs_write(VMCS_EXIT_CONTROLS, control[EXIT]);
+	vmcs_write(VMCS_ENTRY_CONTROLS, control[ENTRY]);
+	/* Without #DB and #AC a guest could recur for ever within one instruction
+	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. */
+	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
+	vmcs_write(VMCS_IO_BITMAP_A, (uint64_t)io_bitmap);
+	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)io_bitmap + FRAME_PAGE);
+	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)msr_bitmap);
+	vmcs_write(VMCS_APIC_PAGE, (uint64_t)v->apic_page);
+	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
+	vmcs_write(VMCS_TSC_OFFSET, vcpu->domain->tsc_offset);
+	vmcs_write(VMCS_LINK_POINTER, ~0ull);
+	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
+	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);
+	/* Bochs holds interrupts back while a guest that was entered with IF=0
+	 * runs; elsewhere it ends a guest's undisturbed run now and then. */
+	if (control[PIN] & PIN_PREEMPTION)
+		vmcs_write(VMCS_PREEMPTION_TIMER,
+			   tsc_from_ns(PREEMPTION_NS) >> (cpu_rdmsr(MSR_VMX_MISC) & 31));
+	if (control[PROC2] & PROC2_PLE) {
+		vmcs_write(VMCS_PLE_GAP, PLE_GAP);
+		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW);
+	}
+}
+
+static int64_t vmx_vcpu_init(struct vcpu *vcpu)
+{
+	vcpu->vmx.vmcs = stamp(domain_page_alloc(vcpu->domain));
+	vcpu->vmx.apic_page = domain_page_alloc(vcpu->domain);
+	if (!vcpu->vmx.vmcs || !vcpu->vmx.apic_page)
+		return SAMPO_ENOMEM;
+	clear(vcpu);
+	vmx_use(vcpu);
+	init_host();
+	init_controls(vcpu);
+	return SAMPO_OK;
+}
+
+static void vmx_vcpu_free(struct vcpu *vcpu)
+{
+	if (vcpu->vmx.vmcs) {
+		clear(vcpu);
+		domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
+	}
+	if (vcpu->vmx.apic_page)
+		domain_page_free(vcpu->domain, vcpu->vmx.apic_page);
+	vcpu->vmx.vmcs = vcpu->vmx.apic_page = NULL;
+}
+
+const struct hv_ops vmx_ops = {
+	.name = "VMX",
+	.present = vmx_present,
+	.probe = vmx_probe,
+	.slat_init = vmx_slat_init,
+	.cpu_init = vmx_cpu_init,
+	.interrupt_window = vmx_window,
+	.idle = vmx_idle,
+	.vcpu_init = vmx_vcpu_init,
+	.vcpu_free = vmx_vcpu_free,
+	.vcpu_reset = vmx_reset,
+	.load = vmx_load,
+	.save = vmx_save,
+	.run = vmx_run,
+	.rip = vmx_rip,
+	.rflags = vmx_rflags,
+	.advance = vmx_advance,
+	.fpu_trap = vmx_fpu_trap,
+	.interruptible = vmx_interruptible,
+	.nmi_allowed = vmx_nmi_allowed,
+	.inject = vmx_inject,
+	.window = vmx_set_window,
+	.fetch = vmx_fetch,
+	.store = vmx_store,
+	.store_rip = vmx_store_rip,
+	.set_efer = vmx_set_efer,
+	.efer = vmx_efer,
+	.cr4 = vmx_cr4,
+	.cr_access = vmx_cr_access,
+	.set_tsc_offset = vmx_set_tsc_offset,
+	.dump = vmx_dump,
+};

@@ -114,8 +114,8 @@ static void setup(void)
 	switch_remove(&guest);
 	switch_remove(&wire);
 	switch_remove(&other);
-	guest = wire = other = (struct net_port){
-		.link_up = true, .deliver = deliver, .deliver_done = done};
+	guest = wire = other =
+		(struct net_port){.link_up = true, .deliver = deliver, .deliver_done = done};
 	wire.trunk = true;
 	memcpy(guest.mac, (uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
 	memcpy(other.mac, (uint8_t[]){2, 0, 0, 0, 0, 2}, 6);
@@ -194,9 +194,9 @@ static void checksums(void **unused)
 
 		v6 = random_below(2);
 		udp = random_below(2);
-		unsigned bytes = make(frame, 4 * (unsigned)random_below(11),
-				      4 * (unsigned)random_below(11),
-				      (unsigned)random_below(1380), &offload);
+		unsigned bytes =
+			make(frame, 4 * (unsigned)random_below(11), 4 * (unsigned)random_below(11),
+			     (unsigned)random_below(1380), &offload);
 		send_pieces(frame, bytes, 1 + (unsigned)random_below(40), &offload);
 		assert_int_equal(frames, 1);
 		assert_int_equal(longest, bytes);
@@ -259,12 +259,12 @@ static void refuses(void **unused)
 	(void)unused;
 	setup();
 	bytes = make(frame, 0, 0, 3000, &good);
-#define REFUSED(change)                                                                            \
-	do {                                                                                       \
-		bad = good;                                                                        \
-		change;                                                                            \
-		send_pieces(frame, bytes, 3, &bad);                                                \
-		assert_int_equal(frames, 0);                                                       \
+#define REFUSED(change)                             \
+	do {                                        \
+		bad = good;                         \
+		change;                             \
+		send_pieces(frame, bytes, 3, &bad); \
+		assert_int_equal(frames, 0);        \
 	} while (0)
 	REFUSED(bad.needs = NET_TCP4);
 	REFUSED(bad.needs = NET_CHECKSUM);
@@ -281,20 +281,20 @@ static void refuses(void **unused)
 	send_pieces(frame, bytes, 3, &good);
 	assert_int_equal(frames, 3);
 #undef REFUSED
-#define REFUSED(at, value)                                                                         \
-	do {                                                                                       \
-		uint8_t old = frame[at];                                                           \
-		frame[at] = value;                                                                 \
-		send_pieces(frame, bytes, 3, &good);                                               \
-		frame[at] = old;                                                                   \
-		assert_int_equal(frames, 0);                                                       \
+#define REFUSED(at, value)                           \
+	do {                                         \
+		uint8_t old = frame[at];             \
+		frame[at] = value;                   \
+		send_pieces(frame, bytes, 3, &good); \
+		frame[at] = old;                     \
+		assert_int_equal(frames, 0);         \
 	} while (0)
-	REFUSED(12, 0x86);          /* another type */
-	REFUSED(14, 0x55);          /* version */
-	REFUSED(14, 0x46);          /* a longer header than said */
-	REFUSED(14, 0x44);          /* a shorter one */
-	REFUSED(23, 17);            /* protocol */
-	REFUSED(20, 0x20);          /* a fragment */
+	REFUSED(12, 0x86);            /* another type */
+	REFUSED(14, 0x55);            /* version */
+	REFUSED(14, 0x46);            /* a longer header than said */
+	REFUSED(14, 0x44);            /* a shorter one */
+	REFUSED(23, 17);              /* protocol */
+	REFUSED(20, 0x20);            /* a fragment */
 	REFUSED(14 + TCP + 12, 0x40); /* TCP's own length */
 	memcpy(frame + 12, (uint8_t[]){0x81, 0}, 2);
 	send_pieces(frame, bytes, 3, &good);
@@ -328,8 +328,8 @@ static void tagged_for_the_wire(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksums), cmocka_unit_test(segments),
-		cmocka_unit_test(passes_on), cmocka_unit_test(refuses),
+		cmocka_unit_test(checksums),           cmocka_unit_test(segments),
+		cmocka_unit_test(passes_on),           cmocka_unit_test(refuses),
 		cmocka_unit_test(tagged_for_the_wire),
 	};
 

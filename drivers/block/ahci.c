@@ -345,11 +345,9 @@ static void ports_start(struct ahci *hba)
 		}
 		hba->present |= 1u << i;
 	}
-	hba->searching = hba->present;
-	if (!hba->present) {
+	hba->searching = hba->present & ~hba->lonely;
+	if (!hba->searching)
 		blk_release();
-		return;
-	}
 	hba->regs->is = ~0u;
 	hba->polled = !pci_irq_setup(hba->pci, 1, ahci_interrupt, hba);
 	hba->regs->ghc |= GHC_IE;
@@ -377,11 +375,27 @@ static void controller_timer(struct timer *timer)
 	ports_start(hba);
 }
 
+/* Where the firmware has started the link and nothing has answered until now,
+ * nobody waits for a disk: if one comes it is taken as plugged in then. */
+static void find_lonely(struct ahci *hba)
+{
+	uint64_t size = hba->pci->bar[5].size;
+
+	for (unsigned i = 0; i < AHCI_PORTS; i++) {
+		const volatile struct ahci_port_regs *port = &hba->regs->port[i];
+
+		if (hba->regs->pi & 1u << i && offsetof(struct ahci_regs, port[i + 1]) <= size &&
+		    port->cmd & CMD_SUD && !DET(port->ssts))
+			hba->lonely |= 1u << i;
+	}
+}
+
 static void controller_reset(struct ahci *hba)
 {
 	uint64_t now = clock_ns();
 
 	hba->regs->ghc |= GHC_AE;
+	find_lonely(hba);
 	hba->regs->ghc |= GHC_HR; /* 10.4.3 */
 	timer_init(&hba->timer, controller_timer, hba);
 	hba->limit = now + LIMIT_CONTROLLER;

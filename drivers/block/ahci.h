@@ -155,7 +155,8 @@ struct ahci {
 	volatile struct ahci_regs *regs;
 	struct ahci_port *port[AHCI_PORTS];
 	uint32_t present;   /* ports in use, as bits */
-	uint32_t searching; /* ports not yet looked at */
+	uint32_t searching; /* ports that are waited for at the start */
+	uint32_t lonely;    /* ports without a disk when we came */
 	unsigned slots;
 	bool address64, ncq, polled;
 	uint64_t limit;

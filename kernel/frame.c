@@ -11,7 +11,7 @@
 #define RESERVE        8u /* pages that are left while a new block is being mapped */
 
 /* What a block is, beside the number of its first usable page if it is KERNEL. */
-enum { ABSENT, MIXED = 0x1000, FREE = 0x2000, GIVEN = 0x3000, KERNEL = 0x4000 };
+enum { ABSENT, FREE = 0x2000, GIVEN = 0x3000, KERNEL = 0x4000 };
 
 /* In the first usable page of a kernel block. */
 struct kernel_block {
@@ -312,61 +312,44 @@ struct map {
 	unsigned usable_count, reserved_count;
 };
 
-/* The end of a reserved range that overlaps the given one, or 0. */
-static uint64_t taken(const struct map *map, uint64_t base, uint64_t end)
+static bool overlaps(const struct frame_range *range, unsigned n, uint64_t base, uint64_t end)
 {
-	if (base < metadata.base + metadata.size && end > metadata.base)
-		return metadata.base + metadata.size;
-	for (unsigned i = 0; i < map->reserved_count; i++)
-		if (base < end_of(&map->reserved[i]) && end > map->reserved[i].base)
-			return end_of(&map->reserved[i]);
-	return 0;
+	for (unsigned i = 0; i < n; i++)
+		if (base < end_of(&range[i]) && end > range[i].base)
+			return true;
+	return false;
+}
+
+static bool is_usable(const struct map *map, uint64_t base, uint64_t end)
+{
+	if (overlaps(&metadata, 1, base, end) ||
+	    overlaps(map->reserved, map->reserved_count, base, end))
+		return false;
+	for (unsigned i = 0; i < map->usable_count; i++)
+		if (base >= map->usable[i].base && end <= end_of(&map->usable[i]))
+			return true;
+	return false;
 }
 
 /* The lowest whole pages that are usable, between two addresses; 0: none. */
 static uint64_t find(const struct map *map, uint64_t low, uint64_t high, uint64_t bytes)
 {
-	uint64_t found = 0;
-
-	for (unsigned i = 0; i < map->usable_count; i++) {
-		uint64_t end = end_of(&map->usable[i]), skip;
-		uint64_t base = map->usable[i].base;
-
-		base = round_up(base > low ? base : low, FRAME_PAGE);
-		end = end < high ? end : high;
-		for (; base < end && bytes <= end - base; base = round_up(skip, FRAME_PAGE)) {
-			skip = taken(map, base, base + bytes);
-			if (!skip) {
-				found = !found || base < found ? base : found;
-				break;
-			}
-		}
-	}
-	return found;
+	for (uint64_t base = low; base + bytes <= high; base += FRAME_PAGE)
+		if (is_usable(map, base, base + bytes))
+			return base;
+	return 0;
 }
 
-/* Sets blocks that touch the range: those inside to `whole`, the others, if
- * they are `from`, to MIXED. */
-static void mark(uint64_t base, uint64_t end, uint16_t whole, uint16_t from)
-{
-	for (uint64_t b = base / FRAME_BLOCK; b < blocks && b * FRAME_BLOCK < end; b++) {
-		if (b * FRAME_BLOCK >= base && (b + 1) * FRAME_BLOCK <= end)
-			block[b] = whole;
-		else if (block[b] == from)
-			block[b] = MIXED;
-	}
-}
-
-/* The pages of a block that is not wholly usable. */
+/* The pages of a block that is not usable as a whole. */
 static void add_fragment(const struct map *map, uint64_t b)
 {
-	uint64_t usable[PAGES / 64] = {0}, count = 0;
+	uint64_t base = b * FRAME_BLOCK, usable[PAGES / 64] = {0}, count = 0;
 
-	block[b] = ABSENT;
-	for (uint64_t i = 0; i < PAGES && b * FRAME_BLOCK < HIGH_FRAGMENTS; i++) {
-		uint64_t page = b * FRAME_BLOCK + i * FRAME_PAGE;
-
-		if (page < LOW_MEMORY || !find(map, page, page + FRAME_PAGE, FRAME_PAGE))
+	if (base >= HIGH_FRAGMENTS ||
+	    !overlaps(map->usable, map->usable_count, base, base + FRAME_BLOCK))
+		return;
+	for (uint64_t i = 0; i < PAGES; i++, base += FRAME_PAGE) {
+		if (base < LOW_MEMORY || !is_usable(map, base, base + FRAME_PAGE))
 			continue;
 		flip(usable, i);
 		count++;
@@ -396,16 +379,11 @@ int frame_init(const struct frame_range *usable, unsigned usable_count,
 	block = (uint16_t *)(uintptr_t)metadata.base;
 	__builtin_memset(block, 0, metadata.size);
 
-	for (unsigned i = 0; i < usable_count; i++)
-		mark(usable[i].base, end_of(&usable[i]), FREE, ABSENT);
-	mark(0, LOW_MEMORY, ABSENT, FREE);
-	mark(metadata.base, metadata.base + metadata.size, ABSENT, FREE);
-	for (unsigned i = 0; i < reserved_count; i++)
-		mark(reserved[i].base, end_of(&reserved[i]), ABSENT, FREE);
-
 	frame_stats.kernel_bytes = frame_stats.total_bytes = metadata.size;
 	for (uint64_t b = 0; b < blocks; b++) {
-		if (block[b] == MIXED)
+		if (b && is_usable(&map, b * FRAME_BLOCK, (b + 1) * FRAME_BLOCK))
+			block[b] = FREE;
+		else
 			add_fragment(&map, b);
 		if (block[b] != FREE)
 			continue;

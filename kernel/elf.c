@@ -4,18 +4,18 @@
 
 /* ELF-64 Object File Format 1.5, sections 3 and 6. */
 struct elf_header {
-	uint8_t ident[16];
+	uint64_t ident, ident_rest;
 	uint16_t type, machine;
 	uint32_t version;
 	uint64_t entry, phoff, shoff;
 	uint32_t flags;
 	uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
+} __attribute__((packed));
 
 struct elf_segment {
 	uint32_t type, flags;
 	uint64_t offset, vaddr, paddr, filesz, memsz, align;
-};
+} __attribute__((packed));
 
 #define ELF_IDENT 0x00010102464c457full /* magic, 64 bits, little endian, version 1 */
 #define ET_EXEC   2
@@ -51,33 +51,24 @@ static const char *load_segment(const uint8_t *image, size_t size, const struct 
 const char *elf_load(const void *image, size_t size, const struct elf_target *target,
 		     struct elf_loaded *loaded)
 {
-	struct elf_header header;
-	uint64_t ident;
+	const struct elf_header *header = image;
+	const struct elf_segment *segment;
+	const char *why = NULL;
 
-	if (size < sizeof(header))
+	if (size < sizeof(*header))
 		return "shorter than an ELF header";
-	__builtin_memcpy(&header, image, sizeof(header));
-	__builtin_memcpy(&ident, header.ident, sizeof(ident));
-	if ((ident & 0x00ffffffffffffffull) != ELF_IDENT)
+	if ((header->ident & 0x00ffffffffffffffull) != ELF_IDENT)
 		return "not a 64-bit ELF file";
-	if (header.type != ET_EXEC || header.machine != EM_X86_64)
+	if (header->type != ET_EXEC || header->machine != EM_X86_64)
 		return "not an executable for x86-64";
-	if (header.phentsize != sizeof(struct elf_segment) ||
-	    !inside(header.phoff, header.phnum * sizeof(struct elf_segment), size))
+	if (header->phentsize != sizeof(*segment) ||
+	    !inside(header->phoff, header->phnum * sizeof(*segment), size))
 		return "broken program headers";
-	*loaded = (struct elf_loaded){header.entry, ~0ull, 0};
-	for (unsigned i = 0; i < header.phnum; i++) {
-		struct elf_segment segment;
-		const char *why;
-
-		__builtin_memcpy(&segment,
-				 (const uint8_t *)image + header.phoff + i * sizeof(segment),
-				 sizeof(segment));
-		why = load_segment(image, size, &segment, target, loaded);
-		if (why)
-			return why;
-	}
-	if (header.entry < loaded->low || header.entry >= loaded->high)
-		return "the entry point is not in a segment";
-	return NULL;
+	*loaded = (struct elf_loaded){header->entry, ~0ull, 0};
+	segment = (const void *)((const uint8_t *)image + header->phoff);
+	for (unsigned i = 0; i < header->phnum && !why; i++)
+		why = load_segment(image, size, &segment[i], target, loaded);
+	if (!why && (header->entry < loaded->low || header->entry >= loaded->high))
+		why = "the entry point is not in a segment";
+	return why;
 }

@@ -2,25 +2,27 @@
 #include "arch/paging.h"
 
 #include "arch/cpu.h"
+#include "arch/msr.h"
 #include "arch/ptab.h"
 #include "kernel/abi.h"
 #include "kernel/frame.h"
 #include "kernel/panic.h"
 
-#define BOOT_MAPPED (4ull << 30) /* by boot/start.S */
-#define PAGE_MASK (FRAME_PAGE - 1)
-#define CR4_PGE 0x80ull
-#define CR4_SMEP 0x100000ull
-#define CR4_SMAP 0x200000ull
+#define BOOT_MAPPED   (4ull << 30) /* by boot/start.S */
+#define PAGE_MASK     (FRAME_PAGE - 1)
+#define CR4_SMEP      0x100000ull
+#define CR4_SMAP      0x200000ull
+#define CPUID_SMEP    (1u << 7) /* leaf 7, EBX */
+#define CPUID_SMAP    (1u << 20)
 #define MSR_PAT_VALUE 0x0007010600070106ull /* entry 1: write combining */
 
 /* The windows: sign-extended, in a top-level slot of their own. */
-#define WINDOW_TOP 256u
-#define WINDOW_BASE 0xffff800000000000ull
+#define WINDOW_TOP   256u
+#define WINDOW_BASE  0xffff800000000000ull
 #define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK)
-#define PTE_TABLE 0x3ull
-#define PTE_WINDOW (0x8000000000000003ull)
-#define PTE_LARGE 0x80ull
+#define PTE_TABLE    0x3ull
+#define PTE_WINDOW   (0x8000000000000003ull)
+#define PTE_LARGE    0x80ull
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
 
@@ -54,8 +56,8 @@ static int map_missing(uint64_t pa, uint64_t size, uint32_t flags)
 	int status = 0;
 
 	for (uint64_t end = pa + size; pa < end && !status;) {
-		uint64_t step = !(pa % FRAME_BLOCK) && end - pa >= FRAME_BLOCK ? FRAME_BLOCK
-									       : FRAME_PAGE;
+		uint64_t step =
+			!(pa % FRAME_BLOCK) && end - pa >= FRAME_BLOCK ? FRAME_BLOCK : FRAME_PAGE;
 
 		if (ptab_lookup(&host, pa, &entry))
 			step = entry.size - pa % entry.size;
@@ -78,17 +80,21 @@ bool kernel_block_mapped(uint64_t base, bool mapped)
 	return true;
 }
 
+static void need(bool done)
+{
+	if (!done)
+		refuse("no memory for the kernel's page tables");
+}
+
 static void map_kernel_range(uint64_t base, uint64_t size, void *ctx)
 {
 	(void)ctx;
-	if (map_missing(base, size, PTAB_R | PTAB_W))
-		refuse("no memory for the kernel's page tables");
+	need(!map_missing(base, size, PTAB_R | PTAB_W));
 }
 
 static void map_image(const char *from, const char *to, uint32_t flags)
 {
-	if (ptab_map(&host, (uint64_t)from, (uint64_t)from, (uint64_t)(to - from), flags))
-		refuse("no memory for the kernel's page tables");
+	need(!ptab_map(&host, (uint64_t)from, (uint64_t)from, (uint64_t)(to - from), flags));
 }
 
 static void make_windows(void)
@@ -96,8 +102,7 @@ static void make_windows(void)
 	uint64_t *top = (uint64_t *)host.root;
 	uint64_t *pdpt = page_alloc(), *pd = page_alloc(), *pt = page_alloc();
 
-	if (!pdpt || !pd || !pt)
-		refuse("no memory for the kernel's page tables");
+	need(pdpt && pd && pt);
 	top[WINDOW_TOP] = (uint64_t)pdpt | PTE_TABLE;
 	pdpt[0] = (uint64_t)pd | PTE_TABLE;
 	pd[0] = (uint64_t)pt | PTE_TABLE;
@@ -107,10 +112,14 @@ static void make_windows(void)
 
 void paging_init(void)
 {
-	host = (struct ptab){.format = &ptab_host, .levels = 4, .max_page = PTAB_2M,
-			     .alloc = table_alloc, .free = table_free};
-	if (ptab_init(&host))
-		refuse("no memory for the kernel's page tables");
+	uint32_t ebx = 0;
+
+	host = (struct ptab){.format = &ptab_host,
+			     .levels = 4,
+			     .max_page = PTAB_2M,
+			     .alloc = table_alloc,
+			     .free = table_free};
+	need(!ptab_init(&host));
 	map_image(image_start, text_end, PTAB_R | PTAB_X);
 	map_image(text_end, rodata_end, PTAB_R);
 	map_image(rodata_end, image_end, PTAB_R | PTAB_W);
@@ -118,15 +127,13 @@ void paging_init(void)
 	frame_each_kernel(map_kernel_range, NULL);
 	frame_each_kernel(map_kernel_range, NULL);
 	make_windows();
-	cpu_wrmsr(0x277, MSR_PAT_VALUE);
+	cpu_wrmsr(MSR_PAT, MSR_PAT_VALUE);
 	cpu_write_cr3(host.root);
 	active = true;
-	if (cpu_cpuid(0, 0).eax >= 7) {
-		uint32_t ebx = cpu_cpuid(7, 0).ebx;
-
-		cpu_write_cr4(cpu_read_cr4() | (ebx & (1u << 7) ? CR4_SMEP : 0) |
-			      (ebx & (1u << 20) ? CR4_SMAP : 0));
-	}
+	if (cpu_cpuid(0, 0).eax >= 7)
+		ebx = cpu_cpuid(7, 0).ebx;
+	cpu_write_cr4(cpu_read_cr4() | (ebx & CPUID_SMEP ? CR4_SMEP : 0) |
+		      (ebx & CPUID_SMAP ? CR4_SMAP : 0));
 }
 
 static bool map_range(uint64_t pa, size_t bytes, uint32_t flags)

@@ -13,8 +13,6 @@
 #define BOOT_RAM 1u
 #define BOOT_RESERVED 2u
 #define BOOT_ACPI 3u
-#define BOOT_NVS 4u
-#define BOOT_BAD 5u
 
 struct boot_range {
 	uint64_t base, size;

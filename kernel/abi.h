@@ -59,58 +59,50 @@
  * X(number, name, type of the first argument's handle, right that it needs,
  *   arguments, what it does)
  */
-#define SAMPO_HYPERCALLS(X)                                                    \
-	X(0, version, SAMPO_T_NONE, 0, "-", "value: SAMPO_ABI_VERSION")        \
-	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply",                         \
-	  "resume the vCPU `reply` (0: none), then sleep until an event is "   \
-	  "pending or the TSC reaches deadline (0: now; ~0: never)")           \
-	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos", \
-	  "write to the log and consoles, read the log, read console input")   \
-	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_POWER, "machine, op",           \
-	  "power off or reset the machine")                                    \
-	X(4, handle_close, SAMPO_T_ANY, 0, "handle", "drop a handle")          \
-	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT,                          \
-	  "handle, domain, rights",                                            \
-	  "copy into domain's table with fewer rights; value: new handle")     \
-	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ,                           \
-	  "handle, what, gpa, len, first",                                     \
-	  "copy facts of an object out; value: bytes written")                 \
-	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE,                   \
-	  "machine, flags, kernel pages, weight",                              \
-	  "value: handle of a new domain")                                     \
-	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                      \
-	  "domain, op, value", "destroy, pause, continue, set weight ...")     \
-	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE,                      \
-	  "domain, apic id, event", "value: handle of a new vCPU")             \
-	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value",      \
-	  "resume, stop, fetch state, interrupts of the monitor's PIC")        \
-	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL,                       \
-	  "vcpu, offset, write, value",                                        \
-	  "access a local APIC register for the xAPIC page")                   \
-	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE,                      \
-	  "domain or device, size or BAR, flags",                              \
-	  "memory charged to domain, or a BAR of a device; value: handle")     \
-	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ,                        \
-	  "region, domain, gpa, offset | perms, size", "map into a domain")    \
-	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                   \
-	  "domain, gpa, size", "unmap whatever is mapped there")               \
-	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                   \
-	  "domain, gpa, pages, bitmap gpa, op",                                \
-	  "start tracking, or read and clear dirty bits per 4 KiB page")       \
-	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE,                    \
-	  "domain, kind, a, b",                                                \
-	  "an event whose target is domain; value: handle")                    \
-	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event", "raise it")  \
-	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                       \
-	  "domain, port, bytes, event or 0, op",                               \
-	  "writes to the port raise event and the guest goes on")              \
-	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data",     \
-	  "deliver a message-signalled interrupt to the domain")               \
-	X(20, device_config, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                  \
-	  "device, offset, bytes | write, value",                              \
-	  "PCI configuration access, filtered; value: what was read")          \
-	X(21, device_irq, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                     \
-	  "device, index, event, op",                                          \
+#define SAMPO_HYPERCALLS(X)                                                                       \
+	X(0, version, SAMPO_T_NONE, 0, "-", "value: SAMPO_ABI_VERSION")                           \
+	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply",                                            \
+	  "resume the vCPU `reply` (0: none), then sleep until an event is pending or "           \
+	  "the TSC reaches deadline (0: now; ~0: never)")                                         \
+	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos",                    \
+	  "write to the log and consoles, read the log, read console input")                      \
+	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_POWER, "machine, op",                              \
+	  "power off or reset the machine")                                                       \
+	X(4, handle_close, SAMPO_T_ANY, 0, "handle", "drop a handle")                             \
+	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights",                   \
+	  "copy into domain's table with fewer rights; value: new handle")                        \
+	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ, "handle, what, gpa, len, first",             \
+	  "copy facts of an object out; value: bytes written")                                    \
+	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE,                                      \
+	  "machine, flags, kernel pages, weight", "value: handle of a new domain")                \
+	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, op, value",                    \
+	  "destroy, pause, continue, set weight ...")                                             \
+	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, apic id, event",               \
+	  "value: handle of a new vCPU")                                                          \
+	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value",                         \
+	  "resume, stop, fetch state, interrupts of the monitor's PIC")                           \
+	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, offset, write, value",            \
+	  "access a local APIC register for the xAPIC page")                                      \
+	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE, "domain or device, size or BAR, flags", \
+	  "memory charged to domain, or a BAR of a device; value: handle")                        \
+	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ,                                           \
+	  "region, domain, gpa, offset | perms, size", "map into a domain")                       \
+	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, size",                 \
+	  "unmap whatever is mapped there")                                                       \
+	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                                      \
+	  "domain, gpa, pages, bitmap gpa, op",                                                   \
+	  "start tracking, or read and clear dirty bits per 4 KiB page")                          \
+	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, kind, a, b",                 \
+	  "an event whose target is domain; value: handle")                                       \
+	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event", "raise it")                     \
+	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, port, bytes, event or 0, op",   \
+	  "writes to the port raise event and the guest goes on")                                 \
+	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data",                        \
+	  "deliver a message-signalled interrupt to the domain")                                  \
+	X(20, device_config, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                                     \
+	  "device, offset, bytes | write, value",                                                 \
+	  "PCI configuration access, filtered; value: what was read")                             \
+	X(21, device_irq, SAMPO_T_DEVICE, SAMPO_R_CONTROL, "device, index, event, op",            \
 	  "route interrupt `index` of a device to an event; acknowledge INTx")
 
 enum sampo_call {
@@ -206,7 +198,7 @@ struct sampo_event_page {
 };
 
 /* Why a vCPU came to its monitor. */
-#define SAMPO_EXITS(X)                                                         \
+#define SAMPO_EXITS(X)                                                                           \
 	X(0, NONE, "running")                                                  \
 	X(1, RESET, "created or reset, waits for its first resume")            \
 	X(2, IO, "port access")                                                \

@@ -10,7 +10,6 @@
 #include "kernel/domain.h"
 #include "kernel/elf.h"
 #include "kernel/frame.h"
-#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"

@@ -14,8 +14,6 @@
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
-int64_t call_object_info(struct call *call);
-
 /* Copy out as much of a fact as there is room for. */
 static int64_t answer(struct call *call, const void *fact, size_t size)
 {

@@ -4,8 +4,6 @@
 #include "arch/hv.h"
 #include "kernel/vcpu.h"
 
-#define EVENT_TYPE 0x700u
-
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 {
 	vcpu->event = event;

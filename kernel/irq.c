@@ -6,7 +6,6 @@
 #include "kernel/abi.h"
 #include "kernel/device.h"
 #include "kernel/event.h"
-#include "kernel/log.h"
 
 #define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define BINDINGS     (VECTORS + 32u) /* a few pins may share a line */

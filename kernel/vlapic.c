@@ -46,28 +46,32 @@ enum {
 
 #define PERIOD_MIN_NS 20000u /* so that a guest cannot drown in its own timer */
 
-/* Where a register is in struct vlapic (0: it is not simply read), and which bits of it may be
- * set; in x2APIC mode others fault. */
+/* Where a register is in struct vlapic (0: it is not simply read), which bits of it may be set
+ * (in x2APIC mode others fault), and whether only the xAPIC page has it. */
 #define AT(member) offsetof(struct vlapic, member)
 static const struct {
 	uint32_t at, valid;
+	bool xapic;
 } registers[0x40] = {
 	[REG_ID] = {AT(id), 0},
 	[REG_VERSION] = {AT(version), 0},
 	[REG_TPR] = {AT(tpr), 0xff},
 	[REG_PPR] = {AT(ppr), 0},
 	[REG_LDR] = {AT(ldr), 0},
+	[REG_DFR] = {AT(dfr), 0, true},
 	[REG_SVR] = {AT(svr), SVR_VALID},
 	[REG_ISR... REG_ISR + 7] = {AT(isr.word), 0},
 	[REG_TMR... REG_TMR + 7] = {AT(tmr), 0},
 	[REG_IRR... REG_IRR + 7] = {AT(irr.word), 0},
 	[REG_ESR] = {AT(esr), 0},
-	[REG_LVT + VLAPIC_LVT_TIMER] = {AT(lvt[VLAPIC_LVT_TIMER]), 0x700ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_THERMAL] = {AT(lvt[VLAPIC_LVT_THERMAL]), 0x107ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_PERF] = {AT(lvt[VLAPIC_LVT_PERF]), 0x107ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_LINT0] = {AT(lvt[VLAPIC_LVT_LINT0]), 0x1a7ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_LINT1] = {AT(lvt[VLAPIC_LVT_LINT1]), 0x1a7ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_ERROR] = {AT(lvt[VLAPIC_LVT_ERROR]), 0x100ff | LVT_READ_ONLY},
+	[REG_ICR] = {AT(icr), 0, true},
+	[REG_ICR_HIGH] = {AT(icr) + 4, 0, true},
+	[REG_LVT + VLAPIC_LVT_TIMER] = {AT(lvt[0]), 0x700ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_THERMAL] = {AT(lvt[1]), 0x107ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_PERF] = {AT(lvt[2]), 0x107ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_LINT0] = {AT(lvt[3]), 0x1a7ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_LINT1] = {AT(lvt[4]), 0x1a7ff | LVT_READ_ONLY},
+	[REG_LVT + VLAPIC_LVT_ERROR] = {AT(lvt[5]), 0x100ff | LVT_READ_ONLY},
 	[REG_INITIAL_COUNT] = {AT(timer_count), UINT32_MAX},
 	[REG_DIVIDE] = {AT(timer_divide), 0xb},
 };
@@ -366,7 +370,7 @@ static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, ui
 		return true;
 	}
 	at = registers[reg].at;
-	if (!at)
+	if (!at || (registers[reg].xapic && is_x2apic(v)))
 		return false;
 	if (reg >= REG_ISR && reg < REG_IRR + 8)
 		at += reg % 8 * 4;
@@ -464,27 +468,14 @@ static bool is_xapic_access(const struct vlapic *v, uint32_t offset)
 
 uint32_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, uint64_t now)
 {
+	unsigned reg = offset >> 4;
 	uint32_t value = 0;
 
-	if (!is_xapic_access(v, offset))
+	if (!is_xapic_access(v, offset) || reg == REG_APR || reg == REG_EOI)
 		return 0;
-	switch (offset >> 4) {
-	case REG_ID:
-		return v->id << 24;
-	case REG_APR:
-	case REG_EOI:
-		return 0;
-	case REG_DFR:
-		return v->dfr;
-	case REG_ICR:
-		return (uint32_t)v->icr;
-	case REG_ICR_HIGH:
-		return (uint32_t)(v->icr >> 32);
-	default:
-		if (!read_register(v, offset >> 4, now, &value))
-			raise_error(v, ESR_ILLEGAL_REGISTER);
-		return value;
-	}
+	if (!read_register(v, reg, now, &value))
+		raise_error(v, ESR_ILLEGAL_REGISTER);
+	return reg == REG_ID ? value << 24 : value;
 }
 
 int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_t now,

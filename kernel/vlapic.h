@@ -84,10 +84,8 @@ struct vlapic {
 /* What the caller must do after an access: */
 #define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed */
 #define VLAPIC_DO_EOI   0x2 /* the level-triggered effect->vector has ended */
-#define VLAPIC_DO_SEND                                                         \
-	0x4                /* deliver effect->message (not to the sender's own \
-			      IRR if the flag was not set) */
-#define VLAPIC_DO_MODE 0x8 /* apic_base has changed */
+#define VLAPIC_DO_SEND  0x4 /* deliver effect->message */
+#define VLAPIC_DO_MODE  0x8 /* apic_base has changed */
 
 struct vlapic_effect {
 	struct vlapic_message message;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest's description: the part of libvirt's domain XML that Sampo
- * understands, parsed and checked. docs/domain-xml.md lists the elements.
+ * understands, parsed and checked. docs/guests.md lists the elements.
  */
 #ifndef DOM0_CONFIG_H
 #define DOM0_CONFIG_H

@@ -2,7 +2,7 @@
 /*
  * The elements of domain XML that Sampo understands: what each may say and
  * what it means here; those in <devices> are in config_devices.c.
- * docs/domain-xml.md is the same for people.
+ * docs/guests.md is the same for people.
  */
 #include <stdio.h>
 #include <stdlib.h>

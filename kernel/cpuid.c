@@ -6,39 +6,40 @@
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
-#define LEAF_MAX 0xdu
+#define LEAF_MAX     0xdu
 #define LEAF_EXT_MAX 0x80000008u
-#define CR4_OSXSAVE (1ull << 18)
+#define CR4_OSXSAVE  (1ull << 18)
 #define KVM_FEATURES ((1u << 1) | (1u << 3) | (1u << 24)) /* no I/O delay, clock, stable */
 
 /* Leaf 1 ECX: without MONITOR, VMX, SMX, EIST, TM2, CNXT, PDCM, DCA. */
-#define ECX1_MASK (~((1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | \
-		     (1u << 8) | (1u << 10) | (1u << 15) | (1u << 18)))
-#define ECX1_XSAVE ((1u << 26) | (1u << 27) | (1u << 12) | (1u << 28) | (1u << 29))
+#define ECX1_MASK                                                                              \
+	(~((1u << 2) | (1u << 3) | (1u << 4) | (1u << 5) | (1u << 6) | (1u << 7) | (1u << 8) | \
+	   (1u << 10) | (1u << 15) | (1u << 18)))
+#define ECX1_XSAVE   ((1u << 26) | (1u << 27) | (1u << 12) | (1u << 28) | (1u << 29))
 #define ECX1_OSXSAVE (1u << 27)
-#define ECX1_SET ((1u << 31) | (1u << 21) | (1u << 24)) /* hypervisor, x2APIC, TSC deadline */
+#define ECX1_SET     ((1u << 31) | (1u << 21) | (1u << 24)) /* hypervisor, x2APIC, TSC deadline */
 /* Leaf 1 EDX: without DS, ACPI, HTT, TM, PBE. */
 #define EDX1_MASK (~((1u << 21) | (1u << 22) | (1u << 28) | (1u << 29) | (1u << 31)))
 /* Leaf 7 EBX: without TSC_ADJUST, SGX, HLE, PQM, MPX, PQE, RTM, PT. */
-#define EBX7_MASK (~((1u << 1) | (1u << 2) | (1u << 4) | (1u << 12) | (1u << 14) | \
-		     (1u << 15) | (1u << 11) | (1u << 25)))
+#define EBX7_MASK                                                                                  \
+	(~((1u << 1) | (1u << 2) | (1u << 4) | (1u << 12) | (1u << 14) | (1u << 15) | (1u << 11) | \
+	   (1u << 25)))
 /* UMIP, VBMI, GFNI, VAES, VPCLMULQDQ, VNNI, BITALG, VPOPCNTDQ, RDPID */
 #define ECX7_MASK ((1u << 1) | (1u << 2) | (1u << 6) | (0x1fu << 8) | (1u << 14) | (1u << 22))
 #define EDX7_MASK ((1u << 4) | (1u << 10)) /* FSRM, MD_CLEAR */
 /* 80000001 ECX: LAHF, CMP_LEGACY, CR8, ABM, SSE4A, MISALIGN, 3DNOWPREFETCH, XOP, FMA4, TBM */
-#define ECX80000001_MASK 0x2109f3u
+#define ECX80000001_MASK   0x2109f3u
 #define EDX7_INVARIANT_TSC (1u << 8)
+
+static const struct cpu_cpuid none;
 
 static uint32_t xsave_bytes(uint64_t components)
 {
 	uint32_t bytes = 576; /* legacy area and header */
 
 	for (uint32_t i = 2; i < 32; i++) {
-		struct cpu_cpuid part;
+		struct cpu_cpuid part = components >> i & 1 ? cpu_cpuid(0xd, i) : none;
 
-		if (!(components >> i & 1))
-			continue;
-		part = cpu_cpuid(0xd, i);
 		if (part.ebx + part.eax > bytes)
 			bytes = part.ebx + part.eax;
 	}
@@ -47,8 +48,6 @@ static uint32_t xsave_bytes(uint64_t components)
 
 static struct cpu_cpuid leaf_xsave(struct vcpu *vcpu, uint32_t subleaf, struct cpu_cpuid host)
 {
-	struct cpu_cpuid none = {0, 0, 0, 0};
-
 	if (!fpu_xcr0)
 		return none;
 	if (subleaf == 0)
@@ -91,29 +90,7 @@ static struct cpu_cpuid leaf_hypervisor(uint32_t leaf)
 	case 0x40000101:
 		return (struct cpu_cpuid){SAMPO_ABI_VERSION, hv != &svm_ops, 0, 0};
 	default:
-		return (struct cpu_cpuid){0, 0, 0, 0};
-	}
-}
-
-static struct cpu_cpuid leaf_extended(struct vcpu *vcpu, uint32_t leaf, struct cpu_cpuid host)
-{
-	switch (leaf) {
-	case 0x80000000:
-		if (host.eax > LEAF_EXT_MAX)
-			host.eax = LEAF_EXT_MAX;
-		return host;
-	case 0x80000001:
-		host.ecx &= ECX80000001_MASK;
-		return host;
-	case 0x80000002 ... 0x80000006:
-		return host;
-	case 0x80000007:
-		return (struct cpu_cpuid){0, 0, 0, EDX7_INVARIANT_TSC};
-	case 0x80000008:
-		return (struct cpu_cpuid){host.eax & 0xffff, host.ebx & 1, vcpu->domain->vcpus - 1,
-					  0};
-	default:
-		return (struct cpu_cpuid){0, 0, 0, 0};
+		return none;
 	}
 }
 
@@ -137,16 +114,14 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	if (leaf >> 16 == 0x4000)
 		return leaf_hypervisor(leaf);
 	host = cpu_cpuid(leaf, subleaf);
-	if (leaf >> 31)
-		return leaf_extended(vcpu, leaf, host);
 	switch (leaf) {
 	case 0:
-		if (host.eax > LEAF_MAX)
-			host.eax = LEAF_MAX;
+		host.eax = host.eax < LEAF_MAX ? host.eax : LEAF_MAX;
 		return host;
 	case 1:
 		return leaf_1(vcpu, host);
 	case 2:
+	case 0x80000002 ... 0x80000006:
 		return host;
 	case 4: /* no more sharing than there are vCPUs */
 		host.eax &= 0x3fff;
@@ -154,14 +129,25 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	case 6:
 		return (struct cpu_cpuid){host.eax & 4, 0, 0, 0};
 	case 7:
-		if (subleaf)
-			break;
-		return (struct cpu_cpuid){0, host.ebx & EBX7_MASK, host.ecx & ECX7_MASK,
-					  host.edx & EDX7_MASK};
+		return subleaf ? none
+			       : (struct cpu_cpuid){0, host.ebx & EBX7_MASK, host.ecx & ECX7_MASK,
+						    host.edx & EDX7_MASK};
 	case 0xb:
 		return leaf_topology(vcpu, subleaf);
 	case 0xd:
 		return leaf_xsave(vcpu, subleaf, host);
+	case 0x80000000:
+		host.eax = host.eax < LEAF_EXT_MAX ? host.eax : LEAF_EXT_MAX;
+		return host;
+	case 0x80000001:
+		host.ecx &= ECX80000001_MASK;
+		return host;
+	case 0x80000007:
+		return (struct cpu_cpuid){0, 0, 0, EDX7_INVARIANT_TSC};
+	case 0x80000008:
+		return (struct cpu_cpuid){host.eax & 0xffff, host.ebx & 1, vcpu->domain->vcpus - 1,
+					  0};
+	default:
+		return none;
 	}
-	return (struct cpu_cpuid){0, 0, 0, 0};
 }

@@ -52,13 +52,6 @@ static void sleep(uint16_t port, uint8_t type)
 	port_out16(port, value | PM1_SLP_EN);
 }
 
-static void halt(void)
-{
-	cpu_cli();
-	for (;;)
-		cpu_hlt();
-}
-
 void platform_poweroff(void)
 {
 	if (acpi.s5_valid && acpi.pm1a_control) {
@@ -68,8 +61,9 @@ void platform_poweroff(void)
 		tsc_delay_ns(WAIT_NS);
 	}
 	log_print("The machine does not turn itself off. You may do it now.\n");
-	halt();
-	__builtin_unreachable();
+	cpu_cli();
+	for (;;)
+		cpu_hlt();
 }
 
 static void reset_by_acpi(void)

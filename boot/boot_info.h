@@ -42,7 +42,6 @@ struct boot_info {
 	struct boot_range range[BOOT_RANGES];
 	struct boot_module module[BOOT_MODULES];
 	struct boot_framebuffer fb;
-	uint64_t info_base, info_size; /* where the loader's own tables are */
 	uint32_t rsdp_size; /* 0: none given */
 	uint8_t rsdp[36];
 	uint32_t text_used;

@@ -161,8 +161,6 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 
 	if (!from)
 		return "unreadable";
-	info->info_base = addr;
-	info->info_size = sizeof(*from);
 	loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
 	cmdline = string1(memory, from->flags & HAS_CMDLINE ? from->cmdline : 0, info);
 	if (!loader || !cmdline)
@@ -288,8 +286,6 @@ static const char *parse2(uint64_t addr, multiboot_memory memory, struct boot_in
 	data = head ? memory(addr, total) : NULL;
 	if (!data)
 		return "unreadable";
-	info->info_base = addr;
-	info->info_size = total;
 	for (; !why; at += (tag->size + 7) & ~7u) {
 		if (at > total || total - at < TAG_HEADER)
 			return "no end tag";

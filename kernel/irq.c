@@ -10,6 +10,7 @@
 #define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define BINDINGS     (VECTORS + 32u) /* a few pins may share a line */
 #define PCI_ISA_IRQS 16u
+#define MESSAGE      UINT32_MAX
 
 /* One interrupt of a device, bound to an event. */
 struct irq {
@@ -25,8 +26,7 @@ struct irq {
 /* What a vector stands for. */
 struct line {
 	struct irq *first; /* NULL: the vector is free */
-	uint32_t gsi;      /* of pins */
-	bool is_pin;
+	uint32_t gsi;      /* of the pin, or MESSAGE */
 };
 
 static struct irq irqs[BINDINGS];
@@ -73,7 +73,7 @@ static struct line *free_line(void)
 static struct line *pin_line(uint32_t gsi)
 {
 	for (struct line *line = lines; line < lines + VECTORS; line++)
-		if (line->first && line->is_pin && line->gsi == gsi)
+		if (line->first && line->gsi == gsi)
 			return line;
 	return NULL;
 }
@@ -92,12 +92,11 @@ static int64_t route_pin(struct device *device, struct line **line)
 		return SAMPO_ENOMEM;
 	if (!ioapic_route(&wire, vector_of(*line), apic_id()))
 		return SAMPO_ENODEV;
-	(*line)->is_pin = true;
 	(*line)->gsi = wire.gsi;
 	return SAMPO_OK;
 }
 
-static int64_t route_message(struct device *device, unsigned index, struct line **line)
+static int64_t route_message(struct device *device, uint64_t index, struct line **line)
 {
 	const struct pci_function *f = &device->pci;
 	uint32_t address = 0xfee00000u | apic_id() << 12;
@@ -107,10 +106,10 @@ static int64_t route_message(struct device *device, unsigned index, struct line 
 	*line = free_line();
 	if (!*line)
 		return SAMPO_ENOMEM;
-	(*line)->is_pin = false;
+	(*line)->gsi = MESSAGE;
 	if (!f->info.msix)
 		pci_msi_set(f, address, vector_of(*line));
-	else if (!pci_msix_set(f, index, address, vector_of(*line)))
+	else if (!pci_msix_set(f, (unsigned)index, address, vector_of(*line)))
 		return SAMPO_ENOMEM;
 	return SAMPO_OK;
 }
@@ -133,11 +132,8 @@ int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
 		return SAMPO_EEXIST;
 	if (!irq)
 		return SAMPO_ENOMEM;
-	if (index == SAMPO_IRQ_INTX)
-		status = route_pin(device, &line);
-	else
-		status = index > UINT16_MAX ? SAMPO_ENODEV
-					    : route_message(device, (unsigned)index, &line);
+	status = index == SAMPO_IRQ_INTX ? route_pin(device, &line)
+					 : route_message(device, index, &line);
 	if (status)
 		return status;
 	*irq = (struct irq){
@@ -149,7 +145,7 @@ int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
 		.index = (uint16_t)index,
 	};
 	device->irqs = line->first = irq;
-	if (line->is_pin) {
+	if (line->gsi != MESSAGE) {
 		pci_command(&device->pci, PCI_COMMAND_INTX_OFF, 0);
 		if (!irq->next_of_line)
 			ioapic_mask(line->gsi, false);
@@ -163,20 +159,21 @@ void irq_handle(uint8_t vector)
 
 	if (!line->first)
 		return; /* unbound while it was on its way */
-	if (line->is_pin)
+	if (line->gsi != MESSAGE)
 		ioapic_mask(line->gsi, true);
 	for (struct irq *irq = line->first; irq; irq = irq->next_of_line) {
-		irq->waiting = line->is_pin;
+		irq->waiting = line->gsi != MESSAGE;
 		event_raise(irq->event);
 	}
 }
 
 static void unmask_if_quiet(const struct line *line)
 {
+	bool mask = !line->first;
+
 	for (const struct irq *irq = line->first; irq; irq = irq->next_of_line)
-		if (irq->waiting)
-			return;
-	ioapic_mask(line->gsi, false);
+		mask |= irq->waiting;
+	ioapic_mask(line->gsi, mask);
 }
 
 int64_t irq_ack(struct device *device, uint64_t index)
@@ -194,7 +191,7 @@ int64_t irq_ack(struct device *device, uint64_t index)
 
 static void silence(struct device *device, const struct irq *irq)
 {
-	if (irq->line->is_pin)
+	if (irq->line->gsi != MESSAGE)
 		pci_command(&device->pci, 0, PCI_COMMAND_INTX_OFF);
 	else if (device->pci.info.msix)
 		pci_msix_mask(&device->pci, irq->index);
@@ -218,10 +215,8 @@ int64_t irq_unbind(struct device *device, uint64_t index)
 		;
 	*at = irq->next_of_line;
 	irq->device = NULL;
-	if (line->is_pin && line->first)
+	if (line->gsi != MESSAGE)
 		unmask_if_quiet(line);
-	else if (line->is_pin)
-		ioapic_mask(line->gsi, true);
 	return SAMPO_OK;
 }
 

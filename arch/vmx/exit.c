@@ -56,7 +56,7 @@ static const struct {
 	[41] = {EXIT_INVALID}, /* machine check */
 	[48] = {EXIT_MEMORY, 0, true},
 	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
-	[52] = {EXIT_INTERRUPT}, /* preemption timer: one may be pending */
+	[52] = {EXIT_INTERRUPT, 0, true}, /* preemption timer: one may be pending */
 	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
 	[54] = {EXIT_CACHE}, /* WBINVD */
 	[55] = {EXIT_XSETBV, 0, true},
@@ -169,6 +169,9 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		break;
 	case EXIT_EXCEPTION:
 		decode_exception(x);
+		break;
+	case EXIT_INTERRUPT:
+		vmx_arm_preemption();
 		break;
 	case EXIT_WINDOW:
 		vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);

@@ -39,7 +39,7 @@
 #define EPTP_WALK_4 (3ull << 3)
 #define EPTP_AD (1ull << 6)
 
-#define PREEMPTION_NS 1000000u
+#define PREEMPTION_NS 250000u
 #define PLE_GAP 128u
 #define PLE_WINDOW 4096u
 #define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
@@ -89,6 +89,7 @@ static const struct {
 	{EXIT, 19, MUST, "no loaded host PAT"},
 	{EXIT, 20, MUST, "no saved EFER"},
 	{EXIT, 21, MUST, "no loaded host EFER"},
+	{EXIT, 22, WANT, "no saved preemption timer"},
 	{ENTRY, 2, MUST, "no loaded debug controls"},
 	{ENTRY, 14, MUST, "no loaded guest PAT"},
 	{ENTRY, 15, MUST, "no loaded guest EFER"},
@@ -96,6 +97,7 @@ static const struct {
 
 static uint32_t control[CONTROLS];
 static uint64_t ept_vpid_cap;
+static unsigned preemption_shift;
 static uint8_t *io_bitmap, *msr_bitmap;
 
 static const uint32_t passed_msrs[] = {
@@ -154,6 +156,7 @@ static const char *vmx_probe(void)
 	if (missing)
 		return missing;
 	ept_vpid_cap = cpu_rdmsr(MSR_VMX_EPT_VPID_CAP);
+	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
 	for (unsigned i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
 		if (~ept_vpid_cap & needs[i].bits)
 			return needs[i].text;
@@ -281,6 +284,18 @@ static void init_host(void)
 	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
 }
 
+/*
+ * Bochs holds interrupts back from a guest that was entered with IF=0, until
+ * this timer has counted so much time of the guest's over all its entries.
+ * Elsewhere it interrupts a guest now and then that nothing else does.
+ */
+void vmx_arm_preemption(void)
+{
+	if (control[PIN] & PIN_PREEMPTION)
+		vmcs_write(VMCS_PREEMPTION_TIMER,
+			   tsc_from_ns(PREEMPTION_NS) >> preemption_shift);
+}
+
 static void init_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
@@ -305,11 +320,7 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
 	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);
-	/* Bochs holds interrupts back while a guest that was entered with IF=0
-	 * runs; elsewhere it ends a guest's undisturbed run now and then. */
-	if (control[PIN] & PIN_PREEMPTION)
-		vmcs_write(VMCS_PREEMPTION_TIMER,
-			   tsc_from_ns(PREEMPTION_NS) >> (cpu_rdmsr(MSR_VMX_MISC) & 31));
+	vmx_arm_preemption();
 	if (control[PROC2] & PROC2_PLE) {
 		vmcs_write(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW);

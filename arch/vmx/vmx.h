@@ -36,6 +36,7 @@ void vmx_take_nmi(void);
 
 /* vmx.c: make its VMCS the one that vmcs_read and vmcs_write reach. */
 void vmx_use(const struct vcpu *vcpu);
+void vmx_arm_preemption(void);
 
 /* exit.c */
 void vmx_run(struct vcpu *vcpu, struct hv_exit *exit);

@@ -27,6 +27,10 @@ extern const void *guest_boot_info;
 /* guest_boot_info if it is dom0's, else NULL. */
 extern const struct sampo_boot *sampo_boot_info;
 
+/* The CPU's instruction for a call, in assembly of one's own; changes the flags. */
+#define SAMPO_CALL_INSN \
+	"cmpb $0, sampo_by_vmcall\n\tje 77f\n\tvmcall\n\tjmp 78f\n77:\tvmmcall\n78:\n\t"
+
 static inline int64_t sampo_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
 				 uint64_t e, uint64_t *value)
 {

@@ -77,10 +77,10 @@ static void check_kvm(void)
 {
 	int64_t status;
 
-	__asm__ volatile("vmmcall"
+	__asm__ volatile(SAMPO_CALL_INSN
 			 : "=a"(status)
 			 : "0"(100), "b"(0), "c"(0), "d"(0), "S"(0)
-			 : "memory");
+			 : "memory", "cc");
 	check(status < 0, "an unknown call of KVM's", "%lld", (long long)status);
 }
 
@@ -94,7 +94,7 @@ static void check_registers(void)
 			 "mov %3, %%rbp\n\t"
 			 "mov %1, %%rbx\n\t"
 			 "mov %2, %%rcx\n\t"
-			 "vmmcall\n\t"
+			 SAMPO_CALL_INSN
 			 "cmp %%rbp, %3\n\t"
 			 "pop %%rbp\n\t"
 			 "sete %%al\n\t"

@@ -156,6 +156,16 @@ void apic_eoi(void)
 	write(REG_EOI, 0);
 }
 
+/*
+ * QEMU's emulated CPU may forget at a #VMEXIT that an interrupt is pending: two
+ * of its threads change one word of flags without a lock. A write of the TPR
+ * makes its APIC raise the line again.
+ */
+void apic_offer(void)
+{
+	write(REG_TPR, 0);
+}
+
 void apic_timer_set(uint64_t tsc)
 {
 	uint64_t now, count = 1;

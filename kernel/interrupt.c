@@ -41,3 +41,9 @@ void interrupt_run_timers(struct cpu *cpu)
 {
 	timer_run(&cpu->timers, cpu_rdtsc());
 }
+
+void interrupt_timer_passed(struct cpu *cpu)
+{
+	cpu->timers.armed = TIMER_NEVER;
+	interrupt_run_timers(cpu);
+}

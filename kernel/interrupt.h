@@ -19,3 +19,12 @@ static inline void interrupt_arm_timer(struct cpu *cpu)
 
 /* Fire the timers that are due. */
 void interrupt_run_timers(struct cpu *cpu);
+
+/* After an exit: what the hardware timer was set for is fired even if its
+ * interrupt does not come (see apic_offer). */
+void interrupt_timer_passed(struct cpu *cpu);
+static inline void interrupt_check_timer(struct cpu *cpu, uint64_t now)
+{
+	if (now >= cpu->timers.armed)
+		interrupt_timer_passed(cpu);
+}

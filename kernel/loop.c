@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -113,6 +114,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	hv->run(vcpu, &x);
 	trace(vcpu, &x);
 	exit_handle(vcpu, &x);
+	interrupt_check_timer(cpu, cpu_rdtsc());
 }
 
 static void idle(struct cpu *cpu)
@@ -120,6 +122,7 @@ static void idle(struct cpu *cpu)
 	uint64_t from = cpu_rdtsc();
 
 	interrupt_arm_timer(cpu);
+	apic_offer();
 	hv->idle();
 	cpu->idle_tsc += cpu_rdtsc() - from;
 	interrupt_run_timers(cpu);

@@ -49,13 +49,11 @@ void fpu_reset(struct vcpu *vcpu)
 {
 	uint8_t *area = vcpu->fpu_state;
 
-	for (unsigned i = 0; i < AREA_BYTES; i++)
-		area[i] = 0;
+	__builtin_memset(area, 0, AREA_BYTES);
 	*(uint16_t *)area = FCW_RESET;
 	*(uint32_t *)(area + 24) = MXCSR_RESET;
 	vcpu->xcr0 = XCR0_X87;
-	for (unsigned i = 0; i < 4; i++)
-		vcpu->dr[i] = 0;
+	__builtin_memset(vcpu->dr, 0, sizeof(vcpu->dr));
 }
 
 static void save(struct vcpu *v)

@@ -97,53 +97,44 @@ int64_t call_wait(struct call *call)
 
 static int64_t log_write_call(struct call *call, void (*sink)(const char *, size_t))
 {
-	uint64_t gpa = call->arg[2], left = call->arg[3];
+	uint64_t bytes = call->arg[3];
+	int64_t status = SAMPO_OK;
 	char chunk[CHUNK];
 
 	if (!(call->handle->rights & SAMPO_R_WRITE))
 		return SAMPO_ERIGHT;
-	if (left > 65536)
+	if (bytes > 65536)
 		return SAMPO_EINVAL;
-	while (left) {
-		size_t n = left < CHUNK ? left : CHUNK;
-		int64_t status = domain_read(call->domain, gpa, chunk, n);
+	for (uint64_t at = 0; at < bytes && !status; at += CHUNK) {
+		size_t n = bytes - at < CHUNK ? bytes - at : CHUNK;
 
-		if (status)
-			return status;
-		sink(chunk, n);
-		gpa += n;
-		left -= n;
+		status = domain_read(call->domain, call->arg[2] + at, chunk, n);
+		if (!status)
+			sink(chunk, n);
 	}
-	return SAMPO_OK;
+	return status;
 }
 
-/* The next position, then the text. */
 static int64_t log_read_call(struct call *call)
 {
-	uint64_t position = call->arg[4], gpa = call->arg[2];
-	char chunk[CHUNK];
-	size_t n;
-	int64_t status;
+	struct {
+		uint64_t next;
+		char text[CHUNK];
+	} out = {.next = call->arg[4]};
+	uint64_t room = call->arg[3] - sizeof(out.next);
 
-	if (call->arg[3] < sizeof(position))
+	if (call->arg[3] < sizeof(out.next))
 		return SAMPO_EINVAL;
-	n = call->arg[3] - sizeof(position);
-	n = log_read(&position, chunk, n < CHUNK ? n : CHUNK);
-	status = domain_write(call->domain, gpa, &position, sizeof(position));
-	if (!status)
-		status = domain_write(call->domain, gpa + sizeof(position), chunk, n);
-	if (!status)
-		call->value = n;
-	return status;
+	call->value = log_read(&out.next, out.text, room < CHUNK ? room : CHUNK);
+	return domain_write(call->domain, call->arg[2], &out, sizeof(out.next) + call->value);
 }
 
 static int64_t input_call(struct call *call)
 {
 	char chunk[CHUNK];
-	size_t n = console_read(chunk, call->arg[3] < CHUNK ? call->arg[3] : CHUNK);
 
-	call->value = n;
-	return domain_write(call->domain, call->arg[2], chunk, n);
+	call->value = console_read(chunk, call->arg[3] < CHUNK ? call->arg[3] : CHUNK);
+	return domain_write(call->domain, call->arg[2], chunk, call->value);
 }
 
 int64_t call_log(struct call *call)

@@ -74,16 +74,10 @@ static void write_command(struct device *device, uint32_t value, uint32_t mask)
 /* The bytes that a domain may write, beside the command register. */
 static bool writable(const struct device *device, unsigned offset)
 {
-	switch (offset) {
-	case PCI_STATUS:
-	case PCI_STATUS + 1:
-	case CACHE_LINE:
-	case LATENCY:
-	case PCI_INTERRUPT_LINE:
+	if (device->pm_cap && offset - device->pm_cap - PM_CONTROL < 2)
 		return true;
-	default:
-		return device->pm_cap && offset - device->pm_cap - PM_CONTROL < 2;
-	}
+	return offset == PCI_STATUS || offset == PCI_STATUS + 1 || offset == CACHE_LINE ||
+	       offset == LATENCY || offset == PCI_INTERRUPT_LINE;
 }
 
 int64_t device_config_write(struct device *device, uint64_t offset, uint64_t bytes, uint32_t value)

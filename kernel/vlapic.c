@@ -554,8 +554,7 @@ bool vlapic_extint_allowed(const struct vlapic *v)
 void vlapic_reset(struct vlapic *v)
 {
 	v->irr = v->isr = (struct vlapic_bits){0};
-	for (unsigned i = 0; i < 4; i++)
-		v->tmr[i] = 0;
+	__builtin_memset(v->tmr, 0, sizeof(v->tmr));
 	for (unsigned i = 0; i < VLAPIC_LVTS; i++)
 		v->lvt[i] = LVT_MASKED;
 	v->tpr = 0;

@@ -91,17 +91,17 @@ static inline void cpu_xsetbv(uint32_t index, uint64_t value)
 }
 
 /* port_in8(), port_out8() and so on. */
-#define PORT(bits, suffix)                                                                          \
-	static inline uint##bits##_t port_in##bits(uint16_t port)                                   \
-	{                                                                                           \
-		uint##bits##_t value;                                                               \
-                                                                                                    \
-		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory");      \
-		return value;                                                                       \
-	}                                                                                           \
-	static inline void port_out##bits(uint16_t port, uint##bits##_t value)                      \
-	{                                                                                           \
-		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory");     \
+#define PORT(bits, suffix)                                                                      \
+	static inline uint##bits##_t port_in##bits(uint16_t port)                               \
+	{                                                                                       \
+		uint##bits##_t value;                                                           \
+                                                                                                \
+		__asm__ volatile("in" suffix " %1, %0" : "=a"(value) : "Nd"(port) : "memory");  \
+		return value;                                                                   \
+	}                                                                                       \
+	static inline void port_out##bits(uint16_t port, uint##bits##_t value)                  \
+	{                                                                                       \
+		__asm__ volatile("out" suffix " %0, %1" : : "a"(value), "Nd"(port) : "memory"); \
 	}
 PORT(8, "b")
 PORT(16, "w")

@@ -8,7 +8,7 @@
 struct cpu;
 struct vcpu;
 
-extern uint64_t fpu_xcr0;      /* what guests may enable; 0: no XSAVE */
+extern uint64_t fpu_xcr0; /* what guests may enable; 0: no XSAVE */
 
 /* On each CPU. */
 void fpu_init(void);

@@ -14,52 +14,52 @@ struct domain;
 struct vcpu;
 
 /* X(name, text): what an exit is, for counters, traces and dispatch. */
-#define EXIT_KINDS(X)                                                          \
-	X(INTERRUPT, "physical interrupt")                                     \
-	X(NMI, "physical NMI")                                                 \
-	X(WINDOW, "interrupt window")                                          \
-	X(CPUID, "CPUID")                                                      \
-	X(HLT, "HLT")                                                          \
-	X(PAUSE, "PAUSE")                                                      \
-	X(IO, "port access")                                                   \
-	X(RDMSR, "RDMSR")                                                      \
-	X(WRMSR, "WRMSR")                                                      \
-	X(HYPERCALL, "hypercall")                                              \
-	X(MEMORY, "SLAT fault")                                                \
-	X(CR, "control register")                                              \
-	X(XSETBV, "XSETBV")                                                    \
-	X(EXCEPTION, "exception")                                              \
-	X(FPU, "FPU first used")                                               \
-	X(FORBIDDEN, "forbidden instruction")                                  \
-	X(CACHE, "WBINVD or INVD")                                             \
-	X(SHUTDOWN, "triple fault")                                            \
-	X(INVALID, "guest state refused")                                      \
+#define EXIT_KINDS(X)                         \
+	X(INTERRUPT, "physical interrupt")    \
+	X(NMI, "physical NMI")                \
+	X(WINDOW, "interrupt window")         \
+	X(CPUID, "CPUID")                     \
+	X(HLT, "HLT")                         \
+	X(PAUSE, "PAUSE")                     \
+	X(IO, "port access")                  \
+	X(RDMSR, "RDMSR")                     \
+	X(WRMSR, "WRMSR")                     \
+	X(HYPERCALL, "hypercall")             \
+	X(MEMORY, "SLAT fault")               \
+	X(CR, "control register")             \
+	X(XSETBV, "XSETBV")                   \
+	X(EXCEPTION, "exception")             \
+	X(FPU, "FPU first used")              \
+	X(FORBIDDEN, "forbidden instruction") \
+	X(CACHE, "WBINVD or INVD")            \
+	X(SHUTDOWN, "triple fault")           \
+	X(INVALID, "guest state refused")     \
 	X(UNKNOWN, "unknown exit")
 
 enum exit_kind {
 #define EXIT_KIND_ENUM(name, text) EXIT_##name,
 	EXIT_KINDS(EXIT_KIND_ENUM)
 #undef EXIT_KIND_ENUM
-	EXIT_KIND_COUNT
+		EXIT_KIND_COUNT
 };
 
 struct hv_exit {
 	enum exit_kind kind;
-	uint32_t code;      /* the vendor's */
-	uint64_t info;      /* the vendor's, for traces and dumps */
+	uint32_t code; /* the vendor's */
+	uint64_t info; /* the vendor's, for traces and dumps */
 	uint64_t rip;
-	uint64_t next_rip;  /* of the instruction behind; valid for exits that
-			       an instruction caused by itself */
-	uint64_t gpa;       /* MEMORY */
-	uint32_t access;    /* MEMORY: SAMPO_ACCESS_* */
-	uint16_t port;      /* IO */
+	uint64_t next_rip; /* of the instruction behind; valid for exits that
+			      an instruction caused by itself */
+	uint64_t gpa;      /* MEMORY */
+	uint32_t access;   /* MEMORY: SAMPO_ACCESS_* */
+	uint16_t port;     /* IO */
 	uint8_t size;
-	bool write;         /* IO: OUT; CR: MOV to */
+	bool write; /* IO: OUT; CR: MOV to */
 	bool string, rep;
-	uint8_t vector;     /* EXCEPTION, FORBIDDEN; CR: register number */
-	uint8_t insn_len;   /* MEMORY, CR: bytes in insn, 0: not given */
+	uint8_t vector;   /* EXCEPTION, FORBIDDEN; CR: register number */
+	uint8_t insn_len; /* MEMORY, CR: bytes in insn, 0: not given */
 	const uint8_t *insn;
-	uint32_t error;     /* EXCEPTION: its error code, if it has one */
+	uint32_t error; /* EXCEPTION: its error code, if it has one */
 	uint8_t cpl;
 };
 

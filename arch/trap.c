@@ -6,7 +6,7 @@
 #include "kernel/log.h"
 #include "kernel/panic.h"
 
-#define VECTOR_NMI 2
+#define VECTOR_NMI       2
 #define VECTOR_FIRST_IRQ 32
 
 /* SDM 3A 6.14.1 */

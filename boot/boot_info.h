@@ -5,14 +5,14 @@
 
 #include "kernel/types.h"
 
-#define BOOT_RANGES 128
+#define BOOT_RANGES  128
 #define BOOT_MODULES 64
-#define BOOT_TEXT 8192
+#define BOOT_TEXT    8192
 
 /* Types of memory as in E820. */
-#define BOOT_RAM 1u
+#define BOOT_RAM      1u
 #define BOOT_RESERVED 2u
-#define BOOT_ACPI 3u
+#define BOOT_ACPI     3u
 
 struct boot_range {
 	uint64_t base, size;
@@ -26,7 +26,7 @@ struct boot_module {
 };
 
 #define BOOT_FB_NONE 0u
-#define BOOT_FB_RGB 1u  /* linear framebuffer */
+#define BOOT_FB_RGB  1u /* linear framebuffer */
 #define BOOT_FB_TEXT 2u /* EGA text, width and height in characters */
 
 struct boot_framebuffer {

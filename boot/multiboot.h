@@ -18,5 +18,5 @@ typedef const void *(*multiboot_memory)(uint64_t addr, uint64_t size);
  * information is refused, for the user's eyes. The memory map may be empty:
  * the caller checks for what it needs.
  */
-const char *multiboot_parse(uint32_t magic, uint64_t addr,
-			    multiboot_memory memory, struct boot_info *info);
+const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memory,
+			    struct boot_info *info);

@@ -59,8 +59,8 @@ static bool wait_is_over(struct vcpu *vcpu, uint64_t deadline)
 static int64_t find_reply(struct call *call, struct vcpu **reply)
 {
 	int64_t status;
-	struct object *object = call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL,
-					   &status);
+	struct object *object =
+		call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL, &status);
 
 	if (!object)
 		return status;
@@ -303,8 +303,8 @@ int64_t call_vcpu_lapic(struct call *call)
 		call->value = vlapic_mmio_read(&vcpu->lapic, (uint32_t)call->arg[1], now);
 		return SAMPO_OK;
 	}
-	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3],
-				  now, &effect);
+	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3], now,
+				  &effect);
 	vcpu_lapic_effect(vcpu, flags, &effect);
 	/* The monitor asked, so it hears of an EOI at once: 256 + vector. */
 	if (flags & VLAPIC_DO_EOI)

@@ -7,8 +7,8 @@
 #include "kernel/event.h"
 #include "kernel/log.h"
 
-#define INPUT_SIZE 1024u
-#define COM1_IRQ 4
+#define INPUT_SIZE   1024u
+#define COM1_IRQ     4
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 
 static char input[INPUT_SIZE];

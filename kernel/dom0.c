@@ -14,15 +14,15 @@
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
-#define DOM0_NAME "dom0"
-#define DOM0_RAM (64ull << 20)
-#define DOM0_WEIGHT 8192u
-#define DOM0_BOOT_GPA 0x10000ull
-#define DOM0_EVENT_GPA DOM0_RAM
+#define DOM0_NAME        "dom0"
+#define DOM0_RAM         (64ull << 20)
+#define DOM0_WEIGHT      8192u
+#define DOM0_BOOT_GPA    0x10000ull
+#define DOM0_EVENT_GPA   DOM0_RAM
 #define DOM0_CONSOLE_BIT 0u
-#define MAP_BASE_MAX (256ull << 30) /* dom0's page tables reach to 512 GiB */
-#define LIMIT_4G (4ull << 30)
-#define UNLIMITED (~0ull)
+#define MAP_BASE_MAX     (256ull << 30) /* dom0's page tables reach to 512 GiB */
+#define LIMIT_4G         (4ull << 30)
+#define UNLIMITED        (~0ull)
 
 static struct object machine = {SAMPO_T_MACHINE, 1};
 
@@ -90,8 +90,8 @@ static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 	struct elf_target target = {(void *)ram, 0, DOM0_RAM};
 	struct elf_loaded loaded;
 	const void *image = phys_map(module->base, module->size);
-	const char *error = image ? elf_load(image, module->size, &target, &loaded)
-				  : "it cannot be mapped";
+	const char *error =
+		image ? elf_load(image, module->size, &target, &loaded) : "it cannot be mapped";
 
 	if (error)
 		refuse("the dom0 image is unusable: %s", error);

@@ -11,7 +11,7 @@ struct event;
 struct mapping;
 struct vcpu;
 
-#define DOMAIN_VCPUS 64
+#define DOMAIN_VCPUS     64
 #define DOMAIN_DOORBELLS 128 /* a power of two */
 
 struct doorbell {

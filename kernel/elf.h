@@ -12,8 +12,8 @@ struct elf_target {
 };
 
 struct elf_loaded {
-	uint64_t entry;      /* e_entry */
-	uint64_t low, high;  /* physical addresses that segments occupy */
+	uint64_t entry;     /* e_entry */
+	uint64_t low, high; /* physical addresses that segments occupy */
 };
 
 /*
@@ -21,5 +21,5 @@ struct elf_loaded {
  * anything. NULL on success, else the reason, for the user's eyes; the target
  * may then have been written to.
  */
-const char *elf_load(const void *image, size_t size,
-		     const struct elf_target *target, struct elf_loaded *loaded);
+const char *elf_load(const void *image, size_t size, const struct elf_target *target,
+		     struct elf_loaded *loaded);

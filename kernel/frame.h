@@ -9,20 +9,20 @@
 
 #include "kernel/types.h"
 
-#define FRAME_PAGE 4096ull
+#define FRAME_PAGE  4096ull
 #define FRAME_BLOCK (2ull << 20)
-#define FRAME_ANY (~0ull) /* as a limit */
+#define FRAME_ANY   (~0ull) /* as a limit */
 
 struct frame_range {
 	uint64_t base, size;
 };
 
 struct frame_stats {
-	uint64_t total_bytes;  /* usable memory */
-	uint64_t free_bytes;   /* free blocks */
-	uint64_t kernel_bytes; /* metadata, kernel blocks and fragments */
+	uint64_t total_bytes;       /* usable memory */
+	uint64_t free_bytes;        /* free blocks */
+	uint64_t kernel_bytes;      /* metadata, kernel blocks and fragments */
 	uint64_t kernel_free_bytes; /* of these, free kernel pages */
-	uint64_t trampoline;   /* a page below 640 KiB for starting CPUs, or 0 */
+	uint64_t trampoline;        /* a page below 640 KiB for starting CPUs, or 0 */
 };
 extern struct frame_stats frame_stats;
 
@@ -57,5 +57,4 @@ bool kernel_block_mapped(uint64_t base, bool mapped);
 
 /* Calls fn for each range of kernel memory that this allocator manages now:
  * metadata, kernel blocks and fragments. */
-void frame_each_kernel(void (*fn)(uint64_t base, uint64_t size, void *ctx),
-		       void *ctx);
+void frame_each_kernel(void (*fn)(uint64_t base, uint64_t size, void *ctx), void *ctx);

@@ -13,7 +13,7 @@ struct handle {
 };
 
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
-#define HANDLE_PAGES 32
+#define HANDLE_PAGES     32
 
 struct handle_table {
 	struct handle *page[HANDLE_PAGES]; /* allocated as needed, charged */

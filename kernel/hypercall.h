@@ -12,16 +12,15 @@ struct domain;
  * the function of its name. */
 struct call {
 	struct vcpu *vcpu;
-	struct domain *domain;  /* the caller's */
-	struct handle *handle;  /* of the first argument, NULL if the call has none */
-	struct object *object;  /* what it names */
+	struct domain *domain; /* the caller's */
+	struct handle *handle; /* of the first argument, NULL if the call has none */
+	struct object *object; /* what it names */
 	uint64_t arg[5];
-	uint64_t value;         /* for RDX */
+	uint64_t value; /* for RDX */
 };
 
 /* What the first argument names, as what it is. */
-#define CALL_OBJECT(call, type)                                                \
-	CONTAINER_OF((call)->object, struct type, object)
+#define CALL_OBJECT(call, type) CONTAINER_OF((call)->object, struct type, object)
 
 /* A second handle among the arguments. NULL: *status says why. */
 struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,

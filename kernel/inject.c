@@ -18,8 +18,7 @@ static bool extint_pending(const struct vcpu *vcpu)
 
 bool vcpu_has_wakeup(const struct vcpu *vcpu)
 {
-	return vcpu->lapic.pending >= 0 || (vcpu->pending & VCPU_PEND_NMI) ||
-	       extint_pending(vcpu);
+	return vcpu->lapic.pending >= 0 || (vcpu->pending & VCPU_PEND_NMI) || extint_pending(vcpu);
 }
 
 /* One event per entry, in the order of their priority (SDM 3A 6.9). */

@@ -4,7 +4,7 @@
 #include "kernel/console.h"
 #include "kernel/print.h"
 
-#define LOG_SIZE 65536u
+#define LOG_SIZE  65536u
 #define UART_FIFO 16u
 
 struct uart console_uart;

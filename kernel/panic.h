@@ -8,5 +8,5 @@ void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2
 void refuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* For what cannot happen; never for input. */
-#define ASSERT(condition)                                                      \
+#define ASSERT(condition) \
 	((condition) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #condition))

@@ -17,10 +17,10 @@ struct cpu {
 	bool resched;         /* choose again before the next entry */
 	struct sched_rq rq;
 	struct timer_queue timers;
-	struct timer slice;     /* end of current's turn */
+	struct timer slice; /* end of current's turn */
 	uint64_t idle_tsc;
 	bool has_ibpb, has_tsc_aux;
-	uint64_t tsc_aux;       /* what the MSR holds */
+	uint64_t tsc_aux; /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;
 	uint64_t asid_generation;

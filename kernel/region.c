@@ -9,8 +9,8 @@
 #include "kernel/slab.h"
 
 #define BLOCK_ZEROED 1ull
-#define PER_PAGE 512u
-#define RAM_MAX (PER_PAGE * PER_PAGE) /* blocks */
+#define PER_PAGE     512u
+#define RAM_MAX      (PER_PAGE * PER_PAGE) /* blocks */
 
 static struct slab regions = SLAB_INIT(struct region);
 static struct slab mappings = SLAB_INIT(struct mapping);

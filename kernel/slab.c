@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
+#include "kernel/slab.h"
 #include "kernel/frame.h"
 #include "kernel/panic.h"
-#include "kernel/slab.h"
 
 struct object {
 	struct object *next;

@@ -6,5 +6,5 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COUNT_OF(array)                    (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define COUNT_OF(array)                     (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -314,21 +314,38 @@ static void write_byte(struct vm *vm, uint32_t instance, uint64_t offset, uint8_
 	}
 }
 
-static uint64_t uart_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
+static __attribute__((noinline)) uint64_t read_wide(struct vm *vm, uint32_t instance,
+						    uint64_t offset, unsigned size)
 {
-	uint64_t value = read_byte(vm, instance, offset);
+	uint64_t value = 0;
 
-	for (unsigned i = 1; i < size; i++)
+	for (unsigned i = 0; i < size; i++)
 		value |= (uint64_t)read_byte(vm, instance, offset + i) << (8 * i);
 	return value;
+}
+
+static __attribute__((noinline)) void write_wide(struct vm *vm, uint32_t instance, uint64_t offset,
+						 unsigned size, uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		write_byte(vm, instance, offset + i, (uint8_t)(value >> (8 * i)));
+}
+
+/* Bytes take the short way: a console is one such access after the other. */
+static uint64_t uart_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
+{
+	if (__builtin_expect(size > 1, 0))
+		return read_wide(vm, instance, offset, size);
+	return read_byte(vm, instance, offset);
 }
 
 static void uart_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
 		       uint64_t value)
 {
-	write_byte(vm, instance, offset, (uint8_t)value);
-	for (unsigned i = 1; i < size; i++)
-		write_byte(vm, instance, offset + i, (uint8_t)(value >> (8 * i)));
+	if (__builtin_expect(size > 1, 0))
+		write_wide(vm, instance, offset, size, value);
+	else
+		write_byte(vm, instance, offset, (uint8_t)value);
 }
 
 static const struct io_ops uart_ops = {uart_read, uart_write};

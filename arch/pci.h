@@ -44,6 +44,14 @@ struct pci_function {
 	uint64_t msix_table;       /* its bus address */
 };
 
+/* An IDE controller's channel at the places where the PC/AT had it, whatever
+ * its BARs say: then they are reported there, and it has an ISA interrupt. */
+static inline bool pci_legacy_ide(const struct sampo_device_info *info, uint64_t channel)
+{
+	return info->class_code >> 8 == 0x0101 && channel < 2 &&
+	       !(info->class_code >> 2 * channel & 1);
+}
+
 /* Fills in *f; false: nothing answers at bdf. */
 bool pci_probe(uint16_t bdf, struct pci_function *f);
 /* Calls found() for each endpoint of the machine until it returns false. */

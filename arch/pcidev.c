@@ -105,6 +105,12 @@ static void read_bars(struct pci_function *f)
 	pci_write(f->info.bdf, PCI_COMMAND, 2, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	for (unsigned i = 0; i < 6; i++)
 		i += read_bar(f, i);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!pci_legacy_ide(&f->info, i))
+			continue;
+		f->info.bar[2 * i] = (struct sampo_bar){0x1f0 - 0x80 * i, 8, INFO_IO, 0};
+		f->info.bar[2 * i + 1] = (struct sampo_bar){0x3f6 - 0x80 * i, 1, INFO_IO, 0};
+	}
 	pci_write(f->info.bdf, PCI_COMMAND, 2, command);
 }
 

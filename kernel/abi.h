@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00010000u
+#define SAMPO_ABI_VERSION 0x00010001u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -185,6 +185,8 @@ enum sampo_call {
 
 /* A flag in the bytes argument of device_config. */
 #define SAMPO_CONFIG_WRITE 0x100u
+/* device_config: where the registers of BAR n begin, if it is one of ports. */
+#define SAMPO_CONFIG_BAR(n) (((n) + 1u) << 16)
 
 /*
  * The event page: one for each domain. An event of kind BIT sets bit a % 64 of

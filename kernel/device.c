@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/device.h"
 
+#include "arch/cpu.h"
 #include "kernel/log.h"
 
 #define COMMAND_SAFE   0x0157u /* I/O, memory, master, MWI, parity and SERR enable */
@@ -41,6 +42,18 @@ void device_setup(void)
 	pci_scan(found);
 }
 
+/* The port of a register in a BAR, or -1. */
+static int port_of(const struct device *device, uint64_t offset, uint64_t bytes)
+{
+	uint64_t n = (offset >> 16) - 1, at = offset & 0xffff;
+	const struct sampo_bar *bar = device->pci.info.bar + (n < 6 ? n : 0);
+
+	if (n >= 6 || !(bar->flags & 1) || at + bytes > bar->size ||
+	    (bytes != 1 && bytes != 2 && bytes != 4))
+		return -1;
+	return (int)((bar->base + at) & 0xffff);
+}
+
 static bool valid_access(uint64_t offset, uint64_t bytes)
 {
 	return (bytes == 1 || bytes == 2 || bytes == 4) && offset < 0x1000 && !(offset % bytes);
@@ -48,6 +61,15 @@ static bool valid_access(uint64_t offset, uint64_t bytes)
 
 int64_t device_config_read(struct device *device, uint64_t offset, uint64_t bytes, uint32_t *value)
 {
+	if (offset >> 16) {
+		int port = port_of(device, offset, bytes);
+
+		if (port >= 0)
+			*value = bytes == 1   ? port_in8((uint16_t)port)
+				 : bytes == 2 ? port_in16((uint16_t)port)
+					      : port_in32((uint16_t)port);
+		return port < 0 ? SAMPO_EINVAL : SAMPO_OK;
+	}
 	if (!valid_access(offset, bytes))
 		return SAMPO_EINVAL;
 	*value = UINT32_MAX >> (32 - 8 * bytes);
@@ -80,10 +102,25 @@ static bool writable(const struct device *device, unsigned offset)
 	       offset == LATENCY || offset == PCI_INTERRUPT_LINE;
 }
 
+static int64_t write_port(int port, uint64_t bytes, uint32_t value)
+{
+	if (port < 0)
+		return SAMPO_EINVAL;
+	if (bytes == 1)
+		port_out8((uint16_t)port, (uint8_t)value);
+	else if (bytes == 2)
+		port_out16((uint16_t)port, (uint16_t)value);
+	else
+		port_out32((uint16_t)port, value);
+	return SAMPO_OK;
+}
+
 int64_t device_config_write(struct device *device, uint64_t offset, uint64_t bytes, uint32_t value)
 {
 	unsigned shift = 8 * (offset & 1);
 
+	if (offset >> 16)
+		return write_port(port_of(device, offset, bytes), bytes, value);
 	if (!valid_access(offset, bytes))
 		return SAMPO_EINVAL;
 	if ((offset & ~1ull) == PCI_COMMAND)

@@ -10,6 +10,7 @@
 #define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define BINDINGS     (VECTORS + 32u) /* a few pins may share a line */
 #define PCI_ISA_IRQS 16u
+#define IDE_IRQ      14u
 #define MESSAGE      UINT32_MAX
 
 /* One interrupt of a device, bound to an event. */
@@ -96,11 +97,28 @@ static int64_t route_pin(struct device *device, struct line **line)
 	return SAMPO_OK;
 }
 
+/* Edges, like messages: one that came while the pin is masked would be lost. */
+static int64_t route_ide(uint64_t channel, struct line **line)
+{
+	struct ioapic_line wire = ioapic_isa_line((uint8_t)(IDE_IRQ + channel));
+
+	*line = free_line();
+	if (!*line)
+		return SAMPO_ENOMEM;
+	if (!ioapic_route(&wire, vector_of(*line), apic_id()))
+		return SAMPO_ENODEV;
+	(*line)->gsi = MESSAGE;
+	ioapic_mask(wire.gsi, false);
+	return SAMPO_OK;
+}
+
 static int64_t route_message(struct device *device, uint64_t index, struct line **line)
 {
 	const struct pci_function *f = &device->pci;
 	uint32_t address = 0xfee00000u | apic_id() << 12;
 
+	if (pci_legacy_ide(&f->info, index))
+		return route_ide(index, line);
 	if (index >= (f->info.msix ? f->info.msix : f->info.msi))
 		return SAMPO_ENODEV;
 	*line = free_line();
@@ -193,6 +211,8 @@ static void silence(struct device *device, const struct irq *irq)
 {
 	if (irq->line->gsi != MESSAGE)
 		pci_command(&device->pci, 0, PCI_COMMAND_INTX_OFF);
+	else if (pci_legacy_ide(&device->pci.info, irq->index))
+		ioapic_mask(ioapic_isa_line((uint8_t)(IDE_IRQ + irq->index)).gsi, true);
 	else if (device->pci.info.msix)
 		pci_msix_mask(&device->pci, irq->index);
 	else

@@ -5,11 +5,12 @@
 #include "drivers/env.h"
 #include "drivers/net.h"
 
-extern const struct pci_driver ahci_driver, nvme_driver, e1000_driver;
+extern const struct pci_driver ahci_driver, nvme_driver, ide_driver, e1000_driver;
 
 const struct pci_driver *const pci_drivers[] = {
 	&ahci_driver,
 	&nvme_driver,
+	&ide_driver,
 	&e1000_driver,
 	NULL,
 };

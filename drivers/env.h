@@ -35,6 +35,10 @@ struct pci_device {
 
 uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes);
 void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value);
+/* A register in a BAR of I/O ports: 1, 2 or 4 bytes. All ones: there is none. */
+uint32_t pci_port_read(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes);
+void pci_port_write(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes,
+		    uint32_t value);
 /* Memory BAR as a pointer (uncached), NULL on failure. */
 volatile void *pci_map(struct pci_device *dev, unsigned bar);
 /*
@@ -53,6 +57,7 @@ void pci_enable(struct pci_device *dev);
 /*
  * Interrupts. pci_irq_setup asks for up to `wanted` vectors and returns how
  * many it got (MSI-X, else one MSI, else the legacy pin; 0: none, then poll).
+ * An IDE controller at its old ports has one for each channel.
  * The handler runs from the event loop, not in interrupt context. For a
  * legacy pin the environment unmasks it after the handler has returned, so
  * the handler must have quieted the device.

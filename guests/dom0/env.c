@@ -17,6 +17,8 @@
 #define PCI_COMMAND_IO     0x1u
 #define PCI_COMMAND_MEMORY 0x2u
 #define PCI_COMMAND_MASTER 0x4u
+#define CLASS_IDE 0x0101u
+#define IDE_NATIVE 0x05u /* either channel */
 #define MAX_VECTORS        16u
 #define BAR_IO             1u /* sampo_bar.flags */
 
@@ -48,6 +50,17 @@ void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t
 	if (status)
 		driver_log("%s: configuration write at %x: %s\n", dev->name, offset,
 			   sampo_strerror(status));
+}
+
+uint32_t pci_port_read(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes)
+{
+	return pci_read(dev, SAMPO_CONFIG_BAR(bar) + offset, bytes);
+}
+
+void pci_port_write(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes,
+		    uint32_t value)
+{
+	pci_write(dev, SAMPO_CONFIG_BAR(bar) + offset, bytes, value);
 }
 
 void pci_enable(struct pci_device *dev)
@@ -136,6 +149,9 @@ unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
 	}
 	if (!got && dev->msi && vector_bind(dev, 0, 0, handler, context))
 		got = 1;
+	if (!got && dev->class_code >> 8 == CLASS_IDE && !(dev->class_code & IDE_NATIVE))
+		while (got < wanted && got < 2 && vector_bind(dev, got, got, handler, context))
+			got++;
 	if (!got && dev->irq_pin && vector_bind(dev, SAMPO_IRQ_INTX, 0, handler, context))
 		got = 1;
 	return got;

@@ -78,11 +78,10 @@ static void add_ioapic(struct acpi_info *info, struct table e)
 
 static void add_override(struct acpi_info *info, struct table e)
 {
-	uint64_t flags = field(e, 8, 2);
+	uint64_t irq = field(e, 3, 1), flags = field(e, 8, 2);
 
-	if (info->overrides < ACPI_OVERRIDES && e.bytes >= 10 && field(e, 3, 1) <= 15)
-		info->override[info->overrides++] = (struct acpi_override){
-			.irq = (uint8_t)field(e, 3, 1),
+	if (e.bytes >= 10 && irq < ACPI_ISA_IRQS)
+		info->isa[irq] = (struct ioapic_line){
 			.gsi = (uint32_t)field(e, 4, 4),
 			.active_low = (flags & 3) == 3,
 			.level = (flags >> 2 & 3) == 3,
@@ -245,6 +244,8 @@ bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
 		field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES && checksum(t.data, RSDP_2_BYTES);
 
 	*info = (struct acpi_info){0};
+	for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)
+		info->isa[irq].gsi = irq;
 	if (!t.bytes)
 		return false;
 	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))

@@ -8,9 +8,9 @@
 
 #include "kernel/types.h"
 
-#define ACPI_CPUS      256
-#define ACPI_IOAPICS   16
-#define ACPI_OVERRIDES 16
+#define ACPI_CPUS     256
+#define ACPI_IOAPICS  16
+#define ACPI_ISA_IRQS 16
 
 struct acpi_ioapic {
 	uint32_t id;
@@ -18,10 +18,9 @@ struct acpi_ioapic {
 	uint32_t gsi_base;
 };
 
-/* An ISA interrupt that is wired differently than one to one. */
-struct acpi_override {
+/* How an interrupt is wired. */
+struct ioapic_line {
 	uint32_t gsi;
-	uint8_t irq;
 	bool active_low, level;
 };
 
@@ -42,10 +41,10 @@ struct acpi_info {
 	uint16_t pm1a_control, pm1b_control; /* ports, 0: none */
 	uint16_t pm_timer;                   /* port, 0: none */
 	struct acpi_register reset;
-	uint32_t cpus, ioapics, overrides;
+	uint32_t cpus, ioapics;
 	uint32_t cpu[ACPI_CPUS]; /* local APIC IDs */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS];
-	struct acpi_override override[ACPI_OVERRIDES];
+	struct ioapic_line isa[ACPI_ISA_IRQS];
 };
 
 /*

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/ioapic.h"
 
-#include "arch/acpi.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "kernel/log.h"
@@ -63,13 +62,7 @@ void ioapic_setup(void)
 
 struct ioapic_line ioapic_isa_line(uint8_t irq)
 {
-	for (unsigned i = 0; i < acpi.overrides; i++) {
-		const struct acpi_override *o = &acpi.override[i];
-
-		if (o->irq == irq)
-			return (struct ioapic_line){o->gsi, o->active_low, o->level};
-	}
-	return (struct ioapic_line){.gsi = irq};
+	return acpi.isa[irq];
 }
 
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)

@@ -2,7 +2,7 @@
 /* The host's I/O APICs, and the 8259 PICs, which stay off. */
 #pragma once
 
-#include "kernel/types.h"
+#include "arch/acpi.h"
 
 /* The PICs' vectors if one fires all the same (spurious): 16 of them. */
 #define PIC_VECTOR 0x20u
@@ -10,11 +10,6 @@
 void pic_disable(void);
 /* Finds the I/O APICs of `acpi` and masks every pin. */
 void ioapic_setup(void);
-
-struct ioapic_line {
-	uint32_t gsi;
-	bool active_low, level;
-};
 
 /* How an ISA interrupt (0-15) is wired, ACPI's overrides included. */
 struct ioapic_line ioapic_isa_line(uint8_t irq);

@@ -144,14 +144,14 @@ static void check_madt(void)
 	assert_int_equal(info.ioapics, 2);
 	assert_int_equal(info.ioapic[1].address, 0xfec01000);
 	assert_int_equal(info.ioapic[1].gsi_base, 24);
-	assert_int_equal(info.overrides, 3);
-	assert_int_equal(info.override[0].gsi, 2);
-	assert_false(info.override[0].level);
-	assert_true(info.override[1].level);
-	assert_false(info.override[1].active_low);
-	assert_int_equal(info.override[2].irq, 10);
-	assert_int_equal(info.override[2].gsi, 20);
-	assert_true(info.override[2].active_low);
+	assert_int_equal(info.isa[0].gsi, 2);
+	assert_false(info.isa[0].level);
+	assert_int_equal(info.isa[1].gsi, 1);
+	assert_int_equal(info.isa[9].gsi, 9);
+	assert_true(info.isa[9].level);
+	assert_false(info.isa[9].active_low);
+	assert_int_equal(info.isa[10].gsi, 20);
+	assert_true(info.isa[10].active_low);
 }
 
 static void test_rsdt(void **state)
@@ -272,7 +272,6 @@ static void test_full(void **state)
 	assert_true(acpi_parse(&info, NULL, 0));
 	assert_int_equal(info.cpus, ACPI_CPUS);
 	assert_int_equal(info.ioapics, ACPI_IOAPICS);
-	assert_int_equal(info.overrides, ACPI_OVERRIDES);
 }
 
 static void test_old_fadt(void **state)

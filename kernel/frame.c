@@ -2,6 +2,7 @@
 
 #include "kernel/frame.h"
 #include "kernel/abi.h"
+#include "kernel/list.h"
 #include "kernel/panic.h"
 
 #define PAGES          512u /* of a block */
@@ -15,8 +16,8 @@ enum { ABSENT, FREE = 0x2000, GIVEN = 0x3000, KERNEL = 0x4000 };
 
 /* In the first usable page of a kernel block. */
 struct kernel_block {
-	struct kernel_block *next, *prev; /* in the list of those with free pages */
-	uint32_t usable, free;            /* pages; the header is usable, never free */
+	struct list list;      /* in the list of those with free pages */
+	uint32_t usable, free; /* pages; the header is usable, never free */
 	uint64_t is_usable[PAGES / 64], is_free[PAGES / 64];
 };
 
@@ -27,9 +28,9 @@ static uint64_t blocks;
 static uint64_t lowest;  /* no block below is free */
 static uint64_t highest; /* nor from here on */
 static struct frame_range metadata;
-static struct kernel_block *partial;
-static uint32_t spares; /* kernel blocks with nothing in them */
-static bool mapping;    /* kernel_block_mapped runs */
+static struct list *partial; /* struct kernel_block */
+static uint32_t spares;      /* kernel blocks with nothing in them */
+static bool mapping;         /* kernel_block_mapped runs */
 
 static bool bit(const uint64_t *map, uint64_t n)
 {
@@ -68,22 +69,6 @@ static struct kernel_block *header(uint64_t b)
 						  (block[b] % PAGES) * FRAME_PAGE);
 }
 
-static void list_add(struct kernel_block *kb)
-{
-	kb->prev = NULL;
-	kb->next = partial;
-	if (partial)
-		partial->prev = kb;
-	partial = kb;
-}
-
-static void list_remove(struct kernel_block *kb)
-{
-	*(kb->prev ? &kb->prev->next : &partial) = kb->next;
-	if (kb->next)
-		kb->next->prev = kb->prev;
-}
-
 /* Block b, in which the pages of the bitmap are usable (two at least), becomes
  * the kernel's. */
 static void adopt(uint64_t b, const uint64_t *usable)
@@ -103,7 +88,7 @@ static void adopt(uint64_t b, const uint64_t *usable)
 	flip(kb->is_free, first);
 	kb->free = kb->usable - 1;
 	count_pages(kb->usable, kb->free);
-	list_add(kb);
+	list_add(&partial, &kb->list);
 }
 
 static bool map_block(uint64_t base, bool mapped)
@@ -141,7 +126,7 @@ static void shrink(struct kernel_block *kb)
 {
 	uint64_t base = (uint64_t)(uintptr_t)kb & ~(FRAME_BLOCK - 1);
 
-	list_remove(kb);
+	list_remove(&partial, &kb->list);
 	count_pages(-(int64_t)PAGES, -(int64_t)kb->free);
 	block[base / FRAME_BLOCK] = GIVEN;
 	map_block(base, false);
@@ -183,7 +168,7 @@ static void *take(struct kernel_block *kb, unsigned first, unsigned n)
 	kb->free -= n;
 	count_pages(0, -(int64_t)n);
 	if (!kb->free)
-		list_remove(kb);
+		list_remove(&partial, &kb->list);
 	__builtin_memset(pages, 0, n * FRAME_PAGE);
 	return pages;
 }
@@ -204,7 +189,8 @@ void *page_alloc_contig(unsigned n)
 	if (!n || n > 64 || !enough(n))
 		return NULL;
 	for (unsigned try = 0; try < 2; try++) {
-		for (struct kernel_block *kb = partial; kb; kb = kb->next) {
+		for (struct list *at = partial; at; at = at->next) {
+			struct kernel_block *kb = (struct kernel_block *)at;
 			unsigned first = find_run(kb, n);
 
 			if (first < PAGES)
@@ -218,12 +204,15 @@ void *page_alloc_contig(unsigned n)
 
 void *page_alloc(void)
 {
+	struct kernel_block *kb;
+	unsigned i = 0;
+
 	if (!enough(1) || !partial)
 		return NULL;
-	for (unsigned i = 0;; i++)
-		if (partial->is_free[i])
-			return take(partial,
-				    i * 64 + (unsigned)__builtin_ctzll(partial->is_free[i]), 1);
+	kb = (struct kernel_block *)partial;
+	while (!kb->is_free[i])
+		i++;
+	return take(kb, i * 64 + (unsigned)__builtin_ctzll(kb->is_free[i]), 1);
 }
 
 void page_free_contig(void *pages, unsigned n)
@@ -240,7 +229,7 @@ void page_free_contig(void *pages, unsigned n)
 		flip(kb->is_free, first + i);
 	}
 	if (!kb->free)
-		list_add(kb);
+		list_add(&partial, &kb->list);
 	kb->free += n;
 	count_pages(0, n);
 	if (!is_empty(kb))

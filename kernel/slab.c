@@ -10,7 +10,7 @@ struct object {
 
 /* At the start of each page; the objects follow. */
 struct slab_page {
-	struct slab_page *next, *prev; /* in slab->partial */
+	struct list list; /* in slab->partial */
 	struct slab *slab;
 	struct object *free;
 	uint32_t used, untouched; /* objects; those never yet given out, at the end */
@@ -19,22 +19,6 @@ struct slab_page {
 static uint32_t stride(const struct slab *slab)
 {
 	return (slab->size + 15) & ~15u;
-}
-
-static void list_add(struct slab_page *page)
-{
-	page->prev = NULL;
-	page->next = page->slab->partial;
-	if (page->next)
-		page->next->prev = page;
-	page->slab->partial = page;
-}
-
-static void list_remove(struct slab_page *page)
-{
-	*(page->prev ? &page->prev->next : &page->slab->partial) = page->next;
-	if (page->next)
-		page->next->prev = page->prev;
 }
 
 static struct slab_page *add_page(struct slab *slab)
@@ -46,13 +30,13 @@ static struct slab_page *add_page(struct slab *slab)
 	page->slab = slab;
 	page->untouched = (uint32_t)(FRAME_PAGE - sizeof(*page)) / stride(slab);
 	slab->pages++;
-	list_add(page);
+	list_add(&slab->partial, &page->list);
 	return page;
 }
 
 void *slab_alloc(struct slab *slab)
 {
-	struct slab_page *page = slab->partial ? slab->partial : add_page(slab);
+	struct slab_page *page = slab->partial ? (void *)slab->partial : add_page(slab);
 	struct object *object;
 
 	ASSERT(slab->size && slab->size <= SLAB_MAX);
@@ -65,7 +49,7 @@ void *slab_alloc(struct slab *slab)
 		object = (void *)((char *)page + FRAME_PAGE - page->untouched-- * stride(slab));
 	page->used++;
 	if (!page->free && !page->untouched)
-		list_remove(page);
+		list_remove(&slab->partial, &page->list);
 	slab->count++;
 	__builtin_memset(object, 0, slab->size);
 	return object;
@@ -78,13 +62,13 @@ void slab_free(struct slab *slab, void *freed)
 
 	ASSERT(page->slab == slab && page->used);
 	if (!page->free && !page->untouched)
-		list_add(page);
+		list_add(&slab->partial, &page->list);
 	object->next = page->free;
 	page->free = object;
 	slab->count--;
 	if (--page->used)
 		return;
-	list_remove(page);
+	list_remove(&slab->partial, &page->list);
 	slab->pages--;
 	page_free(page);
 }

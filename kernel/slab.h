@@ -3,17 +3,15 @@
  * aligned to 16 bytes. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/list.h"
 
 #define SLAB_MAX 4048u /* bytes of the largest object */
-
-struct slab_page;
 
 struct slab {
 	uint32_t size;  /* of an object, at most SLAB_MAX */
 	uint32_t count; /* objects in use */
 	uint32_t pages; /* pages held */
-	struct slab_page *partial; /* pages with free objects */
+	struct list *partial; /* pages with free objects */
 };
 
 #define SLAB_INIT(type) { .size = sizeof(type) }

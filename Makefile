@@ -77,8 +77,8 @@ all: build/sampo.elf build/sampo.elf32 build/dom0.elf small-guests
 
 # --- The kernel --------------------------------------------------------------------------------------------------------
 
-KERNEL_SOURCES := $(filter-out arch/offsets.c,$(sort $(wildcard boot/*.c boot/*.S arch/*.c arch/*.S arch/*/*.c \
-    arch/*/*.S kernel/*.c drivers/console/*.c)))
+KERNEL_SOURCES := $(sort $(wildcard boot/*.c boot/*.S arch/*.c arch/*.S arch/*/*.c arch/*/*.S kernel/*.c \
+    drivers/console/*.c))
 KERNEL_OBJECTS := $(patsubst %,build/kernel/%.o,$(KERNEL_SOURCES))
 
 build/sampo.elf: $(KERNEL_OBJECTS) linker.ld
@@ -93,18 +93,10 @@ build/kernel/%.c.o: %.c Makefile
 	@echo "  CC      $<"
 	@mkdir -p $(@D)
 	@$(CC) $(KERNEL_FLAGS) $(DEPFLAGS) -c -o $@ $<
-build/kernel/%.S.o: %.S Makefile build/gen/offsets.h
+build/kernel/%.S.o: %.S Makefile
 	@echo "  AS      $<"
 	@mkdir -p $(@D)
 	@$(CC) $(KERNEL_FLAGS) $(DEPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
-
-# Offsets of structure members for assembly: lines `->NAME value` in the compiler's output.
-build/gen/offsets.s: arch/offsets.c Makefile
-	@mkdir -p $(@D)
-	@$(CC) $(KERNEL_FLAGS) -MMD -MP -MF build/gen/offsets.d -MT $@ -g0 -S -o $@ $<
-build/gen/offsets.h: build/gen/offsets.s
-	@{ echo '/* Made from arch/offsets.c. */'; \
-	   sed -n 's/.*->\([A-Za-z0-9_]*\) \$$\{0,1\}\(-\{0,1\}[0-9][0-9]*\).*/#define \1 \2/p' $<; } >$@
 
 # --- dom0 --------------------------------------------------------------------------------------------------------------
 
@@ -187,7 +179,7 @@ $(patsubst %,build/guests/%.elf,$(SMALL_REAL)): build/guests/%.elf: guests/small
 
 -include guests/demo.mk tests/tests.mk
 
--include $(KERNEL_OBJECTS:.o=.d) $(DOM0_OBJECTS:.o=.d) $(GUEST_LIB_OBJECTS:.o=.d) build/gen/offsets.d
+-include $(KERNEL_OBJECTS:.o=.d) $(DOM0_OBJECTS:.o=.d) $(GUEST_LIB_OBJECTS:.o=.d)
 -include $(wildcard build/guest/guests/small/*.d)
 
 .PHONY: clean

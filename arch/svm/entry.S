@@ -6,7 +6,7 @@
  * interrupts end the guest (APM 2 15.21.1); #VMEXIT clears GIF again. RAX and
  * RSP of the guest are in the VMCB; the host's are kept in VM_HSAVE_PA.
  */
-#include "offsets.h"
+#include "arch/gpr.h"
 
 	.text
 	.balign 64
@@ -20,36 +20,10 @@ svm_enter:
 	pushq %r15
 	pushq %rdi
 	movq %rsi, %rax
-	movq GPR_RCX(%rdi), %rcx
-	movq GPR_RDX(%rdi), %rdx
-	movq GPR_RBX(%rdi), %rbx
-	movq GPR_RBP(%rdi), %rbp
-	movq GPR_RSI(%rdi), %rsi
-	movq GPR_R8(%rdi), %r8
-	movq GPR_R9(%rdi), %r9
-	movq GPR_R10(%rdi), %r10
-	movq GPR_R11(%rdi), %r11
-	movq GPR_R12(%rdi), %r12
-	movq GPR_R13(%rdi), %r13
-	movq GPR_R14(%rdi), %r14
-	movq GPR_R15(%rdi), %r15
-	movq GPR_RDI(%rdi), %rdi
+	load_gprs_from_rdi
 	vmrun %rax
 	popq %rax
-	movq %rdi, GPR_RDI(%rax)
-	movq %rcx, GPR_RCX(%rax)
-	movq %rdx, GPR_RDX(%rax)
-	movq %rbx, GPR_RBX(%rax)
-	movq %rbp, GPR_RBP(%rax)
-	movq %rsi, GPR_RSI(%rax)
-	movq %r8, GPR_R8(%rax)
-	movq %r9, GPR_R9(%rax)
-	movq %r10, GPR_R10(%rax)
-	movq %r11, GPR_R11(%rax)
-	movq %r12, GPR_R12(%rax)
-	movq %r13, GPR_R13(%rax)
-	movq %r14, GPR_R14(%rax)
-	movq %r15, GPR_R15(%rax)
+	store_gprs_to_rax
 	/* Nothing of the guest's in registers that C might speculate with; the
 	 * others are written below or by the very next instructions. */
 	xorl %r8d, %r8d

@@ -13,15 +13,15 @@
 #include "kernel/domain.h"
 #include "kernel/vcpu.h"
 
-#define CR0_PE 0x1ull
-#define CR0_ET 0x10ull
-#define CR0_PG 0x80000000ull
-#define CR0_NW 0x20000000ull
-#define CR0_CD 0x40000000ull
-#define CR4_PAE 0x20ull
-#define CR4_VMXE 0x2000ull
+#define CR0_PE    0x1ull
+#define CR0_ET    0x10ull
+#define CR0_PG    0x80000000ull
+#define CR0_NW    0x20000000ull
+#define CR0_CD    0x40000000ull
+#define CR4_PAE   0x20ull
+#define CR4_VMXE  0x2000ull
 #define CR4_PCIDE 0x20000ull
-#define PDPTES 4u
+#define PDPTES    4u
 
 uint64_t vmx_cr0(void)
 {

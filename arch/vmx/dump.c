@@ -21,12 +21,12 @@ void vmx_dump(struct vcpu *vcpu)
 		  vmcs_read(VMCS_TSC_OFFSET));
 	log_print("  cr0 %08lx (seen %08lx) cr2 %lx cr3 %lx cr4 %lx efer %lx dr7 %lx pat %lx\n",
 		  vmcs_read(VMCS_GUEST_CR0), vmx_cr0(), v->cr2, vmcs_read(VMCS_GUEST_CR3),
-		  vmcs_read(VMCS_GUEST_CR4), vmcs_read(VMCS_GUEST_EFER),
-		  vmcs_read(VMCS_GUEST_DR7), vmcs_read(VMCS_GUEST_PAT));
+		  vmcs_read(VMCS_GUEST_CR4), vmcs_read(VMCS_GUEST_EFER), vmcs_read(VMCS_GUEST_DR7),
+		  vmcs_read(VMCS_GUEST_PAT));
 	for (unsigned i = 0; i < 16; i += 4)
 		log_print("  r%-2u %016lx %016lx %016lx %016lx\n", i, r[i], r[i + 1], r[i + 2],
 			  r[i + 3]);
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (unsigned i = 0; i < COUNT_OF(names); i++)
 		log_print("  %-4s %04lx attrib %05lx limit %08lx base %lx\n", names[i],
 			  vmcs_read(vmcs_nth(VMCS_GUEST_SELECTOR, i)),
 			  vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, i)),

@@ -6,7 +6,9 @@
  * is put there now, and points at `gpr` on the stack when the guest exits.
  * When the CPU refuses the entry, execution goes on behind the instruction.
  */
-#include "offsets.h"
+#include "arch/gpr.h"
+
+#define HOST_RSP 0x6c14 /* its VMCS field, SDM 3D B.4 */
 
 	.text
 	.balign 64
@@ -22,21 +24,8 @@ vmx_enter:
 	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
 	testb %sil, %sil /* no MOV changes the flags */
-	movq GPR_RAX(%rdi), %rax
-	movq GPR_RCX(%rdi), %rcx
-	movq GPR_RDX(%rdi), %rdx
-	movq GPR_RBX(%rdi), %rbx
-	movq GPR_RBP(%rdi), %rbp
-	movq GPR_RSI(%rdi), %rsi
-	movq GPR_R8(%rdi), %r8
-	movq GPR_R9(%rdi), %r9
-	movq GPR_R10(%rdi), %r10
-	movq GPR_R11(%rdi), %r11
-	movq GPR_R12(%rdi), %r12
-	movq GPR_R13(%rdi), %r13
-	movq GPR_R14(%rdi), %r14
-	movq GPR_R15(%rdi), %r15
-	movq GPR_RDI(%rdi), %rdi
+	movq (%rdi), %rax
+	load_gprs_from_rdi
 	jnz 1f
 	vmlaunch
 	jmp 2f
@@ -51,22 +40,9 @@ vmx_enter:
 vmx_exit:
 	pushq %rax
 	movq 8(%rsp), %rax
-	movq %rdi, GPR_RDI(%rax)
-	popq GPR_RAX(%rax)
+	popq (%rax)
 	addq $8, %rsp
-	movq %rcx, GPR_RCX(%rax)
-	movq %rdx, GPR_RDX(%rax)
-	movq %rbx, GPR_RBX(%rax)
-	movq %rbp, GPR_RBP(%rax)
-	movq %rsi, GPR_RSI(%rax)
-	movq %r8, GPR_R8(%rax)
-	movq %r9, GPR_R9(%rax)
-	movq %r10, GPR_R10(%rax)
-	movq %r11, GPR_R11(%rax)
-	movq %r12, GPR_R12(%rax)
-	movq %r13, GPR_R13(%rax)
-	movq %r14, GPR_R14(%rax)
-	movq %r15, GPR_R15(%rax)
+	store_gprs_to_rax
 	xorl %eax, %eax
 	/* Nothing of the guest's in registers that C might speculate with; the
 	 * others are written by the very next instructions. */

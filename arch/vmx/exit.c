@@ -8,19 +8,19 @@
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
-#define APIC_TPR 0x80 /* in the virtual-APIC page */
+#define APIC_TPR       0x80 /* in the virtual-APIC page */
 #define INVEPT_CONTEXT 1ul
-#define INVVPID_ALL 2ul
-#define VPID_BEYOND 0x10000u
+#define INVVPID_ALL    2ul
+#define VPID_BEYOND    0x10000u
 
 #define EVENT_TYPE(event) ((event) >> 8 & 7)
-#define TYPE_NMI 2u
-#define TYPE_SOFTWARE 4u /* and above: an instruction did it */
-#define TYPE_ICEBP 5u
+#define TYPE_NMI          2u
+#define TYPE_SOFTWARE     4u /* and above: an instruction did it */
+#define TYPE_ICEBP        5u
 
-#define DR6_BITS 0xe00full
+#define DR6_BITS  0xe00full
 #define DR6_FIXED 0xffff0ff0ull
-#define DR7_GD 0x2000ull
+#define DR7_GD    0x2000ull
 #define VECTOR_DB 1
 #define VECTOR_NM 7
 
@@ -41,7 +41,7 @@ static const struct {
 	[10] = {EXIT_CPUID},
 	[11] = {EXIT_FORBIDDEN, 6, true}, /* GETSEC */
 	[12] = {EXIT_HLT},
-	[13] = {EXIT_CACHE}, /* INVD */
+	[13] = {EXIT_CACHE},               /* INVD */
 	[15] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC */
 	[18] = {EXIT_HYPERCALL, 0, true},
 	[19 ... 27] = {EXIT_FORBIDDEN, 6, true}, /* VMX instructions */
@@ -49,7 +49,7 @@ static const struct {
 	[30] = {EXIT_IO, 0, true},
 	[31] = {EXIT_RDMSR},
 	[32] = {EXIT_WRMSR},
-	[33 ... 34] = {EXIT_INVALID}, /* guest state, MSRs to load */
+	[33 ... 34] = {EXIT_INVALID},     /* guest state, MSRs to load */
 	[36] = {EXIT_FORBIDDEN, 6, true}, /* MWAIT */
 	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
 	[40] = {EXIT_PAUSE},
@@ -58,7 +58,7 @@ static const struct {
 	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
 	[52] = {EXIT_INTERRUPT, 0, true}, /* preemption timer: one may be pending */
 	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
-	[54] = {EXIT_CACHE}, /* WBINVD */
+	[54] = {EXIT_CACHE},              /* WBINVD */
 	[55] = {EXIT_XSETBV, 0, true},
 };
 
@@ -116,9 +116,7 @@ static void iret_faulted(void)
 static void decode_fault(struct hv_exit *x)
 {
 	x->gpa = vmcs_read(VMCS_GUEST_PHYSICAL);
-	x->access = x->info & 4   ? SAMPO_ACCESS_X
-		    : x->info & 2 ? SAMPO_ACCESS_W
-				  : SAMPO_ACCESS_R;
+	x->access = x->info & 4 ? SAMPO_ACCESS_X : x->info & 2 ? SAMPO_ACCESS_W : SAMPO_ACCESS_R;
 	if ((x->info & 0x180) == 0x80)
 		x->access |= SAMPO_ACCESS_WALK;
 	if (x->info & 0x1000)
@@ -196,7 +194,7 @@ static void decode(struct vcpu *vcpu, struct hv_exit *x)
 	x->insn_len = 0;
 	x->cpl = 0;
 	x->kind = EXIT_UNKNOWN;
-	if ((uint16_t)x->code >= sizeof(exits) / sizeof(exits[0]))
+	if ((uint16_t)x->code >= COUNT_OF(exits))
 		return;
 	x->kind = exits[(uint16_t)x->code].kind;
 	if (exits[(uint16_t)x->code].more)

@@ -7,21 +7,21 @@
 #include "arch/vmx/vmx.h"
 #include "kernel/vcpu.h"
 
-#define CR0_PE 0x1ull
-#define CR0_TS 0x8ull
-#define CR0_PG 0x80000000ull
-#define PAT_RESET 0x0007040600070406ull
-#define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-#define ATTRIB_PRESENT 0x80u
-#define ATTRIB_S 0x10u
+#define CR0_PE          0x1ull
+#define CR0_TS          0x8ull
+#define CR0_PG          0x80000000ull
+#define PAT_RESET       0x0007040600070406ull
+#define EFER_ALLOWED    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+#define ATTRIB_PRESENT  0x80u
+#define ATTRIB_S        0x10u
 #define ATTRIB_ACCESSED 0x01u
-#define ATTRIB_BUSY 0x02u
-#define TYPE_EXTERNAL 0u
-#define TYPE_NMI 2u
-#define TYPE_EXCEPTION 3u
+#define ATTRIB_BUSY     0x02u
+#define TYPE_EXTERNAL   0u
+#define TYPE_NMI        2u
+#define TYPE_EXCEPTION  3u
 /* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP */
 #define WITH_ERROR_CODE 0x227d00u
-#define EXCEPTION_NM (1u << 7)
+#define EXCEPTION_NM    (1u << 7)
 
 static const uint32_t switched_msrs[VMX_MSRS] = {MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
 						 MSR_KERNEL_GS_BASE};
@@ -254,8 +254,8 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	page->sysenter_esp = vmcs_read(VMCS_GUEST_SYSENTER_ESP);
 	page->sysenter_eip = vmcs_read(VMCS_GUEST_SYSENTER_EIP);
 	blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
-	page->interruptibility = (blocking & BLOCKING_SHADOW ? 1 : 0) |
-				 (blocking & BLOCKING_NMI ? 2 : 0);
+	page->interruptibility =
+		(blocking & BLOCKING_SHADOW ? 1 : 0) | (blocking & BLOCKING_NMI ? 2 : 0);
 }
 
 /* A value that WRMSR refuses is 0 instead: it is loaded while the kernel runs. */
@@ -309,12 +309,13 @@ void vmx_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
 void vmx_reset(struct vcpu *vcpu)
 {
 	static const struct sampo_exit reset = {
-		.seg = {
-			[0 ... SAMPO_SREGS - 1] = {0, 0x93, 0xffff, 0},
-			[SAMPO_CS] = {0xf000, 0x9b, 0xffff, 0xffff0000},
-			[SAMPO_LDTR] = {0, 0x82, 0xffff, 0},
-			[SAMPO_TR] = {0, 0x8b, 0xffff, 0},
-		},
+		.seg =
+			{
+				[0 ... SAMPO_SREGS - 1] = {0, 0x93, 0xffff, 0},
+				[SAMPO_CS] = {0xf000, 0x9b, 0xffff, 0xffff0000},
+				[SAMPO_LDTR] = {0, 0x82, 0xffff, 0},
+				[SAMPO_TR] = {0, 0x8b, 0xffff, 0},
+			},
 		.cr0 = 0x60000010,
 		.pat = PAT_RESET,
 	};

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual machine control structure: SDM 3C chapter 25 and appendix B. */
-#ifndef ARCH_VMX_VMCS_H
-#define ARCH_VMX_VMCS_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* A type of its own: a field's id cannot be taken for a value, nor the reverse. */
 struct vmcs_field {
@@ -46,8 +45,6 @@ FIELD(VMCS_HOST_GDTR, 0x6c0c); FIELD(VMCS_HOST_IDTR, 0x6c0e); FIELD(VMCS_HOST_RI
 /* clang-format on */
 #undef FIELD
 
-#define VMCS_HOST_RSP_ID 0x6c14 /* for arch/vmx/entry.S */
-
 /* Fields of the same kind follow each other. */
 static inline struct vmcs_field vmcs_nth(struct vmcs_field first, unsigned n)
 {
@@ -84,5 +81,3 @@ static inline void vmcs_write(struct vmcs_field field, uint64_t value)
 #define EVENT_VALID      0x80000000u
 #define EVENT_ERROR_CODE 0x800u
 #define REASON_FAILED    0x80000000u /* the entry */
-
-#endif

@@ -15,43 +15,43 @@
 #include "kernel/vcpu.h"
 
 #define CPUID_ECX_VMX 0x20u /* leaf 1 */
-#define CR4_VMXE 0x2000ull
-#define FEATURE_LOCK 1ull
-#define FEATURE_VMX 4ull /* outside SMX (SDM 3C 24.7) */
+#define CR4_VMXE      0x2000ull
+#define FEATURE_LOCK  1ull
+#define FEATURE_VMX   4ull /* outside SMX (SDM 3C 24.7) */
 
 /* SDM 3D appendix A */
-#define MSR_FEATURE_CONTROL 0x3au
-#define MSR_VMX_BASIC 0x480u
-#define MSR_VMX_MISC 0x485u
-#define MSR_VMX_CR0_FIXED0 0x486u
-#define MSR_VMX_CR4_FIXED0 0x488u
+#define MSR_FEATURE_CONTROL  0x3au
+#define MSR_VMX_BASIC        0x480u
+#define MSR_VMX_MISC         0x485u
+#define MSR_VMX_CR0_FIXED0   0x486u
+#define MSR_VMX_CR4_FIXED0   0x488u
 #define MSR_VMX_EPT_VPID_CAP 0x48cu
-#define BASIC_TRUE_CONTROLS (1ull << 55)
-#define EPT_WALK_4 (1ull << 6)
-#define EPT_WB (1ull << 14)
-#define EPT_2M (1ull << 16)
-#define EPT_1G (1ull << 17)
-#define EPT_AD (1ull << 21)
-#define INVEPT_CONTEXT (1ull << 20 | 1ull << 25)
-#define INVVPID_ALL (1ull << 32 | 1ull << 42)
+#define BASIC_TRUE_CONTROLS  (1ull << 55)
+#define EPT_WALK_4           (1ull << 6)
+#define EPT_WB               (1ull << 14)
+#define EPT_2M               (1ull << 16)
+#define EPT_1G               (1ull << 17)
+#define EPT_AD               (1ull << 21)
+#define INVEPT_CONTEXT       (1ull << 20 | 1ull << 25)
+#define INVVPID_ALL          (1ull << 32 | 1ull << 42)
 
-#define EPTP_WB 6ull
+#define EPTP_WB     6ull
 #define EPTP_WALK_4 (3ull << 3)
-#define EPTP_AD (1ull << 6)
+#define EPTP_AD     (1ull << 6)
 
 #define PREEMPTION_NS 250000u
-#define PLE_GAP 128u
-#define PLE_WINDOW 4096u
-#define EXCEPTIONS (1u << 1 | 1u << 17 | 1u << 18)
-#define HOST_CS 0x08u
-#define HOST_TR 0x18u /* nobody looks at it; it must not be 0 */
+#define PLE_GAP       128u
+#define PLE_WINDOW    4096u
+#define EXCEPTIONS    (1u << 1 | 1u << 17 | 1u << 18)
+#define HOST_CS       0x08u
+#define HOST_TR       0x18u /* nobody looks at it; it must not be 0 */
 
 enum { PIN, PROC, PROC2, EXIT, ENTRY, CONTROLS };
 enum need { MUST, WANT, NEVER };
 
 /* Where the CPU says what is possible: without and with "true" controls. */
 static const uint32_t control_msr[CONTROLS][2] = {
-	[PIN] = {0x481, 0x48d}, [PROC] = {0x482, 0x48e}, [PROC2] = {0x48b, 0x48b},
+	[PIN] = {0x481, 0x48d},  [PROC] = {0x482, 0x48e},  [PROC2] = {0x48b, 0x48b},
 	[EXIT] = {0x483, 0x48f}, [ENTRY] = {0x484, 0x490},
 };
 
@@ -102,8 +102,9 @@ static uint8_t *io_bitmap, *msr_bitmap;
 
 static const uint32_t passed_msrs[] = {
 	/* In the VMCS or switched by vmx_load and vmx_save: the guest's own. */
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE,
-	MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT,
+	MSR_STAR,    MSR_LSTAR,          MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,
+	MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	MSR_PAT,
 };
 
 /* SDM 3D A.3: the low half has what must be 1, the high half what may be. */
@@ -119,7 +120,7 @@ static const char *negotiate(void)
 		possible[i] = cpu_rdmsr(control_msr[i][exact]);
 		control[i] = (uint32_t)possible[i];
 	}
-	for (unsigned i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+	for (unsigned i = 0; i < COUNT_OF(wishes); i++) {
 		uint32_t bit = 1u << wishes[i].bit, *value = &control[wishes[i].set];
 		bool may = possible[wishes[i].set] >> 32 & bit;
 
@@ -151,13 +152,14 @@ static const char *vmx_probe(void)
 
 	if (cpu_rdmsr_safe(MSR_FEATURE_CONTROL, &feature) == 0 && (feature & FEATURE_LOCK) &&
 	    !(feature & FEATURE_VMX))
-		return "locked off by the firmware: enable it (\"Intel VT-x\") in the firmware setup";
+		return "locked off by the firmware: enable it (\"Intel VT-x\") in the firmware "
+		       "setup";
 	missing = negotiate();
 	if (missing)
 		return missing;
 	ept_vpid_cap = cpu_rdmsr(MSR_VMX_EPT_VPID_CAP);
 	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
-	for (unsigned i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+	for (unsigned i = 0; i < COUNT_OF(needs); i++)
 		if (~ept_vpid_cap & needs[i].bits)
 			return needs[i].text;
 	return NULL;
@@ -190,7 +192,7 @@ static void make_permission_maps(void)
 		io_bitmap[i] = 0xff;
 	for (unsigned i = 0; i < FRAME_PAGE; i++)
 		msr_bitmap[i] = 0xff;
-	for (unsigned i = 0; i < sizeof(passed_msrs) / sizeof(passed_msrs[0]); i++)
+	for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
 		pass_msr(passed_msrs[i]);
 }
 
@@ -265,12 +267,12 @@ static const uint16_t zero_fields[] = {
 	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
 	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
-	0x2802, 0x4826, 0x4828,                                 /* guest DEBUGCTL, activity, SMBASE */
+	0x2802, 0x4826, 0x4828, /* guest DEBUGCTL, activity, SMBASE */
 };
 
 static void init_host(void)
 {
-	for (unsigned i = 0; i < sizeof(zero_fields) / sizeof(zero_fields[0]); i++)
+	for (unsigned i = 0; i < COUNT_OF(zero_fields); i++)
 		vmcs_write((struct vmcs_field){zero_fields[i]}, 0);
 	vmcs_write(VMCS_HOST_CS, HOST_CS);
 	vmcs_write(VMCS_HOST_TR, HOST_TR);
@@ -292,8 +294,7 @@ static void init_host(void)
 void vmx_arm_preemption(void)
 {
 	if (control[PIN] & PIN_PREEMPTION)
-		vmcs_write(VMCS_PREEMPTION_TIMER,
-			   tsc_from_ns(PREEMPTION_NS) >> preemption_shift);
+		vmcs_write(VMCS_PREEMPTION_TIMER, tsc_from_ns(PREEMPTION_NS) >> preemption_shift);
 }
 
 static void init_controls(struct vcpu *vcpu)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the VMX files share. */
-#ifndef ARCH_VMX_VMX_H
-#define ARCH_VMX_VMX_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct hv_exit;
 struct sampo_exit;
@@ -19,13 +17,11 @@ struct vmx_vcpu {
 	uint8_t *apic_page;       /* holds the TPR for MOV from CR8 */
 	uint64_t asid_generation; /* of the CPU that it last ran on */
 	uint64_t ept_pointer;
-	uint32_t proc;            /* VMCS_PROC_CONTROLS */
+	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;
-	uint64_t msr[VMX_MSRS];   /* these, CR2 and DR6: while not loaded */
+	uint64_t msr[VMX_MSRS]; /* these, CR2 and DR6: while not loaded */
 	uint64_t cr2, dr6;
 };
-
-
 
 /* arch/vmx/entry.S: 0, or 1 if there was no entry and so no exit. */
 uint64_t vmx_enter(uint64_t *gpr, bool launched);
@@ -63,9 +59,9 @@ void vmx_fpu_trap(struct vcpu *vcpu, bool on);
 void vmx_set_tsc_offset(struct vcpu *vcpu, uint64_t offset);
 
 /* cr.c */
-#define VMX_CR0_NE 0x20ull
-#define VMX_CR0_HOST (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
-#define VMX_CR4_GUEST 0x371fffull /* what a guest may set */
+#define VMX_CR0_NE    0x20ull
+#define VMX_CR0_HOST  (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
+#define VMX_CR4_GUEST 0x371fffull                  /* what a guest may set */
 uint64_t vmx_cr0(void);
 void vmx_set_cr0(uint64_t value);
 void vmx_set_cr4(uint64_t value);
@@ -75,5 +71,3 @@ bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *exit);
 
 /* dump.c */
 void vmx_dump(struct vcpu *vcpu);
-
-#endif

@@ -30,16 +30,16 @@ enum { DATA, ERROR, COUNT, LBA_LOW, LBA_MID, LBA_HIGH, DRIVE, STATUS };
 #define DRIVE_SECOND  0x10u
 
 /* Bus-master registers of a channel, in BAR 4, the second's 8 further. */
-#define BM_BAR          4u
-#define BM_COMMAND      0u
-#define BM_STATUS       2u
-#define BM_TABLE        4u
-#define BM_START        0x01u
-#define BM_TO_MEMORY    0x08u
-#define BM_ACTIVE       0x01u
-#define BM_ERROR        0x02u
-#define BM_INTERRUPT    0x04u
-#define BM_DRIVES_CAN   0x60u /* firmware's notes */
+#define BM_BAR        4u
+#define BM_COMMAND    0u
+#define BM_STATUS     2u
+#define BM_TABLE      4u
+#define BM_START      0x01u
+#define BM_TO_MEMORY  0x08u
+#define BM_ACTIVE     0x01u
+#define BM_ERROR      0x02u
+#define BM_INTERRUPT  0x04u
+#define BM_DRIVES_CAN 0x60u /* firmware's notes */
 
 #define PRD_ENTRIES    256u
 #define PRD_LAST       0x80000000u
@@ -276,7 +276,8 @@ static void complete(struct ide_channel *c, bool interrupted)
 	if (interrupted && data && !(bm & BM_INTERRUPT))
 		return;
 	status = task_read(c, STATUS); /* takes the interrupt back */
-	if (status & ATA_STATUS_BSY || (data && !(bm & (BM_INTERRUPT | BM_ERROR)) && bm & BM_ACTIVE))
+	if (status & ATA_STATUS_BSY ||
+	    (data && !(bm & (BM_INTERRUPT | BM_ERROR)) && bm & BM_ACTIVE))
 		return;
 	bm_write(c, BM_COMMAND, 1, 0);
 	bm_write(c, BM_STATUS, 1, (bm & BM_DRIVES_CAN) | BM_INTERRUPT | BM_ERROR);

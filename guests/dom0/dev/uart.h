@@ -10,7 +10,7 @@
 struct vm;
 
 #define UART_COUNT 2
-#define UART_INPUT 512 /* a power of two */
+#define UART_INPUT 4096 /* a power of two; what somebody pastes at once */
 
 struct uart_state {
 	uint8_t ier, fcr, lcr, mcr, lsr, msr, scr, dll, dlm;

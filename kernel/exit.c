@@ -21,7 +21,7 @@
 #define KVM_ENOSYS 1000ull
 #define DOORBELL_DELAY_NS 50000u
 
-static void finish(struct vcpu *vcpu, const struct hv_exit *x)
+static void finish(struct vcpu *vcpu, struct hv_exit *x)
 {
 	hv->advance(vcpu, x->next_rip);
 }
@@ -39,13 +39,14 @@ static void ask_monitor(struct vcpu *vcpu, const struct hv_exit *x, uint32_t rea
 	vcpu_to_monitor(vcpu, reason);
 }
 
-static void handle_interrupt(struct vcpu *vcpu)
+static void handle_interrupt(struct vcpu *vcpu, struct hv_exit *x)
 {
+	(void)x;
 	hv->interrupt_window();
 	interrupt_run_timers(vcpu->cpu);
 }
 
-static void handle_cpuid(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_cpuid(struct vcpu *vcpu, struct hv_exit *x)
 {
 	uint64_t *gpr = vcpu->gpr;
 	struct cpu_cpuid r = cpuid_read(vcpu, (uint32_t)gpr[SAMPO_RAX], (uint32_t)gpr[SAMPO_RCX]);
@@ -57,7 +58,7 @@ static void handle_cpuid(struct vcpu *vcpu, const struct hv_exit *x)
 	finish(vcpu, x);
 }
 
-static void handle_hlt(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_hlt(struct vcpu *vcpu, struct hv_exit *x)
 {
 	finish(vcpu, x);
 	if (vcpu_has_wakeup(vcpu))
@@ -68,7 +69,7 @@ static void handle_hlt(struct vcpu *vcpu, const struct hv_exit *x)
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_HLT_FOREVER);
 }
 
-static void handle_pause(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
 {
 	finish(vcpu, x);
 	sched_pass(&vcpu->cpu->rq, cpu_rdtsc());
@@ -91,7 +92,7 @@ static void ring(struct cpu *cpu, struct event *event)
 	loop_choose_within(cpu, DOORBELL_DELAY_NS);
 }
 
-static void handle_io(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_io(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct sampo_exit *page = vcpu->exit;
 
@@ -143,7 +144,7 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 	finish(vcpu, x);
 }
 
-static void handle_hypercall(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)
 {
 	if (x->cpl) {
 		vcpu_inject(vcpu, VCPU_UD, 0);
@@ -154,7 +155,7 @@ static void handle_hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 		vcpu->gpr[SAMPO_RAX] = 0 - KVM_ENOSYS;
 }
 
-static void handle_memory(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct sampo_exit *page = vcpu->exit;
 	int64_t status;
@@ -187,7 +188,7 @@ static bool xcr0_valid(uint64_t value)
 	return !avx512 || (avx512 == 0xe0 && (value & 4));
 }
 
-static void handle_xsetbv(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_xsetbv(struct vcpu *vcpu, struct hv_exit *x)
 {
 	uint64_t value = vcpu->gpr[SAMPO_RDX] << 32 | (uint32_t)vcpu->gpr[SAMPO_RAX];
 
@@ -202,7 +203,7 @@ static void handle_xsetbv(struct vcpu *vcpu, const struct hv_exit *x)
 }
 
 /* Exceptions that pass through here on their way to the guest. */
-static void handle_exception(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_exception(struct vcpu *vcpu, struct hv_exit *x)
 {
 	uint32_t event = SAMPO_INJECT_EXCEPTION | x->vector;
 
@@ -216,87 +217,69 @@ static void handle_exception(struct vcpu *vcpu, const struct hv_exit *x)
 	vcpu_inject(vcpu, event, x->error);
 }
 
-static void handle_fpu(struct vcpu *vcpu)
+static void handle_fpu(struct vcpu *vcpu, struct hv_exit *x)
 {
+	(void)x;
 	fpu_switch(vcpu->cpu, vcpu);
 	vcpu->fpu_trap = false;
 	hv->fpu_trap(vcpu, false);
 }
 
-static void handle_forbidden(struct vcpu *vcpu, const struct hv_exit *x)
+static void handle_forbidden(struct vcpu *vcpu, struct hv_exit *x)
 {
-	if (x->vector == 13)
-		vcpu_inject(vcpu, VCPU_GP, 0);
-	else
-		vcpu_inject(vcpu, VCPU_UD, 0);
+	vcpu_inject(vcpu, x->vector == 13 ? VCPU_GP : VCPU_UD, 0);
+}
+
+static void handle_cr(struct vcpu *vcpu, struct hv_exit *x)
+{
+	if (!hv->cr_access(vcpu, x))
+		ask_monitor(vcpu, x, SAMPO_EXIT_CR, x->vector);
+}
+
+/* What waits is injected before the next entry. */
+static void handle_window(struct vcpu *vcpu, struct hv_exit *x)
+{
+	(void)vcpu;
+	(void)x;
 }
 
 /* The guest is at its end: say how, for the log, and let the monitor decide. */
-static void handle_fatal(struct vcpu *vcpu, const struct hv_exit *x, uint32_t reason)
+static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 {
 	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
 		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
 	hv->dump(vcpu);
-	ask_monitor(vcpu, x, reason, x->code);
+	ask_monitor(vcpu, x,
+		    x->kind == EXIT_SHUTDOWN  ? SAMPO_EXIT_SHUTDOWN
+		    : x->kind == EXIT_INVALID ? SAMPO_EXIT_INVALID
+					      : SAMPO_EXIT_UNKNOWN,
+		    x->code);
 }
+
+static void (*const handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
+	[EXIT_INTERRUPT] = handle_interrupt,
+	[EXIT_NMI] = handle_interrupt,
+	[EXIT_WINDOW] = handle_window,
+	[EXIT_CPUID] = handle_cpuid,
+	[EXIT_HLT] = handle_hlt,
+	[EXIT_PAUSE] = handle_pause,
+	[EXIT_IO] = handle_io,
+	[EXIT_RDMSR] = handle_msr,
+	[EXIT_WRMSR] = handle_msr,
+	[EXIT_HYPERCALL] = handle_hypercall,
+	[EXIT_MEMORY] = handle_memory,
+	[EXIT_CR] = handle_cr,
+	[EXIT_XSETBV] = handle_xsetbv,
+	[EXIT_EXCEPTION] = handle_exception,
+	[EXIT_FPU] = handle_fpu,
+	[EXIT_FORBIDDEN] = handle_forbidden,
+	[EXIT_CACHE] = finish, /* no device of a guest's own: caches are coherent */
+	[EXIT_SHUTDOWN] = handle_fatal,
+	[EXIT_INVALID] = handle_fatal,
+	[EXIT_UNKNOWN] = handle_fatal,
+};
 
 void exit_handle(struct vcpu *vcpu, struct hv_exit *x)
 {
-	switch (x->kind) {
-	case EXIT_INTERRUPT:
-	case EXIT_NMI:
-		handle_interrupt(vcpu);
-		return;
-	case EXIT_WINDOW: /* what waits is injected before the next entry */
-		return;
-	case EXIT_CPUID:
-		handle_cpuid(vcpu, x);
-		return;
-	case EXIT_HLT:
-		handle_hlt(vcpu, x);
-		return;
-	case EXIT_PAUSE:
-		handle_pause(vcpu, x);
-		return;
-	case EXIT_IO:
-		handle_io(vcpu, x);
-		return;
-	case EXIT_RDMSR:
-	case EXIT_WRMSR:
-		handle_msr(vcpu, x);
-		return;
-	case EXIT_HYPERCALL:
-		handle_hypercall(vcpu, x);
-		return;
-	case EXIT_MEMORY:
-		handle_memory(vcpu, x);
-		return;
-	case EXIT_CR:
-		if (!hv->cr_access(vcpu, x))
-			ask_monitor(vcpu, x, SAMPO_EXIT_CR, x->vector);
-		return;
-	case EXIT_XSETBV:
-		handle_xsetbv(vcpu, x);
-		return;
-	case EXIT_EXCEPTION:
-		handle_exception(vcpu, x);
-		return;
-	case EXIT_FPU:
-		handle_fpu(vcpu);
-		return;
-	case EXIT_FORBIDDEN:
-		handle_forbidden(vcpu, x);
-		return;
-	case EXIT_CACHE: /* no device of a guest's own: caches are coherent */
-		finish(vcpu, x);
-		return;
-	case EXIT_SHUTDOWN:
-		handle_fatal(vcpu, x, SAMPO_EXIT_SHUTDOWN);
-		return;
-	case EXIT_INVALID:
-		handle_fatal(vcpu, x, SAMPO_EXIT_INVALID);
-		return;
-	default:
-		handle_fatal(vcpu, x, SAMPO_EXIT_UNKNOWN);
-	}
+	handlers[x->kind](vcpu, x);
 }

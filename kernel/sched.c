@@ -41,11 +41,6 @@ static bool runnable(const struct sched_entity *e)
 	return e->state >= SCHED_QUEUED;
 }
 
-static bool spent(const struct sched_entity *e)
-{
-	return e->quota && e->used >= e->quota;
-}
-
 /* Charges the time since the last call to who pays. */
 static void account(struct sched_rq *rq, uint64_t now)
 {
@@ -58,7 +53,6 @@ static void account(struct sched_rq *rq, uint64_t now)
 		return;
 	}
 	rq->current->ran += delta;
-	payer->used += delta;
 	/* inverse is 2^22 at the default weight */
 	payer->vtime += (uint64_t)((unsigned __int128)delta * payer->inverse >> (22 - VTIME_BITS));
 }
@@ -95,64 +89,6 @@ static void count(struct sched_rq *rq, struct sched_entity *e, int sign)
 {
 	rq->weight += (uint64_t)(sign * (int64_t)e->weight);
 	rq->count += (uint32_t)sign;
-}
-
-/* --- caps --- */
-
-/* Starts the period that holds `now`; what was used beyond the quota counts
- * against it. */
-static void refill(struct sched_entity *e, uint64_t now)
-{
-	uint64_t periods, earned;
-
-	if (!e->quota || before(now, e->period_end))
-		return;
-	periods = (now - e->period_end) / e->period + 1;
-	earned = periods * e->quota;
-	e->used = e->used > earned ? e->used - earned : 0;
-	e->period_end += periods * e->period;
-}
-
-static void throttle(struct sched_rq *rq, struct sched_entity *e)
-{
-	e->state = SCHED_THROTTLED;
-	count(rq, e, -1);
-	push(&rq->throttled, e, e->period_end);
-}
-
-static void unthrottle(struct sched_rq *rq, uint64_t now)
-{
-	struct sched_entity *e;
-
-	advance(rq);
-	while ((e = top(rq->throttled)) && !before(now, e->node.key)) {
-		heap_remove(&rq->throttled, &e->node);
-		refill(e, now);
-		if (spent(e)) {
-			push(&rq->throttled, e, e->period_end);
-			continue;
-		}
-		e->vtime = later(e->vtime, rq->vmin);
-		count(rq, e, 1);
-		enqueue(rq, e);
-		rq->turn_end = now;
-	}
-}
-
-void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
-		   uint64_t now)
-{
-	account(rq, now);
-	e->quota = period ? quota : 0;
-	e->period = period;
-	e->used = 0;
-	e->period_end = now + period;
-	rq->turn_end = now;
-	if (e->state != SCHED_THROTTLED)
-		return;
-	heap_remove(&rq->throttled, &e->node);
-	push(&rq->throttled, e, now);
-	unthrottle(rq, now);
 }
 
 /* --- entities --- */
@@ -198,7 +134,7 @@ static uint64_t turn(const struct sched_rq *rq, const struct sched_entity *e)
 
 	if (length < rq->granularity)
 		length = rq->granularity;
-	return e->quota && e->quota - e->used < length ? e->quota - e->used : length;
+	return length;
 }
 
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
@@ -213,17 +149,12 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		rq->payer = current;
 	e->donee = NULL;
 	place(rq, e, now);
-	refill(e, now);
 	count(rq, e, 1);
 	if (e == current) {
 		e->state = SCHED_RUNNING;
 		return false;
 	}
 	e->since = now;
-	if (spent(e)) {
-		throttle(rq, e);
-		return false;
-	}
 	enqueue(rq, e);
 	if (!current || !runnable(current))
 		return true;
@@ -240,10 +171,7 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		return;
 	account(rq, now);
 	advance(rq);
-	if (e->state == SCHED_THROTTLED)
-		heap_remove(&rq->throttled, &e->node);
-	else
-		count(rq, e, -1);
+	count(rq, e, -1);
 	if (e->state == SCHED_QUEUED)
 		heap_remove(&rq->ready, &e->node);
 	if (e->state != SCHED_RUNNING)
@@ -277,7 +205,7 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
 	struct sched_entity *from = rq->current, *owner = rq->owner;
 
 	if (!from || from->state != SCHED_RUNNING || to->state != SCHED_ASLEEP ||
-	    (from != owner && to != owner) || spent(owner) || !before(now, rq->turn_end))
+	    (from != owner && to != owner) || !before(now, rq->turn_end))
 		return false;
 	account(rq, now);
 	if (to != owner)
@@ -317,15 +245,6 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	struct sched_entity *current = rq->current, *next;
 
 	account(rq, now);
-	if (rq->throttled)
-		unthrottle(rq, now);
-	if (current && current->state == SCHED_RUNNING) {
-		refill(current, now);
-		if (spent(current)) {
-			current->since = now;
-			throttle(rq, current);
-		}
-	}
 	next = same_turn(rq, now);
 	if (!next) {
 		next = top(rq->ready);
@@ -353,11 +272,7 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
 {
-	uint64_t left = SCHED_NEVER, refill_in = SCHED_NEVER;
-
-	if (rq->current && (rq->count > 1 || rq->payer->quota))
-		left = before(now, rq->turn_end) ? rq->turn_end - now : 0;
-	if (rq->throttled)
-		refill_in = before(now, rq->throttled->key) ? rq->throttled->key - now : 0;
-	return left < refill_in ? left : refill_in;
+	if (!rq->current || rq->count < 2)
+		return SCHED_NEVER;
+	return before(now, rq->turn_end) ? rq->turn_end - now : 0;
 }

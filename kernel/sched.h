@@ -21,13 +21,12 @@
 
 enum sched_state {
 	SCHED_ASLEEP,
-	SCHED_THROTTLED, /* its cap is used up */
 	SCHED_QUEUED,    /* this and the next: runnable */
 	SCHED_RUNNING
 };
 
 struct sched_entity {
-	struct heap_node node; /* by virtual time, or time of refill when throttled */
+	struct heap_node node; /* by virtual time */
 
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
@@ -37,10 +36,6 @@ struct sched_entity {
 	uint64_t vtime;
 	struct sched_entity *donee; /* who runs on our turn, or NULL */
 
-	/* The cap: `quota` of every `period`; quota 0: none. */
-	uint64_t quota, period;
-	uint64_t used, period_end;
-
 	/* statistics, in units of time */
 	uint64_t ran;    /* on the CPU, whoever paid */
 	uint64_t waited; /* runnable but not running (steal) */
@@ -49,7 +44,6 @@ struct sched_entity {
 
 struct sched_rq {
 	struct heap_node *ready;      /* heap by virtual time */
-	struct heap_node *throttled;  /* heap by time of refill */
 	struct sched_entity *current; /* who runs, NULL: idle */
 	struct sched_entity *owner;   /* whose turn it is */
 	struct sched_entity *payer;   /* whose virtual time advances */
@@ -68,12 +62,9 @@ struct sched_rq {
  * preempt, halved.
  */
 void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity, uint64_t now);
-/* Asleep, with no cap, at the queue's virtual time. */
+/* Asleep, at the queue's virtual time. */
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight);
 void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weight, uint64_t now);
-/* `quota` of CPU time in every `period`; 0 removes the cap. */
-void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
-		   uint64_t now);
 
 /* Makes e runnable (no effect if it is). True: call sched_pick at once, e
  * should run before the current one goes on. */

@@ -83,10 +83,9 @@ static unsigned heap_check(const struct heap_node *node, const struct heap_node 
 
 static void check_queue(void)
 {
-	uint64_t weight = 0, throttled = 0;
+	uint64_t weight = 0;
 	unsigned count = heap_check(rq.ready, NULL, &weight);
 
-	heap_check(rq.throttled, NULL, &throttled);
 	if (rq.current && rq.current->state == SCHED_RUNNING) {
 		count++;
 		weight += rq.current->weight;
@@ -318,68 +317,6 @@ static void test_no_hoarding(void **state)
 	assert_true(clever->entity.ran > 20000 * MS / 4 * 8 / 10);
 }
 
-static void test_caps(void **state)
-{
-	uint64_t start;
-
-	(void)state;
-	/* Alone on the CPU, a quarter of it. */
-	begin();
-	start = now;
-	struct task *capped = add(SCHED_WEIGHT, 0, 0);
-
-	sched_set_cap(&rq, &capped->entity, 25 * MS, 100 * MS, now);
-	simulate(start + 10000 * MS);
-	assert_near((double)capped->entity.ran, 2500 * MS, 25 * MS);
-	assert_near((double)rq.idle, 7500 * MS, 25 * MS);
-	assert_near((double)capped->worst_gap, 75 * MS, 1);
-
-	/* Beside a hog, which gets the rest. */
-	struct task *hog = add(SCHED_WEIGHT, 0, 0);
-	uint64_t before = capped->entity.ran;
-
-	start = now;
-	simulate(start + 10000 * MS);
-	assert_near((double)(capped->entity.ran - before), 2500 * MS, 25 * MS);
-	assert_near((double)hog->entity.ran, 7500 * MS, 25 * MS);
-	check_queue();
-
-	/* A cap above the share changes nothing; none frees at once. */
-	sched_set_cap(&rq, &capped->entity, 90 * MS, 100 * MS, now);
-	before = capped->entity.ran;
-	simulate(now + 10000 * MS);
-	assert_near((double)(capped->entity.ran - before), 5000 * MS, 2 * LATENCY);
-	sched_set_cap(&rq, &capped->entity, 1, 100 * MS, now);
-	simulate(now + 50 * MS);
-	assert_int_equal(capped->entity.state, SCHED_THROTTLED);
-	sched_set_cap(&rq, &capped->entity, 0, 0, now);
-	assert_int_equal(capped->entity.state, SCHED_QUEUED);
-	before = capped->entity.ran;
-	simulate(now + 1000 * MS);
-	assert_near((double)(capped->entity.ran - before), 500 * MS, 2 * LATENCY);
-
-	/* Sleeping does not get around it, nor does it cost a period. */
-	begin();
-	start = now;
-	capped = add(SCHED_WEIGHT, 7 * MS, 3 * MS);
-	sched_set_cap(&rq, &capped->entity, 30 * MS, 100 * MS, now);
-	simulate(start + 10000 * MS);
-	assert_near((double)capped->entity.ran, 3000 * MS, 60 * MS);
-
-	/* Many capped ones. */
-	begin();
-	start = now;
-	for (unsigned i = 0; i < 500; i++) {
-		struct task *t = add(any_weights(i), 0, 0);
-
-		sched_set_cap(&rq, &t->entity, 1 * MS, 1000 * MS, now);
-	}
-	simulate(start + 20000 * MS);
-	check_queue();
-	for (unsigned i = 0; i < 500; i++)
-		assert_near((double)task[i].entity.ran, 20 * MS, 2 * MS);
-}
-
 /*
  * A guest that needs its monitor all the time: 30 us of its own, 20 us of the
  * monitor's, over and over. Returns how often it was served.
@@ -551,10 +488,9 @@ static void test_donor_dies(void **state)
 	hog = add(SCHED_WEIGHT, 0, 0);
 	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
 	assert_int_equal(monitor->entity.ran, 20);
-	/* From then on it paid itself, and nobody else. */
+	/* From then on nobody else paid. */
 	assert_int_equal(guest->entity.vtime, 0xeeeeeeeeeeeeeeee);
 	assert_int_equal(monitor->entity.vtime - rq.vmin, 0);
-	assert_int_equal(monitor->entity.used, 10);
 	/* And the one that was donated to. */
 	sched_sleep(&rq, &monitor->entity, now);
 	assert_ptr_equal(sched_pick(&rq, now), hog);
@@ -616,16 +552,9 @@ static void test_statistics(void **state)
 	sched_sleep(&rq, &b->entity, now);
 	assert_int_equal(b->entity.waited, 70);
 	now += 1000;
-	/* What is capped to nothing sleeps and wakes without a claim. */
-	sched_set_cap(&rq, &b->entity, 10, 100 * MS, now);
-	b->entity.used = 10;
-	assert_false(sched_wake(&rq, &b->entity, now));
-	assert_int_equal(b->entity.state, SCHED_THROTTLED);
-	now += 30;
-	sched_sleep(&rq, &b->entity, now);
-	assert_int_equal(b->entity.waited, 100);
 	assert_int_equal(a->entity.waited, 0);
-	assert_int_equal(a->entity.ran, 1100);
+	sched_pick(&rq, now);
+	assert_int_equal(a->entity.ran, 1070);
 	check_queue();
 }
 
@@ -693,9 +622,6 @@ static void test_random(void **state)
 		case 2:
 			sched_set_weight(&rq, e, (uint32_t)random_below(100000), now);
 			break;
-		case 3:
-			sched_set_cap(&rq, e, random_below(3) * random_below(5 * MS), 10 * MS, now);
-			break;
 		case 4:
 			sched_pass(&rq, now);
 			break;
@@ -736,7 +662,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alone),         cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_no_hoarding),   cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_no_hoarding),
 		cmocka_unit_test(test_donation),      cmocka_unit_test(test_monitor_sleeps),
 		cmocka_unit_test(test_donor_dies),    cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_preemption),    cmocka_unit_test(test_statistics),

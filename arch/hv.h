@@ -118,7 +118,7 @@ struct hv_ops {
 	/* Do what an EXIT_CR asks for; false: it is the monitor's to decode. */
 	bool (*cr_access)(struct vcpu *vcpu, const struct hv_exit *exit);
 	void (*set_tsc_offset)(struct vcpu *vcpu, uint64_t offset);
-	/* Decoded state to the log. */
+	/* What its control block holds beside the registers, to the log. */
 	void (*dump)(struct vcpu *vcpu);
 };
 

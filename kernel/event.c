@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/event.h"
 
-#include <stddef.h>
-
 #include "kernel/domain.h"
 #include "kernel/irq.h"
 #include "kernel/slab.h"

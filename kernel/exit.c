@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an exit means: done here, or the monitor's. */
-#include <stddef.h>
-
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -248,7 +246,7 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 {
 	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
 		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
-	hv->dump(vcpu);
+	vcpu_dump(vcpu);
 	ask_monitor(vcpu, x,
 		    x->kind == EXIT_SHUTDOWN  ? SAMPO_EXIT_SHUTDOWN
 		    : x->kind == EXIT_INVALID ? SAMPO_EXIT_INVALID

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/loop.h"
 
-#include <stddef.h>
-
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
@@ -76,7 +74,7 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 	cpu->loaded = vcpu;
 }
 
-static void trace(struct vcpu *vcpu, const struct hv_exit *x)
+static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	struct sampo_trace *entry = &vcpu->trace[vcpu->traces++ % VCPU_TRACES];
 
@@ -86,6 +84,7 @@ static void trace(struct vcpu *vcpu, const struct hv_exit *x)
 	entry->info = x->info;
 	entry->code = x->code;
 	entry->kind = x->kind;
+	return entry->tsc;
 }
 
 /* The FPU is another's: take it now, or on first use (fpu_trap stays false for
@@ -103,6 +102,7 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 static void run(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct hv_exit x;
+	uint64_t now;
 
 	if (vcpu_must_deliver(vcpu) && !vcpu_deliver(vcpu))
 		return;
@@ -112,9 +112,9 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 		own_fpu(cpu, vcpu);
 	interrupt_arm_timer(cpu);
 	hv->run(vcpu, &x);
-	trace(vcpu, &x);
+	now = trace(vcpu, &x);
 	exit_handle(vcpu, &x);
-	interrupt_check_timer(cpu, cpu_rdtsc());
+	interrupt_check_timer(cpu, now);
 }
 
 static void idle(struct cpu *cpu)
@@ -162,7 +162,7 @@ void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
 	struct domain *domain = vcpu->domain;
 
 	log_print("kernel: domain %u ends: %s; it has no monitor\n", domain->id, names[reason]);
-	hv->dump(vcpu);
+	vcpu_dump(vcpu);
 	if (domain->id == 0)
 		panic("dom0 has died: restart the machine");
 	domain_destroy(domain);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's main loop on each CPU: choose a vCPU, enter it, handle its exit. */
-#ifndef KERNEL_LOOP_H
-#define KERNEL_LOOP_H
+#pragma once
 
-#include <stdint.h>
+#include "kernel/types.h"
 
 struct cpu;
 struct hv_exit;
@@ -30,5 +29,3 @@ uint64_t kernel_bytes_used(void);
 
 /* exit.c: act upon an exit. */
 void exit_handle(struct vcpu *vcpu, struct hv_exit *exit);
-
-#endif

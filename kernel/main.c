@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the boot loader to the main loop. */
-#include <stddef.h>
-
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"

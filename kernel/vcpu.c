@@ -2,8 +2,6 @@
 /* The life of a vCPU: made, run, halted, with its monitor, dead. */
 #include "kernel/vcpu.h"
 
-#include <stddef.h>
-
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"

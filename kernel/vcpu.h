@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef KERNEL_VCPU_H
-#define KERNEL_VCPU_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
+#include "kernel/types.h"
 #include "arch/svm/svm.h"
 #include "arch/vmx/vmx.h"
 #include "kernel/abi.h"
@@ -87,6 +84,9 @@ void vcpu_kill(struct vcpu *vcpu);
 /* Registers and local APIC as after INIT (or power on). */
 void vcpu_reset(struct vcpu *vcpu);
 
+/* debug.c: registers and the vendor's control block, to the log. */
+void vcpu_dump(struct vcpu *vcpu);
+
 /* Make it runnable if it is halted: something has arrived for it. */
 void vcpu_wake(struct vcpu *vcpu);
 
@@ -148,5 +148,3 @@ void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_mes
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);
 #define VCPU_UD (SAMPO_INJECT_EXCEPTION | 6u)
 #define VCPU_GP (SAMPO_INJECT_EXCEPTION | SAMPO_INJECT_ERROR_CODE | 13u)
-
-#endif

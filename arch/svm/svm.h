@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the SVM files share. */
-#ifndef ARCH_SVM_SVM_H
-#define ARCH_SVM_SVM_H
+#pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
+#include "kernel/types.h"
 #include "arch/svm/vmcb.h"
 
 struct cpu;
@@ -86,5 +83,3 @@ bool svm_step_done(struct vcpu *vcpu);
 
 /* dump.c */
 void svm_dump(struct vcpu *vcpu);
-
-#endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtual machine control block: APM 2 appendix B. */
-#ifndef ARCH_SVM_VMCB_H
-#define ARCH_SVM_VMCB_H
+#pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include "kernel/types.h"
 
 /* Intercept bits: word << 5 | bit (APM 2 15.9, B-1). */
 enum svm_intercept {
@@ -123,5 +121,3 @@ _Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "VMCB");
 _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB");
 _Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
 _Static_assert(sizeof(struct vmcb) == 4096, "VMCB");
-
-#endif

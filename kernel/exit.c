@@ -16,7 +16,6 @@
 #define VECTOR_DB 1
 #define VECTOR_AC 17
 #define VECTOR_MC 18
-#define KVM_ENOSYS 1000ull
 #define DOORBELL_DELAY_NS 50000u
 
 static void finish(struct vcpu *vcpu, struct hv_exit *x)
@@ -149,8 +148,7 @@ static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)
 		return;
 	}
 	finish(vcpu, x);
-	if (!hypercall(vcpu)) /* KVM's calling convention: its guests probe */
-		vcpu->gpr[SAMPO_RAX] = 0 - KVM_ENOSYS;
+	hypercall(vcpu);
 }
 
 static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)
@@ -254,7 +252,7 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 		    x->code);
 }
 
-static void (*const handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
+void (*const exit_handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
 	[EXIT_INTERRUPT] = handle_interrupt,
 	[EXIT_NMI] = handle_interrupt,
 	[EXIT_WINDOW] = handle_window,
@@ -276,8 +274,3 @@ static void (*const handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
 	[EXIT_INVALID] = handle_fatal,
 	[EXIT_UNKNOWN] = handle_fatal,
 };
-
-void exit_handle(struct vcpu *vcpu, struct hv_exit *x)
-{
-	handlers[x->kind](vcpu, x);
-}

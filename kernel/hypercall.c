@@ -5,6 +5,8 @@
 #include "kernel/abi.h"
 #include "kernel/vcpu.h"
 
+#define KVM_ENOSYS 1000ull /* what KVM answers to numbers that it does not know */
+
 #define DECLARE(nr, name, type, right, args, text) int64_t call_##name(struct call *call);
 SAMPO_HYPERCALLS(DECLARE)
 #undef DECLARE
@@ -55,16 +57,15 @@ static int64_t invoke(struct call *call, uint64_t number)
 	return status;
 }
 
-bool hypercall(struct vcpu *vcpu)
+void hypercall(struct vcpu *vcpu)
 {
 	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
 	struct call call;
 
 	if (number >= SAMPO_CALL_COUNT) {
-		if (number >= 256)
-			return false;
-		gpr[SAMPO_RAX] = (uint64_t)SAMPO_ENOSYS;
-		return true;
+		/* Outside our range it may be KVM's, whose guests probe. */
+		gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
+		return;
 	}
 	call.vcpu = vcpu;
 	call.domain = vcpu->domain;
@@ -76,5 +77,4 @@ bool hypercall(struct vcpu *vcpu)
 	call.value = 0;
 	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number);
 	gpr[SAMPO_RDX] = call.value;
-	return true;
 }

@@ -33,6 +33,5 @@ struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, i
  * reference. */
 int64_t call_give(struct call *call, struct object *object, uint32_t rights);
 
-/* Carry out the hypercall in the vCPU's registers. False: RAX holds none of
- * Sampo's numbers. */
-bool hypercall(struct vcpu *vcpu);
+/* Carry out the hypercall in the vCPU's registers. */
+void hypercall(struct vcpu *vcpu);

@@ -113,7 +113,7 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	interrupt_arm_timer(cpu);
 	hv->run(vcpu, &x);
 	now = trace(vcpu, &x);
-	exit_handle(vcpu, &x);
+	exit_handlers[x.kind](vcpu, &x);
 	interrupt_check_timer(cpu, now);
 }
 

@@ -27,5 +27,5 @@ void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);
 /* main.c: the image and what it has allocated. */
 uint64_t kernel_bytes_used(void);
 
-/* exit.c: act upon an exit. */
-void exit_handle(struct vcpu *vcpu, struct hv_exit *exit);
+/* exit.c: what acts upon an exit, by its kind. */
+extern void (*const exit_handlers[])(struct vcpu *vcpu, struct hv_exit *exit);

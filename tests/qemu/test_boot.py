@@ -82,3 +82,15 @@ def test_refusal_from_grub(boot, iso):
     """The same through multiboot2: an image without dom0."""
     box = boot(iso=iso(None, dom0=None), nic=None)
     box.expect(r"(?i)dom0[^\n]*\n", 30)
+
+
+@pytest.mark.quick
+def test_kernel_is_w_xor_x(boot):
+    """Nothing that the kernel maps is both writable and executable; what it halts with is its own address space."""
+    box = boot(kernel=KERNEL, modules=[], nic=None)
+    box.expect(r"Sampo cannot start: [^\n]*\n", 30)
+    pages = [line.split()[-1] for line in box.monitor("info tlb").splitlines() if re.match(r"[0-9a-f]{16}: ", line)]
+    executable = [p for p in pages if p[0] != "X"]  # X: the no-execute bit is set
+    assert executable and len(pages) > len(executable)
+    assert not [p for p in executable if "W" in p]
+    assert not [p for p in pages if "U" in p]

@@ -218,10 +218,12 @@ struct range2 {
 
 static const char *ranges2(const struct tag *tag, struct boot_info *info)
 {
-	uint32_t step = tag->u.map.entry_size, at = offsetof(struct tag, u.map.entries);
+	uint32_t step = 0, at = offsetof(struct tag, u.map.entries);
 	const char *why = NULL;
 
-	if (tag->size < at || step < sizeof(struct range2))
+	if (tag->size >= at)
+		step = tag->u.map.entry_size;
+	if (step < sizeof(struct range2))
 		return "broken memory map";
 	for (; !why && tag->size - at >= step; at += step) {
 		const struct range2 *range = (const void *)((const char *)tag + at);

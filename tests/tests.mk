@@ -13,6 +13,8 @@ UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS))
 FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
 
 FUZZ_SECONDS ?= 5
+# The same inputs each time, as far as the seconds allow; FUZZ_SEED=0 chooses others.
+FUZZ_SEED    ?= 1
 # Debian's own, whose packages are installed.
 PYTHON       ?= /usr/bin/python3
 PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider
@@ -75,13 +77,21 @@ unit: $(UNIT_BINS)
 fuzz: $(FUZZ_BINS)
 	@for t in $(FUZZERS); do \
 	    mkdir -p build/fuzz/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
-	    ./build/tests/$$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
+	    ./build/tests/$$t -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
 	        -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$seeds >build/fuzz/$$t.log 2>&1 || \
 	        { tail -n 60 build/fuzz/$$t.log; echo "$$t: failed"; exit 1; }; \
 	    echo "$$t: $$(grep '^Done' build/fuzz/$$t.log)"; \
 	done
 
-QEMU_NEEDS = all iso-demo build/demo/disk.img
+# A program in dom0's place, which tests the kernel's calls.
+ABI_OBJECTS := $(patsubst %,build/guest/%.o,$(sort $(wildcard tests/kernel/*.c tests/kernel/*.S)))
+build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a guests/lib/guest.ld
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	@$(call link_guest,$(ABI_OBJECTS),picolibc)
+-include $(ABI_OBJECTS:.o=.d)
+
+QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.elf
 
 .PHONY: qemu-tests
 qemu-tests: $(QEMU_NEEDS)

@@ -247,6 +247,6 @@ void domain_msi(struct domain *domain, uint64_t address, uint32_t data)
 {
 	struct vlapic_message message;
 
-	if (vlapic_decode_msi(address, data, &message))
+	if (!(domain->flags & SAMPO_DOMAIN_NO_LAPIC) && vlapic_decode_msi(address, data, &message))
 		vcpu_send(domain, NULL, &message);
 }

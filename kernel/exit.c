@@ -78,12 +78,14 @@ static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
  * for a moment, in which it mostly comes to its end by itself (it waits for the
  * answer), or rings again.
  */
-static void ring(struct cpu *cpu, struct event *event)
+static void ring(struct vcpu *vcpu, struct event *event)
 {
+	struct cpu *cpu = vcpu->cpu;
 	bool resched = cpu->resched;
 
 	event_raise(event);
-	if (cpu->resched == resched)
+	/* An INIT to itself has taken it away. */
+	if (cpu->resched == resched || vcpu->state != VCPU_READY)
 		return;
 	cpu->resched = false;
 	loop_choose_within(cpu, DOORBELL_DELAY_NS);
@@ -99,7 +101,7 @@ static void handle_io(struct vcpu *vcpu, struct hv_exit *x)
 		if (bell) {
 			finish(vcpu, x);
 			if (bell->event)
-				ring(vcpu->cpu, bell->event);
+				ring(vcpu, bell->event);
 			return;
 		}
 	}

@@ -148,6 +148,8 @@ int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
 
 	if (find(device, index))
 		return SAMPO_EEXIST;
+	if (device->irqs && (index == SAMPO_IRQ_INTX || device->irqs->index == SAMPO_IRQ_INTX))
+		return SAMPO_EBUSY;
 	if (!irq)
 		return SAMPO_ENOMEM;
 	status = index == SAMPO_IRQ_INTX ? route_pin(device, &line)

@@ -72,6 +72,7 @@ static int64_t make_pages(struct vcpu *vcpu)
 
 	if (status)
 		return status;
+	vcpu->exit_region->owner_only = false; /* it is shared with the monitor */
 	vcpu->exit = (struct sampo_exit *)region_physical(vcpu->exit_region, 0);
 	vcpu->fpu_state = domain_page_alloc(domain);
 	return vcpu->fpu_state ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;

@@ -48,6 +48,8 @@ static const char *cmdline(void)
 {
 	const struct hvm_start_info *info = guest_boot_info;
 
+	if (sampo_boot_info)
+		return sampo_boot_info->cmdline;
 	if (!info || info->magic != HVM_START_MAGIC || !info->cmdline)
 		return "";
 	return (const char *)(uintptr_t)info->cmdline;

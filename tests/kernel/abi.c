@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Command line: nothing for the tests, `bench`, or `fuzz=SEED calls=COUNT`. */
+#include "tests/kernel/abi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/lib/guest.h"
+
+uint64_t tsc_per_ms;
+uint32_t machine, self;
+
+static uint64_t directory[512] __attribute__((aligned(4096)));
+
+void expect(int64_t status, int64_t wanted, const char *name)
+{
+	check(status == wanted, name, "status %lld, not %lld", (long long)status,
+	      (long long)wanted);
+}
+
+static void end(void)
+{
+	check_end();
+	sampo_machine(sampo_boot_info->machine, SAMPO_MACHINE_POWEROFF);
+}
+
+void must(int64_t status, const char *what)
+{
+	if (!status)
+		return;
+	check(false, what, "status %lld", (long long)status);
+	end();
+}
+
+uint64_t slot_address(unsigned slot)
+{
+	return sampo_boot_info->map_base + slot * 2 * BLOCK;
+}
+
+/* start.S has not mapped the slots on a CPU without pages of 1 GiB. */
+static void map_slots(void)
+{
+	uint64_t base = sampo_boot_info->map_base;
+
+	if (guest_pdpt[base >> 30])
+		return;
+	for (unsigned i = 0; i < 512; i++)
+		directory[i] = (base + i * BLOCK) | 0x83;
+	guest_pdpt[base >> 30] = sampo_gpa(directory) | 3;
+}
+
+void events_take(struct event_bits *bits)
+{
+	struct sampo_event_page *page = (void *)(uintptr_t)sampo_boot_info->event_page;
+	uint64_t summary = __atomic_exchange_n(&page->summary, 0, __ATOMIC_ACQUIRE);
+
+	memset(bits, 0, sizeof(*bits));
+	for (unsigned i = 0; i < 63; i++)
+		if (summary >> i & 1)
+			bits->word[i] =
+				__atomic_exchange_n(&page->pending[i], 0, __ATOMIC_ACQUIRE);
+}
+
+bool event_taken(const struct event_bits *bits, unsigned bit)
+{
+	return bits->word[bit / 64] >> bit % 64 & 1;
+}
+
+struct machine_use machine_use(void)
+{
+	static struct sampo_machine_info info;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	return (struct machine_use){info.free_bytes, info.domains, info.handles};
+}
+
+int main(void)
+{
+	static struct sampo_machine_info info;
+
+	if (!sampo_boot_info)
+		return 1;
+	machine = sampo_boot_info->machine;
+	self = sampo_boot_info->domain;
+	faults_init();
+	map_slots();
+	heap_set((uintptr_t)guest_end, sampo_boot_info->ram_bytes);
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	tsc_per_ms = info.tsc_khz;
+	if (option_word("bench")) {
+		bench();
+	} else if (option("calls", 0)) {
+		fuzz(option("fuzz", 1), option("calls", 0));
+	} else {
+		test_handles();
+		test_statuses();
+		test_regions();
+		test_exits();
+		test_interrupts();
+		test_dirty();
+		test_time();
+		test_use();
+	}
+	end();
+	return 0;
+}

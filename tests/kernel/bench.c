@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Figures in TSC ticks, which are instructions under -icount: the least of some rounds. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define ROUNDS 16u
+
+static uint64_t stamp(const struct guest *g, uint32_t at)
+{
+	return (uint64_t)guest_word(g, at + 4) << 32 | guest_word(g, at);
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A doorbell that raises an event of kind MSI, to the handler's first instruction. */
+static void event_to_handler(void)
+{
+	uint64_t least = ~0ull;
+	uint32_t event;
+	struct guest g;
+
+	guest_make(&g, 0);
+	guest_load(&g, handler_stamp, HANDLER);
+	guest_vector(&g, 0x40);
+	must(sampo_event_create(g.domain, SAMPO_EVENT_MSI, 0xfee00000, 0x40, &event), "event");
+	must(sampo_doorbell(g.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
+	guest_run(&g, ring_stamp);
+	guest_wait(&g);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		guest_answer(&g, SAMPO_DIRTY_ADVANCE);
+		least = less(least, stamp(&g, WORDS) - stamp(&g, WORDS + 8));
+	}
+	check(guest_at_port(&g) && guest_word(&g, COUNT) == ROUNDS + 1, "bench: event", "%u handled",
+	      guest_word(&g, COUNT));
+	printf("bench event %llu\n", (unsigned long long)least);
+	must(sampo_handle_close(event), "handle_close");
+	guest_remove(&g);
+}
+
+/* From this vCPU to another by wait(reply): to its first instruction. A domain
+ * without a local APIC has the TSC of this one. */
+static void vcpu_switch(void)
+{
+	struct guest g = {.bytes = 16 * PAGE};
+	uint64_t at = slot_address(0), least = ~0ull, from;
+	struct event_bits bits;
+
+	must(sampo_domain_create(machine, SAMPO_DOMAIN_NO_LAPIC, KERNEL_PAGES, 1024, &g.domain),
+	     "domain");
+	must(sampo_region_create(g.domain, g.bytes, 0, &g.region), "region_create");
+	must(sampo_region_map(g.region, g.domain, 0, 0, SAMPO_MAP_RWX, g.bytes), "region_map");
+	must(sampo_region_map(g.region, 0, at, 0, 3, g.bytes), "region_map");
+	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_OF_GUEST, 0, &g.event), "event");
+	must(sampo_vcpu_create(g.domain, 0, g.event, &g.vcpu), "vcpu_create");
+	must(sampo_vcpu_page(g.vcpu, &g.exit_region), "PAGE");
+	must(sampo_region_map(g.exit_region, 0, at + BLOCK, 0, 3, PAGE), "region_map");
+	g.ram = (uint8_t *)(uintptr_t)at;
+	g.exit = (struct sampo_exit *)(uintptr_t)(at + BLOCK);
+	guest_run(&g, stamp);
+	guest_wait(&g);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		g.exit->dirty = SAMPO_DIRTY_ADVANCE;
+		events_take(&bits);
+		from = rdtsc();
+		sampo_wait(~0ull, g.vcpu);
+		least = less(least, stamp(&g, WORDS) - from);
+	}
+	check(guest_at_port(&g), "bench: switch", "exit %u", g.exit->reason);
+	printf("bench vcpu-switch %llu\n", (unsigned long long)least);
+	guest_remove(&g);
+}
+
+void bench(void)
+{
+	event_to_handler();
+	vcpu_switch();
+	printf("bench done\n");
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the guests run: real mode, loaded at 0x1000 with all segments at 0. A
+ * counter is at 0x800, words to hand back from 0x810 on; port 0x99 is the
+ * monitor's. Handlers of interrupts are loaded at 0x2000.
+ */
+
+.macro PROGRAM name
+	.globl code_\name
+code_\name:
+.endm
+.macro END name
+	.globl code_\name\()_end
+code_\name\()_end:
+.endm
+
+#define COUNT 0x800
+#define WORDS 0x810
+
+/* A write to MSR \msr; clobbers ECX, EAX, EDX. */
+.macro WRITE_MSR msr, value
+	movl $\msr, %ecx
+	movl $\value, %eax
+	xorl %edx, %edx
+	wrmsr
+.endm
+
+	.section .rodata
+	.code16
+
+/* Out, in, the end, and on from there. */
+PROGRAM ports
+	movb $0x5a, %al
+	outb %al, $0x99
+	inw $0x98, %ax
+	movw %ax, WORDS
+	movw $0x1234, %dx
+	movl $0xcafe1234, %eax
+	outl %eax, %dx
+	cli
+	hlt
+	incl COUNT
+	outb %al, $0x99
+END ports
+
+/* Through ES, whose base the monitor has set: what it reads there, then a write. */
+PROGRAM memory
+	movw %es:0x10, %ax
+	movw %ax, WORDS
+	movw $0x7777, %es:0x20
+	outb %al, $0x99
+END memory
+
+/* A jump to where nothing is: CS's base and IP are the monitor's. */
+PROGRAM msr
+	movl $0x12345678, %ecx
+	rdmsr
+	movl %eax, WORDS
+	movl %edx, WORDS + 4
+	movl $0x12345678, %ecx
+	wrmsr
+	outb %al, $0x99
+END msr
+
+PROGRAM undefined
+	ud2
+END undefined
+
+PROGRAM spin
+1:	incl COUNT
+	jmp 1b
+END spin
+
+/* Sleeps for ever; tells of each time that it wakes. */
+PROGRAM sleep
+	sti
+1:	hlt
+	outb %al, $0x99
+	jmp 1b
+END sleep
+
+/* The same, with the local APIC in x2APIC mode. */
+PROGRAM x2apic
+	movl $0x1b, %ecx
+	rdmsr
+	orl $0xc00, %eax
+	wrmsr
+	WRITE_MSR 0x80f, 0x1ff
+	outb %al, $0x99
+	sti
+1:	hlt
+	outb %al, $0x99
+	jmp 1b
+END x2apic
+
+/* Rings, and tells that it went on. */
+PROGRAM bell
+1:	movw $0x500, %dx
+	movw $0x55aa, %ax
+	outw %ax, %dx
+	incl COUNT
+	outb %al, $0x99
+	jmp 1b
+END bell
+
+/* For a doorbell that sends INIT to this vCPU: it does not come to the count. */
+PROGRAM bell_init
+	movw $0x500, %dx
+	outw %ax, %dx
+1:	incl COUNT
+	jmp 1b
+END bell_init
+
+/* A write to each page that the list at 0x900 has, up to 0, through ES. */
+PROGRAM pages
+1:	movw $0x900, %si
+2:	lodsl
+	testl %eax, %eax
+	jz 3f
+	incl %es:(%eax)
+	jmp 2b
+3:	outb %al, $0x99
+	jmp 1b
+END pages
+
+/* The TSC's low half to 0x810, then the counter: how a monitor knows when. */
+PROGRAM stamp
+1:	rdtsc
+	movl %eax, WORDS
+	movl %edx, WORDS + 4
+	outb %al, $0x99
+	jmp 1b
+END stamp
+
+/* The TSC, then a doorbell that interrupts this vCPU: handler_stamp tells when. */
+PROGRAM ring_stamp
+	movl $0x1b, %ecx
+	rdmsr
+	orl $0xc00, %eax
+	wrmsr
+	WRITE_MSR 0x80f, 0x1ff
+	sti
+1:	movw $0x500, %dx
+	movw %dx, %bx
+	rdtsc
+	movl %eax, WORDS + 8
+	movl %edx, WORDS + 12
+	movw %bx, %dx
+	outw %ax, %dx
+	nop
+	outb %al, $0x99
+	jmp 1b
+END ring_stamp
+
+/* Interrupt handlers. */
+PROGRAM handler
+	incl COUNT
+	iretw
+END handler
+
+PROGRAM handler_eoi
+	pushal
+	incl COUNT
+	WRITE_MSR 0x80b, 0
+	popal
+	iretw
+END handler_eoi
+
+PROGRAM handler_stamp
+	pushal
+	rdtsc
+	movl %eax, WORDS
+	movl %edx, WORDS + 4
+	incl COUNT
+	WRITE_MSR 0x80b, 0
+	popal
+	iretw
+END handler_stamp
+
+	.section .note.GNU-stack, "", @progbits

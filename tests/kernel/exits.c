@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a guest comes to its monitor, and goes back. */
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define ELSEWHERE 0x200000ull /* guest-physical; ES's base */
+
+static void expect_exit(const struct guest *g, uint32_t reason, const char *name)
+{
+	const struct sampo_exit *e = g->exit;
+
+	check(e->reason == reason, name, "exit %u, qualification %llx, gpa %llx, rip %llx", e->reason,
+	      (unsigned long long)e->qualification, (unsigned long long)e->gpa,
+	      (unsigned long long)e->rip);
+}
+
+static void ports(struct guest *g)
+{
+	struct sampo_exit *e = g->exit;
+
+	expect_exit(g, SAMPO_EXIT_RESET, "exits: created");
+	guest_run(g, ports);
+	guest_wait(g);
+	expect_exit(g, SAMPO_EXIT_IO, "exits: port write");
+	check(e->port == 0x99 && e->size == 1 && e->write && !e->string &&
+		      (e->gpr[SAMPO_RAX] & 0xff) == 0x5a && e->next_rip == e->rip + 2,
+	      "exits: of what", "port %x size %u write %u rax %llx", e->port, e->size, e->write,
+	      (unsigned long long)e->gpr[SAMPO_RAX]);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(e->reason == SAMPO_EXIT_IO && e->port == 0x98 && e->size == 2 && !e->write,
+	      "exits: port read", "exit %u port %x", e->reason, e->port);
+	e->gpr[SAMPO_RAX] = 0xbeef;
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(e->reason == SAMPO_EXIT_IO && e->port == 0x1234 && e->size == 4 && e->write &&
+		      e->gpr[SAMPO_RAX] == 0xcafe1234,
+	      "exits: 4 bytes", "exit %u port %x", e->reason, e->port);
+	check((guest_word(g, WORDS) & 0xffff) == 0xbeef, "exits: what was read", "%x",
+	      guest_word(g, WORDS));
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	expect_exit(g, SAMPO_EXIT_HLT_FOREVER, "exits: HLT for ever");
+	guest_answer(g, SAMPO_DIRTY_NONE);
+	check(guest_at_port(g) && guest_word(g, COUNT) == 1, "exits: on from HLT", "exit %u",
+	      e->reason);
+}
+
+static void memory(struct guest *g)
+{
+	struct sampo_exit *e = g->exit;
+	uint32_t region;
+
+	guest_load(g, memory, CODE);
+	guest_prepare(g);
+	e->seg[SAMPO_ES].base = ELSEWHERE;
+	guest_answer(g, e->dirty);
+	check(e->reason == SAMPO_EXIT_MEMORY && e->gpa == ELSEWHERE + 0x10 &&
+		      e->access == SAMPO_ACCESS_R && e->system_valid,
+	      "exits: memory, read", "exit %u gpa %llx access %x", e->reason,
+	      (unsigned long long)e->gpa, e->access);
+	must(sampo_region_create(g->domain, PAGE, 0, &region), "region_create");
+	must(sampo_region_map(region, 0, slot_address(9), 0, 3, PAGE), "region_map");
+	memcpy((void *)(uintptr_t)(slot_address(9) + 0x10), "\x34\x12", 2);
+	must(sampo_region_map(region, g->domain, ELSEWHERE, 0, SAMPO_MAP_R, PAGE), "region_map");
+	guest_answer(g, SAMPO_DIRTY_NONE);
+	check(e->reason == SAMPO_EXIT_MEMORY && e->gpa == ELSEWHERE + 0x20 &&
+		      e->access & SAMPO_ACCESS_W && (guest_word(g, WORDS) & 0xffff) == 0x1234,
+	      "exits: memory, write to read-only", "exit %u gpa %llx access %x read %x", e->reason,
+	      (unsigned long long)e->gpa, e->access, guest_word(g, WORDS));
+	must(sampo_region_unmap(g->domain, ELSEWHERE, PAGE), "region_unmap");
+	must(sampo_region_map(region, g->domain, ELSEWHERE, 0, 3, PAGE), "region_map");
+	guest_answer(g, SAMPO_DIRTY_NONE);
+	check(guest_at_port(g) && *(volatile uint16_t *)(uintptr_t)(slot_address(9) + 0x20) == 0x7777,
+	      "exits: memory, mapped anew", "exit %u", e->reason);
+
+	guest_prepare(g);
+	e->seg[SAMPO_CS].base = ELSEWHERE;
+	e->rip = 0x100;
+	guest_answer(g, e->dirty);
+	check(e->reason == SAMPO_EXIT_MEMORY && e->gpa == ELSEWHERE + 0x100 &&
+		      e->access & SAMPO_ACCESS_X,
+	      "exits: memory, not to execute", "exit %u gpa %llx access %x", e->reason,
+	      (unsigned long long)e->gpa, e->access);
+	must(sampo_region_unmap(g->domain, ELSEWHERE, PAGE), "region_unmap");
+	must(sampo_region_unmap(self, slot_address(9), PAGE), "region_unmap");
+	must(sampo_handle_close(region), "handle_close");
+}
+
+static void msr(struct guest *g)
+{
+	struct sampo_exit *e = g->exit;
+
+	guest_load(g, msr, CODE);
+	guest_load(g, handler, HANDLER);
+	guest_vector(g, 13);
+	guest_prepare(g);
+	guest_answer(g, e->dirty);
+	check(e->reason == SAMPO_EXIT_MSR && e->qualification == 0x12345678 && !e->write,
+	      "exits: MSR read", "exit %u msr %llx", e->reason,
+	      (unsigned long long)e->qualification);
+	e->gpr[SAMPO_RAX] = 0x11111111;
+	e->gpr[SAMPO_RDX] = 0x22222222;
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(e->reason == SAMPO_EXIT_MSR && e->write && e->gpr[SAMPO_RAX] == 0x11111111 &&
+		      guest_word(g, WORDS + 4) == 0x22222222,
+	      "exits: MSR write", "exit %u", e->reason);
+	/* The handler goes back to the instruction, which exits again. */
+	e->inject = SAMPO_INJECT_EXCEPTION | 13;
+	guest_answer(g, SAMPO_DIRTY_INJECT);
+	check(e->reason == SAMPO_EXIT_MSR && guest_word(g, COUNT) == 1, "exits: an exception injected",
+	      "exit %u, handled %u", e->reason, guest_word(g, COUNT));
+}
+
+static void ends(struct guest *g, struct guest *other)
+{
+	struct sampo_exit *e = g->exit;
+
+	guest_load(g, undefined, CODE);
+	guest_prepare(g);
+	e->seg[SAMPO_IDTR].limit = 0;
+	guest_answer(g, e->dirty);
+	expect_exit(g, SAMPO_EXIT_SHUTDOWN, "exits: triple fault");
+
+	guest_run(other, spin);
+	guest_prepare(g);
+	e->cr0 |= 1ull << 40;
+	guest_answer(g, e->dirty);
+	expect_exit(g, SAMPO_EXIT_INVALID, "exits: a state that the CPU refuses");
+	memset(other->ram + COUNT, 0, 4);
+	pass_ms(20);
+	check(guest_word(other, COUNT), "exits: another guest goes on", "it does not");
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESET, 0), "RESET");
+	guest_load(g, ports, CODE);
+	guest_prepare(g);
+	guest_answer(g, e->dirty);
+	check(guest_at_port(g), "exits: after RESET it runs", "exit %u", e->reason);
+}
+
+static void stop(struct guest *g)
+{
+	struct sampo_exit *e = g->exit;
+	uint32_t before, count;
+
+	before = guest_word(g, COUNT);
+	expect(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP of a running one");
+	expect_exit(g, SAMPO_EXIT_STOPPED, "exits: stopped");
+	check(e->rip >= CODE && e->rip < CODE + 16, "exits: where", "%llx", (unsigned long long)e->rip);
+	expect(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EBUSY, "STOP twice");
+	count = guest_word(g, COUNT);
+	pass_ms(10);
+	check(guest_word(g, COUNT) == count && count >= before, "exits: it does not run", "it does");
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	pass_ms(10);
+	check(guest_word(g, COUNT) != count, "exits: it runs again", "it does not");
+
+	must(sampo_domain_ctl(g->domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
+	count = guest_word(g, COUNT);
+	pass_ms(10);
+	check(guest_word(g, COUNT) == count, "paused", "it runs");
+	must(sampo_domain_ctl(g->domain, SAMPO_DOMAIN_UNPAUSE, 0), "UNPAUSE");
+	pass_ms(10);
+	check(guest_word(g, COUNT) != count, "unpaused", "it does not run");
+	must(sampo_domain_ctl(g->domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
+	expect(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP of a paused one");
+	must(sampo_domain_ctl(g->domain, SAMPO_DOMAIN_UNPAUSE, 0), "UNPAUSE");
+	expect_exit(g, SAMPO_EXIT_STOPPED, "exits: stopped while paused");
+}
+
+void test_exits(void)
+{
+	struct guest g, other;
+
+	guest_make(&g, 0);
+	guest_make(&other, 1);
+	ports(&g);
+	memory(&g);
+	msr(&g);
+	ends(&g, &other);
+	stop(&other);
+	guest_remove(&g);
+	guest_remove(&other);
+}

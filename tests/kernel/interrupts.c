@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The PIC's line, NMIs, messages, their ends, and doorbells. */
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define MSI_ADDRESS 0xfee00000ull
+#define MSI_LEVEL   0xc000u
+#define LAPIC_EOI   0xb0u
+#define LAPIC_SVR   0xf0u
+#define LAPIC_ISR   0x100u
+
+/* What it says at its port after each time that it wakes. */
+static void expect_woken(struct guest *g, uint32_t count, const char *name)
+{
+	guest_wait(g);
+	check(guest_at_port(g) && guest_word(g, COUNT) == count, name, "exit %u, handled %u",
+	      g->exit->reason, guest_word(g, COUNT));
+}
+
+static void resume(struct guest *g)
+{
+	g->exit->dirty = SAMPO_DIRTY_ADVANCE;
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+}
+
+/* Until it sleeps. */
+static void resume_to_sleep(struct guest *g)
+{
+	resume(g);
+	pass_ms(2);
+}
+
+static void make(struct guest *g, unsigned slot, const uint8_t *handler, const uint8_t *end)
+{
+	guest_make(g, slot);
+	guest_load_code(g, handler, end, HANDLER);
+	guest_vector(g, 2);
+	guest_vector(g, 0x40);
+}
+
+static void nmi(struct guest *g)
+{
+	guest_run(g, sleep);
+	pass_ms(2);
+	check(!g->exit->reason, "interrupts: it sleeps", "exit %u", g->exit->reason);
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_NMI, 0), "NMI");
+	expect_woken(g, 1, "interrupts: NMI");
+	resume_to_sleep(g);
+}
+
+/* SAMPO_VCPU_EXTINT, INTACK, the vector by injection. */
+static void pic(struct guest *g)
+{
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_EXTINT, 1), "EXTINT");
+	guest_wait(g);
+	check(g->exit->reason == SAMPO_EXIT_INTACK, "interrupts: INTACK", "exit %u",
+	      g->exit->reason);
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_EXTINT, 0), "EXTINT");
+	g->exit->inject = SAMPO_INJECT_EXTINT | 0x40;
+	guest_answer(g, SAMPO_DIRTY_INJECT);
+	expect_woken(g, 2, "interrupts: the PIC's");
+	resume_to_sleep(g);
+	check(!g->exit->reason, "interrupts: once", "exit %u", g->exit->reason);
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), "STOP");
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_EXTINT, 1), "EXTINT");
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_EXTINT, 0), "EXTINT");
+	g->exit->dirty = 0;
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	pass_ms(2);
+	check(!g->exit->reason || guest_at_port(g), "interrupts: a line that is down again",
+	      "exit %u", g->exit->reason);
+}
+
+static void messages(struct guest *g)
+{
+	guest_run(g, x2apic);
+	check(guest_wait(g) == SAMPO_EXIT_IO && guest_at_port(g), "interrupts: x2APIC", "exit %u",
+	      g->exit->reason);
+	resume_to_sleep(g);
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x40), "msi");
+	expect_woken(g, 1, "interrupts: MSI");
+	resume_to_sleep(g);
+	must(sampo_msi(g->domain, MSI_ADDRESS | 0x5000, 0x40), "msi");
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x5), "msi");
+	pass_ms(2);
+	check(!g->exit->reason, "interrupts: MSI to nobody, of a bad vector", "exit %u",
+	      g->exit->reason);
+	must(sampo_msi(g->domain, MSI_ADDRESS | 0xff000, 0x40), "msi");
+	expect_woken(g, 2, "interrupts: MSI to all");
+	resume_to_sleep(g);
+	must(sampo_msi(g->domain, MSI_ADDRESS, MSI_LEVEL | 0x40), "msi");
+	guest_wait(g);
+	check(g->exit->reason == SAMPO_EXIT_EOI && g->exit->qualification == 0x40,
+	      "interrupts: EOI of a level", "exit %u, %llx", g->exit->reason,
+	      (unsigned long long)g->exit->qualification);
+	guest_answer(g, SAMPO_DIRTY_NONE);
+	expect_woken(g, 3, "interrupts: on from EOI");
+	resume_to_sleep(g);
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x400), "msi");
+	expect_woken(g, 4, "interrupts: MSI of kind NMI");
+	resume_to_sleep(g);
+}
+
+/* With a monitor that sleeps, or one that is busy. */
+static void init_by_bell(struct guest *g, bool asleep)
+{
+	uint64_t end = rdtsc() + 500 * tsc_per_ms;
+
+	guest_prepare(g);
+	if (asleep) {
+		guest_answer(g, g->exit->dirty);
+		return;
+	}
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	while (!__atomic_load_n(&g->exit->reason, __ATOMIC_ACQUIRE) && rdtsc() < end)
+		cpu_relax();
+	for (end = rdtsc() + 50 * tsc_per_ms; rdtsc() < end;)
+		cpu_relax();
+}
+
+/* Another guest's doorbell is this one's interrupt. */
+static void bells(struct guest *g)
+{
+	struct guest ringer;
+	uint32_t event;
+
+	guest_make(&ringer, 1);
+	must(sampo_event_create(g->domain, SAMPO_EVENT_MSI, MSI_ADDRESS, 0x40, &event), "event");
+	must(sampo_doorbell(ringer.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
+	must(sampo_handle_close(event), "handle_close");
+	guest_run(&ringer, bell);
+	guest_wait(&ringer);
+	check(guest_at_port(&ringer) && guest_word(&ringer, COUNT) == 1,
+	      "doorbells: the guest goes on", "exit %u", ringer.exit->reason);
+	expect_woken(g, 5, "doorbells: another's interrupt");
+	resume_to_sleep(g);
+	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
+	resume(&ringer);
+	guest_wait(&ringer);
+	check(ringer.exit->reason == SAMPO_EXIT_IO && ringer.exit->port == 0x500 &&
+		      ringer.exit->size == 2 && (ringer.exit->gpr[SAMPO_RAX] & 0xffff) == 0x55aa,
+	      "doorbells: removed", "exit %u", ringer.exit->reason);
+	must(sampo_doorbell(ringer.domain, 0x500, 4, 0, SAMPO_DOORBELL_ADD), "doorbell");
+	guest_answer(&ringer, SAMPO_DIRTY_NONE);
+	check(ringer.exit->port == 0x500, "doorbells: of another size", "port %x", ringer.exit->port);
+	must(sampo_doorbell(ringer.domain, 0x500, 4, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
+	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_ADD), "doorbell");
+	guest_answer(&ringer, SAMPO_DIRTY_NONE);
+	check(guest_at_port(&ringer), "doorbells: without an event", "exit %u", ringer.exit->reason);
+	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
+
+	/* INIT to itself: it must be with the monitor from the doorbell on. */
+	must(sampo_event_create(ringer.domain, SAMPO_EVENT_MSI, MSI_ADDRESS, 0x500, &event), "event");
+	must(sampo_doorbell(ringer.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
+	must(sampo_handle_close(event), "handle_close");
+	guest_load(&ringer, bell_init, CODE);
+	for (unsigned asleep = 0; asleep < 2; asleep++) {
+		init_by_bell(&ringer, asleep);
+		check(ringer.exit->reason == SAMPO_EXIT_INIT && !guest_word(&ringer, COUNT),
+		      "doorbells: INIT to itself", "exit %u, went on for %u",
+		      ringer.exit->reason, guest_word(&ringer, COUNT));
+	}
+	guest_remove(&ringer);
+}
+
+/* The xAPIC page is the monitor's: EOI through vcpu_lapic. */
+static void xapic(void)
+{
+	uint64_t value = 0, isr = 0;
+	struct guest g;
+
+	make(&g, 2, code_handler, code_handler_end);
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_SVR, true, 0x1ff, NULL), "vcpu_lapic");
+	guest_run(&g, sleep);
+	pass_ms(2);
+	must(sampo_msi(g.domain, MSI_ADDRESS, MSI_LEVEL | 0x40), "msi");
+	expect_woken(&g, 1, "interrupts: level, xAPIC");
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_ISR + 0x20, false, 0, &isr), "vcpu_lapic");
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_EOI, true, 0, &value), "vcpu_lapic");
+	check(isr == 1 && value == 256 + 0x40, "interrupts: EOI through vcpu_lapic",
+	      "ISR %llx, value %llu", (unsigned long long)isr, (unsigned long long)value);
+	guest_remove(&g);
+}
+
+void test_interrupts(void)
+{
+	struct guest g;
+
+	make(&g, 0, code_handler, code_handler_end);
+	nmi(&g);
+	pic(&g);
+	guest_remove(&g);
+	make(&g, 0, code_handler_eoi, code_handler_eoi_end);
+	messages(&g);
+	bells(&g);
+	guest_remove(&g);
+	xapic();
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is in a region, and where. */
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define PAGES 16u
+
+static uint8_t *here(unsigned slot)
+{
+	return (uint8_t *)(uintptr_t)slot_address(slot);
+}
+
+static int64_t map_at(uint32_t region, unsigned slot, uint64_t offset, uint64_t bytes)
+{
+	return sampo_region_map(region, 0, slot_address(slot), offset, SAMPO_MAP_R | SAMPO_MAP_W,
+				bytes);
+}
+
+static bool all_zero(const uint8_t *at, uint64_t bytes)
+{
+	for (uint64_t i = 0; i < bytes; i += 8)
+		if (*(const volatile uint64_t *)(at + i))
+			return false;
+	return true;
+}
+
+/* Memory comes back zeroed after somebody has had it. */
+static void zeroed(uint64_t flags, uint64_t bytes, const char *name)
+{
+	bool zero = true;
+	uint32_t region;
+
+	for (unsigned round = 0; round < 3; round++) {
+		must(sampo_region_create(self, bytes, flags, &region), "region_create");
+		must(map_at(region, 0, 0, bytes), "region_map");
+		zero &= all_zero(here(0), bytes);
+		memset(here(0), 0xa5, bytes);
+		must(sampo_region_unmap(self, slot_address(0), bytes), "region_unmap");
+		must(sampo_handle_close(region), "handle_close");
+	}
+	check(zero, name, "somebody's bytes are in it");
+}
+
+static void twice(void)
+{
+	uint32_t region;
+
+	must(sampo_region_create(self, PAGES * PAGE, 0, &region), "region_create");
+	must(map_at(region, 0, 0, PAGES * PAGE), "region_map");
+	must(map_at(region, 1, 3 * PAGE, 2 * PAGE), "region_map");
+	strcpy((char *)here(0) + 4 * PAGE, "written here");
+	check(!strcmp((char *)here(1) + PAGE, "written here"), "regions: two mappings, one memory",
+	      "not the same");
+	must(sampo_region_unmap(self, slot_address(0), PAGES * PAGE), "region_unmap");
+	strcpy((char *)here(1), "and there");
+	must(sampo_handle_close(region), "handle_close");
+	check(!strcmp((char *)here(1) + PAGE, "written here"),
+	      "regions: a mapping keeps its memory", "it does not");
+	must(sampo_region_unmap(self, slot_address(1), PAGE), "region_unmap");
+}
+
+static void frames(uint64_t flags, uint64_t bytes, uint64_t block, const char *name)
+{
+	uint64_t address[PAGES] = {0}, again[2] = {0}, n = 0;
+	uint32_t region;
+	bool good;
+
+	must(sampo_region_create(self, bytes, flags, &region), "region_create");
+	must(sampo_object_info(region, SAMPO_INFO_FRAMES, address, sizeof(address), 0, &n), "FRAMES");
+	good = n == bytes / block * 8;
+	for (uint64_t i = 0; i < n / 8; i++) {
+		good &= address[i] && address[i] % block == 0;
+		for (uint64_t j = 0; j < i; j++)
+			good &= address[i] != address[j];
+	}
+	must(sampo_object_info(region, SAMPO_INFO_FRAMES, again, 8, 1, &n), "FRAMES");
+	good &= n == 8 && again[0] == address[1] && !again[1];
+	must(sampo_object_info(region, SAMPO_INFO_FRAMES, again, 8, bytes / block, &n), "FRAMES");
+	check(good && !n, name, "%llx %llx", (unsigned long long)address[0],
+	      (unsigned long long)address[1]);
+	must(sampo_handle_close(region), "handle_close");
+}
+
+static void alignment(void)
+{
+	uint32_t region;
+
+	must(sampo_region_create(self, BLOCK, SAMPO_REGION_2M, &region), "region_create");
+	expect(sampo_region_map(region, 0, slot_address(0) + PAGE, 0, 1, BLOCK), SAMPO_EINVAL,
+	       "regions: a block not at its boundary");
+	expect(sampo_region_map(region, 0, slot_address(0), 0, 1, PAGE), SAMPO_EINVAL,
+	       "regions: a piece of a block");
+	expect(sampo_region_map(region, 0, slot_address(0), PAGE, 1, BLOCK), SAMPO_EINVAL,
+	       "regions: the middle of a block");
+	expect(sampo_region_map(region, 0, 0, 0, 1, BLOCK), SAMPO_EEXIST,
+	       "regions: over our own memory");
+	must(sampo_handle_close(region), "handle_close");
+}
+
+/* Calls copy through mappings, and not to where they may not write. */
+static void buffers(void)
+{
+	uint64_t at = slot_address(0), end = at + PAGE;
+	uint32_t region;
+
+	must(sampo_region_create(self, 2 * PAGE, 0, &region), "region_create");
+	must(sampo_region_map(region, 0, at, 0, SAMPO_MAP_R, PAGE), "region_map");
+	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, at, 8, 0, NULL),
+	       SAMPO_EFAULT, "buffers: read-only");
+	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_WRITE, end - 4, 8, 0, NULL),
+	       SAMPO_EFAULT, "buffers: over the end");
+	must(sampo_region_unmap(self, at, PAGE), "region_unmap");
+	must(sampo_region_map(region, 0, at, PAGE, SAMPO_MAP_R | SAMPO_MAP_W, PAGE), "region_map");
+	must(sampo_region_map(region, 0, end, 0, SAMPO_MAP_R | SAMPO_MAP_W, PAGE), "region_map");
+	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, end - 4, 8, 0, NULL),
+	       SAMPO_OK, "buffers: over two mappings");
+	check(*(volatile uint32_t *)(uintptr_t)(end - 4) == SAMPO_T_DOMAIN,
+	      "buffers: in both", "not there");
+	must(sampo_region_unmap(self, at, 2 * PAGE), "region_unmap");
+	must(sampo_handle_close(region), "handle_close");
+}
+
+void test_regions(void)
+{
+	zeroed(SAMPO_REGION_4K, PAGES * PAGE, "regions: pages are zeroed");
+	zeroed(SAMPO_REGION_2M, BLOCK, "regions: blocks are zeroed");
+	twice();
+	frames(SAMPO_REGION_4K, PAGES * PAGE, PAGE, "regions: FRAMES of pages");
+	frames(SAMPO_REGION_2M, 4 * BLOCK, BLOCK, "regions: FRAMES of blocks");
+	alignment();
+	buffers();
+}

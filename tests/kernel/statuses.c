@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every status of docs/hypercalls.md, call by call. */
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define NOWHERE (1ull << 45) /* below the end of guest-physical addresses, nothing there */
+#define UNKNOWN 99u
+
+static char text[70000];
+static uint32_t event; /* of this domain, kind BIT */
+
+static uint32_t domain_of(uint64_t pages)
+{
+	uint32_t domain;
+
+	must(sampo_domain_create(machine, 0, pages, 1024, &domain), "domain_create");
+	return domain;
+}
+
+static uint32_t dead_domain(void)
+{
+	uint32_t domain = domain_of(64);
+
+	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0), "DESTROY");
+	return domain;
+}
+
+static void drop(uint32_t domain)
+{
+	sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0);
+	must(sampo_handle_close(domain), "handle_close");
+}
+
+static void plain(void)
+{
+	uint64_t version = 0;
+
+	sampo_version(&version);
+	check(version == SAMPO_ABI_VERSION, "version", "%llx", (unsigned long long)version);
+	expect(sampo_call(SAMPO_CALL_COUNT, 0, 0, 0, 0, 0, NULL), SAMPO_ENOSYS, "no such call");
+	expect(sampo_call(255, 0, 0, 0, 0, 0, NULL), SAMPO_ENOSYS, "no such call, the last");
+	expect(sampo_call(256, 0, 0, 0, 0, 0, NULL), -1000, "not a number of Sampo's");
+	expect(sampo_call(0 - (uint64_t)SAMPO_CALL_BASE, 0, 0, 0, 0, 0, NULL), -1000, "call 0");
+}
+
+static void log_calls(void)
+{
+	uint32_t reader;
+	uint64_t n = 0;
+
+	must(sampo_handle_copy(machine, 0, SAMPO_R_READ, &reader), "handle_copy");
+	expect(sampo_log(reader, SAMPO_LOG_WRITE, "x", 1), SAMPO_ERIGHT, "log: write, READ only");
+	expect(sampo_log(reader, SAMPO_LOG_CONSOLE, "x", 1), SAMPO_ERIGHT,
+	       "log: console, READ only");
+	expect(sampo_call(SAMPO_CALL_log, reader, SAMPO_LOG_READ, sampo_gpa(text), 512, 0, &n),
+	       SAMPO_OK, "log: read");
+	check(n > 0, "log: has text", "nothing");
+	expect(sampo_log(machine, SAMPO_LOG_WRITE, text, 65537), SAMPO_EINVAL, "log: too much");
+	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_WRITE, NOWHERE, 1, 0, NULL),
+	       SAMPO_EFAULT, "log: write from nowhere");
+	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, NOWHERE, 512, 0, NULL),
+	       SAMPO_EFAULT, "log: read to nowhere");
+	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, sampo_gpa(text), 7, 0, NULL),
+	       SAMPO_EINVAL, "log: no room");
+	expect(sampo_log(machine, SAMPO_LOG_INPUT, text, 16), SAMPO_OK, "log: input");
+	expect(sampo_log(machine, UNKNOWN, text, 1), SAMPO_ENOSYS, "log: no such op");
+	must(sampo_handle_close(reader), "handle_close");
+}
+
+static void handle_copies(void)
+{
+	uint32_t dead = dead_domain(), full = domain_of(64), none = domain_of(4), copy;
+	int64_t status = SAMPO_OK;
+	unsigned n = 0;
+
+	expect(sampo_handle_copy(self, dead, SAMPO_R_ALL, &copy), SAMPO_EDEAD, "copy to a dead one");
+	expect(sampo_handle_copy(event, full, SAMPO_R_RAISE, &copy), SAMPO_OK, "copy to another");
+	expect(sampo_event_raise(copy + 1000), SAMPO_EHANDLE, "its handle is not ours");
+	for (; n < 100000 && !status; n++)
+		status = sampo_handle_copy(event, full, 0, &copy);
+	check(status == SAMPO_ENOMEM && n > 100, "copy to a full table", "%lld after %u",
+	      (long long)status, n);
+	for (n = 0, status = SAMPO_OK; n < 100000 && !status; n++)
+		status = sampo_handle_copy(event, none, 0, &copy);
+	expect(status, SAMPO_ENOMEM, "copy without kernel pages");
+	drop(dead), drop(full), drop(none);
+}
+
+static void infos(void)
+{
+	uint64_t buffer[4] = {0, 0, 0, 0x77}, n = 0;
+
+	expect(sampo_object_info(self, UNKNOWN, buffer, 8, 0, NULL), SAMPO_ENOSYS,
+	       "object_info: no such fact");
+	expect(sampo_object_info(self, SAMPO_INFO_MACHINE, buffer, 8, 0, NULL), SAMPO_EHANDLE,
+	       "object_info: of another type");
+	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, NOWHERE, 8, 0, NULL),
+	       SAMPO_EFAULT, "object_info: to nowhere");
+	expect(sampo_object_info(self, SAMPO_INFO_DOMAIN, buffer, 24, 0, &n), SAMPO_OK,
+	       "object_info: some of it");
+	check(n == 24 && buffer[3] == 0x77, "object_info: no more than asked for", "%llu",
+	      (unsigned long long)n);
+}
+
+static void domains(void)
+{
+	uint32_t domain, dead = dead_domain();
+
+	expect(sampo_domain_create(machine, 0x80, 64, 1, &domain), SAMPO_EINVAL, "domain: flags");
+	expect(sampo_domain_create(machine, 1ull << 32, 64, 1, &domain), SAMPO_EINVAL,
+	       "domain: high flags");
+	expect(sampo_domain_create(machine, 0, 64, 0, &domain), SAMPO_EINVAL, "domain: weight 0");
+	expect(sampo_domain_create(machine, 0, 64, 65536, &domain), SAMPO_EINVAL,
+	       "domain: weight 65536");
+	expect(sampo_domain_create(machine, 0, 0, 1, &domain), SAMPO_ENOMEM, "domain: no page");
+	expect(sampo_domain_create(machine, 0, 1, 1, &domain), SAMPO_ENOMEM, "domain: one page");
+	domain = domain_of(64);
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 0), SAMPO_EINVAL, "WEIGHT 0");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65536), SAMPO_EINVAL, "WEIGHT 65536");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65535), SAMPO_OK, "WEIGHT 65535");
+	expect(sampo_domain_ctl(domain, UNKNOWN, 0), SAMPO_ENOSYS, "domain_ctl: no such op");
+	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_DESTROY, 0), SAMPO_EDEAD, "DESTROY twice");
+	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_UNPAUSE, 0), SAMPO_EDEAD, "UNPAUSE a dead one");
+	expect(sampo_machine(machine, UNKNOWN), SAMPO_ENOSYS, "machine: no such op");
+	drop(domain), drop(dead);
+}
+
+static void vcpus(void)
+{
+	uint32_t domain = domain_of(64), poor = domain_of(4), dead = dead_domain();
+	uint32_t vcpu, other, page, quiet;
+	uint64_t value = 0;
+
+	must(sampo_handle_copy(event, 0, SAMPO_R_READ, &quiet), "handle_copy");
+	expect(sampo_vcpu_create(domain, 0, 0, &vcpu), SAMPO_EHANDLE, "vcpu: no event");
+	expect(sampo_vcpu_create(domain, 0, quiet, &vcpu), SAMPO_ERIGHT, "vcpu: event, no RAISE");
+	expect(sampo_vcpu_create(domain, 64, event, &vcpu), SAMPO_EINVAL, "vcpu: id 64");
+	expect(sampo_vcpu_create(domain, 63, event, &vcpu), SAMPO_OK, "vcpu: id 63");
+	expect(sampo_vcpu_create(domain, 63, event, &other), SAMPO_EEXIST, "vcpu: id taken");
+	expect(sampo_vcpu_create(poor, 0, event, &other), SAMPO_ENOMEM, "vcpu: kernel pages");
+	expect(sampo_vcpu_create(dead, 0, event, &other), SAMPO_EDEAD, "vcpu: of a dead one");
+
+	expect(sampo_vcpu_ctl(vcpu, UNKNOWN, 0), SAMPO_ENOSYS, "vcpu_ctl: no such op");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EBUSY, "STOP: there already");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_FETCH, 0), SAMPO_OK, "FETCH");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 0), SAMPO_OK, "RESET");
+	expect(sampo_vcpu_page(vcpu, &page), SAMPO_OK, "PAGE");
+	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_OK, "RESUME while paused");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY, "RESUME twice");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_FETCH, 0), SAMPO_EBUSY, "FETCH of a running one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 0), SAMPO_EBUSY, "RESET of a running one");
+	expect(sampo_wait(0, vcpu), SAMPO_EBUSY, "wait: reply is running");
+	expect(sampo_wait(0, event), SAMPO_EHANDLE, "wait: reply is no vCPU");
+	must(sampo_handle_copy(vcpu, 0, SAMPO_R_READ, &other), "handle_copy");
+	expect(sampo_wait(0, other), SAMPO_ERIGHT, "wait: reply without CONTROL");
+
+	expect(sampo_vcpu_lapic(vcpu, 4096, false, 0, NULL), SAMPO_EINVAL, "vcpu_lapic: offset");
+	expect(sampo_call(SAMPO_CALL_vcpu_lapic, vcpu, 0x80, 1, 1ull << 32, 0, NULL), SAMPO_EINVAL,
+	       "vcpu_lapic: value");
+	expect(sampo_vcpu_lapic(vcpu, 0x20, false, 0, &value), SAMPO_OK, "vcpu_lapic: read");
+	check(value == 63u << 24, "vcpu_lapic: its id", "%llx", (unsigned long long)value);
+
+	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0), "DESTROY");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EDEAD, "RESUME of a dead one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_NMI, 0), SAMPO_EDEAD, "NMI to a dead one");
+	expect(sampo_wait(0, vcpu), SAMPO_EDEAD, "wait: reply is dead");
+	must(sampo_handle_close(vcpu) | sampo_handle_close(other) | sampo_handle_close(page) |
+		     sampo_handle_close(quiet) | sampo_handle_close(domain),
+	     "handle_close");
+	drop(poor), drop(dead);
+}
+
+static void regions(void)
+{
+	uint32_t domain = domain_of(32), dead = dead_domain(), hidden, own, region, other;
+
+	expect(sampo_region_create(domain, 0, 0, &region), SAMPO_EINVAL, "region: size 0");
+	expect(sampo_region_create(domain, PAGE + 1, 0, &region), SAMPO_EINVAL, "region: size");
+	expect(sampo_region_create(domain, PAGE, SAMPO_REGION_2M, &region), SAMPO_EINVAL,
+	       "region: 4 KiB of 2 MiB blocks");
+	expect(sampo_region_create(domain, PAGE, 2, &region), SAMPO_EINVAL, "region: flags");
+	expect(sampo_region_create(domain, 64 * PAGE, 0, &region), SAMPO_ENOMEM, "region: quota");
+	expect(sampo_region_create(domain, 256ull << 30, SAMPO_REGION_2M, &region), SAMPO_ENOMEM,
+	       "region: memory");
+	expect(sampo_region_create(dead, PAGE, 0, &region), SAMPO_EDEAD, "region: of a dead one");
+	expect(sampo_region_create(event, PAGE, 0, &region), SAMPO_EHANDLE, "region: of an event");
+	must(sampo_region_create(domain, 4 * PAGE, 0, &region), "region_create");
+
+	expect(sampo_region_map(region, domain, 8, 0, 1, PAGE), SAMPO_EINVAL, "map: address");
+	expect(sampo_region_map(region, domain, 0, 0, 8 | 1, PAGE), SAMPO_EINVAL, "map: perms");
+	expect(sampo_region_map(region, domain, 0, 0, SAMPO_MAP_W, PAGE), SAMPO_EINVAL,
+	       "map: not to read");
+	expect(sampo_region_map(region, domain, 0, 0, 1, 0), SAMPO_EINVAL, "map: size 0");
+	expect(sampo_region_map(region, domain, 0, 0, 1, 5 * PAGE), SAMPO_EINVAL, "map: size");
+	expect(sampo_region_map(region, domain, 0, 4 * PAGE, 1, PAGE), SAMPO_EINVAL, "map: offset");
+	expect(sampo_region_map(region, domain, 0, PAGE, 1, ~0ull << 12), SAMPO_EINVAL,
+	       "map: size that wraps");
+	expect(sampo_region_map(region, domain, ~0ull << 12, 0, 1, PAGE), SAMPO_EINVAL,
+	       "map: beyond the end");
+	expect(sampo_region_map(region, domain, 0x2000, 0, 1, 2 * PAGE), SAMPO_OK, "map");
+	expect(sampo_region_map(region, domain, 0x3000, 0, 1, PAGE), SAMPO_EEXIST, "map: taken");
+	expect(sampo_region_map(region, domain, 0x1000, 0, 1, 4 * PAGE), SAMPO_EEXIST,
+	       "map: around it");
+	expect(sampo_region_map(region, dead, 0, 0, 1, PAGE), SAMPO_EDEAD, "map: into a dead one");
+	must(sampo_handle_copy(region, 0, SAMPO_R_READ, &own), "handle_copy");
+	expect(sampo_region_map(own, domain, 0x8000, 0, SAMPO_MAP_R | SAMPO_MAP_W, PAGE),
+	       SAMPO_ERIGHT, "map: to write without WRITE");
+	must(sampo_handle_close(own), "handle_close");
+
+	expect(sampo_region_unmap(domain, 0x3000, PAGE), SAMPO_EINVAL, "unmap: its middle");
+	expect(sampo_region_unmap(domain, 0x2000, 0), SAMPO_EINVAL, "unmap: nothing");
+	expect(sampo_region_unmap(domain, 0, ~0ull), SAMPO_OK, "unmap: everything");
+	expect(sampo_region_unmap(domain, 0, ~0ull), SAMPO_EINVAL, "unmap: twice");
+
+	must(sampo_domain_create(machine, SAMPO_DOMAIN_PRIVATE, 32, 1024, &hidden), "domain_create");
+	must(sampo_region_create(hidden, PAGE, 0, &own), "region_create");
+	expect(sampo_region_map(own, 0, slot_address(0), 0, 1, PAGE), SAMPO_ERIGHT,
+	       "map: a private domain's");
+	expect(sampo_region_map(own, hidden, 0, 0, 1, PAGE), SAMPO_OK, "map: its own");
+	expect(sampo_vcpu_create(hidden, 0, event, &other), SAMPO_OK, "a private domain's vCPU");
+	sampo_handle_close(own);
+	must(sampo_vcpu_page(other, &own), "PAGE");
+	expect(sampo_region_map(own, 0, slot_address(0), 0, 1, PAGE), SAMPO_OK,
+	       "map: a private domain's exit page");
+	sampo_region_unmap(self, slot_address(0), PAGE);
+	sampo_handle_close(own), sampo_handle_close(other), sampo_handle_close(region);
+	drop(hidden), drop(domain), drop(dead);
+}
+
+static void dirty(void)
+{
+	struct guest g;
+
+	guest_make(&g, 0);
+	expect(sampo_region_dirty(g.domain, 8, 1, text, SAMPO_DIRTY_START), SAMPO_EINVAL,
+	       "dirty: address");
+	expect(sampo_region_dirty(g.domain, 0, ~0ull >> 2, text, SAMPO_DIRTY_START), SAMPO_EINVAL,
+	       "dirty: too many pages");
+	expect(sampo_region_dirty(g.domain, 0, 0, text, SAMPO_DIRTY_START), SAMPO_EINVAL,
+	       "dirty: no page");
+	expect(sampo_region_dirty(g.domain, ~0ull << 12, 1, text, SAMPO_DIRTY_READ), SAMPO_EINVAL,
+	       "dirty: beyond the end");
+	expect(sampo_call(SAMPO_CALL_region_dirty, g.domain, 0, 16, NOWHERE, SAMPO_DIRTY_READ, NULL),
+	       SAMPO_EFAULT, "dirty: to nowhere");
+	expect(sampo_region_dirty(g.domain, 0, 16, text, UNKNOWN), SAMPO_ENOSYS,
+	       "dirty: no such op");
+	expect(sampo_region_dirty(g.domain, 0, 16, text, SAMPO_DIRTY_START), SAMPO_OK,
+	       "dirty: START");
+	expect(sampo_region_dirty(g.domain, 0, 16, text, SAMPO_DIRTY_STOP), SAMPO_OK, "dirty: STOP");
+	guest_remove(&g);
+}
+
+static void events(void)
+{
+	uint32_t domain = domain_of(64), other;
+
+	expect(sampo_event_create(self, 2, 0, 0, &other), SAMPO_EINVAL, "event: kind");
+	expect(sampo_event_create(self, SAMPO_EVENT_BIT, SAMPO_EVENTS, 0, &other), SAMPO_EINVAL,
+	       "event: bit");
+	expect(sampo_event_create(domain, SAMPO_EVENT_BIT, 0, 0, &other), SAMPO_EINVAL,
+	       "event: no page");
+	expect(sampo_event_create(domain, SAMPO_EVENT_MSI, 0xfee00000, 0x40, &other), SAMPO_OK,
+	       "event: MSI");
+	expect(sampo_event_raise(other), SAMPO_OK, "event: without a vCPU");
+	must(sampo_handle_close(other), "handle_close");
+	expect(sampo_call(SAMPO_CALL_msi, domain, 0xfee00000, 1ull << 32, 0, 0, NULL), SAMPO_EINVAL,
+	       "msi: data");
+	expect(sampo_msi(domain, 0x1000, 0x40), SAMPO_OK, "msi: a bad address");
+	expect(sampo_msi(self, 0xfee00000, 0x500), SAMPO_OK, "msi: INIT to a domain without APIC");
+	drop(domain);
+}
+
+static int64_t bell(uint32_t domain, uint32_t port, uint32_t bytes, uint64_t op)
+{
+	return sampo_doorbell(domain, port, bytes, event, op);
+}
+
+static void doorbells(void)
+{
+	uint32_t domain = domain_of(64), dead = dead_domain(), left = 0;
+
+	expect(bell(domain, 65536, 1, 0), SAMPO_EINVAL, "doorbell: port");
+	expect(bell(domain, 1, 3, 0), SAMPO_EINVAL, "doorbell: size 3");
+	expect(bell(domain, 1, 0, 0), SAMPO_EINVAL, "doorbell: size 0");
+	expect(bell(domain, 1, 257, 0), SAMPO_EINVAL, "doorbell: size 257");
+	expect(bell(domain, 1, 1, SAMPO_DOORBELL_REMOVE), SAMPO_EINVAL, "doorbell: none to remove");
+	expect(bell(domain, 1, 1, UNKNOWN), SAMPO_ENOSYS, "doorbell: no such op");
+	expect(sampo_doorbell(domain, 1, 1, machine, 0), SAMPO_EHANDLE, "doorbell: no event");
+	expect(bell(domain, 1, 1, 0), SAMPO_OK, "doorbell: ADD");
+	expect(bell(domain, 1, 2, 0), SAMPO_EEXIST, "doorbell: port taken");
+	for (uint32_t i = 1; i < 127; i++)
+		left += bell(domain, 1 + 97 * i, 1, 0) != SAMPO_OK;
+	check(!left, "doorbell: 127 of them", "%u failed", left);
+	expect(bell(domain, 2, 1, 0), SAMPO_ENOMEM, "doorbell: the 128th");
+	for (uint32_t i = 0; i < 127; i++)
+		left += bell(domain, 1 + 97 * ((i * 50) % 127), 1, SAMPO_DOORBELL_REMOVE) != SAMPO_OK;
+	check(!left, "doorbell: all removed", "%u failed", left);
+	expect(bell(dead, 1, 1, 0), SAMPO_EDEAD, "doorbell: of a dead one");
+	drop(domain), drop(dead);
+}
+
+/* The first device that has messages, or a pin. */
+static uint32_t find_device(bool messages, struct sampo_device_info *info)
+{
+	for (unsigned i = 0; i < sampo_boot_info->devices; i++) {
+		must(sampo_object_info(sampo_boot_info->device[i], SAMPO_INFO_DEVICE, info,
+				       sizeof(*info), 0, NULL), "device info");
+		if (messages ? info->msi && info->irq_pin : !info->msi && !info->msix)
+			return sampo_boot_info->device[i];
+	}
+	return 0;
+}
+
+static void device_bars(uint32_t device, const struct sampo_device_info *info)
+{
+	uint32_t region;
+
+	expect(sampo_region_create(device, 6, 0, &region), SAMPO_EINVAL, "BAR 6");
+	for (unsigned i = 0; i < 6; i++) {
+		bool memory = info->bar[i].size && !(info->bar[i].flags & 1);
+
+		if (sampo_region_create(device, i, 0, &region) !=
+		    (memory ? SAMPO_OK : SAMPO_ENODEV))
+			check(false, "BARs", "of BAR %u", i);
+		if (memory)
+			must(sampo_handle_close(region), "handle_close");
+	}
+}
+
+static void devices(void)
+{
+	struct sampo_device_info info;
+	uint32_t device = find_device(false, &info);
+	uint64_t value = 0;
+
+	if (device) {
+		expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
+		       "device_irq: no messages");
+		device_bars(device, &info);
+	}
+	device = find_device(true, &info);
+	check(device, "a device with MSI", "none");
+	if (!device)
+		return;
+	device_bars(device, &info);
+	expect(sampo_device_config(device, 0x1000, 1, 0, &value), SAMPO_EINVAL, "config: offset");
+	expect(sampo_device_config(device, 1, 2, 0, &value), SAMPO_EINVAL, "config: alignment");
+	expect(sampo_device_config(device, 0, 8, 0, &value), SAMPO_EINVAL, "config: size");
+	expect(sampo_device_config(device, 0, 0, 0, &value), SAMPO_EINVAL, "config: size 0");
+	expect(sampo_device_config(device, 0, 2, 0, &value), SAMPO_OK, "config: read");
+	check(value == info.vendor, "config: the vendor", "%llx", (unsigned long long)value);
+	sampo_device_config(device, 0x10, 4 | SAMPO_CONFIG_WRITE, ~0u, NULL);
+	sampo_device_config(device, 0x10, 4, 0, &value);
+	check((value & ~15ull) == (info.bar[0].base & 0xfffffff0), "config: a BAR stays", "%llx",
+	      (unsigned long long)value);
+
+	expect(sampo_device_irq(device, 0x10000, event, SAMPO_IRQ_BIND), SAMPO_EINVAL,
+	       "device_irq: index");
+	expect(sampo_device_irq(device, 0xfffe, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
+	       "device_irq: no such message");
+	expect(sampo_device_irq(device, 0, machine, SAMPO_IRQ_BIND), SAMPO_EHANDLE,
+	       "device_irq: no event");
+	expect(sampo_device_irq(device, 0, event, UNKNOWN), SAMPO_ENOSYS, "device_irq: no such op");
+	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_ACK), SAMPO_EINVAL,
+	       "device_irq: ACK of nothing");
+	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_OK, "device_irq: BIND");
+	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_EEXIST,
+	       "device_irq: bound already");
+	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, event, SAMPO_IRQ_BIND), SAMPO_EBUSY,
+	       "device_irq: the pin beside a message");
+	expect(sampo_device_irq(device, 0, 0, SAMPO_IRQ_UNBIND), SAMPO_OK, "device_irq: UNBIND");
+	expect(sampo_device_irq(device, 0, 0, SAMPO_IRQ_UNBIND), SAMPO_EINVAL,
+	       "device_irq: UNBIND twice");
+	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, event, SAMPO_IRQ_BIND), SAMPO_OK,
+	       "device_irq: the pin");
+	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_EBUSY,
+	       "device_irq: a message beside the pin");
+	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, 0, SAMPO_IRQ_ACK), SAMPO_OK,
+	       "device_irq: ACK of the pin");
+	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, 0, SAMPO_IRQ_UNBIND), SAMPO_OK,
+	       "device_irq: UNBIND of the pin");
+}
+
+void test_statuses(void)
+{
+	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &event), "event");
+	plain();
+	log_calls();
+	handle_copies();
+	infos();
+	domains();
+	vcpus();
+	regions();
+	dirty();
+	events();
+	doorbells();
+	devices();
+	must(sampo_handle_close(event), "close");
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Deadlines of wait, and who gets how much of the CPU. */
+#include "tests/kernel/abi.h"
+
+#define PERCENT_OFF 5
+
+static void wait_for(uint64_t tsc, uint64_t most, const char *name)
+{
+	uint64_t from = rdtsc(), took;
+	struct event_bits bits;
+
+	events_take(&bits);
+	must(sampo_wait(tsc ? from + tsc : 0, 0), "wait");
+	took = rdtsc() - from;
+	check(took >= tsc && took <= tsc + most, name, "took %llu of %llu TSC ticks",
+	      (unsigned long long)took, (unsigned long long)tsc);
+}
+
+static void deadlines(void)
+{
+	struct event_bits bits;
+	uint64_t from, took;
+	uint32_t event;
+
+	wait_for(0, tsc_per_ms / 10, "wait: no time at all");
+	wait_for(tsc_per_ms / 10, tsc_per_ms / 2, "wait: 0.1 ms");
+	wait_for(5 * tsc_per_ms, tsc_per_ms / 2, "wait: 5 ms");
+	wait_for(100 * tsc_per_ms, tsc_per_ms, "wait: 100 ms");
+	expect(sampo_wait(1, 0), SAMPO_OK, "wait: for the past");
+	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &event), "event");
+	must(sampo_event_raise(event), "event_raise");
+	from = rdtsc();
+	must(sampo_wait(~0ull, 0), "wait");
+	took = rdtsc() - from;
+	check(took < tsc_per_ms, "wait: something is pending", "took %llu",
+	      (unsigned long long)took);
+	events_take(&bits);
+	check(event_taken(&bits, EVENT_FREE), "wait: the bit", "is not set");
+	must(sampo_handle_close(event), "handle_close");
+}
+
+static void shares(uint32_t weight, const char *name)
+{
+	struct guest a, b;
+	uint64_t one, two, ratio;
+
+	guest_make(&a, 0);
+	guest_make(&b, 1);
+	must(sampo_domain_ctl(a.domain, SAMPO_DOMAIN_WEIGHT, weight), "WEIGHT");
+	guest_run(&a, spin);
+	guest_run(&b, spin);
+	pass_ms(50);
+	one = guest_cpu_ns(&a);
+	two = guest_cpu_ns(&b);
+	pass_ms(400);
+	one = guest_cpu_ns(&a) - one;
+	two = guest_cpu_ns(&b) - two;
+	ratio = two ? one * 100 / two : 0; /* percent */
+	check(ratio * 1024 >= weight * (100 - PERCENT_OFF) &&
+		      ratio * 1024 <= weight * (100 + PERCENT_OFF) &&
+		      one + two > 360000000 && one + two < 410000000,
+	      name, "%llu ns and %llu ns", (unsigned long long)one, (unsigned long long)two);
+	guest_remove(&a);
+	guest_remove(&b);
+}
+
+void test_time(void)
+{
+	deadlines();
+	shares(1024, "weights: 1 to 1");
+	shares(2048, "weights: 2 to 1");
+}

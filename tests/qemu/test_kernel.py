@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The kernel's interface from the outside: a program in dom0's place makes the calls, tests/kernel."""
+
+import re
+
+import pytest
+
+import machine as m
+
+QUICK = pytest.mark.quick
+
+
+def run(boot, words="", timeout=120):
+    """What the program says with these words on its command line."""
+    box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=True,
+               modules=[(m.BUILD / "tests/abi.elf", f"dom0 {words}".strip())])
+    box.expect_end(timeout)
+    text = box.log_text()
+    assert "panic" not in text.lower(), box.tail()
+    assert "FAIL" not in text, "\n".join(re.findall(r"FAIL.*", text))
+    assert re.search(r"DONE [1-9]\d* passed, 0 failed", text), box.tail()
+    return text
+
+
+@QUICK
+def test_calls(boot):
+    run(boot)
+
+
+@QUICK
+@pytest.mark.parametrize("seed", [1, 2])
+def test_hostile(boot, seed):
+    run(boot, f"fuzz={seed} calls=40000")
+
+
+def test_bench(boot):
+    text = run(boot, "bench")
+    for name in ("event", "vcpu-switch"):
+        assert re.search(rf"bench {name} [1-9]\d*\b", text)

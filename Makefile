@@ -62,7 +62,7 @@ GCC_INCLUDE := $(shell $(CC) -print-file-name=include 2>/dev/null)
 MACHINE_FLAGS := -m64 -march=x86-64 -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
     -fcf-protection=none -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
     -ffile-prefix-map=$(CURDIR)=.
-WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-override-init -Wshadow -Werror
+WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-override-init -Wno-missing-field-initializers -Wshadow -Werror
 COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing $(MACHINE_FLAGS) $(WARNINGS) -I. -Ibuild/gen
 DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 
@@ -195,6 +195,7 @@ format:
 help:
 	@echo 'make                      build everything; the first time installs what is missing from Debian'
 	@echo 'make run                  boot the demo in QEMU, its console on this terminal (leave with Ctrl-a x)'
+	@echo 'make run MACHINE=bochs    the same in Bochs, which emulates an Intel CPU with VMX'
 	@echo 'make iso GUESTS=dir       bootable ISO whose dom0 starts the guests described in dir [ISO=file]'
 	@echo 'make check                the quick tests, under three minutes'
 	@echo 'make test                 all tests'

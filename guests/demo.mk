@@ -47,6 +47,8 @@ iso: $(ISO)
 iso-demo: build/sampo.iso
 
 # make run: UEFI=1 boots with OVMF, CPU= names another model, QEMU_ARGS= adds what you like.
+# MACHINE=bochs boots it in Bochs, an Intel CPU with VMX, to which these do not matter.
+MACHINE   ?= qemu
 QEMU      ?= qemu-system-x86_64
 CPU       ?= $(if $(filter kvm,$(ACCEL)),host,max,la57=off)
 UEFI      ?=
@@ -59,11 +61,13 @@ QEMU_RUN = $(QEMU) -accel $(ACCEL) -machine q35 -cpu $(CPU) -m $(MEM) -no-reboot
     -drive if=none,id=disk,format=raw,file=$(DEMO)/disk.img -device ide-hd,drive=disk,bus=ide.0 \
     -netdev user,id=net -device e1000e,netdev=net -cdrom $(ISO) -boot d $(QEMU_ARGS)
 
+BOCHS_RUN = $(PYTHON) tests/bochs/run.py $(ISO) $(DEMO)/disk.img $(MEM)
+
 $(DEMO)/uefi-vars.fd: | build/.packages
 	@mkdir -p $(@D)
 	@cp $(OVMF)/OVMF_VARS_4M.fd $@
 
 .PHONY: run
 run: $(ISO) $(DEMO)/disk.img $(if $(UEFI),$(DEMO)/uefi-vars.fd)
-	@echo 'Leave QEMU with Ctrl-a x; `poweroff` in the shell leaves it cleanly.'
-	@$(QEMU_RUN)
+	@echo 'Leave $(MACHINE) with Ctrl-a x; `poweroff` in the shell leaves it cleanly.'
+	@$(if $(filter bochs,$(MACHINE)),$(BOCHS_RUN),$(QEMU_RUN))

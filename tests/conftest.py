@@ -6,13 +6,26 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent / folder) for folder in (".", "bochs")]
 
-import machine as m  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+import bochs  # noqa: E402
+import machine as m  # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--machine", choices=["qemu", "bochs"], default="qemu", help="the emulator that the tests run in")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: part of `make check`")
+    if config.getoption("--machine") == "bochs":
+        m.Machine = bochs.Bochs
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--machine") == "bochs":
+        items[:] = [item for item in items if item.nodeid.startswith(bochs.RUNS)]
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ qemu-tests: $(QEMU_NEEDS)
 
 .PHONY: bochs-tests
 bochs-tests: $(QEMU_NEEDS)
-	$(PYTEST) tests/bochs $(PYTEST_ARGS)
+	$(PYTEST) tests/bochs tests/qemu --machine bochs --durations=10 $(PYTEST_ARGS)
 
 .PHONY: check
 check: unit $(QEMU_NEEDS)
@@ -107,7 +107,8 @@ check: unit $(QEMU_NEEDS)
 
 .PHONY: test
 test: tcb fuzz unit $(QEMU_NEEDS)
-	$(PYTEST) tests/qemu tests/bochs $(PYTEST_ARGS)
+	$(PYTEST) tests/qemu $(PYTEST_ARGS)
+	$(PYTEST) tests/bochs tests/qemu --machine bochs --durations=10 $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(QEMU_NEEDS)

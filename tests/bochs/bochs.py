@@ -4,7 +4,6 @@
 import os
 import pathlib
 import pty
-import shutil
 import subprocess
 import time
 import tty
@@ -14,6 +13,15 @@ from pexpect import fdpexpect
 import machine as m
 
 CYLINDER = 16 * 63 * 512  # Bochs wants whole ones
+
+# The tests of tests/qemu that run in Bochs, by the beginnings of their names.
+RUNS = (
+    "tests/bochs/",
+    "tests/qemu/test_boot.py::test_direct",
+    "tests/qemu/test_small.py::test_prints",
+    "tests/qemu/test_guests.py::",
+    "tests/qemu/test_demo.py::",
+)
 
 CONFIG = """\
 display_library: term
@@ -123,6 +131,3 @@ class Bochs(m.Machine):
     def monitor(self, command):
         raise NotImplementedError("Bochs has no monitor while it runs")
 
-
-def available():
-    return shutil.which("bochs") is not None

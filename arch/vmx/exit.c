@@ -245,6 +245,8 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 		event = vmcs_read(VMCS_VECTORING_EVENT);
 		if (event & EVENT_VALID)
 			redeliver(vcpu, event);
+	} else {
+		vmcs_write(VMCS_ENTRY_EVENT, 0); /* it may have been the reason */
 	}
 	decode(vcpu, x);
 }

@@ -7,6 +7,7 @@
 #include "arch/vmx/vmx.h"
 #include "kernel/vcpu.h"
 
+#define RFLAGS_IF       0x200ull
 #define CR0_PE          0x1ull
 #define CR0_TS          0x8ull
 #define CR0_PG          0x80000000ull
@@ -83,7 +84,7 @@ void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
 bool vmx_interruptible(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	return (vmcs_read(VMCS_GUEST_RFLAGS) & 0x200) &&
+	return (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
 	       !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW);
 }
 
@@ -117,6 +118,8 @@ void vmx_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 			event |= EVENT_ERROR_CODE;
 		break;
 	case TYPE_EXTERNAL:
+		if (!(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+			return;
 		break;
 	default:
 		return;

@@ -42,6 +42,15 @@ static void write_pages(struct guest *g, const uint32_t *pages, unsigned n)
 	      (unsigned long long)g->exit->gpa);
 }
 
+/* Real mode, but ES without an end. */
+static void prepare(struct guest *g)
+{
+	guest_load(g, pages, CODE);
+	guest_prepare(g);
+	g->exit->seg[SAMPO_ES].limit = ~0u;
+	g->exit->seg[SAMPO_ES].attrib |= 0x800;
+}
+
 static void tracking(void)
 {
 	static const uint32_t first[] = {3, 64, 65, 300, 511}, second[] = {4, 300};
@@ -49,11 +58,7 @@ static void tracking(void)
 	struct guest g;
 
 	must(guest_create(&g, 0, KERNEL_PAGES, BLOCK), "making a guest");
-	guest_load(&g, pages, CODE);
-	guest_prepare(&g);
-	/* Real mode, but segments without an end. */
-	g.exit->seg[SAMPO_ES].limit = ~0u;
-	g.exit->seg[SAMPO_ES].attrib |= 0x800;
+	prepare(&g);
 	write_pages(&g, first, 1);
 	expect(sampo_region_dirty(g.domain, 0, PAGES, NULL, SAMPO_DIRTY_START), SAMPO_OK,
 	       "dirty: START of a block");
@@ -82,23 +87,22 @@ static void tracking(void)
 static void poor(void)
 {
 	static const uint32_t blocks[] = {3, PAGES, 2 * PAGES, 3 * PAGES};
-	uint64_t pages = 0;
+	uint64_t small = 0;
 	uint32_t region;
 	struct guest g;
 
 	must(guest_create(&g, 0, 20, BLOCK), "making a poor guest");
-	guest_load(&g, pages, CODE);
-	guest_prepare(&g);
+	prepare(&g);
 	/* Three blocks more, and then at most two pages left of the quota. */
 	must(sampo_region_create(g.domain, 3 * BLOCK, SAMPO_REGION_2M, &region), "region_create");
 	must(sampo_region_map(region, g.domain, BLOCK, 0, SAMPO_MAP_RWX, 3 * BLOCK), "region_map");
 	must(sampo_handle_close(region), "handle_close");
 	write_pages(&g, blocks, 4);
 	while (!sampo_region_create(g.domain, PAGE, 0, &region)) {
-		must(sampo_region_map(region, g.domain, 4 * BLOCK + pages * PAGE, 0, 1, PAGE),
+		must(sampo_region_map(region, g.domain, 4 * BLOCK + small * PAGE, 0, 1, PAGE),
 		     "region_map");
 		must(sampo_handle_close(region), "handle_close");
-		pages++;
+		small++;
 	}
 	expect(sampo_region_dirty(g.domain, 0, 4 * PAGES, NULL, SAMPO_DIRTY_START), SAMPO_ENOMEM,
 	       "dirty: no page for small pages");

@@ -336,12 +336,14 @@ static void devices(void)
 	uint64_t value = 0;
 
 	if (device) {
-		expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
+		/* The first two may be those of an IDE controller's channels. */
+		expect(sampo_device_irq(device, 2, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
 		       "device_irq: no messages");
 		device_bars(device, &info);
 	}
 	device = find_device(true, &info);
-	check(device, "a device with MSI", "none");
+	/* The Intel machine of the tests has none. */
+	check(device || sampo_by_vmcall, "a device with MSI", "none");
 	if (!device)
 		return;
 	device_bars(device, &info);

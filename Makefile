@@ -150,7 +150,7 @@ build/gen/%_aml.h: build/gen/%.aml
 LWIP_GUESTS := webserver
 
 SMALL_C     := $(patsubst guests/small/%.c,%,$(sort $(wildcard guests/small/*.c)))
-SMALL_REAL  := $(patsubst guests/small/%.S,%,$(sort $(wildcard guests/small/*real16*.S)))
+SMALL_REAL  := $(patsubst guests/small/%.S,%,$(sort $(wildcard guests/small/*real16*.S guests/small/*32.S)))
 SMALL_S     := $(filter-out $(SMALL_REAL),$(patsubst guests/small/%.S,%,$(sort $(wildcard guests/small/*.S))))
 SMALL_ELFS  := $(patsubst %,build/guests/%.elf,$(SMALL_C) $(SMALL_S) $(SMALL_REAL))
 

@@ -56,3 +56,22 @@ def test_static_address(boot, iso):
     """dom0's address from its command line."""
     box = boot(iso=iso({}, dom0_cmdline="ip=10.0.2.77/24,gw=10.0.2.2"), memory=512, disk=None).boot()
     box.wait_run("net", r"Address: +10\.0\.2\.77")
+
+
+def arp_request(asker_mac, asker, wanted):
+    return (ANY + asker_mac + b"\x08\x06" + b"\x00\x01\x08\x00\x06\x04\x00\x01" + asker_mac + asker + b"\0" * 6 +
+            wanted).ljust(60, b"\0")
+
+
+def test_static_address(boot):
+    """An address from dom0's command line: dom0 answers for it on the wire, and asks no DHCP server."""
+    mine, its = bytes([192, 168, 7, 1]), bytes([192, 168, 7, 2])
+    me = bytes.fromhex("020000000001")
+    with m.Wire() as wire:
+        modules = [(m.BUILD / "dom0.elf", "dom0 ip=192.168.7.2/24,gw=192.168.7.1")]
+        box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256, netdev=wire.netdev).boot()
+        box.wait_run("net", r"Address: +192\.168\.7\.2")
+        wire.send(arp_request(me, mine, its))
+        frame = wire.receive(lambda f: f[12:14] == b"\x08\x06" and f[20:22] == b"\x00\x02")
+        assert frame[:6] == me and frame[22:28] == DOM0_MAC and frame[28:32] == its
+        assert "192.168.7.1" in box.run("net")

@@ -114,7 +114,7 @@ static uint64_t guest_place(void)
 
 static uint64_t soon(void)
 {
-	return one_in(2) ? below(3) : rdtsc() + below(tsc_per_ms / 50);
+	return one_in(2) ? below(3) : rdtsc() + below(tsc_per_ms / 200);
 }
 
 /* Second thoughts about arguments, by call. False: not this one. */
@@ -249,7 +249,15 @@ static void disturb(struct guest *g)
 	if (one_in(10))
 		e->rflags = any();
 	e->inject = one_in(2) ? SAMPO_INJECT_EXTINT | (uint32_t)below(256) : (uint32_t)any();
-	sampo_wait(rdtsc() + tsc_per_ms / 10, g->vcpu);
+	sampo_wait(rdtsc() + tsc_per_ms / 200, g->vcpu);
+}
+
+static uint32_t handles_used(void)
+{
+	struct sampo_domain_info info;
+
+	must(sampo_object_info(self, SAMPO_INFO_DOMAIN, &info, sizeof(info), 0, NULL), "info");
+	return info.handles;
 }
 
 static void clear_away(struct guest *g)
@@ -257,10 +265,11 @@ static void clear_away(struct guest *g)
 	struct event_bits bits;
 
 	guest_remove(g);
-	for (uint32_t handle = keep_below + 1; handle < 8192; handle++)
+	for (uint32_t handle = keep_below + 1; handle % 64 || handles_used() > keep_below;
+	     handle++) {
 		sampo_domain_ctl(handle, SAMPO_DOMAIN_DESTROY, 0);
-	for (uint32_t handle = keep_below + 1; handle < 8192; handle++)
 		sampo_handle_close(handle);
+	}
 	sampo_region_unmap(self, slot_address(0), SLOTS * 2 * BLOCK);
 	events_take(&bits);
 }
@@ -297,7 +306,7 @@ void fuzz(uint64_t from, uint64_t calls)
 		guest_make(&g, 0);
 		while (done < end && done < calls) {
 			one_call();
-			if (done % 256 == 0)
+			if (done % 1024 == 0)
 				look_at_types();
 			if (one_in(16))
 				events_take(&bits);

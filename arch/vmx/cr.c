@@ -107,6 +107,7 @@ bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
 	uint64_t value = vcpu->gpr[x->info >> 8 & 15];
 	bool valid = false;
 
+	vmx_use(vcpu);
 	if (x->info & 0x30) /* SDM 3C table 28-3: not a MOV to */
 		return false;
 	if (!(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))

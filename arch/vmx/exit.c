@@ -106,21 +106,23 @@ static void decode_io(struct hv_exit *x)
 }
 
 /* An IRET that faults has ended the blocking of NMIs too soon (SDM 3C 28.2.3). */
-static void iret_faulted(void)
+static void iret_faulted(struct vcpu *vcpu)
 {
-	if (!(vmcs_read(VMCS_VECTORING_EVENT) & EVENT_VALID))
-		vmcs_write(VMCS_INTERRUPTIBILITY, vmcs_read(VMCS_INTERRUPTIBILITY) | BLOCKING_NMI);
+	if (vmcs_read(VMCS_VECTORING_EVENT) & EVENT_VALID)
+		return;
+	vmcs_write(VMCS_INTERRUPTIBILITY, vmcs_read(VMCS_INTERRUPTIBILITY) | BLOCKING_NMI);
+	vcpu->vmx.nmi_blocked = true;
 }
 
 /* SDM 3C table 28-7 */
-static void decode_fault(struct hv_exit *x)
+static void decode_fault(struct vcpu *vcpu, struct hv_exit *x)
 {
 	x->gpa = vmcs_read(VMCS_GUEST_PHYSICAL);
 	x->access = x->info & 4 ? SAMPO_ACCESS_X : x->info & 2 ? SAMPO_ACCESS_W : SAMPO_ACCESS_R;
 	if ((x->info & 0x180) == 0x80)
 		x->access |= SAMPO_ACCESS_WALK;
 	if (x->info & 0x1000)
-		iret_faulted();
+		iret_faulted(vcpu);
 }
 
 /* What delivery would have done, had it not been for the exit (SDM 3C 28.1). */
@@ -136,7 +138,7 @@ static void debug_exception(struct hv_exit *x, uint64_t event)
 		vmcs_write(VMCS_GUEST_RIP, x->next_rip);
 }
 
-static void decode_exception(struct hv_exit *x)
+static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 {
 	uint64_t event = vmcs_read(VMCS_EXIT_EVENT);
 
@@ -152,7 +154,7 @@ static void decode_exception(struct hv_exit *x)
 	else if (x->vector == VECTOR_DB)
 		debug_exception(x, event);
 	if (event & 0x1000)
-		iret_faulted();
+		iret_faulted(vcpu);
 }
 
 /* What the table alone does not tell. */
@@ -163,10 +165,10 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		decode_io(x);
 		break;
 	case EXIT_MEMORY:
-		decode_fault(x);
+		decode_fault(vcpu, x);
 		break;
 	case EXIT_EXCEPTION:
-		decode_exception(x);
+		decode_exception(vcpu, x);
 		break;
 	case EXIT_INTERRUPT:
 		vmx_arm_preemption();
@@ -242,6 +244,10 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 		v->launched = true;
 		vcpu->gpr[SAMPO_RSP] = vmcs_read(VMCS_GUEST_RSP);
 		vlapic_set_cr8(&vcpu->lapic, v->apic_page[APIC_TPR] >> 4);
+		/* Only of a guest that had an NMI: Bochs carries the blocking
+		 * over to the guest that is entered next. */
+		if (v->nmi_blocked)
+			v->nmi_blocked = vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_NMI;
 		event = vmcs_read(VMCS_VECTORING_EVENT);
 		if (event & EVENT_VALID)
 			redeliver(vcpu, event);

@@ -91,7 +91,7 @@ bool vmx_interruptible(struct vcpu *vcpu)
 bool vmx_nmi_allowed(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	if (!(vmcs_read(VMCS_INTERRUPTIBILITY) & (BLOCKING_SHADOW | BLOCKING_NMI)))
+	if (!vcpu->vmx.nmi_blocked && !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW))
 		return true;
 	vmx_set_proc(vcpu, PROC_NMI_WINDOW, true);
 	return false;
@@ -109,6 +109,7 @@ void vmx_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 	switch (type) {
 	case TYPE_NMI:
 		blocking &= ~(uint64_t)BLOCKING_NMI; /* comes back with the delivery */
+		vcpu->vmx.nmi_blocked = true;
 		event = SAMPO_INJECT_NMI;
 		break;
 	case TYPE_EXCEPTION:
@@ -257,8 +258,7 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	page->sysenter_esp = vmcs_read(VMCS_GUEST_SYSENTER_ESP);
 	page->sysenter_eip = vmcs_read(VMCS_GUEST_SYSENTER_EIP);
 	blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
-	page->interruptibility =
-		(blocking & BLOCKING_SHADOW ? 1 : 0) | (blocking & BLOCKING_NMI ? 2 : 0);
+	page->interruptibility = (blocking & BLOCKING_SHADOW ? 1 : 0) | (v->nmi_blocked ? 2 : 0);
 }
 
 /* A value that WRMSR refuses is 0 instead: it is loaded while the kernel runs. */
@@ -298,6 +298,7 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	/* MOV SS's kind of shadow does not ask for IF to be set. */
 	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
 						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
+	v->nmi_blocked = page->interruptibility & 2;
 	v->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
 }
 

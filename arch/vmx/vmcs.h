@@ -66,18 +66,19 @@ static inline void vmcs_write(struct vmcs_field field, uint64_t value)
 }
 
 /* Controls that change while a vCPU lives, and bits of other fields. */
-#define PROC_WINDOW      (1u << 2)
-#define PROC_CR8_LOAD    (1u << 19)
-#define PROC_NMI_WINDOW  (1u << 22)
-#define PROC2_PLE        (1u << 10)
-#define PIN_PREEMPTION   (1u << 6)
-#define ENTRY_IA32E      (1u << 9)
-#define ATTRIB_UNUSABLE  (1u << 16)
-#define ATTRIB_LONG      (1u << 13)
-#define BLOCKING_STI     1u
-#define BLOCKING_MOV_SS  2u
-#define BLOCKING_SHADOW  (BLOCKING_STI | BLOCKING_MOV_SS)
-#define BLOCKING_NMI     8u
-#define EVENT_VALID      0x80000000u
-#define EVENT_ERROR_CODE 0x800u
-#define REASON_FAILED    0x80000000u /* the entry */
+#define PROC_WINDOW          (1u << 2)
+#define PROC_CR8_LOAD        (1u << 19)
+#define PROC_NMI_WINDOW      (1u << 22)
+#define PROC2_PLE            (1u << 10)
+#define EXIT_SAVE_PREEMPTION (1u << 22)
+#define PIN_PREEMPTION       (1u << 6)
+#define ENTRY_IA32E          (1u << 9)
+#define ATTRIB_UNUSABLE      (1u << 16)
+#define ATTRIB_LONG          (1u << 13)
+#define BLOCKING_STI         1u
+#define BLOCKING_MOV_SS      2u
+#define BLOCKING_SHADOW      (BLOCKING_STI | BLOCKING_MOV_SS)
+#define BLOCKING_NMI         8u
+#define EVENT_VALID          0x80000000u
+#define EVENT_ERROR_CODE     0x800u
+#define REASON_FAILED        0x80000000u /* the entry */

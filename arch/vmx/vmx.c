@@ -129,6 +129,8 @@ static const char *negotiate(void)
 		if (may && wishes[i].need != NEVER)
 			*value |= bit;
 	}
+	if (!(control[PIN] & PIN_PREEMPTION)) /* SDM 3C 27.2.1.2: not without it */
+		control[EXIT] &= ~EXIT_SAVE_PREEMPTION;
 	return NULL;
 }
 
@@ -267,6 +269,7 @@ static const uint16_t zero_fields[] = {
 	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
 	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
+	0x6006,                 /* CR4 as read, where its bits are ours */
 	0x2802, 0x4826, 0x4828, /* guest DEBUGCTL, activity, SMBASE */
 };
 

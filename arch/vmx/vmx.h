@@ -19,6 +19,7 @@ struct vmx_vcpu {
 	uint64_t ept_pointer;
 	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;
+	bool nmi_blocked;       /* one is being handled, until its IRET */
 	uint64_t msr[VMX_MSRS]; /* these, CR2 and DR6: while not loaded */
 	uint64_t cr2, dr6;
 };

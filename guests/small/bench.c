@@ -78,6 +78,11 @@ static void do_hypercall(void)
 	__asm__ volatile("vmmcall" : : "a"(SAMPO_CALL_BASE + SAMPO_CALL_version) : "rdx", "memory");
 }
 
+static void do_hypercall_intel(void)
+{
+	__asm__ volatile("vmcall" : : "a"(SAMPO_CALL_BASE + SAMPO_CALL_version) : "rdx", "memory");
+}
+
 static void do_port_kernel(void)
 {
 	outb(PORT_KERNEL, 0);
@@ -312,8 +317,8 @@ int main(void)
 	bench_touch();
 	bench("cpuid", do_cpuid);
 	bench("msr", do_msr);
-	if (sampo_present && !sampo_by_vmcall)
-		bench("hypercall", do_hypercall);
+	if (sampo_present)
+		bench("hypercall", sampo_by_vmcall ? do_hypercall_intel : do_hypercall);
 	bench("port-kernel", do_port_kernel);
 	bench_doorbell();
 	bench("port-monitor", do_port_monitor);

@@ -249,7 +249,9 @@ static void disturb(struct guest *g)
 	if (one_in(10))
 		e->rflags = any();
 	e->inject = one_in(2) ? SAMPO_INJECT_EXTINT | (uint32_t)below(256) : (uint32_t)any();
+	sampo_domain_ctl(g->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	sampo_wait(rdtsc() + tsc_per_ms / 200, g->vcpu);
+	sampo_domain_ctl(g->domain, SAMPO_DOMAIN_PAUSE, 0); /* QEMU is slow with such code */
 }
 
 static uint32_t handles_used(void)

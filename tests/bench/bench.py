@@ -35,7 +35,7 @@ SMALL = [
     ("touch-4k", "first touch of a page, 4 KiB", None),
     ("touch-2m", "first touch of a page, 2 MiB", None),
     ("vcpu-switch", "vCPU switch", None),
-    ("first-instruction", "kernel entry to a guest's first instruction", None),
+    ("first-instruction", "kernel entry to a new guest's first instruction", None),
 ]
 # ... and for Linux the figure, or the ratio to bare, which is rounded as it is written here
 LINUX = [

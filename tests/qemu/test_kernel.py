@@ -35,5 +35,5 @@ def test_hostile(boot, seed):
 
 def test_bench(boot):
     text = run(boot, "bench")
-    for name in ("event", "vcpu-switch"):
+    for name in ("event", "vcpu-switch", "first-instruction"):
         assert re.search(rf"bench {name} [1-9]\d*\b", text)

@@ -114,8 +114,8 @@ enum sampo_call {
 
 /* log operations */
 #define SAMPO_LOG_WRITE 0u /* len bytes at gpa to the log and the consoles */
-#define SAMPO_LOG_READ 1u  /* log from position pos; value: bytes copied. The
-			      position of the next read is in sampo_log_pos */
+#define SAMPO_LOG_READ 1u  /* log from position pos: the next position (8 bytes)
+			      and then the text; value: bytes of text */
 #define SAMPO_LOG_INPUT 2u /* console input; value: bytes copied */
 #define SAMPO_LOG_CONSOLE 3u /* len bytes at gpa to the consoles, not the log */
 

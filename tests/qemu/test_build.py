@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 
@@ -55,3 +56,11 @@ def test_iso_of_own_guests(tmp_path):
     with m.Machine(tmp_path, iso=target, memory=512, nic=None) as box:
         box.boot()
         box.wait_state("one", "running")
+
+
+@pytest.mark.quick
+def test_hypercalls_are_documented():
+    """The table in docs/hypercalls.md has the calls of kernel/abi.h, and no others."""
+    header = re.findall(r"\bX\((\d+), (\w+), SAMPO_T_\w+, [^,]+,", (m.TOP / "kernel/abi.h").read_text())
+    table = re.findall(r"^\| (\d+) \| `(\w+)` \|", (m.TOP / "docs/hypercalls.md").read_text(), re.M)
+    assert header and header == table

@@ -42,7 +42,6 @@
 #define SAMPO_T_REGION 4u
 #define SAMPO_T_EVENT 5u
 #define SAMPO_T_DEVICE 6u
-#define SAMPO_T_IRQ 7u
 #define SAMPO_T_ANY 0xffu
 
 /* Rights of a handle; each call names the one that it needs. */

@@ -46,7 +46,7 @@ static int64_t machine_info(struct call *call)
 		.wall_tsc = wall_tsc,
 		.cpus = 1,
 		.phys_bits = cpu_cpuid(0x80000008, 0).eax & 0xff,
-		.idle_tsc = this_cpu()->idle_tsc,
+		.idle_tsc = this_cpu()->rq.idle,
 	};
 
 	for (unsigned i = 0; hv->name[i]; i++)

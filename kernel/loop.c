@@ -52,7 +52,7 @@ static void schedule(struct cpu *cpu)
 	struct vcpu *next = NULL;
 
 	if (entity)
-		next = (struct vcpu *)((char *)entity - offsetof(struct vcpu, entity));
+		next = CONTAINER_OF(entity, struct vcpu, entity);
 	cpu->resched = false;
 	loop_slice_changed(cpu, now);
 	if (next != cpu->current)
@@ -119,12 +119,9 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 
 static void idle(struct cpu *cpu)
 {
-	uint64_t from = cpu_rdtsc();
-
 	interrupt_arm_timer(cpu);
 	apic_offer();
 	hv->idle();
-	cpu->idle_tsc += cpu_rdtsc() - from;
 	interrupt_run_timers(cpu);
 }
 

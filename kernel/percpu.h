@@ -18,7 +18,6 @@ struct cpu {
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice; /* end of current's turn */
-	uint64_t idle_tsc;
 	bool has_ibpb, has_tsc_aux;
 	uint64_t tsc_aux; /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */

@@ -112,7 +112,7 @@ static void set_weight(struct sched_entity *e, uint32_t weight)
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight)
 {
 	advance(rq);
-	*e = (struct sched_entity){.affinity = ~0ull, .vtime = rq->vmin, .since = rq->last};
+	*e = (struct sched_entity){.vtime = rq->vmin, .since = rq->last};
 	set_weight(e, weight);
 }
 

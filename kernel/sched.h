@@ -30,9 +30,7 @@ struct sched_entity {
 
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
-	uint32_t cpu;
 	uint64_t inverse;  /* 2^32 / weight */
-	uint64_t affinity; /* CPUs that it may run on */
 	uint64_t vtime;
 	struct sched_entity *donee; /* who runs on our turn, or NULL */
 

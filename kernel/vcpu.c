@@ -14,14 +14,9 @@
 
 #define MISC_ENABLE_RESET 0x1ull /* fast strings */
 
-static struct cpu *choose_cpu(void)
-{
-	return this_cpu();
-}
-
 static void timer_fired(struct timer *timer, uint64_t now)
 {
-	struct vcpu *vcpu = (struct vcpu *)((char *)timer - offsetof(struct vcpu, timer));
+	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
 
 	if (vcpu->domain->flags & SAMPO_DOMAIN_NO_LAPIC) {
 		vcpu_wake(vcpu);
@@ -97,7 +92,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	object_get(&domain->object);
 	vcpu->domain = domain;
 	vcpu->id = id;
-	vcpu->cpu = choose_cpu();
+	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC;
 	vcpu->timer.fire = timer_fired;
 	status = make_pages(vcpu);

@@ -24,9 +24,6 @@ struct svm_vcpu {
 #define SVM_HAS_NPT 0x01u
 #define SVM_HAS_LOCK 0x04u
 #define SVM_HAS_NRIPS 0x08u
-#define SVM_HAS_CLEAN 0x20u
-#define SVM_HAS_FLUSH_ASID 0x40u
-#define SVM_HAS_DECODE 0x80u
 #define SVM_HAS_PAUSE_FILTER 0x400u
 #define SVM_HAS_PAUSE_THRESHOLD 0x1000u
 

@@ -42,13 +42,11 @@ enum svm_intercept {
 #define CLEAN_TPR 0x008u
 #define CLEAN_CR 0x020u
 #define CLEAN_DR 0x040u
-#define CLEAN_SEG 0x100u
 #define CLEAN_ASID 0x004u
 #define CLEAN_ALL 0xfffu
 
 #define TLB_NOTHING 0u
 #define TLB_FLUSH_ALL 1u
-#define TLB_FLUSH_ASID 3u
 
 /* vintr (offset 0x60) */
 #define VINTR_TPR_MASK 0xfu

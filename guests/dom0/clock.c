@@ -23,11 +23,6 @@ void clock_init(uint64_t tsc_khz, uint64_t wall_ns, uint64_t wall_tsc)
 		wall_ns + (start_tsc >= wall_tsc ? scale(start_tsc - wall_tsc, ns_per_tick) : 0);
 }
 
-uint64_t clock_tsc_khz(void)
-{
-	return khz;
-}
-
 uint64_t clock_ns(void)
 {
 	return scale(rdtsc() - start_tsc, ns_per_tick);

@@ -20,7 +20,6 @@ struct event {
 };
 
 static struct event events[SAMPO_EVENTS];
-static unsigned used;
 static struct sampo_event_page *event_page;
 static struct work *work_first, **work_last = &work_first;
 static uint32_t reply;
@@ -39,8 +38,6 @@ void event_claim(int bit, void (*raised)(void *context), void *context)
 {
 	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS)
 		return;
-	if (!events[bit].raised)
-		used++;
 	events[bit] = (struct event){raised, context};
 }
 
@@ -58,15 +55,9 @@ int event_alloc(void (*raised)(void *context), void *context)
 
 void event_free(int bit)
 {
-	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS || !events[bit].raised)
+	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS)
 		return;
 	events[bit] = (struct event){NULL, NULL};
-	used--;
-}
-
-unsigned events_used(void)
-{
-	return used;
 }
 
 void work_queue(struct work *work)

@@ -20,8 +20,6 @@ uint64_t clock_wall_ns(void);
 void clock_init(uint64_t tsc_khz, uint64_t wall_ns, uint64_t wall_tsc);
 /* The TSC's value at a time of clock_ns; UINT64_MAX stays that. */
 uint64_t clock_to_tsc(uint64_t ns);
-/* A guest's clock for the emulated devices runs with its TSC, at this rate. */
-uint64_t clock_tsc_khz(void);
 
 /* For the loop: the earliest deadline (UINT64_MAX: none), and to fire what is
  * due at `now`; timers that are set meanwhile wait for the next call. */
@@ -37,8 +35,6 @@ int event_alloc(void (*raised)(void *context), void *context);
 void event_free(int bit);
 /* The same for a bit that the kernel has chosen. */
 void event_claim(int bit, void (*raised)(void *context), void *context);
-/* For `nodeinfo` and tests: bits in use. */
-unsigned events_used(void);
 
 /* Run a function from the loop once the present one has returned; at most one
  * entry per work item is queued. */

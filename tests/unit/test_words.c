@@ -76,22 +76,6 @@ static void options(void **state)
 	assert_null(words_option_value(&count, word, "--devname"));
 }
 
-static void numbers(void **state)
-{
-	uint64_t n = 0;
-
-	(void)state;
-	assert_true(words_number("0", &n) && n == 0);
-	assert_true(words_number("18446744073709551615", &n) && n == UINT64_MAX);
-	assert_true(words_number("0xFfff", &n) && n == 65535);
-	assert_false(words_number("18446744073709551616", &n));
-	assert_false(words_number("0x10000000000000000", &n));
-	assert_false(words_number("", &n));
-	assert_false(words_number("0x", &n));
-	assert_false(words_number("12a", &n));
-	assert_false(words_number("-1", &n));
-}
-
 static char printed[1024];
 
 static void print_line(const char *text)
@@ -161,9 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(splitting),  cmocka_unit_test(bad_lines),
-		cmocka_unit_test(options),    cmocka_unit_test(numbers),
-		cmocka_unit_test(tables),     cmocka_unit_test(large_table),
-		cmocka_unit_test(wide_table),
+		cmocka_unit_test(options),    cmocka_unit_test(tables),
+		cmocka_unit_test(large_table), cmocka_unit_test(wide_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

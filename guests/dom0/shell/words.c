@@ -101,41 +101,6 @@ const char *words_option_value(int *count, char *word[], const char *name)
 	return NULL;
 }
 
-static int digit(char c, unsigned base)
-{
-	unsigned value;
-
-	if (c >= '0' && c <= '9')
-		value = (unsigned)(c - '0');
-	else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		value = (unsigned)((c | 0x20) - 'a' + 10);
-	else
-		return -1;
-	return value < base ? (int)value : -1;
-}
-
-bool words_number(const char *word, uint64_t *number)
-{
-	unsigned base = 10;
-	uint64_t value = 0;
-
-	if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X')) {
-		base = 16;
-		word += 2;
-	}
-	if (!*word)
-		return false;
-	for (; *word; word++) {
-		int d = digit(*word, base);
-
-		if (d < 0 || value > (UINT64_MAX - (unsigned)d) / base)
-			return false;
-		value = value * base + (unsigned)d;
-	}
-	*number = value;
-	return true;
-}
-
 void table_start(struct table *table, unsigned columns, const char *const text[])
 {
 	memset(table, 0, sizeof(*table));

@@ -24,9 +24,6 @@ int words_split(char *line, char *word[WORDS_MAX], const char **error);
 bool words_option(int *count, char *word[], const char *name);
 const char *words_option_value(int *count, char *word[], const char *name);
 
-/* An unsigned decimal or 0x number that fills the whole word. */
-bool words_number(const char *word, uint64_t *number);
-
 /* A table as virsh prints it: a header, a rule, rows; widths fit the text. */
 #define TABLE_COLUMNS 6
 #define TABLE_CELL    128

@@ -8,7 +8,6 @@
 #include "kernel/frame.h"
 #include "kernel/panic.h"
 
-#define BOOT_MAPPED   (4ull << 30) /* by boot/start.S */
 #define PAGE_MASK     (FRAME_PAGE - 1)
 #define CR4_SMEP      0x100000ull
 #define CR4_SMAP      0x200000ull
@@ -33,7 +32,7 @@ static volatile uint64_t *window_pte, *window_pde;
 static void *table_alloc(void *ctx)
 {
 	(void)ctx;
-	return page_alloc();
+	return page_alloc_reserved();
 }
 
 static void table_free(void *ctx, void *page)
@@ -70,8 +69,6 @@ static int map_missing(uint64_t pa, uint64_t size, uint32_t flags)
 
 bool kernel_block_mapped(uint64_t base, bool mapped)
 {
-	if (!host.root)
-		return base + FRAME_BLOCK <= BOOT_MAPPED;
 	if (mapped) /* part of it may have been mapped to be read */
 		return map_missing(base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0 &&
 		       ptab_protect(&host, base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0;
@@ -86,13 +83,7 @@ static void need(bool done)
 		refuse("no memory for the kernel's page tables");
 }
 
-static void map_kernel_range(uint64_t base, uint64_t size, void *ctx)
-{
-	(void)ctx;
-	need(!map_missing(base, size, PTAB_R | PTAB_W));
-}
-
-static void map_image(const char *from, const char *to, uint32_t flags)
+static void map(const char *from, const char *to, uint32_t flags)
 {
 	need(!ptab_map(&host, (uint64_t)from, (uint64_t)from, (uint64_t)(to - from), flags));
 }
@@ -112,6 +103,7 @@ static void make_windows(void)
 
 void paging_init(void)
 {
+	const char *first = (const char *)frame_first.base;
 	uint32_t ebx = 0;
 
 	host = (struct ptab){.format = &ptab_host,
@@ -120,12 +112,10 @@ void paging_init(void)
 			     .alloc = table_alloc,
 			     .free = table_free};
 	need(!ptab_init(&host));
-	map_image(image_start, text_end, PTAB_R | PTAB_X);
-	map_image(text_end, rodata_end, PTAB_R);
-	map_image(rodata_end, image_end, PTAB_R | PTAB_W);
-	/* The second pass finds the blocks that the first made the kernel's. */
-	frame_each_kernel(map_kernel_range, NULL);
-	frame_each_kernel(map_kernel_range, NULL);
+	map(image_start, text_end, PTAB_R | PTAB_X);
+	map(text_end, rodata_end, PTAB_R);
+	map(rodata_end, image_end, PTAB_R | PTAB_W);
+	map(first, first + frame_first.size, PTAB_R | PTAB_W);
 	make_windows();
 	cpu_wrmsr(MSR_PAT, MSR_PAT_VALUE);
 	cpu_write_cr3(host.root);

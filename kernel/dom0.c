@@ -70,10 +70,10 @@ static void map_fixed(struct domain *domain, uint64_t base, uint64_t size, uint6
 /* dom0's RAM is one run, so that a bus address is a guest address plus a constant. */
 static uint64_t alloc_ram(void)
 {
-	uint64_t base = frame_alloc_blocks(DOM0_RAM / FRAME_BLOCK, 1, LIMIT_4G);
+	uint64_t base = frame_alloc_run(DOM0_RAM / FRAME_BLOCK, LIMIT_4G);
 
 	if (!base)
-		base = frame_alloc_blocks(DOM0_RAM / FRAME_BLOCK, 1, FRAME_ANY);
+		base = frame_alloc_run(DOM0_RAM / FRAME_BLOCK, FRAME_ANY);
 	if (!base)
 		refuse("no %u MiB of contiguous memory for dom0: the machine has too little",
 		       (unsigned)(DOM0_RAM >> 20));

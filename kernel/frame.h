@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical memory. It comes in blocks of 2 MiB, which are free, given to
- * domains, or the kernel's; kernel blocks are carved into 4 KiB pages. What is
- * left of memory in pieces smaller than a block also serves for kernel pages.
- * Memory below 1 MiB is never given out.
+ * Physical memory, in blocks of 2 MiB: those that lie in usable memory as a
+ * whole. A block is free, given to a domain, or the kernel's for good: then it
+ * is a supply of 4 KiB pages.
  */
 #pragma once
 
@@ -18,43 +17,40 @@ struct frame_range {
 };
 
 struct frame_stats {
-	uint64_t total_bytes;       /* usable memory */
+	uint64_t total_bytes;       /* all blocks */
 	uint64_t free_bytes;        /* free blocks */
-	uint64_t kernel_bytes;      /* metadata, kernel blocks and fragments */
-	uint64_t kernel_free_bytes; /* of these, free kernel pages */
+	uint64_t kernel_bytes;      /* the kernel's blocks */
+	uint64_t kernel_free_bytes; /* of these, free pages */
 	uint64_t trampoline;        /* a page below 640 KiB for starting CPUs, or 0 */
 };
 extern struct frame_stats frame_stats;
 
+/* The kernel's first blocks: mapped before page_alloc is called. */
+extern struct frame_range frame_first;
+
 /*
- * Ranges may overlap and have any alignment; at most 128 of each. What the
- * kernel uses at once (metadata, the first pages) is taken from the lowest
- * usable memory above 1 MiB. SAMPO_ENOMEM: no memory to work with.
+ * Ranges may overlap and have any alignment. The kernel's first blocks are the
+ * lowest that there are. SAMPO_ENOMEM: none below 4 GiB.
  */
 int frame_init(const struct frame_range *usable, unsigned usable_count,
 	       const struct frame_range *reserved, unsigned reserved_count);
 
-/*
- * n contiguous blocks, the first a multiple of align blocks (a power of two),
- * all below the address limit; the highest place that fits. The content is
- * whatever was there. 0: none.
- */
-uint64_t frame_alloc_blocks(uint64_t n, uint64_t align, uint64_t limit);
-void frame_free_blocks(uint64_t base, uint64_t n);
+/* The content is whatever was there. 0: none. */
+uint64_t frame_alloc_block(void);
+void frame_free_block(uint64_t base);
+/* n blocks in a row, the highest below the limit; looks at all of memory. */
+uint64_t frame_alloc_run(uint64_t n, uint64_t limit);
 
 /* Kernel pages, zeroed; NULL: none left. */
 void *page_alloc(void);
 void page_free(void *page);
-void *page_alloc_contig(unsigned n); /* n physically contiguous pages, n <= 64 */
-void page_free_contig(void *pages, unsigned n);
+
+/* For the tables that map kernel memory: a page of the few that page_alloc
+ * leaves, so that there can always be another block. */
+void *page_alloc_reserved(void);
 
 /*
- * Supplied by the architecture: called when a block becomes the kernel's
- * (before it is touched) and after it has ceased to be. It may allocate up to
- * four pages and free any. False: it can't be mapped.
+ * Supplied by the architecture: called when a block becomes the kernel's,
+ * before it is touched. False: it can't be mapped; it is not used then.
  */
 bool kernel_block_mapped(uint64_t base, bool mapped);
-
-/* Calls fn for each range of kernel memory that this allocator manages now:
- * metadata, kernel blocks and fragments. */
-void frame_each_kernel(void (*fn)(uint64_t base, uint64_t size, void *ctx), void *ctx);

@@ -35,7 +35,7 @@ static uint64_t *block_entry(const struct region *region, uint64_t n)
 static void free_block(const struct region *region, uint64_t block)
 {
 	if (region->block_shift == 21)
-		frame_free_blocks(block & ~BLOCK_ZEROED, 1);
+		frame_free_block(block & ~BLOCK_ZEROED);
 	else
 		domain_page_free(region->owner, (void *)(block & ~BLOCK_ZEROED));
 }
@@ -67,7 +67,7 @@ static bool alloc_blocks(struct region *region)
 		if (!region->blocks[n / PER_PAGE])
 			return false;
 		if (region->block_shift == 21)
-			block = frame_alloc_blocks(1, 1, FRAME_ANY);
+			block = frame_alloc_block();
 		else /* kernel pages come zeroed */
 			block = (uint64_t)domain_page_alloc(owner) | BLOCK_ZEROED;
 		if (!(block & ~BLOCK_ZEROED))

@@ -13,23 +13,26 @@ struct slab_page {
 	struct list list; /* in slab->partial */
 	struct slab *slab;
 	struct object *free;
-	uint32_t used, untouched; /* objects; those never yet given out, at the end */
-};
+	uint64_t used; /* objects */
+} __attribute__((aligned(16)));
 
-static uint32_t stride(const struct slab *slab)
+static void put(struct slab_page *page, struct object *object)
 {
-	return (slab->size + 15) & ~15u;
+	object->next = page->free;
+	page->free = object;
 }
 
 static struct slab_page *add_page(struct slab *slab)
 {
 	struct slab_page *page = page_alloc();
+	uint32_t stride = (slab->size + 15) & ~15u;
 
+	ASSERT(slab->size && slab->size <= SLAB_MAX);
 	if (!page)
 		return NULL;
 	page->slab = slab;
-	page->untouched = (uint32_t)(FRAME_PAGE - sizeof(*page)) / stride(slab);
-	slab->pages++;
+	for (uint64_t at = sizeof(*page); at + stride <= FRAME_PAGE; at += stride)
+		put(page, (struct object *)((char *)page + at));
 	list_add(&slab->partial, &page->list);
 	return page;
 }
@@ -39,36 +42,26 @@ void *slab_alloc(struct slab *slab)
 	struct slab_page *page = slab->partial ? (void *)slab->partial : add_page(slab);
 	struct object *object;
 
-	ASSERT(slab->size && slab->size <= SLAB_MAX);
 	if (!page)
 		return NULL;
 	object = page->free;
-	if (object)
-		page->free = object->next;
-	else
-		object = (void *)((char *)page + FRAME_PAGE - page->untouched-- * stride(slab));
+	page->free = object->next;
 	page->used++;
-	if (!page->free && !page->untouched)
+	if (!page->free)
 		list_remove(&slab->partial, &page->list);
-	slab->count++;
-	__builtin_memset(object, 0, slab->size);
-	return object;
+	return __builtin_memset(object, 0, slab->size);
 }
 
 void slab_free(struct slab *slab, void *freed)
 {
 	struct slab_page *page = (void *)((uintptr_t)freed & ~(uintptr_t)(FRAME_PAGE - 1));
-	struct object *object = freed;
 
 	ASSERT(page->slab == slab && page->used);
-	if (!page->free && !page->untouched)
+	if (!page->free)
 		list_add(&slab->partial, &page->list);
-	object->next = page->free;
-	page->free = object;
-	slab->count--;
+	put(page, freed);
 	if (--page->used)
 		return;
 	list_remove(&slab->partial, &page->list);
-	slab->pages--;
 	page_free(page);
 }

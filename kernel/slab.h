@@ -8,9 +8,7 @@
 #define SLAB_MAX 4048u /* bytes of the largest object */
 
 struct slab {
-	uint32_t size;  /* of an object, at most SLAB_MAX */
-	uint32_t count; /* objects in use */
-	uint32_t pages; /* pages held */
+	uint32_t size; /* of an object, at most SLAB_MAX */
 	struct list *partial; /* pages with free objects */
 };
 

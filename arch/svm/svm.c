@@ -65,14 +65,11 @@ static void pass_msr(uint8_t *map, uint32_t msr)
 
 static void make_permission_maps(void)
 {
-	uint8_t *iopm = page_alloc_contig(3), *msrpm = page_alloc_contig(2);
+	static uint8_t iopm[3 * FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
+	static uint8_t msrpm[2 * FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
 
-	if (!iopm || !msrpm)
-		refuse("no memory for the SVM permission maps");
-	for (unsigned i = 0; i < 3 * FRAME_PAGE; i++)
-		iopm[i] = 0xff;
-	for (unsigned i = 0; i < 2 * FRAME_PAGE; i++)
-		msrpm[i] = 0xff;
+	__builtin_memset(iopm, 0xff, sizeof(iopm));
+	__builtin_memset(msrpm, 0xff, sizeof(msrpm));
 	for (unsigned i = 0; i < sizeof(passed_msrs) / sizeof(passed_msrs[0]); i++)
 		pass_msr(msrpm, passed_msrs[i]);
 	svm_iopm = (uint64_t)iopm;

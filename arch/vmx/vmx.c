@@ -98,7 +98,8 @@ static const struct {
 static uint32_t control[CONTROLS];
 static uint64_t ept_vpid_cap;
 static unsigned preemption_shift;
-static uint8_t *io_bitmap, *msr_bitmap;
+static uint8_t io_bitmap[2 * FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
+static uint8_t msr_bitmap[FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
 
 static const uint32_t passed_msrs[] = {
 	/* In the VMCS or switched by vmx_load and vmx_save: the guest's own. */
@@ -186,14 +187,8 @@ static void pass_msr(uint32_t msr)
 
 static void make_permission_maps(void)
 {
-	io_bitmap = page_alloc_contig(2);
-	msr_bitmap = page_alloc();
-	if (!io_bitmap || !msr_bitmap)
-		refuse("no memory for the VMX permission maps");
-	for (unsigned i = 0; i < 2 * FRAME_PAGE; i++)
-		io_bitmap[i] = 0xff;
-	for (unsigned i = 0; i < FRAME_PAGE; i++)
-		msr_bitmap[i] = 0xff;
+	__builtin_memset(io_bitmap, 0xff, sizeof(io_bitmap));
+	__builtin_memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
 	for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
 		pass_msr(passed_msrs[i]);
 }
@@ -213,7 +208,7 @@ static void vmx_cpu_init(struct cpu *cpu)
 
 	if (!region)
 		refuse("no memory for the VMXON region");
-	if (!io_bitmap)
+	if (!io_bitmap[0])
 		make_permission_maps();
 	if (!(feature & FEATURE_LOCK))
 		cpu_wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCK | FEATURE_VMX);

@@ -73,7 +73,7 @@ LINK := -nostdlib -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecsta
     -Wl,--no-warn-rwx-segments
 
 .PHONY: all
-all: build/sampo.elf build/sampo.elf32 build/dom0.elf small-guests
+all: build/sampo.elf build/sampo.elf32 build/dom0.bin small-guests
 
 # --- The kernel --------------------------------------------------------------------------------------------------------
 
@@ -123,6 +123,10 @@ link_guest = $(CC) $(LINK) -Wl,-T,guests/lib/guest.ld -Wl,-Map,$(@:.elf=.map) -o
 build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.ld
 	@echo "  LD      $@"
 	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis)
+
+# What the kernel loads in dom0's place: struct sampo_image in front, see guest.ld.
+build/%.bin: build/%.elf
+	@$(OBJCOPY) -O binary $< $@
 
 build/guest/%.c.o: %.c Makefile guests/libs.mk | $(LIB_HEADERS) $(AML_HEADERS)
 	@echo "  CC      $<"

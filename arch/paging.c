@@ -26,7 +26,6 @@
 extern char image_start[], text_end[], rodata_end[], image_end[];
 
 static struct ptab host;
-static bool active;
 static volatile uint64_t *window_pte, *window_pde;
 
 static void *table_alloc(void *ctx)
@@ -41,40 +40,9 @@ static void table_free(void *ctx, void *page)
 	page_free(page);
 }
 
-static void flush(void)
+bool kernel_map_block(uint64_t base)
 {
-	if (active)
-		cpu_write_cr3(cpu_read_cr3());
-	ptab_flushed(&host);
-}
-
-/* Map what is not mapped yet of a range, page by page. */
-static int map_missing(uint64_t pa, uint64_t size, uint32_t flags)
-{
-	struct ptab_entry entry;
-	int status = 0;
-
-	for (uint64_t end = pa + size; pa < end && !status;) {
-		uint64_t step =
-			!(pa % FRAME_BLOCK) && end - pa >= FRAME_BLOCK ? FRAME_BLOCK : FRAME_PAGE;
-
-		if (ptab_lookup(&host, pa, &entry))
-			step = entry.size - pa % entry.size;
-		else if ((status = ptab_map(&host, pa, pa, step, flags)) == SAMPO_EEXIST)
-			status = ptab_map(&host, pa, pa, step = FRAME_PAGE, flags);
-		pa += step;
-	}
-	return status;
-}
-
-bool kernel_block_mapped(uint64_t base, bool mapped)
-{
-	if (mapped) /* part of it may have been mapped to be read */
-		return map_missing(base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0 &&
-		       ptab_protect(&host, base, FRAME_BLOCK, PTAB_R | PTAB_W) == 0;
-	ptab_unmap(&host, base, FRAME_BLOCK);
-	flush();
-	return true;
+	return !ptab_map(&host, base, base, FRAME_BLOCK, PTAB_R | PTAB_W);
 }
 
 static void need(bool done)
@@ -119,38 +87,41 @@ void paging_init(void)
 	make_windows();
 	cpu_wrmsr(MSR_PAT, MSR_PAT_VALUE);
 	cpu_write_cr3(host.root);
-	active = true;
 	if (cpu_cpuid(0, 0).eax >= 7)
 		ebx = cpu_cpuid(7, 0).ebx;
 	cpu_write_cr4(cpu_read_cr4() | (ebx & CPUID_SMEP ? CR4_SMEP : 0) |
 		      (ebx & CPUID_SMAP ? CR4_SMAP : 0));
 }
 
-static bool map_range(uint64_t pa, size_t bytes, uint32_t flags)
+/* What is mapped already stays as it is. */
+static void *map_pages(uint64_t pa, size_t bytes, uint32_t flags)
 {
-	uint64_t first = pa & ~PAGE_MASK, last = pa + bytes + PAGE_MASK;
+	uint64_t at = pa & ~PAGE_MASK, end = pa + bytes;
+	int status;
 
-	if (!bytes || last < pa || first == 0 || last > ptab_limit(&host) / 2)
-		return false;
-	if (map_missing(first, (last & ~PAGE_MASK) - first, flags))
-		return false;
-	flush();
-	return true;
+	if (!bytes || end < pa || !at || end > ptab_limit(&host) / 2)
+		return NULL;
+	for (; at < end; at += FRAME_PAGE) {
+		status = ptab_map(&host, at, at, FRAME_PAGE, flags);
+		if (status && status != SAMPO_EEXIST)
+			return NULL;
+	}
+	return (void *)pa;
 }
 
 const void *phys_map(uint64_t pa, size_t bytes)
 {
-	return map_range(pa, bytes, PTAB_R) ? (const void *)pa : NULL;
+	return map_pages(pa, bytes, PTAB_R);
 }
 
 volatile void *mmio_map(uint64_t pa, size_t bytes)
 {
-	return map_range(pa, bytes, PTAB_R | PTAB_W | PTAB_UC) ? (volatile void *)pa : NULL;
+	return map_pages(pa, bytes, PTAB_R | PTAB_W | PTAB_UC);
 }
 
 void *framebuffer_map(uint64_t pa, size_t bytes)
 {
-	return map_range(pa, bytes, PTAB_R | PTAB_W | PTAB_WC) ? (void *)pa : NULL;
+	return map_pages(pa, bytes, PTAB_R | PTAB_W | PTAB_WC);
 }
 
 void *window_page(uint64_t pa)

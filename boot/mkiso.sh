@@ -38,8 +38,8 @@ named() {
 	echo 'menuentry "Sampo" {'
 	echo "	multiboot2 /sampo/sampo.elf ${CMDLINE:-}"
 	if [ -n "$dom0" ]; then
-		cp "$dom0" "$stage/sampo/dom0.elf"
-		echo "	module2 /sampo/dom0.elf dom0 ${DOM0_CMDLINE:-}"
+		cp "$dom0" "$stage/sampo/dom0.bin"
+		echo "	module2 /sampo/dom0.bin dom0 ${DOM0_CMDLINE:-}"
 	fi
 	if [ -n "$dir" ]; then
 		[ -d "$dir" ] || die "$dir is not a folder"

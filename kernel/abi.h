@@ -368,6 +368,18 @@ struct sampo_trace {
 };
 
 /*
+ * dom0's image: this header and what follows it in the file, `loaded` bytes in
+ * all, lie at guest-physical address `base`, then zeroes up to `size` bytes.
+ */
+#define SAMPO_IMAGE_MAGIC 0x474d494f504d4153ull /* "SAMPOIMG" */
+
+struct sampo_image {
+	uint64_t magic;
+	uint32_t base, entry; /* addresses; base is that of a page, 1 MiB or more */
+	uint32_t loaded, size;
+};
+
+/*
  * What a domain that the kernel starts itself (dom0) finds at the address in
  * EBX when it is entered, in 32-bit protected mode with paging off, flat
  * segments, as a PVH guest is. Its RAM is at 0..ram_bytes; a bus address of

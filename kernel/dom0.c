@@ -8,7 +8,6 @@
 #include "kernel/console.h"
 #include "kernel/device.h"
 #include "kernel/domain.h"
-#include "kernel/elf.h"
 #include "kernel/frame.h"
 #include "kernel/panic.h"
 #include "kernel/region.h"
@@ -19,6 +18,7 @@
 #define DOM0_WEIGHT      8192u
 #define DOM0_BOOT_GPA    0x10000ull
 #define DOM0_EVENT_GPA   DOM0_RAM
+#define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
 #define MAP_BASE_MAX     (256ull << 30) /* dom0's page tables reach to 512 GiB */
 #define LIMIT_4G         (4ull << 30)
@@ -48,7 +48,7 @@ static const struct boot_module *find_module(const struct boot_info *boot)
 		if (same(boot->module[i].name, DOM0_NAME))
 			return &boot->module[i];
 	refuse("the boot loader brought no module named \"" DOM0_NAME "\": add "
-	       "\"module2 /path/dom0.elf " DOM0_NAME "\" to the menu entry");
+	       "\"module2 /path/dom0.bin " DOM0_NAME "\" to the menu entry");
 }
 
 static void check(int64_t status, const char *what)
@@ -77,25 +77,31 @@ static uint64_t alloc_ram(void)
 	if (!base)
 		refuse("no %u MiB of contiguous memory for dom0: the machine has too little",
 		       (unsigned)(DOM0_RAM >> 20));
-	for (uint64_t at = base; at < base + DOM0_RAM; at += FRAME_BLOCK) {
+	for (uint64_t at = base; at < base + DOM0_RAM; at += FRAME_BLOCK)
 		window_zero_block(at);
-		if (!kernel_block_mapped(at, true))
-			refuse("no memory to map dom0");
-	}
 	return base;
 }
 
 static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 {
-	struct elf_target target = {(void *)ram, 0, DOM0_RAM};
-	struct elf_loaded loaded;
-	const void *image = phys_map(module->base, module->size);
-	const char *error =
-		image ? elf_load(image, module->size, &target, &loaded) : "it cannot be mapped";
+	const struct sampo_image *image = phys_map(module->base, module->size);
 
-	if (error)
-		refuse("the dom0 image is unusable: %s", error);
-	return loaded.entry;
+	if (!image || module->size < sizeof(*image) || image->magic != SAMPO_IMAGE_MAGIC)
+		refuse("broken dom0 image: it does not begin as one");
+	if (image->loaded > module->size)
+		refuse("broken dom0 image: cut off after %lu of %u bytes", module->size,
+		       image->loaded);
+	if (image->base < IMAGE_BASE_MIN || image->base % FRAME_PAGE || image->base > DOM0_RAM ||
+	    image->size > DOM0_RAM - image->base || image->loaded > image->size ||
+	    image->entry - image->base >= image->loaded)
+		refuse("broken dom0 image: its addresses are impossible");
+	for (uint32_t at = 0; at < image->loaded; at += FRAME_PAGE) {
+		uint32_t left = image->loaded - at;
+
+		__builtin_memcpy(window_page(ram + image->base + at), (const char *)image + at,
+				 left < FRAME_PAGE ? left : FRAME_PAGE);
+	}
+	return image->entry;
 }
 
 static void add_modules(struct domain *domain, const struct boot_info *boot,
@@ -132,23 +138,24 @@ static uint32_t add_handle(struct domain *domain, struct object *object)
 static void fill_boot(struct domain *domain, const struct boot_info *boot,
 		      const struct boot_module *module, uint64_t ram)
 {
-	struct sampo_boot *info = (struct sampo_boot *)(ram + DOM0_BOOT_GPA);
+	static struct sampo_boot info;
 	uint64_t half = 1ull << ((cpu_cpuid(0x80000008, 0).eax & 0xff) - 2);
 
-	info->magic = SAMPO_BOOT_MAGIC;
-	info->abi_version = SAMPO_ABI_VERSION;
-	info->ram_bytes = DOM0_RAM;
-	info->dma_offset = ram;
-	info->event_page = DOM0_EVENT_GPA;
-	info->map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
-	info->map_end = info->map_base * 2;
-	info->machine = add_handle(domain, &machine);
-	info->domain = add_handle(domain, &domain->object);
-	info->console_event = DOM0_CONSOLE_BIT;
-	copy_text(info->cmdline, module->cmdline, sizeof(info->cmdline));
-	add_modules(domain, boot, info);
+	info.magic = SAMPO_BOOT_MAGIC;
+	info.abi_version = SAMPO_ABI_VERSION;
+	info.ram_bytes = DOM0_RAM;
+	info.dma_offset = ram;
+	info.event_page = DOM0_EVENT_GPA;
+	info.map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
+	info.map_end = info.map_base * 2;
+	info.machine = add_handle(domain, &machine);
+	info.domain = add_handle(domain, &domain->object);
+	info.console_event = DOM0_CONSOLE_BIT;
+	copy_text(info.cmdline, module->cmdline, sizeof(info.cmdline));
+	add_modules(domain, boot, &info);
 	for (unsigned i = 0; i < device_count; i++)
-		info->device[info->devices++] = add_handle(domain, &device_table[i].object);
+		info.device[info.devices++] = add_handle(domain, &device_table[i].object);
+	check(domain_write(domain, DOM0_BOOT_GPA, &info, sizeof(info)), "boot information");
 }
 
 /* As PVH guests are entered: protected mode, flat segments, no paging. */
@@ -179,13 +186,11 @@ void dom0_start(const struct boot_info *boot)
 	uint64_t ram = alloc_ram(), entry = load_image(module, ram);
 
 	check(domain_new(SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, &domain), "domain");
-	fill_boot(domain, boot, module, ram);
 	map_fixed(domain, ram, DOM0_RAM, 0, SAMPO_MAP_RWX, "RAM");
+	fill_boot(domain, boot, module, ram);
 	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, DOM0_EVENT_GPA,
 		  SAMPO_MAP_R | SAMPO_MAP_W, "event page");
 	domain->memory = DOM0_RAM;
-	for (uint64_t at = ram; at < ram + DOM0_RAM; at += FRAME_BLOCK)
-		kernel_block_mapped(at, false);
 	console_listen(domain, DOM0_CONSOLE_BIT);
 	start(domain, entry);
 }

@@ -115,7 +115,7 @@ void *page_alloc(void)
 	if (frame_stats.kernel_free_bytes <= RESERVE) {
 		uint64_t base = frame_alloc_block();
 
-		if (!base || !kernel_block_mapped(base, true))
+		if (!base || !kernel_map_block(base))
 			return NULL;
 		adopt(base, FRAME_BLOCK, 0);
 	}

@@ -53,4 +53,4 @@ void *page_alloc_reserved(void);
  * Supplied by the architecture: called when a block becomes the kernel's,
  * before it is touched. False: it can't be mapped; it is not used then.
  */
-bool kernel_block_mapped(uint64_t base, bool mapped);
+bool kernel_map_block(uint64_t base);

@@ -364,7 +364,7 @@ def linux_xml(name, memory=192, partition=None, mac=None, words="", **more):
 LINUX_FILES = {"vmlinuz": BUILD / "demo/guests/vmlinuz", "initrd.gz": BUILD / "demo/guests/initrd.gz"}
 
 
-def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, dom0=BUILD / "dom0.elf"):
+def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, dom0=BUILD / "dom0.bin"):
     """
     An ISO of the given guests: a dict of names in the folder to text, bytes or a file (a Path). dom0=None leaves dom0
     out; another file takes its place.

@@ -91,7 +91,7 @@ build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a gues
 	@$(call link_guest,$(ABI_OBJECTS),picolibc)
 -include $(ABI_OBJECTS:.o=.d)
 
-QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.elf
+QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.bin
 
 .PHONY: qemu-tests
 qemu-tests: $(QEMU_NEEDS)

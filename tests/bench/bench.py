@@ -87,7 +87,7 @@ def linux_guest(directory, initrd, image, url):
     xml.write_text(m.linux_xml("linux", memory=256, partition="guest1", mac="52:54:00:00:01:01",
                                words=f"start={url}"))
     box = m.Machine(directory, kernel=m.BUILD / "sampo.elf32", cpu=CPU, memory=1024, icount=True, disk="nvme",
-                    image=image, modules=[(m.BUILD / "dom0.elf", "dom0"), (xml, "linux.xml"),
+                    image=image, modules=[(m.BUILD / "dom0.bin", "dom0"), (xml, "linux.xml"),
                                           (m.LINUX_FILES["vmlinuz"], "vmlinuz"), (initrd, "initrd.gz")])
     with box:
         box.boot(120)
@@ -107,7 +107,7 @@ def small_guest(directory, elf):
     xml.write_text(m.domain_xml("bench", elf.name, memory=64, extra="    <rng model='virtio'>"
                                 "<backend model='random'>/dev/urandom</backend></rng>"))
     box = m.Machine(directory, kernel=m.BUILD / "sampo.elf32", cpu=CPU, memory=512, icount=True, nic=None,
-                    modules=[(m.BUILD / "dom0.elf", "dom0"), (xml, xml.name), (elf, elf.name)])
+                    modules=[(m.BUILD / "dom0.bin", "dom0"), (xml, xml.name), (elf, elf.name)])
     with box:
         box.boot(120)
         return figures(box.wait_run("console bench --log", "bench done", 300))
@@ -125,7 +125,7 @@ def small_bare(directory, elf):
 def kernel_calls(directory):
     """A program in dom0's place, for what only a monitor sees."""
     box = m.Machine(directory, kernel=m.BUILD / "sampo.elf32", cpu=CPU, memory=512, icount=True, nic=None,
-                    modules=[(m.BUILD / "tests/abi.elf", "dom0 bench")])
+                    modules=[(m.BUILD / "tests/abi.bin", "dom0 bench")])
     with box:
         box.expect("bench done", 120)
         box.expect_end()

@@ -11,7 +11,7 @@ import pytest
 import machine as m
 
 KERNEL = m.BUILD / "sampo.elf32"
-DOM0 = m.BUILD / "dom0.elf"
+DOM0 = m.BUILD / "dom0.bin"
 RULES = ("msrs", "crs", "debug", "exceptions", "fpu", "cpuids")
 
 REFUSED = {

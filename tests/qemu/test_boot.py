@@ -2,13 +2,14 @@
 """From power-on to dom0's shell, on the machines that are promised, and the refusals on those that are not."""
 
 import re
+import struct
 
 import pytest
 
 import machine as m
 
 KERNEL = m.BUILD / "sampo.elf32"
-DOM0 = m.BUILD / "dom0.elf"
+DOM0 = m.BUILD / "dom0.bin"
 
 
 @pytest.mark.quick
@@ -55,20 +56,40 @@ REFUSALS = [
     ("no NPT", {"cpu": "max,la57=off,-npt"}, [(DOM0, "dom0")], r"(?i)npt|nested paging"),
     ("no dom0", {}, [], r"(?i)dom0"),
     ("dom0 cut off", {}, "short", r"(?i)dom0"),
+    ("dom0 cut off in its header", {}, "tiny", r"dom0"),
     ("dom0 is garbage", {}, "garbage", r"(?i)dom0"),
+    ("dom0 beyond its memory", {}, "large", r"dom0"),
+    ("dom0 over the kernel's information", {}, "low", r"dom0"),
+    ("dom0 without code", {}, "empty", r"dom0"),
+    ("dom0 entered outside", {}, "outside", r"dom0"),
     ("little memory", {"memory": 16}, [(DOM0, "dom0")], r"(?i)memory"),
 ]
+
+
+def header(image, **changes):
+    """dom0's image with other values in its header, struct sampo_image."""
+    names = ("base", "entry", "loaded", "size")
+    values = {**dict(zip(names, struct.unpack_from("<4I", image, 8))), **changes}
+    return image[:8] + struct.pack("<4I", *(values[name] for name in names)) + image[24:]
+
+
+BROKEN = {
+    "short": lambda image: image[:5000],
+    "tiny": lambda image: image[:20],
+    "garbage": lambda image: b"not an image" * 1000,
+    "large": lambda image: header(image, size=0xfffff000),
+    "low": lambda image: header(image, base=0x10000, entry=0x10100),
+    "empty": lambda image: header(image, loaded=0),
+    "outside": lambda image: header(image, entry=0x100000),
+}
 
 
 @pytest.mark.quick
 @pytest.mark.parametrize("options,modules,reason", [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
 def test_refusal(boot, tmp_path, options, modules, reason):
     """What can't work is refused, with the reason on the serial console and on the screen."""
-    if modules == "short":
-        (tmp_path / "dom0").write_bytes(DOM0.read_bytes()[:5000])
-        modules = [(tmp_path / "dom0", "dom0")]
-    elif modules == "garbage":
-        (tmp_path / "dom0").write_bytes(b"not an image" * 1000)
+    if isinstance(modules, str):
+        (tmp_path / "dom0").write_bytes(BROKEN[modules](DOM0.read_bytes()))
         modules = [(tmp_path / "dom0", "dom0")]
     box = boot(kernel=KERNEL, modules=modules, nic=None, **options)
     box.expect(r"Sampo cannot start: [^\n]*\n", 30)

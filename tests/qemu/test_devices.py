@@ -30,7 +30,7 @@ def description(name, words):
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
     place = tmp_path_factory.mktemp("devices")
-    modules = [(m.BUILD / "dom0.elf", "dom0")]
+    modules = [(m.BUILD / "dom0.bin", "dom0")]
     modules += [(file, name) for name, file in m.LINUX_FILES.items()]
     descriptions = {name: description(name, words) for name, (words, *_) in MODES.items()}
     descriptions["kbc"] = description("kbc", "reboot=k")

@@ -34,7 +34,7 @@ class Guests:
 
     def __init__(self, place):
         self.place = place
-        self.modules = [(m.BUILD / "dom0.elf", "dom0")]
+        self.modules = [(m.BUILD / "dom0.bin", "dom0")]
         self.box = None
 
     def add(self, name, elf, cmdline=None, memory=32):

@@ -13,7 +13,7 @@ QUICK = pytest.mark.quick
 def run(boot, words="", timeout=120):
     """What the program says with these words on its command line."""
     box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=True,
-               modules=[(m.BUILD / "tests/abi.elf", f"dom0 {words}".strip())])
+               modules=[(m.BUILD / "tests/abi.bin", f"dom0 {words}".strip())])
     box.expect_end(timeout)
     text = box.log_text()
     assert "panic" not in text.lower(), box.tail()

@@ -68,7 +68,7 @@ def test_static_address(boot):
     mine, its = bytes([192, 168, 7, 1]), bytes([192, 168, 7, 2])
     me = bytes.fromhex("020000000001")
     with m.Wire() as wire:
-        modules = [(m.BUILD / "dom0.elf", "dom0 ip=192.168.7.2/24,gw=192.168.7.1")]
+        modules = [(m.BUILD / "dom0.bin", "dom0 ip=192.168.7.2/24,gw=192.168.7.1")]
         box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256, netdev=wire.netdev).boot()
         box.wait_run("net", r"Address: +192\.168\.7\.2")
         wire.send(arp_request(me, mine, its))

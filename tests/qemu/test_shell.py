@@ -18,7 +18,7 @@ def box(tmp_path_factory):
     for name in ("hello", "hello2"):
         (place / f"{name}.def").write_text(m.domain_xml(name, "hello.elf", memory=16, cmdline="a & b".replace("&", "&amp;")))
     (place / "broken.def").write_text("<domain type='kvm'>\n<name>x</name>\n<teapot/>\n</domain>\n")
-    modules = [(m.BUILD / "dom0.elf", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf"),
+    modules = [(m.BUILD / "dom0.bin", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf"),
                *((place / f"{n}.def", f"{n}.def") for n in ("hello", "hello2", "broken"))]
     with m.Machine(place, kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256, nic=None) as one:
         one.boot()

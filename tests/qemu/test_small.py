@@ -19,7 +19,7 @@ PRINTS = [
 def small_modules(directory, name, memory):
     xml = directory / f"{name}.xml"
     xml.write_text(m.domain_xml(name, f"{name}.elf", memory=memory))
-    return [(m.BUILD / "dom0.elf", "dom0"), (xml, xml.name), (m.BUILD / f"guests/{name}.elf", f"{name}.elf")]
+    return [(m.BUILD / "dom0.bin", "dom0"), (xml, xml.name), (m.BUILD / f"guests/{name}.elf", f"{name}.elf")]
 
 
 @pytest.mark.quick
@@ -57,7 +57,7 @@ def test_webserver(boot, tmp_path):
     port = free_tcp_port()
     xml = tmp_path / "web.xml"
     xml.write_text(m.domain_xml("web", "webserver.elf", memory=16, macs=["52:54:00:00:01:03"]))
-    modules = [(m.BUILD / "dom0.elf", "dom0 ip=off"), (xml, xml.name),
+    modules = [(m.BUILD / "dom0.bin", "dom0 ip=off"), (xml, xml.name),
                (m.BUILD / "guests/webserver.elf", "webserver.elf")]
     box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256,
                netdev=f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:80").boot()
@@ -93,7 +93,7 @@ def test_multiboot2(boot, tmp_path):
                                 cmdline="root=nowhere debug"))
     files = [(xml, "mb2.xml"), (m.BUILD / "guests/multiboot2-32.elf", "multiboot2-32.elf"),
              (tmp_path / "first", "first"), (tmp_path / "second", "second")]
-    box = boot(kernel=m.BUILD / "sampo.elf32", modules=[(m.BUILD / "dom0.elf", "dom0"), *files], memory=256,
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=[(m.BUILD / "dom0.bin", "dom0"), *files], memory=256,
                nic=None).boot()
     said = box.wait_run("console mb2 --log", "multiboot2: done")
     assert "multiboot2: command line: root=nowhere debug\n" in said

@@ -28,9 +28,8 @@ static bool refuse_mapping;
 static unsigned tables; /* pages that mapping a block takes */
 
 /* As the kernel's page tables do: needs some pages itself. */
-bool kernel_block_mapped(uint64_t base, bool mapped)
+bool kernel_map_block(uint64_t base)
 {
-	assert_true(mapped);
 	if (refuse_mapping || base >= BACKED_END)
 		return false;
 	for (unsigned t = 0; t < tables; t++)

@@ -22,8 +22,7 @@
 
 #define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
-#define SCHED_LATENCY_NS 6000000ull
-#define SCHED_GRANULARITY_NS 1000000ull
+#define SCHED_TURN_NS 1000000ull
 
 extern char image_start[], image_end[], boot_stack[];
 
@@ -113,8 +112,7 @@ static void cpu_setup(struct cpu *cpu)
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
 	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
 			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
-	sched_init(&cpu->rq, tsc_from_ns(SCHED_LATENCY_NS), tsc_from_ns(SCHED_GRANULARITY_NS),
-		   now);
+	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), now);
 	loop_init(cpu);
 	fpu_init();
 	hv->cpu_init(cpu);

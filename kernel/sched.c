@@ -9,6 +9,9 @@
 /* After a sleep of so long, whatever was owed is forgotten. */
 #define LONG_SLEEP (1ull << 36)
 
+/* How many of a heap are looked at for one that fits. */
+#define LOOK 64u
+
 /* Times wrap and are compared by their difference. */
 static bool before(uint64_t a, uint64_t b)
 {
@@ -41,6 +44,12 @@ static bool runnable(const struct sched_entity *e)
 	return e->state >= SCHED_QUEUED;
 }
 
+uint64_t sched_span(const struct sched_entity *e, uint64_t time)
+{
+	/* inverse is 2^22 at the default weight */
+	return (uint64_t)((unsigned __int128)time * e->inverse >> (22 - VTIME_BITS));
+}
+
 /* Charges the time since the last call to who pays. */
 static void account(struct sched_rq *rq, uint64_t now)
 {
@@ -53,8 +62,7 @@ static void account(struct sched_rq *rq, uint64_t now)
 		return;
 	}
 	rq->current->ran += delta;
-	/* inverse is 2^22 at the default weight */
-	payer->vtime += (uint64_t)((unsigned __int128)delta * payer->inverse >> (22 - VTIME_BITS));
+	payer->vtime += sched_span(payer, delta);
 }
 
 /* The queue's virtual time follows who is furthest behind. Before anybody is
@@ -82,7 +90,14 @@ static void place(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 static void enqueue(struct sched_rq *rq, struct sched_entity *e)
 {
 	e->state = SCHED_QUEUED;
+	rq->sum += e->weight * (e->vtime - rq->base);
 	push(&rq->ready, e, e->vtime);
+}
+
+static void dequeue(struct sched_rq *rq, struct sched_entity *e)
+{
+	rq->sum -= e->weight * (e->vtime - rq->base);
+	heap_remove(&rq->ready, &e->node);
 }
 
 static void count(struct sched_rq *rq, struct sched_entity *e, int sign)
@@ -93,12 +108,13 @@ static void count(struct sched_rq *rq, struct sched_entity *e, int sign)
 
 /* --- entities --- */
 
-void sched_init(struct sched_rq *rq, uint64_t latency, uint64_t granularity, uint64_t now)
+void sched_init(struct sched_rq *rq, uint32_t cpu, uint64_t turn, uint64_t now)
 {
 	*rq = (struct sched_rq){
-		.latency = latency,
-		.granularity = granularity,
-		.credit = latency / 2 << VTIME_BITS,
+		.cpu = cpu,
+		.cursor = cpu,
+		.turn = turn,
+		.credit = 3 * turn << VTIME_BITS,
 		.last = now,
 	};
 }
@@ -109,32 +125,96 @@ static void set_weight(struct sched_entity *e, uint32_t weight)
 	e->inverse = (1ull << 32) / e->weight;
 }
 
-void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight)
+void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight,
+		       const void *group)
 {
 	advance(rq);
-	*e = (struct sched_entity){.vtime = rq->vmin, .since = rq->last};
+	*e = (struct sched_entity){.vtime = rq->vmin, .since = rq->last, .group = group};
+	for (unsigned i = 0; i < SCHED_WORDS; i++)
+		e->affinity[i] = ~0ull;
 	set_weight(e, weight);
 }
 
 void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weight, uint64_t now)
 {
+	uint64_t old = e->weight;
+
 	account(rq, now);
-	if (runnable(e))
-		count(rq, e, -1);
 	set_weight(e, weight);
 	if (runnable(e))
-		count(rq, e, 1);
+		rq->weight += e->weight - old;
+	if (e->state == SCHED_QUEUED)
+		rq->sum += (e->weight - old) * (e->vtime - rq->base);
+}
+
+/* --- caps --- */
+
+/* A new period, if the last one is over: a new quota, less what was run too much. */
+static bool spent(struct sched_entity *e, uint64_t now)
+{
+	uint64_t periods, room;
+
+	if (!before(now, e->period_end)) {
+		periods = (now - e->period_end) / e->period + 1;
+		e->period_end += periods * e->period;
+		room = e->limit - e->ran + periods * e->quota;
+		e->limit = e->ran + (before(room, e->quota) ? room : e->quota);
+	}
+	return !before(e->ran, e->limit);
+}
+
+static void throttle(struct sched_rq *rq, struct sched_entity *e)
+{
+	e->state = SCHED_THROTTLED;
+	push(&rq->throttled, e, e->period_end);
+}
+
+void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
+		   uint64_t now)
+{
+	account(rq, now);
+	e->quota = quota < period ? quota : 0;
+	e->period = period;
+	e->period_end = now + period;
+	e->limit = e->ran + quota;
+	if (e->state != SCHED_THROTTLED)
+		return;
+	heap_remove(&rq->throttled, &e->node);
+	push(&rq->throttled, e, now); /* until sched_pick looks */
 }
 
 /* --- turns --- */
 
-static uint64_t turn(const struct sched_rq *rq, const struct sched_entity *e)
+/* e, which has its place, is to run. */
+static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
-	uint64_t length = rq->latency * e->weight / rq->weight;
+	struct sched_entity *current = rq->current;
 
-	if (length < rq->granularity)
-		length = rq->granularity;
-	return length;
+	if (e->quota && spent(e, now)) {
+		throttle(rq, e);
+		return false;
+	}
+	count(rq, e, 1);
+	enqueue(rq, e);
+	if (!current || !runnable(current))
+		return true;
+	if (!before(e->vtime + (rq->turn / 2 << VTIME_BITS), rq->payer->vtime))
+		return false;
+	if (e != rq->owner)
+		rq->turn_end = now;
+	return true;
+}
+
+/* Those whose period is over. */
+static void release(struct sched_rq *rq, uint64_t now)
+{
+	struct sched_entity *e;
+
+	while ((e = top(rq->throttled)) && !before(now, e->node.key)) {
+		heap_remove(&rq->throttled, &e->node);
+		place(rq, e, now);
+		join(rq, e, now);
+	}
 }
 
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
@@ -149,20 +229,29 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		rq->payer = current;
 	e->donee = NULL;
 	place(rq, e, now);
-	count(rq, e, 1);
 	if (e == current) {
+		count(rq, e, 1);
 		e->state = SCHED_RUNNING;
 		return false;
 	}
 	e->since = now;
-	enqueue(rq, e);
-	if (!current || !runnable(current))
-		return true;
-	if (!before(e->vtime + (rq->granularity / 2 << VTIME_BITS), rq->payer->vtime))
-		return false;
-	if (e != rq->owner)
-		rq->turn_end = now;
-	return true;
+	return join(rq, e, now);
+}
+
+/* Out of wherever it is; returns what it was. */
+static uint32_t leave(struct sched_rq *rq, struct sched_entity *e)
+{
+	uint32_t state = e->state;
+
+	advance(rq);
+	if (runnable(e))
+		count(rq, e, -1);
+	if (state == SCHED_QUEUED)
+		dequeue(rq, e);
+	if (state == SCHED_THROTTLED)
+		heap_remove(&rq->throttled, &e->node);
+	e->state = SCHED_ASLEEP;
+	return state;
 }
 
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
@@ -170,20 +259,14 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (e->state == SCHED_ASLEEP)
 		return;
 	account(rq, now);
-	advance(rq);
-	count(rq, e, -1);
-	if (e->state == SCHED_QUEUED)
-		heap_remove(&rq->ready, &e->node);
-	if (e->state != SCHED_RUNNING)
+	if (leave(rq, e) != SCHED_RUNNING)
 		e->waited += now - e->since;
-	e->state = SCHED_ASLEEP;
 	e->since = now;
 }
 
-void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+/* e, which sleeps, is no longer ours. */
+static void forget(struct sched_rq *rq, const struct sched_entity *e)
 {
-	sched_sleep(rq, e, now);
-	account(rq, now);
 	if (rq->current == e)
 		rq->current = NULL;
 	if (rq->payer == e)
@@ -192,6 +275,13 @@ void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		rq->owner = rq->current;
 	if (rq->owner && rq->owner->donee == e)
 		rq->owner->donee = NULL;
+}
+
+void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	sched_sleep(rq, e, now);
+	account(rq, now);
+	forget(rq, e);
 }
 
 void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_entity *to)
@@ -220,13 +310,115 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
 	return true;
 }
 
+bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	if (e->state != SCHED_QUEUED ||
+	    before(top(rq->ready)->vtime + sched_span(e, rq->turn), e->vtime))
+		return false;
+	account(rq, now);
+	rq->owner = e;
+	rq->turn_end = now + rq->turn;
+	return true;
+}
+
+/* The one most behind in the heap of those of the group, or (NULL) that may run on `cpus`, of
+ * the first LOOK: a node before what is below it, of that the smaller half first. */
+static struct sched_entity *find(struct heap_node *n, const void *group, const uint64_t *cpus)
+{
+	struct sched_entity *best = NULL;
+
+	for (unsigned looked = 0; n && looked < LOOK; looked++) {
+		struct sched_entity *e = top(n);
+		bool below = !best || before(e->vtime, best->vtime);
+
+		if (below && (group ? e->group == group : sched_allowed(e, cpus))) {
+			best = e;
+			below = false;
+		}
+		if (below && n->left) {
+			n = n->right ? n->right : n->left;
+			continue;
+		}
+		while (n->parent && n->parent->left == n)
+			n = n->parent;
+		n = n->parent ? n->parent->left : NULL;
+	}
+	return best;
+}
+
 void sched_pass(struct sched_rq *rq, uint64_t now)
 {
+	struct sched_entity *current = rq->current, *sibling = NULL;
+
 	account(rq, now);
-	if (rq->ready && rq->current)
-		rq->current->vtime = later(rq->current->vtime, top(rq->ready)->vtime + 1);
 	rq->turn_end = now;
+	if (!rq->ready || !current)
+		return;
+	current->vtime = later(current->vtime, top(rq->ready)->vtime + 1);
+	if (current->group)
+		sibling = find(rq->ready, current->group, NULL);
+	if (sibling)
+		sched_favour(rq, sibling, now);
 }
+
+/* --- between queues --- */
+
+void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	account(rq, now);
+	if (e->state == SCHED_RUNNING)
+		e->since = now;
+	if (leave(rq, e) != SCHED_ASLEEP)
+		e->state = SCHED_MOVING;
+	forget(rq, e);
+	e->donee = NULL;
+	e->vtime += rq->offset;
+}
+
+bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	uint64_t most;
+
+	account(rq, now);
+	advance(rq);
+	e->vtime -= rq->offset;
+	e->since = before(now, e->since) ? now : e->since;
+	most = sched_vtime(rq) - rq->offset + sched_span(e, SCHED_FAR * rq->turn);
+	if (before(most, e->vtime)) {
+		/* Who runs and comes from far ahead takes the queue along. */
+		if (e->state == SCHED_MOVING)
+			rq->offset += e->vtime - most;
+		e->vtime = most;
+	}
+	if (e->state != SCHED_MOVING)
+		return false;
+	e->vtime = later(e->vtime, rq->vmin - rq->credit);
+	return join(rq, e, now);
+}
+
+struct sched_entity *sched_surplus(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS])
+{
+	return find(rq->ready, NULL, cpus);
+}
+
+uint64_t sched_vtime(struct sched_rq *rq)
+{
+	const struct sched_entity *e = rq->current;
+	uint64_t sum = rq->sum, queued = rq->weight, step;
+
+	if (!rq->weight)
+		return rq->vmin + rq->offset;
+	if (e && runnable(e)) {
+		sum += e->weight * (e->vtime - rq->base);
+		queued -= e->weight;
+	}
+	step = (uint64_t)((int64_t)sum / (int64_t)rq->weight);
+	rq->base += step;
+	rq->sum -= queued * step;
+	return rq->base + rq->offset;
+}
+
+/* --- the choice --- */
 
 /* Who may go on in the turn that was begun, if anybody. */
 static struct sched_entity *same_turn(const struct sched_rq *rq, uint64_t now)
@@ -245,20 +437,26 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	struct sched_entity *current = rq->current, *next;
 
 	account(rq, now);
+	if (rq->throttled)
+		release(rq, now);
+	if (current && current->quota && runnable(current) && spent(current, now)) {
+		count(rq, current, -1);
+		current->since = now;
+		throttle(rq, current);
+	}
 	next = same_turn(rq, now);
 	if (!next) {
 		next = top(rq->ready);
 		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime)))
 			next = current;
 		rq->owner = next;
-		if (next)
-			rq->turn_end = now + turn(rq, next);
+		rq->turn_end = now + rq->turn;
 	}
 	rq->payer = next && runnable(rq->owner) ? next : rq->owner;
 	if (next == current)
 		return next;
 	if (next) {
-		heap_remove(&rq->ready, &next->node);
+		dequeue(rq, next);
 		next->state = SCHED_RUNNING;
 		next->waited += now - next->since;
 	}
@@ -272,7 +470,20 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
 {
-	if (!rq->current || rq->count < 2)
-		return SCHED_NEVER;
-	return before(now, rq->turn_end) ? rq->turn_end - now : 0;
+	const struct sched_entity *current = rq->current;
+	uint64_t slice = SCHED_NEVER, left;
+
+	if (rq->throttled)
+		slice = before(now, rq->throttled->key) ? rq->throttled->key - now : 0;
+	if (current && rq->count > 1) {
+		left = before(now, rq->turn_end) ? rq->turn_end - now : 0;
+		slice = left < slice ? left : slice;
+	}
+	if (current && current->quota && runnable(current)) {
+		left = rq->last + current->limit - current->ran;
+		left = before(current->period_end, left) ? current->period_end : left;
+		left = before(now, left) ? left - now : 0;
+		slice = left < slice ? left : slice;
+	}
+	return slice;
 }

@@ -101,7 +101,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 		return status;
 	}
 	vcpu_reset(vcpu);
-	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight);
+	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight, domain);
 	vcpu->exit_event = event;
 	if (event)
 		object_get(&event->object);
@@ -211,6 +211,8 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 		return false;
 	to->state = VCPU_READY;
 	loop_set_current(cpu, to);
+	if (to->entity.quota)
+		loop_slice_changed(cpu, cpu_rdtsc());
 	return true;
 }
 

@@ -8,8 +8,7 @@
 #include "tests/unit/unit.h"
 
 #define MS          1000ull
-#define LATENCY     (6 * MS)
-#define GRANULARITY (1 * MS)
+#define TURN        (1 * MS)
 #define MAX         4096
 
 struct task {
@@ -36,14 +35,14 @@ static void begin(void)
 	tasks = 0;
 	/* Close to where 64 bits wrap. */
 	now = ~0ull - 100 * MS;
-	sched_init(&rq, LATENCY, GRANULARITY, now);
+	sched_init(&rq, 0, TURN, now);
 }
 
 static struct task *add(uint32_t weight, uint64_t run, uint64_t sleep)
 {
 	struct task *t = &task[tasks++];
 
-	sched_entity_init(&rq, &t->entity, weight);
+	sched_entity_init(&rq, &t->entity, weight, NULL);
 	t->run = t->left = run;
 	t->sleep = sleep;
 	t->last_ran = t->ready_since = now;
@@ -165,18 +164,17 @@ static void test_alone(void **state)
 	 * nothing for the hour that it was not there. */
 	struct task *b = add(SCHED_WEIGHT, 0, 0);
 
-	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
+	assert_in_range(sched_slice(&rq, now), 0, (6 * TURN));
 	a->entity.ran = b->entity.ran = 0;
 	simulate(now + 1000 * MS);
-	assert_near((double)a->entity.ran, 500 * MS, 2 * LATENCY);
-	assert_near((double)b->entity.ran, 500 * MS, 2 * LATENCY);
+	assert_near((double)a->entity.ran, 500 * MS, 2 * (6 * TURN));
+	assert_near((double)b->entity.ran, 500 * MS, 2 * (6 * TURN));
 	assert_int_equal(a->entity.state + b->entity.state, SCHED_RUNNING + SCHED_QUEUED);
 }
 
 static void shares(unsigned n, uint64_t length, uint32_t (*weight)(unsigned i))
 {
 	uint64_t sum = 0, start;
-	double worst_turn = GRANULARITY > LATENCY ? GRANULARITY : LATENCY;
 
 	begin();
 	start = now;
@@ -187,9 +185,9 @@ static void shares(unsigned n, uint64_t length, uint32_t (*weight)(unsigned i))
 	for (unsigned i = 0; i < n; i++) {
 		const struct sched_entity *e = &task[i].entity;
 
-		/* Off by no more than two turns, whatever the time and the others. */
+		/* Off by no more than some turns, whatever the time and the others. */
 		assert_near((double)e->ran, (double)length * e->weight / (double)sum,
-			    2 * worst_turn);
+			    6 * TURN);
 		uint64_t pending = e->state == SCHED_QUEUED ? now - e->since : 0;
 
 		assert_int_equal(e->ran + e->waited + pending, length);
@@ -234,7 +232,7 @@ static void test_no_starvation(void **state)
 		add(equal_weights(i), 0, 0);
 	simulate(now + 10000 * MS);
 	for (unsigned i = 0; i < tasks; i++)
-		assert_in_range(task[i].worst_gap, 1, 1000 * GRANULARITY + LATENCY);
+		assert_in_range(task[i].worst_gap, 1, 1000 * TURN + (6 * TURN));
 
 	/* The lightest beside the heaviest comes to its turn, too, and newcomers
 	 * do not push it back for ever. */
@@ -247,7 +245,7 @@ static void test_no_starvation(void **state)
 		simulate(now + 10 * MS);
 		add(1024, 1 + random_below(2000), 100000 * MS);
 	}
-	assert_near((double)light->entity.ran, 20000.0 * MS / 4097, 2 * GRANULARITY);
+	assert_near((double)light->entity.ran, 20000.0 * MS / 4097, 2 * TURN);
 }
 
 static void test_latency(void **state)
@@ -303,7 +301,7 @@ static void test_no_hoarding(void **state)
 	simulate(now + 1000 * MS);
 	mine = sleeper->entity.ran - mine;
 	others = hog->entity.ran - others;
-	assert_near((double)mine - (double)others, 0, 2 * LATENCY);
+	assert_near((double)mine - (double)others, 0, 2 * (6 * TURN));
 
 	/* Nor does sleeping often give more than the share. */
 	begin();
@@ -313,7 +311,7 @@ static void test_no_hoarding(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		add(SCHED_WEIGHT, 0, 0);
 	simulate(start + 20000 * MS);
-	assert_true(clever->entity.ran < 20000 * MS / 4 + LATENCY);
+	assert_true(clever->entity.ran < 20000 * MS / 4 + (6 * TURN));
 	assert_true(clever->entity.ran > 20000 * MS / 4 * 8 / 10);
 }
 
@@ -381,9 +379,9 @@ static void test_donation(void **state)
 		check_queue();
 		/* Guest and monitor together have the guest's half, without the
 		 * hog's turns in between. */
-		assert_near((double)hog->entity.ran, 5000 * MS, 3 * LATENCY);
-		assert_near((double)guest->entity.ran, 3000 * MS, 3 * LATENCY);
-		assert_near((double)monitor->entity.ran, 2000 * MS, 3 * LATENCY);
+		assert_near((double)hog->entity.ran, 5000 * MS, 3 * (6 * TURN));
+		assert_near((double)guest->entity.ran, 3000 * MS, 3 * (6 * TURN));
+		assert_near((double)monitor->entity.ran, 2000 * MS, 3 * (6 * TURN));
 		assert_near(rounds, 100000, 500);
 		if (way == HAND_OFF)
 			assert_near(handoffs, 200000, 5000);
@@ -486,7 +484,7 @@ static void test_donor_dies(void **state)
 	memset(guest, 0xee, sizeof(*guest));
 	now += 10;
 	hog = add(SCHED_WEIGHT, 0, 0);
-	assert_in_range(sched_slice(&rq, now), 0, LATENCY);
+	assert_in_range(sched_slice(&rq, now), 0, (6 * TURN));
 	assert_int_equal(monitor->entity.ran, 20);
 	/* From then on nobody else paid. */
 	assert_int_equal(guest->entity.vtime, 0xeeeeeeeeeeeeeeee);
@@ -638,7 +636,7 @@ static void test_random(void **state)
 			sched_remove(&rq, e, now);
 			ran += e->ran;
 			memset(e, 0xee, sizeof(*e));
-			sched_entity_init(&rq, e, any_weights(0));
+			sched_entity_init(&rq, e, any_weights(0), NULL);
 			break;
 		default:
 			e = sched_pick(&rq, now);

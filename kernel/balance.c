@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/balance.h"
+
+/* How many CPUs are looked at in search of one that is ahead. */
+#define LOOK 4u
+
+static uint64_t load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* True: this call has changed it. The line is written only then. */
+static bool mark(struct balance_word *words, uint32_t cpu, bool on)
+{
+	uint64_t *word = &words[cpu / 64].bits, bit = 1ull << cpu % 64;
+
+	if (!(load(word) & bit) == !on)
+		return false;
+	if (on)
+		return !(__atomic_fetch_or(word, bit, __ATOMIC_ACQ_REL) & bit);
+	return __atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit;
+}
+
+/* Those of `words` that e may use (NULL: all) but not `but`. True: there is one. */
+static bool select_cpus(uint64_t cpus[SCHED_WORDS], const struct balance_word *words,
+			const struct sched_entity *e, uint32_t but)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < SCHED_WORDS; i++) {
+		cpus[i] = load(&words[i].bits) & (e ? e->affinity[i] : ~0ull);
+		if (i == but / 64)
+			cpus[i] &= ~(1ull << but % 64);
+		any |= cpus[i];
+	}
+	return any;
+}
+
+/* The next one after `cpu`, round and round; there is one. */
+static uint32_t next_cpu(const uint64_t cpus[SCHED_WORDS], uint32_t cpu)
+{
+	uint32_t i = cpu / 64 % SCHED_WORDS;
+	uint64_t word = cpus[i] & ~1ull << cpu % 64;
+
+	while (!word)
+		word = cpus[i = (i + 1) % SCHED_WORDS];
+	return i * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+void balance_publish(struct balance *b, struct sched_rq *rq)
+{
+	struct balance_cpu *mine = &b->cpu[rq->cpu];
+
+	store(&mine->stamp, 0);
+	store(&mine->weight, rq->weight);
+	store(&mine->vtime, sched_vtime(rq));
+	store(&mine->stamp, rq->last);
+	mark(b->online, rq->cpu, true);
+	mark(b->idle, rq->cpu, !rq->count);
+	mark(b->busy, rq->cpu, rq->count > 1);
+}
+
+/* An idle CPU for e, taken by us, or SCHED_CPUS. */
+static uint32_t take_idle(struct balance *b, struct sched_rq *rq, const struct sched_entity *e)
+{
+	uint64_t cpus[SCHED_WORDS];
+	uint32_t cpu;
+
+	while (select_cpus(cpus, b->idle, e, rq->cpu)) {
+		cpu = next_cpu(cpus, rq->cpu);
+		if (mark(b->idle, cpu, false))
+			return cpu;
+	}
+	return SCHED_CPUS;
+}
+
+uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched_entity *e)
+{
+	bool here = e->affinity[rq->cpu / 64] >> rq->cpu % 64 & 1;
+	uint64_t cpus[SCHED_WORDS];
+	uint32_t cpu;
+
+	if (here && !rq->count)
+		return rq->cpu;
+	cpu = take_idle(b, rq, e);
+	if (cpu != SCHED_CPUS)
+		return cpu;
+	if (here || !select_cpus(cpus, b->online, e, rq->cpu))
+		return rq->cpu;
+	return rq->cursor = next_cpu(cpus, rq->cursor);
+}
+
+uint32_t balance_ask(struct balance *b, struct sched_rq *rq)
+{
+	uint64_t cpus[SCHED_WORDS];
+
+	if (!select_cpus(cpus, b->busy, NULL, rq->cpu))
+		return SCHED_CPUS;
+	return rq->cursor = next_cpu(cpus, rq->cursor);
+}
+
+static struct sched_entity *take(struct balance *b, struct sched_rq *rq, struct sched_entity *e,
+				 uint64_t now)
+{
+	sched_detach(rq, e, now);
+	balance_publish(b, rq);
+	return e;
+}
+
+/*
+ * By how much `cpu` is ahead of us, in e's virtual time, if it should have e; else 0.
+ *
+ * Virtual times far from each other come from a time when the two shared no work.
+ * Then the loads decide, and who is behind takes the other's virtual time.
+ */
+static uint64_t lead(struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
+		     uint32_t cpu, uint64_t now)
+{
+	struct balance_cpu *other = &b->cpu[cpu];
+	uint64_t stamp = load(&other->stamp), vtime = load(&other->vtime),
+		 weight = load(&other->weight), ahead,
+		 far = sched_span(e, SCHED_FAR * rq->turn);
+
+	if (!stamp || !weight || load(&other->stamp) != stamp)
+		return 0;
+	if ((int64_t)(now - stamp) > 0)
+		vtime += (now - stamp) * (SCHED_WEIGHT << 6) / weight;
+	ahead = vtime - sched_vtime(rq);
+	if (ahead + far > 2 * far) {
+		if (weight + e->weight <= rq->weight)
+			return far;
+		if ((int64_t)ahead > 0)
+			rq->offset += ahead;
+		return 0;
+	}
+	if ((int64_t)ahead < (int64_t)sched_span(e, rq->turn * 3 / 8))
+		return 0;
+	return weight < rq->weight + e->weight ? ahead : 0;
+}
+
+struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,
+				  uint32_t *to)
+{
+	uint64_t cpus[SCHED_WORDS], most = 0;
+	struct sched_entity *e;
+
+	if (rq->count < 2)
+		return NULL;
+	if (select_cpus(cpus, b->idle, NULL, rq->cpu) && (e = sched_surplus(rq, cpus)) &&
+	    (*to = take_idle(b, rq, e)) != SCHED_CPUS)
+		return take(b, rq, e, now);
+	if (!select_cpus(cpus, b->online, NULL, rq->cpu) || !(e = sched_surplus(rq, cpus)))
+		return NULL;
+	select_cpus(cpus, b->online, e, rq->cpu);
+	for (unsigned i = 0; i < LOOK; i++) {
+		uint32_t cpu = rq->cursor = next_cpu(cpus, rq->cursor);
+		uint64_t ahead = lead(b, rq, e, cpu, now);
+
+		if (ahead <= most)
+			continue;
+		most = ahead;
+		*to = cpu;
+	}
+	if (!most)
+		return NULL;
+	/* Until it says itself how much it has. */
+	__atomic_fetch_add(&b->cpu[*to].weight, e->weight, __ATOMIC_ACQ_REL);
+	return take(b, rq, e, now);
+}

@@ -63,67 +63,96 @@ struct hv_exit {
 	uint8_t cpl;
 };
 
+/*
+ * What each vendor has, as svm_NAME and vmx_NAME: X(type, name, arguments).
+ *
+ * present    does this CPU have the extension at all?
+ * probe      NULL if it can be used, else what is missing (boot only)
+ * cpu_init   turn the extension on, on this CPU
+ *slat_init  the format, levels and largest page of second-level tables
+ * interrupt_window
+ *            take physical interrupts that are pending, now
+ * idle       sleep until a physical interrupt, and take it
+ *
+ *vcpu_init  vendor state of a vCPU; ENOMEM
+ *vcpu_free
+ *vcpu_reset drop what was to happen at the next entry; for the registers see
+ *            hv_reset
+ * load       put its state into the CPU
+ * save       ... or back into memory
+ * run        enter the guest until it exits
+ *
+ * rip, rflags, efer, cr4
+ *            what the guest has there
+ * advance    the one tail that moves RIP: to next_rip; ends an STI shadow
+ * fpu_trap   the first use of the FPU exits (EXIT_FPU), or no longer
+ *
+ * interruptible
+ *            may an external interrupt be injected now?
+ * nmi_allowed
+ *            an NMI? (While NMIs are blocked the guest's IRET exits as a window.)
+ * inject     at the next entry (SAMPO_INJECT_*)
+ * window     exit as soon as an interrupt can be injected, or no longer
+ *
+ * fetch, store
+ *            between the exit page's system part and the vendor's state; what
+ *            comes has been through hv_store
+ * store_rip  RIP and RFLAGS
+ * set_efer   WRMSR EFER: SAMPO_EINVAL for what the CPU would refuse
+ * cr_access  do what an EXIT_CR asks for; false: it is the monitor's to decode
+ * set_tsc_offset
+ * dump       what its control block holds beside the registers, to the log
+ */
+#define HV_OPS(X)                                                         \
+	X(bool, present, (void))                                          \
+	X(const char *, probe, (void))                                    \
+	X(void, cpu_init, (struct cpu *cpu))                             \
+	X(void, slat_init, (struct ptab *slat))                          \
+	X(void, interrupt_window, (void))                                 \
+	X(void, idle, (void))                                             \
+	X(int64_t, vcpu_init, (struct vcpu *vcpu))                       \
+	X(void, vcpu_free, (struct vcpu *vcpu))                          \
+	X(void, vcpu_reset, (struct vcpu *vcpu))                         \
+	X(void, load, (struct vcpu *vcpu))                               \
+	X(void, save, (struct vcpu *vcpu))                               \
+	X(void, run, (struct vcpu *vcpu, struct hv_exit *exit))         \
+	X(uint64_t, rip, (const struct vcpu *vcpu))                       \
+	X(uint64_t, rflags, (const struct vcpu *vcpu))                    \
+	X(uint64_t, efer, (const struct vcpu *vcpu))                      \
+	X(uint64_t, cr4, (const struct vcpu *vcpu))                       \
+	X(void, advance, (struct vcpu *vcpu, uint64_t next_rip))         \
+	X(void, fpu_trap, (struct vcpu *vcpu, bool on))                  \
+	X(bool, interruptible, (struct vcpu *vcpu))                      \
+	X(bool, nmi_allowed, (struct vcpu *vcpu))                        \
+	X(void, inject, (struct vcpu *vcpu, uint32_t event, uint32_t code)) \
+	X(void, window, (struct vcpu *vcpu, bool on))                    \
+	X(void, fetch, (struct vcpu *vcpu, struct sampo_exit *page))    \
+	X(void, store, (struct vcpu *vcpu, const struct sampo_exit *page)) \
+	X(void, store_rip, (struct vcpu *vcpu, uint64_t rip, uint64_t rflags)) \
+	X(int64_t, set_efer, (struct vcpu *vcpu, uint64_t efer))         \
+	X(bool, cr_access, (struct vcpu *vcpu, const struct hv_exit *exit)) \
+	X(void, set_tsc_offset, (struct vcpu *vcpu, uint64_t offset))    \
+	X(void, dump, (struct vcpu *vcpu))
+
 struct hv_ops {
 	const char *name;
-
-	/* Does this CPU have the extension at all? */
-	bool (*present)(void);
-	/* NULL if it can be used, else what is missing (boot only). */
-	const char *(*probe)(void);
-	/* Turn the extension on, on this CPU. */
-	void (*cpu_init)(struct cpu *cpu);
-	/* The format, levels and largest page of second-level tables. */
-	void (*slat_init)(struct ptab *slat);
-	/* Take physical interrupts that are pending, now. */
-	void (*interrupt_window)(void);
-	/* Sleep until a physical interrupt, and take it. */
-	void (*idle)(void);
-
-	/* Vendor state of a vCPU. ENOMEM. */
-	int64_t (*vcpu_init)(struct vcpu *vcpu);
-	void (*vcpu_free)(struct vcpu *vcpu);
-	void (*vcpu_reset)(struct vcpu *vcpu);
-	/* Put its state into the CPU, or back into memory. */
-	void (*load)(struct vcpu *vcpu);
-	void (*save)(struct vcpu *vcpu);
-	/* Enter the guest until it exits. */
-	void (*run)(struct vcpu *vcpu, struct hv_exit *exit);
-
-	uint64_t (*rip)(const struct vcpu *vcpu);
-	uint64_t (*rflags)(const struct vcpu *vcpu);
-	/* The one tail that moves RIP: to next_rip; ends an STI shadow. */
-	void (*advance)(struct vcpu *vcpu, uint64_t next_rip);
-
-	/* The first use of the FPU exits (EXIT_FPU), or no longer. */
-	void (*fpu_trap)(struct vcpu *vcpu, bool on);
-
-	/* May an external interrupt be injected now? An NMI? (While NMIs are
-	 * blocked the guest's IRET exits as a window.) */
-	bool (*interruptible)(struct vcpu *vcpu);
-	bool (*nmi_allowed)(struct vcpu *vcpu);
-	/* Inject at the next entry (SAMPO_INJECT_*). */
-	void (*inject)(struct vcpu *vcpu, uint32_t event, uint32_t code);
-	/* Exit as soon as an interrupt can be injected, or no longer. */
-	void (*window)(struct vcpu *vcpu, bool on);
-
-	/* Between the exit page and the vendor's state: rip and rflags, and
-	 * the system part. */
-	void (*fetch)(struct vcpu *vcpu, struct sampo_exit *page);
-	void (*store)(struct vcpu *vcpu, const struct sampo_exit *page);
-	void (*store_rip)(struct vcpu *vcpu, uint64_t rip, uint64_t rflags);
-	/* WRMSR EFER: SAMPO_EINVAL for what the CPU would refuse. */
-	int64_t (*set_efer)(struct vcpu *vcpu, uint64_t efer);
-	uint64_t (*efer)(const struct vcpu *vcpu);
-	uint64_t (*cr4)(const struct vcpu *vcpu);
-	/* Do what an EXIT_CR asks for; false: it is the monitor's to decode. */
-	bool (*cr_access)(struct vcpu *vcpu, const struct hv_exit *exit);
-	void (*set_tsc_offset)(struct vcpu *vcpu, uint64_t offset);
-	/* What its control block holds beside the registers, to the log. */
-	void (*dump)(struct vcpu *vcpu);
+#define HV_POINTER(type, name, arguments) type(*name) arguments;
+	HV_OPS(HV_POINTER)
+#undef HV_POINTER
 };
 
 /* Bound at boot to the one that this CPU has. */
 extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops, vmx_ops;
+
+/* Registers as after RESET. */
+void hv_reset(struct vcpu *vcpu);
+/* The system part of an exit page into the vendor's state: copied once, and made such that
+ * no CPU refuses to load it while the kernel runs. */
+void hv_store(struct vcpu *vcpu, const struct sampo_exit *page);
+
+/* For the vendors: every port and MSR exits but those that `pass` lets through. */
+extern uint8_t hv_io_bitmap[], hv_msr_bitmap[]; /* three pages, two pages */
+void hv_permissions(void (*pass)(uint32_t msr));
 
 const char *exit_kind_name(enum exit_kind kind);

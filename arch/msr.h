@@ -45,3 +45,7 @@
 #define EFER_LMA  0x0400u
 #define EFER_NXE  0x0800u
 #define EFER_SVME 0x1000u
+#define EFER_GUEST ((uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) /* what one may have */
+
+#define DR6_GUEST 0xe00full /* what can be set */
+#define DR6_FIXED 0xffff0ff0ull

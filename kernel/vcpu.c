@@ -52,7 +52,7 @@ void vcpu_reset(struct vcpu *vcpu)
 	fpu_reset(vcpu);
 	if (vcpu->cpu->loaded == vcpu)
 		hv->save(vcpu);
-	hv->vcpu_reset(vcpu);
+	hv_reset(vcpu);
 	if (vcpu->cpu->loaded == vcpu)
 		hv->load(vcpu);
 	vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
@@ -263,7 +263,7 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 
 	if (loaded)
 		hv->save(vcpu);
-	hv->store(vcpu, page);
+	hv_store(vcpu, page);
 	if (loaded)
 		hv->load(vcpu);
 	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);

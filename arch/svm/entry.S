@@ -12,30 +12,15 @@
 	.balign 64
 	.globl svm_enter
 svm_enter:
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	push_saved
 	pushq %rdi
 	movq %rsi, %rax
 	load_gprs_from_rdi
 	vmrun %rax
 	popq %rax
 	store_gprs_to_rax
-	/* Nothing of the guest's in registers that C might speculate with; the
-	 * others are written below or by the very next instructions. */
-	xorl %r8d, %r8d
-	xorl %r9d, %r9d
-	xorl %r10d, %r10d
-	xorl %r11d, %r11d
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+	clear r8d, r9d, r10d, r11d
+	pop_saved
 	ret
 
 /* void svm_vmload(uint64_t pa), void svm_vmsave(uint64_t pa) */
@@ -50,9 +35,9 @@ svm_vmsave:
 	vmsave %rax
 	ret
 
-/* void svm_window(void): physical interrupts are taken between the two. */
-	.globl svm_window
-svm_window:
+/* void svm_interrupt_window(void): physical interrupts are taken between the two. */
+	.globl svm_interrupt_window
+svm_interrupt_window:
 	stgi
 	nop
 	clgi

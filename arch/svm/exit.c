@@ -1,60 +1,61 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
-#include "arch/hv.h"
 #include "arch/svm/svm.h"
 #include "kernel/domain.h"
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
-/* Exit codes that are not in the table below: APM 2 appendix C. */
-#define VMEXIT_EXCEPTION 0x40u
-#define VMEXIT_IRET 0x74u
-#define VMEXIT_NPF 0x400u
-#define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
-
 #define VECTOR_DB 1
 #define VECTOR_NM 7
 
+#define MORE   1u /* see decode_more */
+#define ALWAYS 2u /* intercepted from the beginning */
+
 /*
- * Length: of the instruction without prefixes, for CPUs that don't save the
- * next RIP. A guest that puts meaningless prefixes before one of them on such
- * a CPU resumes inside its own instruction. For FORBIDDEN: the exception that
- * is the answer.
+ * By exit code, which is the number of the intercept too. Length: of the
+ * instruction without prefixes, for CPUs that don't save the next RIP. A guest
+ * that puts meaningless prefixes before one of them on such a CPU resumes
+ * inside its own instruction. For FORBIDDEN: the exception that is the answer.
  */
 static const struct {
-	uint8_t kind, length;
-	bool more; /* see decode_more */
+	uint8_t kind, length, flags;
 } exits[0xa6] = {
-	[0 ... 0xa5] = {EXIT_UNKNOWN, 0},
-	[0x40 ... 0x5f] = {EXIT_EXCEPTION, 0, true},
-	[0x18] = {EXIT_CR, 0, true}, /* write of CR8 */
-	[0x60] = {EXIT_INTERRUPT, 0},
-	[0x61] = {EXIT_NMI, 0},
-	[0x64] = {EXIT_WINDOW, 0},
-	[0x6f] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC: #GP */
-	[0x72] = {EXIT_CPUID, 2},
-	[0x74] = {EXIT_WINDOW, 0, true}, /* IRET: see svm_nmi_window */
-	[0x76] = {EXIT_CACHE, 2}, /* INVD */
-	[0x77] = {EXIT_PAUSE, 2},
-	[0x78] = {EXIT_HLT, 1},
-	[0x7a] = {EXIT_FORBIDDEN, 6, true}, /* INVLPGA */
-	[0x7b] = {EXIT_IO, 0, true},
-	[0x7c] = {EXIT_RDMSR, 2, true},
-	[0x7f] = {EXIT_SHUTDOWN, 0},
-	[0x80] = {EXIT_FORBIDDEN, 6, true}, /* VMRUN */
-	[0x81] = {EXIT_HYPERCALL, 3},
-	[0x82] = {EXIT_FORBIDDEN, 6, true}, /* VMLOAD, VMSAVE, STGI, CLGI, SKINIT */
-	[0x83] = {EXIT_FORBIDDEN, 6, true},
-	[0x84] = {EXIT_FORBIDDEN, 6, true},
-	[0x85] = {EXIT_FORBIDDEN, 6, true},
-	[0x86] = {EXIT_FORBIDDEN, 6, true},
-	[0x89] = {EXIT_CACHE, 2}, /* WBINVD */
-	[0x8a] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR, MWAIT */
-	[0x8b] = {EXIT_FORBIDDEN, 6, true},
-	[0x8c] = {EXIT_FORBIDDEN, 6, true},
-	[0x8d] = {EXIT_XSETBV, 3},
-	[0x8e] = {EXIT_FORBIDDEN, 6, true}, /* RDPRU */
+	[0 ... 0xa5] = {EXIT_UNKNOWN},
+	[VMEXIT_CR8_WRITE] = {EXIT_CR, 0, MORE},
+	[VMEXIT_EXCEPTION... VMEXIT_EXCEPTION + 31] = {EXIT_EXCEPTION, 0, MORE},
+	/* A guest can make #DB and #AC recur for ever within one instruction
+	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. #MC. */
+	[VMEXIT_EXCEPTION + 1] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
+	[VMEXIT_EXCEPTION + 17 ... VMEXIT_EXCEPTION + 18] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
+	[0x60] = {EXIT_INTERRUPT, 0, ALWAYS},
+	[0x61] = {EXIT_NMI, 0, ALWAYS},
+	[0x63] = {EXIT_UNKNOWN, 0, ALWAYS}, /* INIT */
+	[VMEXIT_VINTR] = {EXIT_WINDOW},
+	[0x6f] = {EXIT_FORBIDDEN, 13, MORE | ALWAYS}, /* RDPMC: #GP */
+	[0x72] = {EXIT_CPUID, 2, ALWAYS},
+	[VMEXIT_IRET] = {EXIT_WINDOW, 0, MORE}, /* see svm_nmi_window */
+	[0x76] = {EXIT_CACHE, 2, ALWAYS},       /* INVD */
+	[VMEXIT_PAUSE] = {EXIT_PAUSE, 2},
+	[0x78] = {EXIT_HLT, 1, ALWAYS},
+	[0x7a] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* INVLPGA */
+	[0x7b] = {EXIT_IO, 0, MORE | ALWAYS},
+	[0x7c] = {EXIT_RDMSR, 2, MORE | ALWAYS},
+	[0x7f] = {EXIT_SHUTDOWN, 0, ALWAYS},
+	[0x80] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* VMRUN */
+	[0x81] = {EXIT_HYPERCALL, 3, ALWAYS},
+	[0x82 ... 0x86] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* VMLOAD to SKINIT */
+	[0x89] = {EXIT_CACHE, 2, ALWAYS},                     /* WBINVD */
+	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* MONITOR, MWAIT */
+	[0x8d] = {EXIT_XSETBV, 3, ALWAYS},
+	[0x8e] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* RDPRU */
 };
+
+void svm_intercept_always(struct vmcb *vmcb)
+{
+	for (uint32_t code = 0; code < COUNT_OF(exits); code++)
+		if (exits[code].flags & ALWAYS)
+			svm_intercept(vmcb, code, true);
+}
 
 /* A fresh ASID is how a vCPU's translations are flushed (APM 2 15.16.1). */
 static void __attribute__((noinline)) new_asid(struct cpu *cpu, struct vcpu *vcpu)
@@ -132,12 +133,9 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	case EXIT_FORBIDDEN:
 		x->vector = exits[x->code].length;
 		break;
-	case EXIT_CR: /* write of CR8 */
+	default: /* CR: a write of CR8 */
 		x->vector = 8;
 		x->write = true;
-		break;
-	default:
-		break;
 	}
 }
 
@@ -150,11 +148,11 @@ static void decode(struct vcpu *vcpu, struct hv_exit *x)
 	x->info = vmcb->exit_info1;
 	x->rip = vmcb->rip;
 	x->cpl = vmcb->cpl;
-	if (code < sizeof(exits) / sizeof(exits[0])) {
+	if (code < COUNT_OF(exits)) {
 		x->kind = exits[code].kind;
 		x->next_rip = svm_features & SVM_HAS_NRIPS ? vmcb->next_rip
 							   : vmcb->rip + exits[code].length;
-		if (exits[code].more)
+		if (exits[code].flags & MORE)
 			decode_more(vcpu, x);
 		return;
 	}

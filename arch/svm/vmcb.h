@@ -2,40 +2,19 @@
 /* The virtual machine control block: APM 2 appendix B. */
 #pragma once
 
+#include "kernel/abi.h"
 #include "kernel/types.h"
 
-/* Intercept bits: word << 5 | bit (APM 2 15.9, B-1). */
-enum svm_intercept {
-	INTERCEPT_CR8_WRITE = 0 << 5 | 24,
-	INTERCEPT_INTR = 3 << 5 | 0,
-	INTERCEPT_NMI = 3 << 5 | 1,
-	INTERCEPT_SMI = 3 << 5 | 2,
-	INTERCEPT_INIT = 3 << 5 | 3,
-	INTERCEPT_VINTR = 3 << 5 | 4,
-	INTERCEPT_RDPMC = 3 << 5 | 15,
-	INTERCEPT_CPUID = 3 << 5 | 18,
-	INTERCEPT_IRET = 3 << 5 | 20,
-	INTERCEPT_INVD = 3 << 5 | 22,
-	INTERCEPT_PAUSE = 3 << 5 | 23,
-	INTERCEPT_HLT = 3 << 5 | 24,
-	INTERCEPT_INVLPGA = 3 << 5 | 26,
-	INTERCEPT_IOIO = 3 << 5 | 27,
-	INTERCEPT_MSR = 3 << 5 | 28,
-	INTERCEPT_SHUTDOWN = 3 << 5 | 31,
-	INTERCEPT_VMRUN = 4 << 5 | 0,
-	INTERCEPT_VMMCALL = 4 << 5 | 1,
-	INTERCEPT_VMLOAD = 4 << 5 | 2,
-	INTERCEPT_VMSAVE = 4 << 5 | 3,
-	INTERCEPT_STGI = 4 << 5 | 4,
-	INTERCEPT_CLGI = 4 << 5 | 5,
-	INTERCEPT_SKINIT = 4 << 5 | 6,
-	INTERCEPT_WBINVD = 4 << 5 | 9,
-	INTERCEPT_MONITOR = 4 << 5 | 10,
-	INTERCEPT_MWAIT = 4 << 5 | 11,
-	INTERCEPT_MWAIT_ARMED = 4 << 5 | 12,
-	INTERCEPT_XSETBV = 4 << 5 | 13,
-	INTERCEPT_RDPRU = 4 << 5 | 14,
+/* Exit codes (APM 2 appendix C); below 0xa0 the intercept's bit number as well (APM 2 B.1). */
+enum vmexit {
+	VMEXIT_CR8_WRITE = 0x18,
+	VMEXIT_EXCEPTION = 0x40, /* + vector */
+	VMEXIT_VINTR = 0x64,
+	VMEXIT_IRET = 0x74,
+	VMEXIT_PAUSE = 0x77,
+	VMEXIT_NPF = 0x400,
 };
+#define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
 
 /* Clean bits: set = unchanged since the last VMRUN (APM 2 15.15.3). */
 #define CLEAN_INTERCEPTS 0x001u
@@ -59,12 +38,6 @@ enum svm_intercept {
 
 #define EVENT_VALID 0x80000000u
 
-struct vmcb_segment {
-	uint16_t selector, attrib;
-	uint32_t limit;
-	uint64_t base;
-};
-
 struct vmcb {
 	uint32_t intercept[6];
 	uint32_t reserved1[9];
@@ -86,7 +59,7 @@ struct vmcb {
 	uint8_t reserved4[0x400 - 0xe0];
 
 	/* The state save area. Segments in the order of enum sampo_sreg. */
-	struct vmcb_segment seg[10];
+	struct sampo_segment seg[SAMPO_SREGS];
 	uint8_t reserved5[0x4cb - 0x4a0];
 	uint8_t cpl;
 	uint32_t reserved6;
@@ -103,19 +76,16 @@ struct vmcb {
 	uint8_t reserved11[0x1000 - 0x678];
 } __attribute__((packed, aligned(4096)));
 
-_Static_assert(offsetof(struct vmcb, pause_threshold) == 0x3c, "VMCB");
-_Static_assert(offsetof(struct vmcb, asid) == 0x58, "VMCB");
-_Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "VMCB");
-_Static_assert(offsetof(struct vmcb, nested_enable) == 0x90, "VMCB");
-_Static_assert(offsetof(struct vmcb, event) == 0xa8, "VMCB");
-_Static_assert(offsetof(struct vmcb, clean) == 0xc0, "VMCB");
-_Static_assert(offsetof(struct vmcb, insn_bytes) == 0xd0, "VMCB");
-_Static_assert(offsetof(struct vmcb, seg) == 0x400, "VMCB");
-_Static_assert(offsetof(struct vmcb, cpl) == 0x4cb, "VMCB");
-_Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "VMCB");
-_Static_assert(offsetof(struct vmcb, cr4) == 0x548, "VMCB");
-_Static_assert(offsetof(struct vmcb, rsp) == 0x5d8, "VMCB");
-_Static_assert(offsetof(struct vmcb, rax) == 0x5f8, "VMCB");
-_Static_assert(offsetof(struct vmcb, cr2) == 0x640, "VMCB");
-_Static_assert(offsetof(struct vmcb, pat) == 0x668, "VMCB");
+#define AT(member, offset) _Static_assert(offsetof(struct vmcb, member) == (offset), "VMCB")
+AT(asid, 0x58);
+AT(exit_code, 0x70);
+AT(event, 0xa8);
+AT(insn_bytes, 0xd0);
+AT(seg, 0x400);
+AT(efer, 0x4d0);
+AT(cr4, 0x548);
+AT(rsp, 0x5d8);
+AT(cr2, 0x640);
+AT(pat, 0x668);
 _Static_assert(sizeof(struct vmcb) == 4096, "VMCB");
+#undef AT

@@ -6,7 +6,6 @@
  * guests may not have.
  */
 #include "arch/cpu.h"
-#include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"

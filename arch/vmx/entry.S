@@ -14,12 +14,7 @@
 	.balign 64
 	.globl vmx_enter
 vmx_enter:
-	pushq %rbx
-	pushq %rbp
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	push_saved
 	pushq %rdi
 	movl $HOST_RSP, %eax
 	vmwrite %rsp, %rax
@@ -44,27 +39,13 @@ vmx_exit:
 	addq $8, %rsp
 	store_gprs_to_rax
 	xorl %eax, %eax
-	/* Nothing of the guest's in registers that C might speculate with; the
-	 * others are written by the very next instructions. */
-3:	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %esi, %esi
-	xorl %edi, %edi
-	xorl %r8d, %r8d
-	xorl %r9d, %r9d
-	xorl %r10d, %r10d
-	xorl %r11d, %r11d
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbp
-	popq %rbx
+3:	clear ecx, edx, esi, edi, r8d, r9d, r10d, r11d
+	pop_saved
 	ret
 
-/* void vmx_window(void): physical interrupts are taken between the two. */
-	.globl vmx_window
-vmx_window:
+/* void vmx_interrupt_window(void): physical interrupts are taken between the two. */
+	.globl vmx_interrupt_window
+vmx_interrupt_window:
 	sti
 	nop
 	cli

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
 #include "arch/cpu.h"
-#include "arch/hv.h"
+#include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
 #include "kernel/domain.h"
@@ -18,8 +18,6 @@
 #define TYPE_SOFTWARE     4u /* and above: an instruction did it */
 #define TYPE_ICEBP        5u
 
-#define DR6_BITS  0xe00full
-#define DR6_FIXED 0xffff0ff0ull
 #define DR7_GD    0x2000ull
 #define VECTOR_DB 1
 #define VECTOR_NM 7
@@ -131,7 +129,7 @@ static void debug_exception(struct hv_exit *x, uint64_t event)
 	uint64_t dr6;
 
 	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
-	dr6 = (dr6 & ~0xfull) | (x->info & DR6_BITS) | DR6_FIXED;
+	dr6 = (dr6 & ~0xfull) | (x->info & DR6_GUEST) | DR6_FIXED;
 	__asm__ volatile("mov %0, %%db6" : : "r"(dr6));
 	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
 	if (EVENT_TYPE(event) == TYPE_ICEBP)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in its VMCS, and events on their way into it. */
 #include "arch/cpu.h"
-#include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
@@ -11,8 +10,6 @@
 #define CR0_PE          0x1ull
 #define CR0_TS          0x8ull
 #define CR0_PG          0x80000000ull
-#define PAT_RESET       0x0007040600070406ull
-#define EFER_ALLOWED    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 #define ATTRIB_PRESENT  0x80u
 #define ATTRIB_S        0x10u
 #define ATTRIB_ACCESSED 0x01u
@@ -24,9 +21,6 @@
 #define WITH_ERROR_CODE 0x227d00u
 #define EXCEPTION_NM    (1u << 7)
 
-static const uint32_t switched_msrs[VMX_MSRS] = {MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
-						 MSR_KERNEL_GS_BASE};
-
 /* Where the VMCS has the segments of enum sampo_sreg. */
 static const uint8_t segment[SAMPO_SREGS] = {0, 1, 2, 3, 4, 5, 8, 6, 9, 7};
 #define SEGMENT_SELECTORS 8u /* GDTR and IDTR have none */
@@ -37,8 +31,9 @@ void vmx_load(struct vcpu *vcpu)
 	const struct vmx_vcpu *v = &vcpu->vmx;
 
 	vmx_use(vcpu);
-	for (unsigned i = 0; i < VMX_MSRS; i++)
-		cpu_wrmsr(switched_msrs[i], v->msr[i]);
+#define LOAD(name, msr) cpu_wrmsr(msr, v->name);
+	VMX_MSRS(LOAD)
+#undef LOAD
 	__asm__ volatile("mov %0, %%cr2; mov %1, %%db6" : : "r"(v->cr2), "r"(v->dr6));
 }
 
@@ -46,8 +41,9 @@ void vmx_save(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
 
-	for (unsigned i = 0; i < VMX_MSRS; i++)
-		v->msr[i] = cpu_rdmsr(switched_msrs[i]);
+#define SAVE(name, msr) v->name = cpu_rdmsr(msr);
+	VMX_MSRS(SAVE)
+#undef SAVE
 	__asm__ volatile("mov %%cr2, %0; mov %%db6, %1" : "=r"(v->cr2), "=r"(v->dr6));
 }
 
@@ -142,7 +138,7 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on)
 }
 
 /* MOV to CR8 exits meanwhile: a lower TPR may let an interrupt through. */
-void vmx_set_window(struct vcpu *vcpu, bool on)
+void vmx_window(struct vcpu *vcpu, bool on)
 {
 	vmx_set_proc(vcpu, PROC_WINDOW, on && !vcpu->lapic.tpr_blocks);
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
@@ -154,7 +150,7 @@ int64_t vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
 
 	vmx_use(vcpu);
 	old = vmcs_read(VMCS_GUEST_EFER);
-	if (efer & ~(uint64_t)EFER_ALLOWED)
+	if (efer & ~EFER_GUEST)
 		return SAMPO_EINVAL;
 	/* SDM 3A 4.1.1: LME does not change while paging is on. */
 	if (((efer ^ old) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG))
@@ -233,38 +229,37 @@ static void store_segment(unsigned i, const struct sampo_segment *s)
 	vmcs_write(vmcs_nth(VMCS_GUEST_SELECTOR, n), s->selector);
 }
 
+/* What of the exit page is in the VMCS, and where. */
+#define REGISTERS(X)                              \
+	X(cr3, VMCS_GUEST_CR3)                    \
+	X(efer, VMCS_GUEST_EFER)                  \
+	X(dr7, VMCS_GUEST_DR7)                    \
+	X(pat, VMCS_GUEST_PAT)                    \
+	X(sysenter_cs, VMCS_GUEST_SYSENTER_CS)    \
+	X(sysenter_esp, VMCS_GUEST_SYSENTER_ESP)  \
+	X(sysenter_eip, VMCS_GUEST_SYSENTER_EIP)
+
+/* And what is in struct vmx_vcpu, under the same name. */
+#define KEPT(X) VMX_MSRS(X) X(cr2, ) X(dr6, )
+
 void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 {
 	const struct vmx_vcpu *v = &vcpu->vmx;
-	uint64_t blocking;
+	bool shadow;
 
 	vmx_use(vcpu);
+#define FETCH(name, field) page->name = vmcs_read(field);
+	REGISTERS(FETCH)
+#undef FETCH
+#define FETCH(name, msr) page->name = v->name;
+	KEPT(FETCH)
+#undef FETCH
+	page->cr0 = vmx_cr0();
+	page->cr4 = vmx_cr4(vcpu);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		page->seg[i] = fetch_segment(i);
-	page->cr0 = vmx_cr0();
-	page->cr2 = v->cr2;
-	page->cr3 = vmcs_read(VMCS_GUEST_CR3);
-	page->cr4 = vmx_cr4(vcpu);
-	page->efer = vmcs_read(VMCS_GUEST_EFER);
-	page->dr6 = v->dr6;
-	page->dr7 = vmcs_read(VMCS_GUEST_DR7);
-	page->pat = vmcs_read(VMCS_GUEST_PAT);
-	page->star = v->msr[0];
-	page->lstar = v->msr[1];
-	page->cstar = v->msr[2];
-	page->sfmask = v->msr[3];
-	page->kernel_gs_base = v->msr[4];
-	page->sysenter_cs = vmcs_read(VMCS_GUEST_SYSENTER_CS);
-	page->sysenter_esp = vmcs_read(VMCS_GUEST_SYSENTER_ESP);
-	page->sysenter_eip = vmcs_read(VMCS_GUEST_SYSENTER_EIP);
-	blocking = vmcs_read(VMCS_INTERRUPTIBILITY);
-	page->interruptibility = (blocking & BLOCKING_SHADOW ? 1 : 0) | (v->nmi_blocked ? 2 : 0);
-}
-
-/* A value that WRMSR refuses is 0 instead: it is loaded while the kernel runs. */
-static uint64_t canonical(uint64_t address)
-{
-	return (uint64_t)((int64_t)(address << 16) >> 16) == address ? address : 0;
+	shadow = vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW;
+	page->interruptibility = shadow | (v->nmi_blocked ? 2 : 0);
 }
 
 void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
@@ -272,29 +267,18 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	struct vmx_vcpu *v = &vcpu->vmx;
 
 	vmx_use(vcpu);
-	for (unsigned i = 0; i < SAMPO_SREGS; i++) {
-		struct sampo_segment s = page->seg[i];
-
-		store_segment(i, &s);
-	}
+#define STORE(name, field) vmcs_write(field, page->name);
+	REGISTERS(STORE)
+#undef STORE
+#define STORE(name, msr) v->name = page->name;
+	KEPT(STORE)
+#undef STORE
 	vmx_set_cr0(page->cr0);
-	v->cr2 = page->cr2;
-	vmcs_write(VMCS_GUEST_CR3, page->cr3);
 	vmx_set_cr4(page->cr4);
-	vmcs_write(VMCS_GUEST_EFER, page->efer & EFER_ALLOWED);
 	vmx_set_lma(page->efer & EFER_LMA);
 	vmx_load_pdptes(vcpu);
-	v->dr6 = (page->dr6 & 0xe00full) | 0xffff0ff0ull;
-	vmcs_write(VMCS_GUEST_DR7, (page->dr7 & 0xffff2bffull) | 0x400ull);
-	vmcs_write(VMCS_GUEST_PAT, page->pat);
-	v->msr[0] = page->star;
-	v->msr[1] = canonical(page->lstar);
-	v->msr[2] = canonical(page->cstar);
-	v->msr[3] = page->sfmask & 0xffffffff;
-	v->msr[4] = canonical(page->kernel_gs_base);
-	vmcs_write(VMCS_GUEST_SYSENTER_CS, page->sysenter_cs & 0xffffffff);
-	vmcs_write(VMCS_GUEST_SYSENTER_ESP, page->sysenter_esp);
-	vmcs_write(VMCS_GUEST_SYSENTER_EIP, page->sysenter_eip);
+	for (unsigned i = 0; i < SAMPO_SREGS; i++)
+		store_segment(i, &page->seg[i]);
 	/* MOV SS's kind of shadow does not ask for IF to be set. */
 	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
 						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
@@ -310,24 +294,11 @@ void vmx_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
 	end_shadow();
 }
 
-void vmx_reset(struct vcpu *vcpu)
+void vmx_vcpu_reset(struct vcpu *vcpu)
 {
-	static const struct sampo_exit reset = {
-		.seg =
-			{
-				[0 ... SAMPO_SREGS - 1] = {0, 0x93, 0xffff, 0},
-				[SAMPO_CS] = {0xf000, 0x9b, 0xffff, 0xffff0000},
-				[SAMPO_LDTR] = {0, 0x82, 0xffff, 0},
-				[SAMPO_TR] = {0, 0x8b, 0xffff, 0},
-			},
-		.cr0 = 0x60000010,
-		.pat = PAT_RESET,
-	};
-
-	vmx_store(vcpu, &reset);
-	vmx_store_rip(vcpu, 0xfff0, 2);
+	vmx_use(vcpu);
 	vmcs_write(VMCS_PENDING_DEBUG, 0);
 	vmcs_write(VMCS_ENTRY_EVENT, 0);
 	vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
-	vmx_set_window(vcpu, false);
+	vmx_window(vcpu, false);
 }

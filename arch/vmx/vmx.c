@@ -3,7 +3,6 @@
 #include "arch/vmx/vmx.h"
 
 #include "arch/cpu.h"
-#include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
 #include "arch/tsc.h"
@@ -98,15 +97,6 @@ static const struct {
 static uint32_t control[CONTROLS];
 static uint64_t ept_vpid_cap;
 static unsigned preemption_shift;
-static uint8_t io_bitmap[2 * FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
-static uint8_t msr_bitmap[FRAME_PAGE] __attribute__((aligned(FRAME_PAGE)));
-
-static const uint32_t passed_msrs[] = {
-	/* In the VMCS or switched by vmx_load and vmx_save: the guest's own. */
-	MSR_STAR,    MSR_LSTAR,          MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,
-	MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-	MSR_PAT,
-};
 
 /* SDM 3D A.3: the low half has what must be 1, the high half what may be. */
 static const char *negotiate(void)
@@ -135,12 +125,22 @@ static const char *negotiate(void)
 	return NULL;
 }
 
-static bool vmx_present(void)
+/* SDM 3C 25.6.9: for reading and, 0x800 further, for writing. */
+static void pass_msr(uint32_t msr)
+{
+	uint32_t at = (msr >= 0xc0000000 ? 0x400 : 0) + (msr & 0x1fff) / 8;
+	uint8_t bit = (uint8_t)(1u << (msr % 8));
+
+	hv_msr_bitmap[at] &= (uint8_t)~bit;
+	hv_msr_bitmap[at + 0x800] &= (uint8_t)~bit;
+}
+
+bool vmx_present(void)
 {
 	return cpu_cpuid(1, 0).ecx & CPUID_ECX_VMX;
 }
 
-static const char *vmx_probe(void)
+const char *vmx_probe(void)
 {
 	static const struct {
 		uint64_t bits;
@@ -165,32 +165,15 @@ static const char *vmx_probe(void)
 	for (unsigned i = 0; i < COUNT_OF(needs); i++)
 		if (~ept_vpid_cap & needs[i].bits)
 			return needs[i].text;
+	hv_permissions(pass_msr);
 	return NULL;
 }
 
-static void vmx_slat_init(struct ptab *slat)
+void vmx_slat_init(struct ptab *slat)
 {
 	slat->format = ept_vpid_cap & EPT_AD ? &ptab_ept : &ptab_ept_no_ad;
 	slat->levels = 4;
 	slat->max_page = ept_vpid_cap & EPT_1G ? PTAB_1G : PTAB_2M;
-}
-
-/* SDM 3C 25.6.9: for reading and, 0x800 further, for writing. */
-static void pass_msr(uint32_t msr)
-{
-	uint32_t at = (msr >= 0xc0000000 ? 0x400 : 0) + (msr & 0x1fff) / 8;
-	uint8_t bit = (uint8_t)(1u << (msr % 8));
-
-	msr_bitmap[at] &= (uint8_t)~bit;
-	msr_bitmap[at + 0x800] &= (uint8_t)~bit;
-}
-
-static void make_permission_maps(void)
-{
-	__builtin_memset(io_bitmap, 0xff, sizeof(io_bitmap));
-	__builtin_memset(msr_bitmap, 0xff, sizeof(msr_bitmap));
-	for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
-		pass_msr(passed_msrs[i]);
 }
 
 /* A VMXON region or a VMCS: the CPU wants its revision in front. */
@@ -201,15 +184,13 @@ static void *stamp(uint32_t *region)
 	return region;
 }
 
-static void vmx_cpu_init(struct cpu *cpu)
+void vmx_cpu_init(struct cpu *cpu)
 {
 	uint64_t feature = cpu_rdmsr(MSR_FEATURE_CONTROL), region = (uint64_t)stamp(page_alloc());
 	bool failed;
 
 	if (!region)
 		refuse("no memory for the VMXON region");
-	if (!io_bitmap[0])
-		make_permission_maps();
 	if (!(feature & FEATURE_LOCK))
 		cpu_wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCK | FEATURE_VMX);
 	cpu_write_cr0(cpu_read_cr0() | cpu_rdmsr(MSR_VMX_CR0_FIXED0));
@@ -220,7 +201,7 @@ static void vmx_cpu_init(struct cpu *cpu)
 	cpu->host_save_pa = region;
 	cpu->asid_next = 1;
 	cpu->asid_generation = 1;
-	/* From here on physical interrupts wait for vmx_window. */
+	/* From here on physical interrupts wait for vmx_interrupt_window. */
 	cpu_cli();
 }
 
@@ -310,9 +291,9 @@ static void init_controls(struct vcpu *vcpu)
 	/* Without #DB and #AC a guest could recur for ever within one instruction
 	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. */
 	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
-	vmcs_write(VMCS_IO_BITMAP_A, (uint64_t)io_bitmap);
-	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)io_bitmap + FRAME_PAGE);
-	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)msr_bitmap);
+	vmcs_write(VMCS_IO_BITMAP_A, (uint64_t)hv_io_bitmap);
+	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)hv_io_bitmap + FRAME_PAGE);
+	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap);
 	vmcs_write(VMCS_APIC_PAGE, (uint64_t)v->apic_page);
 	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
 	vmcs_write(VMCS_TSC_OFFSET, vcpu->domain->tsc_offset);
@@ -326,7 +307,7 @@ static void init_controls(struct vcpu *vcpu)
 	}
 }
 
-static int64_t vmx_vcpu_init(struct vcpu *vcpu)
+int64_t vmx_vcpu_init(struct vcpu *vcpu)
 {
 	vcpu->vmx.vmcs = stamp(domain_page_alloc(vcpu->domain));
 	vcpu->vmx.apic_page = domain_page_alloc(vcpu->domain);
@@ -339,7 +320,7 @@ static int64_t vmx_vcpu_init(struct vcpu *vcpu)
 	return SAMPO_OK;
 }
 
-static void vmx_vcpu_free(struct vcpu *vcpu)
+void vmx_vcpu_free(struct vcpu *vcpu)
 {
 	if (vcpu->vmx.vmcs) {
 		clear(vcpu);
@@ -352,33 +333,7 @@ static void vmx_vcpu_free(struct vcpu *vcpu)
 
 const struct hv_ops vmx_ops = {
 	.name = "VMX",
-	.present = vmx_present,
-	.probe = vmx_probe,
-	.slat_init = vmx_slat_init,
-	.cpu_init = vmx_cpu_init,
-	.interrupt_window = vmx_window,
-	.idle = vmx_idle,
-	.vcpu_init = vmx_vcpu_init,
-	.vcpu_free = vmx_vcpu_free,
-	.vcpu_reset = vmx_reset,
-	.load = vmx_load,
-	.save = vmx_save,
-	.run = vmx_run,
-	.rip = vmx_rip,
-	.rflags = vmx_rflags,
-	.advance = vmx_advance,
-	.fpu_trap = vmx_fpu_trap,
-	.interruptible = vmx_interruptible,
-	.nmi_allowed = vmx_nmi_allowed,
-	.inject = vmx_inject,
-	.window = vmx_set_window,
-	.fetch = vmx_fetch,
-	.store = vmx_store,
-	.store_rip = vmx_store_rip,
-	.set_efer = vmx_set_efer,
-	.efer = vmx_efer,
-	.cr4 = vmx_cr4,
-	.cr_access = vmx_cr_access,
-	.set_tsc_offset = vmx_set_tsc_offset,
-	.dump = vmx_dump,
+#define VMX_POINTER(type, op, arguments) .op = vmx_##op,
+	HV_OPS(VMX_POINTER)
+#undef VMX_POINTER
 };

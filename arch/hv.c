@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What both vendors have in common. */
+#include "arch/hv.h"
+
+#include "arch/msr.h"
+#include "kernel/vcpu.h"
+
+uint8_t hv_io_bitmap[3 * 4096] __attribute__((aligned(4096)));
+uint8_t hv_msr_bitmap[2 * 4096] __attribute__((aligned(4096)));
+
+/* In the control block or switched by load and save: the guest's own. */
+static const uint32_t passed_msrs[] = {
+	MSR_STAR,    MSR_LSTAR,          MSR_CSTAR,       MSR_SFMASK,       MSR_FS_BASE,
+	MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	MSR_PAT,
+};
+
+void hv_permissions(void (*pass)(uint32_t msr))
+{
+	__builtin_memset(hv_io_bitmap, 0xff, sizeof(hv_io_bitmap));
+	__builtin_memset(hv_msr_bitmap, 0xff, sizeof(hv_msr_bitmap));
+	for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
+		pass(passed_msrs[i]);
+}
+
+static uint64_t canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address ? address : 0;
+}
+
+void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
+{
+	struct sampo_exit s = *page;
+
+	for (unsigned i = 0; i < SAMPO_SREGS; i++)
+		s.seg[i].attrib &= 0xfff;
+	s.efer &= EFER_GUEST;
+	s.dr6 = (s.dr6 & DR6_GUEST) | DR6_FIXED;
+	s.dr7 = (s.dr7 & 0xffff2bffull) | 0x400ull;
+	s.lstar = canonical(s.lstar);
+	s.cstar = canonical(s.cstar);
+	s.kernel_gs_base = canonical(s.kernel_gs_base);
+	s.sfmask = (uint32_t)s.sfmask;
+	s.sysenter_cs = (uint32_t)s.sysenter_cs;
+	hv->store(vcpu, &s);
+}
+
+/* SDM 3A table 9-1 */
+void hv_reset(struct vcpu *vcpu)
+{
+	static const struct sampo_exit reset = {
+		.seg = {[0 ... SAMPO_SREGS - 1] = {0, 0x93, 0xffff, 0},
+			[SAMPO_CS] = {0xf000, 0x9b, 0xffff, 0xffff0000},
+			[SAMPO_LDTR] = {0, 0x82, 0xffff, 0},
+			[SAMPO_TR] = {0, 0x8b, 0xffff, 0}},
+		.cr0 = 0x60000010,
+		.pat = 0x0007040600070406ull,
+	};
+
+	hv_store(vcpu, &reset);
+	hv->store_rip(vcpu, 0xfff0, 2);
+	hv->vcpu_reset(vcpu);
+}

@@ -54,7 +54,7 @@ named() {
 			case $f in *[[:space:]\"\'\;\$\{\}]*) die "the name $f can't be given to GRUB" ;; esac
 			mkdir -p "$stage/sampo/guests/$(dirname "$f")"
 			cp -L "$dir/$f" "$stage/sampo/guests/$f"
-			echo "	module2 /sampo/guests/$f $f"
+			echo "	module2 --nounzip /sampo/guests/$f $f"
 		done
 	fi
 	echo '	boot'

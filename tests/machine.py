@@ -2,6 +2,7 @@
 """A machine in QEMU with Sampo on it, driven over its serial console; what stands around it on the host."""
 
 import contextlib
+import gzip
 import http.server
 import os
 import pathlib
@@ -390,6 +391,20 @@ def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, d
     subprocess.run(argv, check=True, capture_output=True,
                    env={**os.environ, "CMDLINE": cmdline, "DOM0_CMDLINE": dom0_cmdline})
     return iso
+
+
+def cpio_gz(directory, name, content):
+    """An archive with one program, for behind an initrd: text, or a file (a Path)."""
+    root = pathlib.Path(directory) / "root"
+    root.mkdir()
+    if isinstance(content, pathlib.Path):
+        shutil.copy(content, root / name)
+    else:
+        (root / name).write_text(content, encoding="utf-8")
+    (root / name).chmod(0o755)
+    archive = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], input=name.encode(), cwd=root,
+                             check=True, capture_output=True).stdout
+    return gzip.compress(archive, mtime=0)
 
 
 def make_disk(path, *names, size=64):

@@ -93,22 +93,26 @@ build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a gues
 
 QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.bin
 
+.PHONY: build-tests
+build-tests: $(QEMU_NEEDS) $(UNIT_BINS) $(FUZZ_BINS)
+
 .PHONY: qemu-tests
 qemu-tests: $(QEMU_NEEDS)
-	$(PYTEST) tests/qemu $(PYTEST_ARGS)
+	$(PYTEST) tests/qemu --junitxml=build/tests/$@.xml $(PYTEST_ARGS)
 
 .PHONY: bochs-tests
 bochs-tests: $(QEMU_NEEDS)
-	$(PYTEST) tests/bochs tests/qemu --machine bochs --durations=10 $(PYTEST_ARGS)
+	$(PYTEST) tests/bochs tests/qemu --machine bochs --junitxml=build/tests/$@.xml $(PYTEST_ARGS)
 
 .PHONY: check
 check: unit $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
+# Everything, and how long each part took.
+TEST_PARTS := build-tests tcb unit fuzz qemu-tests bochs-tests
 .PHONY: test
-test: tcb fuzz unit $(QEMU_NEEDS)
-	$(PYTEST) tests/qemu $(PYTEST_ARGS)
-	$(PYTEST) tests/bochs tests/qemu --machine bochs --durations=10 $(PYTEST_ARGS)
+test:
+	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)
 
 .PHONY: bench
 bench: $(QEMU_NEEDS)

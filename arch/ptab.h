@@ -16,16 +16,13 @@
 #define PTAB_PAGE 4096ull
 
 /* What a mapping allows; cache types are a field of two bits. */
-#define PTAB_R        0x01u
-#define PTAB_W        0x02u
-#define PTAB_X        0x04u
-#define PTAB_U        0x08u /* host tables only: for ring 3 */
-#define PTAB_WB       0x00u
-#define PTAB_WC       0x10u
-#define PTAB_UC       0x20u
-#define PTAB_CACHE    0x30u
-#define PTAB_ACCESSED 0x40u /* from ptab_lookup only */
-#define PTAB_DIRTY    0x80u
+#define PTAB_R     0x01u
+#define PTAB_W     0x02u
+#define PTAB_X     0x04u
+#define PTAB_WB    0x00u
+#define PTAB_WC    0x10u
+#define PTAB_UC    0x20u
+#define PTAB_CACHE 0x30u
 
 /* The page sizes, as levels of the tree. */
 #define PTAB_4K 1
@@ -33,19 +30,17 @@
 #define PTAB_1G 3
 
 struct ptab_format {
-	uint64_t present; /* any of these bits: the entry is in use */
-	uint64_t address; /* where the physical address is */
-	uint64_t table;   /* set in every entry that points to a table */
-	uint64_t next;    /* times the level of that table (AMD-Vi), or 0 */
-	uint64_t type;    /* above level 1: these bits tell a page ... */
-	uint64_t page;    /* ... when they have this value */
-	uint64_t fixed;   /* set in every entry that maps a page */
-	uint64_t r, w, x; /* set when allowed */
-	uint64_t nx;      /* set when execution is not allowed */
-	uint64_t u;
-	uint64_t cache;           /* mask of the cache type */
-	uint64_t cache_type[4];   /* by PTAB_CACHE >> 4 */
-	uint64_t accessed, dirty; /* 0: the format has none */
+	uint64_t present;       /* any of these bits: the entry is in use */
+	uint64_t address;       /* where the physical address is */
+	uint64_t table;         /* set in every entry that points to a table */
+	uint64_t next;          /* times the level of that table (AMD-Vi), or 0 */
+	uint64_t type;          /* above level 1: these bits tell a page ... */
+	uint64_t page;          /* ... when they have this value */
+	uint64_t fixed;         /* set in every entry that maps a page */
+	uint64_t r, w, x;       /* set when allowed */
+	uint64_t nx;            /* set when execution is not allowed */
+	uint64_t cache_type[4]; /* by PTAB_CACHE >> 4 */
+	uint64_t dirty;         /* 0: the format has no such bit */
 };
 
 /* Entry 1 of the host's PAT must be WC, 0 and 3 are WB and UC as after reset. */
@@ -66,16 +61,10 @@ struct ptab {
 	void *ctx;
 };
 
-struct ptab_entry {
-	uint64_t pa;   /* of the address that was asked for */
-	uint64_t size; /* of the page that maps it */
-	uint32_t flags;
-};
-
 /*
- * Addresses and sizes are multiples of 4 KiB (else SAMPO_EINVAL), virtual ones
- * without sign extension and below ptab_limit. Each call does all or nothing,
- * except ptab_split. Status: 0, SAMPO_EINVAL, SAMPO_ENOMEM, or as said.
+ * Addresses and sizes are multiples of 4 KiB, virtual ones without sign
+ * extension and below ptab_limit, sizes above 0. Status: 0, SAMPO_ENOMEM, or as
+ * said.
  */
 
 /* All other members are set before; allocates the root. */
@@ -84,16 +73,14 @@ int ptab_init(struct ptab *pt);
 void ptab_destroy(struct ptab *pt);
 uint64_t ptab_limit(const struct ptab *pt);
 
-/* SAMPO_EEXIST if anything is mapped in the range. Uses the largest pages. */
+/* Uses the largest pages. SAMPO_EEXIST if something is mapped in the range;
+ * what lies before the place of an error is mapped then. */
 int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags);
-/* Splits large pages at the ends as needed; holes are skipped. */
-int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
-int ptab_protect(struct ptab *pt, uint64_t va, uint64_t size, uint32_t flags);
+/* A large page goes as a whole if any part of it is in the range. */
+void ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
 /* To 4 KiB pages; may stop half-way with SAMPO_ENOMEM, the mapping is the same
  * in any case. */
 int ptab_split(struct ptab *pt, uint64_t va, uint64_t size);
-
-bool ptab_lookup(const struct ptab *pt, uint64_t va, struct ptab_entry *entry);
 
 /*
  * Sets bit n of the bitmap if page n from va was written to; bits of clean

@@ -97,9 +97,9 @@ int64_t call_region_dirty(struct call *call)
 {
 	struct domain *domain = CALL_OBJECT(call, domain);
 	uint64_t gpa = call->arg[1], pages = call->arg[2];
-	int64_t status;
+	int64_t status = SAMPO_OK;
 
-	if (gpa % FRAME_PAGE || gpa >= ptab_limit(&domain->slat) ||
+	if (gpa % FRAME_PAGE || !pages || gpa >= ptab_limit(&domain->slat) ||
 	    pages > (ptab_limit(&domain->slat) - gpa) / FRAME_PAGE)
 		return SAMPO_EINVAL;
 	switch (call->arg[4]) {
@@ -110,7 +110,7 @@ int64_t call_region_dirty(struct call *call)
 		status = dirty_read(domain, call);
 		break;
 	case SAMPO_DIRTY_STOP: /* small pages stay: large ones come with the next fault */
-		status = ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE);
+		ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE);
 		break;
 	default:
 		return SAMPO_ENOSYS;

@@ -190,11 +190,7 @@ static void remove_mapping(struct domain *domain, struct mapping **link)
 
 	*link = m->next;
 	domain->last_mapping = NULL;
-	/* Without memory to split a large page more than this mapping would go:
-	 * not an error, faults bring the rest back. */
-	if (ptab_unmap(&domain->slat, m->gpa, m->size))
-		ptab_unmap(&domain->slat, m->gpa & ~(FRAME_BLOCK * PER_PAGE - 1),
-			   FRAME_BLOCK * PER_PAGE);
+	ptab_unmap(&domain->slat, m->gpa, m->size);
 	domain_slat_changed(domain);
 	object_put(&m->region->object);
 	slab_free(&mappings, m);
@@ -248,17 +244,33 @@ static uint32_t ptab_flags(const struct mapping *m)
 	return m->region->kind == REGION_DEVICE ? flags | PTAB_UC : flags;
 }
 
-/* The block, or page of a device, around gpa. */
+/* The size of the page that can map gpa. */
+static uint64_t page_size(const struct mapping *m, uint64_t gpa)
+{
+	uint64_t block = gpa & ~(FRAME_BLOCK - 1), shift = m->region->base + m->offset - m->gpa;
+
+	if (m->region->kind != REGION_FIXED)
+		return granule(m->region);
+	if (block < m->gpa || block + FRAME_BLOCK > m->gpa + m->size || shift % FRAME_BLOCK)
+		return FRAME_PAGE;
+	return FRAME_BLOCK;
+}
+
 static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 {
-	uint64_t size = granule(m->region), base = gpa & ~(size - 1);
-	uint64_t offset = base - m->gpa + m->offset;
+	uint64_t offset = gpa - m->gpa + m->offset, size = page_size(m, gpa), physical;
+	int status;
 
 	if (m->region->kind == REGION_DEVICE && m->region->device &&
 	    !device_bar_allowed(m->region->device, m->region->base + offset))
 		return SAMPO_ENODEV;
-	return ptab_map(&domain->slat, base, region_physical(m->region, offset), size,
-			ptab_flags(m));
+	physical = region_physical(m->region, offset);
+	status = ptab_map(&domain->slat, gpa & ~(size - 1), physical & ~(size - 1), size,
+			  ptab_flags(m));
+	if (status != SAMPO_EEXIST)
+		return status;
+	/* There may be small pages in its place, of which this one is missing. */
+	return ptab_map(&domain->slat, gpa, physical, FRAME_PAGE, ptab_flags(m));
 }
 
 bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)

@@ -3,7 +3,15 @@
 #include "arch/hv.h"
 
 #include "arch/msr.h"
+#include "kernel/log.h"
 #include "kernel/vcpu.h"
+
+static const char *const features[] = {
+#define NAME(name, text) text,
+	HV_FEATURES(NAME)
+#undef NAME
+};
+static uint32_t without, used;
 
 uint8_t hv_io_bitmap[3 * 4096] __attribute__((aligned(4096)));
 uint8_t hv_msr_bitmap[2 * 4096] __attribute__((aligned(4096)));
@@ -14,6 +22,47 @@ static const uint32_t passed_msrs[] = {
 	MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
 	MSR_PAT,
 };
+
+/* The word at `words` is "no-" and this name. */
+static bool denies(const char *words, const char *name)
+{
+	const char *prefix = "no-";
+
+	while (*words && *words == *prefix)
+		words++, prefix++;
+	while (!*prefix && *words && *words == *name)
+		words++, name++;
+	return !*prefix && !*name && (!*words || *words == ' ');
+}
+
+void hv_options(const char *words)
+{
+	for (unsigned i; *words;) {
+		for (i = 0; i < COUNT_OF(features) && !denies(words, features[i]);)
+			i++;
+		if (i < COUNT_OF(features))
+			without |= i == HV_ALL ? UINT32_MAX - 1 : 1u << i;
+		else if (*words != ' ')
+			log_print("kernel: not known on its command line: %s\n", words);
+		while (*words && *words++ != ' ')
+			;
+	}
+}
+
+bool hv_use(enum hv_feature feature, bool present)
+{
+	present &= !(without >> feature & 1);
+	used |= (uint32_t)present << feature;
+	return present;
+}
+
+void hv_log_features(void)
+{
+	log_print("kernel: %s with", hv->name);
+	for (unsigned i = 1; i < COUNT_OF(features); i++)
+		log_print("%s%s", used >> i & 1 ? " " : "", used >> i & 1 ? features[i] : "");
+	log_print("\n");
+}
 
 void hv_permissions(void (*pass)(uint32_t msr))
 {

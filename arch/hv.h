@@ -43,6 +43,27 @@ enum exit_kind {
 		EXIT_KIND_COUNT
 };
 
+/*
+ * X(NAME, name): what is used when the CPU has it, unless the kernel's command
+ * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
+ * accessed and dirty bits, exits from PAUSE loops. AMD: next RIP saved, flush
+ * by ASID, exits from PAUSE loops.
+ */
+#define HV_FEATURES(X)                  \
+	X(ALL, "features")              \
+	X(VPID, "vpid")                 \
+	X(AD, "ad")                     \
+	X(PLE, "ple")                   \
+	X(NRIPS, "nrips")               \
+	X(FLUSHBYASID, "flushbyasid")   \
+	X(PAUSEFILTER, "pausefilter")
+
+enum hv_feature {
+#define HV_FEATURE_ENUM(name, text) HV_##name,
+	HV_FEATURES(HV_FEATURE_ENUM)
+#undef HV_FEATURE_ENUM
+};
+
 struct hv_exit {
 	enum exit_kind kind;
 	uint32_t code; /* the vendor's */
@@ -69,14 +90,15 @@ struct hv_exit {
  * present    does this CPU have the extension at all?
  * probe      NULL if it can be used, else what is missing (boot only)
  * cpu_init   turn the extension on, on this CPU
- *slat_init  the format, levels and largest page of second-level tables
+ * slat_init  the format, levels and largest page of second-level tables
  * interrupt_window
  *            take physical interrupts that are pending, now
  * idle       sleep until a physical interrupt, and take it
  *
- *vcpu_init  vendor state of a vCPU; ENOMEM
- *vcpu_free
- *vcpu_reset drop what was to happen at the next entry; for the registers see
+ * vcpu_init  vendor state of a vCPU; ENOMEM
+ * vcpu_free
+ * detach     it leaves this CPU, which keeps nothing of it
+ * vcpu_reset drop what was to happen at the next entry; for the registers see
  *            hv_reset
  * load       put its state into the CPU
  * save       ... or back into memory
@@ -111,7 +133,8 @@ struct hv_exit {
 	X(void, interrupt_window, (void))                                 \
 	X(void, idle, (void))                                             \
 	X(int64_t, vcpu_init, (struct vcpu *vcpu))                       \
-	X(void, vcpu_free, (struct vcpu *vcpu))                          \
+	X(void, vcpu_free, (struct vcpu *vcpu))                           \
+	X(void, detach, (struct vcpu *vcpu))                          \
 	X(void, vcpu_reset, (struct vcpu *vcpu))                         \
 	X(void, load, (struct vcpu *vcpu))                               \
 	X(void, save, (struct vcpu *vcpu))                               \
@@ -145,11 +168,31 @@ struct hv_ops {
 extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops, vmx_ops;
 
+/* The kernel's command line: features to do without. */
+void hv_options(const char *words);
+/* The CPU has it or not: is it used? And the names of what is, to the log. */
+bool hv_use(enum hv_feature feature, bool present);
+void hv_log_features(void);
+
 /* Registers as after RESET. */
 void hv_reset(struct vcpu *vcpu);
 /* The system part of an exit page into the vendor's state: copied once, and made such that
  * no CPU refuses to load it while the kernel runs. */
 void hv_store(struct vcpu *vcpu, const struct sampo_exit *page);
+
+/*
+ * ASIDs (AMD) and VPIDs (Intel), which mark what the TLB has of a vCPU. A CPU
+ * hands out fresh ones until they are used up; a vCPU whose own translations
+ * are to be forgotten (asid_generation = 0) just gets another. asid_renew is
+ * called before an entry if vcpu->asid_generation is not the CPU's or slat_seen
+ * not the domain's, and returns what must be flushed, no more:
+ */
+#define ASID_NEW        1u /* nothing: vcpu->asid is another */
+#define ASID_FLUSH_SLAT 2u /* what comes from the domain's second-level table */
+#define ASID_FLUSH_ALL  4u /* all that guests have: the numbers begin again */
+unsigned asid_renew(struct vcpu *vcpu);
+/* It has never run on the CPU where it will run next. */
+void asid_forget(struct vcpu *vcpu);
 
 /* For the vendors: every port and MSR exits but those that `pass` lets through. */
 extern uint8_t hv_io_bitmap[], hv_msr_bitmap[]; /* three pages, two pages */

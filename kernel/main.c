@@ -100,6 +100,7 @@ static void find_hv(void)
 	missing = hv->probe();
 	if (missing)
 		refuse("%s cannot be used: %s", hv->name, missing);
+	hv_log_features();
 }
 
 static void cpu_setup(struct cpu *cpu)
@@ -143,6 +144,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	if (error)
 		refuse("the boot loader's information is unusable: %s", error);
 	trap_init();
+	hv_options(boot.cmdline);
 	find_hv();
 	memory_init();
 	platform_setup(boot.rsdp_size ? boot.rsdp : NULL, boot.rsdp_size);

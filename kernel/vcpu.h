@@ -59,6 +59,8 @@ struct vcpu {
 	uint64_t xcr0;
 	uint64_t dr[4];
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
+	uint64_t asid_generation; /* of the CPU that gave `asid`; 0: it wants another */
+	uint32_t asid;
 	union {
 		struct svm_vcpu svm;
 		struct vmx_vcpu vmx;

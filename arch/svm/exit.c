@@ -57,20 +57,22 @@ void svm_intercept_always(struct vmcb *vmcb)
 			svm_intercept(vmcb, code, true);
 }
 
-/* A fresh ASID is how a vCPU's translations are flushed (APM 2 15.16.1). */
-static void __attribute__((noinline)) new_asid(struct cpu *cpu, struct vcpu *vcpu)
+/* APM 2 15.16: what an ASID marks comes from the nested table too. */
+static void __attribute__((noinline)) flush(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
+	unsigned what;
 
-	if (cpu->asid_next >= cpu->asid_count) {
-		cpu->asid_generation++;
-		cpu->asid_next = 1;
+	if (vcpu->slat_seen != vcpu->domain->slat_changes &&
+	    !(svm_features & SVM_HAS_FLUSH_BY_ASID))
+		vcpu->asid_generation = 0;
+	what = asid_renew(vcpu);
+	if (what & ASID_FLUSH_ALL)
 		vmcb->tlb_control = TLB_FLUSH_ALL;
-	}
-	vmcb->asid = cpu->asid_next++;
+	else if (!(what & ASID_NEW))
+		vmcb->tlb_control = TLB_FLUSH_ASID;
+	vmcb->asid = vcpu->asid;
 	vmcb->clean &= ~CLEAN_ASID;
-	vcpu->svm.asid_generation = cpu->asid_generation;
-	vcpu->slat_seen = vcpu->domain->slat_changes;
 }
 
 /* APM 2 15.10.2 */
@@ -178,13 +180,13 @@ static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info
 
 void svm_run(struct vcpu *vcpu, struct hv_exit *x)
 {
-	struct cpu *cpu = vcpu->cpu;
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	unsigned tpr = vlapic_cr8(&vcpu->lapic);
+	unsigned tpr;
 
-	if (vcpu->svm.asid_generation != cpu->asid_generation ||
+	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
 	    vcpu->slat_seen != vcpu->domain->slat_changes)
-		new_asid(cpu, vcpu);
+		flush(vcpu);
+	tpr = vlapic_cr8(&vcpu->lapic);
 	if ((vmcb->vintr & VINTR_TPR_MASK) != tpr) {
 		vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | tpr;
 		vmcb->clean &= ~CLEAN_TPR;

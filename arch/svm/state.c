@@ -220,7 +220,7 @@ void svm_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	vmcb->cpl = page->seg[SAMPO_SS].attrib >> 5 & 3;
 	vmcb->shadow = page->interruptibility & SHADOW_STI;
 	vcpu->svm.nmi_blocked = page->interruptibility >> 1 & 1;
-	vcpu->svm.asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
+	vcpu->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
 	vmcb->clean = 0;
 }
 

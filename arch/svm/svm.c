@@ -33,6 +33,14 @@ bool svm_present(void)
 
 const char *svm_probe(void)
 {
+	static const struct {
+		enum hv_feature feature;
+		uint32_t bits;
+	} optional[] = {
+		{HV_NRIPS, SVM_HAS_NRIPS},
+		{HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID},
+		{HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER},
+	};
 	uint64_t vm_cr = 0;
 
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
@@ -42,6 +50,9 @@ const char *svm_probe(void)
 			       : "SVM is disabled by the firmware: enable it (\"SVM mode\") in the firmware setup";
 	if (!(svm_features & SVM_HAS_NPT))
 		return "no nested paging (NPT)";
+	for (unsigned i = 0; i < COUNT_OF(optional); i++)
+		if (!hv_use(optional[i].feature, svm_features & optional[i].bits))
+			svm_features &= ~optional[i].bits;
 	hv_permissions(pass_msr);
 	return NULL;
 }
@@ -75,6 +86,7 @@ int64_t svm_vcpu_init(struct vcpu *vcpu)
 
 	if (!vmcb)
 		return SAMPO_ENOMEM;
+	asid_forget(vcpu);
 	vcpu->svm.vmcb = vmcb;
 	svm_intercept_always(vmcb);
 	if (svm_features & SVM_HAS_PAUSE_FILTER) {
@@ -96,6 +108,12 @@ void svm_vcpu_free(struct vcpu *vcpu)
 	if (vcpu->svm.vmcb)
 		domain_page_free(vcpu->domain, vcpu->svm.vmcb);
 	vcpu->svm.vmcb = NULL;
+}
+
+void svm_detach(struct vcpu *vcpu)
+{
+	asid_forget(vcpu);
+	vcpu->svm.vmcb->clean = 0; /* another CPU has cached nothing of it */
 }
 
 void svm_load(struct vcpu *vcpu)

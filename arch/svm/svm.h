@@ -8,7 +8,6 @@
 /* A vCPU's part that is SVM's. */
 struct svm_vcpu {
 	struct vmcb *vmcb;        /* its physical address is the same */
-	uint64_t asid_generation; /* of the CPU that it last ran on */
 	uint64_t shadow_rip;      /* where an interrupt shadow was seen last */
 	bool stepping;            /* one instruction under TF, see state.c */
 	bool nmi_blocked;         /* one is being handled, until its IRET */
@@ -19,6 +18,7 @@ struct svm_vcpu {
 #define SVM_HAS_NPT 0x01u
 #define SVM_HAS_LOCK 0x04u
 #define SVM_HAS_NRIPS 0x08u
+#define SVM_HAS_FLUSH_BY_ASID 0x40u
 #define SVM_HAS_PAUSE_FILTER 0x400u
 #define SVM_HAS_PAUSE_THRESHOLD 0x1000u
 

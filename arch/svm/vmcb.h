@@ -26,6 +26,7 @@ enum vmexit {
 
 #define TLB_NOTHING 0u
 #define TLB_FLUSH_ALL 1u
+#define TLB_FLUSH_ASID 3u /* with SVM_HAS_FLUSH_BY_ASID */
 
 /* vintr (offset 0x60) */
 #define VINTR_TPR_MASK 0xfu

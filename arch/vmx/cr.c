@@ -88,7 +88,7 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 	vmx_set_cr0(value);
 	if (changed & CR0_PG)
 		vmx_load_pdptes(vcpu);
-	vcpu->vmx.asid_generation = 0;
+	vcpu->asid_generation = 0;
 	return true;
 }
 

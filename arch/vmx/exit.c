@@ -11,7 +11,7 @@
 #define APIC_TPR       0x80 /* in the virtual-APIC page */
 #define INVEPT_CONTEXT 1ul
 #define INVVPID_ALL    2ul
-#define VPID_BEYOND    0x10000u
+#define RFLAGS_IF      0x200ull
 
 #define EVENT_TYPE(event) ((event) >> 8 & 7)
 #define TYPE_NMI          2u
@@ -73,24 +73,19 @@ static void invalidate(uint64_t type, uint64_t what, bool ept)
 }
 
 /*
- * A fresh VPID is how a vCPU's linear translations are flushed; those of
- * guest-physical addresses belong to the EPT (SDM 3C 29.4.3).
+ * SDM 3C 29.4.3: a VPID marks what comes from linear addresses; what the EPT
+ * alone or together with them has given belongs to the EPT.
  */
-static void __attribute__((noinline)) flush(struct cpu *cpu, struct vcpu *vcpu)
+static void __attribute__((noinline)) flush(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *v = &vcpu->vmx;
+	unsigned what = asid_renew(vcpu);
 
-	if (v->asid_generation != cpu->asid_generation) {
-		if (cpu->asid_next >= VPID_BEYOND) {
-			cpu->asid_generation++;
-			cpu->asid_next = 1;
-			invalidate(INVVPID_ALL, 0, false);
-		}
-		vmcs_write(VMCS_VPID, cpu->asid_next++);
-		v->asid_generation = cpu->asid_generation;
-	}
-	invalidate(INVEPT_CONTEXT, v->ept_pointer, true);
-	vcpu->slat_seen = vcpu->domain->slat_changes;
+	if (what & ASID_FLUSH_ALL)
+		invalidate(INVVPID_ALL, 0, false);
+	if (what & ASID_NEW)
+		vmcs_write(VMCS_VPID, vcpu->asid);
+	if (what & ASID_FLUSH_SLAT)
+		invalidate(INVEPT_CONTEXT, vcpu->vmx.ept_pointer, true);
 }
 
 /* SDM 3C table 28-5 */
@@ -169,7 +164,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		decode_exception(vcpu, x);
 		break;
 	case EXIT_INTERRUPT:
-		vmx_arm_preemption();
+		vmx_arm_preemption(vcpu, vcpu->vmx.blind);
 		break;
 	case EXIT_WINDOW:
 		vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
@@ -223,14 +218,17 @@ static void not_entered(struct hv_exit *x)
 
 void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 {
-	struct cpu *cpu = vcpu->cpu;
 	struct vmx_vcpu *v = &vcpu->vmx;
 	uint64_t event;
+	bool blind;
 
 	vmx_use(vcpu);
-	if (v->asid_generation != cpu->asid_generation ||
+	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
 	    vcpu->slat_seen != vcpu->domain->slat_changes)
-		flush(cpu, vcpu);
+		flush(vcpu);
+	blind = !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	if (blind != v->blind)
+		vmx_arm_preemption(vcpu, blind);
 	v->apic_page[APIC_TPR] = (uint8_t)(vlapic_cr8(&vcpu->lapic) << 4);
 	vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[SAMPO_RSP]);
 	if (vmx_enter(vcpu->gpr, v->launched)) {

@@ -156,7 +156,7 @@ int64_t vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
 	if (((efer ^ old) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG))
 		return SAMPO_EINVAL;
 	vmcs_write(VMCS_GUEST_EFER, (efer & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
-	vcpu->vmx.asid_generation = 0; /* NXE: as with the CPU's own WRMSR */
+	vcpu->asid_generation = 0; /* NXE: as with the CPU's own WRMSR */
 	return SAMPO_OK;
 }
 
@@ -283,7 +283,7 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
 						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
 	v->nmi_blocked = page->interruptibility & 2;
-	v->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
+	vcpu->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
 }
 
 void vmx_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)

@@ -39,6 +39,7 @@
 #define EPTP_AD     (1ull << 6)
 
 #define PREEMPTION_NS 250000u
+#define VPIDS         0x10000u
 #define PLE_GAP       128u
 #define PLE_WINDOW    4096u
 #define EXCEPTIONS    (1u << 1 | 1u << 17 | 1u << 18)
@@ -57,16 +58,17 @@ static const uint32_t control_msr[CONTROLS][2] = {
 /* In the order in which what is missing is named (SDM 3C 25.6 to 25.8). */
 static const struct {
 	uint8_t set, bit, need;
-	const char *text; /* when it is not to be had */
+	const char *text;        /* MUST, NEVER: when it is not to be had */
+	enum hv_feature feature; /* which can be turned off */
 } wishes[] = {
 	{PROC, 31, MUST, "no secondary controls"},
 	{PROC2, 1, MUST, "no extended page tables (EPT)"},
 	{PROC2, 7, MUST, "no unrestricted guest"},
-	{PROC2, 5, MUST, "no virtual-processor identifiers (VPID)"},
+	{PROC2, 5, WANT, NULL, HV_VPID},
 	{PIN, 0, MUST, "no exits by interrupts"},
 	{PIN, 3, MUST, "no exits by NMIs"},
 	{PIN, 5, MUST, "no virtual NMIs"},
-	{PIN, 6, WANT, "no preemption timer"},
+	{PIN, 6, WANT}, /* preemption timer */
 	{PROC, 3, MUST, "no TSC offset"},
 	{PROC, 7, MUST, "no exits by HLT"},
 	{PROC, 9, NEVER, "no INVLPG without exits"},
@@ -78,17 +80,17 @@ static const struct {
 	{PROC, 25, MUST, "no I/O bitmaps"},
 	{PROC, 28, MUST, "no MSR bitmaps"},
 	{PROC, 29, MUST, "no exits by MONITOR"},
-	{PROC2, 3, WANT, "no RDTSCP"},
+	{PROC2, 3, WANT}, /* RDTSCP */
 	{PROC2, 6, MUST, "no exits by WBINVD"},
-	{PROC2, 10, WANT, "no PAUSE-loop exits"},
-	{PROC2, 12, WANT, "no INVPCID"},
+	{PROC2, 10, WANT, NULL, HV_PLE},
+	{PROC2, 12, WANT}, /* INVPCID */
 	{EXIT, 2, MUST, "no saved debug controls"},
 	{EXIT, 9, MUST, "no 64-bit host"},
 	{EXIT, 18, MUST, "no saved PAT"},
 	{EXIT, 19, MUST, "no loaded host PAT"},
 	{EXIT, 20, MUST, "no saved EFER"},
 	{EXIT, 21, MUST, "no loaded host EFER"},
-	{EXIT, 22, WANT, "no saved preemption timer"},
+	{EXIT, 22, WANT}, /* saved preemption timer */
 	{ENTRY, 2, MUST, "no loaded debug controls"},
 	{ENTRY, 14, MUST, "no loaded guest PAT"},
 	{ENTRY, 15, MUST, "no loaded guest EFER"},
@@ -98,8 +100,15 @@ static uint32_t control[CONTROLS];
 static uint64_t ept_vpid_cap;
 static unsigned preemption_shift;
 
+static uint64_t capabilities(void)
+{
+	uint64_t cap = cpu_rdmsr(MSR_VMX_EPT_VPID_CAP);
+
+	return hv_use(HV_AD, cap & EPT_AD) ? cap : cap & ~EPT_AD;
+}
+
 /* SDM 3D A.3: the low half has what must be 1, the high half what may be. */
-static const char *negotiate(void)
+static const char *negotiate(uint32_t *result)
 {
 	bool exact = cpu_rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS;
 	uint64_t possible[CONTROLS] = {0};
@@ -109,19 +118,19 @@ static const char *negotiate(void)
 		if (i == PROC2 && !(possible[PROC] >> 63))
 			continue;
 		possible[i] = cpu_rdmsr(control_msr[i][exact]);
-		control[i] = (uint32_t)possible[i];
+		result[i] = (uint32_t)possible[i];
 	}
 	for (unsigned i = 0; i < COUNT_OF(wishes); i++) {
-		uint32_t bit = 1u << wishes[i].bit, *value = &control[wishes[i].set];
-		bool may = possible[wishes[i].set] >> 32 & bit;
+		uint32_t bit = 1u << wishes[i].bit, *value = &result[wishes[i].set];
+		bool may = hv_use(wishes[i].feature, possible[wishes[i].set] >> 32 & bit);
 
 		if (wishes[i].need == NEVER ? *value & bit : wishes[i].need == MUST && !may)
 			return wishes[i].text;
 		if (may && wishes[i].need != NEVER)
 			*value |= bit;
 	}
-	if (!(control[PIN] & PIN_PREEMPTION)) /* SDM 3C 27.2.1.2: not without it */
-		control[EXIT] &= ~EXIT_SAVE_PREEMPTION;
+	if (!(result[PIN] & PIN_PREEMPTION)) /* SDM 3C 27.2.1.2: not without it */
+		result[EXIT] &= ~EXIT_SAVE_PREEMPTION;
 	return NULL;
 }
 
@@ -157,10 +166,10 @@ const char *vmx_probe(void)
 	    !(feature & FEATURE_VMX))
 		return "locked off by the firmware: enable it (\"Intel VT-x\") in the firmware "
 		       "setup";
-	missing = negotiate();
+	missing = negotiate(control);
 	if (missing)
 		return missing;
-	ept_vpid_cap = cpu_rdmsr(MSR_VMX_EPT_VPID_CAP);
+	ept_vpid_cap = capabilities();
 	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
 	for (unsigned i = 0; i < COUNT_OF(needs); i++)
 		if (~ept_vpid_cap & needs[i].bits)
@@ -187,10 +196,14 @@ static void *stamp(uint32_t *region)
 void vmx_cpu_init(struct cpu *cpu)
 {
 	uint64_t feature = cpu_rdmsr(MSR_FEATURE_CONTROL), region = (uint64_t)stamp(page_alloc());
+	uint32_t here[CONTROLS] = {0};
 	bool failed;
 
 	if (!region)
 		refuse("no memory for the VMXON region");
+	if (negotiate(here) || __builtin_memcmp(here, control, sizeof(here)) ||
+	    capabilities() != ept_vpid_cap)
+		refuse("CPU %u has not the same VMX as the first", cpu->id);
 	if (!(feature & FEATURE_LOCK))
 		cpu_wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCK | FEATURE_VMX);
 	cpu_write_cr0(cpu_read_cr0() | cpu_rdmsr(MSR_VMX_CR0_FIXED0));
@@ -199,6 +212,7 @@ void vmx_cpu_init(struct cpu *cpu)
 	if (failed)
 		refuse("the CPU does not enter VMX operation");
 	cpu->host_save_pa = region;
+	cpu->asid_count = VPIDS;
 	cpu->asid_next = 1;
 	cpu->asid_generation = 1;
 	/* From here on physical interrupts wait for vmx_interrupt_window. */
@@ -267,13 +281,16 @@ static void init_host(void)
 
 /*
  * Bochs holds interrupts back from a guest that was entered with IF=0, until
- * this timer has counted so much time of the guest's over all its entries.
- * Elsewhere it interrupts a guest now and then that nothing else does.
+ * this timer has counted so much time of the guest's over all such entries.
+ * After other entries it counts from its highest value: minutes.
  */
-void vmx_arm_preemption(void)
+void vmx_arm_preemption(struct vcpu *vcpu, bool blind)
 {
+	uint64_t ticks = tsc_from_ns(PREEMPTION_NS) >> preemption_shift;
+
+	vcpu->vmx.blind = blind;
 	if (control[PIN] & PIN_PREEMPTION)
-		vmcs_write(VMCS_PREEMPTION_TIMER, tsc_from_ns(PREEMPTION_NS) >> preemption_shift);
+		vmcs_write(VMCS_PREEMPTION_TIMER, blind ? ticks : UINT32_MAX);
 }
 
 static void init_controls(struct vcpu *vcpu)
@@ -300,7 +317,7 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
 	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);
-	vmx_arm_preemption();
+	vmx_arm_preemption(vcpu, false);
 	if (control[PROC2] & PROC2_PLE) {
 		vmcs_write(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW);
@@ -313,11 +330,19 @@ int64_t vmx_vcpu_init(struct vcpu *vcpu)
 	vcpu->vmx.apic_page = domain_page_alloc(vcpu->domain);
 	if (!vcpu->vmx.vmcs || !vcpu->vmx.apic_page)
 		return SAMPO_ENOMEM;
+	asid_forget(vcpu);
 	clear(vcpu);
 	vmx_use(vcpu);
 	init_host();
 	init_controls(vcpu);
 	return SAMPO_OK;
+}
+
+/* Its CPU only may do so (SDM 3C 25.11.1). */
+void vmx_detach(struct vcpu *vcpu)
+{
+	clear(vcpu);
+	asid_forget(vcpu);
 }
 
 void vmx_vcpu_free(struct vcpu *vcpu)

@@ -16,11 +16,11 @@
 struct vmx_vcpu {
 	void *vmcs;               /* its physical address is the same */
 	uint8_t *apic_page;       /* holds the TPR for MOV from CR8 */
-	uint64_t asid_generation; /* of the CPU that it last ran on */
 	uint64_t ept_pointer;
 	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;
 	bool nmi_blocked; /* one is being handled, until its IRET */
+	bool blind;       /* it is entered with IF=0, see vmx_arm_preemption */
 	/* While not loaded: */
 #define VMX_MEMBER(name, msr) uint64_t name;
 	VMX_MSRS(VMX_MEMBER)
@@ -39,7 +39,7 @@ void vmx_take_nmi(void);
 
 /* vmx.c: make its VMCS the one that vmcs_read and vmcs_write reach. */
 void vmx_use(const struct vcpu *vcpu);
-void vmx_arm_preemption(void);
+void vmx_arm_preemption(struct vcpu *vcpu, bool blind);
 
 /* state.c */
 void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);

@@ -19,6 +19,7 @@ CYLINDER = 16 * 63 * 512  # Bochs wants whole ones
 RUNS = (
     "tests/bochs/",
     "tests/qemu/test_boot.py::test_direct",
+    "tests/qemu/test_boot.py::test_kernel_words",
     "tests/qemu/test_small.py::test_prints",
     "tests/qemu/test_guests.py::",
     "tests/qemu/test_demo.py::",

@@ -21,6 +21,14 @@ REFUSED = {
 # haswell, between the second and the third, runs all the other tests.
 RUNNING = ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_skylake_x", "corei7_icelake_u"]
 
+# What is used when it is there, as the kernel says it.
+FEATURES = {
+    "corei5_arrandale_m520": "vpid",
+    "corei7_sandy_bridge_2600k": "vpid",
+    "corei7_skylake_x": "vpid ad ple",
+    "corei7_icelake_u": "vpid ad ple",
+}
+
 
 @pytest.mark.parametrize("model", sorted(REFUSED))
 def test_refusal(boot, model):
@@ -29,14 +37,19 @@ def test_refusal(boot, model):
     assert re.search(REFUSED[model], box.match.group(0)), box.match.group(0)
 
 
-@pytest.mark.parametrize("model", RUNNING)
-def test_model(boot, tmp_path, model):
-    """Guests that test the rules, on CPUs older and newer than the one of the other tests."""
+@pytest.mark.parametrize("model, without", [*((model, "") for model in RUNNING), ("corei7_skylake_x", "no-features")])
+def test_model(boot, tmp_path, model, without):
+    """
+    Guests that test the rules, on CPUs older and newer than the one of the other tests, and on one with all that can be
+    turned off turned off.
+    """
     modules = [(DOM0, "dom0")]
     for name in RULES:
         (tmp_path / f"{name}.def").write_text(m.domain_xml(name, f"{name}.elf", memory=16))
         modules += [(tmp_path / f"{name}.def", f"{name}.def"), (m.BUILD / f"guests/{name}.elf", f"{name}.elf")]
-    box = boot(kernel=KERNEL, modules=modules, memory=256, nic=None, model=model).boot()
+    box = boot(kernel=KERNEL, modules=modules, memory=256, nic=None, model=model, cmdline=without).boot()
+    used = re.search(r"kernel: VMX with([^\n]*)", box.run("dmesg")).group(1).split()
+    assert used == ([] if without else FEATURES[model].split())
     for name in RULES:
         box.run(f"define {name}.def")
         assert "started" in box.run(f"start {name}")

@@ -22,6 +22,15 @@ def test_direct(boot):
 
 
 @pytest.mark.quick
+def test_kernel_words(boot):
+    """Words on the kernel's command line: one that it knows, and one that it does not."""
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None, cmdline="no-features no-such=1").boot()
+    said = box.run("dmesg")
+    assert re.search(r"kernel: (SVM|VMX) with\s*\n", said)
+    assert re.search(r"kernel: not known on its command line: no-such=1\s*\n", said)
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_grub(boot, iso, firmware):
     """GRUB loads the kernel and dom0 by multiboot2."""

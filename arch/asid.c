@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/hv.h"
+#include "kernel/domain.h"
+#include "kernel/percpu.h"
+#include "kernel/vcpu.h"
+
+unsigned asid_renew(struct vcpu *vcpu)
+{
+	struct cpu *cpu = vcpu->cpu;
+	unsigned flush = 0;
+
+	if (vcpu->slat_seen != vcpu->domain->slat_changes)
+		flush = ASID_FLUSH_SLAT;
+	vcpu->slat_seen = vcpu->domain->slat_changes;
+	if (vcpu->asid_generation == cpu->asid_generation)
+		return flush;
+	if (cpu->asid_next >= cpu->asid_count) {
+		cpu->asid_generation++;
+		cpu->asid_next = 1;
+		flush |= ASID_FLUSH_ALL;
+	}
+	vcpu->asid = cpu->asid_next++;
+	vcpu->asid_generation = cpu->asid_generation;
+	return flush | ASID_NEW;
+}
+
+void asid_forget(struct vcpu *vcpu)
+{
+	vcpu->asid_generation = 0;
+	vcpu->slat_seen = UINT64_MAX;
+}

@@ -71,7 +71,7 @@ static void make_windows(void)
 
 void paging_init(void)
 {
-	const char *first = (const char *)frame_first.base;
+	const char *first = (const char *)frame_first;
 	uint32_t ebx = 0;
 
 	host = (struct ptab){.format = &ptab_host,
@@ -83,7 +83,7 @@ void paging_init(void)
 	map(image_start, text_end, PTAB_R | PTAB_X);
 	map(text_end, rodata_end, PTAB_R);
 	map(rodata_end, image_end, PTAB_R | PTAB_W);
-	map(first, first + frame_first.size, PTAB_R | PTAB_W);
+	map(first, first + frame_stats.kernel_bytes, PTAB_R | PTAB_W);
 	make_windows();
 	cpu_wrmsr(MSR_PAT, MSR_PAT_VALUE);
 	cpu_write_cr3(host.root);

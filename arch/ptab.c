@@ -89,9 +89,7 @@ static uint64_t encode(const struct ptab_format *f, uint32_t flags)
 
 uint64_t ptab_limit(const struct ptab *pt)
 {
-	unsigned bits = 12u + 9u * (unsigned)pt->levels;
-
-	return 1ull << (bits < 63 ? bits : 63);
+	return page_size(pt->levels + 1);
 }
 
 int ptab_init(struct ptab *pt)

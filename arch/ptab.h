@@ -52,7 +52,7 @@ extern const struct ptab_format ptab_vtd, ptab_amdvi;
 struct ptab {
 	const struct ptab_format *format;
 	uint64_t root;             /* physical address of the top table */
-	int levels;                /* 3 to 6 */
+	int levels;                /* 3 to 5 */
 	int max_page;              /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
 	bool stale;                /* the TLB must be flushed, then ptab_flushed called */
 	void *unused;              /* tables to be freed by ptab_flushed */

@@ -12,7 +12,6 @@
 /* Types of memory as in E820. */
 #define BOOT_RAM      1u
 #define BOOT_RESERVED 2u
-#define BOOT_ACPI     3u
 
 struct boot_range {
 	uint64_t base, size;
@@ -25,19 +24,15 @@ struct boot_module {
 	const char *cmdline; /* never NULL; may be empty */
 };
 
-#define BOOT_FB_NONE 0u
-#define BOOT_FB_RGB  1u /* linear framebuffer */
-#define BOOT_FB_TEXT 2u /* EGA text, width and height in characters */
-
+/* A linear framebuffer, as both versions of multiboot say it (3.3 and 3.6.12). */
 struct boot_framebuffer {
-	uint32_t type;
-	uint32_t pitch, width, height, bpp;
-	uint64_t addr;
-};
+	uint64_t addr; /* 0: there is none, but VGA text perhaps */
+	uint32_t pitch, width, height;
+	uint8_t bpp, type;
+} __attribute__((packed));
 
 struct boot_info {
-	const char *cmdline; /* never NULL */
-	const char *loader;  /* the boot loader's name, never NULL */
+	const char *loader; /* the boot loader's name, never NULL */
 	uint32_t ranges, modules;
 	struct boot_range range[BOOT_RANGES];
 	struct boot_module module[BOOT_MODULES];

@@ -6,6 +6,8 @@
 #define INFO_MAX   (1u << 20)
 #define STRING_MAX 4096u
 
+#define FB_RGB 1u
+
 #define NO_ROOM "the boot loader's strings are too long"
 
 /* --- strings --- */
@@ -89,35 +91,21 @@ static const char *add_module(struct boot_info *info, uint32_t start, uint32_t e
 	return NULL;
 }
 
-/* Multiboot 1 (3.3) and 2 (3.6.12) have the same members. */
-struct framebuffer {
-	uint64_t addr;
-	uint32_t pitch, width, height;
-	uint8_t bpp, type;
-} __attribute__((packed));
-
-static void set_framebuffer(struct boot_info *info, const struct framebuffer *fb)
+static void set_framebuffer(struct boot_info *info, const struct boot_framebuffer *fb)
 {
-	static const uint32_t types[] = {BOOT_FB_NONE, BOOT_FB_RGB, BOOT_FB_TEXT};
-	uint32_t type = fb->type < 3 ? types[fb->type] : BOOT_FB_NONE;
-	uint64_t line = (uint64_t)fb->width * (fb->bpp / 8u);
-
-	if (type == BOOT_FB_NONE || !fb->addr || fb->pitch < line ||
-	    fb->addr + (uint64_t)fb->pitch * fb->height < fb->addr)
-		return;
-	info->fb = (struct boot_framebuffer){type,       fb->pitch, fb->width,
-					     fb->height, fb->bpp,   fb->addr};
+	if (fb->type == FB_RGB && fb->pitch >= (uint64_t)fb->width * (fb->bpp / 8u) &&
+	    fb->addr + (uint64_t)fb->pitch * fb->height >= fb->addr)
+		info->fb = *fb;
 }
 
 /* --- Multiboot 1 --- */
 
-enum { HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6, HAS_LOADER = 1 << 9 };
-enum { HAS_FB = 1 << 12 };
+enum { HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6, HAS_LOADER = 1 << 9, HAS_FB = 1 << 12 };
 
 struct info1 {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
 	uint32_t mmap_length, mmap_addr, drives_length, drives_addr, config, loader, apm, vbe[4];
-	struct framebuffer fb;
+	struct boot_framebuffer fb;
 } __attribute__((packed));
 
 struct module1 {
@@ -156,20 +144,14 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 	const struct info1 *from = memory(addr, sizeof(*from));
 	const struct module1 *module;
 	const char *why = NULL;
-	char *loader, *cmdline;
 	bool qemu;
 
 	if (!from)
 		return "unreadable";
-	loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
-	cmdline = string1(memory, from->flags & HAS_CMDLINE ? from->cmdline : 0, info);
-	if (!loader || !cmdline)
+	info->loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
+	if (!info->loader)
 		return NO_ROOM;
-	qemu = !__builtin_memcmp(loader, "qemu", 5);
-	if (qemu)
-		split_word(&cmdline);
-	info->loader = loader;
-	info->cmdline = cmdline;
+	qemu = !__builtin_memcmp(info->loader, "qemu", 5);
 	if (from->flags & HAS_MMAP)
 		why = ranges1(memory(from->mmap_addr, from->mmap_length), from->mmap_length, info);
 	if (!why && from->flags & HAS_MODULES) {
@@ -182,21 +164,19 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 	}
 	if (from->flags & HAS_FB)
 		set_framebuffer(info, &from->fb);
-	else /* the BIOS's text mode */
-		info->fb = (struct boot_framebuffer){BOOT_FB_TEXT, 160, 80, 25, 16, 0xb8000};
 	return why;
 }
 
 /* --- Multiboot 2 (3.6) --- */
 
-enum tag_type { END, CMDLINE, LOADER, MODULE, MMAP = 6, FRAMEBUFFER = 8, RSDP1 = 14, RSDP2 };
+enum tag_type { END, LOADER = 2, MODULE, MMAP = 6, FRAMEBUFFER = 8, RSDP1 = 14, RSDP2 };
 
 /* A tag of any type, as far as its size says. */
 struct tag {
 	uint32_t type, size;
 	union {
 		char text[1];
-		struct framebuffer fb;
+		struct boot_framebuffer fb;
 		struct {
 			uint32_t start, end;
 			char text[1];
@@ -249,9 +229,6 @@ static void set_rsdp(struct boot_info *info, const struct tag *tag)
 static const char *take_tag(const struct tag *tag, struct boot_info *info)
 {
 	switch (tag->type) {
-	case CMDLINE:
-		info->cmdline = keep(info, tag->u.text, tag->size - TAG_HEADER);
-		return info->cmdline ? NULL : NO_ROOM;
 	case LOADER:
 		info->loader = keep(info, tag->u.text, tag->size - TAG_HEADER);
 		return info->loader ? NULL : NO_ROOM;
@@ -305,7 +282,7 @@ const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memo
 			    struct boot_info *info)
 {
 	__builtin_memset(info, 0, sizeof(*info));
-	info->cmdline = info->loader = "";
+	info->loader = "";
 	if (magic == MULTIBOOT1_MAGIC)
 		return parse1(addr, memory, info);
 	if (magic == MULTIBOOT2_MAGIC)

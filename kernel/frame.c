@@ -17,7 +17,7 @@ struct page {
 };
 
 struct frame_stats frame_stats;
-struct frame_range frame_first;
+uint64_t frame_first;
 
 static uint32_t *block; /* one for each 2 MiB of the physical address space */
 static uint64_t blocks;
@@ -124,66 +124,63 @@ void *page_alloc(void)
 
 /* --- the memory map --- */
 
-struct map {
-	const struct frame_range *usable, *reserved;
-	unsigned usable_count, reserved_count;
-};
-
-static uint64_t end_of(const struct frame_range *range)
+static uint64_t end_of(const struct boot_range *range)
 {
 	uint64_t end = range->base + range->size;
 
 	return end < range->base || end > TOP ? TOP : end;
 }
 
-static bool is_usable(const struct map *map, uint64_t base, uint64_t end)
+/* Inside of RAM, and outside of all that is not. */
+static bool is_usable(const struct boot_range *range, unsigned ranges, uint64_t base, uint64_t end)
 {
-	for (unsigned i = 0; i < map->reserved_count; i++)
-		if (base < end_of(&map->reserved[i]) && end > map->reserved[i].base)
+	bool usable = false;
+
+	for (const struct boot_range *r = range; r < range + ranges; r++) {
+		if (r->type == BOOT_RAM)
+			usable |= base >= r->base && end <= end_of(r);
+		else if (base < end_of(r) && end > r->base)
 			return false;
-	for (unsigned i = 0; i < map->usable_count; i++)
-		if (base >= map->usable[i].base && end <= end_of(&map->usable[i]))
-			return true;
-	return false;
+	}
+	return usable;
 }
 
 /* The lowest usable multiple of `step` between two addresses; 0: none. */
-static uint64_t find(const struct map *map, uint64_t low, uint64_t high, uint64_t step,
-		     uint64_t bytes)
+static uint64_t find(const struct boot_range *range, unsigned ranges, uint64_t low, uint64_t high,
+		     uint64_t step, uint64_t bytes)
 {
 	for (uint64_t base = low; base + bytes <= high; base += step)
-		if (is_usable(map, base, base + bytes))
+		if (is_usable(range, ranges, base, base + bytes))
 			return base;
 	return 0;
 }
 
-int frame_init(const struct frame_range *usable, unsigned usable_count,
-	       const struct frame_range *reserved, unsigned reserved_count)
+int frame_init(const struct boot_range *range, unsigned ranges)
 {
-	struct map map = {usable, reserved, usable_count, reserved_count};
-	uint64_t bytes;
+	uint64_t bytes, size;
 
-	for (unsigned i = 0; i < usable_count; i++)
-		if (usable[i].base < TOP && end_of(&usable[i]) > blocks * FRAME_BLOCK)
-			blocks = end_of(&usable[i]) / FRAME_BLOCK;
+	for (unsigned i = 0; i < ranges; i++)
+		if (range[i].type == BOOT_RAM && range[i].base < TOP &&
+		    end_of(&range[i]) > blocks * FRAME_BLOCK)
+			blocks = end_of(&range[i]) / FRAME_BLOCK;
 	bytes = round_up(blocks * sizeof(*block), FRAME_PAGE);
-	frame_first.size = round_up(bytes + FIRST_BYTES, FRAME_BLOCK);
-	frame_first.base = find(&map, FRAME_BLOCK, BOOT_MAPPED, FRAME_BLOCK, frame_first.size);
-	if (!frame_first.base)
+	size = round_up(bytes + FIRST_BYTES, FRAME_BLOCK);
+	frame_first = find(range, ranges, FRAME_BLOCK, BOOT_MAPPED, FRAME_BLOCK, size);
+	if (!frame_first)
 		return SAMPO_ENOMEM;
-	block = (uint32_t *)(uintptr_t)frame_first.base;
+	block = (uint32_t *)(uintptr_t)frame_first;
 	block[0] = ABSENT; /* 0 ends the list */
 	for (uint64_t b = 1; b < blocks; b++) {
 		uint64_t base = b * FRAME_BLOCK;
 
-		block[b] = is_usable(&map, base, base + FRAME_BLOCK) ? GIVEN : ABSENT;
+		block[b] = is_usable(range, ranges, base, base + FRAME_BLOCK) ? GIVEN : ABSENT;
 		if (block[b] == ABSENT)
 			continue;
 		frame_stats.total_bytes += FRAME_BLOCK;
-		if (base - frame_first.base >= frame_first.size)
+		if (base - frame_first >= size)
 			frame_free_block(base);
 	}
-	adopt(frame_first.base, frame_first.size, bytes);
-	frame_stats.trampoline = find(&map, 0x8000, 0xa0000, FRAME_PAGE, FRAME_PAGE);
+	adopt(frame_first, size, bytes);
+	frame_stats.trampoline = find(range, ranges, 0x8000, 0xa0000, FRAME_PAGE, FRAME_PAGE);
 	return SAMPO_OK;
 }

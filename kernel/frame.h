@@ -6,15 +6,11 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "boot/boot_info.h"
 
 #define FRAME_PAGE  4096ull
 #define FRAME_BLOCK (2ull << 20)
 #define FRAME_ANY   (~0ull) /* as a limit */
-
-struct frame_range {
-	uint64_t base, size;
-};
 
 struct frame_stats {
 	uint64_t total_bytes;       /* all blocks */
@@ -25,15 +21,16 @@ struct frame_stats {
 };
 extern struct frame_stats frame_stats;
 
-/* The kernel's first blocks: mapped before page_alloc is called. */
-extern struct frame_range frame_first;
+/* Where the kernel's first blocks are, kernel_bytes of them after frame_init; to be
+ * mapped before page_alloc is called. */
+extern uint64_t frame_first;
 
 /*
- * Ranges may overlap and have any alignment. The kernel's first blocks are the
- * lowest that there are. SAMPO_ENOMEM: none below 4 GiB.
+ * Ranges may overlap, what is not RAM then counts, and have any alignment. The
+ * kernel's first blocks are the lowest that there are. SAMPO_ENOMEM: none below
+ * 4 GiB.
  */
-int frame_init(const struct frame_range *usable, unsigned usable_count,
-	       const struct frame_range *reserved, unsigned reserved_count);
+int frame_init(const struct boot_range *range, unsigned ranges);
 
 /* The content is whatever was there. 0: none. */
 uint64_t frame_alloc_block(void);

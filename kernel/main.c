@@ -22,6 +22,7 @@
 
 #define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
+#define VGA_TEXT_BYTES 32768u
 #define SCHED_TURN_NS 1000000ull
 
 extern char image_start[], image_end[], boot_stack[];
@@ -40,48 +41,34 @@ static const void *early_memory(uint64_t addr, uint64_t size)
 	return (const void *)addr;
 }
 
-/* Before paging_init the screen is reached through the boot tables. */
+/* Before paging_init the screen is reached through the boot tables. Without a framebuffer there
+ * is VGA text, as ever. */
 static void screen_init(bool mapped)
 {
 	const struct boot_framebuffer *fb = &boot.fb;
-	uint64_t bytes = (uint64_t)fb->pitch * fb->height;
-	void *memory;
+	uint64_t at = fb->addr ? fb->addr : VGA_TEXT;
+	uint64_t bytes = fb->addr ? (uint64_t)fb->pitch * fb->height : VGA_TEXT_BYTES;
+	void *memory = mapped ? framebuffer_map(at, bytes) : (void *)early_memory(at, bytes);
 
-	if (fb->type != BOOT_FB_RGB) {
-		/* Multiboot without a framebuffer tag: text mode, as ever. */
-		memory = mapped ? (void *)mmio_map(VGA_TEXT, 32768) : (void *)VGA_TEXT;
-		if (memory)
-			text_init_vga(&console_text, memory, 80, 25);
-		return;
-	}
-	if (!mapped && fb->addr + bytes > BOOT_MAPPED)
-		return;
-	memory = mapped ? framebuffer_map(fb->addr, bytes) : (void *)fb->addr;
-	if (memory)
+	if (memory && fb->addr)
 		text_init_framebuffer(&console_text, memory, fb->pitch, fb->width, fb->height,
 				      fb->bpp);
+	else if (memory)
+		text_init_vga(&console_text, memory, 80, 25);
 }
 
 static void memory_init(void)
 {
-	struct frame_range usable[BOOT_RANGES], reserved[BOOT_MODULES + BOOT_RANGES + 1];
-	unsigned n = 0, r = 0;
-	int status;
+	struct boot_range range[BOOT_RANGES + BOOT_MODULES + 1];
+	unsigned n = boot.ranges;
 
-	for (unsigned i = 0; i < boot.ranges; i++) {
-		struct frame_range range = {boot.range[i].base, boot.range[i].size};
-
-		if (boot.range[i].type == BOOT_RAM)
-			usable[n++] = range;
-		else
-			reserved[r++] = range;
-	}
-	reserved[r++] = (struct frame_range){(uint64_t)image_start,
-					     (uint64_t)(image_end - image_start)};
+	__builtin_memcpy(range, boot.range, sizeof(boot.range));
 	for (unsigned i = 0; i < boot.modules; i++)
-		reserved[r++] = (struct frame_range){boot.module[i].base, boot.module[i].size};
-	status = frame_init(usable, n, reserved, r);
-	if (status)
+		range[n++] = (struct boot_range){boot.module[i].base, boot.module[i].size,
+						 BOOT_RESERVED};
+	range[n++] = (struct boot_range){(uint64_t)image_start,
+					 (uint64_t)(image_end - image_start), BOOT_RESERVED};
+	if (frame_init(range, n))
 		refuse("the boot loader's memory map shows no usable memory above 1 MiB");
 	paging_init();
 	screen_init(true);

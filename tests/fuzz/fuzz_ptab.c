@@ -21,7 +21,7 @@ static unsigned live, fail_in;
 static void *alloc(void *ctx)
 {
 	(void)ctx;
-	if ((fail_in && !--fail_in) || live > 2000)
+	if ((fail_in && !--fail_in) || live > 100)
 		return NULL;
 	live++;
 	return memset(aligned_alloc(PTAB_PAGE, PTAB_PAGE), 0, PTAB_PAGE);

@@ -95,7 +95,7 @@ static void test_multiboot2(void **state)
 {
 	(void)state;
 	start2();
-	begin_tag(1);
+	begin_tag(1); /* the kernel takes no options */
 	put_string("console=serial  quiet");
 	end_tag();
 	begin_tag(2);
@@ -134,13 +134,12 @@ static void test_multiboot2(void **state)
 	put("RSD PTR !!!!!!!!!!!!!!!", 20);
 	end_tag();
 	assert_null(finish2());
-	assert_string_equal(info.cmdline, "console=serial  quiet");
 	assert_string_equal(info.loader, "GRUB 2.06");
 	/* Neighbours of one type are one range; empty and wrapping ones are none. */
 	assert_int_equal(info.ranges, 5);
 	assert_int_equal(info.range[2].base, 0x100000);
 	assert_int_equal(info.range[2].size, 0x2000000);
-	assert_int_equal(info.range[3].type, BOOT_ACPI);
+	assert_int_equal(info.range[3].type, 3);
 	assert_int_equal(info.range[4].size, 1ull << 33);
 	assert_int_equal(info.modules, 3);
 	assert_string_equal(info.module[0].name, "dom0.elf");
@@ -151,7 +150,6 @@ static void test_multiboot2(void **state)
 	assert_string_equal(info.module[1].cmdline, "");
 	assert_int_equal(info.module[1].size, 0);
 	assert_string_equal(info.module[2].name, "guests.xml");
-	assert_int_equal(info.fb.type, BOOT_FB_RGB);
 	assert_int_equal(info.fb.addr, 0xe0000000);
 	assert_int_equal(info.fb.pitch, 4096);
 	assert_int_equal(info.fb.width, 1024);
@@ -207,11 +205,11 @@ static void test_multiboot2_bad(void **state)
 
 	/* Strings need no end; the tag's is enough. */
 	start2();
-	begin_tag(1);
+	begin_tag(2);
 	put("abc", 3);
 	end_tag();
 	assert_null(finish2());
-	assert_string_equal(info.cmdline, "abc");
+	assert_string_equal(info.loader, "abc");
 
 	/* A name that ends with its tag; a string that just fits. */
 	start2();
@@ -225,7 +223,7 @@ static void test_multiboot2_bad(void **state)
 	assert_string_equal(info.module[0].name, "abc");
 	for (unsigned length = BOOT_TEXT - 1; length <= BOOT_TEXT; length++) {
 		start2();
-		begin_tag(1);
+		begin_tag(2);
 		for (unsigned i = 0; i < length; i++)
 			put("z", 1);
 		end_tag();
@@ -246,7 +244,7 @@ static void test_multiboot2_bad(void **state)
 	bad2("too many modules");
 	start2();
 	for (unsigned i = 0; i < 3; i++) {
-		begin_tag(1);
+		begin_tag(2);
 		for (unsigned j = 0; j < 4000; j++)
 			put("y", 1);
 		end_tag();
@@ -304,7 +302,7 @@ static void test_multiboot2_bad(void **state)
 		put(&fbs[i].type, 1);
 		end_tag();
 		assert_null(finish2());
-		assert_int_equal(info.fb.type, BOOT_FB_NONE);
+		assert_int_equal(info.fb.addr, 0);
 	}
 }
 
@@ -379,7 +377,6 @@ static void test_multiboot1(void **state)
 	put32(1);
 	assert_null(finish1());
 	assert_string_equal(info.loader, "qemu");
-	assert_string_equal(info.cmdline, "one two");
 	assert_int_equal(info.modules, 5);
 	assert_string_equal(info.module[0].name, "dom0.elf");
 	assert_string_equal(info.module[0].cmdline, "");
@@ -393,13 +390,12 @@ static void test_multiboot1(void **state)
 	assert_int_equal(info.ranges, 3);
 	assert_int_equal(info.range[1].type, BOOT_RESERVED);
 	assert_int_equal(info.range[2].base, 1ull << 32);
-	assert_int_equal(info.fb.type, BOOT_FB_TEXT);
+	assert_int_equal(info.fb.addr, 0);
 	assert_int_equal(info.rsdp_size, 0);
 
 	start1("GRUB 2.06", "one two");
 	modules1(grub, 2);
 	assert_null(finish1());
-	assert_string_equal(info.cmdline, "one two");
 	assert_string_equal(info.module[0].name, "dom0.elf");
 	assert_string_equal(info.module[0].cmdline, "ip=dhcp");
 	assert_string_equal(info.module[1].name, "x/y");

@@ -20,6 +20,10 @@ extern jmp_buf *panic_expected;
 #define GIB        (1ull << 30)
 #define MIB        (1ull << 20)
 
+struct range {
+	uint64_t base, size;
+};
+
 static uint8_t owner[BACKED_END / FRAME_PAGE]; /* of each page: 0: not usable */
 enum { USABLE = 1, PAGE_OUT, BLOCK_OUT };
 
@@ -41,7 +45,7 @@ bool kernel_map_block(uint64_t base)
 static void reset(void)
 {
 	frame_stats = (struct frame_stats){0};
-	frame_first = (struct frame_range){0};
+	frame_first = 0;
 	block = NULL;
 	blocks = 0;
 	free_block = 0;
@@ -52,8 +56,8 @@ static void reset(void)
 	memset(owner, 0, sizeof(owner));
 }
 
-static void mark_usable(const struct frame_range *usable, unsigned n,
-			const struct frame_range *reserved, unsigned m)
+static void mark_usable(const struct range *usable, unsigned n,
+			const struct range *reserved, unsigned m)
 {
 	for (uint64_t p = 0; p < BACKED_END / FRAME_PAGE; p++) {
 		uint64_t from = p * FRAME_PAGE & ~(FRAME_BLOCK - 1), end = from + FRAME_BLOCK;
@@ -72,14 +76,27 @@ static void mark_usable(const struct frame_range *usable, unsigned n,
 	}
 }
 
-static void start(const struct frame_range *usable, unsigned n, const struct frame_range *reserved,
+static int init(const struct range *usable, unsigned n, const struct range *reserved, unsigned m)
+{
+	struct boot_range range[BOOT_RANGES];
+
+	/* What is not RAM, be it before or after the RAM. */
+	for (unsigned i = 0; i < n + m; i++) {
+		const struct range *r = i < m ? &reserved[i] : &usable[i - m];
+
+		range[i] = (struct boot_range){r->base, r->size, i < m ? BOOT_RESERVED + i : BOOT_RAM};
+	}
+	return frame_init(range, n + m);
+}
+
+static void start(const struct range *usable, unsigned n, const struct range *reserved,
 		  unsigned m)
 {
 	reset();
 	/* Stale content, which must not come out of page_alloc. */
 	memset((void *)(BACKED_END - 64 * MIB), 0xdd, 64 * MIB);
 	memset((void *)BACKED, 0xdd, 16 * MIB);
-	assert_int_equal(frame_init(usable, n, reserved, m), 0);
+	assert_int_equal(init(usable, n, reserved, m), 0);
 	mark_usable(usable, n, reserved, m);
 }
 
@@ -113,14 +130,14 @@ static void put_page(void *page)
 	page_free(page);
 }
 
-static const struct frame_range pc[] = {
+static const struct range pc[] = {
 	{0, 0x9fc00}, {BACKED, BACKED_END - BACKED}, {4 * GIB, 9 * GIB}};
 
 static void test_small_machine(void **state)
 {
 	/* Odd ends: there is one whole block. */
-	const struct frame_range ram = {BACKED + 0x1800, 5 * MIB};
-	const struct frame_range meeting[] = {{BACKED, 5 * MIB}, {BACKED + 5 * MIB, 3 * MIB}};
+	const struct range ram = {BACKED + 0x1800, 5 * MIB};
+	const struct range meeting[] = {{BACKED, 5 * MIB}, {BACKED + 5 * MIB, 3 * MIB}};
 	unsigned pages = 0;
 
 	(void)state;
@@ -142,13 +159,13 @@ static void test_small_machine(void **state)
 	assert_int_equal(frame_stats.total_bytes, 3 * FRAME_BLOCK);
 
 	reset();
-	assert_int_equal(frame_init(NULL, 0, NULL, 0), SAMPO_ENOMEM);
+	assert_int_equal(init(NULL, 0, NULL, 0), SAMPO_ENOMEM);
 	reset();
-	assert_int_equal(frame_init(pc, 1, NULL, 0), SAMPO_ENOMEM);
+	assert_int_equal(init(pc, 1, NULL, 0), SAMPO_ENOMEM);
 	reset();
-	assert_int_equal(frame_init(&pc[2], 1, NULL, 0), SAMPO_ENOMEM);
+	assert_int_equal(init(&pc[2], 1, NULL, 0), SAMPO_ENOMEM);
 	reset();
-	assert_int_equal(frame_init(&ram, 1, &ram, 1), SAMPO_ENOMEM);
+	assert_int_equal(init(&ram, 1, &ram, 1), SAMPO_ENOMEM);
 }
 
 static void test_stats(void **state)
@@ -160,12 +177,12 @@ static void test_stats(void **state)
 	start(pc, 3, NULL, 0);
 	assert_int_equal(frame_stats.total_bytes, BACKED_END - BACKED + 9 * GIB);
 	assert_int_equal(frame_stats.trampoline, 0x8000);
-	assert_int_equal(frame_first.base, BACKED);
-	assert_int_equal(frame_stats.kernel_bytes, frame_first.size);
+	assert_int_equal(frame_first, BACKED);
+	assert_int_equal(frame_stats.kernel_bytes, FRAME_BLOCK);
 	assert_int_equal(frame_stats.kernel_bytes + frame_stats.free_bytes,
 			 frame_stats.total_bytes);
 	page = get_page();
-	assert_int_equal(frame_stats.kernel_bytes, frame_first.size);
+	assert_int_equal(frame_stats.kernel_bytes, FRAME_BLOCK);
 	put_page(page);
 	before = frame_stats.free_bytes;
 	/* Below 4 GiB there is the backed part only; the highest place is taken. */
@@ -281,7 +298,7 @@ static void test_random(void **state)
 {
 	(void)state;
 	for (unsigned machine = 0; machine < 40; machine++) {
-		struct frame_range usable[40], reserved[40];
+		struct range usable[40], reserved[40];
 		unsigned n = 1 + (unsigned)random_below(40), m = (unsigned)random_below(40);
 		static struct {
 			uint64_t base, blocks; /* 0: a page */
@@ -297,17 +314,17 @@ static void test_random(void **state)
 			if (random_below(2))
 				usable[i].base &= ~(FRAME_PAGE - 1);
 		}
-		usable[0] = (struct frame_range){BACKED + 0x100000, 40 * MIB};
+		usable[0] = (struct range){BACKED + 0x100000, 40 * MIB};
 		if (n > 1)
-			usable[1] = (struct frame_range){4 * GIB + random_below(GIB),
+			usable[1] = (struct range){4 * GIB + random_below(GIB),
 							 random_below(8 * GIB)};
 		for (unsigned i = 0; i < m; i++) {
 			reserved[i].base = BACKED + 8 * MIB + random_below(BACKED_END - BACKED);
 			reserved[i].size = random_below(random_below(2) ? 32 * MIB : 100000);
 		}
 		if (m > 2) {
-			reserved[0] = (struct frame_range){~0ull - 5000, 100000};
-			reserved[1] = (struct frame_range){0, 5 * MIB};
+			reserved[0] = (struct range){~0ull - 5000, 100000};
+			reserved[1] = (struct range){0, 5 * MIB};
 		}
 		start(usable, n, reserved, m);
 		assert_int_equal(frame_stats.kernel_bytes + frame_stats.free_bytes,

@@ -57,7 +57,7 @@ static const struct {
 	{"EPT without A/D, 4 KiB", &ptab_ept_no_ad, 4, PTAB_4K, FLAGS, 0x37},
 	{"VT-d, 3 levels", &ptab_vtd, 3, PTAB_1G, PTAB_R | PTAB_W, 0x3},
 	{"AMD-Vi", &ptab_amdvi, 4, PTAB_1G, PTAB_R | PTAB_W, 0x7000000000000001},
-	{"AMD-Vi, 6 levels", &ptab_amdvi, 6, PTAB_1G, PTAB_R | PTAB_W, 0x7000000000000001},
+	{"AMD-Vi, 5 levels", &ptab_amdvi, 5, PTAB_1G, PTAB_R | PTAB_W, 0x7000000000000001},
 };
 #define FORMATS (sizeof(formats) / sizeof(*formats))
 static unsigned current;

@@ -32,7 +32,8 @@ struct boot_framebuffer {
 } __attribute__((packed));
 
 struct boot_info {
-	const char *loader; /* the boot loader's name, never NULL */
+	const char *cmdline; /* never NULL */
+	const char *loader;  /* the boot loader's name, never NULL */
 	uint32_t ranges, modules;
 	struct boot_range range[BOOT_RANGES];
 	struct boot_module module[BOOT_MODULES];

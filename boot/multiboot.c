@@ -100,7 +100,8 @@ static void set_framebuffer(struct boot_info *info, const struct boot_framebuffe
 
 /* --- Multiboot 1 --- */
 
-enum { HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6, HAS_LOADER = 1 << 9, HAS_FB = 1 << 12 };
+enum { HAS_CMDLINE = 1 << 2, HAS_MODULES = 1 << 3, HAS_MMAP = 1 << 6, HAS_LOADER = 1 << 9 };
+enum { HAS_FB = 1 << 12 };
 
 struct info1 {
 	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
@@ -144,14 +145,19 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 	const struct info1 *from = memory(addr, sizeof(*from));
 	const struct module1 *module;
 	const char *why = NULL;
+	char *cmdline;
 	bool qemu;
 
 	if (!from)
 		return "unreadable";
 	info->loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
-	if (!info->loader)
+	cmdline = string1(memory, from->flags & HAS_CMDLINE ? from->cmdline : 0, info);
+	if (!info->loader || !cmdline)
 		return NO_ROOM;
 	qemu = !__builtin_memcmp(info->loader, "qemu", 5);
+	if (qemu)
+		split_word(&cmdline);
+	info->cmdline = cmdline;
 	if (from->flags & HAS_MMAP)
 		why = ranges1(memory(from->mmap_addr, from->mmap_length), from->mmap_length, info);
 	if (!why && from->flags & HAS_MODULES) {
@@ -169,7 +175,7 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 
 /* --- Multiboot 2 (3.6) --- */
 
-enum tag_type { END, LOADER = 2, MODULE, MMAP = 6, FRAMEBUFFER = 8, RSDP1 = 14, RSDP2 };
+enum tag_type { END, CMDLINE, LOADER, MODULE, MMAP = 6, FRAMEBUFFER = 8, RSDP1 = 14, RSDP2 };
 
 /* A tag of any type, as far as its size says. */
 struct tag {
@@ -229,6 +235,9 @@ static void set_rsdp(struct boot_info *info, const struct tag *tag)
 static const char *take_tag(const struct tag *tag, struct boot_info *info)
 {
 	switch (tag->type) {
+	case CMDLINE:
+		info->cmdline = keep(info, tag->u.text, tag->size - TAG_HEADER);
+		return info->cmdline ? NULL : NO_ROOM;
 	case LOADER:
 		info->loader = keep(info, tag->u.text, tag->size - TAG_HEADER);
 		return info->loader ? NULL : NO_ROOM;
@@ -282,7 +291,7 @@ const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memo
 			    struct boot_info *info)
 {
 	__builtin_memset(info, 0, sizeof(*info));
-	info->loader = "";
+	info->cmdline = info->loader = "";
 	if (magic == MULTIBOOT1_MAGIC)
 		return parse1(addr, memory, info);
 	if (magic == MULTIBOOT2_MAGIC)

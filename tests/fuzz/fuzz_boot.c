@@ -37,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (info.ranges > BOOT_RANGES || info.modules > BOOT_MODULES)
 		abort();
+	check_string(&info, info.cmdline);
 	check_string(&info, info.loader);
 	for (unsigned i = 0; i < info.modules; i++) {
 		check_string(&info, info.module[i].name);

@@ -95,7 +95,7 @@ static void test_multiboot2(void **state)
 {
 	(void)state;
 	start2();
-	begin_tag(1); /* the kernel takes no options */
+	begin_tag(1);
 	put_string("console=serial  quiet");
 	end_tag();
 	begin_tag(2);
@@ -134,6 +134,7 @@ static void test_multiboot2(void **state)
 	put("RSD PTR !!!!!!!!!!!!!!!", 20);
 	end_tag();
 	assert_null(finish2());
+	assert_string_equal(info.cmdline, "console=serial  quiet");
 	assert_string_equal(info.loader, "GRUB 2.06");
 	/* Neighbours of one type are one range; empty and wrapping ones are none. */
 	assert_int_equal(info.ranges, 5);
@@ -377,6 +378,7 @@ static void test_multiboot1(void **state)
 	put32(1);
 	assert_null(finish1());
 	assert_string_equal(info.loader, "qemu");
+	assert_string_equal(info.cmdline, "one two");
 	assert_int_equal(info.modules, 5);
 	assert_string_equal(info.module[0].name, "dom0.elf");
 	assert_string_equal(info.module[0].cmdline, "");
@@ -396,6 +398,7 @@ static void test_multiboot1(void **state)
 	start1("GRUB 2.06", "one two");
 	modules1(grub, 2);
 	assert_null(finish1());
+	assert_string_equal(info.cmdline, "one two");
 	assert_string_equal(info.module[0].name, "dom0.elf");
 	assert_string_equal(info.module[0].cmdline, "ip=dhcp");
 	assert_string_equal(info.module[1].name, "x/y");

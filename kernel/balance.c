@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/balance.h"
 
-/* How many CPUs are looked at in search of one that is ahead. */
-#define LOOK 4u
+/* The virtual time of a unit of time at a weight of one. */
+#define SCHED_SECOND ((uint64_t)SCHED_WEIGHT << 6)
+
+/* How many CPUs are looked at in search of one that is ahead: the more, the more a single one matters. */
+#define LOOK 30u
 
 static uint64_t load(const uint64_t *word)
 {
@@ -52,14 +55,35 @@ static uint32_t next_cpu(const uint64_t cpus[SCHED_WORDS], uint32_t cpu)
 	return i * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
+/* By how much `cpu` is ahead of us, and its load (0: none, or it does not say). */
+static int64_t ahead(struct balance *b, struct sched_rq *rq, uint32_t cpu, uint64_t now,
+		     uint64_t *weight)
+{
+	struct balance_cpu *other = &b->cpu[cpu];
+	uint64_t stamp = load(&other->stamp), vtime = load(&other->vtime);
+
+	*weight = load(&other->weight);
+	if (!stamp || load(&other->stamp) != stamp)
+		*weight = 0;
+	if (!*weight)
+		return 0;
+	if ((int64_t)(now - stamp) > 0)
+		vtime += (now - stamp) * SCHED_SECOND / *weight;
+	return (int64_t)(vtime - sched_vtime(rq, now));
+}
+
 void balance_publish(struct balance *b, struct sched_rq *rq)
 {
 	struct balance_cpu *mine = &b->cpu[rq->cpu];
+	uint64_t cpus[SCHED_WORDS], weight, now = rq->last;
 
+	/* Who was idle has the virtual time of one that was not. */
+	if (!mine->weight && rq->weight && select_cpus(cpus, b->busy, NULL, rq->cpu))
+		rq->offset += (uint64_t)ahead(b, rq, next_cpu(cpus, rq->cursor), now, &weight);
 	store(&mine->stamp, 0);
 	store(&mine->weight, rq->weight);
-	store(&mine->vtime, sched_vtime(rq));
-	store(&mine->stamp, rq->last);
+	store(&mine->vtime, sched_vtime(rq, now));
+	store(&mine->stamp, now);
 	mark(b->online, rq->cpu, true);
 	mark(b->idle, rq->cpu, !rq->count);
 	mark(b->busy, rq->cpu, rq->count > 1);
@@ -113,40 +137,39 @@ static struct sched_entity *take(struct balance *b, struct sched_rq *rq, struct 
 }
 
 /*
- * By how much `cpu` is ahead of us, in e's virtual time, if it should have e; else 0.
+ * By how much `cpu` is ahead of us if it should have e, else 0: by so much that it does not
+ * look the other way round a moment later.
  *
  * Virtual times far from each other come from a time when the two shared no work.
  * Then the loads decide, and who is behind takes the other's virtual time.
  */
-static uint64_t lead(struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
-		     uint32_t cpu, uint64_t now)
+static int64_t lead(struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
+		    uint32_t cpu, uint64_t now)
 {
-	struct balance_cpu *other = &b->cpu[cpu];
-	uint64_t stamp = load(&other->stamp), vtime = load(&other->vtime),
-		 weight = load(&other->weight), ahead,
-		 far = sched_span(e, SCHED_FAR * rq->turn);
+	int64_t turn = (int64_t)(rq->turn * SCHED_SECOND), here = (int64_t)rq->weight,
+		own = e->weight, each = turn / here * rq->count;
+	uint64_t weight;
+	int64_t far = ahead(b, rq, cpu, now, &weight), there = (int64_t)weight, enough;
 
-	if (!stamp || !weight || load(&other->stamp) != stamp)
+	if (!weight)
 		return 0;
-	if ((int64_t)(now - stamp) > 0)
-		vtime += (now - stamp) * (SCHED_WEIGHT << 6) / weight;
-	ahead = vtime - sched_vtime(rq);
-	if (ahead + far > 2 * far) {
-		if (weight + e->weight <= rq->weight)
-			return far;
-		if ((int64_t)ahead > 0)
-			rq->offset += ahead;
-		return 0;
+	if (far > SCHED_FAR * each || -far > SCHED_FAR * each) {
+		if (far > 0)
+			rq->offset += (uint64_t)far;
+		return there + own <= here;
 	}
-	if ((int64_t)ahead < (int64_t)sched_span(e, rq->turn * 3 / 8))
-		return 0;
-	return weight < rq->weight + e->weight ? ahead : 0;
+	far += turn / there - turn / here;
+	enough = turn / (here - own) - turn / (there + own);
+	if (enough < each / 2)
+		enough = each / 2;
+	return far >= enough ? far : 0;
 }
 
 struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,
 				  uint32_t *to)
 {
-	uint64_t cpus[SCHED_WORDS], most = 0;
+	uint64_t cpus[SCHED_WORDS];
+	int64_t most = 0;
 	struct sched_entity *e;
 
 	if (rq->count < 2)
@@ -156,19 +179,20 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 		return take(b, rq, e, now);
 	if (!select_cpus(cpus, b->online, NULL, rq->cpu) || !(e = sched_surplus(rq, cpus)))
 		return NULL;
+	if (now - e->since < rq->turn / 2)
+		return NULL; /* it has come just now, for a turn here */
 	select_cpus(cpus, b->online, e, rq->cpu);
-	for (unsigned i = 0; i < LOOK; i++) {
+	for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {
 		uint32_t cpu = rq->cursor = next_cpu(cpus, rq->cursor);
-		uint64_t ahead = lead(b, rq, e, cpu, now);
+		int64_t far = lead(b, rq, e, cpu, now);
 
-		if (ahead <= most)
+		if (far <= most)
 			continue;
-		most = ahead;
+		most = far;
 		*to = cpu;
 	}
-	if (!most)
+	/* One at a time: nobody else sends it anything until it says what it has. */
+	if (!most || !__atomic_exchange_n(&b->cpu[*to].stamp, 0, __ATOMIC_ACQ_REL))
 		return NULL;
-	/* Until it says itself how much it has. */
-	__atomic_fetch_add(&b->cpu[*to].weight, e->weight, __ATOMIC_ACQ_REL);
 	return take(b, rq, e, now);
 }

@@ -23,7 +23,7 @@
 #define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
 #define VGA_TEXT_BYTES 32768u
-#define SCHED_TURN_NS 1000000ull
+#define SCHED_TURN_NS 500000ull
 
 extern char image_start[], image_end[], boot_stack[];
 

@@ -365,10 +365,11 @@ void sched_pass(struct sched_rq *rq, uint64_t now)
 
 void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
+	bool awake = e->state != SCHED_ASLEEP;
+
+	sched_sleep(rq, e, now);
 	account(rq, now);
-	if (e->state == SCHED_RUNNING)
-		e->since = now;
-	if (leave(rq, e) != SCHED_ASLEEP)
+	if (awake)
 		e->state = SCHED_MOVING;
 	forget(rq, e);
 	e->donee = NULL;
@@ -377,19 +378,13 @@ void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 
 bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
-	uint64_t most;
+	uint64_t mean;
 
-	account(rq, now);
-	advance(rq);
 	e->vtime -= rq->offset;
 	e->since = before(now, e->since) ? now : e->since;
-	most = sched_vtime(rq) - rq->offset + sched_span(e, SCHED_FAR * rq->turn);
-	if (before(most, e->vtime)) {
-		/* Who runs and comes from far ahead takes the queue along. */
-		if (e->state == SCHED_MOVING)
-			rq->offset += e->vtime - most;
-		e->vtime = most;
-	}
+	mean = sched_vtime(rq, now) - rq->offset;
+	if (before(mean + sched_span(e, SCHED_FAR * rq->turn), e->vtime))
+		e->vtime = mean;
 	if (e->state != SCHED_MOVING)
 		return false;
 	e->vtime = later(e->vtime, rq->vmin - rq->credit);
@@ -401,11 +396,12 @@ struct sched_entity *sched_surplus(const struct sched_rq *rq, const uint64_t cpu
 	return find(rq->ready, NULL, cpus);
 }
 
-uint64_t sched_vtime(struct sched_rq *rq)
+uint64_t sched_vtime(struct sched_rq *rq, uint64_t now)
 {
 	const struct sched_entity *e = rq->current;
 	uint64_t sum = rq->sum, queued = rq->weight, step;
 
+	account(rq, now);
 	if (!rq->weight)
 		return rq->vmin + rq->offset;
 	if (e && runnable(e)) {
@@ -447,7 +443,7 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	next = same_turn(rq, now);
 	if (!next) {
 		next = top(rq->ready);
-		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime)))
+		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime + (rq->turn / 8 << VTIME_BITS))))
 			next = current;
 		rq->owner = next;
 		rq->turn_end = now + rq->turn;

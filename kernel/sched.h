@@ -25,7 +25,7 @@
 
 /* Virtual times of two queues that differ by more than so many turns have nothing to do with each
  * other (they did not share work). */
-#define SCHED_FAR 8u
+#define SCHED_FAR 32u
 
 enum sched_state {
 	SCHED_ASLEEP,
@@ -154,6 +154,6 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
  * (of a bounded number looked at), or NULL. */
 struct sched_entity *sched_surplus(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS]);
 /* The mean virtual time of all runnable, comparable elsewhere. */
-uint64_t sched_vtime(struct sched_rq *rq);
+uint64_t sched_vtime(struct sched_rq *rq, uint64_t now);
 /* The virtual time that e takes for so much time. */
 uint64_t sched_span(const struct sched_entity *e, uint64_t time);

@@ -13,6 +13,8 @@
 #define REG_EOI           0x0b0u
 #define REG_SVR           0x0f0u
 #define REG_ESR           0x280u
+#define REG_ICR           0x300u
+#define REG_ICR_HIGH      0x310u
 #define REG_LVT_TIMER     0x320u
 #define REG_LVT_PERF      0x340u
 #define REG_LVT_LINT0     0x350u
@@ -27,6 +29,11 @@
 #define LVT_NMI            0x400u
 #define LVT_TIMER_DEADLINE 0x40000u
 #define DIVIDE_BY_1        0xbu
+#define ICR_NMI            0x0400u
+#define ICR_INIT           0x0500u
+#define ICR_STARTUP        0x0600u
+#define ICR_BUSY           0x1000u
+#define ICR_ASSERT         0x4000u
 
 #define CPUID_APIC         (1u << 9)  /* leaf 1, EDX */
 #define CPUID_X2APIC       (1u << 21) /* leaf 1, ECX */
@@ -178,6 +185,40 @@ void apic_timer_set(uint64_t tsc)
 	if (tsc > now)
 		count += (uint64_t)((unsigned __int128)(tsc - now) * counts_per_tick >> 32);
 	write(REG_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
+}
+
+static void send(uint32_t dest, uint32_t command)
+{
+	if (x2apic) {
+		/* Not a serializing write: what the other CPU shall see goes first. */
+		__asm__ volatile("mfence; lfence" ::: "memory");
+		cpu_wrmsr(MSR_X2APIC + (REG_ICR >> 4), (uint64_t)dest << 32 | ICR_ASSERT | command);
+		return;
+	}
+	while (read(REG_ICR) & ICR_BUSY)
+		cpu_pause();
+	write(REG_ICR_HIGH, dest << 24);
+	write(REG_ICR, ICR_ASSERT | command);
+}
+
+void apic_send(uint32_t dest, uint8_t vector)
+{
+	send(dest, vector);
+}
+
+void apic_send_nmi(uint32_t dest)
+{
+	send(dest, ICR_NMI);
+}
+
+void apic_send_init(uint32_t dest)
+{
+	send(dest, ICR_INIT);
+}
+
+void apic_send_startup(uint32_t dest, uint64_t from)
+{
+	send(dest, ICR_STARTUP | (uint32_t)(from >> 12));
 }
 
 uint32_t apic_error(void)

@@ -103,6 +103,14 @@ void fpu_switch(struct cpu *cpu, struct vcpu *vcpu)
 	cpu->fpu = vcpu;
 }
 
+void fpu_leave(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (cpu->fpu != vcpu)
+		return;
+	save(vcpu);
+	cpu->fpu = NULL;
+}
+
 void fpu_forget(struct cpu *cpu, struct vcpu *vcpu)
 {
 	if (cpu->fpu == vcpu)

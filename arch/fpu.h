@@ -17,4 +17,6 @@ void fpu_reset(struct vcpu *vcpu);
 /* Make the CPU hold this vCPU's state. */
 void fpu_switch(struct cpu *cpu, struct vcpu *vcpu);
 /* Its state is in memory, or no longer wanted. */
+/* It leaves this CPU: the state goes to memory. */
+void fpu_leave(struct cpu *cpu, struct vcpu *vcpu);
 void fpu_forget(struct cpu *cpu, struct vcpu *vcpu);

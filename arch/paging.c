@@ -7,6 +7,7 @@
 #include "kernel/abi.h"
 #include "kernel/frame.h"
 #include "kernel/panic.h"
+#include "kernel/percpu.h"
 
 #define PAGE_MASK     (FRAME_PAGE - 1)
 #define CR4_SMEP      0x100000ull
@@ -18,12 +19,16 @@
 /* The windows: sign-extended, in a top-level slot of their own. */
 #define WINDOW_TOP   256u
 #define WINDOW_BASE  0xffff800000000000ull
-#define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK)
+#define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK) /* behind the block of page windows */
+/* Stacks, each below an unmapped gap of its size. */
+#define STACKS       0x0000808000000000ull /* before sign extension */
+#define SIGN         0xffff000000000000ull
 #define PTE_TABLE    0x3ull
 #define PTE_WINDOW   (0x8000000000000003ull)
 #define PTE_LARGE    0x80ull
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
+extern uint64_t ap_cr3;
 
 static struct ptab host;
 static volatile uint64_t *window_pte, *window_pde;
@@ -72,7 +77,6 @@ static void make_windows(void)
 void paging_init(void)
 {
 	const char *first = (const char *)frame_first;
-	uint32_t ebx = 0;
 
 	host = (struct ptab){.format = &ptab_host,
 			     .levels = 4,
@@ -85,6 +89,14 @@ void paging_init(void)
 	map(rodata_end, image_end, PTAB_R | PTAB_W);
 	map(first, first + frame_stats.kernel_bytes, PTAB_R | PTAB_W);
 	make_windows();
+	ap_cr3 = host.root;
+	paging_enable();
+}
+
+void paging_enable(void)
+{
+	uint32_t ebx = 0;
+
 	cpu_wrmsr(MSR_PAT, MSR_PAT_VALUE);
 	cpu_write_cr3(host.root);
 	if (cpu_cpuid(0, 0).eax >= 7)
@@ -102,7 +114,9 @@ static void *map_pages(uint64_t pa, size_t bytes, uint32_t flags)
 	if (!bytes || end < pa || !at || end > ptab_limit(&host) / 2)
 		return NULL;
 	for (; at < end; at += FRAME_PAGE) {
+		lock(&frame_lock);
 		status = ptab_map(&host, at, at, FRAME_PAGE, flags);
+		unlock(&frame_lock);
 		if (status && status != SAMPO_EEXIST)
 			return NULL;
 	}
@@ -124,21 +138,39 @@ void *framebuffer_map(uint64_t pa, size_t bytes)
 	return map_pages(pa, bytes, PTAB_R | PTAB_W | PTAB_WC);
 }
 
+/* Each CPU has a window of its own: no other need flush it. */
 void *window_page(uint64_t pa)
 {
-	*window_pte = (pa & ~PAGE_MASK) | PTE_WINDOW;
-	cpu_invlpg(WINDOW_BASE);
-	return (void *)(WINDOW_BASE + (pa & PAGE_MASK));
+	uint32_t id = this_cpu()->id;
+	uint64_t at = WINDOW_BASE + id * FRAME_PAGE;
+
+	window_pte[id] = (pa & ~PAGE_MASK) | PTE_WINDOW;
+	cpu_invlpg(at);
+	return (void *)(at + (pa & PAGE_MASK));
 }
 
 void window_zero_block(uint64_t pa)
 {
-	uint64_t count = FRAME_BLOCK / 8;
-	void *at = (void *)WINDOW_BLOCK;
+	uint32_t id = this_cpu()->id;
+	uint64_t base = WINDOW_BLOCK + id * FRAME_BLOCK, count = FRAME_BLOCK / 8;
+	void *at = (void *)base;
 
-	*window_pde = pa | PTE_WINDOW | PTE_LARGE;
-	cpu_invlpg(WINDOW_BLOCK);
+	window_pde[id] = pa | PTE_WINDOW | PTE_LARGE;
+	cpu_invlpg(base);
 	__asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(0ull) : "memory");
-	*window_pde = 0;
-	cpu_invlpg(WINDOW_BLOCK);
+	window_pde[id] = 0;
+	cpu_invlpg(base);
+}
+
+void *stack_new(uint32_t id)
+{
+	uint64_t base = STACKS + id * 2ull * STACK_SIZE;
+
+	for (uint64_t at = base; at < base + STACK_SIZE; at += FRAME_PAGE) {
+		void *page = page_alloc();
+
+		if (!page || ptab_map(&host, at, (uint64_t)page, FRAME_PAGE, PTAB_R | PTAB_W))
+			return NULL;
+	}
+	return (void *)(base | SIGN);
 }

@@ -8,6 +8,12 @@
 /* Build the real tables and switch to them. */
 void paging_init(void);
 
+/* On each CPU: use them, with what protects the kernel from what it maps. */
+void paging_enable(void);
+
+/* A stack of STACK_SIZE bytes for this CPU, above a gap; NULL: no memory. */
+void *stack_new(uint32_t id);
+
 /* Read-only access to firmware's tables and boot modules, for good; NULL if
  * it cannot be had (page 0, beyond the address width, no memory). */
 const void *phys_map(uint64_t pa, size_t bytes);

@@ -5,6 +5,7 @@
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 
 #define VECTOR_NMI       2
 #define VECTOR_FIRST_IRQ 32
@@ -26,13 +27,18 @@ extern const struct fixup fixup_start[], fixup_end[];
 
 static struct idt_gate idt[256];
 
-void trap_init(void)
+void trap_load(void)
 {
 	struct {
 		uint16_t limit;
 		uint64_t base;
 	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint64_t)idt};
 
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void trap_init(void)
+{
 	for (unsigned v = 0; v < 256; v++) {
 		uint64_t stub = (uint64_t)trap_stubs + 16ul * v;
 
@@ -44,7 +50,7 @@ void trap_init(void)
 			.offset_high = (uint32_t)(stub >> 32),
 		};
 	}
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	trap_load();
 }
 
 static int fixed_up(struct trap_frame *f)
@@ -75,6 +81,10 @@ void trap(struct trap_frame *f)
 	if (f->vector >= VECTOR_FIRST_IRQ) {
 		interrupt_handle((unsigned)f->vector);
 		return;
+	}
+	if (f->vector == VECTOR_NMI && smp_stopping) {
+		for (;;)
+			cpu_hlt();
 	}
 	if (f->vector == VECTOR_NMI) {
 		log_print("kernel: NMI at %lx\n", f->rip);

@@ -11,8 +11,9 @@ struct trap_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/* Load this CPU's IDT. */
+/* Make the IDT, and load it; and load it on another CPU. */
 void trap_init(void);
+void trap_load(void);
 
 /* MSR access that survives #GP: 0, or -1 and *value unchanged. */
 int cpu_rdmsr_safe(uint32_t msr, uint64_t *value);

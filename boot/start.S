@@ -134,6 +134,52 @@ start64:
 6:	hlt
 	jmp 6b
 
+/*
+ * Where another CPU starts, in real mode: copied to a page below 640 KiB, and
+ * from there at once to long mode, on the boot's page tables first, since the
+ * kernel's may be above 4 GiB.
+ */
+	.code16
+	.globl ap_trampoline, ap_trampoline_end
+ap_trampoline:
+	cli
+	movw %cs, %ax
+	movw %ax, %ds
+	movl $CR4_PAE, %eax
+	movl %eax, %cr4
+	movl $boot_pml4, %eax
+	movl %eax, %cr3
+	movl $MSR_EFER, %ecx
+	rdmsr
+	orl $EFER_LME | EFER_NXE, %eax
+	wrmsr
+	lgdtl ap_gdt_pointer - ap_trampoline
+	movl $CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_PE, %eax
+	movl %eax, %cr0
+	ljmpl $0x08, $ap_start64
+ap_gdt_pointer:
+	.short boot_gdt_pointer - boot_gdt - 1
+	.long boot_gdt
+ap_trampoline_end:
+
+	.code64
+ap_start64:
+	xorl %eax, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %fs
+	movl %eax, %gs
+	movl %eax, %ss
+	lgdt boot_gdt_pointer
+	movq ap_cr3, %rax
+	movq %rax, %cr3
+	movq ap_stack, %rsp
+	xorl %ebp, %ebp
+	cld
+	call ap_main
+7:	hlt
+	jmp 7b
+
 	.section .boot.rodata, "a"
 no_long_mode_text:
 	.asciz "Sampo: this CPU has no 64-bit mode; a 64-bit CPU is required.\r\n"
@@ -148,6 +194,12 @@ boot_gdt_pointer:
 	.quad boot_gdt
 
 	.section .bss.boot, "aw", @nobits
+	.balign 8
+	.globl ap_cr3, ap_stack
+ap_cr3:
+	.skip 8
+ap_stack: /* where the CPU that starts next finds its own */
+	.skip 8
 	.balign 4096
 boot_pml4:
 	.skip 4096

@@ -133,6 +133,8 @@ enum sampo_call {
 #define SAMPO_DOMAIN_PAUSE 1u
 #define SAMPO_DOMAIN_UNPAUSE 2u
 #define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
+#define SAMPO_DOMAIN_CAP 5u    /* of each vCPU: microseconds | of which period << 32;
+				  0: none */
 
 /* vcpu_ctl operations */
 #define SAMPO_VCPU_RESUME 0u  /* leave the exit state; the exit page is read */
@@ -142,6 +144,7 @@ enum sampo_call {
 #define SAMPO_VCPU_NMI 4u     /* inject an NMI */
 #define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
 #define SAMPO_VCPU_RESET 6u   /* registers and local APIC to INIT/reset state */
+#define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on */
 
 /* object_info: what to copy */
 #define SAMPO_INFO_TYPE 0u    /* uint32_t type, uint32_t rights */

@@ -3,11 +3,13 @@
 
 #include "arch/cpu.h"
 #include "arch/platform.h"
+#include "arch/tsc.h"
 #include "kernel/console.h"
 #include "kernel/event.h"
 #include "kernel/frame.h"
 #include "kernel/hypercall.h"
 #include "kernel/log.h"
+#include "kernel/move.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
@@ -56,16 +58,25 @@ static bool wait_is_over(struct vcpu *vcpu, uint64_t deadline)
 	return false;
 }
 
+/* *reply: whom the caller's CPU is to go on with. */
 static int64_t find_reply(struct call *call, struct vcpu **reply)
 {
 	int64_t status;
 	struct object *object =
 		call_other(call, call->arg[1], SAMPO_T_VCPU, SAMPO_R_CONTROL, &status);
+	struct vcpu *vcpu;
 
 	if (!object)
 		return status;
-	*reply = (struct vcpu *)((char *)object - offsetof(struct vcpu, object));
-	return vcpu_take_back(*reply);
+	vcpu = CONTAINER_OF(object, struct vcpu, object);
+	if (vcpu->cpu != call->vcpu->cpu)
+		return vcpu_resume(vcpu);
+	status = vcpu_take_back(vcpu);
+	if (status)
+		return status;
+	vcpu_take_in(vcpu);
+	*reply = vcpu;
+	return SAMPO_OK;
 }
 
 int64_t call_wait(struct call *call)
@@ -205,6 +216,17 @@ int64_t call_domain_create(struct call *call)
 	return status ? status : call_give(call, &domain->object, SAMPO_R_ALL);
 }
 
+/* Periods as libvirt has them: 1 ms to 1 s. */
+static int64_t set_cap(struct domain *domain, uint64_t quota_us, uint64_t period_us)
+{
+	if ((quota_us || period_us) && (period_us < 1000 || period_us > 1000000 || quota_us < 1000))
+		return SAMPO_EINVAL;
+	domain->quota = tsc_from_ns(quota_us * 1000);
+	domain->period = tsc_from_ns(period_us * 1000);
+	domain_review(domain);
+	return SAMPO_OK;
+}
+
 int64_t call_domain_ctl(struct call *call)
 {
 	struct domain *domain = CALL_OBJECT(call, domain);
@@ -224,8 +246,11 @@ int64_t call_domain_ctl(struct call *call)
 	case SAMPO_DOMAIN_WEIGHT:
 		if (!call->arg[2] || call->arg[2] > 65535)
 			return SAMPO_EINVAL;
-		domain_set_weight(domain, (uint32_t)call->arg[2]);
+		domain->weight = (uint32_t)call->arg[2];
+		domain_review(domain);
 		return SAMPO_OK;
+	case SAMPO_DOMAIN_CAP:
+		return set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
 	default:
 		return SAMPO_ENOSYS;
 	}
@@ -247,15 +272,44 @@ int64_t call_vcpu_create(struct call *call)
 
 static int64_t set_extint(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | (value ? VCPU_PEND_EXTINT : 0);
-	if (vcpu_has_wakeup(vcpu))
-		vcpu_wake(vcpu);
+	__atomic_store_n(&vcpu->extint, value != 0, __ATOMIC_RELEASE);
+	vcpu_notify(vcpu);
 	return SAMPO_OK;
+}
+
+static void fetch(struct vcpu *vcpu, void *arg)
+{
+	(void)arg;
+	vcpu_fill_system(vcpu);
+}
+
+static void stop(struct vcpu *vcpu, void *arg)
+{
+	bool *with_monitor = arg;
+
+	*with_monitor = vcpu->state == VCPU_MONITOR || vcpu->state == VCPU_RETURNED;
+	if (!*with_monitor)
+		vcpu_to_monitor(vcpu, SAMPO_EXIT_STOPPED);
+}
+
+static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
+{
+	uint64_t cpus[SCHED_WORDS], online = 0;
+	int64_t status = domain_read(call->domain, call->arg[2], cpus, sizeof(cpus));
+
+	for (uint32_t i = 0; i < cpu_count; i++)
+		online |= cpus[i / 64] >> i % 64 & 1;
+	if (!status && !online)
+		status = SAMPO_EINVAL;
+	if (!status)
+		smp_call(vcpu, move_pin, cpus);
+	return status;
 }
 
 int64_t call_vcpu_ctl(struct call *call)
 {
 	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
+	bool refused;
 
 	if (vcpu->state == VCPU_DEAD)
 		return SAMPO_EDEAD;
@@ -263,17 +317,21 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_RESUME:
 		return vcpu_resume(vcpu);
 	case SAMPO_VCPU_STOP:
-		return vcpu == call->vcpu ? SAMPO_EINVAL : vcpu_stop(vcpu);
+		if (vcpu == call->vcpu)
+			return SAMPO_EINVAL;
+		smp_call(vcpu, stop, &refused);
+		return refused ? SAMPO_EBUSY : SAMPO_OK;
+	case SAMPO_VCPU_AFFINITY:
+		return set_affinity(call, vcpu);
 	case SAMPO_VCPU_FETCH:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		vcpu_fill_system(vcpu);
+		smp_call(vcpu, fetch, NULL);
 		return SAMPO_OK;
 	case SAMPO_VCPU_EXTINT:
 		return set_extint(vcpu, call->arg[2]);
 	case SAMPO_VCPU_NMI:
-		vcpu->pending |= VCPU_PEND_NMI;
-		vcpu_wake(vcpu);
+		smp_post(vcpu, REQUEST_NMI);
 		return SAMPO_OK;
 	case SAMPO_VCPU_PAGE:
 		object_get(&vcpu->exit_region->object);
@@ -281,27 +339,23 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_RESET:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		vcpu_reset(vcpu);
-		__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
-		vcpu_fill_system(vcpu);
+		vcpu_power_on(vcpu);
 		return SAMPO_OK;
 	default:
 		return SAMPO_ENOSYS;
 	}
 }
 
-int64_t call_vcpu_lapic(struct call *call)
+static void lapic_access(struct vcpu *vcpu, void *arg)
 {
-	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
+	struct call *call = arg;
 	uint64_t now = vcpu_tsc(vcpu, cpu_rdtsc());
 	struct vlapic_effect effect;
 	int flags;
 
-	if (call->arg[1] >= 4096 || call->arg[3] >> 32)
-		return SAMPO_EINVAL;
 	if (!call->arg[2]) {
 		call->value = vlapic_mmio_read(&vcpu->lapic, (uint32_t)call->arg[1], now);
-		return SAMPO_OK;
+		return;
 	}
 	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3], now,
 				  &effect);
@@ -309,5 +363,12 @@ int64_t call_vcpu_lapic(struct call *call)
 	/* The monitor asked, so it hears of an EOI at once: 256 + vector. */
 	if (flags & VLAPIC_DO_EOI)
 		call->value = 256u + effect.vector;
+}
+
+int64_t call_vcpu_lapic(struct call *call)
+{
+	if (call->arg[1] >= 4096 || call->arg[3] >> 32)
+		return SAMPO_EINVAL;
+	smp_call(CALL_OBJECT(call, vcpu), lapic_access, call);
 	return SAMPO_OK;
 }

@@ -83,7 +83,9 @@ static int64_t dirty_read(struct domain *domain, struct call *call)
 		uint64_t bytes = (n + 63) / 64 * 8;
 
 		__builtin_memset(bitmap, 0, sizeof(bitmap));
+		lock(&domain->lock);
 		status = ptab_dirty(&domain->slat, gpa, n, bitmap, true);
+		unlock(&domain->lock);
 		if (!status)
 			status = domain_write(call->domain, to, bitmap, bytes);
 		gpa += n * FRAME_PAGE;
@@ -104,18 +106,22 @@ int64_t call_region_dirty(struct call *call)
 		return SAMPO_EINVAL;
 	switch (call->arg[4]) {
 	case SAMPO_DIRTY_START:
+		lock(&domain->lock);
 		status = ptab_split(&domain->slat, gpa, pages * FRAME_PAGE);
 		break;
 	case SAMPO_DIRTY_READ:
 		status = dirty_read(domain, call);
+		lock(&domain->lock);
 		break;
 	case SAMPO_DIRTY_STOP: /* small pages stay: large ones come with the next fault */
+		lock(&domain->lock);
 		ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE);
 		break;
 	default:
 		return SAMPO_ENOSYS;
 	}
 	domain_slat_changed(domain);
+	unlock(&domain->lock);
 	return status;
 }
 

@@ -16,6 +16,7 @@ static uint32_t head, tail;
 static struct domain *listener;
 static unsigned listener_bit;
 static bool escaped;
+static char debug; /* key that waits */
 
 void console_listen(struct domain *domain, unsigned bit)
 {
@@ -33,11 +34,13 @@ void console_interrupt(void)
 {
 	int c;
 
+	lock(&log_lock);
 	while ((c = uart_read(&console_uart)) >= 0) {
 		if (escaped || c == DEBUG_ESCAPE) {
 			escaped = !escaped;
-			if (!escaped)
-				debug_key((char)c);
+			debug = (char)c;
+			if (!escaped) /* not here, in the middle of whatever prints */
+				apic_send(apic_id(), VECTOR_DEBUG);
 			continue;
 		}
 		/* A full ring drops what comes: the terminal's problem. */
@@ -46,13 +49,21 @@ void console_interrupt(void)
 	}
 	if (listener && head != tail)
 		event_set_bit(listener, listener_bit);
+	unlock(&log_lock);
+}
+
+void console_debug(void)
+{
+	debug_key(debug);
 }
 
 size_t console_read(char *to, size_t size)
 {
 	size_t n = 0;
 
+	lock(&log_lock);
 	while (n < size && tail != head)
 		to[n++] = input[tail++ % INPUT_SIZE];
+	unlock(&log_lock);
 	return n;
 }

@@ -7,11 +7,14 @@
 struct domain;
 
 #define VECTOR_CONSOLE 0xf2u
+#define VECTOR_DEBUG   0xf3u /* by itself: a debug key waits */
 
 /* The event page bit of `domain` that tells of input. */
 void console_listen(struct domain *domain, unsigned bit);
 void console_interrupt(void);
 size_t console_read(char *to, size_t size);
 
-/* After Ctrl-^ on the serial console: what the kernel shows of itself. */
+/* After Ctrl-^ on the serial console: what the kernel shows of itself. The
+ * key that was read last; not with any lock held. */
+void console_debug(void);
 void debug_key(char key);

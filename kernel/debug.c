@@ -21,12 +21,13 @@ const char *exit_kind_name(enum exit_kind kind)
 	return kind < EXIT_KIND_COUNT ? exit_names[kind] : "?";
 }
 
-static void for_each_vcpu(void (*show)(struct vcpu *vcpu))
+/* Each at its home. */
+static void for_each_vcpu(void (*show)(struct vcpu *vcpu, void *arg))
 {
 	for (struct domain *d = domain_list; d; d = d->next)
 		for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 			if (d->vcpu[i])
-				show(d->vcpu[i]);
+				smp_call(d->vcpu[i], show, NULL);
 }
 
 static void show_domains(void)
@@ -38,23 +39,26 @@ static void show_domains(void)
 			  d->handles.used, d->regions, d->events, d->doorbells, d->object.refs);
 }
 
-static void show_vcpu(struct vcpu *v)
+static void show_vcpu(struct vcpu *v, void *arg)
 {
-	static const char *const states[] = {"ready", "halted", "with its monitor", "dead"};
+	static const char *const states[] = {"ready", "halted", "with its monitor",
+					     "back from its monitor", "dead"};
 
+	(void)arg;
 	log_print(
-		"domain %u vCPU %u: %s, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
-		v->domain->id, v->id, states[v->state], hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
+		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
+		v->domain->id, v->id, states[v->state], v->cpu->id, hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
 		if (v->exits[i])
 			log_print("  %-22s %lu\n", exit_kind_name(i), v->exits[i]);
 }
 
-static void show_trace(struct vcpu *v)
+static void show_trace(struct vcpu *v, void *arg)
 {
 	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
 
+	(void)arg;
 	log_print("domain %u vCPU %u: the last exits\n", v->domain->id, v->id);
 	for (uint32_t i = v->traces - n; i != v->traces; i++) {
 		const struct sampo_trace *t = &v->trace[i % VCPU_TRACES];
@@ -87,6 +91,12 @@ void vcpu_dump(struct vcpu *v)
 	hv->dump(v);
 }
 
+static void show_state(struct vcpu *v, void *arg)
+{
+	(void)arg;
+	vcpu_dump(v);
+}
+
 static void show_memory(void)
 {
 	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
@@ -99,13 +109,17 @@ void debug_key(char key)
 	static const struct {
 		char key;
 		void (*show)(void);
-		void (*show_vcpu)(struct vcpu *vcpu);
+		void (*show_vcpu)(struct vcpu *vcpu, void *arg);
 	} keys[] = {
 		{'d', .show = show_domains},    {'v', .show_vcpu = show_vcpu},
-		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = vcpu_dump},
+		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = show_state},
 		{'m', .show = show_memory},     {'R', .show = platform_reset},
 	};
 
+	if (!lock_try(&manage_lock)) {
+		log_print("debug: another CPU is in the middle of something: try again\n");
+		return;
+	}
 	for (unsigned i = 0; i < COUNT_OF(keys); i++) {
 		if (keys[i].key != key)
 			continue;
@@ -113,8 +127,10 @@ void debug_key(char key)
 			keys[i].show();
 		else
 			for_each_vcpu(keys[i].show_vcpu);
+		unlock(&manage_lock);
 		return;
 	}
+	unlock(&manage_lock);
 	log_print("debug keys after Ctrl-^: d domains, v vCPUs, t last exits, "
 		  "s vCPU state, m memory, R reset\n");
 }

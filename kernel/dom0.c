@@ -166,6 +166,9 @@ static void start(struct domain *domain, uint64_t entry)
 	struct vcpu *vcpu;
 
 	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
+	/* Where its devices interrupt. */
+	__builtin_memset(vcpu->entity.affinity, 0, sizeof(vcpu->entity.affinity));
+	vcpu->entity.affinity[0] = 1ull << vcpu->cpu->id;
 	page = vcpu->exit;
 	for (unsigned i = SAMPO_ES; i <= SAMPO_GS; i++)
 		page->seg[i] = data;

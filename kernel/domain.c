@@ -20,18 +20,26 @@ void *domain_page_alloc(struct domain *domain)
 {
 	void *page;
 
-	if (domain->pages >= domain->page_limit)
-		return NULL;
-	page = page_alloc();
-	if (page)
-		domain->pages++;
-	return page;
+	if (__atomic_fetch_add(&domain->pages, 1, __ATOMIC_RELAXED) < domain->page_limit) {
+		page = page_alloc();
+		if (page)
+			return page;
+	}
+	__atomic_fetch_sub(&domain->pages, 1, __ATOMIC_RELAXED);
+	return NULL;
 }
 
 void domain_page_free(struct domain *domain, void *page)
 {
-	domain->pages--;
+	__atomic_fetch_sub(&domain->pages, 1, __ATOMIC_RELAXED);
 	page_free(page);
+}
+
+void domain_slat_changed(struct domain *domain)
+{
+	domain->slat_changes++;
+	smp_shoot_down(domain);
+	ptab_flushed(&domain->slat);
 }
 
 static void *slat_alloc(void *ctx)
@@ -55,6 +63,7 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 	if (!domain)
 		return SAMPO_ENOMEM;
 	object_init(&domain->object, SAMPO_T_DOMAIN);
+	domain->lock.rank = LOCK_DOMAIN;
 	domain->flags = flags;
 	domain->page_limit = page_limit;
 	domain->weight = weight;
@@ -124,24 +133,21 @@ void domain_free(struct domain *domain)
 	slab_free(&domains, domain);
 }
 
+void domain_review(struct domain *domain)
+{
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (domain->vcpu[i])
+			vcpu_review(domain->vcpu[i]);
+}
+
 void domain_pause(struct domain *domain, bool pause)
 {
 	domain->state = pause ? SAMPO_DOM_PAUSED : SAMPO_DOM_RUNNING;
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain->vcpu[i])
-			vcpu_requeue(domain->vcpu[i]);
+	domain_review(domain);
 }
 
-void domain_set_weight(struct domain *domain, uint32_t weight)
-{
-	domain->weight = weight;
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain->vcpu[i])
-			sched_set_weight(&domain->vcpu[i]->cpu->rq, &domain->vcpu[i]->entity,
-					 weight, cpu_rdtsc());
-}
-
-/* One page of a range: where it is in the kernel's window, or NULL. */
+/* One page of a range: where it is in the kernel's window, or NULL. With its
+ * lock held the page stays the domain's. */
 static void *page_at(struct domain *domain, uint64_t gpa, uint32_t perm)
 {
 	const struct mapping *m = region_at(domain, gpa);
@@ -157,11 +163,16 @@ static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t
 {
 	while (bytes) {
 		size_t room = FRAME_PAGE - gpa % FRAME_PAGE, n = bytes < room ? bytes : room;
-		void *page = page_at(domain, gpa, perm);
+		void *page;
 
+		lock(&domain->lock);
+		page = page_at(domain, gpa, perm);
+		if (page)
+			__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
+					 perm == SAMPO_MAP_W ? kernel : page, n);
+		unlock(&domain->lock);
 		if (!page)
 			return SAMPO_EFAULT;
-		__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel, perm == SAMPO_MAP_W ? kernel : page, n);
 		gpa += n;
 		kernel += n;
 		bytes -= n;
@@ -187,10 +198,18 @@ static struct doorbell *doorbell_slot(const struct domain *domain, uint16_t port
 	for (unsigned i = 0; i < DOMAIN_DOORBELLS; i++) {
 		struct doorbell *bell = &domain->doorbell[(slot + i) % DOMAIN_DOORBELLS];
 
-		if (!bell->size || bell->port == port)
+		if (!__atomic_load_n(&bell->size, __ATOMIC_ACQUIRE) || bell->port == port)
 			return bell;
 	}
 	return NULL;
+}
+
+/* Guests look entries up meanwhile: one is there when it has a size. */
+static void put_doorbell(struct doorbell *bell, uint16_t port, uint8_t size, struct event *event)
+{
+	bell->port = port;
+	bell->event = event;
+	__atomic_store_n(&bell->size, size, __ATOMIC_RELEASE);
 }
 
 int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event)
@@ -209,7 +228,7 @@ int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct 
 		return SAMPO_EEXIST;
 	if (event)
 		object_get(&event->object);
-	*bell = (struct doorbell){.port = port, .size = size, .event = event};
+	put_doorbell(bell, port, size, event);
 	domain->doorbells++;
 	return SAMPO_OK;
 }
@@ -218,22 +237,26 @@ int64_t doorbell_remove(struct domain *domain, uint16_t port)
 {
 	struct doorbell *bell = domain->doorbell ? doorbell_slot(domain, port) : NULL;
 	struct doorbell moved;
+	struct event *event;
 
 	if (!bell || !bell->size)
 		return SAMPO_EINVAL;
-	if (bell->event)
-		object_put(&bell->event->object);
+	event = bell->event;
 	bell->size = 0;
 	domain->doorbells--;
 	/* Close the gap: what follows in the same run may belong before it. */
 	for (unsigned i = (unsigned)(bell - domain->doorbell);;) {
 		i = (i + 1) % DOMAIN_DOORBELLS;
 		if (!domain->doorbell[i].size)
-			return SAMPO_OK;
+			break;
 		moved = domain->doorbell[i];
 		domain->doorbell[i].size = 0;
-		*doorbell_slot(domain, moved.port) = moved;
+		put_doorbell(doorbell_slot(domain, moved.port), moved.port, moved.size,
+			     moved.event);
 	}
+	if (event)
+		object_put(&event->object);
+	return SAMPO_OK;
 }
 
 const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size)

@@ -5,6 +5,7 @@
 #include "arch/ptab.h"
 #include "kernel/abi.h"
 #include "kernel/handle.h"
+#include "kernel/lock.h"
 #include "kernel/object.h"
 
 struct event;
@@ -21,20 +22,24 @@ struct doorbell {
 	struct event *event; /* NULL: the write is dropped */
 };
 
+/* Changed with the manage lock, but for what says otherwise. */
 struct domain {
 	struct object object;
 	uint32_t id;
 	uint32_t state; /* SAMPO_DOM_* */
 	uint32_t flags; /* SAMPO_DOMAIN_* */
 	uint32_t weight;
+	uint64_t quota, period; /* TSC ticks that each vCPU may have; 0: all */
 	struct domain *next; /* list of all */
 
 	struct handle_table handles;
+
+	struct lock lock; /* for the next four */
 	struct ptab slat;
 	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
 	struct mapping *mappings, *last_mapping;
 
-	uint64_t page_limit, pages; /* kernel pages charged */
+	uint64_t page_limit, pages; /* kernel pages charged; atomic */
 	uint64_t memory;            /* bytes in regions charged */
 	uint32_t regions, events, doorbells;
 
@@ -44,7 +49,7 @@ struct domain {
 	uint32_t vcpus;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
-	struct doorbell *doorbell;           /* a page, hashed by port */
+	struct doorbell *doorbell;           /* a page, hashed by port; its guest reads it */
 };
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
@@ -57,14 +62,12 @@ void domain_free(struct domain *domain);
 
 /* Or go on. Not for dead ones. */
 void domain_pause(struct domain *domain, bool pause);
-void domain_set_weight(struct domain *domain, uint32_t weight);
+/* Its weight or cap has been set, or is to be accounted for until now. */
+void domain_review(struct domain *domain);
 
-/* Its page tables have changed: the vCPUs flush before they run again. */
-static inline void domain_slat_changed(struct domain *domain)
-{
-	domain->slat_changes++;
-	ptab_flushed(&domain->slat);
-}
+/* Its page tables have changed: the vCPUs flush before they run again, and
+ * those that run now have left the guest. Its lock is held. */
+void domain_slat_changed(struct domain *domain);
 
 /* Zeroed kernel pages charged to the domain; NULL beyond its limit. */
 void *domain_page_alloc(struct domain *domain);

@@ -34,6 +34,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 void event_free(struct event *event)
 {
 	irq_unbind_event(event);
+	smp_quiesce(); /* a guest may be ringing its doorbell */
 	event->target->events--;
 	object_put(&event->target->object);
 	slab_free(&events, event);
@@ -42,13 +43,17 @@ void event_free(struct event *event)
 void event_set_bit(struct domain *domain, unsigned bit)
 {
 	struct sampo_event_page *page = domain->event_page;
+	struct vcpu *vcpu;
 
 	if (!page || domain->state == SAMPO_DOM_DEAD)
 		return;
 	__atomic_fetch_or(&page->pending[bit / 64], 1ull << bit % 64, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&page->summary, 1ull << bit / 64, __ATOMIC_RELEASE);
-	if (domain->vcpu[0])
-		vcpu_wake(domain->vcpu[0]);
+	vcpu = domain->vcpu[0];
+	if (vcpu && vcpu->cpu == this_cpu())
+		vcpu_wake(vcpu);
+	else if (vcpu)
+		smp_post(vcpu, REQUEST_WAKE);
 }
 
 void event_raise(struct event *event)

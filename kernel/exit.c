@@ -84,8 +84,7 @@ static void ring(struct vcpu *vcpu, struct event *event)
 	bool resched = cpu->resched;
 
 	event_raise(event);
-	/* An INIT to itself has taken it away. */
-	if (cpu->resched == resched || vcpu->state != VCPU_READY)
+	if (cpu->resched == resched)
 		return;
 	cpu->resched = false;
 	loop_choose_within(cpu, DOORBELL_DELAY_NS);
@@ -145,12 +144,19 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 
 static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)
 {
+	bool managed;
+
 	if (x->cpl) {
 		vcpu_inject(vcpu, VCPU_UD, 0);
 		return;
 	}
+	managed = hypercall_manages(vcpu);
+	if (managed && !lock_try(&manage_lock))
+		return; /* the instruction comes again, after what others want of this CPU */
 	finish(vcpu, x);
-	hypercall(vcpu);
+	hypercall(vcpu, managed);
+	if (managed)
+		unlock(&manage_lock);
 }
 
 static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)

@@ -16,6 +16,7 @@ struct page {
 	struct page *next;
 };
 
+struct lock frame_lock = {.rank = LOCK_FRAME};
 struct frame_stats frame_stats;
 uint64_t frame_first;
 
@@ -33,13 +34,16 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 
 uint64_t frame_alloc_block(void)
 {
-	uint32_t b = free_block;
+	uint32_t b;
 
-	if (!b)
-		return 0;
-	free_block = block[b];
-	block[b] = GIVEN;
-	frame_stats.free_bytes -= FRAME_BLOCK;
+	lock(&frame_lock);
+	b = free_block;
+	if (b) {
+		free_block = block[b];
+		block[b] = GIVEN;
+		frame_stats.free_bytes -= FRAME_BLOCK;
+	}
+	unlock(&frame_lock);
 	return b * FRAME_BLOCK;
 }
 
@@ -48,9 +52,11 @@ void frame_free_block(uint64_t base)
 	uint64_t b = base / FRAME_BLOCK;
 
 	ASSERT(base % FRAME_BLOCK == 0 && b < blocks && block[b] == GIVEN);
+	lock(&frame_lock);
 	block[b] = free_block;
 	free_block = (uint32_t)b;
 	frame_stats.free_bytes += FRAME_BLOCK;
+	unlock(&frame_lock);
 }
 
 uint64_t frame_alloc_run(uint64_t n, uint64_t limit)
@@ -80,13 +86,16 @@ uint64_t frame_alloc_run(uint64_t n, uint64_t limit)
 
 void *page_alloc_reserved(void)
 {
-	struct page *page = free_page;
+	struct page *page;
 
-	if (!page)
-		return NULL;
-	free_page = page->next;
-	frame_stats.kernel_free_bytes -= FRAME_PAGE;
-	return __builtin_memset(page, 0, FRAME_PAGE);
+	lock(&frame_lock);
+	page = free_page;
+	if (page) {
+		free_page = page->next;
+		frame_stats.kernel_free_bytes -= FRAME_PAGE;
+	}
+	unlock(&frame_lock);
+	return page ? __builtin_memset(page, 0, FRAME_PAGE) : NULL;
 }
 
 void page_free(void *freed)
@@ -95,9 +104,11 @@ void page_free(void *freed)
 	struct page *page = freed;
 
 	ASSERT((uintptr_t)freed % FRAME_PAGE == 0 && b < blocks && block[b] == KERNEL);
+	lock(&frame_lock);
 	page->next = free_page;
 	free_page = page;
 	frame_stats.kernel_free_bytes += FRAME_PAGE;
+	unlock(&frame_lock);
 }
 
 /* Whole blocks become the kernel's; all but the first bytes are free pages. */
@@ -110,16 +121,28 @@ static void adopt(uint64_t base, uint64_t size, uint64_t used)
 		page_free((void *)(uintptr_t)at);
 }
 
+/* Another block, if pages run out. */
+static bool replenish(void)
+{
+	uint64_t base;
+
+	if (frame_stats.kernel_free_bytes > RESERVE)
+		return true;
+	base = frame_alloc_block();
+	if (!base || !kernel_map_block(base))
+		return false;
+	adopt(base, FRAME_BLOCK, 0);
+	return true;
+}
+
 void *page_alloc(void)
 {
-	if (frame_stats.kernel_free_bytes <= RESERVE) {
-		uint64_t base = frame_alloc_block();
+	void *page;
 
-		if (!base || !kernel_map_block(base))
-			return NULL;
-		adopt(base, FRAME_BLOCK, 0);
-	}
-	return page_alloc_reserved();
+	lock(&frame_lock);
+	page = replenish() ? page_alloc_reserved() : NULL;
+	unlock(&frame_lock);
+	return page;
 }
 
 /* --- the memory map --- */

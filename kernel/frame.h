@@ -7,10 +7,14 @@
 #pragma once
 
 #include "boot/boot_info.h"
+#include "kernel/lock.h"
 
 #define FRAME_PAGE  4096ull
 #define FRAME_BLOCK (2ull << 20)
 #define FRAME_ANY   (~0ull) /* as a limit */
+
+/* For all of this, and for the kernel's own page tables. */
+extern struct lock frame_lock;
 
 struct frame_stats {
 	uint64_t total_bytes;       /* all blocks */

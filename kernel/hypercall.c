@@ -39,7 +39,22 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	return SAMPO_OK;
 }
 
-static int64_t invoke(struct call *call, uint64_t number)
+/* These change nothing but a vCPU, an event page or the log, in ways that need
+ * no lock; what they find in tables stays while this CPU is in the kernel. */
+#define UNMANAGED                                                                                  \
+	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
+	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi)
+
+/* Who has no handle gets no further than an error. */
+bool hypercall_manages(const struct vcpu *vcpu)
+{
+	uint64_t number = vcpu->gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
+
+	return number < SAMPO_CALL_COUNT && !(UNMANAGED >> number & 1) &&
+	       vcpu->domain->handles.used;
+}
+
+static int64_t invoke(struct call *call, uint64_t number, bool managed)
 {
 	int64_t status;
 
@@ -50,6 +65,8 @@ static int64_t invoke(struct call *call, uint64_t number)
 	if (!call->handle)
 		return status;
 	call->object = call->handle->object;
+	if (!managed)
+		return UNMANAGED >> number & 1 ? table[number].function(call) : SAMPO_EHANDLE;
 	/* The call may drop the handle, and the object with it. */
 	object_get(call->object);
 	status = table[number].function(call);
@@ -57,7 +74,7 @@ static int64_t invoke(struct call *call, uint64_t number)
 	return status;
 }
 
-void hypercall(struct vcpu *vcpu)
+void hypercall(struct vcpu *vcpu, bool managed)
 {
 	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
 	struct call call;
@@ -75,6 +92,10 @@ void hypercall(struct vcpu *vcpu)
 	call.arg[3] = gpr[SAMPO_R10];
 	call.arg[4] = gpr[SAMPO_R8];
 	call.value = 0;
-	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number);
+	if (managed)
+		object_get(&vcpu->object);
+	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number, managed);
 	gpr[SAMPO_RDX] = call.value;
+	if (managed)
+		object_put(&vcpu->object);
 }

@@ -44,7 +44,7 @@ static int64_t machine_info(struct call *call)
 		.kernel_bytes = kernel_bytes_used(),
 		.wall_ns = wall_ns,
 		.wall_tsc = wall_tsc,
-		.cpus = 1,
+		.cpus = cpu_count,
 		.phys_bits = cpu_cpuid(0x80000008, 0).eax & 0xff,
 		.idle_tsc = this_cpu()->rq.idle,
 	};
@@ -61,7 +61,7 @@ static int64_t machine_info(struct call *call)
 
 static int64_t domain_info(struct call *call)
 {
-	const struct domain *d = CALL_OBJECT(call, domain);
+	struct domain *d = CALL_OBJECT(call, domain);
 	struct sampo_domain_info info = {
 		.id = d->id,
 		.state = d->state,
@@ -77,6 +77,7 @@ static int64_t domain_info(struct call *call)
 	};
 	uint64_t ticks = d->cpu_tsc;
 
+	domain_review(d);
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (d->vcpu[i])
 			ticks += d->vcpu[i]->entity.ran;
@@ -86,14 +87,19 @@ static int64_t domain_info(struct call *call)
 
 static int64_t vcpu_info(struct call *call)
 {
-	const struct vcpu *v = CALL_OBJECT(call, vcpu);
-	struct sampo_vcpu_info info = {
-		.state = !v->state && v->cpu->current == v ? 0 : v->state + 1u,
+	struct vcpu *v = CALL_OBJECT(call, vcpu);
+	struct sampo_vcpu_info info;
+
+	vcpu_review(v);
+	info = (struct sampo_vcpu_info){
+		.state = v->state == VCPU_DEAD                          ? 4
+			 : v->state == VCPU_RETURNED                    ? 3
+			 : v->state == VCPU_READY && v->cpu->current == v ? 0
+									: v->state + 1u,
 		.cpu = v->cpu->id,
 		.cpu_ns = tsc_to_ns(v->entity.ran),
 		.wait_ns = tsc_to_ns(v->entity.waited),
 	};
-
 	__builtin_memcpy(info.exits, v->exits, sizeof(info.exits));
 	return answer(call, &info, sizeof(info));
 }

@@ -62,29 +62,58 @@ bool vcpu_deliver(struct vcpu *vcpu)
 	return true;
 }
 
+/* A level that is set stays until the vector is posted as an edge: the TMR is
+ * written with the IRR. */
+static void post(struct vcpu *vcpu, const struct vlapic_message *m)
+{
+	uint64_t bit = 1ull << m->vector % 64, *level = &vcpu->posted_level[m->vector / 64];
+
+	if (m->level)
+		__atomic_fetch_or(level, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(level, ~bit, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&vcpu->posted[m->vector / 64], bit, __ATOMIC_RELEASE);
+}
+
+void vcpu_accept_posted(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < COUNT_OF(vcpu->posted); i++) {
+		uint64_t vectors = __atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED);
+
+		if (vectors)
+			vectors = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
+		for (; vectors; vectors &= vectors - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(vectors);
+
+			vlapic_accept(&vcpu->lapic, (uint8_t)(i * 64 + bit),
+				      vcpu->posted_level[i] >> bit & 1);
+		}
+	}
+}
+
 static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 {
 	switch (m->mode) {
 	case VLAPIC_FIXED:
 	case VLAPIC_LOWEST:
-		vlapic_accept(&vcpu->lapic, m->vector, m->level);
+		if (vcpu->cpu == this_cpu())
+			vlapic_accept(&vcpu->lapic, m->vector, m->level);
+		else
+			post(vcpu, m);
 		break;
 	case VLAPIC_NMI:
-		vcpu->pending |= VCPU_PEND_NMI;
-		break;
+		smp_post(vcpu, REQUEST_NMI);
+		return;
 	case VLAPIC_EXTINT:
-		vcpu->pending |= VCPU_PEND_EXTINT;
+		vcpu->extint = true;
 		break;
 	case VLAPIC_INIT:
-		vcpu->exit->qualification = 0;
-		if (vcpu->state != VCPU_MONITOR && vcpu->state != VCPU_DEAD)
-			vcpu_to_monitor(vcpu, SAMPO_EXIT_INIT);
+		smp_post(vcpu, REQUEST_INIT);
 		return;
 	default: /* SMI: there is no SMM. STARTUP: one vCPU needs none. */
 		return;
 	}
-	if (vcpu_has_wakeup(vcpu))
-		vcpu_wake(vcpu);
+	vcpu_notify(vcpu);
 }
 
 static bool is_destination(const struct vcpu *vcpu, const struct vcpu *from,

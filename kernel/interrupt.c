@@ -14,8 +14,13 @@ void interrupt_handle(unsigned vector)
 	case VECTOR_TIMER:
 		this_cpu()->timers.armed = TIMER_NEVER;
 		break;
+	case VECTOR_KICK: /* that the guest was left is all */
+		break;
 	case VECTOR_CONSOLE:
 		console_interrupt();
+		break;
+	case VECTOR_DEBUG:
+		console_debug();
 		break;
 	case VECTOR_ERROR:
 		log_print("kernel: local APIC error %x\n", apic_error());

@@ -6,6 +6,7 @@
 #include "kernel/abi.h"
 #include "kernel/device.h"
 #include "kernel/event.h"
+#include "kernel/lock.h"
 
 #define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define BINDINGS     (VECTORS + 32u) /* a few pins may share a line */
@@ -32,6 +33,7 @@ struct line {
 
 static struct irq irqs[BINDINGS];
 static struct line lines[VECTORS];
+static struct lock irq_lock = {.rank = LOCK_IRQ}; /* for all of it */
 
 static uint8_t vector_of(const struct line *line)
 {
@@ -140,7 +142,7 @@ static struct irq *free_irq(void)
 	return NULL;
 }
 
-int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
+static int64_t bind(struct device *device, uint64_t index, struct event *event)
 {
 	struct irq *irq = free_irq();
 	struct line *line;
@@ -173,18 +175,29 @@ int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
 	return SAMPO_OK;
 }
 
+int64_t irq_bind(struct device *device, uint64_t index, struct event *event)
+{
+	int64_t status;
+
+	lock(&irq_lock);
+	status = bind(device, index, event);
+	unlock(&irq_lock);
+	return status;
+}
+
+/* Nothing is bound if it was unbound while it was on its way. */
 void irq_handle(uint8_t vector)
 {
 	struct line *line = &lines[vector - IRQ_VECTOR_FIRST];
 
-	if (!line->first)
-		return; /* unbound while it was on its way */
-	if (line->gsi != MESSAGE)
+	lock(&irq_lock);
+	if (line->first && line->gsi != MESSAGE)
 		ioapic_mask(line->gsi, true);
 	for (struct irq *irq = line->first; irq; irq = irq->next_of_line) {
 		irq->waiting = line->gsi != MESSAGE;
 		event_raise(irq->event);
 	}
+	unlock(&irq_lock);
 }
 
 static void unmask_if_quiet(const struct line *line)
@@ -198,15 +211,16 @@ static void unmask_if_quiet(const struct line *line)
 
 int64_t irq_ack(struct device *device, uint64_t index)
 {
-	struct irq *irq = find(device, index);
+	struct irq *irq;
 
-	if (!irq)
-		return SAMPO_EINVAL;
-	if (irq->waiting) {
+	lock(&irq_lock);
+	irq = find(device, index);
+	if (irq && irq->waiting) {
 		irq->waiting = false;
 		unmask_if_quiet(irq->line);
 	}
-	return SAMPO_OK;
+	unlock(&irq_lock);
+	return irq ? SAMPO_OK : SAMPO_EINVAL;
 }
 
 static void silence(struct device *device, const struct irq *irq)
@@ -221,14 +235,11 @@ static void silence(struct device *device, const struct irq *irq)
 		pci_messages_off(&device->pci);
 }
 
-int64_t irq_unbind(struct device *device, uint64_t index)
+static void unbind(struct device *device, struct irq *irq)
 {
-	struct irq *irq = find(device, index), **at;
-	struct line *line;
+	struct line *line = irq->line;
+	struct irq **at;
 
-	if (!irq)
-		return SAMPO_EINVAL;
-	line = irq->line;
 	silence(device, irq);
 	for (at = &device->irqs; *at != irq; at = &(*at)->next_of_device)
 		;
@@ -239,12 +250,25 @@ int64_t irq_unbind(struct device *device, uint64_t index)
 	irq->device = NULL;
 	if (line->gsi != MESSAGE)
 		unmask_if_quiet(line);
-	return SAMPO_OK;
+}
+
+int64_t irq_unbind(struct device *device, uint64_t index)
+{
+	struct irq *irq;
+
+	lock(&irq_lock);
+	irq = find(device, index);
+	if (irq)
+		unbind(device, irq);
+	unlock(&irq_lock);
+	return irq ? SAMPO_OK : SAMPO_EINVAL;
 }
 
 void irq_unbind_event(const struct event *event)
 {
+	lock(&irq_lock);
 	for (struct irq *irq = irqs; irq < irqs + BINDINGS; irq++)
 		if (irq->device && irq->event == event)
-			irq_unbind(irq->device, irq->index);
+			unbind(irq->device, irq);
+	unlock(&irq_lock);
 }

@@ -15,6 +15,7 @@ struct event;
 #define IRQ_VECTOR_FIRST 0x30u
 #define IRQ_VECTOR_LAST  0xefu
 #define VECTOR_TIMER     0xf0u
+#define VECTOR_KICK      0xf1u /* another CPU wants attention: see smp.h */
 #define VECTOR_ERROR     0xfeu
 #define VECTOR_SPURIOUS  0xffu
 

@@ -2,6 +2,7 @@
 #include "kernel/log.h"
 
 #include "kernel/console.h"
+#include "kernel/percpu.h"
 #include "kernel/print.h"
 
 #define LOG_SIZE  65536u
@@ -10,6 +11,8 @@
 struct uart console_uart;
 struct text console_text;
 
+struct lock log_lock = {.rank = LOCK_LOG};
+
 static char ring[LOG_SIZE];
 static uint64_t end; /* absolute position of the next byte */
 
@@ -17,19 +20,29 @@ static uint64_t end; /* absolute position of the next byte */
  * UART holds no more than these bytes. */
 void console_bytes(const char *text, size_t length)
 {
+	lock(&log_lock);
 	text_write(&console_text, text, length);
 	for (size_t n; length; text += n, length -= n) {
 		n = length < UART_FIFO / 2 ? length : UART_FIFO / 2;
 		uart_write(&console_uart, text, n);
 		console_interrupt();
 	}
+	unlock(&log_lock);
 }
 
 void log_bytes(const char *text, size_t length)
 {
+	lock(&log_lock);
 	for (size_t i = 0; i < length; i++)
 		ring[end++ % LOG_SIZE] = text[i];
 	console_bytes(text, length);
+	unlock(&log_lock);
+}
+
+void log_break_lock(void)
+{
+	log_lock = (struct lock){.rank = LOCK_LOG};
+	this_cpu()->locks = 0;
 }
 
 void log_print(const char *format, ...)
@@ -46,11 +59,13 @@ size_t log_read(uint64_t *position, char *to, size_t size)
 {
 	size_t n = 0;
 
+	lock(&log_lock);
 	if (*position > end)
 		*position = end;
 	if (end - *position > LOG_SIZE)
 		*position = end - LOG_SIZE;
 	while (n < size && *position < end)
 		to[n++] = ring[(*position)++ % LOG_SIZE];
+	unlock(&log_lock);
 	return n;
 }

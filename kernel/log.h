@@ -4,7 +4,12 @@
 
 #include "drivers/console/text.h"
 #include "drivers/console/uart.h"
-#include "kernel/types.h"
+#include "kernel/lock.h"
+
+/* The lock of the log and the consoles, input included. */
+extern struct lock log_lock;
+/* Before a panic: others have stopped, whatever they held. */
+void log_break_lock(void);
 
 /* Where it is shown; all zero: not there. */
 extern struct uart console_uart;

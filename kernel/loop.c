@@ -9,9 +9,9 @@
 #include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/interrupt.h"
-#include "kernel/log.h"
+#include "kernel/move.h"
 #include "kernel/panic.h"
-#include "kernel/percpu.h"
+#include "kernel/smp.h"
 #include "kernel/vcpu.h"
 
 #define PRED_CMD_IBPB 1ull
@@ -24,6 +24,7 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now)
 		timer_cancel(&cpu->timers, &cpu->slice);
 	else
 		timer_set(&cpu->timers, &cpu->slice, now + slice);
+	move_publish(cpu);
 }
 
 void loop_choose_within(struct cpu *cpu, uint64_t ns)
@@ -34,29 +35,19 @@ void loop_choose_within(struct cpu *cpu, uint64_t ns)
 		timer_set(&cpu->timers, &cpu->slice, latest);
 }
 
-void loop_set_current(struct cpu *cpu, struct vcpu *next)
-{
-	struct vcpu *before = cpu->current;
-
-	if (next)
-		object_get(&next->object);
-	cpu->current = next;
-	if (before)
-		object_put(&before->object);
-}
-
 static void schedule(struct cpu *cpu)
 {
 	uint64_t now = cpu_rdtsc();
-	struct sched_entity *entity = sched_pick(&cpu->rq, now);
-	struct vcpu *next = NULL;
+	struct sched_entity *entity;
 
-	if (entity)
-		next = CONTAINER_OF(entity, struct vcpu, entity);
+	if (cpu->asked || !sched_slice(&cpu->rq, now))
+		move_surplus(cpu, now);
+	entity = sched_pick(&cpu->rq, now);
 	cpu->resched = false;
+	cpu->current = entity ? CONTAINER_OF(entity, struct vcpu, entity) : NULL;
 	loop_slice_changed(cpu, now);
-	if (next != cpu->current)
-		loop_set_current(cpu, next);
+	if (!entity)
+		move_ask(cpu);
 }
 
 /* Put the vCPU's state into the CPU, in place of whoever's is there. */
@@ -99,6 +90,20 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 	hv->fpu_trap(vcpu, vcpu->fpu_trap);
 }
 
+/* Others see that this CPU has left the kernel before it looks what they have
+ * done to the tables of the guest that it enters (see smp_shoot_down). */
+static void leave_kernel(struct cpu *cpu, struct domain *to)
+{
+	ASSERT(!cpu->locks);
+	__atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
+}
+
+static void enter_kernel(struct cpu *cpu)
+{
+	__atomic_store_n(&cpu->in_guest, NULL, __ATOMIC_RELEASE);
+}
+
 static void run(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct hv_exit x;
@@ -111,7 +116,9 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
 		own_fpu(cpu, vcpu);
 	interrupt_arm_timer(cpu);
+	leave_kernel(cpu, vcpu->domain);
 	hv->run(vcpu, &x);
+	enter_kernel(cpu);
 	now = trace(vcpu, &x);
 	exit_handlers[x.kind](vcpu, &x);
 	interrupt_check_timer(cpu, now);
@@ -121,7 +128,9 @@ static void idle(struct cpu *cpu)
 {
 	interrupt_arm_timer(cpu);
 	apic_offer();
+	leave_kernel(cpu, CPU_IDLE);
 	hv->idle();
+	enter_kernel(cpu);
 	interrupt_run_timers(cpu);
 }
 
@@ -140,7 +149,9 @@ void loop_init(struct cpu *cpu)
 void loop_run(struct cpu *cpu)
 {
 	for (;;) {
-		if (cpu->resched || !cpu->current)
+		if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
+			smp_serve(cpu);
+		if (cpu->resched || !cpu->current || __atomic_load_n(&cpu->asked, __ATOMIC_RELAXED))
 			schedule(cpu);
 		if (cpu->current)
 			run(cpu, cpu->current);
@@ -156,11 +167,8 @@ void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
 		SAMPO_EXITS(NAME)
 #undef NAME
 	};
-	struct domain *domain = vcpu->domain;
 
-	log_print("kernel: domain %u ends: %s; it has no monitor\n", domain->id, names[reason]);
 	vcpu_dump(vcpu);
-	if (domain->id == 0)
-		panic("dom0 has died: restart the machine");
-	domain_destroy(domain);
+	panic("domain %u, which has no monitor, has died (%s): restart the machine",
+	      vcpu->domain->id, names[reason]);
 }

@@ -13,15 +13,12 @@ void loop_init(struct cpu *cpu);
 
 void loop_run(struct cpu *cpu) __attribute__((noreturn));
 
-/* Whose turn it is; NULL: nobody's. Holds a reference meanwhile. */
-void loop_set_current(struct cpu *cpu, struct vcpu *vcpu);
-
 /* The number of those that want to run has changed: when to choose again? */
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
 /* Choose again in so many nanoseconds at the latest. */
 void loop_choose_within(struct cpu *cpu, uint64_t ns);
 
-/* A vCPU that has no monitor cannot go on: its domain ends, with a dump. */
+/* A vCPU that has no monitor, dom0's, cannot go on. */
 void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);
 
 /* main.c: the image and what it has allocated. */

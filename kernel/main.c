@@ -10,6 +10,7 @@
 #include "arch/tsc.h"
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
+#include "kernel/cpus.h"
 #include "kernel/device.h"
 #include "kernel/dom0.h"
 #include "kernel/frame.h"
@@ -23,7 +24,6 @@
 #define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
 #define VGA_TEXT_BYTES 32768u
-#define SCHED_TURN_NS 500000ull
 
 extern char image_start[], image_end[], boot_stack[];
 
@@ -90,22 +90,6 @@ static void find_hv(void)
 	hv_log_features();
 }
 
-static void cpu_setup(struct cpu *cpu)
-{
-	uint64_t now = cpu_rdtsc();
-
-	apic_enable(VECTOR_TIMER, VECTOR_ERROR, VECTOR_SPURIOUS);
-	cpu->apic_id = apic_id();
-	cpu->timers.armed = TIMER_NEVER;
-	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
-	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
-			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
-	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), now);
-	loop_init(cpu);
-	fpu_init();
-	hv->cpu_init(cpu);
-}
-
 uint64_t kernel_bytes_used(void)
 {
 	return frame_stats.kernel_bytes - frame_stats.kernel_free_bytes +
@@ -137,6 +121,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	platform_setup(boot.rsdp_size ? boot.rsdp : NULL, boot.rsdp_size);
 	wall_init();
 	cpu_setup(&cpu0);
+	cpus_start();
 	device_setup();
 	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB, %u PCI devices\n",
 		  hv->name, tsc_khz, frame_stats.total_bytes >> 20,

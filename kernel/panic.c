@@ -4,11 +4,14 @@
 #include "arch/cpu.h"
 #include "kernel/log.h"
 #include "kernel/print.h"
+#include "kernel/smp.h"
 
 static void __attribute__((noreturn)) stop(const char *what, const char *format, va_list args)
 {
 	char text[256];
 
+	smp_stop_others();
+	log_break_lock();
 	print_args(text, sizeof(text), format, args);
 	log_print("\n%s: %s\n", what, text);
 	uart_drain(&console_uart);

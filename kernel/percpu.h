@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What belongs to one physical CPU and is touched by that CPU only. */
+/*
+ * What belongs to one physical CPU. That CPU alone touches it, but for the
+ * part at the end, by which others reach it.
+ */
 #pragma once
 
+#include "arch/this_cpu.h"
 #include "kernel/sched.h"
 #include "kernel/timer.h"
 
-#define STACK_SIZE 16384u
+#define CPUS 256u
 
 struct vcpu;
+struct domain;
 
 struct cpu {
-	uint32_t id, apic_id;
+	uint32_t id, apic_id; /* id: index in cpu_table */
 	struct vcpu *current; /* whose turn it is; NULL: idle */
 	struct vcpu *loaded;  /* whose vendor state the CPU holds */
 	struct vcpu *fpu;     /* whose FPU state and DR0-3 the CPU holds */
@@ -25,13 +30,22 @@ struct cpu {
 	uint64_t asid_generation;
 	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
 	uint64_t vmcs;         /* VMX: the current one */
+	uint32_t locks;        /* ranks of those that it holds */
+
+	/* Others read these; the CPU itself writes them. */
+	struct domain *in_guest; /* whose vCPU runs; CPU_IDLE; NULL: the kernel */
+	uint64_t entries;        /* how often it has left the kernel */
+	bool online;
+
+	/* Others write these: vCPUs of this CPU with requests, newest first;
+	 * whether one that idles has asked for work. */
+	struct vcpu *inbox __attribute__((aligned(64)));
+	bool asked;
 };
 
-/* The CPU's structure stands at the lowest address of its stack. */
-static inline struct cpu *this_cpu(void)
-{
-	uint64_t rsp;
+/* cpu.in_guest of one that sleeps. */
+#define CPU_IDLE ((struct domain *)1)
 
-	__asm__("movq %%rsp, %0" : "=r"(rsp));
-	return *(struct cpu **)(rsp & ~(uint64_t)(STACK_SIZE - 1));
-}
+/* All that run, by id; entries are added at boot and stay. */
+extern struct cpu *cpu_table[CPUS];
+extern uint32_t cpu_count;

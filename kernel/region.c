@@ -22,6 +22,7 @@ static struct region *new_region(enum region_kind kind, uint64_t size)
 	if (!region)
 		return NULL;
 	object_init(&region->object, SAMPO_T_REGION);
+	region->lock.rank = LOCK_REGION;
 	region->kind = kind;
 	region->size = size;
 	return region;
@@ -130,6 +131,17 @@ void region_free(struct region *region)
 		object_put(&owner->object);
 }
 
+/* Two domains may touch it at once. */
+static void zero(struct region *region, uint64_t *entry)
+{
+	lock(&region->lock);
+	if (!(*entry & BLOCK_ZEROED)) {
+		window_zero_block(*entry);
+		__atomic_store_n(entry, *entry | BLOCK_ZEROED, __ATOMIC_RELEASE);
+	}
+	unlock(&region->lock);
+}
+
 uint64_t region_physical(struct region *region, uint64_t offset)
 {
 	uint64_t mask = (1ull << region->block_shift) - 1, *entry;
@@ -137,10 +149,8 @@ uint64_t region_physical(struct region *region, uint64_t offset)
 	if (region->kind != REGION_RAM)
 		return region->base + offset;
 	entry = block_entry(region, offset >> region->block_shift);
-	if (!(*entry & BLOCK_ZEROED)) {
-		window_zero_block(*entry);
-		*entry |= BLOCK_ZEROED;
-	}
+	if (!(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & BLOCK_ZEROED))
+		zero(region, entry);
 	return (*entry & ~BLOCK_ZEROED) + (offset & mask);
 }
 
@@ -179,8 +189,10 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 	if (!m)
 		return SAMPO_ENOMEM;
 	object_get(&region->object);
+	lock(&domain->lock);
 	*m = (struct mapping){domain->mappings, region, gpa, size, offset, perms};
 	domain->mappings = m;
+	unlock(&domain->lock);
 	return SAMPO_OK;
 }
 
@@ -188,10 +200,12 @@ static void remove_mapping(struct domain *domain, struct mapping **link)
 {
 	struct mapping *m = *link;
 
+	lock(&domain->lock);
 	*link = m->next;
 	domain->last_mapping = NULL;
 	ptab_unmap(&domain->slat, m->gpa, m->size);
 	domain_slat_changed(domain);
+	unlock(&domain->lock);
 	object_put(&m->region->object);
 	slab_free(&mappings, m);
 }
@@ -273,7 +287,7 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 	return ptab_map(&domain->slat, gpa, physical, FRAME_PAGE, ptab_flags(m));
 }
 
-bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
+static bool fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
 {
 	const struct mapping *m = region_at(domain, gpa);
 	int result;
@@ -289,4 +303,14 @@ bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t 
 	if (result == SAMPO_EEXIST)
 		domain->slat_changes++;
 	return result == SAMPO_OK || result == SAMPO_EEXIST;
+}
+
+bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
+{
+	bool again;
+
+	lock(&domain->lock);
+	again = fault(domain, gpa, access, status);
+	unlock(&domain->lock);
+	return again;
 }

@@ -2,6 +2,7 @@
 /* Regions: memory that can be mapped into domains. */
 #pragma once
 
+#include "kernel/lock.h"
 #include "kernel/object.h"
 
 struct domain;
@@ -13,8 +14,10 @@ enum region_kind {
 	REGION_DEVICE, /* a BAR, uncached */
 };
 
+/* Does not change once made, but for the blocks. */
 struct region {
 	struct object object;
+	struct lock lock; /* whose block is being zeroed */
 	enum region_kind kind;
 	uint32_t block_shift;  /* RAM: 12 or 21 */
 	uint64_t size;         /* bytes, a multiple of the block (or page) */
@@ -53,7 +56,7 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
 void region_unmap_all(struct domain *domain);
 
-/* The mapping that holds gpa, or NULL. */
+/* The mapping that holds gpa, or NULL. The domain's lock is held. */
 struct mapping *region_at(struct domain *domain, uint64_t gpa);
 
 /* A SLAT fault at gpa: fill the tables if something that allows the access is

@@ -9,6 +9,7 @@
 #include "kernel/event.h"
 #include "kernel/frame.h"
 #include "kernel/loop.h"
+#include "kernel/move.h"
 #include "kernel/panic.h"
 #include "kernel/region.h"
 
@@ -37,7 +38,8 @@ void vcpu_set_timer(struct vcpu *vcpu)
 			  vcpu->lapic.deadline - vcpu->domain->tsc_offset);
 }
 
-void vcpu_reset(struct vcpu *vcpu)
+/* Registers and local APIC as after INIT (or power on). */
+static void reset(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < 16; i++)
 		vcpu->gpr[i] = 0;
@@ -100,7 +102,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 		object_put(&vcpu->object);
 		return status;
 	}
-	vcpu_reset(vcpu);
+	reset(vcpu);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight, domain);
 	vcpu->exit_event = event;
 	if (event)
@@ -118,20 +120,46 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	return SAMPO_OK;
 }
 
+static void kill(struct vcpu *vcpu, void *arg)
+{
+	(void)arg;
+	__atomic_store_n(&vcpu->state, VCPU_DEAD, __ATOMIC_RELEASE);
+	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	vcpu_requeue(vcpu);
+}
+
+void vcpu_kill(struct vcpu *vcpu)
+{
+	smp_call(vcpu, kill, NULL);
+}
+
+/* Nothing of the CPU points to it, and nothing of it is in the CPU, any more. */
+static void leave_home(struct vcpu *vcpu, void *arg)
+{
+	struct cpu *cpu = vcpu->cpu;
+
+	kill(vcpu, arg);
+	smp_forget(vcpu);
+	sched_remove(&cpu->rq, &vcpu->entity, cpu_rdtsc());
+	if (cpu->current == vcpu)
+		cpu->current = NULL;
+	if (cpu->loaded == vcpu)
+		cpu->loaded = NULL;
+	fpu_forget(cpu, vcpu);
+	hv->detach(vcpu);
+}
+
 void vcpu_free(struct vcpu *vcpu)
 {
 	struct domain *domain = vcpu->domain;
 
 	if (domain->vcpu[vcpu->id] == vcpu) {
-		vcpu_kill(vcpu);
-		sched_remove(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc());
 		domain->vcpu[vcpu->id] = NULL;
 		domain->vcpus--;
+		smp_quiesce(); /* then nobody posts to it any more */
+		smp_call(vcpu, leave_home, NULL);
 		domain->cpu_tsc += vcpu->entity.ran;
 	}
-	if (vcpu->cpu->loaded == vcpu)
-		vcpu->cpu->loaded = NULL;
-	fpu_forget(vcpu->cpu, vcpu);
 	hv->vcpu_free(vcpu);
 	if (vcpu->fpu_state)
 		domain_page_free(domain, vcpu->fpu_state);
@@ -143,11 +171,35 @@ void vcpu_free(struct vcpu *vcpu)
 	object_put(&domain->object);
 }
 
-void vcpu_kill(struct vcpu *vcpu)
+static void review(struct vcpu *vcpu, void *arg)
 {
-	vcpu->state = VCPU_DEAD;
-	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	const struct domain *domain = vcpu->domain;
+	struct sched_entity *entity = &vcpu->entity;
+	uint64_t now = cpu_rdtsc();
+
+	(void)arg;
+	sched_set_weight(&vcpu->cpu->rq, entity, domain->weight, now);
+	if (entity->quota != domain->quota || entity->period != domain->period)
+		sched_set_cap(&vcpu->cpu->rq, entity, domain->quota, domain->period, now);
 	vcpu_requeue(vcpu);
+}
+
+void vcpu_review(struct vcpu *vcpu)
+{
+	smp_call(vcpu, review, NULL);
+}
+
+static void power_on(struct vcpu *vcpu, void *arg)
+{
+	(void)arg;
+	reset(vcpu);
+	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
+	vcpu_fill_system(vcpu);
+}
+
+void vcpu_power_on(struct vcpu *vcpu)
+{
+	smp_call(vcpu, power_on, NULL);
 }
 
 void vcpu_requeue(struct vcpu *vcpu)
@@ -156,6 +208,8 @@ void vcpu_requeue(struct vcpu *vcpu)
 	uint64_t now = cpu_rdtsc();
 
 	if (vcpu->state == VCPU_READY && vcpu->domain->state == SAMPO_DOM_RUNNING) {
+		if (move_elsewhere(vcpu))
+			return;
 		if (sched_wake(&cpu->rq, &vcpu->entity, now))
 			cpu->resched = true;
 		else
@@ -210,7 +264,7 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
 		return false;
 	to->state = VCPU_READY;
-	loop_set_current(cpu, to);
+	cpu->current = to;
 	if (to->entity.quota)
 		loop_slice_changed(cpu, cpu_rdtsc());
 	return true;
@@ -229,7 +283,7 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 		page->gpr[i] = vcpu->gpr[i];
 	if (needs_system(page, reason))
 		vcpu_fill_system(vcpu);
-	vcpu->state = VCPU_MONITOR;
+	__atomic_store_n(&vcpu->state, VCPU_MONITOR, __ATOMIC_RELEASE);
 	__atomic_store_n(&page->reason, reason, __ATOMIC_RELEASE);
 	if (!vcpu->exit_event) {
 		vcpu_requeue(vcpu);
@@ -237,6 +291,8 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 		return;
 	}
 	monitor = vcpu->exit_event->target->vcpu[0];
+	if (monitor && monitor->cpu != vcpu->cpu)
+		monitor = NULL;
 	if (monitor && monitor->state == VCPU_HALTED && vcpu_handoff(vcpu, monitor)) {
 		event_raise(vcpu->exit_event); /* which finds it awake */
 		return;
@@ -245,16 +301,6 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	event_raise(vcpu->exit_event);
 	if (monitor)
 		sched_donate(&vcpu->cpu->rq, &vcpu->entity, &monitor->entity);
-}
-
-int64_t vcpu_stop(struct vcpu *vcpu)
-{
-	if (vcpu->state == VCPU_DEAD)
-		return SAMPO_EDEAD;
-	if (vcpu->state == VCPU_MONITOR)
-		return SAMPO_EBUSY;
-	vcpu_to_monitor(vcpu, SAMPO_EXIT_STOPPED);
-	return SAMPO_OK;
 }
 
 static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
@@ -271,14 +317,20 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 
 int64_t vcpu_take_back(struct vcpu *vcpu)
 {
-	const struct sampo_exit *page = vcpu->exit;
-	uint32_t dirty;
+	enum vcpu_state state = VCPU_MONITOR;
 
-	if (vcpu->state == VCPU_DEAD)
-		return SAMPO_EDEAD;
-	if (vcpu->state != VCPU_MONITOR)
-		return SAMPO_EBUSY;
-	dirty = page->dirty;
+	if (!__atomic_compare_exchange_n(&vcpu->state, &state, VCPU_RETURNED, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return state == VCPU_DEAD ? SAMPO_EDEAD : SAMPO_EBUSY;
+	vcpu->exit->reason = SAMPO_EXIT_NONE;
+	return SAMPO_OK;
+}
+
+void vcpu_take_in(struct vcpu *vcpu)
+{
+	const struct sampo_exit *page = vcpu->exit;
+	uint32_t dirty = page->dirty;
+
 	for (unsigned i = 0; i < 16; i++)
 		vcpu->gpr[i] = page->gpr[i];
 	if (dirty & SAMPO_DIRTY_SYSTEM)
@@ -289,8 +341,14 @@ int64_t vcpu_take_back(struct vcpu *vcpu)
 		hv->store_rip(vcpu, page->rip, page->rflags);
 	if (dirty & SAMPO_DIRTY_INJECT)
 		vcpu_inject(vcpu, page->inject, page->inject_code);
-	vcpu->exit->reason = SAMPO_EXIT_NONE;
-	return SAMPO_OK;
+}
+
+/* It is back from its monitor, on its home. */
+static void returned(struct vcpu *vcpu)
+{
+	vcpu_take_in(vcpu);
+	vcpu->state = VCPU_READY;
+	vcpu_requeue(vcpu);
 }
 
 int64_t vcpu_resume(struct vcpu *vcpu)
@@ -299,7 +357,44 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 
 	if (status)
 		return status;
-	vcpu->state = VCPU_READY;
-	vcpu_requeue(vcpu);
+	if (vcpu->cpu == this_cpu())
+		returned(vcpu);
+	else
+		smp_post(vcpu, REQUEST_RETURN);
 	return SAMPO_OK;
+}
+
+/* Its event page, or what has been posted to its local APIC. */
+static void look_for_arrivals(struct vcpu *vcpu)
+{
+	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | (vcpu->extint ? VCPU_PEND_EXTINT : 0);
+	vcpu_accept_posted(vcpu);
+	if (vcpu->domain->event_page || vcpu_has_wakeup(vcpu))
+		vcpu_wake(vcpu);
+}
+
+void vcpu_notify(struct vcpu *vcpu)
+{
+	if (vcpu->cpu == this_cpu())
+		look_for_arrivals(vcpu);
+	else
+		smp_post(vcpu, REQUEST_WAKE);
+}
+
+void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
+{
+	if (requests & REQUEST_ARRIVE)
+		move_arrive(vcpu);
+	if (vcpu->state == VCPU_DEAD)
+		return;
+	if (requests & REQUEST_RETURN)
+		returned(vcpu);
+	if (requests & REQUEST_NMI)
+		vcpu->pending |= VCPU_PEND_NMI;
+	if ((requests & REQUEST_INIT) && vcpu->state != VCPU_MONITOR &&
+	    vcpu->state != VCPU_RETURNED) {
+		vcpu->exit->qualification = 0;
+		vcpu_to_monitor(vcpu, SAMPO_EXIT_INIT);
+	}
+	look_for_arrivals(vcpu);
 }

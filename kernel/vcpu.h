@@ -7,7 +7,7 @@
 #include "kernel/abi.h"
 #include "kernel/domain.h"
 #include "kernel/object.h"
-#include "kernel/percpu.h"
+#include "kernel/smp.h"
 #include "kernel/sched.h"
 #include "kernel/timer.h"
 #include "kernel/vlapic.h"
@@ -16,9 +16,10 @@ struct event;
 struct region;
 
 enum vcpu_state {
-	VCPU_READY,   /* wants to run, or runs */
-	VCPU_HALTED,  /* until an interrupt, or in wait() until an event */
-	VCPU_MONITOR, /* its exit page is with the monitor */
+	VCPU_READY,    /* wants to run, or runs */
+	VCPU_HALTED,   /* until an interrupt, or in wait() until an event */
+	VCPU_MONITOR,  /* its exit page is with the monitor */
+	VCPU_RETURNED, /* given back; its home has yet to notice */
 	VCPU_DEAD,
 };
 
@@ -30,15 +31,24 @@ enum vcpu_state {
 #define VCPU_TRACES 32
 #define VCPU_MTRRS 28
 
+/* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
 	/* First, for the vendors' entry.S: the registers, by enum sampo_gpr. */
 	uint64_t gpr[16];
 
 	struct object object;
 	struct domain *domain; /* holds a reference */
-	struct cpu *cpu;       /* whose run queue it belongs to */
+	struct cpu *cpu;       /* its home; others read it, atomically */
 	uint32_t id;           /* index in the domain and local APIC id */
-	enum vcpu_state state;
+	enum vcpu_state state; /* also changed by the monitor, from MONITOR to RETURNED */
+
+	/* What other CPUs ask for, atomically. */
+	uint32_t requests;        /* REQUEST_* */
+	struct vcpu *inbox_next;  /* in the inbox of a CPU while requests is not 0 */
+	uint64_t posted[4];       /* vectors for the IRR */
+	uint64_t posted_level[4]; /* which of them are level-triggered */
+	bool extint;              /* the PIC's INTR line is up */
+
 	struct sched_entity entity;
 
 	uint32_t pending;      /* VCPU_PEND_* */
@@ -53,6 +63,7 @@ struct vcpu {
 	struct event *exit_event;
 
 	struct vlapic lapic;
+	bool timed;            /* while it moves: the timer was set */
 	struct timer timer;    /* local APIC timer; or the deadline of wait() */
 
 	void *fpu_state;       /* XSAVE area, a page */
@@ -80,14 +91,20 @@ struct vcpu {
 int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct vcpu **vcpu);
 void vcpu_free(struct vcpu *vcpu);
 
-/* Stop for ever; frees nothing. */
+/*
+ * From any CPU, with the manage lock: stop for ever, frees nothing; registers
+ * and local APIC as after power on, for its monitor, which has it; look again
+ * whether it may run, with which weight and cap, and account until now.
+ */
 void vcpu_kill(struct vcpu *vcpu);
-
-/* Registers and local APIC as after INIT (or power on). */
-void vcpu_reset(struct vcpu *vcpu);
+void vcpu_power_on(struct vcpu *vcpu);
+void vcpu_review(struct vcpu *vcpu);
 
 /* debug.c: registers and the vendor's control block, to the log. */
 void vcpu_dump(struct vcpu *vcpu);
+
+/* From any CPU: something has arrived for it, which may end its halt. */
+void vcpu_notify(struct vcpu *vcpu);
 
 /* Make it runnable if it is halted: something has arrived for it. */
 void vcpu_wake(struct vcpu *vcpu);
@@ -102,10 +119,11 @@ void vcpu_requeue(struct vcpu *vcpu);
  * vCPU without a monitor (dom0's) cannot go on: the domain dies. */
 void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason);
 
-/* The monitor gives it back. SAMPO_EBUSY if it is not with the monitor. */
+/* From any CPU: the monitor gives it back. SAMPO_EBUSY if it is not with the
+ * monitor, SAMPO_EDEAD. */
 int64_t vcpu_resume(struct vcpu *vcpu);
 
-/* The first half of it: the exit page is read, the state still VCPU_MONITOR. */
+/* The first half of it: it is the kernel's again, VCPU_RETURNED. */
 int64_t vcpu_take_back(struct vcpu *vcpu);
 
 /* From the current vCPU, which has just ceased to be ready, straight to one
@@ -113,12 +131,11 @@ int64_t vcpu_take_back(struct vcpu *vcpu);
  * the scheduler. False: it is not to be, nothing has been done. */
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 
+/* The second half, on its home: what the exit page says is its state. */
+void vcpu_take_in(struct vcpu *vcpu);
+
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);
-
-/* Stop a vCPU for its monitor with SAMPO_EXIT_STOPPED. SAMPO_EBUSY if it is
- * with the monitor already, SAMPO_EDEAD. */
-int64_t vcpu_stop(struct vcpu *vcpu);
 
 /* Before each entry: inject what is pending. False: the vCPU does not run. */
 bool vcpu_deliver(struct vcpu *vcpu);
@@ -127,6 +144,9 @@ static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
 	return vcpu->pending || vcpu->window || vcpu->lapic.pending >= 0 ||
 	       vcpu->lapic.tpr_blocks;
 }
+
+/* Vectors that other CPUs have posted go into the IRR. */
+void vcpu_accept_posted(struct vcpu *vcpu);
 
 /* Is there anything that ends a HLT? */
 bool vcpu_has_wakeup(const struct vcpu *vcpu);

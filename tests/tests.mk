@@ -21,7 +21,7 @@ PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider
 PYTEST_ARGS  ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
-HOST_INCLUDES := -I. -Itests/unit -Ibuild/gen -isystem build/host/include -isystem guests/lib/lwip
+HOST_INCLUDES := -Itests/host -I. -Itests/unit -Ibuild/gen -isystem build/host/include -isystem guests/lib/lwip
 HOST_FLAGS := -std=gnu11 -g -O1 -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing $(HOST_INCLUDES) $(LIB_DEFS)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 

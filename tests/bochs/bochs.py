@@ -33,7 +33,7 @@ display_library: term
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 vga: extension=none
-cpu: model={model}, count=1, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
+cpu: model={model}, count=2, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
 memory: guest={memory}, host={memory}
 pci: enabled=1, chipset=i440fx{slots}
 {nic}

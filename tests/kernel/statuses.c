@@ -119,6 +119,13 @@ static void domains(void)
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 0), SAMPO_EINVAL, "WEIGHT 0");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65536), SAMPO_EINVAL, "WEIGHT 65536");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65535), SAMPO_OK, "WEIGHT 65535");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000), SAMPO_EINVAL, "CAP without a period");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 999 | 1000ull << 32), SAMPO_EINVAL,
+	       "CAP of less than 1 ms");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000001ull << 32), SAMPO_EINVAL,
+	       "CAP with a period of more than 1 s");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000000ull << 32), SAMPO_OK, "CAP");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 0), SAMPO_OK, "no CAP");
 	expect(sampo_domain_ctl(domain, UNKNOWN, 0), SAMPO_ENOSYS, "domain_ctl: no such op");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_DESTROY, 0), SAMPO_EDEAD, "DESTROY twice");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_UNPAUSE, 0), SAMPO_EDEAD, "UNPAUSE a dead one");
@@ -128,6 +135,7 @@ static void domains(void)
 
 static void vcpus(void)
 {
+	static uint64_t nowhere[4] = {0, 0, 0, 1ull << 63}, everywhere[4] = {~0ull, ~0ull, ~0ull, ~0ull};
 	uint32_t domain = domain_of(64), poor = domain_of(4), dead = dead_domain();
 	uint32_t vcpu, other, page, quiet;
 	uint64_t value = 0;
@@ -145,6 +153,11 @@ static void vcpus(void)
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EBUSY, "STOP: there already");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_FETCH, 0), SAMPO_OK, "FETCH");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 0), SAMPO_OK, "RESET");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)nowhere), SAMPO_EINVAL,
+	       "AFFINITY to no CPU");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, ~0xfffull), SAMPO_EFAULT,
+	       "AFFINITY from outside");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)everywhere), SAMPO_OK, "AFFINITY");
 	expect(sampo_vcpu_page(vcpu, &page), SAMPO_OK, "PAGE");
 	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_OK, "RESUME while paused");

@@ -39,6 +39,37 @@ static void deadlines(void)
 	must(sampo_handle_close(event), "handle_close");
 }
 
+/* Both on one CPU, the first: dom0's. */
+static void pin(struct guest *g)
+{
+	static uint64_t first[4] = {1};
+
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)first), "AFFINITY");
+}
+
+/* A quarter of each 20 ms, alone on its CPU or not. */
+static void cap(void)
+{
+	struct guest g;
+	uint64_t ran;
+
+	guest_make(&g, 0);
+	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 5000ull | 20000ull << 32), "CAP");
+	guest_run(&g, spin);
+	pass_ms(40);
+	ran = guest_cpu_ns(&g);
+	pass_ms(400);
+	ran = guest_cpu_ns(&g) - ran;
+	check(ran >= 94000000 && ran <= 106000000, "cap: a quarter", "%llu ns",
+	      (unsigned long long)ran);
+	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 0), "CAP");
+	ran = guest_cpu_ns(&g);
+	pass_ms(100);
+	ran = guest_cpu_ns(&g) - ran;
+	check(ran >= 90000000, "cap: none", "%llu ns", (unsigned long long)ran);
+	guest_remove(&g);
+}
+
 static void shares(uint32_t weight, const char *name)
 {
 	struct guest a, b;
@@ -47,6 +78,8 @@ static void shares(uint32_t weight, const char *name)
 	guest_make(&a, 0);
 	guest_make(&b, 1);
 	must(sampo_domain_ctl(a.domain, SAMPO_DOMAIN_WEIGHT, weight), "WEIGHT");
+	pin(&a);
+	pin(&b);
 	guest_run(&a, spin);
 	guest_run(&b, spin);
 	pass_ms(50);
@@ -69,4 +102,5 @@ void test_time(void)
 	deadlines();
 	shares(1024, "weights: 1 to 1");
 	shares(2048, "weights: 2 to 1");
+	cap();
 }

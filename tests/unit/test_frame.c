@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/slab.c tests/unit/panic_stub.c */
+/* sources: kernel/slab.c tests/unit/panic_stub.c kernel/lock.c tests/host/cpu.c */
 /*
  * The allocator of physical memory, on memory that is mapped at addresses such
  * as a machine has. What it hands out is marked in a map of pages. The source

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/irq.c */
+/* sources: kernel/irq.c kernel/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* From vectors to events, on an I/O APIC and devices that only note what they are told. */
 #include "arch/apic.h"
 #include "arch/ioapic.h"

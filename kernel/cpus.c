@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Each CPU on its way to the main loop. */
+#include "kernel/cpus.h"
+
+#include "arch/acpi.h"
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "arch/paging.h"
+#include "arch/trap.h"
+#include "arch/tsc.h"
+#include "kernel/frame.h"
+#include "kernel/irq.h"
+#include "kernel/log.h"
+#include "kernel/loop.h"
+#include "kernel/panic.h"
+#include "kernel/smp.h"
+
+#define SCHED_TURN_NS 500000ull
+/* SDM 3A 9.4.4 */
+#define INIT_NS     10000000ull
+#define STARTUP_NS  200000ull
+#define START_TRIES 2u
+#define ARRIVE_NS   1000000000ull
+#define TSC_ROUNDS  200u
+
+extern const char ap_trampoline[], ap_trampoline_end[];
+extern uint64_t ap_stack;
+
+/* How far the CPU that is being started has come. */
+enum ap_state { AP_AWAITED, AP_ARRIVED, AP_WANTED, AP_UNWANTED };
+
+static enum ap_state ap_state;
+
+/* The TSC as the last of two CPUs read it that do so in turn. */
+static struct {
+	uint32_t turn;
+	uint64_t last;
+	bool went_back;
+} tsc_check;
+
+void cpu_setup(struct cpu *cpu)
+{
+	apic_enable(VECTOR_TIMER, VECTOR_ERROR, VECTOR_SPURIOUS);
+	cpu->apic_id = apic_id();
+	cpu->timers.armed = TIMER_NEVER;
+	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
+	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
+			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
+	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
+	loop_init(cpu);
+	fpu_init();
+	hv->cpu_init(cpu);
+	cpu_table[cpu->id] = cpu;
+	__atomic_store_n(&cpu_count, cpu->id + 1, __ATOMIC_RELEASE);
+}
+
+/* Both CPUs at once, side 0 and 1: does either see the TSC go back? */
+static void check_tsc(uint32_t side)
+{
+	for (uint32_t turn = side; turn < 2 * TSC_ROUNDS; turn += 2) {
+		uint64_t now;
+
+		while (__atomic_load_n(&tsc_check.turn, __ATOMIC_ACQUIRE) != turn)
+			cpu_pause();
+		__asm__ volatile("lfence" ::: "memory");
+		now = cpu_rdtsc();
+		tsc_check.went_back |= now < tsc_check.last;
+		tsc_check.last = now;
+		__atomic_store_n(&tsc_check.turn, turn + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void set_state(enum ap_state state)
+{
+	__atomic_store_n(&ap_state, state, __ATOMIC_RELEASE);
+}
+
+static bool wait_state(enum ap_state state, uint64_t ns)
+{
+	uint64_t start = cpu_rdtsc();
+
+	while (__atomic_load_n(&ap_state, __ATOMIC_ACQUIRE) != state) {
+		if (cpu_rdtsc() - start > tsc_from_ns(ns))
+			return false;
+		cpu_pause();
+	}
+	return true;
+}
+
+/* Called by boot/start.S. */
+void ap_main(void);
+void ap_main(void)
+{
+	trap_load();
+	paging_enable();
+	set_state(AP_ARRIVED);
+	check_tsc(1);
+	while (__atomic_load_n(&ap_state, __ATOMIC_ACQUIRE) == AP_ARRIVED)
+		cpu_pause();
+	if (ap_state == AP_UNWANTED)
+		for (;;)
+			cpu_hlt();
+	cpu_setup(this_cpu());
+	loop_run(this_cpu());
+}
+
+/* One after the other: they share the trampoline and its stack pointer. */
+static bool start(struct cpu *cpu, uint64_t trampoline)
+{
+	void *stack = stack_new(cpu->id);
+
+	if (!stack)
+		return false;
+	*(struct cpu **)stack = cpu;
+	ap_stack = (uint64_t)stack + STACK_SIZE;
+	tsc_check.turn = 0;
+	tsc_check.last = 0;
+	tsc_check.went_back = false;
+	set_state(AP_AWAITED);
+	apic_send_init(cpu->apic_id);
+	tsc_delay_ns(INIT_NS);
+	for (unsigned i = 0; i < START_TRIES; i++) {
+		apic_send_startup(cpu->apic_id, trampoline);
+		if (wait_state(AP_ARRIVED, i ? ARRIVE_NS : STARTUP_NS))
+			break;
+	}
+	if (ap_state != AP_ARRIVED)
+		return false;
+	check_tsc(0);
+	set_state(tsc_check.went_back ? AP_UNWANTED : AP_WANTED);
+	while (!tsc_check.went_back && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) <= cpu->id)
+		cpu_pause();
+	return !tsc_check.went_back;
+}
+
+void cpus_start(void)
+{
+	uint64_t trampoline = frame_stats.trampoline;
+	volatile char *page = trampoline ? mmio_map(trampoline, FRAME_PAGE) : NULL;
+	struct cpu *cpu = NULL;
+
+	if (acpi.cpus > 1 && !page)
+		log_print("cpus: no page below 640 KiB to start the others from\n");
+	for (const char *at = ap_trampoline; page && at < ap_trampoline_end; at++)
+		page[at - ap_trampoline] = *at;
+	for (uint32_t i = 0; page && i < acpi.cpus && cpu_count < CPUS; i++) {
+		if (acpi.cpu[i] == this_cpu()->apic_id)
+			continue;
+		cpu = page_alloc();
+		if (!cpu)
+			break;
+		cpu->id = cpu_count;
+		cpu->apic_id = acpi.cpu[i];
+		if (start(cpu, trampoline))
+			continue;
+		log_print("cpus: the one with APIC ID %u is left out: %s\n", acpi.cpu[i],
+			  tsc_check.went_back ? "its TSC is behind" : "it does not start");
+		break; /* it may yet come, on the stack that was meant for it */
+	}
+	log_print("kernel: %u of %u CPUs run\n", cpu_count, acpi.cpus);
+}

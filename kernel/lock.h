@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spin locks, fair: who came first goes first. A CPU that holds one may take
+ * another only of a later rank, which is checked each time; it may take the
+ * same one again. Nobody holds one when a guest is entered.
+ */
+#pragma once
+
+#include "kernel/types.h"
+
+struct cpu;
+
+/* In the order in which they may be taken. */
+enum lock_rank {
+	LOCK_MANAGE, /* objects, handles, bindings: all that management calls change */
+	LOCK_DOMAIN, /* a domain's mappings, page tables and doorbells */
+	LOCK_REGION, /* which of a region's blocks have been zeroed */
+	LOCK_IRQ,    /* vectors and the I/O APICs */
+	LOCK_FRAME,  /* physical memory, the kernel's own page tables */
+	LOCK_LOG     /* the log and the consoles */
+};
+
+struct lock {
+	uint32_t next, serving; /* tickets */
+	struct cpu *holder;     /* written by the holder alone */
+	uint32_t depth;         /* how often it has taken it again */
+	uint32_t rank;          /* enum lock_rank */
+};
+
+void lock(struct lock *lock);
+/* False: another CPU has it. */
+bool lock_try(struct lock *lock);
+void unlock(struct lock *lock);
+
+extern struct lock manage_lock;

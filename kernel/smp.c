@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/smp.h"
+
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/tsc.h"
+#include "kernel/irq.h"
+#include "kernel/lock.h"
+#include "kernel/panic.h"
+#include "kernel/vcpu.h"
+
+#define KICK_AGAIN_NS 1000000u
+
+struct cpu *cpu_table[CPUS];
+uint32_t cpu_count;
+bool smp_stopping;
+
+/* The one call that is under way: its maker holds the manage lock. */
+static struct {
+	void (*function)(struct vcpu *vcpu, void *arg);
+	void *arg;
+	bool done;
+} call;
+
+void smp_kick(const struct cpu *cpu)
+{
+	if (cpu != this_cpu())
+		apic_send(cpu->apic_id, VECTOR_KICK);
+}
+
+/* Whoever finds the inbox empty kicks; others know that it has been done. */
+static void push(struct vcpu *vcpu)
+{
+	struct cpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
+	struct vcpu *first = __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED);
+
+	do
+		vcpu->inbox_next = first;
+	while (!__atomic_compare_exchange_n(&cpu->inbox, &first, vcpu, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED));
+	if (!first)
+		smp_kick(cpu);
+}
+
+void smp_post(struct vcpu *vcpu, uint32_t requests)
+{
+	/* With requests it is in an inbox already. */
+	if (!__atomic_fetch_or(&vcpu->requests, requests, __ATOMIC_SEQ_CST))
+		push(vcpu);
+}
+
+void smp_send(struct vcpu *vcpu, struct cpu *to)
+{
+	/* Whatever is posted to the new home comes behind the arrival. */
+	bool waiting = __atomic_fetch_or(&vcpu->requests, REQUEST_ARRIVE, __ATOMIC_SEQ_CST);
+
+	__atomic_store_n(&vcpu->cpu, to, __ATOMIC_RELEASE);
+	if (!waiting) /* else it is in this CPU's inbox, which passes it on */
+		push(vcpu);
+}
+
+/* The call is the last: its maker may free the vCPU then. */
+static void serve(struct vcpu *vcpu, uint32_t requests)
+{
+	vcpu_serve(vcpu, requests);
+	if (!(requests & REQUEST_CALL))
+		return;
+	call.function(vcpu, call.arg);
+	__atomic_store_n(&call.done, true, __ATOMIC_RELEASE);
+}
+
+void smp_serve(struct cpu *cpu)
+{
+	struct vcpu *vcpu = __atomic_exchange_n(&cpu->inbox, NULL, __ATOMIC_SEQ_CST), *next;
+
+	for (; vcpu; vcpu = next) {
+		next = vcpu->inbox_next;
+		if (vcpu->cpu != cpu) /* moved meanwhile */
+			push(vcpu);
+		else
+			serve(vcpu, __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST));
+	}
+}
+
+void smp_forget(const struct vcpu *vcpu)
+{
+	struct vcpu *other = __atomic_exchange_n(&this_cpu()->inbox, NULL, __ATOMIC_SEQ_CST), *next;
+
+	for (; other; other = next) {
+		next = other->inbox_next;
+		if (other != vcpu)
+			push(other);
+	}
+}
+
+/* For what the CPU will do soon; an interrupt that was lost is sent again. */
+static void wait_for(const struct cpu *cpu, bool (*done)(const struct cpu *cpu, uint64_t entries),
+		     uint64_t entries)
+{
+	uint64_t start = cpu_rdtsc();
+
+	while (!done(cpu, entries)) {
+		cpu_pause();
+		if (cpu_rdtsc() - start < tsc_from_ns(KICK_AGAIN_NS))
+			continue;
+		smp_kick(cpu);
+		start = cpu_rdtsc();
+	}
+}
+
+static bool call_done(const struct cpu *cpu, uint64_t entries)
+{
+	(void)cpu;
+	(void)entries;
+	return __atomic_load_n(&call.done, __ATOMIC_ACQUIRE);
+}
+
+void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg)
+{
+	struct cpu *home;
+
+	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
+	/* Off its CPU it may move, but not from here. */
+	home = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
+	if (home == this_cpu()) {
+		function(vcpu, arg);
+		return;
+	}
+	call.function = function;
+	call.arg = arg;
+	__atomic_store_n(&call.done, false, __ATOMIC_RELEASE);
+	smp_post(vcpu, REQUEST_CALL);
+	wait_for(home, call_done, 0);
+}
+
+static bool has_left(const struct cpu *cpu, uint64_t entries)
+{
+	return __atomic_load_n(&cpu->in_guest, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&cpu->entries, __ATOMIC_ACQUIRE) != entries;
+}
+
+void smp_quiesce(void)
+{
+	ASSERT(!(this_cpu()->locks & ~(1u << LOCK_MANAGE)));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		const struct cpu *cpu = cpu_table[i];
+		uint64_t entries = __atomic_load_n(&cpu->entries, __ATOMIC_ACQUIRE);
+
+		while (cpu != this_cpu() && !has_left(cpu, entries))
+			cpu_pause();
+	}
+}
+
+static bool out_of_guest(const struct cpu *cpu, uint64_t entries)
+{
+	return __atomic_load_n(&cpu->entries, __ATOMIC_ACQUIRE) != entries ||
+	       !__atomic_load_n(&cpu->in_guest, __ATOMIC_ACQUIRE);
+}
+
+void smp_shoot_down(const struct domain *domain)
+{
+	uint64_t entries[CPUS]; /* 0: does not run it */
+
+	/* The tables have changed before it is looked who runs. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		entries[i] = __atomic_load_n(&cpu_table[i]->entries, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&cpu_table[i]->in_guest, __ATOMIC_ACQUIRE) != domain)
+			entries[i] = 0;
+		else
+			smp_kick(cpu_table[i]);
+	}
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (entries[i])
+			wait_for(cpu_table[i], out_of_guest, entries[i]);
+}
+
+void smp_stop_others(void)
+{
+	__atomic_store_n(&smp_stopping, true, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (cpu_table[i] != this_cpu())
+			apic_send_nmi(cpu_table[i]->apic_id);
+}

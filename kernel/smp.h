@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How the CPUs work together. A vCPU has a home, the CPU whose run queue it is
+ * in; whoever runs elsewhere does not touch it but posts requests, which the
+ * home's main loop carries out. No CPU waits in the kernel for another, but
+ * the one that holds the manage lock, or a lock for as long as a few
+ * instructions take.
+ */
+#pragma once
+
+#include "kernel/percpu.h"
+
+struct hv_exit;
+
+/* What can be asked of a vCPU's home. */
+#define REQUEST_WAKE   0x01u /* something has arrived: a posted vector, an event */
+#define REQUEST_RETURN 0x02u /* its monitor has given it back */
+#define REQUEST_NMI    0x04u
+#define REQUEST_INIT   0x08u
+#define REQUEST_CALL   0x10u /* smp_call */
+#define REQUEST_ARRIVE 0x20u /* it has just moved here */
+
+/* Of any vCPU, from any CPU; may be this one. Does not wait. */
+void smp_post(struct vcpu *vcpu, uint32_t requests);
+/* From its home: another CPU is its home from now on, which is told so by
+ * REQUEST_ARRIVE. Nothing of the vCPU is in this CPU any more. */
+void smp_send(struct vcpu *vcpu, struct cpu *to);
+/* The main loop: carry out what has been posted to this CPU. */
+void smp_serve(struct cpu *cpu);
+/* A vCPU of this CPU is about to be freed; nobody posts to it any more. */
+void smp_forget(const struct vcpu *vcpu);
+/* vcpu.c: requests for a vCPU of this CPU. */
+void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
+
+/* Runs function(vcpu, arg) on the vCPU's home and waits until it is done. The
+ * caller holds the manage lock and no other. */
+void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg);
+
+/* Waits until every other CPU that is in the kernel now has left it once, and
+ * with it all that it found in tables before. Manage lock and no other. */
+void smp_quiesce(void);
+
+/* The domain's page tables have changed: waits until each CPU that runs one of
+ * its vCPUs has left the guest; it flushes before it enters again. */
+void smp_shoot_down(const struct domain *domain);
+
+/* Makes a CPU leave its guest or wake up. */
+void smp_kick(const struct cpu *cpu);
+/* Others stop for ever, after an NMI: this one is about to panic. */
+void smp_stop_others(void);
+extern bool smp_stopping;

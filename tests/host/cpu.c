@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/percpu.h"
+
+static struct cpu first;
+
+_Thread_local struct cpu *host_cpu = &first;

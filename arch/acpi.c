@@ -108,79 +108,26 @@ static void parse_madt(struct acpi_info *info, struct table t)
 	}
 }
 
-/* A small integer as AML encodes it (ACPI 6.5, 20.2.3); moves *at behind it. */
-static bool aml_byte(struct table t, uint32_t *at, uint8_t *value)
-{
-	uint64_t op = field(t, *at, 1);
-
-	if (op == 0 || op == 1) {
-		*value = (uint8_t)op;
-		*at += 1;
-		return true;
-	}
-	if (op < 0x0a || op > 0x0c) /* Byte-, Word- and DWordPrefix */
-		return false;
-	*value = (uint8_t)field(t, *at + 1, 1);
-	*at += 1 + (1u << (op - 0x0a));
-	return true;
-}
-
-/*
- * Name(_S5_, Package(){a, b, ...}): found by its bytes, for we have no AML
- * interpreter. NameOp, maybe a root prefix, the name, PackageOp, a length of
- * one to four bytes, the number of elements, the elements.
- */
-static bool parse_s5(struct acpi_info *info, struct table t, uint32_t at)
-{
-	uint32_t name = t.data[at - 1] == '\\' ? at - 1 : at;
-
-	if (!same(t.data + at, "_S5_\x12", 5) || t.data[name - 1] != 0x08)
-		return false;
-	at += 6 + ((uint32_t)field(t, at + 5, 1) >> 6);
-	if (field(t, at++, 1) < 1 || !aml_byte(t, &at, &info->s5_type_a))
-		return false;
-	if (!aml_byte(t, &at, &info->s5_type_b))
-		info->s5_type_b = 0;
-	return true;
-}
-
-static struct acpi_register generic_address(struct table t, uint32_t offset)
-{
-	return (struct acpi_register){
-		.space = (uint8_t)field(t, offset, 1),
-		.bits = (uint8_t)field(t, offset + 1, 1),
-		.address = field(t, offset + 4, 8),
-	};
-}
-
 /* A port from the old field, or from the newer generic address. */
 static uint16_t fadt_port(struct table t, uint32_t old, uint32_t new)
 {
 	uint64_t port = field(t, old, 4);
-	struct acpi_register x = generic_address(t, new);
 
-	if (!port && x.space == SPACE_IO)
-		port = x.address;
+	if (!port && field(t, new, 1) == SPACE_IO)
+		port = field(t, new + 4, 8);
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
 /* ACPI 6.5, 5.2.9 */
 static void parse_fadt(struct acpi_info *info, struct table t)
 {
-	uint64_t flags = field(t, 112, 4), dsdt = field(t, 140, 8);
-
 	info->smi_command = (uint16_t)field(t, 48, 4);
 	info->acpi_enable = (uint8_t)field(t, 52, 1);
 	info->pm1a_control = fadt_port(t, 64, 172);
 	info->pm1b_control = fadt_port(t, 68, 184);
 	info->pm_timer = fadt_port(t, 76, 208);
-	info->pm_timer_32 = flags >> 8 & 1;
-	info->reset = generic_address(t, 116);
-	info->reset_value = (uint8_t)field(t, 128, 1);
-	info->reset_valid = flags >> 10 & 1 && info->reset.address;
-	t = table_at(dsdt ? dsdt : field(t, 40, 4));
-	for (uint32_t at = HEADER + 2; at + 8 <= t.bytes && !info->s5_valid; at++)
-		info->s5_valid = parse_s5(info, t, at);
+	info->pm_timer_32 = field(t, 112, 4) >> 8 & 1;
+	info->reset = fadt_port(t, t.bytes, 116); /* never had an old field */
 }
 
 static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, unsigned pointer)
@@ -248,6 +195,7 @@ bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
 		info->isa[irq].gsi = irq;
 	if (!t.bytes)
 		return false;
+	__builtin_memcpy(info->rsdp, t.data, extended ? RSDP_2_BYTES : RSDP_1_BYTES);
 	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))
 		parse_root(info, field(t, 16, 4), "RSDT", 4);
 	return true;

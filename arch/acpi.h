@@ -24,27 +24,15 @@ struct ioapic_line {
 	bool active_low, level;
 };
 
-/* Generic Address Structure, without what nobody uses. space 1: ports. */
-struct acpi_register {
-	uint8_t space, bits;
-	uint64_t address; /* 0: there is none */
-};
-
 struct acpi_info {
-	bool reset_valid; /* FADT: RESET_REG_SUP */
-	bool s5_valid;
-	bool pm_timer_32; /* else 24 bits */
-	uint8_t reset_value;
-	uint8_t s5_type_a, s5_type_b; /* SLP_TYPx for the S5 state */
-	uint8_t acpi_enable;          /* to smi_command, unless already enabled */
-	uint16_t smi_command;
-	uint16_t pm1a_control, pm1b_control; /* ports, 0: none */
-	uint16_t pm_timer;                   /* port, 0: none */
-	struct acpi_register reset;
+	uint8_t rsdp[36];    /* a copy */
+	bool pm_timer_32;    /* else 24 bits */
+	uint8_t acpi_enable; /* to smi_command, unless already enabled */
+	uint16_t smi_command, pm1a_control, pm1b_control, pm_timer, reset; /* ports, 0: none */
 	uint32_t cpus, ioapics;
 	uint32_t cpu[ACPI_CPUS]; /* local APIC IDs */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS];
-	struct ioapic_line isa[ACPI_ISA_IRQS];
+	struct ioapic_line isa[ACPI_ISA_IRQS]; /* overrides included */
 };
 
 /*

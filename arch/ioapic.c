@@ -60,11 +60,6 @@ void ioapic_setup(void)
 	}
 }
 
-struct ioapic_line ioapic_isa_line(uint8_t irq)
-{
-	return acpi.isa[irq];
-}
-
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)
 {
 	const struct ioapic *io = find(line->gsi);

@@ -11,9 +11,6 @@ void pic_disable(void);
 /* Finds the I/O APICs of `acpi` and masks every pin. */
 void ioapic_setup(void);
 
-/* How an ISA interrupt (0-15) is wired, ACPI's overrides included. */
-struct ioapic_line ioapic_isa_line(uint8_t irq);
-
 /* Route a line to `vector` of the CPU with this APIC ID; it starts masked.
  * False: no I/O APIC has this line. */
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);

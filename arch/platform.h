@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine around the CPUs: brings it up, and turns it off. */
+/* The machine around the CPUs: brings it up, and resets it. */
 #pragma once
 
 #include "kernel/types.h"
+
+#define PORT_PCI   0xcf8u /* PCI configuration: address */
+#define PORT_RESET 0xcf9u /* the chipset's reset control register */
 
 /*
  * Tables, clocks and interrupt controllers, everything masked. rsdp: a copy
@@ -10,6 +13,7 @@
  */
 void platform_setup(const void *rsdp, size_t rsdp_bytes);
 
-/* Neither returns; poweroff halts if the firmware gave no way to do it. */
-__attribute__((noreturn)) void platform_poweroff(void);
+/* The sleep registers are the firmware's until it is told to leave them to us. */
+void platform_acpi_mode(void);
+/* By the chipset, the keyboard controller, a triple fault. */
 __attribute__((noreturn)) void platform_reset(void);

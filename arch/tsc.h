@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Time: the TSC's rate, found by measuring, and the wall clock at boot. */
+/* Time: the TSC's rate, found by measuring. */
 #pragma once
 
 #include "arch/cpu.h"
@@ -21,6 +21,3 @@ static inline uint64_t tsc_from_ns(uint64_t ns)
 	return (uint64_t)((unsigned __int128)ns * tsc_ticks_per_ns >> 32);
 }
 void tsc_delay_ns(uint64_t ns);
-
-/* Unix time in seconds from the CMOS clock (taken as UTC); 0 if it makes no sense. */
-uint64_t rtc_read(void);

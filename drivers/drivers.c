@@ -2,7 +2,7 @@
 /* The table of drivers and the list of network devices. */
 #include <stdio.h>
 
-#include "drivers/env.h"
+#include "drivers/pci.h"
 #include "drivers/net.h"
 
 extern const struct pci_driver ahci_driver, nvme_driver, ide_driver, e1000_driver;

@@ -17,30 +17,17 @@
 void *dma_alloc(size_t bytes, uint64_t *bus);
 void dma_free(void *memory, size_t bytes); /* NULL: nothing */
 
-struct pci_bar {
-	uint64_t base, size; /* size 0: none */
-	bool io;
-};
+/*
+ * A range of I/O ports, by a handle; 0: it is not to be had. Accesses are of 1,
+ * 2 or 4 bytes at an offset in it; what cannot be read is all ones.
+ */
+uint32_t ports_open(uint16_t base, uint32_t count);
+void ports_close(uint32_t ports);
+uint32_t port_read(uint32_t ports, uint32_t offset, unsigned bytes);
+void port_write(uint32_t ports, uint32_t offset, unsigned bytes, uint32_t value);
 
-/* A PCI function found at boot. */
-struct pci_device {
-	uint16_t bdf, vendor, device, subvendor, subdevice;
-	uint32_t class_code; /* class << 16 | subclass << 8 | interface */
-	uint16_t msi, msix;  /* vectors offered */
-	uint8_t irq_pin;     /* 0: none */
-	struct pci_bar bar[6];
-	char name[16];   /* "00:1f.2" */
-	uint32_t handle; /* the environment's */
-};
-
-uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes);
-void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value);
-/* A register in a BAR of I/O ports: 1, 2 or 4 bytes. All ones: there is none. */
-uint32_t pci_port_read(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes);
-void pci_port_write(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes,
-		    uint32_t value);
-/* Memory BAR as a pointer (uncached), NULL on failure. */
-volatile void *pci_map(struct pci_device *dev, unsigned bar);
+/* Registers at a physical address, uncached, for good; NULL on failure. */
+volatile void *registers_map(uint64_t base, uint64_t bytes);
 /*
  * Between accesses to memory that a device reads or has written and accesses
  * to its registers. The CPU keeps their order (registers are uncached), the
@@ -51,31 +38,30 @@ static inline void dma_barrier(void)
 	__asm__ volatile("" ::: "memory");
 }
 
-/* Set memory, I/O and bus-master enable in the command register. */
-void pci_enable(struct pci_device *dev);
-
 /*
- * Interrupts. pci_irq_setup asks for up to `wanted` vectors and returns how
- * many it got (MSI-X, else one MSI, else the legacy pin; 0: none, then poll).
- * An IDE controller at its old ports has one for each channel.
- * The handler runs from the event loop, not in interrupt context. For a
- * legacy pin the environment unmasks it after the handler has returned, so
- * the handler must have quieted the device.
+ * Interrupts. A handler runs from the event loop, not in interrupt context. A
+ * pin is the number in a function's configuration space or an ISA interrupt;
+ * handlers may share it. A level-triggered one is quiet until all of them have
+ * returned: each must have quieted its device.
  */
-unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
-		       void (*handler)(void *context, unsigned vector), void *context);
+struct irq_message {
+	uint64_t address;
+	uint32_t data;
+};
+typedef void irq_handler(void *context, unsigned vector);
+
+/* For a PCI function, by bus << 8 | device << 3 | function: a handle. 0: none. */
+uint32_t device_open(uint16_t requester);
+/* What the device has to send so that the handler is called; false: no more. */
+bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
+		      struct irq_message *message);
+enum irq_trigger { IRQ_EDGE_HIGH, IRQ_LEVEL_LOW };
+bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
+		  unsigned vector);
 
 uint64_t clock_ns(void);
 void clock_delay_ns(uint64_t ns); /* busy wait, microseconds only */
 
 void driver_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Drivers are tried in this order on every function; probe returns true when
- * it has taken the device. The table is in drivers/drivers.c. */
-struct pci_driver {
-	const char *name;
-	bool (*probe)(struct pci_device *dev);
-};
-extern const struct pci_driver *const pci_drivers[];
 
 #endif

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00010001u
+#define SAMPO_ABI_VERSION 0x00020000u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -65,8 +65,8 @@
 	  "the TSC reaches deadline (0: now; ~0: never)")                                         \
 	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos",                    \
 	  "write to the log and consoles, read the log, read console input")                      \
-	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_POWER, "machine, op",                              \
-	  "power off or reset the machine")                                                       \
+	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op, a, b",                      \
+	  "prepare to power off, reset (both need POWER), set the wall clock")                    \
 	X(4, handle_close, SAMPO_T_ANY, 0, "handle", "drop a handle")                             \
 	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights",                   \
 	  "copy into domain's table with fewer rights; value: new handle")                        \
@@ -82,8 +82,8 @@
 	  "resume, stop, fetch state, interrupts of the monitor's PIC")                           \
 	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, offset, write, value",            \
 	  "access a local APIC register for the xAPIC page")                                      \
-	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE, "domain or device, size or BAR, flags", \
-	  "memory charged to domain, or a BAR of a device; value: handle")                        \
+	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE, "domain or machine, size, flags, base", \
+	  "memory charged to domain, or of the machine's what is not RAM; value: handle")         \
 	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ,                                           \
 	  "region, domain, gpa, offset | perms, size", "map into a domain")                       \
 	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, size",                 \
@@ -98,11 +98,12 @@
 	  "writes to the port raise event and the guest goes on")                                 \
 	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data",                        \
 	  "deliver a message-signalled interrupt to the domain")                                  \
-	X(20, device_config, SAMPO_T_DEVICE, SAMPO_R_CONTROL,                                     \
-	  "device, offset, bytes | write, value",                                                 \
-	  "PCI configuration access, filtered; value: what was read")                             \
-	X(21, device_irq, SAMPO_T_DEVICE, SAMPO_R_CONTROL, "device, index, event, op",            \
-	  "route interrupt `index` of a device to an event; acknowledge INTx")
+	X(20, port, SAMPO_T_REGION, SAMPO_R_READ, "region, offset, bytes | write, value",         \
+	  "access a port of a region of ports; value: what was read")                             \
+	X(21, irq, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, op, device or machine, pin",           \
+	  "raise event for a message of the device or a pin; value: the message")                 \
+	X(22, device_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, requester id",            \
+	  "value: handle of a PCI function")
 
 enum sampo_call {
 #define SAMPO_CALL_ENUM(nr, name, type, right, args, text) SAMPO_CALL_##name = nr,
@@ -119,8 +120,10 @@ enum sampo_call {
 #define SAMPO_LOG_CONSOLE 3u /* len bytes at gpa to the consoles, not the log */
 
 /* machine operations */
-#define SAMPO_MACHINE_POWEROFF 0u
-#define SAMPO_MACHINE_RESET 1u
+#define SAMPO_MACHINE_POWEROFF 0u /* empty the console, enter ACPI mode; then
+				     it is the caller's to write PM1 control */
+#define SAMPO_MACHINE_RESET 1u	  /* by the chipset; does not return */
+#define SAMPO_MACHINE_TIME 2u	  /* a: Unix time in ns when the TSC was b */
 
 /* domain_create flags */
 #define SAMPO_DOMAIN_NO_LAPIC 0x1u    /* no virtual local APIC (dom0-like) */
@@ -149,16 +152,19 @@ enum sampo_call {
 /* object_info: what to copy */
 #define SAMPO_INFO_TYPE 0u    /* uint32_t type, uint32_t rights */
 #define SAMPO_INFO_MACHINE 1u /* struct sampo_machine_info */
-#define SAMPO_INFO_DEVICE 2u  /* struct sampo_device_info */
-#define SAMPO_INFO_DOMAIN 3u  /* struct sampo_domain_info */
-#define SAMPO_INFO_VCPU 4u    /* struct sampo_vcpu_info */
-#define SAMPO_INFO_FRAMES 5u  /* region: uint64_t bus address of each block of
+#define SAMPO_INFO_DOMAIN 2u  /* struct sampo_domain_info */
+#define SAMPO_INFO_VCPU 3u    /* struct sampo_vcpu_info */
+#define SAMPO_INFO_FRAMES 4u  /* region: uint64_t bus address of each block of
 				 the region, from block number `first` */
-#define SAMPO_INFO_TRACE 6u   /* vCPU: struct sampo_trace[], oldest first */
+#define SAMPO_INFO_TRACE 5u   /* vCPU: struct sampo_trace[], oldest first */
 
 /* region_create flags */
 #define SAMPO_REGION_4K 0x0u   /* blocks of 4 KiB */
 #define SAMPO_REGION_2M 0x1u   /* blocks of 2 MiB */
+/* ... for the machine: a range from `base` on that is neither RAM nor the
+ * kernel's. Ports are not mapped but accessed with `port`. */
+#define SAMPO_REGION_PHYSICAL 0x2u /* whole pages, mapped uncached */
+#define SAMPO_REGION_PORTS 0x4u
 
 /* region_map permissions, in the low 12 bits of the offset argument */
 #define SAMPO_MAP_R 0x1u
@@ -179,16 +185,18 @@ enum sampo_call {
 #define SAMPO_DOORBELL_ADD 0u
 #define SAMPO_DOORBELL_REMOVE 1u
 
-/* device_irq operations */
-#define SAMPO_IRQ_BIND 0u
-#define SAMPO_IRQ_ACK 1u /* level-triggered: serviced, unmask */
+/* irq operations */
+#define SAMPO_IRQ_BIND 0u /* value, for a device: address << 32 | data of the
+			     message that the device must send */
+#define SAMPO_IRQ_ACK 1u  /* level-triggered: serviced, unmask */
 #define SAMPO_IRQ_UNBIND 2u
-#define SAMPO_IRQ_INTX 0xffffu /* index of the legacy interrupt pin */
+/* Pins: 0-15 are ISA interrupts, whose wiring the firmware may tell better; the
+ * others are global system interrupts. */
+#define SAMPO_PIN_LEVEL 0x10000u
+#define SAMPO_PIN_LOW 0x20000u /* active low */
 
-/* A flag in the bytes argument of device_config. */
-#define SAMPO_CONFIG_WRITE 0x100u
-/* device_config: where the registers of BAR n begin, if it is one of ports. */
-#define SAMPO_CONFIG_BAR(n) (((n) + 1u) << 16)
+/* A flag in the bytes argument of port. */
+#define SAMPO_PORT_WRITE 0x100u
 
 /*
  * The event page: one for each domain. An event of kind BIT sets bit a % 64 of
@@ -324,22 +332,6 @@ struct sampo_machine_info {
 	uint32_t handles;        /* in use, all domains together */
 };
 
-struct sampo_bar {
-	uint64_t base;
-	uint64_t size;  /* 0: none */
-	uint32_t flags; /* 1: I/O ports; 2: 64-bit; 4: prefetchable */
-	uint32_t pad;
-};
-
-struct sampo_device_info {
-	uint16_t segment, bdf; /* bus << 8 | device << 3 | function */
-	uint16_t vendor, device, subvendor, subdevice;
-	uint32_t class_code;   /* class << 16 | subclass << 8 | interface */
-	uint8_t revision, irq_line, irq_pin, header;
-	uint16_t msi, msix;    /* vectors offered, 0: has none */
-	struct sampo_bar bar[6];
-};
-
 #define SAMPO_DOM_RUNNING 0u
 #define SAMPO_DOM_PAUSED 1u
 #define SAMPO_DOM_DEAD 2u
@@ -390,7 +382,6 @@ struct sampo_image {
  */
 #define SAMPO_BOOT_MAGIC 0x4f504d4153ull /* "SAMPO" */
 #define SAMPO_BOOT_MODULES 64
-#define SAMPO_BOOT_DEVICES 128
 
 struct sampo_module {
 	uint64_t gpa;  /* mapped read-only into dom0 here */
@@ -410,11 +401,10 @@ struct sampo_boot {
 	uint32_t machine;    /* handles */
 	uint32_t domain;
 	uint32_t console_event; /* bit of the event page: console input */
-	uint32_t modules, devices;
-	uint32_t pad;
+	uint32_t modules;
+	uint8_t rsdp[40];    /* of ACPI, a copy; zeroes: there is none */
 	char cmdline[512];
 	struct sampo_module module[SAMPO_BOOT_MODULES];
-	uint32_t device[SAMPO_BOOT_DEVICES]; /* handles */
 };
 
 #endif

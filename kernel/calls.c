@@ -10,6 +10,7 @@
 #include "kernel/hypercall.h"
 #include "kernel/log.h"
 #include "kernel/move.h"
+#include "kernel/policy.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
@@ -166,11 +167,18 @@ int64_t call_log(struct call *call)
 
 int64_t call_machine(struct call *call)
 {
+	if (call->arg[1] <= SAMPO_MACHINE_RESET && !(call->handle->rights & SAMPO_R_POWER))
+		return SAMPO_ERIGHT;
 	switch (call->arg[1]) {
+	case SAMPO_MACHINE_TIME:
+		wall_ns = call->arg[2];
+		wall_tsc = call->arg[3];
+		return SAMPO_OK;
 	case SAMPO_MACHINE_POWEROFF:
 		log_print("kernel: power off\n");
 		uart_drain(&console_uart);
-		platform_poweroff();
+		platform_acpi_mode();
+		return SAMPO_OK;
 	case SAMPO_MACHINE_RESET:
 		log_print("kernel: reset\n");
 		uart_drain(&console_uart);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The hypercalls about regions, events, doorbells and devices. */
+/* The hypercalls about regions, events, doorbells, ports and devices. */
 
+#include "arch/cpu.h"
+#include "arch/platform.h"
 #include "kernel/device.h"
 #include "kernel/domain.h"
 #include "kernel/event.h"
@@ -8,28 +10,10 @@
 #include "kernel/hypercall.h"
 #include "kernel/irq.h"
 #include "kernel/region.h"
+#include "kernel/resource.h"
 #include "kernel/vcpu.h"
 
 #define DIRTY_WORDS 64u /* bitmap words at a time */
-
-static int64_t bar_region(struct device *device, uint64_t bar, struct region **region)
-{
-	const struct sampo_bar *b;
-	int64_t status;
-
-	if (bar >= 6)
-		return SAMPO_EINVAL;
-	b = &device->pci.info.bar[bar];
-	if (!b->size || b->flags & 1)
-		return SAMPO_ENODEV;
-	/* A BAR smaller than a page shares its page with whatever the firmware
-	 * put there: no more isolation is to be had below a page. */
-	status = region_new_fixed(REGION_DEVICE, b->base & ~(FRAME_PAGE - 1),
-				  (b->size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1), region);
-	if (!status)
-		(*region)->device = device;
-	return status;
-}
 
 int64_t call_region_create(struct call *call)
 {
@@ -37,8 +21,9 @@ int64_t call_region_create(struct call *call)
 	int64_t status;
 
 	switch (call->object->type) {
-	case SAMPO_T_DEVICE:
-		status = bar_region(CALL_OBJECT(call, device), call->arg[1], &region);
+	case SAMPO_T_MACHINE:
+		status = resource_region(call->arg[2], call->arg[3], call->arg[1],
+					 call->handle->rights, &region);
 		break;
 	case SAMPO_T_DOMAIN:
 		if (call->arg[2] & ~(uint64_t)SAMPO_REGION_2M)
@@ -170,37 +155,66 @@ int64_t call_msi(struct call *call)
 	return SAMPO_OK;
 }
 
-int64_t call_device_config(struct call *call)
+static uint32_t port_read(uint16_t port, uint64_t bytes)
 {
-	struct device *device = CALL_OBJECT(call, device);
-	uint64_t bytes = call->arg[2] & ~(uint64_t)SAMPO_CONFIG_WRITE;
-	uint32_t value = 0;
-	int64_t status;
-
-	if (call->arg[2] & SAMPO_CONFIG_WRITE)
-		return device_config_write(device, call->arg[1], bytes, (uint32_t)call->arg[3]);
-	status = device_config_read(device, call->arg[1], bytes, &value);
-	call->value = value;
-	return status;
+	return bytes == 1 ? port_in8(port) : bytes == 2 ? port_in16(port) : port_in32(port);
 }
 
-int64_t call_device_irq(struct call *call)
+static void port_write(uint16_t port, uint64_t bytes, uint32_t value)
 {
-	struct device *device = CALL_OBJECT(call, device);
-	struct event *event;
+	if (bytes == 1)
+		port_out8(port, (uint8_t)value);
+	else if (bytes == 2)
+		port_out16(port, (uint16_t)value);
+	else
+		port_out32(port, value);
+}
+
+int64_t call_port(struct call *call)
+{
+	const struct region *region = CALL_OBJECT(call, region);
+	uint64_t offset = call->arg[1], bytes = call->arg[2] & ~(uint64_t)SAMPO_PORT_WRITE;
+	uint64_t port = region->base + offset;
+
+	if (region->kind != REGION_PORTS || (bytes != 1 && bytes != 2 && bytes != 4) ||
+	    offset >= region->size || bytes > region->size - offset)
+		return SAMPO_EINVAL;
+	/* Chipsets have their reset register amid PCI's address register, which knows
+	 * only accesses of four bytes. */
+	if (port <= PORT_RESET && port + bytes > PORT_RESET && (port != PORT_PCI || bytes != 4))
+		return SAMPO_ERIGHT;
+	if (!(call->arg[2] & SAMPO_PORT_WRITE))
+		call->value = port_read((uint16_t)port, bytes);
+	else if (call->handle->rights & SAMPO_R_WRITE)
+		port_write((uint16_t)port, bytes, (uint32_t)call->arg[3]);
+	else
+		return SAMPO_ERIGHT;
+	return SAMPO_OK;
+}
+
+int64_t call_irq(struct call *call)
+{
+	struct event *event = CALL_OBJECT(call, event);
+	struct object *source;
 	int64_t status;
 
-	if (call->arg[1] > SAMPO_IRQ_INTX)
-		return SAMPO_EINVAL;
-	switch (call->arg[3]) {
+	switch (call->arg[1]) {
 	case SAMPO_IRQ_BIND:
-		event = call_event(call, call->arg[2], &status);
-		return event ? irq_bind(device, call->arg[1], event) : status;
+		source = call_other(call, call->arg[2], SAMPO_T_ANY, SAMPO_R_CONTROL, &status);
+		return source ? irq_bind(event, source, call->arg[3], &call->value) : status;
 	case SAMPO_IRQ_ACK:
-		return irq_ack(device, call->arg[1]);
+		return irq_ack(event);
 	case SAMPO_IRQ_UNBIND:
-		return irq_unbind(device, call->arg[1]);
+		return irq_unbind(event);
 	default:
 		return SAMPO_ENOSYS;
 	}
+}
+
+int64_t call_device_create(struct call *call)
+{
+	struct device *device;
+	int64_t status = device_new(call->arg[1], &device);
+
+	return status ? status : call_give(call, &device->object, SAMPO_R_ALL);
 }

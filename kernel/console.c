@@ -8,7 +8,6 @@
 #include "kernel/log.h"
 
 #define INPUT_SIZE   1024u
-#define COM1_IRQ     4
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 
 static char input[INPUT_SIZE];
@@ -20,13 +19,13 @@ static char debug; /* key that waits */
 
 void console_listen(struct domain *domain, unsigned bit)
 {
-	struct ioapic_line line = ioapic_isa_line(COM1_IRQ);
+	const struct ioapic_line *line = &acpi.isa[CONSOLE_IRQ];
 
 	listener = domain;
 	listener_bit = bit;
-	if (!console_uart.port || !ioapic_route(&line, VECTOR_CONSOLE, apic_id()))
+	if (!console_uart.port || !ioapic_route(line, VECTOR_CONSOLE, apic_id()))
 		return;
-	ioapic_mask(line.gsi, false);
+	ioapic_mask(line->gsi, false);
 	uart_rx_interrupt(&console_uart, true);
 }
 

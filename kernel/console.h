@@ -7,6 +7,7 @@
 struct domain;
 
 #define VECTOR_CONSOLE 0xf2u
+#define CONSOLE_IRQ    4 /* of COM1 on the ISA bus */
 #define VECTOR_DEBUG   0xf3u /* by itself: a debug key waits */
 
 /* The event page bit of `domain` that tells of input. */

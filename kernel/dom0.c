@@ -2,11 +2,11 @@
 /* The one domain that the kernel starts itself. */
 #include "kernel/dom0.h"
 
+#include "arch/acpi.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"
 #include "kernel/console.h"
-#include "kernel/device.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/panic.h"
@@ -153,8 +153,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.console_event = DOM0_CONSOLE_BIT;
 	copy_text(info.cmdline, module->cmdline, sizeof(info.cmdline));
 	add_modules(domain, boot, &info);
-	for (unsigned i = 0; i < device_count; i++)
-		info.device[info.devices++] = add_handle(domain, &device_table[i].object);
+	__builtin_memcpy(info.rsdp, acpi.rsdp, sizeof(acpi.rsdp));
 	check(domain_write(domain, DOM0_BOOT_GPA, &info, sizeof(info)), "boot information");
 }
 

@@ -33,7 +33,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 
 void event_free(struct event *event)
 {
-	irq_unbind_event(event);
+	irq_unbind(event);
 	smp_quiesce(); /* a guest may be ringing its doorbell */
 	event->target->events--;
 	object_put(&event->target->object);

@@ -9,6 +9,7 @@ struct domain;
 struct event {
 	struct object object;
 	uint32_t kind;         /* SAMPO_EVENT_* */
+	uint8_t vector;        /* the interrupt that raises it, 0: none (irq.c) */
 	struct domain *target; /* holds a reference */
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
 };

@@ -39,11 +39,11 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	return SAMPO_OK;
 }
 
-/* These change nothing but a vCPU, an event page or the log, in ways that need
- * no lock; what they find in tables stays while this CPU is in the kernel. */
+/* These change nothing but a vCPU, an event page, the log or a port, in ways that
+ * need no lock; what they find in tables stays while this CPU is in the kernel. */
 #define UNMANAGED                                                                                  \
 	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
-	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi)
+	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
 
 /* Who has no handle gets no further than an error. */
 bool hypercall_manages(const struct vcpu *vcpu)

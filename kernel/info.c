@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object_info: the facts about an object. */
 
-#include "arch/acpi.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
-#include "kernel/device.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/hypercall.h"
@@ -135,11 +133,6 @@ static int64_t trace_info(struct call *call)
 	return answer(call, trace, n * sizeof(trace[0]));
 }
 
-static int64_t device_info(struct call *call)
-{
-	return answer(call, &CALL_OBJECT(call, device)->pci.info, sizeof(struct sampo_device_info));
-}
-
 static int64_t type_info(struct call *call)
 {
 	uint32_t type[2] = {call->object->type, call->handle->rights};
@@ -152,7 +145,6 @@ static const struct {
 	int64_t (*function)(struct call *call);
 } facts[] = {
 	[SAMPO_INFO_TYPE] = {SAMPO_T_ANY, type_info},
-	[SAMPO_INFO_DEVICE] = {SAMPO_T_DEVICE, device_info},
 	[SAMPO_INFO_MACHINE] = {SAMPO_T_MACHINE, machine_info},
 	[SAMPO_INFO_DOMAIN] = {SAMPO_T_DOMAIN, domain_info},
 	[SAMPO_INFO_VCPU] = {SAMPO_T_VCPU, vcpu_info},

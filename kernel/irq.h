@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Device interrupts: from a vector of the CPU to the event that a driver
- * waits for. A level-triggered line stays masked from its delivery until
- * every driver bound to it has acknowledged.
+ * waits for. An event has one source, a source one event: drivers that share
+ * a pin share its event. A level-triggered pin stays masked from its delivery
+ * until it has been acknowledged.
  */
 #pragma once
 
 #include "kernel/types.h"
 
-struct device;
 struct event;
+struct object;
 
 /* Vectors of device interrupts; above them are the kernel's own. */
 #define IRQ_VECTOR_FIRST 0x30u
@@ -20,15 +21,15 @@ struct event;
 #define VECTOR_SPURIOUS  0xffu
 
 /*
- * index: MSI-X vector, 0 for MSI, SAMPO_IRQ_INTX for the pin. All return a
- * SAMPO_* status: ENODEV (no such interrupt), EEXIST (bound already), ENOMEM
- * (no vector left), EINVAL (not bound).
+ * source: a device, then *message is what it must send; or the machine, then
+ * pin has the number and SAMPO_PIN_*. EHANDLE (neither), EINVAL (pin), ENODEV
+ * (no such pin), EEXIST (event or pin has been bound), ENOMEM (no vector left).
  */
-int64_t irq_bind(struct device *device, uint64_t index, struct event *event);
-int64_t irq_ack(struct device *device, uint64_t index);
-int64_t irq_unbind(struct device *device, uint64_t index);
-/* A binding holds no reference to its event: events call this when they go. */
-void irq_unbind_event(const struct event *event);
+int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message);
+/* EINVAL: it is not bound. */
+int64_t irq_ack(struct event *event);
+/* ... A binding holds no reference to its event: it ends with the event. */
+int64_t irq_unbind(struct event *event);
 
 /* A vector FIRST..LAST has come. Sends no EOI: the caller does, afterwards. */
 void irq_handle(uint8_t vector);

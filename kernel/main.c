@@ -11,7 +11,6 @@
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
 #include "kernel/cpus.h"
-#include "kernel/device.h"
 #include "kernel/dom0.h"
 #include "kernel/frame.h"
 #include "kernel/irq.h"
@@ -19,7 +18,7 @@
 #include "kernel/loop.h"
 #include "kernel/panic.h"
 #include "kernel/percpu.h"
-#include "kernel/policy.h"
+#include "kernel/resource.h"
 
 #define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
@@ -96,12 +95,6 @@ uint64_t kernel_bytes_used(void)
 	       (uint64_t)(image_end - image_start);
 }
 
-static void wall_init(void)
-{
-	wall_ns = rtc_read() * 1000000000ull;
-	wall_tsc = cpu_rdtsc();
-}
-
 void kernel_main(uint32_t magic, uint64_t info)
 {
 	const char *error;
@@ -119,14 +112,11 @@ void kernel_main(uint32_t magic, uint64_t info)
 	find_hv();
 	memory_init();
 	platform_setup(boot.rsdp_size ? boot.rsdp : NULL, boot.rsdp_size);
-	wall_init();
 	cpu_setup(&cpu0);
 	cpus_start();
-	device_setup();
-	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB, %u PCI devices\n",
-		  hv->name, tsc_khz, frame_stats.total_bytes >> 20,
-		  kernel_bytes_used() >> 10,
-		  device_count);
+	resource_setup(&boot);
+	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv->name,
+		  tsc_khz, frame_stats.total_bytes >> 20, kernel_bytes_used() >> 10);
 	log_print("kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
 	dom0_start(&boot);
 	loop_run(&cpu0);

@@ -25,6 +25,8 @@ void object_free(struct object *object)
 	case SAMPO_T_EVENT:
 		event_free(CONTAINER(object, struct event));
 		return;
+	case SAMPO_T_DEVICE: /* refs 0: its place is free */
+		return;
 	default:
 		panic("the last reference to an object of type %u went", object->type);
 	}

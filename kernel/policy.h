@@ -23,5 +23,5 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
-/* Unix time in nanoseconds when the TSC was `tsc`; set at boot. */
+/* Unix time in nanoseconds when the TSC was `tsc`; dom0 sets it, 0 until then. */
 extern uint64_t wall_ns, wall_tsc;

@@ -3,10 +3,10 @@
 
 #include "arch/paging.h"
 #include "arch/ptab.h"
-#include "kernel/device.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/slab.h"
+#include "kernel/smp.h"
 
 #define BLOCK_ZEROED 1ull
 #define PER_PAGE     512u
@@ -108,7 +108,7 @@ int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift
 int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size,
 			 struct region **result)
 {
-	if (!size || (base | size) % FRAME_PAGE)
+	if (!size || (kind != REGION_PORTS && (base | size) % FRAME_PAGE))
 		return SAMPO_EINVAL;
 	*result = new_region(kind, size);
 	if (!*result)
@@ -126,6 +126,8 @@ void region_free(struct region *region)
 		owner->memory -= region->size;
 		owner->regions--;
 	}
+	if (region->kind == REGION_PORTS)
+		smp_quiesce(); /* somebody may be accessing one */
 	slab_free(&regions, region);
 	if (owner)
 		object_put(&owner->object);
@@ -174,7 +176,7 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 	struct mapping *m;
 
 	if (!size || (gpa | offset | size) & mask || perms & ~SAMPO_MAP_RWX ||
-	    !(perms & SAMPO_MAP_R))
+	    !(perms & SAMPO_MAP_R) || region->kind == REGION_PORTS)
 		return SAMPO_EINVAL;
 	if (offset >= region->size || size > region->size - offset ||
 	    gpa >= ptab_limit(&domain->slat) || size > ptab_limit(&domain->slat) - gpa)
@@ -275,9 +277,6 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 	uint64_t offset = gpa - m->gpa + m->offset, size = page_size(m, gpa), physical;
 	int status;
 
-	if (m->region->kind == REGION_DEVICE && m->region->device &&
-	    !device_bar_allowed(m->region->device, m->region->base + offset))
-		return SAMPO_ENODEV;
 	physical = region_physical(m->region, offset);
 	status = ptab_map(&domain->slat, gpa & ~(size - 1), physical & ~(size - 1), size,
 			  ptab_flags(m));

@@ -6,12 +6,12 @@
 #include "kernel/object.h"
 
 struct domain;
-struct device;
 
 enum region_kind {
 	REGION_RAM,    /* blocks allocated for the region, zeroed on first use */
 	REGION_FIXED,  /* a physical range: boot modules, a kernel page */
-	REGION_DEVICE, /* a BAR, uncached */
+	REGION_DEVICE, /* a physical range that is no RAM, uncached */
+	REGION_PORTS,  /* I/O ports: not to be mapped */
 };
 
 /* Does not change once made, but for the blocks. */
@@ -21,9 +21,8 @@ struct region {
 	enum region_kind kind;
 	uint32_t block_shift;  /* RAM: 12 or 21 */
 	uint64_t size;         /* bytes, a multiple of the block (or page) */
-	uint64_t base;         /* FIXED, DEVICE: physical address */
+	uint64_t base;         /* FIXED, DEVICE: physical address; PORTS: the first */
 	struct domain *owner;  /* charged for it, holds a reference; or NULL */
-	struct device *device; /* DEVICE: pages of its MSI-X table stay out */
 	bool owner_only;
 	/* RAM: physical address of each block, bit 0: zeroed. Two levels. */
 	uint64_t **blocks;

@@ -4,7 +4,7 @@
 #define DRIVERS_BLOCK_AHCI_H
 
 #include "drivers/block/request.h"
-#include "drivers/env.h"
+#include "drivers/pci.h"
 
 #define AHCI_PORTS 32u
 #define AHCI_SLOTS 32u

@@ -10,7 +10,7 @@
 
 #include "drivers/block/ata.h"
 #include "drivers/block/request.h"
-#include "drivers/env.h"
+#include "drivers/pci.h"
 
 #define MS             1000000ull
 #define SEARCH_NS      MS

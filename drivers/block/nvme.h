@@ -4,7 +4,7 @@
 #define DRIVERS_BLOCK_NVME_H
 
 #include "drivers/block/request.h"
-#include "drivers/env.h"
+#include "drivers/pci.h"
 
 #define NVME_PAGE 4096u
 

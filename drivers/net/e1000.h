@@ -7,8 +7,8 @@
 #ifndef DRIVERS_NET_E1000_H
 #define DRIVERS_NET_E1000_H
 
-#include "drivers/env.h"
 #include "drivers/net.h"
+#include "drivers/pci.h"
 
 enum e1000_register {
 	E1000_CTRL = 0x0000,

@@ -1,160 +1,209 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What drivers/env.h promises to drivers, by the kernel's calls; and the
- * search for devices at dom0's start. */
+/* What drivers/env.h promises to drivers, by the kernel's calls. */
 #include "drivers/env.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "guests/dom0/env.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/lib/sampo.h"
 
-#define PCI_COMMAND        0x04
-#define PCI_COMMAND_IO     0x1u
-#define PCI_COMMAND_MEMORY 0x2u
-#define PCI_COMMAND_MASTER 0x4u
-#define CLASS_IDE 0x0101u
-#define IDE_NATIVE 0x05u /* either channel */
-#define MAX_VECTORS        16u
-#define BAR_IO             1u /* sampo_bar.flags */
+#define PAGE    4096ull
+#define MESSAGE UINT64_MAX
 
-/* One interrupt of a device; lives as long as dom0. */
+/* One handler; lives as long as dom0. */
 struct vector {
-	struct pci_device *dev;
-	void (*handler)(void *context, unsigned vector);
+	struct vector *next; /* of those that share a pin */
+	irq_handler *handler;
 	void *context;
 	unsigned number;
-	uint32_t index; /* as device_irq counts */
+};
+
+/* What raises an event of ours: a message, or a pin. */
+struct source {
+	struct source *next;
+	struct vector *first;
+	uint64_t pin; /* or MESSAGE */
+	bool level;
 	uint32_t event;
 	int bit;
 };
 
-uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes)
-{
-	uint64_t value = 0;
+static struct source *sources;
 
-	if (sampo_device_config(dev->handle, offset, bytes, 0, &value))
-		return UINT32_MAX;
+/* --- ports and memory --- */
+
+uint32_t ports_open(uint16_t base, uint32_t count)
+{
+	uint32_t region = 0;
+	int64_t status =
+		sampo_region_of_machine(boot->machine, SAMPO_REGION_PORTS, base, count, &region);
+
+	if (status)
+		driver_log("dom0: %u ports from %#x: %s\n", (unsigned)count, base,
+			   sampo_strerror(status));
+	return region;
+}
+
+void ports_close(uint32_t ports)
+{
+	if (ports)
+		sampo_handle_close(ports);
+}
+
+uint32_t port_read(uint32_t ports, uint32_t offset, unsigned bytes)
+{
+	uint64_t value = UINT32_MAX >> (32 - 8 * bytes);
+
+	if (sampo_port(ports, offset, bytes, 0, &value))
+		return UINT32_MAX >> (32 - 8 * bytes);
 	return (uint32_t)value;
 }
 
-void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value)
+void port_write(uint32_t ports, uint32_t offset, unsigned bytes, uint32_t value)
 {
-	int64_t status =
-		sampo_device_config(dev->handle, offset, bytes | SAMPO_CONFIG_WRITE, value, NULL);
-
-	if (status)
-		driver_log("%s: configuration write at %x: %s\n", dev->name, offset,
-			   sampo_strerror(status));
+	sampo_port(ports, offset, bytes | SAMPO_PORT_WRITE, value, NULL);
 }
 
-uint32_t pci_port_read(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes)
+/* The pages around a range of physical memory, mapped where it lies if that is free. */
+static void *map_physical(uint64_t base, uint64_t bytes, uint64_t perms)
 {
-	return pci_read(dev, SAMPO_CONFIG_BAR(bar) + offset, bytes);
-}
-
-void pci_port_write(struct pci_device *dev, unsigned bar, unsigned offset, unsigned bytes,
-		    uint32_t value)
-{
-	pci_write(dev, SAMPO_CONFIG_BAR(bar) + offset, bytes, value);
-}
-
-void pci_enable(struct pci_device *dev)
-{
-	uint32_t command = pci_read(dev, PCI_COMMAND, 2);
-
-	pci_write(dev, PCI_COMMAND, 2,
-		  command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-}
-
-volatile void *pci_map(struct pci_device *dev, unsigned bar)
-{
-	const struct pci_bar *b = &dev->bar[bar];
+	uint64_t first = base & ~(PAGE - 1), size = (base + bytes + PAGE - 1 - first) & ~(PAGE - 1);
+	uint64_t at = first;
 	uint32_t region;
-	uint64_t at = b->base;
-	int64_t status;
+	int64_t status =
+		sampo_region_of_machine(boot->machine, SAMPO_REGION_PHYSICAL, first, size, &region);
 
-	if (bar >= 6 || !b->size || b->io)
-		return NULL;
-	status = sampo_region_create(dev->handle, bar, 0, &region);
-	if (status) {
-		driver_log("%s: BAR %u: %s\n", dev->name, bar, sampo_strerror(status));
-		return NULL;
-	}
-	if (!window_take(at, b->size))
-		at = window_alloc(b->size, b->size < 4096 ? 4096 : b->size);
-	if (at) {
-		status = sampo_region_map(region, boot->domain, at, 0, SAMPO_MAP_R | SAMPO_MAP_W,
-					  (b->size + 4095) & ~4095ull);
-		if (!status)
-			return (volatile void *)(uintptr_t)(at + (b->base & 4095));
-		driver_log("%s: mapping BAR %u: %s\n", dev->name, bar, sampo_strerror(status));
+	if (!status && !window_take(at, size) && !(at = window_alloc(size, PAGE)))
+		status = SAMPO_ENOMEM;
+	else if (!status && (status = sampo_region_map(region, boot->domain, at, 0, perms, size)))
 		window_free(at);
-	}
-	sampo_handle_close(region);
+	if (region) /* a mapping keeps it */
+		sampo_handle_close(region);
+	if (!status)
+		return (void *)(uintptr_t)(at + (base - first));
+	driver_log("dom0: %llu bytes at %#llx: %s\n", (unsigned long long)bytes,
+		   (unsigned long long)base, sampo_strerror(status));
 	return NULL;
 }
 
-static void vector_raised(void *context)
+volatile void *registers_map(uint64_t base, uint64_t bytes)
 {
-	struct vector *v = context;
-
-	v->handler(v->context, v->number);
-	if (v->index == SAMPO_IRQ_INTX)
-		sampo_device_irq(v->dev->handle, SAMPO_IRQ_INTX, v->event, SAMPO_IRQ_ACK);
+	return map_physical(base, bytes, SAMPO_MAP_R | SAMPO_MAP_W);
 }
 
-static void vector_drop(struct vector *v)
+const void *firmware_map(uint64_t base, uint64_t bytes)
 {
-	if (v->event)
-		sampo_handle_close(v->event);
-	event_free(v->bit);
-	free(v);
+	return map_physical(base, bytes, SAMPO_MAP_R);
 }
 
-/* An event bit of dom0's, an event for it, and the device bound to that. */
-static bool vector_bind(struct pci_device *dev, uint32_t index, unsigned number,
-			void (*handler)(void *context, unsigned vector), void *context)
+void firmware_unmap(const void *memory, uint64_t bytes)
+{
+	uint64_t at = sampo_gpa(memory), first = at & ~(PAGE - 1);
+
+	memory_unmap((void *)(uintptr_t)first, at + bytes - first);
+}
+
+/* --- interrupts --- */
+
+static void source_raised(void *context)
+{
+	const struct source *source = context;
+
+	for (const struct vector *v = source->first; v; v = v->next)
+		v->handler(v->context, v->number);
+	if (source->level)
+		sampo_irq(source->event, SAMPO_IRQ_ACK, 0, 0, NULL);
+}
+
+/* An event bit of dom0's, an event for it, and the interrupt bound to that. */
+static struct source *source_make(uint32_t from, uint64_t pin, uint64_t *message)
+{
+	struct source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->bit = event_alloc(source_raised, source);
+	if (source->bit >= 0 &&
+	    !sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)source->bit, 0,
+				&source->event) &&
+	    !sampo_irq(source->event, SAMPO_IRQ_BIND, from, pin, message)) {
+		source->pin = MESSAGE;
+		source->next = sources;
+		return sources = source;
+	}
+	if (source->event)
+		sampo_handle_close(source->event);
+	event_free(source->bit);
+	free(source);
+	return NULL;
+}
+
+static struct vector *vector_make(irq_handler *handler, void *context, unsigned number)
 {
 	struct vector *v = calloc(1, sizeof(*v));
 
-	if (!v)
-		return false;
-	*v = (struct vector){dev, handler, context, number, index, 0, 0};
-	v->bit = event_alloc(vector_raised, v);
-	if (v->bit >= 0 &&
-	    !sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)v->bit, 0, &v->event) &&
-	    !sampo_device_irq(dev->handle, index, v->event, SAMPO_IRQ_BIND))
-		return true;
-	vector_drop(v);
-	return false;
+	if (v)
+		*v = (struct vector){NULL, handler, context, number};
+	return v;
 }
 
-unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted,
-		       void (*handler)(void *context, unsigned vector), void *context)
+uint32_t device_open(uint16_t requester)
 {
-	unsigned got = 0;
+	uint32_t device;
 
-	if (!wanted)
-		return 0;
-	if (dev->msix) {
-		unsigned most = dev->msix < MAX_VECTORS ? dev->msix : MAX_VECTORS;
+	sampo_device_create(boot->machine, requester, &device);
+	return device;
+}
 
-		while (got < wanted && got < most && vector_bind(dev, got, got, handler, context))
-			got++;
+bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
+		      struct irq_message *message)
+{
+	struct vector *v = vector_make(handler, context, vector);
+	uint64_t what = 0;
+	struct source *source = v ? source_make(device, 0, &what) : NULL;
+
+	if (!source) {
+		free(v);
+		return false;
 	}
-	if (!got && dev->msi && vector_bind(dev, 0, 0, handler, context))
-		got = 1;
-	if (!got && dev->class_code >> 8 == CLASS_IDE && !(dev->class_code & IDE_NATIVE))
-		while (got < wanted && got < 2 && vector_bind(dev, got, got, handler, context))
-			got++;
-	if (!got && dev->irq_pin && vector_bind(dev, SAMPO_IRQ_INTX, 0, handler, context))
-		got = 1;
-	return got;
+	source->first = v;
+	*message = (struct irq_message){what >> 32, (uint32_t)what};
+	return true;
+}
+
+static struct source *pin_source(unsigned pin, bool level)
+{
+	uint64_t how = level ? SAMPO_PIN_LEVEL | SAMPO_PIN_LOW : 0;
+	struct source *source;
+
+	for (source = sources; source; source = source->next)
+		if (source->pin == pin)
+			return source->level == level ? source : NULL;
+	source = source_make(boot->machine, pin | how, NULL);
+	if (!source)
+		return NULL;
+	source->pin = pin;
+	source->level = level;
+	return source;
+}
+
+bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
+		  unsigned vector)
+{
+	struct vector *v = vector_make(handler, context, vector);
+	struct source *source = v ? pin_source(pin, trigger == IRQ_LEVEL_LOW) : NULL;
+
+	if (!source) {
+		free(v);
+		return false;
+	}
+	v->next = source->first;
+	source->first = v;
+	return true;
 }
 
 void driver_log(const char *format, ...)
@@ -164,52 +213,4 @@ void driver_log(const char *format, ...)
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
-}
-
-static struct pci_device *device_describe(uint32_t handle)
-{
-	struct sampo_device_info info;
-	struct pci_device *dev;
-	uint64_t written = 0;
-
-	memset(&info, 0, sizeof(info));
-	if (sampo_object_info(handle, SAMPO_INFO_DEVICE, &info, sizeof(info), 0, &written))
-		return NULL;
-	dev = calloc(1, sizeof(*dev));
-	if (!dev)
-		return NULL;
-	dev->handle = handle;
-	dev->bdf = info.bdf;
-	dev->vendor = info.vendor;
-	dev->device = info.device;
-	dev->subvendor = info.subvendor;
-	dev->subdevice = info.subdevice;
-	dev->class_code = info.class_code;
-	dev->msi = info.msi;
-	dev->msix = info.msix;
-	dev->irq_pin = info.irq_pin;
-	for (unsigned i = 0; i < 6; i++)
-		dev->bar[i] = (struct pci_bar){info.bar[i].base, info.bar[i].size,
-					       info.bar[i].flags & BAR_IO};
-	snprintf(dev->name, sizeof(dev->name), "%02x:%02x.%x", info.bdf >> 8, info.bdf >> 3 & 0x1f,
-		 info.bdf & 7);
-	return dev;
-}
-
-static bool device_drive(struct pci_device *dev)
-{
-	for (unsigned i = 0; pci_drivers[i]; i++)
-		if (pci_drivers[i]->probe(dev))
-			return true;
-	return false;
-}
-
-void devices_start(void)
-{
-	for (uint32_t i = 0; i < boot->devices && i < SAMPO_BOOT_DEVICES; i++) {
-		struct pci_device *dev = device_describe(boot->device[i]);
-
-		if (dev && !device_drive(dev))
-			free(dev);
-	}
 }

@@ -4,13 +4,15 @@
 #include <stdlib.h>
 
 #include "drivers/block.h"
+#include "drivers/pci.h"
 #include "guests/dom0/autostart.h"
-#include "guests/dom0/env.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/net.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/shell/shell.h"
+#include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
 static void start_clock(void)
@@ -19,9 +21,13 @@ static void start_clock(void)
 	int64_t status =
 		sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
 
+	uint64_t wall_ns = rtc_read() * 1000000000, tsc = rdtsc();
+
 	if (status != SAMPO_OK)
 		printf("dom0: machine info: %s\n", sampo_strerror(status));
-	clock_init(info.tsc_khz, info.wall_ns, info.wall_tsc);
+	clock_init(info.tsc_khz, wall_ns, tsc);
+	/* For the guests' paravirtual clocks. */
+	sampo_machine_time(boot->machine, wall_ns, tsc);
 }
 
 static void not_yet(void *context)
@@ -40,9 +46,9 @@ int main(void)
 	loop_init((struct sampo_event_page *)(uintptr_t)boot->event_page);
 	/* The kernel has chosen this bit: nobody else may get it. */
 	event_claim((int)boot->console_event, not_yet, NULL);
-	printf("dom0: %llu MiB, %u modules, %u devices\n",
-	       (unsigned long long)(boot->ram_bytes >> 20), boot->modules, boot->devices);
-	devices_start();
+	printf("dom0: %llu MiB, %u modules\n", (unsigned long long)(boot->ram_bytes >> 20),
+	       boot->modules);
+	pci_start();
 	uplink_start();
 	stack_start(boot->cmdline);
 	autostart_define();

@@ -113,6 +113,11 @@ static inline int64_t sampo_machine(uint32_t machine, uint64_t op)
 	return sampo_call(SAMPO_CALL_machine, machine, op, 0, 0, 0, NULL);
 }
 
+static inline int64_t sampo_machine_time(uint32_t machine, uint64_t unix_ns, uint64_t tsc)
+{
+	return sampo_call(SAMPO_CALL_machine, machine, SAMPO_MACHINE_TIME, unix_ns, tsc, 0, NULL);
+}
+
 static inline int64_t sampo_handle_close(uint32_t handle)
 {
 	return sampo_call(SAMPO_CALL_handle_close, handle, 0, 0, 0, 0, NULL);
@@ -166,11 +171,11 @@ static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset, bool writ
 	return sampo_call(SAMPO_CALL_vcpu_lapic, vcpu, offset, write, value, 0, read);
 }
 
-static inline int64_t sampo_region_create(uint32_t owner, uint64_t bytes_or_bar, uint64_t flags,
+/* Memory charged to a domain. */
+static inline int64_t sampo_region_create(uint32_t owner, uint64_t bytes, uint64_t flags,
 					  uint32_t *region)
 {
-	return sampo_handle_call(SAMPO_CALL_region_create, owner, bytes_or_bar, flags, 0, 0,
-				 region);
+	return sampo_handle_call(SAMPO_CALL_region_create, owner, bytes, flags, 0, 0, region);
 }
 
 static inline int64_t sampo_region_map(uint32_t region, uint32_t domain, uint64_t gpa,
@@ -212,15 +217,29 @@ static inline int64_t sampo_msi(uint32_t domain, uint64_t address, uint32_t data
 	return sampo_call(SAMPO_CALL_msi, domain, address, data, 0, 0, NULL);
 }
 
-static inline int64_t sampo_device_config(uint32_t device, uint32_t offset, uint32_t bytes,
-					  uint32_t value, uint64_t *read)
+/* Of the machine: SAMPO_REGION_PHYSICAL, SAMPO_REGION_PORTS. */
+static inline int64_t sampo_region_of_machine(uint32_t machine, uint64_t flags, uint64_t base,
+					      uint64_t size, uint32_t *region)
 {
-	return sampo_call(SAMPO_CALL_device_config, device, offset, bytes, value, 0, read);
+	return sampo_handle_call(SAMPO_CALL_region_create, machine, size, flags, base, 0, region);
 }
 
-static inline int64_t sampo_device_irq(uint32_t device, uint32_t index, uint32_t event, uint64_t op)
+static inline int64_t sampo_port(uint32_t region, uint64_t offset, uint64_t bytes, uint32_t value,
+				 uint64_t *read)
 {
-	return sampo_call(SAMPO_CALL_device_irq, device, index, event, op, 0, NULL);
+	return sampo_call(SAMPO_CALL_port, region, offset, bytes, value, 0, read);
+}
+
+/* SAMPO_IRQ_BIND: source is a device, or the machine for a pin. */
+static inline int64_t sampo_irq(uint32_t event, uint64_t op, uint32_t source, uint64_t pin,
+				uint64_t *message)
+{
+	return sampo_call(SAMPO_CALL_irq, event, op, source, pin, 0, message);
+}
+
+static inline int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device)
+{
+	return sampo_handle_call(SAMPO_CALL_device_create, machine, requester, 0, 0, 0, device);
 }
 
 /* The status in words. */

@@ -19,10 +19,17 @@ void expect(int64_t status, int64_t wanted, const char *name)
 	      (long long)wanted);
 }
 
+/* PM1 control of both emulated machines, where the other one has nothing. */
 static void end(void)
 {
+	static const uint16_t control[] = {POWER_QEMU, POWER_BOCHS};
+	uint32_t ports;
+
 	check_end();
-	sampo_machine(sampo_boot_info->machine, SAMPO_MACHINE_POWEROFF);
+	sampo_machine(machine, SAMPO_MACHINE_POWEROFF);
+	for (unsigned i = 0; i < 2; i++)
+		if (!sampo_region_of_machine(machine, SAMPO_REGION_PORTS, control[i], 2, &ports))
+			sampo_port(ports, 0, 2 | SAMPO_PORT_WRITE, 0x2000, NULL);
 }
 
 void must(int64_t status, const char *what)
@@ -96,6 +103,7 @@ int main(void)
 		fuzz(option("fuzz", 1), option("calls", 0));
 	} else {
 		test_handles();
+		test_machine();
 		test_statuses();
 		test_regions();
 		test_exits();

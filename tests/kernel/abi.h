@@ -87,7 +87,12 @@ void pass_ms(uint64_t ms);
 #define CODE_SYMBOLS(name) extern const uint8_t code_##name[], code_##name##_end[];
 CODES(CODE_SYMBOLS)
 
+/* Ports of PM1 control (ACPI 6.5, 4.8.3.2), as the firmware of the machines of the tests has them. */
+#define POWER_QEMU  0x604u
+#define POWER_BOCHS 0xb004u
+
 void test_handles(void);
+void test_machine(void);
 void test_statuses(void);
 void test_regions(void);
 void test_exits(void);

@@ -117,6 +117,40 @@ static uint64_t soon(void)
 	return one_in(2) ? below(3) : rdtsc() + below(tsc_per_ms / 200);
 }
 
+/*
+ * Ranges of the machine: some that do no harm, whatever is written there, and
+ * some that are refused, being the kernel's or holding a part of that.
+ */
+static void of_machine(uint64_t arg[5])
+{
+	static const struct {
+		uint32_t base, count;
+	} harmless[] = {{0x80, 4}, {0xed, 1}, {0xcf8, 4}, {0x2f8, 8}, {0xffff, 1}};
+	static const uint32_t ports[] = {0x20, 0xa1, 0x43, 0x60, 0x61, 0x64, 0x92, 0xb2, 0x3f8, 0x3ff};
+	static const uint64_t memory[] = {0x100000, 0xfee00000, 0xfec00000, 0x1000};
+	uint64_t before = below(16);
+	unsigned i = (unsigned)below(5);
+
+	arg[2] = one_in(10) ? any_number() & ~6ull : one_in(2) ? SAMPO_REGION_PORTS
+							       : SAMPO_REGION_PHYSICAL;
+	if (arg[2] == SAMPO_REGION_PORTS && one_in(2)) {
+		arg[3] = harmless[i].base;
+		arg[1] = 1 + below(harmless[i].count);
+	} else if (arg[2] == SAMPO_REGION_PORTS) {
+		arg[3] = ports[below(sizeof(ports) / sizeof(ports[0]))] - before;
+		arg[1] = before + 1 + (one_in(8) ? any_number() >> 1 : below(64));
+	} else if (one_in(3)) { /* the BIOS, which cannot be written */
+		arg[3] = 0xf0000 + PAGE * below(8);
+		arg[1] = PAGE * below(8);
+	} else {
+		arg[3] = (one_in(4) ? sampo_boot_info->dma_offset : memory[below(4)]) -
+			 (one_in(2) ? 0 : before * PAGE);
+		arg[1] = (before + 1 + below(64)) * PAGE;
+		if (one_in(8))
+			arg[1] = ~0ull - below(PAGE);
+	}
+}
+
 /* Second thoughts about arguments, by call. False: not this one. */
 static bool arrange(unsigned number, uint64_t arg[5])
 {
@@ -164,6 +198,12 @@ static bool arrange(unsigned number, uint64_t arg[5])
 		arg[1] = below(8);
 		return true;
 	case SAMPO_CALL_region_create:
+		if (one_in(3))
+			arg[0] = machine;
+		if (type_of(arg[0]) == SAMPO_T_MACHINE) {
+			of_machine(arg);
+			return true;
+		}
 		arg[1] = one_in(4) ? below(8) : any_size();
 		arg[2] = below(3);
 		return true;
@@ -197,13 +237,17 @@ static bool arrange(unsigned number, uint64_t arg[5])
 		arg[1] = one_in(4) ? any_number() : 0xfee00000 | any() % 0x100000;
 		arg[2] = one_in(4) ? any_number() : below(0x10000);
 		return true;
-	case SAMPO_CALL_device_config:
+	case SAMPO_CALL_port:
+		arg[1] = one_in(4) ? any_number() : below(8);
 		arg[2] = one_in(4) ? any_number() : 1u << below(3) | (one_in(2) ? 0x100 : 0);
 		return true;
-	case SAMPO_CALL_device_irq:
-		arg[1] = one_in(3) ? SAMPO_IRQ_INTX : below(4);
-		arg[2] = handle_of(SAMPO_T_EVENT);
-		arg[3] = below(4);
+	case SAMPO_CALL_irq:
+		arg[1] = below(4);
+		arg[2] = handle_of(one_in(2) ? SAMPO_T_DEVICE : SAMPO_T_MACHINE);
+		arg[3] = one_in(4) ? any_number() : below(24) | below(4) << 16;
+		return true;
+	case SAMPO_CALL_device_create:
+		arg[1] = one_in(4) ? any_number() : below(300);
 		return true;
 	default:
 		return true;
@@ -298,9 +342,6 @@ void fuzz(uint64_t from, uint64_t calls)
 
 	seed = from;
 	keep_below = self > machine ? self : machine;
-	for (unsigned i = 0; i < sampo_boot_info->devices; i++)
-		if (sampo_boot_info->device[i] > keep_below)
-			keep_below = sampo_boot_info->device[i];
 	memset(scratch, 0, sizeof(scratch));
 	while (done < calls) {
 		uint64_t end = done + ROUND;

@@ -90,7 +90,7 @@ void test_handles(void)
 	uint32_t closed;
 
 	handle_of[SAMPO_T_MACHINE] = machine;
-	handle_of[SAMPO_T_DEVICE] = sampo_boot_info->devices ? sampo_boot_info->device[0] : 0;
+	must(sampo_device_create(machine, 0, &handle_of[SAMPO_T_DEVICE]), "device");
 	must(sampo_domain_create(machine, 0, 64, 1024, &handle_of[SAMPO_T_DOMAIN]), "domain");
 	must(sampo_region_create(handle_of[SAMPO_T_DOMAIN], PAGE, 0, &handle_of[SAMPO_T_REGION]),
 	     "region");
@@ -109,6 +109,6 @@ void test_handles(void)
 	}
 	reduced();
 	sampo_domain_ctl(handle_of[SAMPO_T_DOMAIN], SAMPO_DOMAIN_DESTROY, 0);
-	for (uint32_t type = SAMPO_T_DOMAIN; type <= SAMPO_T_EVENT; type++)
+	for (uint32_t type = SAMPO_T_DOMAIN; type <= SAMPO_T_DEVICE; type++)
 		must(sampo_handle_close(handle_of[type]), "close");
 }

@@ -314,90 +314,6 @@ static void doorbells(void)
 	drop(domain), drop(dead);
 }
 
-/* The first device that has messages, or a pin. */
-static uint32_t find_device(bool messages, struct sampo_device_info *info)
-{
-	for (unsigned i = 0; i < sampo_boot_info->devices; i++) {
-		must(sampo_object_info(sampo_boot_info->device[i], SAMPO_INFO_DEVICE, info,
-				       sizeof(*info), 0, NULL), "device info");
-		if (messages ? info->msi && info->irq_pin : !info->msi && !info->msix)
-			return sampo_boot_info->device[i];
-	}
-	return 0;
-}
-
-static void device_bars(uint32_t device, const struct sampo_device_info *info)
-{
-	uint32_t region;
-
-	expect(sampo_region_create(device, 6, 0, &region), SAMPO_EINVAL, "BAR 6");
-	for (unsigned i = 0; i < 6; i++) {
-		bool memory = info->bar[i].size && !(info->bar[i].flags & 1);
-
-		if (sampo_region_create(device, i, 0, &region) !=
-		    (memory ? SAMPO_OK : SAMPO_ENODEV))
-			check(false, "BARs", "of BAR %u", i);
-		if (memory)
-			must(sampo_handle_close(region), "handle_close");
-	}
-}
-
-static void devices(void)
-{
-	struct sampo_device_info info;
-	uint32_t device = find_device(false, &info);
-	uint64_t value = 0;
-
-	if (device) {
-		/* The first two may be those of an IDE controller's channels. */
-		expect(sampo_device_irq(device, 2, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
-		       "device_irq: no messages");
-		device_bars(device, &info);
-	}
-	device = find_device(true, &info);
-	/* The Intel machine of the tests has none. */
-	check(device || sampo_by_vmcall, "a device with MSI", "none");
-	if (!device)
-		return;
-	device_bars(device, &info);
-	expect(sampo_device_config(device, 0x1000, 1, 0, &value), SAMPO_EINVAL, "config: offset");
-	expect(sampo_device_config(device, 1, 2, 0, &value), SAMPO_EINVAL, "config: alignment");
-	expect(sampo_device_config(device, 0, 8, 0, &value), SAMPO_EINVAL, "config: size");
-	expect(sampo_device_config(device, 0, 0, 0, &value), SAMPO_EINVAL, "config: size 0");
-	expect(sampo_device_config(device, 0, 2, 0, &value), SAMPO_OK, "config: read");
-	check(value == info.vendor, "config: the vendor", "%llx", (unsigned long long)value);
-	sampo_device_config(device, 0x10, 4 | SAMPO_CONFIG_WRITE, ~0u, NULL);
-	sampo_device_config(device, 0x10, 4, 0, &value);
-	check((value & ~15ull) == (info.bar[0].base & 0xfffffff0), "config: a BAR stays", "%llx",
-	      (unsigned long long)value);
-
-	expect(sampo_device_irq(device, 0x10000, event, SAMPO_IRQ_BIND), SAMPO_EINVAL,
-	       "device_irq: index");
-	expect(sampo_device_irq(device, 0xfffe, event, SAMPO_IRQ_BIND), SAMPO_ENODEV,
-	       "device_irq: no such message");
-	expect(sampo_device_irq(device, 0, machine, SAMPO_IRQ_BIND), SAMPO_EHANDLE,
-	       "device_irq: no event");
-	expect(sampo_device_irq(device, 0, event, UNKNOWN), SAMPO_ENOSYS, "device_irq: no such op");
-	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_ACK), SAMPO_EINVAL,
-	       "device_irq: ACK of nothing");
-	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_OK, "device_irq: BIND");
-	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_EEXIST,
-	       "device_irq: bound already");
-	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, event, SAMPO_IRQ_BIND), SAMPO_EBUSY,
-	       "device_irq: the pin beside a message");
-	expect(sampo_device_irq(device, 0, 0, SAMPO_IRQ_UNBIND), SAMPO_OK, "device_irq: UNBIND");
-	expect(sampo_device_irq(device, 0, 0, SAMPO_IRQ_UNBIND), SAMPO_EINVAL,
-	       "device_irq: UNBIND twice");
-	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, event, SAMPO_IRQ_BIND), SAMPO_OK,
-	       "device_irq: the pin");
-	expect(sampo_device_irq(device, 0, event, SAMPO_IRQ_BIND), SAMPO_EBUSY,
-	       "device_irq: a message beside the pin");
-	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, 0, SAMPO_IRQ_ACK), SAMPO_OK,
-	       "device_irq: ACK of the pin");
-	expect(sampo_device_irq(device, SAMPO_IRQ_INTX, 0, SAMPO_IRQ_UNBIND), SAMPO_OK,
-	       "device_irq: UNBIND of the pin");
-}
-
 void test_statuses(void)
 {
 	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &event), "event");
@@ -411,6 +327,5 @@ void test_statuses(void)
 	dirty();
 	events();
 	doorbells();
-	devices();
 	must(sampo_handle_close(event), "close");
 }

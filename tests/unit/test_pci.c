@@ -1,70 +1,126 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: arch/pcidev.c kernel/device.c */
-/* Functions, BARs, capabilities and the filter, on model configuration spaces. */
-#include "arch/paging.h"
-#include "arch/pci.h"
-#include "kernel/device.h"
-#include "kernel/log.h"
+/* sources: drivers/pci/pci.c drivers/pci/msi.c */
+/* Functions, BARs, capabilities and interrupts, on model configuration spaces. */
 #include "tests/unit/unit.h"
 
-#define FUNCTIONS 4
+#include "tests/unit/pci_model.h"
+
+#define REGISTERS 0xfe000000u
 #define BAR_PAGE  0x10000u
+#define BAR_PORTS 2u /* handle */
+#define DEVICE    7u
 
-/* config holds the registers, writable which of their bits can be changed. */
-struct model {
-	bool there;
-	uint16_t bdf;
-	uint8_t config[256], writable[256];
-};
-
-static struct model model[FUNCTIONS];
 static uint8_t table[BAR_PAGE];
-static unsigned sized_while_decoding;
+static unsigned maps, opens, bound, most, pins_taken;
+static bool refuse_map;
+static struct {
+	unsigned pin, vector;
+	enum irq_trigger trigger;
+} pin[4];
+static uint32_t port_seen[4];
 
-static struct model *at(uint16_t bdf)
+const struct pci_driver *const pci_drivers[] = {NULL};
+
+uint32_t ports_open(uint16_t base, uint32_t count)
 {
-	for (unsigned i = 0; i < FUNCTIONS; i++)
-		if (model[i].there && model[i].bdf == bdf)
-			return &model[i];
-	return NULL;
+	if (base == 0xcf8 && count == 8)
+		return PCI_PORTS;
+	assert_int_equal(base, 0xc040);
+	assert_int_equal(count, 32);
+	opens++;
+	return BAR_PORTS;
 }
 
-uint32_t pci_read(uint16_t bdf, unsigned offset, unsigned bytes)
+uint32_t port_read(uint32_t ports, uint32_t offset, unsigned bytes)
 {
-	const struct model *m = at(bdf);
-	uint32_t value = UINT32_MAX;
-
-	assert_true(offset % bytes == 0);
-	if (m && offset < 256)
-		memcpy(&value, m->config + offset, bytes);
-	return value & UINT32_MAX >> (32 - 8 * bytes);
+	if (ports == PCI_PORTS)
+		return model_read(offset, bytes);
+	assert_int_equal(ports, BAR_PORTS);
+	return offset | bytes << 16;
 }
 
-void pci_write(uint16_t bdf, unsigned offset, unsigned bytes, uint32_t value)
+void port_write(uint32_t ports, uint32_t offset, unsigned bytes, uint32_t value)
 {
-	struct model *m = at(bdf);
-
-	assert_non_null(m);
-	assert_true(offset % bytes == 0 && offset < 256);
-	if (offset >= 0x10 && offset < 0x28 && value == UINT32_MAX && m->config[4] & 3)
-		sized_while_decoding++;
-	for (unsigned i = 0; i < bytes; i++) {
-		uint8_t mask = m->writable[offset + i];
-
-		m->config[offset + i] =
-			(uint8_t)((m->config[offset + i] & ~mask) | (value >> 8 * i & mask));
+	if (ports == PCI_PORTS) {
+		model_write(offset, bytes, value);
+		return;
 	}
+	assert_int_equal(ports, BAR_PORTS);
+	memcpy(port_seen, (uint32_t[]){offset, bytes, value}, 12);
 }
 
-volatile void *mmio_map(uint64_t pa, size_t bytes)
+volatile void *registers_map(uint64_t base, uint64_t bytes)
 {
-	assert_true(pa >= 0xfe000000 && pa + bytes <= 0xfe000000 + BAR_PAGE);
-	return table + (pa - 0xfe000000);
+	assert_true(base >= REGISTERS && base + bytes <= REGISTERS + BAR_PAGE);
+	maps++;
+	return refuse_map ? NULL : table + (base - REGISTERS);
 }
 
-void log_print(const char *format, ...)
+uint32_t device_open(uint16_t requester)
+{
+	assert_int_equal(requester, 0x18);
+	return DEVICE;
+}
+
+bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
+		      struct irq_message *message)
+{
+	assert_int_equal(device, DEVICE);
+	assert_non_null(handler);
+	assert_ptr_equal(context, table);
+	if (bound == most)
+		return false;
+	*message = (struct irq_message){0x1fee01000, 0x41 + bound};
+	assert_int_equal(vector, bound++);
+	return true;
+}
+
+bool irq_pin_bind(unsigned which, enum irq_trigger trigger, irq_handler *handler, void *context,
+		  unsigned vector)
+{
+	(void)handler;
+	(void)context;
+	pin[pins_taken].pin = which;
+	pin[pins_taken].trigger = trigger;
+	pin[pins_taken++].vector = vector;
+	return which != 0xff;
+}
+
+void driver_log(const char *format, ...)
 {
 	(void)format;
+}
+
+static void nothing(void *context, unsigned vector)
+{
+	(void)context;
+	(void)vector;
+}
+
+static uint32_t config(unsigned i, unsigned offset, unsigned bytes)
+{
+	uint32_t value = 0;
+
+	memcpy(&value, model[i].config + offset, bytes);
+	return value;
+}
+
+static struct pci_device *found;
+
+/* What a scan finds: how many. */
+static unsigned scan(void)
+{
+	struct pci_device *next;
+	unsigned n = 0;
+
+	for (; found; found = next) {
+		next = found->next;
+		free(found);
+	}
+	found = pci_scan();
+	for (next = found; next; next = next->next)
+		n++;
+	return n;
 }
 
 static void put(struct model *m, unsigned offset, uint32_t value, uint32_t writable, unsigned bytes)
@@ -105,86 +161,101 @@ static struct model *make(unsigned i, uint16_t bdf, uint32_t class)
 	return m;
 }
 
-static void test_probe(void **state)
+static int start(void **state)
 {
-	struct pci_function f;
-
 	(void)state;
 	memset(model, 0, sizeof(model));
+	memset(table, 0, sizeof(table));
+	maps = opens = bound = pins_taken = 0;
+	most = 100;
+	refuse_map = false;
+	return 0;
+}
+
+static int end(void **state)
+{
+	memset(model, 0, sizeof(model));
+	(void)state;
+	return (int)scan();
+}
+
+static void test_probe(void **state)
+{
+	const struct pci_device *f;
+
+	(void)state;
 	make(0, 0x0110, 0x020000);
-	assert_false(pci_probe(0x0111, &f));
-	assert_true(pci_probe(0x0110, &f));
-	assert_true(f.endpoint);
-	assert_int_equal(f.info.vendor, 0x8086);
-	assert_int_equal(f.info.device, 0x10d3);
-	assert_int_equal(f.info.class_code, 0x020000);
-	assert_int_equal(f.info.revision, 2);
-	assert_int_equal(f.info.irq_line, 11);
-	assert_int_equal(f.info.irq_pin, 1);
-	assert_int_equal(f.info.bar[0].base, 0xfe000000);
-	assert_int_equal(f.info.bar[0].size, 0x10000);
-	assert_int_equal(f.info.bar[0].flags, 6);
-	assert_int_equal(f.info.bar[1].size, 0);
-	assert_int_equal(f.info.bar[2].base, 0xc040);
-	assert_int_equal(f.info.bar[2].size, 32);
-	assert_int_equal(f.info.bar[2].flags, 1);
-	assert_int_equal(f.info.bar[3].base, 0xfea80000);
-	assert_int_equal(f.info.bar[3].size, 4096);
-	assert_int_equal(f.info.bar[4].size, 0);
-	assert_int_equal(f.info.msi, 1);
-	assert_int_equal(f.info.msix, 5);
-	assert_int_equal(f.msix_table, 0xfe002000);
+	assert_int_equal(scan(), 1);
+	f = found;
+	assert_int_equal(f->bdf, 0x0110);
+	assert_string_equal(f->name, "01:02.0");
+	assert_int_equal(f->vendor, 0x8086);
+	assert_int_equal(f->device, 0x10d3);
+	assert_int_equal(f->subvendor, 0x8086);
+	assert_int_equal(f->class_code, 0x020000);
+	assert_int_equal(f->irq_line, 11);
+	assert_int_equal(f->irq_pin, 1);
+	assert_int_equal(f->bar[0].base, 0xfe000000);
+	assert_int_equal(f->bar[0].size, 0x10000);
+	assert_false(f->bar[0].io);
+	assert_int_equal(f->bar[1].size, 0);
+	assert_int_equal(f->bar[2].base, 0xc040);
+	assert_int_equal(f->bar[2].size, 32);
+	assert_true(f->bar[2].io);
+	assert_int_equal(f->bar[3].base, 0xfea80000);
+	assert_int_equal(f->bar[3].size, 4096);
+	assert_int_equal(f->bar[4].size, 0);
+	assert_int_equal(f->msi, 1);
+	assert_int_equal(f->msix, 5);
+	assert_int_equal(f->msix_bar, 0);
+	assert_int_equal(f->msix_offset, 0x2000);
 	assert_int_equal(sized_while_decoding, 0);
-	assert_int_equal(pci_read(0x0110, 4, 2), 7);
-	assert_int_equal(pci_read(0x0110, 0x10, 4), 0xfe00000c);
-	assert_int_equal(pci_read(0x0110, 0x18, 4), 0xc041);
+	assert_int_equal(config(0, 0x10, 4), 0xfe00000c);
+	assert_int_equal(config(0, 0x18, 4), 0xc041);
+	/* It is quiet: no bus master, no INTx, no messages. */
+	assert_int_equal(config(0, 4, 2), 0x0403);
 }
 
 static void test_odd_bars(void **state)
 {
-	struct model *m;
-	struct pci_function f;
+	struct model *m = make(0, 0, 0x010802);
 
 	(void)state;
-	m = make(0, 0, 0x010802);
 	put(m, 0x10, 0x0000000c, 0xffff0000, 4); /* firmware gave it no place */
 	put(m, 0x24, 0xfffff004, 0xfffff000, 4); /* 64 bits in the last one */
-	assert_true(pci_probe(0, &f));
-	assert_int_equal(f.info.bar[0].size, 0);
-	assert_int_equal(f.info.bar[5].base, 0xfffff000);
-	assert_int_equal(f.info.msix, 0); /* its table was in BAR0 */
-	assert_int_equal(f.msix_cap, 0);
+	assert_int_equal(scan(), 1);
+	assert_int_equal(found->bar[0].size, 0);
+	assert_int_equal(found->bar[5].base, 0xfffff000);
+	assert_int_equal(found->msix, 0); /* its table was in BAR0 */
 	m = make(0, 0, 0x010802);
 	put(m, 0x10, 0x0000000c, 0xffff0000, 4);
 	put(m, 0x14, 0x00000080, UINT32_MAX, 4);
-	assert_true(pci_probe(0, &f));
-	assert_int_equal(f.info.bar[0].base, 0x8000000000);
-	assert_int_equal(f.info.bar[0].size, 0x10000);
-	for (unsigned i = 0; i < 3; i++) { /* a table that goes beyond its BAR, or is in none */
-		static const uint32_t bad[] = {0xfff8, 0x2, 0x7};
+	assert_int_equal(scan(), 1);
+	assert_int_equal(found->bar[0].base, 0x8000000000);
+	assert_int_equal(found->bar[0].size, 0x10000);
+	for (unsigned i = 0; i < 4; i++) { /* a table that goes beyond its BAR, or is in none */
+		static const uint32_t bad[] = {0xfff8, 0x2, 0x6, 0x7};
 
 		m = make(0, 0, 0x010802);
 		put(m, 0xe4, bad[i], 0, 4);
-		assert_true(pci_probe(0, &f));
-		assert_int_equal(f.info.msix, 0);
+		assert_int_equal(scan(), 1);
+		assert_int_equal(found->msix, 0);
 	}
 }
 
 static void test_bridge(void **state)
 {
 	static const uint32_t classes[] = {0x060000, 0x060100, 0x080020, 0x080600, 0x050000};
-	struct pci_function f;
 
 	(void)state;
 	for (unsigned i = 0; i < 5; i++) {
-		make(0, 0, classes[i]);
-		assert_true(pci_probe(0, &f));
-		assert_false(f.endpoint);
-		assert_int_equal(f.info.bar[0].size, 0);
+		struct model before = *make(0, 0, classes[i]);
+
+		assert_int_equal(scan(), 0);
+		assert_memory_equal(&before, &model[0], sizeof(before));
 	}
 	put(make(0, 0, 0x020000), 0x0e, 1, 0, 1); /* header of a bridge */
-	assert_true(pci_probe(0, &f));
-	assert_false(f.endpoint);
+	assert_int_equal(scan(), 0);
 }
 
 static void test_capability_loop(void **state)
@@ -192,68 +263,64 @@ static void test_capability_loop(void **state)
 	struct model *m = make(0, 0, 0x020000);
 
 	(void)state;
+	assert_int_equal(scan(), 1);
 	put(m, 0xa0, 0xc810, 0, 4); /* from the last back to the first */
-	assert_int_equal(pci_find_capability(0, 0x09), 0);
+	assert_int_equal(pci_find_capability(found, 0x09), 0);
 	put(m, 0x34, 0x10, 0, 1); /* into the header */
-	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0);
+	assert_int_equal(pci_find_capability(found, PCI_CAP_MSI), 0);
 	put(m, 0x34, 0xd3, 0, 1); /* the lowest bits do not count */
-	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0xd0);
+	assert_int_equal(pci_find_capability(found, PCI_CAP_MSI), 0xd0);
 	put(m, 6, 0, 0, 2); /* no list */
-	assert_int_equal(pci_find_capability(0, PCI_CAP_MSI), 0);
-}
-
-static void setup_one(void)
-{
-	memset(model, 0, sizeof(model));
-	memset(table, 0, sizeof(table));
-	make(0, 0x0018, 0x020000);
-	device_count = 0;
-	device_setup();
-	assert_int_equal(device_count, 1);
+	assert_int_equal(pci_find_capability(found, PCI_CAP_MSI), 0);
 }
 
 static void test_scan(void **state)
 {
 	(void)state;
-	memset(model, 0, sizeof(model));
 	make(0, 0x0000, 0x060000);
 	put(make(1, 0x00f8, 0x060100), 0x0e, 0x80, 0, 1);
 	make(2, 0x00fa, 0x010601); /* a function of a multi-function device */
 	make(3, 0xe108, 0x010802); /* on a root bus of its own */
-	device_count = 0;
-	device_setup();
-	assert_int_equal(device_count, 2);
-	assert_int_equal(device_table[0].pci.info.bdf, 0x00fa);
-	assert_int_equal(device_table[1].pci.info.bdf, 0xe108);
+	assert_int_equal(scan(), 2);
+	assert_int_equal(found->bdf, 0x00fa);
+	assert_int_equal(found->next->bdf, 0xe108);
 	model[1].config[0x0e] = 0; /* not multi-function: the other is an alias */
-	device_count = 0;
-	device_setup();
-	assert_int_equal(device_count, 1);
+	assert_int_equal(scan(), 1);
+	make(3, 0xe108, 0x030000); /* a display goes on showing messages */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(config(3, 4, 2), 0x0407);
 }
 
-static void test_quiet(void **state)
+static void test_enable(void **state)
 {
 	(void)state;
-	setup_one();
-	assert_int_equal(pci_read(0x18, 4, 2), 0x0403); /* no bus master, no INTx */
+	make(0, 0x18, 0x020000);
+	assert_int_equal(scan(), 1);
+	put(&model[0], 0x10, 0, 0xffff0000, 4); /* the device has lost a BAR */
+	pci_enable(found);
+	assert_int_equal(config(0, 4, 2), 0x0407);
+	assert_int_equal(config(0, 0x10, 4) & 0xfffffff0, 0xfe000000);
 }
 
-static void test_msi(void **state)
+static void test_registers(void **state)
 {
-	struct device *d = device_table;
-
 	(void)state;
-	setup_one();
-	pci_msi_set(&d->pci, 0xfee01000, 0x41);
-	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0081);
-	assert_int_equal(pci_read(0x18, 0xd4, 4), 0xfee01000);
-	assert_int_equal(pci_read(0x18, 0xdc, 2), 0x41);
-	pci_messages_off(&d->pci);
-	assert_int_equal(pci_read(0x18, 0xd2, 2), 0x0080);
-	put(&model[0], 0xd2, 0, 0x71, 2); /* 32 bits: the data is elsewhere */
-	put(&model[0], 0xd8, 0, UINT32_MAX, 4);
-	pci_msi_set(&d->pci, 0xfee02000, 0x42);
-	assert_int_equal(pci_read(0x18, 0xd8, 4), 0x42);
+	make(0, 0x18, 0x020000);
+	assert_int_equal(scan(), 1);
+	assert_ptr_equal(pci_map(found, 0), table);
+	assert_ptr_equal(pci_map(found, 0), table);
+	assert_int_equal(maps, 1);
+	assert_null(pci_map(found, 1));
+	assert_null(pci_map(found, 2));
+	assert_null(pci_map(found, 6));
+	assert_int_equal(pci_port_read(found, 2, 4, 2), 0x20004);
+	pci_port_write(found, 2, 31, 1, 0x55);
+	assert_memory_equal(port_seen, ((uint32_t[]){31, 1, 0x55}), 12);
+	assert_int_equal(opens, 1);
+	assert_int_equal(pci_port_read(found, 0, 0, 2), 0xffff);
+	assert_int_equal(pci_port_read(found, 5, 0, 4), 0xffffffff);
+	pci_port_write(found, 0, 0, 4, 1);
+	assert_int_equal(port_seen[0], 31);
 }
 
 static uint32_t word(unsigned offset)
@@ -266,114 +333,126 @@ static uint32_t word(unsigned offset)
 
 static void test_msix(void **state)
 {
-	struct device *d = device_table;
-
 	(void)state;
-	setup_one();
-	assert_true(pci_msix_set(&d->pci, 3, 0xfee00000, 0x55));
-	assert_int_equal(pci_read(0x18, 0xe2, 2), 0x8004);
-	assert_int_equal(word(48), 0xfee00000);
-	assert_int_equal(word(52), 0);
-	assert_int_equal(word(56), 0x55);
-	assert_int_equal(word(60), 0);
-	assert_int_equal(word(12), 1); /* the others are masked */
+	make(0, 0x18, 0x020000);
+	assert_int_equal(scan(), 1);
+	memset(table + 0x2000, 0x11, 80);
+	assert_int_equal(pci_irq_setup(found, 0, nothing, table), 0);
+	assert_int_equal(pci_irq_setup(found, 2, nothing, table), 2);
+	assert_int_equal(config(0, 0xe2, 2), 0x8004);
+	assert_int_equal(config(0, 4, 2) & 2, 2);
+	assert_int_equal(word(16), 0xfee01000);
+	assert_int_equal(word(20), 1);
+	assert_int_equal(word(24), 0x42);
+	assert_int_equal(word(28), 0);
+	assert_int_equal(word(12), 0);
+	assert_int_equal(word(44), 1); /* the others are masked */
 	assert_int_equal(word(76), 1);
 	assert_int_equal(word(80), 0); /* beyond the table */
-	assert_true(pci_msix_set(&d->pci, 0, 0xfee00000, 0x56));
-	assert_int_equal(word(60), 0); /* a second one leaves the first */
-	pci_msix_mask(&d->pci, 3);
+	pci_messages_off(found);
+	assert_int_equal(config(0, 0xe2, 2), 0x0004);
+}
+
+/* As many as the function, then as the environment has. */
+static void test_msix_most(void **state)
+{
+	(void)state;
+	make(0, 0x18, 0x020000);
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 9, nothing, table), 5);
+	start(NULL);
+	make(0, 0x18, 0x020000);
+	most = 3;
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 9, nothing, table), 3);
 	assert_int_equal(word(60), 1);
-	pci_messages_off(&d->pci);
-	assert_int_equal(pci_read(0x18, 0xe2, 2), 0x0004);
 }
 
-static void refused(uint64_t offset, uint64_t bytes)
+static void test_msi(void **state)
 {
-	struct model before = model[0];
-
-	assert_int_equal(device_config_write(device_table, offset, bytes, UINT32_MAX), SAMPO_OK);
-	assert_memory_equal(&before, &model[0], sizeof(before));
-	assert_int_equal(device_config_write(device_table, offset, bytes, 0), SAMPO_OK);
-	assert_memory_equal(&before, &model[0], sizeof(before));
+	(void)state;
+	make(0, 0x18, 0x020000);
+	refuse_map = true; /* no MSI-X then */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 4, nothing, table), 1);
+	assert_int_equal(config(0, 0xd2, 2), 0x0081);
+	assert_int_equal(config(0, 0xd4, 4), 0xfee01000);
+	assert_int_equal(config(0, 0xd8, 4), 1);
+	assert_int_equal(config(0, 0xdc, 2), 0x41);
+	pci_messages_off(found);
+	assert_int_equal(config(0, 0xd2, 2), 0x0080);
+	start(NULL);
+	make(0, 0x18, 0x020000);
+	put(&model[0], 0xd2, 0, 0x71, 2); /* 32 bits: the data is elsewhere */
+	put(&model[0], 0xd8, 0, UINT32_MAX, 4);
+	refuse_map = true;
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 1, nothing, table), 1);
+	assert_int_equal(config(0, 0xd8, 4), 0x41);
 }
 
-static void test_filter(void **state)
+static void test_pin(void **state)
 {
-	struct device *d = device_table;
-	uint32_t value;
+	(void)state;
+	make(0, 0x18, 0x020000);
+	most = 0; /* no messages to be had */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 4, nothing, table), 1);
+	assert_int_equal(pins_taken, 1);
+	assert_int_equal(pin[0].pin, 11);
+	assert_int_equal(pin[0].trigger, IRQ_LEVEL_LOW);
+	assert_int_equal(config(0, 4, 2) & 0x400, 0); /* INTx enabled */
+	assert_int_equal(config(0, 0xe2, 2), 0x0004); /* and no message */
+	assert_int_equal(config(0, 0xd2, 2), 0x0080);
+	put(&model[0], 0x3c, 0x01ff, 0, 2); /* not connected */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 1, nothing, table), 0);
+	assert_int_equal(config(0, 4, 2) & 0x400, 0x400);
+	put(&model[0], 0x3c, 0x000b, 0, 2); /* no pin */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_irq_setup(found, 1, nothing, table), 0);
+}
+
+static void test_legacy_ide(void **state)
+{
+	struct model *m = make(0, 0x18, 0x010180);
 
 	(void)state;
-	setup_one();
-	refused(0x00, 4);
-	for (unsigned offset = 0x10; offset < 0x3c; offset += 4)
-		refused(offset, 4);
-	refused(0xa4, 4); /* PCIe */
-	refused(0xa8, 4);
-	refused(0xd2, 2); /* MSI */
-	refused(0xd4, 4);
-	refused(0xdc, 2);
-	refused(0xe2, 2); /* MSI-X */
-	refused(0x100, 4);
-	assert_int_equal(device_config_write(d, 0x3c, 1, 5), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 0x3c, 1), 5);
-	assert_int_equal(device_config_write(d, 0xcc, 2, 3), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 0xcc, 2), 3);
-	assert_int_equal(device_config_write(d, 0x0c, 4, 0x4010), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 0x0c, 2), 0x4010);
-	assert_int_equal(device_config_read(d, 0x10, 4, &value), SAMPO_OK);
-	assert_int_equal(value, 0xfe00000c);
-	assert_int_equal(device_config_read(d, 0x01, 2, &value), SAMPO_EINVAL);
-	assert_int_equal(device_config_read(d, 0, 3, &value), SAMPO_EINVAL);
-	assert_int_equal(device_config_read(d, 0, 0, &value), SAMPO_EINVAL);
-	assert_int_equal(device_config_read(d, 0x1000, 4, &value), SAMPO_EINVAL);
-	assert_int_equal(device_config_write(d, ~3ull, 4, 0), SAMPO_EINVAL);
-	assert_int_equal(device_config_write(d, 2, 4, 0), SAMPO_EINVAL);
-}
-
-static void test_command(void **state)
-{
-	struct device *d = device_table;
-
-	(void)state;
-	setup_one();
-	assert_int_equal(device_config_write(d, 4, 2, 0), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 4, 2), 0x0400); /* INTx is the kernel's */
-	put(&model[0], 0x10, 0, 0xffff0000, 4);         /* the device has lost a BAR */
-	assert_int_equal(device_config_write(d, 4, 1, 6), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 4, 2), 0x0406);
-	assert_int_equal(pci_read(0x18, 0x10, 4) & 0xfffffff0, 0xfe000000);
-	assert_int_equal(device_config_write(d, 5, 1, 0x07), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 4, 2), 0x0506); /* SERR only */
-	assert_int_equal(device_config_write(d, 4, 4, 0xffff0007), SAMPO_OK);
-	assert_int_equal(pci_read(0x18, 4, 2), 0x0407);
-}
-
-static void test_bar_pages(void **state)
-{
-	struct device *d = device_table;
-
-	(void)state;
-	setup_one();
-	assert_true(device_bar_allowed(d, 0xfe001000));
-	assert_false(device_bar_allowed(d, 0xfe002000));
-	assert_false(device_bar_allowed(d, 0xfe002fff));
-	assert_true(device_bar_allowed(d, 0xfe003000));
-	d->pci.msix_table = 0xfe002ff0; /* across two pages */
-	assert_false(device_bar_allowed(d, 0xfe002000));
-	assert_false(device_bar_allowed(d, 0xfe003000));
-	d->pci.info.msix = 0;
-	assert_true(device_bar_allowed(d, 0xfe002000));
+	put(m, 6, 0, 0, 2); /* no capabilities */
+	assert_int_equal(scan(), 1);
+	assert_true(pci_legacy_ide(found, 0) && pci_legacy_ide(found, 1));
+	assert_false(pci_legacy_ide(found, 2));
+	assert_int_equal(found->bar[0].base, 0x1f0);
+	assert_int_equal(found->bar[1].base, 0x3f6);
+	assert_int_equal(found->bar[2].base, 0x170);
+	assert_int_equal(found->bar[3].base, 0x376);
+	assert_int_equal(pci_irq_setup(found, 2, nothing, table), 2);
+	assert_int_equal(pin[0].pin, 14);
+	assert_int_equal(pin[1].pin, 15);
+	assert_int_equal(pin[1].vector, 1);
+	assert_int_equal(pin[1].trigger, IRQ_EDGE_HIGH);
+	put(m, 8, 0x01018502, 0, 4); /* native: as its BARs and its pin say */
+	assert_int_equal(scan(), 1);
+	assert_int_equal(found->bar[0].base, 0xfe000000);
+	assert_int_equal(pci_irq_setup(found, 2, nothing, table), 1);
+	assert_int_equal(pin[2].pin, 11);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probe),     cmocka_unit_test(test_odd_bars),
-		cmocka_unit_test(test_bridge),    cmocka_unit_test(test_capability_loop),
-		cmocka_unit_test(test_scan),      cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_msi),       cmocka_unit_test(test_msix),
-		cmocka_unit_test(test_filter),    cmocka_unit_test(test_command),
-		cmocka_unit_test(test_bar_pages),
+		cmocka_unit_test_setup_teardown(test_probe, start, end),
+		cmocka_unit_test_setup_teardown(test_odd_bars, start, end),
+		cmocka_unit_test_setup_teardown(test_bridge, start, end),
+		cmocka_unit_test_setup_teardown(test_capability_loop, start, end),
+		cmocka_unit_test_setup_teardown(test_scan, start, end),
+		cmocka_unit_test_setup_teardown(test_enable, start, end),
+		cmocka_unit_test_setup_teardown(test_registers, start, end),
+		cmocka_unit_test_setup_teardown(test_msix, start, end),
+		cmocka_unit_test_setup_teardown(test_msix_most, start, end),
+		cmocka_unit_test_setup_teardown(test_msi, start, end),
+		cmocka_unit_test_setup_teardown(test_pin, start, end),
+		cmocka_unit_test_setup_teardown(test_legacy_ide, start, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

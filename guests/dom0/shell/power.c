@@ -7,8 +7,8 @@
 #include "guests/dom0/shell/power.h"
 
 #include "drivers/block.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/state.h"
@@ -125,12 +125,12 @@ static void next_stage(enum stage to, uint64_t wait_ns)
 
 static void end_machine(void)
 {
-	int64_t status;
+	const char *why;
 
 	term_printf(operation == SAMPO_MACHINE_RESET ? "Reset.\n" : "Power down.\n");
 	term_flush();
-	status = sampo_machine(boot->machine, operation);
-	shell_error("the machine does not end: %s", sampo_strerror(status));
+	why = operation == SAMPO_MACHINE_RESET ? host_reset() : host_poweroff();
+	shell_error("the machine does not end: %s", why);
 }
 
 static bool step(bool cancel)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine's firmware and what dom0 does with it: tables, clock, power. */
+#ifndef DOM0_HOST_FIRMWARE_H
+#define DOM0_HOST_FIRMWARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A table of the firmware's, to be read; NULL: it is not to be had (env.c). */
+const void *firmware_map(uint64_t base, uint64_t bytes);
+void firmware_unmap(const void *memory, uint64_t bytes);
+
+/* How the machine is turned off and reset (ACPI 6.5, 4.8.3.2, 4.8.3.6, 7.4.2). */
+struct firmware_power {
+	uint16_t pm1_control[2]; /* ports, 0: none */
+	uint8_t sleep_type[2];   /* SLP_TYPx of S5 */
+	bool sleeps;             /* these are known */
+	uint8_t reset_space;     /* 0: memory, 1: ports */
+	uint8_t reset_value;
+	uint64_t reset; /* address, 0: there is none */
+};
+
+/* Reads the tables that a copy of the RSDP leads to. Every length is checked: what is broken
+ * is not there. */
+struct firmware_power firmware_power(const uint8_t rsdp[36]);
+
+/* Unix time in seconds from the CMOS clock (taken as UTC); 0 if it makes no sense. */
+uint64_t rtc_read(void);
+
+/* Both return only if the machine goes on, with the reason. */
+const char *host_poweroff(void);
+const char *host_reset(void);
+
+#endif

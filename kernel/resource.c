@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/resource.h"
+
+#include "arch/acpi.h"
+#include "arch/cpu.h"
+#include "boot/boot_info.h"
+#include "kernel/abi.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+
+#define APIC_BASE 0xfee00000u /* local APICs and the addresses of messages */
+#define APIC_SIZE 0x100000u
+#define KEPT_MAX  (BOOT_RANGES + ACPI_IOAPICS + 32u)
+
+/* A range that is not given away, or only to somebody with a right to the machine. */
+struct kept {
+	uint64_t base, size;
+	bool ports;
+	uint32_t right; /* 0: to nobody */
+};
+
+static struct kept kept[KEPT_MAX];
+static unsigned kept_count;
+
+extern char image_start[], image_end[];
+
+static void keep_memory(uint64_t base, uint64_t size)
+{
+	kept[kept_count++] = (struct kept){base, size, false, 0};
+}
+
+/* RAM is used by whole pages: what is left at its ends may belong to a table of the firmware. */
+static void keep_ram(const struct boot_range *range)
+{
+	uint64_t base = (range->base + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
+	uint64_t end = (range->base + range->size) & ~(FRAME_PAGE - 1);
+
+	if (range->type == BOOT_RAM && base < end)
+		keep_memory(base, end - base);
+}
+
+void resource_setup(const struct boot_info *boot)
+{
+	const struct kept ports[] = {
+		{0x20, 2, true, 0}, /* PICs */
+		{0xa0, 2, true, 0},
+		{0x4d0, 2, true, 0},
+		{0x40, 4, true, 0}, /* PIT */
+		{0x61, 1, true, 0}, /* its gate; sources of NMIs */
+		{0x60, 1, true, 0}, /* keyboard controller: A20, reset */
+		{0x64, 1, true, 0},
+		{0x92, 1, true, 0}, /* A20, reset */
+		{0xb2, 2, true, 0}, /* firmware in system management mode */
+		{acpi.smi_command, 1, true, 0},
+		{console_uart.port, 8, true, 0},
+		{acpi.pm1a_control, 2, true, SAMPO_R_POWER},
+		{acpi.pm1b_control, 2, true, SAMPO_R_POWER},
+		{acpi.reset, 1, true, SAMPO_R_POWER},
+	};
+
+	for (unsigned i = 0; i < COUNT_OF(ports); i++)
+		if (ports[i].base)
+			kept[kept_count++] = ports[i];
+	for (unsigned i = 0; i < boot->ranges; i++)
+		keep_ram(&boot->range[i]);
+	for (unsigned i = 0; i < acpi.ioapics; i++)
+		keep_memory(acpi.ioapic[i].address, FRAME_PAGE);
+	keep_memory(APIC_BASE, APIC_SIZE);
+	keep_memory((uint64_t)image_start, (uint64_t)(image_end - image_start));
+}
+
+int64_t resource_region(uint64_t flags, uint64_t base, uint64_t size, uint32_t rights,
+			struct region **region)
+{
+	bool ports = flags == SAMPO_REGION_PORTS;
+	uint64_t limit = ports ? 0x10000 : 1ull << (cpu_cpuid(0x80000008, 0).eax & 0xff);
+
+	if ((!ports && flags != SAMPO_REGION_PHYSICAL) || base >= limit || size > limit - base)
+		return SAMPO_EINVAL;
+	for (const struct kept *k = kept; k < kept + kept_count; k++)
+		if (k->ports == ports && base < k->base + k->size && k->base < base + size &&
+		    !(k->right & rights))
+			return SAMPO_ERIGHT;
+	return region_new_fixed(ports ? REGION_PORTS : REGION_DEVICE, base, size, region);
+}

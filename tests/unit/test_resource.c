@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/resource.c kernel/device.c */
+/* What of the machine is given away, byte by byte; and devices by their IDs. */
+#include "arch/acpi.h"
+#include "boot/boot_info.h"
+#include "kernel/abi.h"
+#include "kernel/device.h"
+#include "kernel/log.h"
+#include "kernel/resource.h"
+#include "tests/unit/unit.h"
+
+#define PAGE 4096ull
+
+extern char image_start[], image_end[];
+__asm__(".bss\n.balign 4096\n.globl image_start, image_end\nimage_start: .skip 4096\nimage_end:\n.text");
+struct acpi_info acpi;
+struct uart console_uart = {.port = 0x3f8};
+static struct boot_info boot;
+static struct region made;
+
+int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size, struct region **region)
+{
+	made = (struct region){.kind = kind, .base = base, .size = size};
+	*region = &made;
+	return size ? SAMPO_OK : SAMPO_EINVAL;
+}
+
+static int64_t get(uint64_t flags, uint64_t base, uint64_t size, uint32_t rights)
+{
+	struct region *region;
+
+	return resource_region(flags, base, size, rights, &region);
+}
+
+static int64_t ports(uint64_t base, uint64_t size)
+{
+	return get(SAMPO_REGION_PORTS, base, size, SAMPO_R_ALL);
+}
+
+static int64_t memory(uint64_t base, uint64_t size)
+{
+	return get(SAMPO_REGION_PHYSICAL, base, size, SAMPO_R_ALL);
+}
+
+static int setup(void **state)
+{
+	static const struct boot_range range[] = {
+		{0, 0x9fc00, BOOT_RAM},
+		{0x9fc00, 0x400, BOOT_RESERVED},
+		{0x100000, 0x1fe00000 + 0x123, BOOT_RAM},
+		{0x1ff00123, 0x1000, BOOT_RESERVED},
+		{0x20000fff, 2, BOOT_RAM}, /* no whole page */
+		{0x100000000, 0x40000000, BOOT_RAM},
+	};
+
+	(void)state;
+	memcpy(boot.range, range, sizeof(range));
+	boot.ranges = sizeof(range) / sizeof(range[0]);
+	acpi = (struct acpi_info){
+		.smi_command = 0xb8,
+		.pm1a_control = 0x604,
+		.reset = 0x700,
+		.ioapics = 2,
+		.ioapic = {{.address = 0xfec00000}, {.address = 0xfec10000}},
+	};
+	resource_setup(&boot);
+	return 0;
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(memory(0xa0000, 0x60000), SAMPO_OK);
+	assert_int_equal(made.kind, REGION_DEVICE);
+	assert_int_equal(memory(0x9f000, PAGE), SAMPO_OK); /* the rest of the last page */
+	assert_int_equal(memory(0x9e000, PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0xff000, 2 * PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0x1ff00000, 2 * PAGE), SAMPO_OK); /* a table at RAM's end */
+	assert_int_equal(memory(0x1feff000, PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0x20000000, 2 * PAGE), SAMPO_OK);
+	assert_int_equal(memory(0xfe000000, 0xc00000), SAMPO_OK);
+	assert_int_equal(memory(0xfe000000, 0xc01000), SAMPO_ERIGHT);
+	assert_int_equal(memory(0xfec01000, 0xf000), SAMPO_OK);
+	assert_int_equal(memory(0xfec10000, PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0xfed00000, PAGE), SAMPO_OK);
+	for (uint64_t at = 0xfee00000; at < 0xfef00000; at += PAGE)
+		assert_int_equal(memory(at, PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0xfef00000, 0x1100000), SAMPO_OK);
+	assert_int_equal(memory(0xfef00000, 0x1101000), SAMPO_ERIGHT);
+	assert_int_equal(memory(0x140000000, PAGE), SAMPO_OK);
+	assert_int_equal(memory((uint64_t)image_start, PAGE), SAMPO_ERIGHT);
+	assert_int_equal(memory(0, ~0ull), SAMPO_EINVAL);
+	assert_int_equal(memory(~0ull << 12, PAGE), SAMPO_EINVAL);
+	assert_int_equal(memory(0xfef00000, ~0ull << 12), SAMPO_EINVAL);
+	assert_int_equal(memory(1ull << 52, PAGE), SAMPO_EINVAL);
+}
+
+static void test_ports(void **state)
+{
+	static const uint16_t kept[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x43, 0x60, 0x61,
+					0x64, 0x92, 0xb2, 0xb3, 0xb8, 0x3f8, 0x3ff};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		assert_int_equal(ports(kept[i], 1), SAMPO_ERIGHT);
+	assert_int_equal(ports(0, 0x20), SAMPO_OK);
+	assert_int_equal(made.kind, REGION_PORTS);
+	assert_int_equal(ports(0x1f, 2), SAMPO_ERIGHT);
+	assert_int_equal(ports(0x70, 2), SAMPO_OK);
+	assert_int_equal(ports(0xcf8, 8), SAMPO_OK);
+	assert_int_equal(ports(0x400, 0xd0), SAMPO_OK);
+	assert_int_equal(ports(0xffff, 1), SAMPO_OK);
+	assert_int_equal(ports(0xffff, 2), SAMPO_EINVAL);
+	assert_int_equal(ports(0x10000, 1), SAMPO_EINVAL);
+	assert_int_equal(ports(0, 0x10000), SAMPO_ERIGHT);
+	assert_int_equal(ports(0, 0x10001), SAMPO_EINVAL);
+	assert_int_equal(ports(0xffff, ~0ull), SAMPO_EINVAL);
+}
+
+static void test_power(void **state)
+{
+	const uint32_t weak = SAMPO_R_ALL & ~SAMPO_R_POWER;
+
+	(void)state;
+	assert_int_equal(ports(0x604, 2), SAMPO_OK);
+	assert_int_equal(get(SAMPO_REGION_PORTS, 0x605, 1, weak), SAMPO_ERIGHT);
+	assert_int_equal(get(SAMPO_REGION_PORTS, 0x606, 1, weak), SAMPO_OK);
+	assert_int_equal(get(SAMPO_REGION_PORTS, 0x500, 0x200, weak), SAMPO_ERIGHT);
+	assert_int_equal(ports(0x700, 1), SAMPO_OK);
+	assert_int_equal(get(SAMPO_REGION_PORTS, 0x700, 1, weak), SAMPO_ERIGHT);
+	assert_int_equal(ports(0x92, 1), SAMPO_ERIGHT);
+}
+
+static void test_flags(void **state)
+{
+	(void)state;
+	for (uint64_t flags = 0; flags < 256; flags++)
+		if (flags != SAMPO_REGION_PORTS && flags != SAMPO_REGION_PHYSICAL)
+			assert_int_equal(get(flags, 0x80, 1, SAMPO_R_ALL), SAMPO_EINVAL);
+	assert_int_equal(get(1ull << 32 | SAMPO_REGION_PORTS, 0x80, 1, SAMPO_R_ALL), SAMPO_EINVAL);
+}
+
+static void test_devices(void **state)
+{
+	struct device *d, *first, *last = NULL;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(device_new(0x10000, &d), SAMPO_EINVAL);
+	assert_int_equal(device_new(~0ull, &d), SAMPO_EINVAL);
+	assert_int_equal(device_new(0, &first), SAMPO_OK);
+	assert_int_equal(first->object.refs, 1);
+	assert_int_equal(device_new(0, &d), SAMPO_EEXIST);
+	while (!device_new(++n, &d))
+		last = d;
+	assert_int_equal(device_new(n, &d), SAMPO_ENOMEM);
+	assert_int_equal(device_new(3, &d), SAMPO_EEXIST);
+	assert_int_equal(n, 256);
+	last->object.refs = 0;
+	assert_int_equal(device_new(0xffff, &d), SAMPO_OK);
+	assert_ptr_equal(d, last);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_power),  cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_devices),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

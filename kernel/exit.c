@@ -144,19 +144,10 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 
 static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)
 {
-	bool managed;
-
-	if (x->cpl) {
+	if (x->cpl)
 		vcpu_inject(vcpu, VCPU_UD, 0);
-		return;
-	}
-	managed = hypercall_manages(vcpu);
-	if (managed && !lock_try(&manage_lock))
-		return; /* the instruction comes again, after what others want of this CPU */
-	finish(vcpu, x);
-	hypercall(vcpu, managed);
-	if (managed)
-		unlock(&manage_lock);
+	else
+		hypercall(vcpu, x);
 }
 
 static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)

@@ -2,6 +2,7 @@
 /* From registers to a call with its handle and rights checked, and back. */
 #include "kernel/hypercall.h"
 
+#include "arch/hv.h"
 #include "kernel/abi.h"
 #include "kernel/vcpu.h"
 
@@ -45,15 +46,6 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
 	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
 
-/* Who has no handle gets no further than an error. */
-bool hypercall_manages(const struct vcpu *vcpu)
-{
-	uint64_t number = vcpu->gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
-
-	return number < SAMPO_CALL_COUNT && !(UNMANAGED >> number & 1) &&
-	       vcpu->domain->handles.used;
-}
-
 static int64_t invoke(struct call *call, uint64_t number, bool managed)
 {
 	int64_t status;
@@ -65,8 +57,10 @@ static int64_t invoke(struct call *call, uint64_t number, bool managed)
 	if (!call->handle)
 		return status;
 	call->object = call->handle->object;
+	if (UNMANAGED >> number & 1)
+		return table[number].function(call);
 	if (!managed)
-		return UNMANAGED >> number & 1 ? table[number].function(call) : SAMPO_EHANDLE;
+		return SAMPO_EHANDLE;
 	/* The call may drop the handle, and the object with it. */
 	object_get(call->object);
 	status = table[number].function(call);
@@ -74,11 +68,21 @@ static int64_t invoke(struct call *call, uint64_t number, bool managed)
 	return status;
 }
 
-void hypercall(struct vcpu *vcpu, bool managed)
+void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
 	struct call call;
+	bool managed = false;
 
+	/* Who has no handle gets no further than an error, and waits for nobody. */
+	if (number < SAMPO_CALL_COUNT && !(UNMANAGED >> number & 1) &&
+	    vcpu->domain->handles.used) {
+		managed = true;
+		if (!lock_try(&manage_lock))
+			return; /* the instruction comes again, after what others want here */
+		object_get(&vcpu->object);
+	}
+	hv->advance(vcpu, x->next_rip);
 	if (number >= SAMPO_CALL_COUNT) {
 		/* Outside our range it may be KVM's, whose guests probe. */
 		gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
@@ -92,10 +96,10 @@ void hypercall(struct vcpu *vcpu, bool managed)
 	call.arg[3] = gpr[SAMPO_R10];
 	call.arg[4] = gpr[SAMPO_R8];
 	call.value = 0;
-	if (managed)
-		object_get(&vcpu->object);
 	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number, managed);
 	gpr[SAMPO_RDX] = call.value;
-	if (managed)
+	if (managed) {
 		object_put(&vcpu->object);
+		unlock(&manage_lock);
+	}
 }

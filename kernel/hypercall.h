@@ -4,6 +4,7 @@
 #include "kernel/object.h"
 
 struct vcpu;
+struct hv_exit;
 struct handle;
 struct event;
 struct domain;
@@ -33,9 +34,5 @@ struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, i
  * reference. */
 int64_t call_give(struct call *call, struct object *object, uint32_t rights);
 
-/*
- * Carry out the hypercall in the vCPU's registers. Most are made with the manage lock, by one
- * CPU at a time; the caller takes it if hypercall_manages says so.
- */
-bool hypercall_manages(const struct vcpu *vcpu);
-void hypercall(struct vcpu *vcpu, bool managed);
+/* Carry out the hypercall in the vCPU's registers; most with the manage lock. */
+void hypercall(struct vcpu *vcpu, const struct hv_exit *exit);

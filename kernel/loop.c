@@ -40,10 +40,11 @@ static void schedule(struct cpu *cpu)
 	uint64_t now = cpu_rdtsc();
 	struct sched_entity *entity;
 
+	ASSERT(!cpu->locks);
+	cpu->resched = false;
 	if (cpu->asked || !sched_slice(&cpu->rq, now))
 		move_surplus(cpu, now);
 	entity = sched_pick(&cpu->rq, now);
-	cpu->resched = false;
 	cpu->current = entity ? CONTAINER_OF(entity, struct vcpu, entity) : NULL;
 	loop_slice_changed(cpu, now);
 	if (!entity)
@@ -94,7 +95,6 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
  * done to the tables of the guest that it enters (see smp_shoot_down). */
 static void leave_kernel(struct cpu *cpu, struct domain *to)
 {
-	ASSERT(!cpu->locks);
 	__atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
 }
@@ -151,7 +151,7 @@ void loop_run(struct cpu *cpu)
 	for (;;) {
 		if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
 			smp_serve(cpu);
-		if (cpu->resched || !cpu->current || __atomic_load_n(&cpu->asked, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&cpu->resched, __ATOMIC_RELAXED) || !cpu->current)
 			schedule(cpu);
 		if (cpu->current)
 			run(cpu, cpu->current);

@@ -97,5 +97,6 @@ void move_ask(struct cpu *cpu)
 	if (whom >= cpu_count)
 		return;
 	__atomic_store_n(&cpu_table[whom]->asked, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu_table[whom]->resched, true, __ATOMIC_RELEASE);
 	smp_kick(cpu_table[whom]);
 }

@@ -19,7 +19,6 @@ struct cpu {
 	struct vcpu *current; /* whose turn it is; NULL: idle */
 	struct vcpu *loaded;  /* whose vendor state the CPU holds */
 	struct vcpu *fpu;     /* whose FPU state and DR0-3 the CPU holds */
-	bool resched;         /* choose again before the next entry */
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice; /* end of current's turn */
@@ -37,10 +36,11 @@ struct cpu {
 	uint64_t entries;        /* how often it has left the kernel */
 	bool online;
 
-	/* Others write these: vCPUs of this CPU with requests, newest first;
-	 * whether one that idles has asked for work. */
+	/* Others write these, too: vCPUs of this CPU with requests, newest
+	 * first; whether one that idles has asked for work. */
 	struct vcpu *inbox __attribute__((aligned(64)));
 	bool asked;
+	bool resched; /* choose again before the next entry */
 };
 
 /* cpu.in_guest of one that sleeps. */

@@ -80,6 +80,8 @@ bool guest_at_port(const struct guest *g);
 uint32_t guest_word(const struct guest *g, uint32_t at);
 uint64_t guest_cpu_ns(const struct guest *g);
 void pass_ms(uint64_t ms);
+/* Until its vCPU sleeps in HLT, or a second has passed. */
+void guest_until_asleep(const struct guest *g);
 
 #define CODES(X)                                                                                   \
 	X(ports) X(memory) X(msr) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(bell_init)     \

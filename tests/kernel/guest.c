@@ -133,6 +133,19 @@ uint64_t guest_cpu_ns(const struct guest *g)
 	return info.cpu_ns;
 }
 
+void guest_until_asleep(const struct guest *g)
+{
+	static struct sampo_vcpu_info info;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		pass_ms(1);
+		must(sampo_object_info(g->vcpu, SAMPO_INFO_VCPU, &info, sizeof(info), 0, NULL),
+		     "vCPU info");
+		if (info.state == 2)
+			return;
+	}
+}
+
 void pass_ms(uint64_t ms)
 {
 	uint64_t deadline = rdtsc() + ms * tsc_per_ms;

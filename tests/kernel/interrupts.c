@@ -28,7 +28,7 @@ static void resume(struct guest *g)
 static void resume_to_sleep(struct guest *g)
 {
 	resume(g);
-	pass_ms(2);
+	guest_until_asleep(g);
 }
 
 static void make(struct guest *g, unsigned slot, const uint8_t *handler, const uint8_t *end)
@@ -42,7 +42,7 @@ static void make(struct guest *g, unsigned slot, const uint8_t *handler, const u
 static void nmi(struct guest *g)
 {
 	guest_run(g, sleep);
-	pass_ms(2);
+	guest_until_asleep(g);
 	check(!g->exit->reason, "interrupts: it sleeps", "exit %u", g->exit->reason);
 	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_NMI, 0), "NMI");
 	expect_woken(g, 1, "interrupts: NMI");
@@ -173,7 +173,7 @@ static void xapic(void)
 	make(&g, 2, code_handler, code_handler_end);
 	must(sampo_vcpu_lapic(g.vcpu, LAPIC_SVR, true, 0x1ff, NULL), "vcpu_lapic");
 	guest_run(&g, sleep);
-	pass_ms(2);
+	guest_until_asleep(&g);
 	must(sampo_msi(g.domain, MSI_ADDRESS, MSI_LEVEL | 0x40), "msi");
 	expect_woken(&g, 1, "interrupts: level, xAPIC");
 	must(sampo_vcpu_lapic(g.vcpu, LAPIC_ISR + 0x20, false, 0, &isr), "vcpu_lapic");

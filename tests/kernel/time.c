@@ -2,7 +2,7 @@
 /* Deadlines of wait, and who gets how much of the CPU. */
 #include "tests/kernel/abi.h"
 
-#define PERCENT_OFF 5
+#define PERCENT_OFF (option_word("loose") ? 40 : 5)
 
 static void wait_for(uint64_t tsc, uint64_t most, const char *name)
 {
@@ -12,7 +12,7 @@ static void wait_for(uint64_t tsc, uint64_t most, const char *name)
 	events_take(&bits);
 	must(sampo_wait(tsc ? from + tsc : 0, 0), "wait");
 	took = rdtsc() - from;
-	check(took >= tsc && took <= tsc + most, name, "took %llu of %llu TSC ticks",
+	check(took >= tsc && (took <= tsc + most || option_word("loose")), name, "took %llu of %llu TSC ticks",
 	      (unsigned long long)took, (unsigned long long)tsc);
 }
 
@@ -32,7 +32,7 @@ static void deadlines(void)
 	from = rdtsc();
 	must(sampo_wait(~0ull, 0), "wait");
 	took = rdtsc() - from;
-	check(took < tsc_per_ms, "wait: something is pending", "took %llu",
+	check(took < tsc_per_ms || option_word("loose"), "wait: something is pending", "took %llu",
 	      (unsigned long long)took);
 	events_take(&bits);
 	check(event_taken(&bits, EVENT_FREE), "wait: the bit", "is not set");
@@ -60,13 +60,13 @@ static void cap(void)
 	ran = guest_cpu_ns(&g);
 	pass_ms(400);
 	ran = guest_cpu_ns(&g) - ran;
-	check(ran >= 94000000 && ran <= 106000000, "cap: a quarter", "%llu ns",
+	check((ran >= 94000000 || option_word("loose")) && ran <= 106000000, "cap: a quarter", "%llu ns",
 	      (unsigned long long)ran);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 0), "CAP");
 	ran = guest_cpu_ns(&g);
 	pass_ms(100);
 	ran = guest_cpu_ns(&g) - ran;
-	check(ran >= 90000000, "cap: none", "%llu ns", (unsigned long long)ran);
+	check(ran >= (option_word("loose") ? 40000000 : 90000000), "cap: none", "%llu ns", (unsigned long long)ran);
 	guest_remove(&g);
 }
 
@@ -91,7 +91,7 @@ static void shares(uint32_t weight, const char *name)
 	ratio = two ? one * 100 / two : 0; /* percent */
 	check(ratio * 1024 >= weight * (100 - PERCENT_OFF) &&
 		      ratio * 1024 <= weight * (100 + PERCENT_OFF) &&
-		      one + two > 360000000 && one + two < 410000000,
+		      (option_word("loose") || (one + two > 360000000 && one + two < 410000000)),
 	      name, "%llu ns and %llu ns", (unsigned long long)one, (unsigned long long)two);
 	guest_remove(&a);
 	guest_remove(&b);

@@ -33,6 +33,8 @@ static void end(void)
 	for (unsigned i = 0; i < 2; i++)
 		if (!sampo_region_of_machine(machine, SAMPO_REGION_PORTS, control[i], 2, &ports))
 			sampo_port(ports, 0, 2 | SAMPO_PORT_WRITE, 0x2000, NULL);
+	for (;;) /* it takes a moment, in which other CPUs go on */
+		sampo_wait(~0ull, 0);
 }
 
 void must(int64_t status, const char *what)

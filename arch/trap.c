@@ -87,7 +87,8 @@ void trap(struct trap_frame *f)
 			cpu_hlt();
 	}
 	if (f->vector == VECTOR_NMI) {
-		log_print("kernel: NMI at %lx\n", f->rip);
+		log_print("kernel: NMI on CPU %u\n", this_cpu()->id);
+		dump(f);
 		return;
 	}
 	if (f->vector == 13 && fixed_up(f))

@@ -113,7 +113,7 @@ static int64_t log_write_call(struct call *call, void (*sink)(const char *, size
 	int64_t status = SAMPO_OK;
 	char chunk[CHUNK];
 
-	if (!(call->handle->rights & SAMPO_R_WRITE))
+	if (!(call->rights & SAMPO_R_WRITE))
 		return SAMPO_ERIGHT;
 	if (bytes > 65536)
 		return SAMPO_EINVAL;
@@ -167,7 +167,7 @@ int64_t call_log(struct call *call)
 
 int64_t call_machine(struct call *call)
 {
-	if (call->arg[1] <= SAMPO_MACHINE_RESET && !(call->handle->rights & SAMPO_R_POWER))
+	if (call->arg[1] <= SAMPO_MACHINE_RESET && !(call->rights & SAMPO_R_POWER))
 		return SAMPO_ERIGHT;
 	switch (call->arg[1]) {
 	case SAMPO_MACHINE_TIME:
@@ -190,7 +190,7 @@ int64_t call_machine(struct call *call)
 
 int64_t call_handle_close(struct call *call)
 {
-	handle_remove(call->domain, call->handle);
+	handle_remove(call->domain, call->arg[0]);
 	return SAMPO_OK;
 }
 
@@ -204,7 +204,7 @@ int64_t call_handle_copy(struct call *call)
 		return status;
 	if (to->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
-	if (rights & ~call->handle->rights)
+	if (rights & ~call->rights)
 		return SAMPO_ERIGHT;
 	status = handle_add(to, call->object, rights);
 	if (status < 0)

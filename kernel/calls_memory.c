@@ -23,7 +23,7 @@ int64_t call_region_create(struct call *call)
 	switch (call->object->type) {
 	case SAMPO_T_MACHINE:
 		status = resource_region(call->arg[2], call->arg[3], call->arg[1],
-					 call->handle->rights, &region);
+					 call->rights, &region);
 		break;
 	case SAMPO_T_DOMAIN:
 		if (call->arg[2] & ~(uint64_t)SAMPO_REGION_2M)
@@ -44,7 +44,7 @@ int64_t call_region_map(struct call *call)
 	struct domain *domain;
 	int64_t status;
 
-	if ((perms & SAMPO_MAP_W) && !(call->handle->rights & SAMPO_R_WRITE))
+	if ((perms & SAMPO_MAP_W) && !(call->rights & SAMPO_R_WRITE))
 		return SAMPO_ERIGHT;
 	domain = call_domain(call, call->arg[1], SAMPO_R_CONTROL, &status);
 	return domain ? region_map(CALL_OBJECT(call, region), domain, call->arg[2], offset,
@@ -185,7 +185,7 @@ int64_t call_port(struct call *call)
 		return SAMPO_ERIGHT;
 	if (!(call->arg[2] & SAMPO_PORT_WRITE))
 		call->value = port_read((uint16_t)port, bytes);
-	else if (call->handle->rights & SAMPO_R_WRITE)
+	else if (call->rights & SAMPO_R_WRITE)
 		port_write((uint16_t)port, bytes, (uint32_t)call->arg[3]);
 	else
 		return SAMPO_ERIGHT;

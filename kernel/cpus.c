@@ -16,6 +16,7 @@
 #include "kernel/loop.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
+#include "kernel/watchdog.h"
 
 #define SCHED_TURN_NS 500000ull
 /* SDM 3A 9.4.4 */
@@ -54,6 +55,7 @@ void cpu_setup(struct cpu *cpu)
 	hv->cpu_init(cpu);
 	cpu_table[cpu->id] = cpu;
 	__atomic_store_n(&cpu_count, cpu->id + 1, __ATOMIC_RELEASE);
+	watchdog_start(cpu);
 }
 
 /* Both CPUs at once, side 0 and 1: does either see the TSC go back? */

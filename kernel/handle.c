@@ -30,39 +30,48 @@ int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights
 			return SAMPO_ENOMEM;
 	}
 	object_get(object);
-	*entry = (struct handle){object, rights, index};
+	entry->rights = rights;
+	__atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
 	table->used++;
 	table->free_hint = index + 1;
 	return index + 1;
 }
 
-struct handle *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t rights,
+struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t *rights,
 			   int64_t *status)
 {
-	struct handle *entry = entry_at(&domain->handles, handle - 1);
+	const struct handle *entry = entry_at(&domain->handles, handle - 1);
+	uint32_t needed = *rights;
+	struct object *object;
 
 	*status = SAMPO_EHANDLE;
-	if (!entry || !entry->object)
+	if (!entry)
 		return NULL;
-	if (type != SAMPO_T_ANY && entry->object->type != type)
+	object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+	if (!object || (type != SAMPO_T_ANY && object->type != type))
 		return NULL;
-	*status = SAMPO_ERIGHT;
-	if ((entry->rights & rights) != rights)
+	*rights = __atomic_load_n(&entry->rights, __ATOMIC_ACQUIRE);
+	/* Another CPU may have closed it: are these the rights to that object? */
+	if (__atomic_load_n(&entry->object, __ATOMIC_RELAXED) != object)
 		return NULL;
-	*status = SAMPO_OK;
-	return entry;
+	*status = (*rights & needed) == needed ? SAMPO_OK : SAMPO_ERIGHT;
+	return *status ? NULL : object;
 }
 
-void handle_remove(struct domain *domain, struct handle *entry)
+static void remove(struct handle_table *table, struct handle *entry, uint32_t index)
 {
-	struct handle_table *table = &domain->handles;
 	struct object *object = entry->object;
 
-	entry->object = NULL;
+	__atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
 	table->used--;
-	if (entry->index < table->free_hint)
-		table->free_hint = entry->index;
+	if (index < table->free_hint)
+		table->free_hint = index;
 	object_put(object);
+}
+
+void handle_remove(struct domain *domain, uint64_t handle)
+{
+	remove(&domain->handles, entry_at(&domain->handles, handle - 1), (uint32_t)handle - 1);
 }
 
 void handle_remove_all(struct domain *domain)
@@ -74,7 +83,7 @@ void handle_remove_all(struct domain *domain)
 			continue;
 		for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
 			if (table->page[p][i].object)
-				handle_remove(domain, &table->page[p][i]);
+				remove(table, &table->page[p][i], 0);
 		domain_page_free(domain, table->page[p]);
 		table->page[p] = NULL;
 	}

@@ -9,7 +9,6 @@ struct domain;
 struct handle {
 	struct object *object; /* NULL: free */
 	uint32_t rights;       /* SAMPO_R_* */
-	uint32_t index;        /* in the table */
 };
 
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
@@ -28,11 +27,14 @@ struct handle_table {
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights);
 
 /*
- * The entry of a handle if it names an object of `type` (or SAMPO_T_ANY) with
- * all of `rights`; else NULL and the reason in *status. No reference is taken.
+ * What a handle names if it is an object of `type` (or SAMPO_T_ANY) and the
+ * handle has all of *rights, which becomes all that it has; else NULL and the
+ * reason in *status. Needs no lock: what is found stays while this CPU is in
+ * the kernel. No reference is taken.
  */
-struct handle *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t rights,
+struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t *rights,
 			   int64_t *status);
 
-void handle_remove(struct domain *domain, struct handle *entry);
+/* Of a handle that has been found. */
+void handle_remove(struct domain *domain, uint64_t handle);
 void handle_remove_all(struct domain *domain);

@@ -24,9 +24,7 @@ static const struct {
 struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
 			  int64_t *status)
 {
-	struct handle *entry = handle_find(call->domain, handle, type, right, status);
-
-	return entry ? entry->object : NULL;
+	return handle_find(call->domain, handle, type, &right, status);
 }
 
 int64_t call_give(struct call *call, struct object *object, uint32_t rights)
@@ -52,11 +50,11 @@ static int64_t invoke(struct call *call, uint64_t number, bool managed)
 
 	if (table[number].type == SAMPO_T_NONE)
 		return table[number].function(call);
-	call->handle = handle_find(call->domain, call->arg[0], table[number].type,
-				   table[number].right, &status);
-	if (!call->handle)
+	call->rights = table[number].right;
+	call->object = handle_find(call->domain, call->arg[0], table[number].type, &call->rights,
+				   &status);
+	if (!call->object)
 		return status;
-	call->object = call->handle->object;
 	if (UNMANAGED >> number & 1)
 		return table[number].function(call);
 	if (!managed)

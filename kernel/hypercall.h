@@ -14,8 +14,8 @@ struct domain;
 struct call {
 	struct vcpu *vcpu;
 	struct domain *domain; /* the caller's */
-	struct handle *handle; /* of the first argument, NULL if the call has none */
-	struct object *object; /* what it names */
+	struct object *object; /* what the handle in the first argument names, if one is there */
+	uint32_t rights;       /* of that handle */
 	uint64_t arg[5];
 	uint64_t value; /* for RDX */
 };

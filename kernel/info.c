@@ -135,7 +135,7 @@ static int64_t trace_info(struct call *call)
 
 static int64_t type_info(struct call *call)
 {
-	uint32_t type[2] = {call->object->type, call->handle->rights};
+	uint32_t type[2] = {call->object->type, call->rights};
 
 	return answer(call, type, sizeof(type));
 }

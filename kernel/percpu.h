@@ -22,6 +22,8 @@ struct cpu {
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice; /* end of current's turn */
+	struct timer watch; /* the next CPU, see watchdog.c */
+	uint64_t watch_entries, watch_since;
 	bool has_ibpb, has_tsc_aux;
 	uint64_t tsc_aux; /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A CPU that does not leave the kernel any more, because of an error of ours,
+ * is found by the one before it, and the machine stops with a dump. The
+ * exchange of looks also bounds for how long a guest runs that nothing else
+ * interrupts.
+ */
+#include "kernel/watchdog.h"
+
+#include "arch/apic.h"
+#include "arch/cpu.h"
+#include "arch/tsc.h"
+#include "kernel/domain.h"
+#include "kernel/panic.h"
+#include "kernel/smp.h"
+#include "kernel/vcpu.h"
+
+#define LOOK_NS  1000000000ull
+#define STUCK_NS 12000000000ull /* a long text on a slow serial port takes 6 s */
+#define DUMP_NS  100000000ull
+
+static void __attribute__((noreturn)) stuck(const struct cpu *cpu)
+{
+	const struct vcpu *vcpu = cpu->current;
+
+	apic_send_nmi(cpu->apic_id); /* says where it is, if its NMIs are not held back */
+	tsc_delay_ns(DUMP_NS);
+	panic("CPU %u does not leave the kernel; it holds locks %x; current: domain %d, vCPU %d",
+	      cpu->id, cpu->locks, vcpu ? (int)vcpu->domain->id : -1, vcpu ? (int)vcpu->id : -1);
+}
+
+static void look(struct timer *timer, uint64_t now)
+{
+	struct cpu *cpu = CONTAINER_OF(timer, struct cpu, watch);
+	const struct cpu *next = cpu_table[(cpu->id + 1) % cpu_count];
+	uint64_t entries = __atomic_load_n(&next->entries, __ATOMIC_RELAXED);
+
+	if (entries != cpu->watch_entries || __atomic_load_n(&next->in_guest, __ATOMIC_RELAXED)) {
+		cpu->watch_entries = entries;
+		cpu->watch_since = now;
+	} else if (next != cpu && now - cpu->watch_since > tsc_from_ns(STUCK_NS)) {
+		stuck(next);
+	}
+	timer_set(&cpu->timers, timer, now + tsc_from_ns(LOOK_NS));
+}
+
+void watchdog_start(struct cpu *cpu)
+{
+	cpu->watch.fire = look;
+	look(&cpu->watch, cpu_rdtsc());
+}

@@ -51,17 +51,19 @@ static void pin(struct guest *g)
 static void cap(void)
 {
 	struct guest g;
-	uint64_t ran;
+	uint64_t ran, from, percent;
 
 	guest_make(&g, 0);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 5000ull | 20000ull << 32), "CAP");
 	guest_run(&g, spin);
 	pass_ms(40);
+	from = rdtsc();
 	ran = guest_cpu_ns(&g);
 	pass_ms(400);
 	ran = guest_cpu_ns(&g) - ran;
-	check((ran >= 94000000 || option_word("loose")) && ran <= 106000000, "cap: a quarter", "%llu ns",
-	      (unsigned long long)ran);
+	percent = ran * tsc_per_ms / 10000 / (rdtsc() - from);
+	check((percent >= 24 || option_word("loose")) && percent <= 26, "cap: a quarter", "%llu %%",
+	      (unsigned long long)percent);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 0), "CAP");
 	ran = guest_cpu_ns(&g);
 	pass_ms(100);

@@ -3,6 +3,7 @@
 
 #include "arch/cpu.h"
 #include "arch/paging.h"
+#include "kernel/lock.h"
 #include "kernel/log.h"
 
 /* 82093AA data sheet, chapter 3 */
@@ -21,6 +22,7 @@ struct ioapic {
 
 static struct ioapic ioapic[ACPI_IOAPICS];
 static unsigned ioapics;
+static struct lock ioapic_lock = {.rank = LOCK_IRQ}; /* a register takes two accesses */
 
 static uint32_t read(const struct ioapic *io, uint32_t reg)
 {
@@ -68,11 +70,13 @@ bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_
 	if (!io)
 		return false;
 	reg = REG_TABLE + 2 * (line->gsi - io->gsi_base);
+	lock(&ioapic_lock);
 	write(io, reg, PIN_MASKED);
 	write(io, reg + 1, apic_id << 24);
 	write(io, reg,
 	      PIN_MASKED | vector | (line->active_low ? PIN_LOW : 0) |
 		      (line->level ? PIN_LEVEL : 0));
+	unlock(&ioapic_lock);
 	return true;
 }
 
@@ -84,8 +88,10 @@ void ioapic_mask(uint32_t gsi, bool masked)
 	if (!io)
 		return;
 	reg = REG_TABLE + 2 * (gsi - io->gsi_base);
+	lock(&ioapic_lock);
 	value = read(io, reg);
 	write(io, reg, masked ? value | PIN_MASKED : value & ~PIN_MASKED);
+	unlock(&ioapic_lock);
 }
 
 /* 8259A data sheet: ICW1-4, then all lines masked. */

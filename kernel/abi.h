@@ -321,15 +321,10 @@ struct sampo_machine_info {
 	uint64_t ram_bytes;      /* usable memory that the firmware reported */
 	uint64_t free_bytes;     /* not given to anybody */
 	uint64_t kernel_bytes;   /* image and memory that the kernel uses */
-	uint64_t wall_ns;        /* Unix time when the TSC was wall_tsc */
-	uint64_t wall_tsc;
-	uint32_t cpus;
-	uint32_t phys_bits;
-	char vendor[16];         /* "SVM" or "VMX" */
-	char model[48];          /* CPU brand string */
 	uint64_t idle_tsc;       /* TSC cycles that CPUs spent idle */
-	uint32_t domains;
+	uint32_t cpus, domains;
 	uint32_t handles;        /* in use, all domains together */
+	uint32_t pad;
 };
 
 #define SAMPO_DOM_RUNNING 0u

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object_info: the facts about an object. */
 
-#include "arch/cpu.h"
-#include "arch/hv.h"
 #include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/hypercall.h"
 #include "kernel/loop.h"
-#include "kernel/policy.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
@@ -23,16 +20,6 @@ static int64_t answer(struct call *call, const void *fact, size_t size)
 	return status;
 }
 
-static void brand_string(char *to)
-{
-	for (unsigned i = 0; i < 3; i++) {
-		struct cpu_cpuid r = cpu_cpuid(0x80000002 + i, 0);
-
-		__builtin_memcpy(to + 16 * i, &r, 16);
-	}
-	to[47] = 0;
-}
-
 static int64_t machine_info(struct call *call)
 {
 	struct sampo_machine_info info = {
@@ -40,16 +27,10 @@ static int64_t machine_info(struct call *call)
 		.ram_bytes = frame_stats.total_bytes,
 		.free_bytes = frame_stats.free_bytes,
 		.kernel_bytes = kernel_bytes_used(),
-		.wall_ns = wall_ns,
-		.wall_tsc = wall_tsc,
 		.cpus = cpu_count,
-		.phys_bits = cpu_cpuid(0x80000008, 0).eax & 0xff,
 		.idle_tsc = this_cpu()->rq.idle,
 	};
 
-	for (unsigned i = 0; hv->name[i]; i++)
-		info.vendor[i] = hv->name[i];
-	brand_string(info.model);
 	for (const struct domain *d = domain_list; d; d = d->next) {
 		info.domains++;
 		info.handles += d->handles.used;

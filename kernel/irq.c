@@ -6,21 +6,21 @@
 #include "kernel/abi.h"
 #include "kernel/console.h"
 #include "kernel/event.h"
-#include "kernel/lock.h"
+#include "kernel/smp.h"
 
 #define VECTORS   (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define PIN_FLAGS (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 #define NO_PIN    UINT32_MAX
 
-/* What a vector stands for. */
+/* What a vector stands for. Who holds the manage lock changes it; any CPU may have the
+ * interrupt meanwhile. */
 struct line {
-	struct event *event;     /* NULL: the vector is free */
+	struct event *event;     /* NULL: the vector is free; written last */
 	struct object *source;   /* holds a reference */
 	struct ioapic_line wire; /* gsi NO_PIN: a message */
 };
 
 static struct line lines[VECTORS];
-static struct lock irq_lock = {.rank = LOCK_IRQ}; /* for all of it */
 
 static uint8_t vector_of(const struct line *line)
 {
@@ -73,7 +73,7 @@ static int64_t route_pin(struct line *line, uint64_t pin)
 	return ioapic_route(&line->wire, vector_of(line), apic_id()) ? SAMPO_OK : SAMPO_ENODEV;
 }
 
-static int64_t bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message)
+int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message)
 {
 	struct line *line = free_line();
 	int64_t status = SAMPO_OK;
@@ -84,7 +84,7 @@ static int64_t bind(struct event *event, struct object *source, uint64_t pin, ui
 		return SAMPO_EEXIST;
 	if (!line)
 		return SAMPO_ENOMEM;
-	line->wire.gsi = NO_PIN;
+	line->wire = (struct ioapic_line){.gsi = NO_PIN};
 	if (source->type == SAMPO_T_MACHINE)
 		status = route_pin(line, pin);
 	else
@@ -92,53 +92,37 @@ static int64_t bind(struct event *event, struct object *source, uint64_t pin, ui
 	if (status)
 		return status;
 	object_get(source);
-	line->event = event;
 	line->source = source;
 	event->vector = vector_of(line);
+	__atomic_store_n(&line->event, event, __ATOMIC_RELEASE);
 	if (line->wire.gsi != NO_PIN)
 		ioapic_mask(line->wire.gsi, false);
 	return SAMPO_OK;
 }
 
-int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message)
-{
-	int64_t status;
-
-	lock(&irq_lock);
-	status = bind(event, source, pin, message);
-	unlock(&irq_lock);
-	return status;
-}
-
-/* Edges and messages are never masked: one that came meanwhile would be lost. */
-static bool masks(const struct line *line)
-{
-	return line->wire.gsi != NO_PIN && line->wire.level;
-}
-
-/* Nothing is bound if it was unbound while it was on its way. */
+/* Edges and messages are never masked: one that came meanwhile would be lost. Nothing is
+ * bound if it was unbound while it was on its way. */
 void irq_handle(uint8_t vector)
 {
 	const struct line *line = &lines[vector - IRQ_VECTOR_FIRST];
+	struct event *event = __atomic_load_n(&line->event, __ATOMIC_ACQUIRE);
 
-	lock(&irq_lock);
-	if (line->event && masks(line))
+	if (!event)
+		return;
+	if (line->wire.level)
 		ioapic_mask(line->wire.gsi, true);
-	if (line->event)
-		event_raise(line->event);
-	unlock(&irq_lock);
+	event_raise(event);
 }
 
 int64_t irq_ack(struct event *event)
 {
-	const struct line *line;
+	const struct line *line = line_of(event);
 
-	lock(&irq_lock);
-	line = line_of(event);
-	if (line && masks(line))
+	if (!line)
+		return SAMPO_EINVAL;
+	if (line->wire.level)
 		ioapic_mask(line->wire.gsi, false);
-	unlock(&irq_lock);
-	return line ? SAMPO_OK : SAMPO_EINVAL;
+	return SAMPO_OK;
 }
 
 int64_t irq_unbind(struct event *event)
@@ -147,12 +131,11 @@ int64_t irq_unbind(struct event *event)
 
 	if (!line)
 		return SAMPO_EINVAL;
-	lock(&irq_lock);
 	if (line->wire.gsi != NO_PIN)
 		ioapic_mask(line->wire.gsi, true);
-	line->event = NULL;
-	unlock(&irq_lock);
 	event->vector = 0;
+	__atomic_store_n(&line->event, NULL, __ATOMIC_RELEASE);
+	smp_quiesce(); /* it may be on its way on another CPU */
 	object_put(line->source);
 	return SAMPO_OK;
 }

@@ -15,7 +15,7 @@ enum lock_rank {
 	LOCK_MANAGE, /* objects, handles, bindings: all that management calls change */
 	LOCK_DOMAIN, /* a domain's mappings, page tables and doorbells */
 	LOCK_REGION, /* which of a region's blocks have been zeroed */
-	LOCK_IRQ,    /* vectors and the I/O APICs */
+	LOCK_IRQ,    /* the I/O APICs */
 	LOCK_FRAME,  /* physical memory, the kernel's own page tables */
 	LOCK_LOG     /* the log and the consoles */
 };

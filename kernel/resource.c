@@ -15,8 +15,8 @@
 /* A range that is not given away, or only to somebody with a right to the machine. */
 struct kept {
 	uint64_t base, size;
-	bool ports;
 	uint32_t right; /* 0: to nobody */
+	bool memory;    /* or ports */
 };
 
 static struct kept kept[KEPT_MAX];
@@ -26,7 +26,7 @@ extern char image_start[], image_end[];
 
 static void keep_memory(uint64_t base, uint64_t size)
 {
-	kept[kept_count++] = (struct kept){base, size, false, 0};
+	kept[kept_count++] = (struct kept){base, size, 0, true};
 }
 
 /* RAM is used by whole pages: what is left at its ends may belong to a table of the firmware. */
@@ -42,20 +42,14 @@ static void keep_ram(const struct boot_range *range)
 void resource_setup(const struct boot_info *boot)
 {
 	const struct kept ports[] = {
-		{0x20, 2, true, 0}, /* PICs */
-		{0xa0, 2, true, 0},
-		{0x4d0, 2, true, 0},
-		{0x40, 4, true, 0}, /* PIT */
-		{0x61, 1, true, 0}, /* its gate; sources of NMIs */
-		{0x60, 1, true, 0}, /* keyboard controller: A20, reset */
-		{0x64, 1, true, 0},
-		{0x92, 1, true, 0}, /* A20, reset */
-		{0xb2, 2, true, 0}, /* firmware in system management mode */
-		{acpi.smi_command, 1, true, 0},
-		{console_uart.port, 8, true, 0},
-		{acpi.pm1a_control, 2, true, SAMPO_R_POWER},
-		{acpi.pm1b_control, 2, true, SAMPO_R_POWER},
-		{acpi.reset, 1, true, SAMPO_R_POWER},
+		{0x20, 2}, {0xa0, 2}, {0x4d0, 2},  /* PICs */
+		{0x40, 4}, {0x61, 1},              /* PIT; its gate, and sources of NMIs */
+		{0x60, 1}, {0x64, 1}, {0x92, 1},   /* A20 and reset */
+		{0xb2, 2}, {acpi.smi_command, 1},  /* system management mode */
+		{console_uart.port, 8},
+		{acpi.pm1a_control, 2, SAMPO_R_POWER},
+		{acpi.pm1b_control, 2, SAMPO_R_POWER},
+		{acpi.reset, 1, SAMPO_R_POWER},
 	};
 
 	for (unsigned i = 0; i < COUNT_OF(ports); i++)
@@ -78,7 +72,7 @@ int64_t resource_region(uint64_t flags, uint64_t base, uint64_t size, uint32_t r
 	if ((!ports && flags != SAMPO_REGION_PHYSICAL) || base >= limit || size > limit - base)
 		return SAMPO_EINVAL;
 	for (const struct kept *k = kept; k < kept + kept_count; k++)
-		if (k->ports == ports && base < k->base + k->size && k->base < base + size &&
+		if (k->memory != ports && base < k->base + k->size && k->base < base + size &&
 		    !(k->right & rights))
 			return SAMPO_ERIGHT;
 	return region_new_fixed(ports ? REGION_PORTS : REGION_DEVICE, base, size, region);

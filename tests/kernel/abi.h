@@ -84,7 +84,7 @@ void pass_ms(uint64_t ms);
 void guest_until_asleep(const struct guest *g);
 
 #define CODES(X)                                                                                   \
-	X(ports) X(memory) X(msr) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(bell_init)     \
+	X(ports) X(memory) X(msr) X(wall) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(bell_init)     \
 	X(pages) X(stamp) X(ring_stamp) X(handler) X(handler_eoi) X(handler_stamp)
 #define CODE_SYMBOLS(name) extern const uint8_t code_##name[], code_##name##_end[];
 CODES(CODE_SYMBOLS)

@@ -62,6 +62,12 @@ PROGRAM msr
 	outb %al, $0x99
 END msr
 
+/* KVM's wall clock. */
+PROGRAM wall
+	WRITE_MSR 0x4b564d00, WORDS
+	outb %al, $0x99
+END wall
+
 PROGRAM undefined
 	ud2
 END undefined

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/resource.c kernel/device.c */
+/* flags: -Wno-missing-field-initializers */
 /* What of the machine is given away, byte by byte; and devices by their IDs. */
 #include "arch/acpi.h"
 #include "boot/boot_info.h"

@@ -13,6 +13,7 @@
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
+#include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;
@@ -34,14 +35,27 @@ static bool machine_info(struct sampo_machine_info *info)
 	return status == SAMPO_OK;
 }
 
+/* The machine's, as the kernel shows it to every guest. */
+static void cpu_brand(char text[49])
+{
+	uint32_t part[12];
+
+	for (uint32_t i = 0; i < 3; i++)
+		cpuid(0x80000002 + i, 0, part + 4 * i);
+	memcpy(text, part, 48);
+	text[48] = 0;
+}
+
 static void run_nodeinfo(int count, char *word[])
 {
 	static struct sampo_machine_info info;
+	char brand[49];
 	uint64_t total, used;
 
 	if (!shell_arguments(count, word) || !machine_info(&info))
 		return;
 	memory_usage(&total, &used);
+	cpu_brand(brand);
 	term_printf("CPU model:           x86_64\n"
 		    "CPU(s):              %u\n"
 		    "CPU frequency:       %llu MHz\n"
@@ -54,13 +68,13 @@ static void run_nodeinfo(int count, char *word[])
 	term_printf("Memory free:         %llu KiB\n"
 		    "Hypervisor memory:   %llu KiB\n"
 		    "dom0 memory:         %llu KiB, %llu KiB in use\n"
-		    "CPU brand:           %.*s\n"
-		    "Virtualization:      %.*s\n"
+		    "CPU brand:           %s\n"
+		    "Virtualization:      %s\n"
 		    "Domains:             %u\n"
 		    "Handles:             %u\n\n",
 		    (llu)(info.free_bytes >> 10), (llu)(info.kernel_bytes >> 10),
-		    (llu)(total >> 10), (llu)(used >> 10), (int)sizeof(info.model), info.model,
-		    (int)sizeof(info.vendor), info.vendor, info.domains, info.handles);
+		    (llu)(total >> 10), (llu)(used >> 10), brand,
+		    sampo_by_vmcall ? "VMX" : "SVM", info.domains, info.handles);
 }
 
 static void run_version(int count, char *word[])

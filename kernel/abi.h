@@ -136,6 +136,9 @@ enum sampo_call {
 #define SAMPO_DOMAIN_PAUSE 1u
 #define SAMPO_DOMAIN_UNPAUSE 2u
 #define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
+#define SAMPO_DOMAIN_TOPOLOGY 4u /* for CPUID: threads of a core | of a package << 8 |
+				   bits of the APIC id for the first << 16 | for
+				   both << 24 */
 #define SAMPO_DOMAIN_CAP 5u    /* of each vCPU: microseconds | of which period << 32;
 				  0: none */
 
@@ -147,6 +150,7 @@ enum sampo_call {
 #define SAMPO_VCPU_NMI 4u     /* inject an NMI */
 #define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
 #define SAMPO_VCPU_RESET 6u   /* registers and local APIC to INIT/reset state */
+#define SAMPO_VCPU_PARK 7u    /* the same, and it waits for another's SIPI */
 #define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on */
 
 /* object_info: what to copy */
@@ -224,9 +228,7 @@ struct sampo_event_page {
 	X(10, HLT_FOREVER, "HLT with interrupts off")                          \
 	X(11, INVALID, "the CPU refused the guest state")                      \
 	X(12, UNKNOWN, "an exit that nobody claims: vendor code in qualification") \
-	X(13, INIT, "another vCPU's INIT: wait for SIPI")                      \
-	X(14, SIPI, "start-up IPI: vector")                                    \
-	X(15, HYPERCALL, "a hypercall that is not Sampo's")
+	X(13, INIT, "INIT sent to the boot CPU")
 
 enum sampo_exit_reason {
 #define SAMPO_EXIT_ENUM(nr, name, text) SAMPO_EXIT_##name = nr,
@@ -283,7 +285,7 @@ struct sampo_exit {
 	uint32_t reason;        /* enum sampo_exit_reason */
 	uint32_t dirty;         /* monitor: SAMPO_DIRTY_* */
 	uint64_t qualification; /* IO: none; MEMORY: vendor's fault code; MSR:
-				   index; CR: number; EOI, SIPI: vector;
+				   index; CR: number; EOI: vector;
 				   UNKNOWN, INVALID: the vendor's exit code */
 	uint64_t gpa;           /* MEMORY: the address */
 	uint64_t next_rip;      /* of the instruction after, 0 if unknown */
@@ -342,7 +344,8 @@ struct sampo_domain_info {
 
 #define SAMPO_EXIT_COUNTERS 24u
 struct sampo_vcpu_info {
-	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 stopped */
+	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 waits for
+			   SIPI, 5 stopped */
 	uint32_t cpu;
 	uint64_t cpu_ns;
 	uint64_t wait_ns; /* ready but not running (steal) */

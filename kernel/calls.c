@@ -98,10 +98,8 @@ int64_t call_wait(struct call *call)
 		vcpu->state = VCPU_HALTED;
 	if (reply && sleeps && vcpu_handoff(vcpu, reply))
 		return SAMPO_OK;
-	if (reply) {
-		reply->state = VCPU_READY;
-		vcpu_requeue(reply);
-	}
+	if (reply)
+		vcpu_go_on(reply);
 	if (sleeps)
 		vcpu_requeue(vcpu);
 	return SAMPO_OK;
@@ -257,6 +255,12 @@ int64_t call_domain_ctl(struct call *call)
 		domain->weight = (uint32_t)call->arg[2];
 		domain_review(domain);
 		return SAMPO_OK;
+	case SAMPO_DOMAIN_TOPOLOGY:
+		domain->core_threads = (uint8_t)call->arg[2];
+		domain->package_threads = (uint8_t)(call->arg[2] >> 8);
+		domain->core_bits = call->arg[2] >> 16 & 7;
+		domain->package_bits = call->arg[2] >> 24 & 7;
+		return SAMPO_OK;
 	case SAMPO_DOMAIN_CAP:
 		return set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
 	default:
@@ -344,10 +348,11 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_PAGE:
 		object_get(&vcpu->exit_region->object);
 		return call_give(call, &vcpu->exit_region->object, SAMPO_R_READ | SAMPO_R_WRITE);
+	case SAMPO_VCPU_PARK:
 	case SAMPO_VCPU_RESET:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		vcpu_power_on(vcpu);
+		vcpu_power_on(vcpu, call->arg[1] == SAMPO_VCPU_PARK);
 		return SAMPO_OK;
 	default:
 		return SAMPO_ENOSYS;

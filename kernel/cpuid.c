@@ -8,8 +8,10 @@
 
 #define LEAF_MAX     0xdu
 #define LEAF_EXT_MAX 0x80000008u
+#define LEAF_AMD_MAX 0x8000001eu
 #define CR4_OSXSAVE  (1ull << 18)
-#define KVM_FEATURES ((1u << 1) | (1u << 3) | (1u << 24)) /* no I/O delay, clock, stable */
+/* No I/O delay, clock, steal time, unhalt, TLB flush, send IPI, yield; the clock is stable. */
+#define KVM_FEATURES ((1u << 1) | (1u << 3) | (1u << 5) | (1u << 7) | (1u << 9) | (1u << 11) | (1u << 13) | (1u << 24))
 
 /* Leaf 1 ECX: without MONITOR, VMX, SMX, EIST, TM2, CNXT, PDCM, DCA. */
 #define ECX1_MASK                                                                              \
@@ -29,6 +31,8 @@
 #define EDX7_MASK ((1u << 4) | (1u << 10)) /* FSRM, MD_CLEAR */
 /* 80000001 ECX: LAHF, CMP_LEGACY, CR8, ABM, SSE4A, MISALIGN, 3DNOWPREFETCH, XOP, FMA4, TBM */
 #define ECX80000001_MASK   0x2109f3u
+#define ECX80000001_TOPOLOGY (1u << 22)
+#define EDX1_HTT (1u << 28)
 #define EDX7_INVARIANT_TSC (1u << 8)
 
 static const struct cpu_cpuid none;
@@ -63,6 +67,7 @@ static struct cpu_cpuid leaf_xsave(struct vcpu *vcpu, uint32_t subleaf, struct c
 static struct cpu_cpuid leaf_1(struct vcpu *vcpu, struct cpu_cpuid host)
 {
 	uint32_t ecx = (host.ecx & ECX1_MASK) | ECX1_SET;
+	uint32_t package = 1u << vcpu->domain->package_bits;
 
 	if (!fpu_xcr0)
 		ecx &= ~ECX1_XSAVE;
@@ -71,8 +76,8 @@ static struct cpu_cpuid leaf_1(struct vcpu *vcpu, struct cpu_cpuid host)
 	else
 		ecx &= ~ECX1_OSXSAVE;
 	return (struct cpu_cpuid){host.eax,
-				  (host.ebx & 0xff00) | vcpu->id << 24 | vcpu->domain->vcpus << 16,
-				  ecx, host.edx & EDX1_MASK};
+				  (host.ebx & 0xff00) | vcpu->id << 24 | package << 16, ecx,
+				  (host.edx & EDX1_MASK) | (package > 1 ? EDX1_HTT : 0)};
 }
 
 /* Our own leaves and KVM's, at 0x40000000 and 0x40000100. */
@@ -94,21 +99,31 @@ static struct cpu_cpuid leaf_hypervisor(uint32_t leaf)
 	}
 }
 
-/* One package, one thread per core. */
+/* Caches (leaf 4, and AMD's 0x8000001d): level 3 is the package's, others are a core's. */
+static struct cpu_cpuid leaf_cache(const struct domain *d, uint32_t leaf, struct cpu_cpuid host)
+{
+	bool own = (host.eax >> 5 & 7) < 3;
+
+	host.eax = (host.eax & 0x3fff) | ((1u << (own ? d->core_bits : d->package_bits)) - 1) << 14;
+	if (leaf == 4)
+		host.eax |= ((1u << d->package_bits >> d->core_bits) - 1) << 26;
+	return host;
+}
+
 static struct cpu_cpuid leaf_topology(const struct vcpu *vcpu, uint32_t subleaf)
 {
-	switch (subleaf) {
-	case 0:
-		return (struct cpu_cpuid){0, 1, 0x100, vcpu->id};
-	case 1:
-		return (struct cpu_cpuid){6, vcpu->domain->vcpus, 0x201, vcpu->id};
-	default:
-		return (struct cpu_cpuid){0, 0, subleaf & 0xff, vcpu->id};
-	}
+	const struct domain *d = vcpu->domain;
+
+	if (subleaf == 0)
+		return (struct cpu_cpuid){d->core_bits, d->core_threads, 0x100, vcpu->id};
+	if (subleaf == 1)
+		return (struct cpu_cpuid){d->package_bits, d->package_threads, 0x201, vcpu->id};
+	return (struct cpu_cpuid){0, 0, subleaf & 0xff, vcpu->id};
 }
 
 struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+	const struct domain *d = vcpu->domain;
 	struct cpu_cpuid host;
 
 	if (leaf >> 16 == 0x4000)
@@ -123,9 +138,9 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	case 2:
 	case 0x80000002 ... 0x80000006:
 		return host;
-	case 4: /* no more sharing than there are vCPUs */
-		host.eax &= 0x3fff;
-		return host;
+	case 4:
+	case 0x8000001d:
+		return host.eax & 0x1f ? leaf_cache(d, leaf, host) : none;
 	case 6:
 		return (struct cpu_cpuid){host.eax & 4, 0, 0, 0};
 	case 7:
@@ -137,16 +152,25 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	case 0xd:
 		return leaf_xsave(vcpu, subleaf, host);
 	case 0x80000000:
-		host.eax = host.eax < LEAF_EXT_MAX ? host.eax : LEAF_EXT_MAX;
+		if (hv == &svm_ops)
+			host.eax = LEAF_AMD_MAX;
+		else if (host.eax > LEAF_EXT_MAX)
+			host.eax = LEAF_EXT_MAX;
 		return host;
 	case 0x80000001:
 		host.ecx &= ECX80000001_MASK;
+		if (hv == &svm_ops)
+			host.ecx |= ECX80000001_TOPOLOGY;
 		return host;
 	case 0x80000007:
 		return (struct cpu_cpuid){0, 0, 0, EDX7_INVARIANT_TSC};
 	case 0x80000008:
-		return (struct cpu_cpuid){host.eax & 0xffff, host.ebx & 1, vcpu->domain->vcpus - 1,
-					  0};
+		return (struct cpu_cpuid){host.eax & 0xffff, host.ebx & 1,
+					  (uint32_t)d->package_bits << 12 | (d->package_threads - 1u), 0};
+	case 0x8000001e: /* one node for each package */
+		return (struct cpu_cpuid){vcpu->id,
+					  (d->core_threads - 1u) << 8 | vcpu->id >> d->core_bits,
+					  vcpu->id >> d->package_bits, 0};
 	default:
 		return none;
 	}

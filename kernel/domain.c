@@ -68,6 +68,7 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 	domain->page_limit = page_limit;
 	domain->weight = weight;
 	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
+	domain->core_threads = domain->package_threads = 1;
 	domain->slat = (struct ptab){.alloc = slat_alloc, .free = slat_free, .ctx = domain};
 	hv->slat_init(&domain->slat);
 	failed = ptab_init(&domain->slat);
@@ -146,9 +147,7 @@ void domain_pause(struct domain *domain, bool pause)
 	domain_review(domain);
 }
 
-/* One page of a range: where it is in the kernel's window, or NULL. With its
- * lock held the page stays the domain's. */
-static void *page_at(struct domain *domain, uint64_t gpa, uint32_t perm)
+void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)
 {
 	const struct mapping *m = region_at(domain, gpa);
 
@@ -166,7 +165,7 @@ static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t
 		void *page;
 
 		lock(&domain->lock);
-		page = page_at(domain, gpa, perm);
+		page = domain_page(domain, gpa, perm);
 		if (page)
 			__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
 					 perm == SAMPO_MAP_W ? kernel : page, n);

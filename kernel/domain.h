@@ -43,10 +43,13 @@ struct domain {
 	uint64_t memory;            /* bytes in regions charged */
 	uint32_t regions, events, doorbells;
 
-	uint64_t tsc_offset; /* guest TSC = host TSC + tsc_offset */
+	uint64_t tsc_offset; /* that vCPUs begin with */
 	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
-	struct vcpu *vcpu[DOMAIN_VCPUS];
+	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id */
+	uint64_t present;                /* bit n: vcpu[n] is there */
 	uint32_t vcpus;
+	/* CPUID: threads of a core and of a package, bits for them in the APIC id. */
+	uint8_t core_threads, package_threads, core_bits, package_bits;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
 	struct doorbell *doorbell;           /* a page, hashed by port; its guest reads it */
@@ -78,6 +81,11 @@ void domain_page_free(struct domain *domain, void *page);
  * have been copied. */
 int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
 int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes);
+
+/* Where the rest of a guest's page is in the kernel's window until the next such
+ * call; NULL if there is no RAM with this SAMPO_MAP_*. Its lock is held: it stays
+ * the domain's. */
+void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
 
 /* An MSI (SDM 3A 10.11) to the domain's local APICs. */
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data);

@@ -58,12 +58,13 @@ static void handle_cpuid(struct vcpu *vcpu, struct hv_exit *x)
 static void handle_hlt(struct vcpu *vcpu, struct hv_exit *x)
 {
 	finish(vcpu, x);
+	vcpu->deaf = !(hv->rflags(vcpu) & RFLAGS_IF);
 	if (vcpu_has_wakeup(vcpu))
-		return;
-	if (hv->rflags(vcpu) & RFLAGS_IF)
-		vcpu_halt(vcpu);
-	else
+		vcpu->kicked = false;
+	else if (vcpu->deaf && vcpu->domain->vcpus == 1)
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_HLT_FOREVER);
+	else
+		vcpu_halt(vcpu);
 }
 
 static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)

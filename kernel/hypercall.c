@@ -4,6 +4,7 @@
 
 #include "arch/hv.h"
 #include "kernel/abi.h"
+#include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
 #define KVM_ENOSYS 1000ull /* what KVM answers to numbers that it does not know */
@@ -83,7 +84,8 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	hv->advance(vcpu, x->next_rip);
 	if (number >= SAMPO_CALL_COUNT) {
 		/* Outside our range it may be KVM's, whose guests probe. */
-		gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
+		if (!paravirt_call(vcpu))
+			gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
 		return;
 	}
 	call.vcpu = vcpu;

@@ -71,10 +71,9 @@ static int64_t vcpu_info(struct call *call)
 
 	vcpu_review(v);
 	info = (struct sampo_vcpu_info){
-		.state = v->state == VCPU_DEAD                          ? 4
-			 : v->state == VCPU_RETURNED                    ? 3
+		.state = v->state >= VCPU_RETURNED                        ? v->state
 			 : v->state == VCPU_READY && v->cpu->current == v ? 0
-									: v->state + 1u,
+									  : v->state + 1u,
 		.cpu = v->cpu->id,
 		.cpu_ns = tsc_to_ns(v->entity.ran),
 		.wait_ns = tsc_to_ns(v->entity.waited),

@@ -2,6 +2,7 @@
 /* Interrupts and exceptions on their way to a vCPU. */
 
 #include "arch/hv.h"
+#include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
@@ -18,7 +19,8 @@ static bool extint_pending(const struct vcpu *vcpu)
 
 bool vcpu_has_wakeup(const struct vcpu *vcpu)
 {
-	return vcpu->lapic.pending >= 0 || (vcpu->pending & VCPU_PEND_NMI) || extint_pending(vcpu);
+	return (vcpu->pending & VCPU_PEND_NMI) || vcpu->kicked ||
+	       (!vcpu->deaf && (vcpu->lapic.pending >= 0 || extint_pending(vcpu)));
 }
 
 /* One event per entry, in the order of their priority (SDM 3A 6.9). */
@@ -53,6 +55,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 {
 	bool window;
 
+	if (vcpu->pending & VCPU_PEND_STEAL)
+		steal_update(vcpu);
 	if (!inject_one(vcpu))
 		return false;
 	window = vcpu->lapic.pending >= 0 || vcpu->lapic.tpr_blocks || extint_pending(vcpu);
@@ -60,97 +64,4 @@ bool vcpu_deliver(struct vcpu *vcpu)
 		hv->window(vcpu, window);
 	vcpu->window = window;
 	return true;
-}
-
-/* A level that is set stays until the vector is posted as an edge: the TMR is
- * written with the IRR. */
-static void post(struct vcpu *vcpu, const struct vlapic_message *m)
-{
-	uint64_t bit = 1ull << m->vector % 64, *level = &vcpu->posted_level[m->vector / 64];
-
-	if (m->level)
-		__atomic_fetch_or(level, bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(level, ~bit, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&vcpu->posted[m->vector / 64], bit, __ATOMIC_RELEASE);
-}
-
-void vcpu_accept_posted(struct vcpu *vcpu)
-{
-	for (unsigned i = 0; i < COUNT_OF(vcpu->posted); i++) {
-		uint64_t vectors = __atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED);
-
-		if (vectors)
-			vectors = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
-		for (; vectors; vectors &= vectors - 1) {
-			unsigned bit = (unsigned)__builtin_ctzll(vectors);
-
-			vlapic_accept(&vcpu->lapic, (uint8_t)(i * 64 + bit),
-				      vcpu->posted_level[i] >> bit & 1);
-		}
-	}
-}
-
-static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
-{
-	switch (m->mode) {
-	case VLAPIC_FIXED:
-	case VLAPIC_LOWEST:
-		if (vcpu->cpu == this_cpu())
-			vlapic_accept(&vcpu->lapic, m->vector, m->level);
-		else
-			post(vcpu, m);
-		break;
-	case VLAPIC_NMI:
-		smp_post(vcpu, REQUEST_NMI);
-		return;
-	case VLAPIC_EXTINT:
-		vcpu->extint = true;
-		break;
-	case VLAPIC_INIT:
-		smp_post(vcpu, REQUEST_INIT);
-		return;
-	default: /* SMI: there is no SMM. STARTUP: one vCPU needs none. */
-		return;
-	}
-	vcpu_notify(vcpu);
-}
-
-static bool is_destination(const struct vcpu *vcpu, const struct vcpu *from,
-			   const struct vlapic_message *m)
-{
-	switch (m->shorthand) {
-	case VLAPIC_SELF:
-		return vcpu == from;
-	case VLAPIC_ALL_AND_SELF:
-		return true;
-	case VLAPIC_ALL_BUT_SELF:
-		return vcpu != from;
-	default:
-		return vlapic_match(&vcpu->lapic, m->dest, m->logical);
-	}
-}
-
-void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *m)
-{
-	for (unsigned i = 0, left = domain->vcpus; left && i < DOMAIN_VCPUS; i++) {
-		struct vcpu *vcpu = domain->vcpu[i];
-
-		if (!vcpu)
-			continue;
-		left--;
-		if (!is_destination(vcpu, from, m))
-			continue;
-		send_to(vcpu, m);
-		if (m->mode == VLAPIC_LOWEST)
-			return;
-	}
-}
-
-void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect)
-{
-	if (flags & VLAPIC_DO_TIMER)
-		vcpu_set_timer(vcpu);
-	if (flags & VLAPIC_DO_SEND)
-		vcpu_send(vcpu->domain, vcpu, &effect->message);
 }

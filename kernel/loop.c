@@ -11,6 +11,7 @@
 #include "kernel/interrupt.h"
 #include "kernel/move.h"
 #include "kernel/panic.h"
+#include "kernel/policy.h"
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
 
@@ -38,6 +39,7 @@ void loop_choose_within(struct cpu *cpu, uint64_t ns)
 static void schedule(struct cpu *cpu)
 {
 	uint64_t now = cpu_rdtsc();
+	struct vcpu *before = cpu->current;
 	struct sched_entity *entity;
 
 	ASSERT(!cpu->locks);
@@ -49,6 +51,12 @@ static void schedule(struct cpu *cpu)
 	loop_slice_changed(cpu, now);
 	if (!entity)
 		move_ask(cpu);
+	if (cpu->current == before)
+		return;
+	if (before && before->cpu == cpu)
+		steal_begin(before);
+	if (entity && cpu->current->kvm_steal)
+		cpu->current->pending |= VCPU_PEND_STEAL;
 }
 
 /* Put the vCPU's state into the CPU, in place of whoever's is there. */
@@ -149,7 +157,8 @@ void loop_init(struct cpu *cpu)
 void loop_run(struct cpu *cpu)
 {
 	for (;;) {
-		if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
+		/* What is served may post to this CPU, which nobody kicks then. */
+		while (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
 			smp_serve(cpu);
 		if (__atomic_load_n(&cpu->resched, __ATOMIC_RELAXED) || !cpu->current)
 			schedule(cpu);

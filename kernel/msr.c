@@ -97,8 +97,8 @@ static void write_tsc(struct vcpu *vcpu, uint64_t value)
 {
 	uint64_t offset = value - cpu_rdtsc();
 
-	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->domain->tsc_offset);
-	vcpu->domain->tsc_offset = offset;
+	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->tsc_offset);
+	vcpu->tsc_offset = offset;
 	hv->set_tsc_offset(vcpu, offset);
 	vcpu_set_timer(vcpu);
 }

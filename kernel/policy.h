@@ -23,5 +23,13 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
+/* paravirt.c. Before an entry with VCPU_PEND_STEAL: the guest is told how long it
+ * waited, and TLB flushes that it was sent meanwhile are done. */
+void steal_update(struct vcpu *vcpu);
+/* The current vCPU makes way for another. */
+void steal_begin(struct vcpu *vcpu);
+/* A hypercall of KVM's; false: not one of those that there are. */
+bool paravirt_call(struct vcpu *vcpu);
+
 /* Unix time in nanoseconds when the TSC was `tsc`; dom0 sets it, 0 until then. */
 extern uint64_t wall_ns, wall_tsc;

@@ -14,6 +14,7 @@
 #define MSR_KVM_CLOCK_OLD 0x12u
 #define MSR_KVM_WALL      0x4b564d00u
 #define MSR_KVM_CLOCK     0x4b564d01u
+#define MSR_KVM_STEAL     0x4b564d03u
 #define CLOCK_ENABLE      1ull
 #define CLOCK_STABLE      1u
 
@@ -49,7 +50,7 @@ static void write_clock(struct vcpu *vcpu, uint64_t gpa)
 static void write_wall(struct vcpu *vcpu, uint64_t gpa)
 {
 	/* Unix time when the guest's clock was 0. */
-	uint64_t start = 0 - vcpu->domain->tsc_offset;
+	uint64_t start = 0 - vcpu->tsc_offset;
 	uint64_t ns = start >= wall_tsc ? wall_ns + tsc_to_ns(start - wall_tsc)
 					: wall_ns - tsc_to_ns(wall_tsc - start);
 	struct pvclock_wall wall = {
@@ -66,6 +67,8 @@ static uint64_t *clock_of(struct vcpu *vcpu, uint32_t msr)
 {
 	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD)
 		return &vcpu->kvm_clock;
+	if (msr == MSR_KVM_STEAL)
+		return &vcpu->kvm_steal;
 	return msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD ? &vcpu->kvm_wall : NULL;
 }
 
@@ -85,7 +88,9 @@ bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	if (!clock)
 		return false;
 	*clock = value;
-	if (clock == &vcpu->kvm_wall)
+	if (clock == &vcpu->kvm_steal)
+		vcpu->pending |= VCPU_PEND_STEAL;
+	else if (clock == &vcpu->kvm_wall)
 		write_wall(vcpu, value);
 	else if (value & CLOCK_ENABLE)
 		write_clock(vcpu, value & ~CLOCK_ENABLE);

@@ -65,6 +65,10 @@ static void serve(struct vcpu *vcpu, uint32_t requests)
 	vcpu_serve(vcpu, requests);
 	if (!(requests & REQUEST_CALL))
 		return;
+	if (vcpu->cpu != this_cpu()) { /* it has been sent on */
+		smp_post(vcpu, REQUEST_CALL);
+		return;
+	}
 	call.function(vcpu, call.arg);
 	__atomic_store_n(&call.done, true, __ATOMIC_RELEASE);
 }

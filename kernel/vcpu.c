@@ -35,11 +35,11 @@ void vcpu_set_timer(struct vcpu *vcpu)
 		timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 	else
 		timer_set(&vcpu->cpu->timers, &vcpu->timer,
-			  vcpu->lapic.deadline - vcpu->domain->tsc_offset);
+			  vcpu->lapic.deadline - vcpu->tsc_offset);
 }
 
-/* Registers and local APIC as after INIT (or power on). */
-static void reset(struct vcpu *vcpu)
+/* Registers and local APIC as after power on, or after INIT. */
+static void reset(struct vcpu *vcpu, bool init)
 {
 	for (unsigned i = 0; i < 16; i++)
 		vcpu->gpr[i] = 0;
@@ -47,7 +47,8 @@ static void reset(struct vcpu *vcpu)
 	vcpu->pending = 0;
 	vcpu->window = false;
 	vcpu->misc_enable = MISC_ENABLE_RESET;
-	vcpu->kvm_clock = vcpu->kvm_wall = vcpu->tsc_aux = 0;
+	vcpu->kvm_clock = vcpu->kvm_wall = vcpu->kvm_steal = vcpu->tsc_aux = 0;
+	vcpu->kicked = false;
 	for (unsigned i = 0; i < VCPU_MTRRS; i++)
 		vcpu->mtrr[i] = 0;
 	fpu_forget(vcpu->cpu, vcpu);
@@ -57,8 +58,11 @@ static void reset(struct vcpu *vcpu)
 	hv_reset(vcpu);
 	if (vcpu->cpu->loaded == vcpu)
 		hv->load(vcpu);
-	vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
-		    cpu_cpuid(0x80000008, 0).eax & 0xff);
+	if (init)
+		vlapic_reset(&vcpu->lapic);
+	else
+		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
+			    cpu_cpuid(0x80000008, 0).eax & 0xff);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 }
 
@@ -96,13 +100,14 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	vcpu->id = id;
 	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC;
+	vcpu->tsc_offset = domain->tsc_offset;
 	vcpu->timer.fire = timer_fired;
 	status = make_pages(vcpu);
 	if (status) {
 		object_put(&vcpu->object);
 		return status;
 	}
-	reset(vcpu);
+	reset(vcpu, false);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight, domain);
 	vcpu->exit_event = event;
 	if (event)
@@ -115,6 +120,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	vcpu->exit->rflags = hv->rflags(vcpu);
 	vcpu->exit->reason = SAMPO_EXIT_RESET;
 	domain->vcpu[id] = vcpu;
+	domain->present |= 1ull << id;
 	domain->vcpus++;
 	*result = vcpu;
 	return SAMPO_OK;
@@ -154,6 +160,7 @@ void vcpu_free(struct vcpu *vcpu)
 	struct domain *domain = vcpu->domain;
 
 	if (domain->vcpu[vcpu->id] == vcpu) {
+		domain->present &= ~(1ull << vcpu->id);
 		domain->vcpu[vcpu->id] = NULL;
 		domain->vcpus--;
 		smp_quiesce(); /* then nobody posts to it any more */
@@ -189,17 +196,20 @@ void vcpu_review(struct vcpu *vcpu)
 	smp_call(vcpu, review, NULL);
 }
 
-static void power_on(struct vcpu *vcpu, void *arg)
+static void power_on(struct vcpu *vcpu, void *park)
 {
-	(void)arg;
-	reset(vcpu);
+	reset(vcpu, false);
 	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 	vcpu_fill_system(vcpu);
+	if (!*(bool *)park)
+		return;
+	vcpu->exit->reason = SAMPO_EXIT_NONE;
+	vcpu->state = VCPU_PARKED;
 }
 
-void vcpu_power_on(struct vcpu *vcpu)
+void vcpu_power_on(struct vcpu *vcpu, bool park)
 {
-	smp_call(vcpu, power_on, NULL);
+	smp_call(vcpu, power_on, &park);
 }
 
 void vcpu_requeue(struct vcpu *vcpu)
@@ -226,6 +236,7 @@ void vcpu_wake(struct vcpu *vcpu)
 	if (vcpu->state != VCPU_HALTED)
 		return;
 	vcpu->state = VCPU_READY;
+	vcpu->kicked = false;
 	vcpu_requeue(vcpu);
 }
 
@@ -260,7 +271,7 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 	struct cpu *cpu = from->cpu;
 
 	if (cpu->current != from || to->cpu != cpu || cpu->resched ||
-	    to->domain->state != SAMPO_DOM_RUNNING ||
+	    to->domain->state != SAMPO_DOM_RUNNING || to->pending & VCPU_PEND_START ||
 	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
 		return false;
 	to->state = VCPU_READY;
@@ -343,12 +354,45 @@ void vcpu_take_in(struct vcpu *vcpu)
 		vcpu_inject(vcpu, page->inject, page->inject_code);
 }
 
+/* An INIT and then a SIPI, which says where it begins (SDM 3A 9.4). */
+static void start_up(struct vcpu *vcpu)
+{
+	uint32_t pending = vcpu->pending;
+
+	vcpu->pending &= ~VCPU_PEND_START;
+	if (pending & VCPU_PEND_INIT && !vcpu->id) {
+		vcpu_to_monitor(vcpu, SAMPO_EXIT_INIT); /* no firmware waits at the reset vector */
+		return;
+	}
+	if (pending & VCPU_PEND_INIT) {
+		reset(vcpu, true);
+		vcpu->state = VCPU_PARKED;
+	}
+	if (pending & VCPU_PEND_SIPI && vcpu->state == VCPU_PARKED) {
+		vcpu_fill_system(vcpu);
+		vcpu->exit->seg[SAMPO_CS].selector = (uint16_t)(vcpu->sipi << 8);
+		vcpu->exit->seg[SAMPO_CS].base = vcpu->sipi << 12;
+		store_system(vcpu, vcpu->exit);
+		hv->store_rip(vcpu, 0, 2);
+		vcpu->state = VCPU_READY;
+	}
+	vcpu_requeue(vcpu);
+}
+
+void vcpu_go_on(struct vcpu *vcpu)
+{
+	vcpu->state = VCPU_READY;
+	if (vcpu->pending & VCPU_PEND_START)
+		start_up(vcpu);
+	else
+		vcpu_requeue(vcpu);
+}
+
 /* It is back from its monitor, on its home. */
 static void returned(struct vcpu *vcpu)
 {
 	vcpu_take_in(vcpu);
-	vcpu->state = VCPU_READY;
-	vcpu_requeue(vcpu);
+	vcpu_go_on(vcpu);
 }
 
 int64_t vcpu_resume(struct vcpu *vcpu)
@@ -364,21 +408,41 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 	return SAMPO_OK;
 }
 
-/* Its event page, or what has been posted to its local APIC. */
-static void look_for_arrivals(struct vcpu *vcpu)
+/* What has been posted to its local APIC. */
+static void take_arrivals(struct vcpu *vcpu)
 {
 	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | (vcpu->extint ? VCPU_PEND_EXTINT : 0);
 	vcpu_accept_posted(vcpu);
+}
+
+/* From its event page, or from there. */
+static void wake_for_arrivals(struct vcpu *vcpu)
+{
 	if (vcpu->domain->event_page || vcpu_has_wakeup(vcpu))
 		vcpu_wake(vcpu);
 }
 
 void vcpu_notify(struct vcpu *vcpu)
 {
-	if (vcpu->cpu == this_cpu())
-		look_for_arrivals(vcpu);
-	else
+	if (vcpu->cpu != this_cpu()) {
 		smp_post(vcpu, REQUEST_WAKE);
+		return;
+	}
+	take_arrivals(vcpu);
+	wake_for_arrivals(vcpu);
+}
+
+/* A CPU that waits for a SIPI hears nothing else; one that does not, no SIPI. */
+static void take_requests(struct vcpu *vcpu, uint32_t requests)
+{
+	if (requests & REQUEST_INIT && vcpu->state != VCPU_PARKED)
+		vcpu->pending |= VCPU_PEND_INIT;
+	if (vcpu->state == VCPU_PARKED || vcpu->pending & VCPU_PEND_INIT) {
+		vcpu->pending |= requests & REQUEST_SIPI ? VCPU_PEND_SIPI : 0;
+		return;
+	}
+	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
+	vcpu->kicked |= requests & REQUEST_KICK;
 }
 
 void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
@@ -387,14 +451,14 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 		move_arrive(vcpu);
 	if (vcpu->state == VCPU_DEAD)
 		return;
+	take_requests(vcpu, requests);
+	take_arrivals(vcpu);
+	/* Whatever wakes it may send it to another CPU. */
 	if (requests & REQUEST_RETURN)
 		returned(vcpu);
-	if (requests & REQUEST_NMI)
-		vcpu->pending |= VCPU_PEND_NMI;
-	if ((requests & REQUEST_INIT) && vcpu->state != VCPU_MONITOR &&
-	    vcpu->state != VCPU_RETURNED) {
-		vcpu->exit->qualification = 0;
-		vcpu_to_monitor(vcpu, SAMPO_EXIT_INIT);
-	}
-	look_for_arrivals(vcpu);
+	else if (vcpu->pending & VCPU_PEND_START && vcpu->state != VCPU_MONITOR &&
+		 vcpu->state != VCPU_RETURNED)
+		start_up(vcpu);
+	else
+		wake_for_arrivals(vcpu);
 }

@@ -20,6 +20,7 @@ enum vcpu_state {
 	VCPU_HALTED,   /* until an interrupt, or in wait() until an event */
 	VCPU_MONITOR,  /* its exit page is with the monitor */
 	VCPU_RETURNED, /* given back; its home has yet to notice */
+	VCPU_PARKED,   /* after INIT: until a start-up IPI */
 	VCPU_DEAD,
 };
 
@@ -27,6 +28,10 @@ enum vcpu_state {
 #define VCPU_PEND_NMI 0x1u
 #define VCPU_PEND_EXTINT 0x2u /* the PIC's INTR line is up */
 #define VCPU_PEND_EVENT 0x4u  /* `event` must be injected first */
+#define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
+#define VCPU_PEND_INIT 0x10u  /* these came while it was with its monitor */
+#define VCPU_PEND_SIPI 0x20u
+#define VCPU_PEND_START (VCPU_PEND_INIT | VCPU_PEND_SIPI)
 
 #define VCPU_TRACES 32
 #define VCPU_MTRRS 28
@@ -48,12 +53,15 @@ struct vcpu {
 	uint64_t posted[4];       /* vectors for the IRR */
 	uint64_t posted_level[4]; /* which of them are level-triggered */
 	bool extint;              /* the PIC's INTR line is up */
+	uint8_t sipi;             /* vector of REQUEST_SIPI */
 
 	struct sched_entity entity;
 
 	uint32_t pending;      /* VCPU_PEND_* */
 	uint32_t event;        /* as sampo_exit.inject */
 	uint32_t event_code;
+	bool deaf;             /* it halted with interrupts off */
+	bool kicked;           /* KVM_HC_KICK_CPU: ends its HLT, or the next one */
 	bool window;           /* the vendor reports when interrupts are accepted */
 	bool lazy_fpu;         /* rarely uses it: loaded on first use only */
 	bool fpu_trap;         /* the first use will exit */
@@ -72,6 +80,7 @@ struct vcpu {
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
 	uint64_t asid_generation; /* of the CPU that gave `asid`; 0: it wants another */
 	uint32_t asid;
+	uint64_t tsc_offset;   /* guest TSC = host TSC + tsc_offset */
 	union {
 		struct svm_vcpu svm;
 		struct vmx_vcpu vmx;
@@ -83,7 +92,7 @@ struct vcpu {
 
 	/* MSRs that only have to be remembered. */
 	uint64_t mtrr[VCPU_MTRRS];
-	uint64_t misc_enable, kvm_clock, kvm_wall, tsc_aux;
+	uint64_t misc_enable, kvm_clock, kvm_wall, kvm_steal, tsc_aux;
 };
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
@@ -93,11 +102,12 @@ void vcpu_free(struct vcpu *vcpu);
 
 /*
  * From any CPU, with the manage lock: stop for ever, frees nothing; registers
- * and local APIC as after power on, for its monitor, which has it; look again
+ * and local APIC as after power on, for its monitor, which has it (or it waits for
+ * a SIPI at once); look again
  * whether it may run, with which weight and cap, and account until now.
  */
 void vcpu_kill(struct vcpu *vcpu);
-void vcpu_power_on(struct vcpu *vcpu);
+void vcpu_power_on(struct vcpu *vcpu, bool park);
 void vcpu_review(struct vcpu *vcpu);
 
 /* debug.c: registers and the vendor's control block, to the log. */
@@ -131,8 +141,10 @@ int64_t vcpu_take_back(struct vcpu *vcpu);
  * the scheduler. False: it is not to be, nothing has been done. */
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 
-/* The second half, on its home: what the exit page says is its state. */
+/* The second half, on its home: what the exit page says is its state, and then
+ * it goes on. */
 void vcpu_take_in(struct vcpu *vcpu);
+void vcpu_go_on(struct vcpu *vcpu);
 
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);
@@ -159,12 +171,15 @@ void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect 
 
 static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
 {
-	return host + vcpu->domain->tsc_offset;
+	return host + vcpu->tsc_offset;
 }
 
-/* Deliver an interrupt message among the vCPUs of a domain; `from` sent it
- * through its ICR, or is NULL. */
+/* ipi.c: deliver an interrupt message among the vCPUs of a domain; `from` sent
+ * it through its ICR, or is NULL. */
 void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *message);
+/* To those of the set (by APIC id) that exist, whatever its destination says;
+ * returns how many. */
+unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_message *message);
 
 /* Queue an exception for the next entry (SAMPO_INJECT_*). */
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);

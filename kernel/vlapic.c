@@ -544,9 +544,14 @@ bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *m
 	return true;
 }
 
+bool vlapic_enabled(const struct vlapic *v)
+{
+	return v->svr & SVR_ENABLE;
+}
+
 bool vlapic_extint_allowed(const struct vlapic *v)
 {
-	if (!(v->svr & SVR_ENABLE))
+	if (!vlapic_enabled(v))
 		return true; /* as if there were no local APIC: the PIC has the pin */
 	return (v->lvt[VLAPIC_LVT_LINT0] & (LVT_MASKED | 0x700)) == VLAPIC_EXTINT << 8;
 }

@@ -19,6 +19,7 @@ enum vlapic_mode {
 	VLAPIC_FIXED = 0,
 	VLAPIC_LOWEST = 1,
 	VLAPIC_SMI = 2,
+	VLAPIC_KICK = 3, /* reserved; here: KVM_HC_KICK_CPU */
 	VLAPIC_NMI = 4,
 	VLAPIC_INIT = 5,
 	VLAPIC_STARTUP = 6,
@@ -129,6 +130,8 @@ void vlapic_shift_tsc(struct vlapic *v, uint64_t delta);
 bool vlapic_match(const struct vlapic *v, uint32_t dest, bool logical);
 /* Decode an MSI. False: the address is not one of the interrupt range. */
 bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *message);
+
+bool vlapic_enabled(const struct vlapic *v); /* by software */
 
 /* Does the PIC's INTR line reach the CPU through this APIC? */
 bool vlapic_extint_allowed(const struct vlapic *v);

@@ -99,7 +99,7 @@ int64_t svm_vcpu_init(struct vcpu *vcpu)
 	vmcb->nested_enable = 1;
 	vmcb->ncr3 = vcpu->domain->slat.root;
 	vmcb->vintr = VINTR_MASKING;
-	vmcb->tsc_offset = vcpu->domain->tsc_offset;
+	vmcb->tsc_offset = vcpu->tsc_offset;
 	return SAMPO_OK;
 }
 

@@ -313,7 +313,7 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap);
 	vmcs_write(VMCS_APIC_PAGE, (uint64_t)v->apic_page);
 	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
-	vmcs_write(VMCS_TSC_OFFSET, vcpu->domain->tsc_offset);
+	vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
 	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);

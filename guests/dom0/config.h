@@ -43,6 +43,7 @@ struct vm_config {
 	uint8_t uuid[16]; /* made from the name if not given */
 	uint64_t memory;  /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
+	uint32_t threads, cores; /* of a core, of a socket */
 	uint32_t weight; /* <cputune><shares>, default 1024 */
 
 	char kernel[CONFIG_PATH];
@@ -78,6 +79,23 @@ struct config_error {
 struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 			       struct config_error *error);
 void config_free(struct vm_config *config);
+
+#define CONFIG_VCPUS 64 /* and as many APIC ids */
+
+/* Bits that number n things. */
+static inline unsigned config_bits(uint32_t n)
+{
+	return n > 1 ? 32u - (unsigned)__builtin_clz(n - 1) : 0;
+}
+
+/* The local APIC id of a virtual CPU: thread, core and socket have bits of their own. */
+static inline uint32_t config_apic_id(const struct vm_config *c, uint32_t vcpu)
+{
+	uint32_t core = vcpu / c->threads;
+
+	return vcpu % c->threads | (core % c->cores) << config_bits(c->threads) |
+	       (core / c->cores) << (config_bits(c->threads) + config_bits(c->cores));
+}
 
 /*
  * The canonical XML of a description, as virsh dumpxml gives it, by way of

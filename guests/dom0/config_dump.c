@@ -164,6 +164,10 @@ void config_dump(const struct vm_config *c, void (*out)(void *context, const cha
 		put(&d, "  <cputune>\n    <shares>%u</shares>\n  </cputune>\n", c->weight);
 	dump_os(&d, c);
 	dump_features(&d, c);
+	if (c->vcpus > 1)
+		put(&d, "  <cpu mode='host-passthrough'>\n"
+			"    <topology sockets='%u' cores='%u' threads='%u'/>\n  </cpu>\n",
+		    c->vcpus / c->cores / c->threads, c->cores, c->threads);
 	put(&d, "  <clock offset='%s'/>\n", c->clock_localtime ? "localtime" : "utc");
 	put(&d, "  <on_poweroff>%s</on_poweroff>\n", actions[c->on_poweroff]);
 	put(&d, "  <on_reboot>%s</on_reboot>\n", actions[c->on_reboot]);

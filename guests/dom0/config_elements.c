@@ -106,11 +106,9 @@ static void vcpu_start(struct config_parser *p, const char **attributes)
 
 static void vcpu_end(struct config_parser *p, const char *text)
 {
-	p->config->vcpus = (uint32_t)config_number(p, text, 1024);
-	if (p->failed)
-		return;
-	if (p->config->vcpus != 1)
-		config_fail(p, "%u virtual CPUs: one is supported", p->config->vcpus);
+	p->config->vcpus = (uint32_t)config_number(p, text, CONFIG_VCPUS);
+	if (!p->failed && !p->config->vcpus)
+		config_fail(p, "a guest needs a virtual CPU");
 }
 
 static void shares_end(struct config_parser *p, const char *text)
@@ -238,14 +236,22 @@ static void cpu_start(struct config_parser *p, const char **attributes)
 static void topology_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const parts[] = {"sockets", "dies", "cores", "threads"};
+	uint32_t number[4] = {1, 1, 1, 1};
 
 	p->topology = 1;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 4 && !p->failed; i++) {
 		const char *value = config_attribute(attributes, parts[i]);
 
 		if (value)
-			p->topology *= (uint32_t)config_number(p, value, 64);
+			number[i] = (uint32_t)config_number(p, value, CONFIG_VCPUS);
+		if (!p->failed && !number[i])
+			config_fail(p, "%s='0'", parts[i]);
+		p->topology *= number[i];
 	}
+	if (!p->failed && number[1] != 1)
+		config_fail(p, "dies='%u' is not supported", number[1]);
+	p->config->cores = number[2];
+	p->config->threads = number[3];
 }
 
 /* dom0 keeps Unix time and knows of no time zone: local time is UTC. */
@@ -346,6 +352,25 @@ static void make_macs(struct vm_config *c)
 	}
 }
 
+/* Without <topology> it is one socket of cores. */
+static void check_topology(struct config_parser *p)
+{
+	struct vm_config *c = p->config;
+
+	if (p->failed)
+		return;
+	if (!p->topology) {
+		c->cores = c->vcpus;
+		c->threads = 1;
+	} else if (p->topology != c->vcpus) {
+		config_fail(p, "<topology> has %llu CPUs, <vcpu> %u",
+			    (unsigned long long)p->topology, c->vcpus);
+	} else if (config_apic_id(c, c->vcpus - 1) >= CONFIG_VCPUS) {
+		config_fail(p, "<topology> needs local APIC ids of more than %u",
+			    CONFIG_VCPUS - 1);
+	}
+}
+
 void config_check(struct config_parser *p)
 {
 	struct vm_config *c = p->config;
@@ -360,8 +385,7 @@ void config_check(struct config_parser *p)
 		config_fail(p, "<currentMemory> differs from <memory>");
 	if (!c->vcpus)
 		c->vcpus = 1;
-	if (p->topology && p->topology != c->vcpus)
-		config_fail(p, "<topology> does not give the number of <vcpu>");
+	check_topology(p);
 	if (!c->serials)
 		c->serials = 1;
 	make_uuid(c);

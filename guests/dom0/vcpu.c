@@ -10,8 +10,6 @@
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 
-#define KVM_ENOSYS 1000
-
 /* A handler has answered the exit (true), or the vCPU stays where it is. */
 typedef bool (*exit_handler)(struct vcpu *v);
 
@@ -146,25 +144,11 @@ static bool exit_unknown(struct vcpu *v)
 	return false;
 }
 
-/* With one vCPU INIT and SIPI can only be its own. */
+/* Firmware would start anew from the reset vector; the others' INITs the kernel does. */
 static bool exit_init(struct vcpu *v)
 {
-	vm_request(v->vm, VM_REQ_RESET, "INIT sent to the only CPU");
+	vm_request(v->vm, VM_REQ_RESET, "INIT sent to the boot CPU");
 	return false;
-}
-
-static bool exit_sipi(struct vcpu *v)
-{
-	(void)v;
-	return true;
-}
-
-/* As KVM answers a call that it does not know. */
-static bool exit_hypercall(struct vcpu *v)
-{
-	v->exit->gpr[SAMPO_RAX] = (uint64_t)-KVM_ENOSYS;
-	v->exit->dirty = SAMPO_DIRTY_ADVANCE;
-	return true;
 }
 
 static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
@@ -180,8 +164,6 @@ static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
 	[SAMPO_EXIT_INVALID] = exit_invalid,
 	[SAMPO_EXIT_UNKNOWN] = exit_unknown,
 	[SAMPO_EXIT_INIT] = exit_init,
-	[SAMPO_EXIT_SIPI] = exit_sipi,
-	[SAMPO_EXIT_HYPERCALL] = exit_hypercall,
 };
 
 void vcpu_release(struct vcpu *v)

@@ -244,7 +244,7 @@ static void end(struct vm *vm)
 	own->phase = VM_PHASE_ENDING;
 	own->request = 0;
 	timer_cancel(&own->again);
-	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
+	for (unsigned i = 0; i < vm->config->vcpus; i++)
 		loop_forget(vm->vcpu[i]);
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	if (!own->devices) {
@@ -303,6 +303,9 @@ static void quiet(struct vm *vm)
 
 void vm_stopped(struct vm *vm)
 {
+	for (unsigned i = 0; i < vm->config->vcpus; i++)
+		if (!vm->own->vcpu[i].held)
+			return;
 	vm->own->phase = VM_PHASE_QUIETING;
 	vm->own->request = 0;
 	platform_reset(vm);
@@ -330,10 +333,10 @@ static void reset(struct vm *vm)
 
 	own->rebooting = false;
 	own->phase = VM_PHASE_STOPPING;
-	if (!own->vcpu[0].held)
-		stop(&own->vcpu[0]);
-	if (own->vcpu[0].held)
-		vm_stopped(vm);
+	for (unsigned i = 0; i < vm->config->vcpus; i++)
+		if (!own->vcpu[i].held)
+			stop(&own->vcpu[i]);
+	vm_stopped(vm);
 }
 
 static void again_fire(struct timer *timer)

@@ -15,7 +15,7 @@
 #include "guests/dom0/bus.h"
 #include "kernel/abi.h"
 
-#define VM_MAX_VCPUS    1
+#define VM_MAX_VCPUS    64
 #define VM_MAX_DISKS    8
 #define VM_MAX_NICS     8
 #define VM_BLOCK_SHIFT  21            /* guest RAM comes in blocks of 2 MiB */

@@ -26,6 +26,7 @@
  * and page tables that get a page for each block of RAM at most. */
 #define POST_PORT    0x80u
 #define KERNEL_PAGES 128
+#define VCPU_PAGES   8
 
 static char error_text[256];
 
@@ -38,12 +39,19 @@ static const char *fail(const char *what, int64_t status)
 static const char *make_domain(struct vm *vm)
 {
 	struct sampo_domain_info info;
-	int64_t status =
-		sampo_domain_create(boot->machine, 0, KERNEL_PAGES + (vm->config->memory / BLOCK),
-				    vm->config->weight, &vm->domain);
+	const struct vm_config *config = vm->config;
+	uint64_t core_bits = config_bits(config->threads);
+	uint64_t pages = KERNEL_PAGES + config->vcpus * VCPU_PAGES + config->memory / BLOCK;
+	int64_t status = sampo_domain_create(boot->machine, 0, pages, config->weight, &vm->domain);
 
 	if (status)
 		return fail("creating the domain", status);
+	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_TOPOLOGY,
+				  config->threads | (config->threads * config->cores) << 8 |
+					  core_bits << 16 |
+					  (core_bits + config_bits(config->cores)) << 24);
+	if (status)
+		return fail("the CPUs' topology", status);
 	vm->id = vm_domain_info(vm, &info) ? info.id : 0;
 	/* Writes to the POST port are how drivers wait a microsecond: the kernel
 	 * drops them. */
@@ -107,7 +115,8 @@ static const char *make_vcpu(struct vm *vm, unsigned index)
 	status = sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)v->bit, 0, &v->event);
 	if (status)
 		return fail("creating an event", status);
-	status = sampo_vcpu_create(vm->domain, index, v->event, &v->handle);
+	status = sampo_vcpu_create(vm->domain, config_apic_id(vm->config, index), v->event,
+				   &v->handle);
 	if (status)
 		return fail("creating a vCPU", status);
 	vm->vcpu[index] = v->handle;
@@ -157,6 +166,14 @@ const char *vm_build(struct vm *vm)
 	return error;
 }
 
+/* All but the boot CPU wait for its start-up IPI. */
+static int64_t park(struct vcpu *v)
+{
+	v->held = false;
+	v->exit->reason = SAMPO_EXIT_NONE;
+	return sampo_vcpu_ctl(v->handle, SAMPO_VCPU_PARK, 0);
+}
+
 const char *vm_boot(struct vm *vm)
 {
 	static struct load load;
@@ -164,8 +181,10 @@ const char *vm_boot(struct vm *vm)
 	const char *error;
 	int64_t status = sampo_vcpu_ctl(v->handle, SAMPO_VCPU_RESET, 0);
 
+	for (unsigned i = 1; i < vm->config->vcpus && !status; i++)
+		status = park(&vm->own->vcpu[i]);
 	if (status)
-		return fail("resetting the vCPU", status);
+		return fail("resetting a vCPU", status);
 	memset(&load, 0, sizeof(load));
 	load.vm = vm;
 	load.config = vm->config;

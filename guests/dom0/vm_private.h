@@ -12,7 +12,7 @@ struct vcpu {
 	struct sampo_exit *exit;
 	uint32_t handle;
 	bool held; /* its exit is not answered: it stands still */
-	unsigned index;
+	unsigned index; /* 0: the boot CPU */
 	int bit;        /* of dom0's event page, -1: none */
 	uint32_t event; /* handles */
 	uint32_t exit_region;
@@ -21,7 +21,7 @@ struct vcpu {
 enum vm_phase {
 	VM_PHASE_OFF,
 	VM_PHASE_RUN,
-	VM_PHASE_STOPPING, /* for a reset: until the vCPU has stopped */
+	VM_PHASE_STOPPING, /* for a reset: until its vCPUs have stopped */
 	VM_PHASE_QUIETING, /* for a reset: until no DMA is in flight */
 	VM_PHASE_ENDING,   /* for good: until no DMA is in flight */
 };
@@ -51,7 +51,7 @@ struct vm_private {
 	uint32_t log_dropped;
 };
 
-/* vm.c: the vCPU has stopped for VM_PHASE_STOPPING. */
+/* vm.c: a vCPU has stopped for VM_PHASE_STOPPING, perhaps the last one. */
 void vm_stopped(struct vm *vm);
 
 /* vcpu.c: an event of the vCPU's: it has come to us. */

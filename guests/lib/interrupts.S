@@ -11,7 +11,7 @@ interrupt_stubs:
 	.set vector, 0x20
 	.rept 0xe0
 	.align 16
-	incq interrupt_count + vector * 8
+	lock incq interrupt_count + vector * 8
 	.if vector == 0xff /* spurious: no EOI */
 	iretq
 	.else
@@ -21,6 +21,8 @@ interrupt_stubs:
 	.endr
 
 end_of_interrupt:
+	cmpb $0, interrupts_xapic
+	jne 1f
 	pushq %rax
 	pushq %rcx
 	pushq %rdx
@@ -32,8 +34,16 @@ end_of_interrupt:
 	popq %rcx
 	popq %rax
 	iretq
+1:	pushq %rdi
+	movl $0xfee000b0, %edi
+	movl $0, (%rdi)
+	popq %rdi
+	iretq
 
 	.section .bss
+	.globl interrupts_xapic
+interrupts_xapic:
+	.skip 1
 	.align 8
 	.globl interrupt_count
 interrupt_count:

@@ -3,6 +3,7 @@
 #ifndef GUESTS_LIB_LAPIC_H
 #define GUESTS_LIB_LAPIC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "guests/lib/cpu.h"
@@ -30,9 +31,40 @@
 #define LVT_MASKED       0x10000u
 #define LVT_PERIODIC     0x20000u
 #define LVT_TSC_DEADLINE 0x40000u
+#define ICR_LOWEST       0x100u
 #define ICR_NMI          0x400u
+#define ICR_INIT         0x500u
+#define ICR_STARTUP      0x600u
+#define ICR_LOGICAL      0x800u
+#define ICR_ASSERT       0x4000u
 #define ICR_SELF         0x40000u
+#define ICR_ALL          0x80000u
+#define ICR_OTHERS       0xc0000u
 #define DIVIDE_BY_1      0xbu
+
+/* The registers' page, in xAPIC mode. */
+#define XAPIC          0xfee00000ull
+#define XAPIC_ID       0x20u
+#define XAPIC_VERSION  0x30u
+#define XAPIC_TPR      0x80u
+#define XAPIC_EOI      0xb0u
+#define XAPIC_LDR      0xd0u
+#define XAPIC_DFR      0xe0u
+#define XAPIC_SPURIOUS 0xf0u
+#define XAPIC_IRR      0x200u
+#define XAPIC_ESR      0x280u
+#define XAPIC_ICR_LOW  0x300u
+#define XAPIC_ICR_HIGH 0x310u
+
+static inline uint32_t xapic_read(unsigned offset)
+{
+	return *(volatile uint32_t *)(uintptr_t)(XAPIC + offset);
+}
+
+static inline void xapic_write(unsigned offset, uint32_t value)
+{
+	*(volatile uint32_t *)(uintptr_t)(XAPIC + offset) = value;
+}
 
 /* x2APIC mode, software enabled, spurious vector 0xff. */
 static inline void lapic_enable(void)
@@ -47,8 +79,9 @@ static inline void lapic_enable(void)
 }
 
 /* Interrupt vectors 0x20 to 0xff that count in interrupt_count and send EOI
- * (except 0xff); interrupts.S. */
+ * (except 0xff), by the page if interrupts_xapic says so; interrupts.S. */
 extern volatile uint64_t interrupt_count[256];
+extern volatile bool interrupts_xapic;
 void interrupts_init(void);
 
 static inline void interrupts_on(void)

@@ -12,14 +12,6 @@
 #define VECTOR_LOW           0x41
 #define VECTOR_HIGH          0x81
 #define VECTOR_TIMER         0x61
-#define XAPIC                0xfee00000ull
-#define XAPIC_ID             0x20
-#define XAPIC_VERSION        0x30
-#define XAPIC_TPR            0x80
-#define XAPIC_EOI            0xb0
-#define XAPIC_SPURIOUS       0xf0
-#define XAPIC_ESR            0x280
-#define XAPIC_ICR_LOW        0x300
 #define XAPIC_LVT_TIMER      0x320
 #define XAPIC_INITIAL        0x380
 #define XAPIC_CURRENT        0x390
@@ -185,16 +177,6 @@ static void check_refused(void)
 	      "x2APIC to xAPIC needs disabling first", "no #GP");
 }
 
-static uint32_t page_read(unsigned offset)
-{
-	return *(volatile uint32_t *)(uintptr_t)(XAPIC + offset);
-}
-
-static void page_write(unsigned offset, uint32_t value)
-{
-	*(volatile uint32_t *)(uintptr_t)(XAPIC + offset) = value;
-}
-
 /* The counting handlers send EOI by x2APIC MSR, so here the interrupts are
  * looked at without taking them, or taken in x2APIC mode afterwards. */
 static void check_xapic(void)
@@ -203,25 +185,25 @@ static void check_xapic(void)
 
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
 	wrmsr(MSR_APIC_BASE, (base & ~(uint64_t)APIC_BASE_X2APIC) | APIC_BASE_ENABLE);
-	check(page_read(XAPIC_ID) == 0, "xAPIC id", "%#x", page_read(XAPIC_ID));
-	check((page_read(XAPIC_VERSION) & 0xff) >= 0x10, "xAPIC version", "%#x",
-	      page_read(XAPIC_VERSION));
-	page_write(XAPIC_SPURIOUS, 0x1ff);
-	check(page_read(XAPIC_SPURIOUS) == 0x1ff, "xAPIC SVR", "%#x", page_read(XAPIC_SPURIOUS));
-	page_write(XAPIC_TPR, 0x30);
-	check(page_read(XAPIC_TPR) == 0x30, "xAPIC TPR", "%#x", page_read(XAPIC_TPR));
-	page_write(XAPIC_TPR, 0);
-	page_write(XAPIC_DIVIDE, DIVIDE_BY_1);
-	page_write(XAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
-	page_write(XAPIC_INITIAL, 0xf0000000);
-	check(page_read(XAPIC_CURRENT) <= 0xf0000000 && page_read(XAPIC_CURRENT) > 0,
-	      "xAPIC timer counts", "%#x", page_read(XAPIC_CURRENT));
-	page_write(XAPIC_INITIAL, 0);
-	page_write(XAPIC_ICR_LOW, ICR_SELF | VECTOR_LOW);
-	check(page_read(0x200 + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1, "xAPIC IPI to self",
+	check(xapic_read(XAPIC_ID) == 0, "xAPIC id", "%#x", xapic_read(XAPIC_ID));
+	check((xapic_read(XAPIC_VERSION) & 0xff) >= 0x10, "xAPIC version", "%#x",
+	      xapic_read(XAPIC_VERSION));
+	xapic_write(XAPIC_SPURIOUS, 0x1ff);
+	check(xapic_read(XAPIC_SPURIOUS) == 0x1ff, "xAPIC SVR", "%#x", xapic_read(XAPIC_SPURIOUS));
+	xapic_write(XAPIC_TPR, 0x30);
+	check(xapic_read(XAPIC_TPR) == 0x30, "xAPIC TPR", "%#x", xapic_read(XAPIC_TPR));
+	xapic_write(XAPIC_TPR, 0);
+	xapic_write(XAPIC_DIVIDE, DIVIDE_BY_1);
+	xapic_write(XAPIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+	xapic_write(XAPIC_INITIAL, 0xf0000000);
+	check(xapic_read(XAPIC_CURRENT) <= 0xf0000000 && xapic_read(XAPIC_CURRENT) > 0,
+	      "xAPIC timer counts", "%#x", xapic_read(XAPIC_CURRENT));
+	xapic_write(XAPIC_INITIAL, 0);
+	xapic_write(XAPIC_ICR_LOW, ICR_SELF | VECTOR_LOW);
+	check(xapic_read(XAPIC_IRR + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1, "xAPIC IPI to self",
 	      "not in the IRR");
-	check(page_read(XAPIC_ESR) == 0, "xAPIC ESR", "%#x", page_read(XAPIC_ESR));
-	page_write(XAPIC_EOI, 0);
+	check(xapic_read(XAPIC_ESR) == 0, "xAPIC ESR", "%#x", xapic_read(XAPIC_ESR));
+	xapic_write(XAPIC_EOI, 0);
 	check(try_rdmsr(X2APIC_ID, &base) == VECTOR_GP, "no x2APIC MSRs in xAPIC mode", "no #GP");
 }
 

@@ -126,6 +126,7 @@ static void domains(void)
 	       "CAP with a period of more than 1 s");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000000ull << 32), SAMPO_OK, "CAP");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 0), SAMPO_OK, "no CAP");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_TOPOLOGY, ~0ull), SAMPO_OK, "TOPOLOGY");
 	expect(sampo_domain_ctl(domain, UNKNOWN, 0), SAMPO_ENOSYS, "domain_ctl: no such op");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_DESTROY, 0), SAMPO_EDEAD, "DESTROY twice");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_UNPAUSE, 0), SAMPO_EDEAD, "UNPAUSE a dead one");
@@ -164,6 +165,12 @@ static void vcpus(void)
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY, "RESUME twice");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_FETCH, 0), SAMPO_EBUSY, "FETCH of a running one");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 0), SAMPO_EBUSY, "RESET of a running one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_PARK, 0), SAMPO_EBUSY, "PARK of a running one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_PARK, 0), SAMPO_OK, "PARK");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY, "RESUME of a parked one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP of a parked one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_OK, "RESUME after that");
 	expect(sampo_wait(0, vcpu), SAMPO_EBUSY, "wait: reply is running");
 	expect(sampo_wait(0, event), SAMPO_EHANDLE, "wait: reply is no vCPU");
 	must(sampo_handle_copy(vcpu, 0, SAMPO_R_READ, &other), "handle_copy");

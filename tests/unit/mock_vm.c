@@ -152,7 +152,7 @@ struct vm *mock_power_on(void)
 	memset(&mock_state, 0, sizeof(mock_state));
 	memset(&mock_seen, 0, sizeof(mock_seen));
 	memset(ram, 0xaa, sizeof(ram));
-	mock_config.vcpus = 1;
+	mock_config.vcpus = mock_config.cores = mock_config.threads = 1;
 	mock_vm.config = &mock_config;
 	mock_vm.state = &mock_state;
 	mock_vm.ram = ram;

@@ -16,7 +16,7 @@ struct sampo_fake {
 	int domains_alive;
 	bool paused;
 	bool busy; /* vCPUs are with their monitor */
-	unsigned stops, resets, resumes;
+	unsigned stops, resets, resumes, parks;
 };
 extern struct sampo_fake fake;
 
@@ -137,6 +137,8 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 		fake.stops++;
 		return fake.busy ? SAMPO_EBUSY : SAMPO_OK;
 	}
+	if (op == SAMPO_VCPU_PARK)
+		fake.parks++;
 	if (op == SAMPO_VCPU_RESET)
 		fake.resets++;
 	return SAMPO_OK;

@@ -187,9 +187,9 @@ static void test_tables(void **state)
 	assert_int_equal(rsdp[15], 2);
 	rsdt = checked(u32(rsdp + 16), "RSDT");
 	xsdt = checked(u64(rsdp + 24), "XSDT");
-	assert_int_equal(u32(rsdt + 4), 36 + 3 * 4);
-	assert_int_equal(u32(xsdt + 4), 36 + 3 * 8);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(u32(rsdt + 4), 36 + 4 * 4);
+	assert_int_equal(u32(xsdt + 4), 36 + 4 * 8);
+	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(u32(rsdt + 36 + 4 * i), u64(xsdt + 36 + 8 * i));
 	fadt = checked(u64(xsdt + 36), "FACP");
 	assert_int_equal(u32(fadt + 4), 268);
@@ -213,7 +213,30 @@ static void test_tables(void **state)
 	assert_int_equal(types[1], 1);
 	assert_int_equal(types[2], 2);
 	assert_int_equal(types[4], 1);
-	checked(u64(xsdt + 52), "WAET");
+	checked(u64(xsdt + 52), "SSDT");
+	checked(u64(xsdt + 60), "WAET");
+}
+
+/* Two threads each of three cores, on two sockets. */
+static void test_processors(void **state)
+{
+	static const uint8_t ids[] = {0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13};
+	const uint8_t *xsdt, *p;
+
+	(void)state;
+	mock_config.vcpus = 12;
+	mock_config.cores = 3;
+	mock_config.threads = 2;
+	assert_int_equal(acpi_build(&mock_vm), 0xe0000);
+	xsdt = table(u64(table(0xe0000, 36) + 24), 68);
+	p = checked(u64(xsdt + 44), "APIC") + 44;
+	for (unsigned i = 0; i < 12; i++, p += 8) {
+		assert_int_equal(p[0], 0);
+		assert_int_equal(p[2], i);
+		assert_int_equal(p[3], ids[i]);
+		assert_int_equal(u32(p + 4), 1);
+	}
+	assert_int_equal(p[0], 1);
 }
 
 static void test_small_ram(void **state)
@@ -228,17 +251,18 @@ static void test_disassembly(void **state)
 {
 	char name[] = "/tmp/sampo-acpi-XXXXXX", command[256];
 	const uint8_t *xsdt, *fadt, *p;
-	uint64_t address[4];
+	uint64_t address[5];
 
 	(void)state;
+	mock_config.vcpus = mock_config.cores = 64;
 	assert_int_equal(acpi_build(&mock_vm), 0xe0000);
-	xsdt = table(u64(table(0xe0000, 36) + 24), 60);
-	for (unsigned i = 0; i < 3; i++)
+	xsdt = table(u64(table(0xe0000, 36) + 24), 68);
+	for (unsigned i = 0; i < 4; i++)
 		address[i] = u64(xsdt + 36 + 8 * i);
 	fadt = table(address[0], 268);
-	address[3] = u32(fadt + 40);
+	address[4] = u32(fadt + 40);
 	assert_non_null(mkdtemp(name));
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		char file[64];
 		FILE *f;
 
@@ -268,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(test_timer, power_on),
 		cmocka_unit_test_setup(test_gpe, power_on),
 		cmocka_unit_test_setup(test_tables, power_on),
+		cmocka_unit_test_setup(test_processors, power_on),
 		cmocka_unit_test_setup(test_small_ram, power_on),
 		cmocka_unit_test_setup(test_disassembly, power_on),
 	};

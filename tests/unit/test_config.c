@@ -187,6 +187,27 @@ static void test_defaults(void **state)
 	config_free(d);
 }
 
+static void test_topology(void **state)
+{
+	static const uint32_t ids[] = {0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13};
+	struct vm_config *c = accepted(START "<vcpu>64</vcpu>" REST);
+
+	(void)state;
+	assert_int_equal(c->cores, 64);
+	assert_int_equal(config_apic_id(c, 63), 63);
+	config_free(c);
+	c = accepted(START "<vcpu>12</vcpu><cpu><topology sockets='2' cores='3' threads='2'/></cpu>" REST);
+	for (uint32_t i = 0; i < 12; i++)
+		assert_int_equal(config_apic_id(c, i), ids[i]);
+	dumped[0] = 0;
+	config_dump(c, collect, NULL);
+	config_free(c);
+	c = accepted(dumped);
+	assert_int_equal(c->cores, 3);
+	assert_int_equal(c->threads, 2);
+	config_free(c);
+}
+
 static void test_where(void **state)
 {
 	(void)state;
@@ -213,8 +234,8 @@ static void test_refused(void **state)
 	refused("<domain type='kvm'><name>a/b</name>" REST, "slashes");
 	refused("<domain type='kvm'><name></name>" REST, "empty");
 	refused(START "<uuid>0123</uuid>" REST, "not a UUID");
-	refused(START "<vcpu>2</vcpu>" REST, "one is supported");
-	refused(START "<vcpu>0</vcpu>" REST, "one is supported");
+	refused(START "<vcpu>0</vcpu>" REST, "<vcpu>: a guest needs a virtual CPU");
+	refused(START "<vcpu>65</vcpu>" REST, "<vcpu>: 65 is more than 64");
 	refused(START "<vcpu>x</vcpu>" REST, "'x' is not a number");
 	refused(START "<vcpu>99999999999999999999</vcpu>" REST, "more than");
 	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
@@ -227,7 +248,11 @@ static void test_refused(void **state)
 	refused(START "<cputune><shares>0</shares></cputune>" REST, "1 to 65535");
 	refused(START "<os><type>exe</type></os></domain>", "'exe'");
 	refused(START "<cpu mode='custom'/>" REST, "mode='custom'");
-	refused(START "<cpu><topology cores='4'/></cpu>" REST, "<topology>");
+	refused(START "<cpu><topology cores='4'/></cpu>" REST, "<topology> has 4 CPUs, <vcpu> 1");
+	refused(START "<cpu><topology cores='0'/></cpu>" REST, "<topology>: cores='0'");
+	refused(START "<cpu><topology dies='2'/></cpu>" REST, "<topology>: dies='2'");
+	refused(START "<vcpu>51</vcpu><cpu><topology sockets='3' cores='17'/></cpu>" REST,
+		"APIC ids of more than 63");
 	refused(START "<clock><timer name='hpet'/></clock>" REST, "no hpet");
 	refused(START "<clock><timer name='pit' present='no'/></clock>" REST, "always present");
 	refused(START "stray" REST, "text 'stray' does not belong here");

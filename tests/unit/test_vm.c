@@ -203,7 +203,7 @@ static struct vm_config *make_config(const char *name, uint8_t uuid)
 	strcpy(config->name, name);
 	config->uuid[0] = uuid;
 	config->memory = 4u << 20;
-	config->vcpus = 1;
+	config->vcpus = config->cores = config->threads = 1;
 	config->on_reboot = VM_ACTION_RESTART;
 	return config;
 }
@@ -432,6 +432,31 @@ static void test_reset_of_a_running_one(void **state)
 	assert_string_equal(vm_state_name(vm), "shut off");
 }
 
+/* It begins anew when the last of its vCPUs has stopped, with the boot CPU alone. */
+static void test_reset_of_several(void **state)
+{
+	(void)state;
+	config_of(vm)->vcpus = config_of(vm)->cores = 3;
+	assert_null(vm_start(vm));
+	assert_int_equal(fake.parks, 2);
+	assert_int_equal(fake.resets, 1);
+	vm->own->vcpu[1].held = true; /* its exit caused it */
+	assert_null(vm_reset(vm));
+	assert_int_equal(fake.stops, 2);
+	vm->own->vcpu[2].held = true;
+	vm_stopped(vm);
+	assert_int_equal(boots, 1);
+	vm->own->vcpu[0].held = true;
+	vm_stopped(vm);
+	assert_int_equal(boots, 2);
+	assert_int_equal(fake.parks, 4);
+	assert_int_equal(fake.resets, 2);
+	for (unsigned i = 0; i < 3; i++)
+		assert_false(vm->own->vcpu[i].held);
+	assert_null(vm_destroy(vm));
+	config_of(vm)->vcpus = config_of(vm)->cores = 1;
+}
+
 /* Its last exit was answered in this turn of the loop, and the answer waits. */
 static void test_reset_of_an_answered_one(void **state)
 {
@@ -546,6 +571,7 @@ int main(void)
 		TEST(test_crash),
 		TEST(test_crash_loop),
 		TEST(test_reset_of_a_running_one),
+		TEST(test_reset_of_several),
 		TEST(test_reset_of_an_answered_one),
 		TEST(test_destroy_in_reset),
 		TEST(test_reset_fails),

@@ -11,7 +11,7 @@
 #include "guests/dom0/vm.h"
 
 #define TABLES_END 0x100000u
-#define TABLES_MAX 4u /* named by RSDT and XSDT */
+#define TABLES_MAX 5u /* named by RSDT and XSDT */
 
 #define LAPIC_BASE 0xfee00000u
 
@@ -251,7 +251,7 @@ static uint32_t build_fadt(struct builder *b, uint32_t facs, uint32_t dsdt)
 	return address_of(b, fadt);
 }
 
-static uint32_t build_madt(struct builder *b, unsigned vcpus)
+static uint32_t build_madt(struct builder *b, const struct vm_config *config)
 {
 	struct madt *madt = take(b, sizeof(*madt), 16);
 
@@ -260,11 +260,12 @@ static uint32_t build_madt(struct builder *b, unsigned vcpus)
 		.lapic = LAPIC_BASE,
 		.flags = MADT_PCAT,
 	};
-	for (unsigned i = 0; i < vcpus; i++) {
+	for (unsigned i = 0; i < config->vcpus; i++) {
 		struct madt_lapic *lapic = take(b, sizeof(*lapic), 1);
 
 		*lapic = (struct madt_lapic){
-			MADT_LAPIC, sizeof(*lapic), (uint8_t)i, (uint8_t)i, 1,
+			MADT_LAPIC, sizeof(*lapic), (uint8_t)i,
+			(uint8_t)config_apic_id(config, i), 1,
 		};
 	}
 	*(struct madt_ioapic *)take(b, sizeof(struct madt_ioapic), 1) = (struct madt_ioapic){
@@ -282,6 +283,54 @@ static uint32_t build_madt(struct builder *b, unsigned vcpus)
 	};
 	finish(b, &madt->header);
 	return address_of(b, madt);
+}
+
+/* In AML: Device (CPxx) { Name (_HID, "ACPI0007") Name (_UID, n) } */
+struct aml_processor {
+	uint8_t device[2], length;
+	char name[4];
+	uint8_t name_hid;
+	char hid[4];
+	uint8_t string;
+	char acpi0007[9];
+	uint8_t name_uid;
+	char uid[4];
+	uint8_t byte, number;
+} __attribute__((packed));
+
+/* Scope (\_SB_) with a length of two bytes (ACPI 20.2.4) */
+struct aml_scope {
+	uint8_t scope, length[2];
+	char name[5];
+} __attribute__((packed));
+
+/* The processors that the MADT lists, as devices. */
+static uint32_t build_ssdt(struct builder *b, unsigned vcpus)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	struct header *h = take(b, sizeof(*h), 16);
+	struct aml_scope *scope = take(b, sizeof(*scope), 1);
+	uint32_t length = (uint32_t)(sizeof(*scope) - 1 + vcpus * sizeof(struct aml_processor));
+
+	*h = header("SSDT", 2);
+	*scope = (struct aml_scope){0x10, {0x40 | (length & 15), (uint8_t)(length >> 4)}, "\\_SB_"};
+	for (unsigned i = 0; i < vcpus; i++)
+		*(struct aml_processor *)take(b, sizeof(struct aml_processor), 1) =
+			(struct aml_processor){
+				.device = {0x5b, 0x82},
+				.length = sizeof(struct aml_processor) - 2,
+				.name = {'C', 'P', hex[i / 16], hex[i % 16]},
+				.name_hid = 0x08,
+				.hid = {'_', 'H', 'I', 'D'},
+				.string = 0x0d,
+				.acpi0007 = "ACPI0007",
+				.name_uid = 0x08,
+				.uid = {'_', 'U', 'I', 'D'},
+				.byte = 0x0a,
+				.number = (uint8_t)i,
+			};
+	finish(b, h);
+	return address_of(b, h);
 }
 
 /* Tells guests that neither clock needs the work-arounds of real hardware. */
@@ -314,7 +363,6 @@ static uint32_t build_root(struct builder *b, const char *signature, const uint3
 uint64_t acpi_build(struct vm *vm)
 {
 	struct builder b = {vm_mem(vm, ACPI_TABLES, TABLES_END - ACPI_TABLES), 0};
-	unsigned vcpus = vm->config->vcpus;
 	uint32_t table[TABLES_MAX];
 	unsigned count = 0;
 	struct rsdp *rsdp;
@@ -327,7 +375,8 @@ uint64_t acpi_build(struct vm *vm)
 	facs = build_facs(&b);
 	dsdt = build_dsdt(&b);
 	table[count++] = build_fadt(&b, facs, dsdt);
-	table[count++] = build_madt(&b, vcpus < VM_MAX_VCPUS ? vcpus : VM_MAX_VCPUS);
+	table[count++] = build_madt(&b, vm->config);
+	table[count++] = build_ssdt(&b, vm->config->vcpus);
 	table[count++] = build_waet(&b);
 	*rsdp = (struct rsdp){
 		.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},

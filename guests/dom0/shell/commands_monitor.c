@@ -139,7 +139,8 @@ static struct vm *running_domain(int count, char *word[])
 
 static void run_vcpuinfo(int count, char *word[])
 {
-	static const char *const state[] = {"running", "ready", "halted", "at monitor", "stopped"};
+	static const char *const state[] = {"running",    "ready",   "halted",
+					    "at monitor", "offline", "stopped"};
 	bool counters = words_option(&count, word, "--exits");
 	struct vm *vm = running_domain(count, word);
 	struct sampo_vcpu_info info;
@@ -153,7 +154,7 @@ static void run_vcpuinfo(int count, char *word[])
 		term_printf("VCPU:           %u\nCPU:            %u\n"
 			    "State:          %s\nCPU time:       %s\n"
 			    "Steal time:     %s\nCPU Affinity:   y\n",
-			    i, info.cpu, info.state < 5 ? state[info.state] : "?", time, steal);
+			    i, info.cpu, info.state < 6 ? state[info.state] : "?", time, steal);
 		for (unsigned n = 0; counters && n < SAMPO_EXIT_COUNTERS; n++)
 			if (info.exits[n])
 				term_printf("Exits:          %-22s %llu\n", exit_name(n),

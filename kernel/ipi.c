@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interrupt messages of vCPUs and devices, to the vCPUs that they are for. */
+#include "kernel/vcpu.h"
+
+/* A level that is set stays until the vector is posted as an edge: the TMR is
+ * written with the IRR. */
+static void post(struct vcpu *vcpu, const struct vlapic_message *m)
+{
+	uint64_t bit = 1ull << m->vector % 64, *level = &vcpu->posted_level[m->vector / 64];
+
+	if (m->level)
+		__atomic_fetch_or(level, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(level, ~bit, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&vcpu->posted[m->vector / 64], bit, __ATOMIC_RELEASE);
+}
+
+void vcpu_accept_posted(struct vcpu *vcpu)
+{
+	for (unsigned i = 0; i < COUNT_OF(vcpu->posted); i++) {
+		uint64_t vectors = __atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED);
+
+		if (vectors)
+			vectors = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
+		for (; vectors; vectors &= vectors - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(vectors);
+
+			vlapic_accept(&vcpu->lapic, (uint8_t)(i * 64 + bit),
+				      vcpu->posted_level[i] >> bit & 1);
+		}
+	}
+}
+
+static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
+{
+	switch (m->mode) {
+	case VLAPIC_FIXED:
+	case VLAPIC_LOWEST:
+		if (vcpu->cpu == this_cpu())
+			vlapic_accept(&vcpu->lapic, m->vector, m->level);
+		else
+			post(vcpu, m);
+		vcpu_notify(vcpu);
+		break;
+	case VLAPIC_KICK:
+		smp_post(vcpu, REQUEST_KICK);
+		break;
+	case VLAPIC_NMI:
+		smp_post(vcpu, REQUEST_NMI);
+		break;
+	case VLAPIC_INIT:
+		smp_post(vcpu, REQUEST_INIT);
+		break;
+	case VLAPIC_STARTUP:
+		__atomic_store_n(&vcpu->sipi, m->vector, __ATOMIC_RELAXED);
+		smp_post(vcpu, REQUEST_SIPI);
+		break;
+	case VLAPIC_EXTINT:
+		vcpu->extint = true;
+		vcpu_notify(vcpu);
+		break;
+	default: /* SMI: there is no SMM */
+		break;
+	}
+}
+
+unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_message *m)
+{
+	unsigned count = 0;
+
+	for (set &= domain->present; set; set &= set - 1) {
+		struct vcpu *vcpu = domain->vcpu[__builtin_ctzll(set)];
+
+		if (!vcpu) /* it is just going */
+			continue;
+		send_to(vcpu, m);
+		count++;
+	}
+	return count;
+}
+
+static uint64_t destinations(const struct domain *domain, const struct vcpu *from,
+			     const struct vlapic_message *m)
+{
+	uint64_t self = from ? 1ull << from->id : 0, set = 0;
+
+	if (m->shorthand == VLAPIC_SELF)
+		return self;
+	if (m->shorthand)
+		return m->shorthand == VLAPIC_ALL_BUT_SELF ? ~self : ~0ull;
+	if (!m->logical && m->dest < DOMAIN_VCPUS)
+		return 1ull << m->dest;
+	for (uint64_t left = domain->present; left; left &= left - 1) {
+		const struct vcpu *vcpu = domain->vcpu[__builtin_ctzll(left)];
+
+		if (vcpu && vlapic_match(&vcpu->lapic, m->dest, m->logical) &&
+		    (m->mode != VLAPIC_LOWEST || vlapic_enabled(&vcpu->lapic)))
+			set |= left & -left;
+	}
+	return set;
+}
+
+void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *m)
+{
+	uint64_t set = destinations(domain, from, m);
+
+	if (m->mode == VLAPIC_LOWEST && set) {
+		/* Always the same for a vector: its data are in that CPU's cache. */
+		for (int skip = m->vector % __builtin_popcountll(set); skip; skip--)
+			set &= set - 1;
+		set &= -set;
+	}
+	vcpu_send_set(domain, set, m);
+}
+
+void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect)
+{
+	if (flags & VLAPIC_DO_TIMER)
+		vcpu_set_timer(vcpu);
+	if (flags & VLAPIC_DO_SEND)
+		vcpu_send(vcpu->domain, vcpu, &effect->message);
+}

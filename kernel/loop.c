@@ -99,19 +99,6 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 	hv->fpu_trap(vcpu, vcpu->fpu_trap);
 }
 
-/* Others see that this CPU has left the kernel before it looks what they have
- * done to the tables of the guest that it enters (see smp_shoot_down). */
-static void leave_kernel(struct cpu *cpu, struct domain *to)
-{
-	__atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
-}
-
-static void enter_kernel(struct cpu *cpu)
-{
-	__atomic_store_n(&cpu->in_guest, NULL, __ATOMIC_RELEASE);
-}
-
 static void run(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct hv_exit x;
@@ -124,9 +111,9 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
 		own_fpu(cpu, vcpu);
 	interrupt_arm_timer(cpu);
-	leave_kernel(cpu, vcpu->domain);
+	smp_leave_kernel(cpu, vcpu->domain);
 	hv->run(vcpu, &x);
-	enter_kernel(cpu);
+	smp_enter_kernel(cpu);
 	now = trace(vcpu, &x);
 	exit_handlers[x.kind](vcpu, &x);
 	interrupt_check_timer(cpu, now);
@@ -136,9 +123,9 @@ static void idle(struct cpu *cpu)
 {
 	interrupt_arm_timer(cpu);
 	apic_offer();
-	leave_kernel(cpu, CPU_IDLE);
+	smp_leave_kernel(cpu, CPU_IDLE);
 	hv->idle();
-	enter_kernel(cpu);
+	smp_enter_kernel(cpu);
 	interrupt_run_timers(cpu);
 }
 

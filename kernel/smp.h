@@ -38,6 +38,20 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
  * caller holds the manage lock and no other. */
 void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg);
 
+/* The main loop, around each guest's run and each sleep. Others see that this
+ * CPU is out of the kernel before it looks what they have done to the tables
+ * of the guest that it enters. */
+static inline void smp_leave_kernel(struct cpu *cpu, struct domain *to)
+{
+	__atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
+}
+
+static inline void smp_enter_kernel(struct cpu *cpu)
+{
+	__atomic_store_n(&cpu->in_guest, NULL, __ATOMIC_RELEASE);
+}
+
 /* Waits until every other CPU that is in the kernel now has left it once, and
  * with it all that it found in tables before. Manage lock and no other. */
 void smp_quiesce(void);

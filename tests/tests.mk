@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The tests. A test in tests/unit/test_NAME.c (cmocka) or tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in
-# its first lines it names what of the project, and of the libraries, it is linked with:
+# The tests. A test in tests/unit/test_NAME.c (cmocka), tests/race/race_NAME.c (ThreadSanitizer) or
+# tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
 #     /* sources: arch/ptab.c kernel/frame.c */
 #     /* libs: expat zydis lwip */
@@ -9,7 +9,8 @@
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS))
+RACES      := $(patsubst tests/race/%.c,%,$(sort $(wildcard tests/race/race_*.c)))
+UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS) $(RACES))
 FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
 
 FUZZ_SECONDS ?= 5
@@ -64,6 +65,8 @@ TEST_HEADERS := $(sort $(wildcard boot/*.h arch/*.h arch/*/*.h kernel/*.h driver
     guests/*/*/*.h tests/*/*.h))
 $(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
+# Parts of the kernel as threads that stand for CPUs.
+$(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -fsanitize=thread,-lpthread)))
 $(UNIT_BINS) $(FUZZ_BINS): $(TEST_HEADERS)
 
 # Each runs to its end; the target fails if any did.

@@ -233,6 +233,9 @@ static void start_doctype(void *user, const char *name, const char *system, cons
 static void set_defaults(struct vm_config *c)
 {
 	c->weight = 1024;
+	c->period = CONFIG_PERIOD;
+	for (unsigned i = 0; i < CONFIG_VCPUS; i++)
+		c->affinity[i] = cpuset_all();
 	c->on_poweroff = VM_ACTION_DESTROY;
 	c->on_reboot = VM_ACTION_RESTART;
 	c->on_crash = VM_ACTION_DESTROY;

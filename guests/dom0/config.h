@@ -10,8 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guests/dom0/cpuset.h"
+
 #define CONFIG_DISKS      8
 #define CONFIG_NICS       8
+#define CONFIG_VCPUS      64 /* and as many APIC ids */
+#define CONFIG_PERIOD     100000u /* libvirt's default */
 #define CONFIG_INITRDS    16
 #define CONFIG_CONSOLES   2
 #define CONFIG_NAME       64
@@ -44,7 +48,9 @@ struct vm_config {
 	uint64_t memory;  /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
 	uint32_t threads, cores; /* of a core, of a socket */
-	uint32_t weight; /* <cputune><shares>, default 1024 */
+	uint32_t weight;        /* <cputune><shares>, default 1024 */
+	uint64_t quota, period; /* microseconds of which each vCPU may have; quota 0: all */
+	struct cpuset affinity[CONFIG_VCPUS];
 
 	char kernel[CONFIG_PATH];
 	char initrd[CONFIG_INITRDS][CONFIG_PATH];
@@ -79,8 +85,6 @@ struct config_error {
 struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 			       struct config_error *error);
 void config_free(struct vm_config *config);
-
-#define CONFIG_VCPUS 64 /* and as many APIC ids */
 
 /* Bits that number n things. */
 static inline unsigned config_bits(uint32_t n)

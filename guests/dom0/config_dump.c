@@ -144,6 +144,31 @@ static void dump_features(struct dump *d, const struct vm_config *c)
 	    c->apic ? "    <apic/>\n" : "", c->pae ? "    <pae/>\n" : "");
 }
 
+static void dump_cputune(struct dump *d, const struct vm_config *c)
+{
+	const struct cpuset all = cpuset_all();
+	char cpus[512];
+	bool pins = false;
+
+	for (uint32_t i = 0; i < c->vcpus; i++)
+		pins |= !cpuset_equal(&c->affinity[i], &all);
+	if (c->weight == 1024 && !c->quota && !pins)
+		return;
+	put(d, "  <cputune>\n");
+	if (c->weight != 1024)
+		put(d, "    <shares>%u</shares>\n", c->weight);
+	if (c->quota)
+		put(d, "    <period>%llu</period>\n    <quota>%llu</quota>\n",
+		    (unsigned long long)c->period, (unsigned long long)c->quota);
+	for (uint32_t i = 0; i < c->vcpus; i++) {
+		if (cpuset_equal(&c->affinity[i], &all))
+			continue;
+		cpuset_format(&c->affinity[i], CPUSET_CPUS, cpus, sizeof(cpus));
+		put(d, "    <vcpupin vcpu='%u' cpuset='%s'/>\n", i, cpus);
+	}
+	put(d, "  </cputune>\n");
+}
+
 void config_dump(const struct vm_config *c, void (*out)(void *context, const char *text),
 		 void *context)
 {
@@ -160,8 +185,7 @@ void config_dump(const struct vm_config *c, void (*out)(void *context, const cha
 	    u[14], u[15]);
 	put(&d, "  <memory unit='KiB'>%llu</memory>\n", (unsigned long long)(c->memory >> 10));
 	put(&d, "  <vcpu placement='static'>%u</vcpu>\n", c->vcpus);
-	if (c->weight != 1024)
-		put(&d, "  <cputune>\n    <shares>%u</shares>\n  </cputune>\n", c->weight);
+	dump_cputune(&d, c);
 	dump_os(&d, c);
 	dump_features(&d, c);
 	if (c->vcpus > 1)

@@ -97,11 +97,29 @@ static void current_memory_end(struct config_parser *p, const char *text)
 	p->current_memory = memory_size(p, text);
 }
 
+static void read_cpus(struct config_parser *p, const char *name, const char *text,
+		      struct cpuset *set)
+{
+	const char *error = cpuset_parse(text, set);
+
+	if (error)
+		config_fail(p, "%s='%.32s' %s", name, text, error);
+}
+
 static void vcpu_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const placements[] = {"static", "auto", NULL};
 
+	const char *cpus = config_attribute(attributes, "cpuset");
+	const char *current = config_attribute(attributes, "current");
+
 	config_choice(p, attributes, "placement", placements);
+	p->cpus = cpuset_all();
+	if (cpus)
+		read_cpus(p, "cpuset", cpus, &p->cpus);
+	p->has_cpus = cpus;
+	if (current)
+		p->current = config_number(p, current, CONFIG_VCPUS);
 }
 
 static void vcpu_end(struct config_parser *p, const char *text)
@@ -116,6 +134,42 @@ static void shares_end(struct config_parser *p, const char *text)
 	p->config->weight = (uint32_t)config_number(p, text, 65535);
 	if (!p->failed && !p->config->weight)
 		config_fail(p, "shares must be from 1 to 65535");
+}
+
+/* Microseconds; libvirt's -1 is no limit. */
+static void quota_end(struct config_parser *p, const char *text)
+{
+	if (!strcmp(text, "-1"))
+		return;
+	p->config->quota = config_number(p, text, UINT32_MAX);
+	if (!p->failed && p->config->quota < 1000)
+		config_fail(p, "%s: a quota is -1 or 1000 and more", text);
+}
+
+static void period_end(struct config_parser *p, const char *text)
+{
+	p->config->period = config_number(p, text, 1000000);
+	if (!p->failed && p->config->period < 1000)
+		config_fail(p, "%s: a period is from 1000 to 1000000", text);
+}
+
+static void vcpupin_start(struct config_parser *p, const char **attributes)
+{
+	const char *vcpu = config_attribute(attributes, "vcpu");
+	const char *cpus = config_attribute(attributes, "cpuset");
+	uint64_t n;
+
+	if (!vcpu || !cpus) {
+		config_fail(p, "attribute '%s' is missing", vcpu ? "cpuset" : "vcpu");
+		return;
+	}
+	n = config_number(p, vcpu, CONFIG_VCPUS - 1);
+	if (p->failed)
+		return;
+	if (p->pinned >> n & 1)
+		config_fail(p, "vcpu='%s' is given twice", vcpu);
+	p->pinned |= 1ull << n;
+	read_cpus(p, "cpuset", cpus, &p->config->affinity[n]);
 }
 
 static enum vm_action action(struct config_parser *p, const char *text)
@@ -292,9 +346,12 @@ static const struct config_element elements[] = {
 	{"domain/metadata", "*", true, false, NULL, NULL},
 	{"domain/memory", "unit -dumpCore", false, true, memory_start, memory_end},
 	{"domain/currentMemory", "unit", false, true, memory_start, current_memory_end},
-	{"domain/vcpu", "placement", false, true, vcpu_start, vcpu_end},
+	{"domain/vcpu", "placement cpuset current", false, true, vcpu_start, vcpu_end},
 	{"domain/cputune", "", false, true, NULL, NULL},
 	{"domain/cputune/shares", "", false, true, NULL, shares_end},
+	{"domain/cputune/quota", "", false, true, NULL, quota_end},
+	{"domain/cputune/period", "", false, true, NULL, period_end},
+	{"domain/cputune/vcpupin", "vcpu cpuset", false, false, vcpupin_start, NULL},
 	{"domain/on_poweroff", "", false, true, NULL, on_poweroff_end},
 	{"domain/on_reboot", "", false, true, NULL, on_reboot_end},
 	{"domain/on_crash", "", false, true, NULL, on_crash_end},
@@ -371,6 +428,22 @@ static void check_topology(struct config_parser *p)
 	}
 }
 
+static void check_vcpus(struct config_parser *p)
+{
+	struct vm_config *c = p->config;
+
+	if (p->failed)
+		return;
+	if (p->current && p->current != c->vcpus)
+		config_fail(p, "<vcpu> current='%u': all of them are always there",
+			    (unsigned)p->current);
+	if (c->vcpus < CONFIG_VCPUS && p->pinned >> c->vcpus)
+		config_fail(p, "<vcpupin> is for a virtual CPU that the guest does not have");
+	for (unsigned i = 0; i < c->vcpus; i++)
+		if (p->has_cpus && !(p->pinned >> i & 1))
+			c->affinity[i] = p->cpus;
+}
+
 void config_check(struct config_parser *p)
 {
 	struct vm_config *c = p->config;
@@ -386,6 +459,7 @@ void config_check(struct config_parser *p)
 	if (!c->vcpus)
 		c->vcpus = 1;
 	check_topology(p);
+	check_vcpus(p);
 	if (!c->serials)
 		c->serials = 1;
 	make_uuid(c);

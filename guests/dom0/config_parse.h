@@ -30,8 +30,11 @@ struct config_parser {
 	/* What is checked when all is read. */
 	uint64_t current_memory;
 	uint64_t unit;     /* of the memory size that is being read, in bytes */
+	struct cpuset cpus;       /* of <vcpu cpuset>: for those without <vcpupin> */
+	uint64_t pinned, current; /* vCPUs with <vcpupin>; <vcpu current> */
 	uint64_t topology; /* product of <topology>, 0: none */
 	/* Of the device that is open. */
+	bool has_cpus;
 	bool has_source, has_target, has_mac, console_virtio;
 };
 

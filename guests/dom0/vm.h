@@ -47,6 +47,8 @@ struct vm {
 	struct sampo_exit *exit[VM_MAX_VCPUS];
 	struct bus bus;
 
+	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
+
 	unsigned index; /* 0..VM_MAX-1, its own as long as it is defined */
 	struct vm_private *own;
 	/* For those who keep something per guest that can be rebuilt: theirs
@@ -107,6 +109,13 @@ const char *vm_reboot(struct vm *vm);   /* ask it, then start it again */
 const char *vm_reset(struct vm *vm);    /* the reset button */
 const char *vm_suspend(struct vm *vm);
 const char *vm_resume(struct vm *vm);
+
+/* vm_sched.c: weight, microseconds of a period for each vCPU (0: all), CPUs; of a
+ * running guest and of its description. */
+struct cpuset;
+const char *vm_set_weight(struct vm *vm, uint32_t weight);
+const char *vm_set_cap(struct vm *vm, uint64_t quota, uint64_t period);
+const char *vm_pin(struct vm *vm, unsigned vcpu, const struct cpuset *cpus);
 
 /* "running", "paused", "shut off", "crashed", as virsh says. */
 const char *vm_state_name(const struct vm *vm);

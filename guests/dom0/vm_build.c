@@ -153,12 +153,15 @@ const char *vm_build(struct vm *vm)
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
 		vm->own->vcpu[i].bit = -1;
 	memset(&vm->bus, 0, sizeof(vm->bus));
+	vm->dom0_tsc = 0;
 	if (!error)
 		error = make_ram(vm);
 	if (!error)
 		error = make_state(vm);
 	for (unsigned i = 0; i < vm->config->vcpus && !error; i++)
 		error = make_vcpu(vm, i);
+	if (!error)
+		error = vm_apply_sched(vm);
 	if (!error)
 		error = make_devices(vm);
 	if (error)

@@ -54,6 +54,9 @@ struct vm_private {
 /* vm.c: a vCPU has stopped for VM_PHASE_STOPPING, perhaps the last one. */
 void vm_stopped(struct vm *vm);
 
+/* vm_sched.c: what the description says of it, for a guest that has just been made. */
+const char *vm_apply_sched(struct vm *vm);
+
 /* vcpu.c: an event of the vCPU's: it has come to us. */
 void vcpu_raised(void *vcpu);
 /* Gives a vCPU back to the kernel that has not been answered. */

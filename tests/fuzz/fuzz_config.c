@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/config_dump.c */
+/* sources: guests/dom0/config_values.c guests/dom0/cpuset.c guests/dom0/config_dump.c */
 /* libs: expat */
 /* Domain XML: whatever is accepted is dumped, read again and then the same. */
 #include <stdint.h>

@@ -90,3 +90,41 @@ def test_crash(boot, iso):
     box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"})).boot()
     box.wait_state("rules", "shut off", 60)
     assert "vCPU 2: triple fault" in box.run("dmesg")
+
+
+def test_verbs(boot, iso):
+    """What virsh shows and changes of virtual CPUs, on a machine with two CPUs."""
+    xml = vcpus(m.domain_xml("busy", "flood.elf", memory=32, cmdline="spin",
+                             head="<cputune><shares>512</shares><vcpupin vcpu='1' cpuset='1'/></cputune>"), 2)
+    box = boot(iso=iso({"busy.xml": xml, "flood.elf": m.BUILD / "guests/flood.elf"}), args=("-smp", "2")).boot()
+    box.wait_state("busy", "running")
+    assert re.search(r"CPU\(s\): +2\b", box.run("nodeinfo"))
+    assert re.search(r"maximum +config +2\s+maximum +live +2", box.run("vcpucount busy"))
+    text = box.run("vcpupin busy")
+    assert re.search(r"VCPU +CPU Affinity", text) and re.search(r" 0 +0-1\b", text) and re.search(r" 1 +1\s", text)
+    assert re.findall(r"CPU Affinity: +(\S+)", box.run("vcpuinfo busy")) == ["yy", "-y"]
+    for cpu in (0, 1, 0):
+        box.run(f"vcpupin busy 0 {cpu}")
+        box.wait_run("vcpuinfo busy", rf"VCPU: +0\s+CPU: +{cpu}\b")
+    assert "none of these CPUs" in box.run("vcpupin busy 0 7")
+    assert "not a list of CPUs" in box.run("vcpupin busy 0 x")
+
+    assert re.search(r"Scheduler +: posix\s+cpu_shares +: 512\s+vcpu_period +: 100000\s+vcpu_quota +: -1",
+                     box.run("schedinfo busy"))
+    text = box.run("schedinfo busy --set cpu_shares=2048 vcpu_quota=20000")
+    assert re.search(r"cpu_shares +: 2048", text) and re.search(r"vcpu_quota +: 20000", text)
+    assert "1000 and more" in box.run("schedinfo busy vcpu_quota=10")
+    assert "what there is" in box.run("schedinfo busy iothread_quota=10000")
+    text = box.run("dumpxml busy")
+    assert "<shares>2048</shares>" in text and "<quota>20000</quota>" in text
+    assert "<vcpupin vcpu='0' cpuset='0'/>" in text
+
+    text = box.run("domstats busy")
+    assert "state.state=1" in text and "vcpu.current=2" in text
+    assert int(re.search(r"vcpu\.0\.time=(\d+)", text).group(1)) > 0 and "vcpu.1.state=0" in text
+    assert re.search(r"cpu_time +\d+\.\d{9} seconds", box.run("cpu-stats busy --total"))
+    assert "running domain" in box.run("setvcpus busy 3 --config")
+    box.run("destroy busy")
+    box.wait_state("busy", "shut off")
+    box.run("setvcpus busy 3 --config")
+    assert re.search(r"maximum +config +3", box.run("vcpucount busy"))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/config_dump.c */
+/* sources: guests/dom0/config_values.c guests/dom0/config_dump.c guests/dom0/cpuset.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -208,13 +208,58 @@ static void test_topology(void **state)
 	config_free(c);
 }
 
+static void test_cputune(void **state)
+{
+	struct vm_config *c = accepted(
+		START "<vcpu placement='static' cpuset='0-3,^2,200' current='3'>3</vcpu><cputune>"
+		      "<shares>2048</shares><period>50000</period><quota>25000</quota>"
+		      "<vcpupin vcpu='1' cpuset='5'/></cputune>" REST);
+	const uint64_t most[] = {0xb, 0, 0, 1ull << 8};
+	char text[64];
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(c->quota, 25000);
+		assert_int_equal(c->period, 50000);
+		assert_memory_equal(&c->affinity[0], most, sizeof(most));
+		assert_memory_equal(&c->affinity[2], most, sizeof(most));
+		assert_int_equal(c->affinity[1].word[0], 1u << 5);
+		cpuset_format(&c->affinity[0], 256, text, sizeof(text));
+		assert_string_equal(text, "0-1,3,200");
+		dumped[0] = 0;
+		config_dump(c, collect, NULL);
+		config_free(c);
+		c = accepted(dumped);
+	}
+	config_free(c);
+	c = accepted(START "<cputune><quota>-1</quota></cputune>" REST);
+	assert_int_equal(c->quota, 0);
+	assert_int_equal(c->affinity[0].word[3], ~0ull);
+	config_free(c);
+	refused(START "<cputune><quota>999</quota></cputune>" REST, "<quota>: 999: a quota is");
+	refused(START "<cputune><period>999</period></cputune>" REST, "<period>: 999: a period");
+	refused(START "<cputune><period>1000001</period></cputune>" REST, "more than 1000000");
+	refused(START "<cputune><global_quota>9</global_quota></cputune>" REST, "<global_quota>");
+	refused(START "<vcpu cpuset='1-0'>1</vcpu>" REST, "<vcpu>: cpuset='1-0' is not a list");
+	refused(START "<vcpu cpuset='256'>1</vcpu>" REST, "is not a list of CPUs");
+	refused(START "<vcpu cpuset='1,^1'>1</vcpu>" REST, "has no CPU");
+	refused(START "<vcpu cpuset=''>1</vcpu>" REST, "is not a list of CPUs");
+	refused(START "<vcpu current='1'>2</vcpu>" REST, "all of them are always there");
+	refused(START "<cputune><vcpupin vcpu='1' cpuset='0'/></cputune>" REST,
+		"<vcpupin> is for a virtual CPU");
+	refused(START "<cputune><vcpupin cpuset='0'/></cputune>" REST, "'vcpu' is missing");
+	refused(START "<cputune><vcpupin vcpu='0' cpuset='0'/><vcpupin vcpu='0' cpuset='1'/>"
+		      "</cputune>" REST,
+		"given twice");
+}
+
 static void test_where(void **state)
 {
 	(void)state;
 	refused("<domain type='kvm'>\n<name>g</name>\n<maxMemory>1</maxMemory>\n</domain>",
 		"g.xml:3: <maxMemory>: this element is not supported");
-	refused(START "\n\n<vcpu cpuset='1'>1</vcpu>" REST,
-		"g.xml:3: <vcpu>: attribute 'cpuset' is not supported");
+	refused(START "\n\n<vcpu cpus='1'>1</vcpu>" REST,
+		"g.xml:3: <vcpu>: attribute 'cpus' is not supported");
 	refused(START "\n<devices><disk type='file'></disk></devices>" REST,
 		"g.xml:2: <disk>: type='file' is not supported");
 	refused("<domain type='kvm'><name>g</name", "not well-formed");

@@ -258,6 +258,9 @@ size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
 const struct shell_command shell_monitor_commands[] = {
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };
+const struct shell_command shell_sched_commands[] = {
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+};
 const struct shell_command shell_host_commands[] = {
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

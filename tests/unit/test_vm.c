@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c */
+/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_sched.c guests/dom0/cpuset.c */
 /* sources: guests/dom0/vm_memory.c guests/dom0/load/registers.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
@@ -204,6 +204,8 @@ static struct vm_config *make_config(const char *name, uint8_t uuid)
 	config->uuid[0] = uuid;
 	config->memory = 4u << 20;
 	config->vcpus = config->cores = config->threads = 1;
+	for (unsigned i = 0; i < CONFIG_VCPUS; i++)
+		config->affinity[i] = cpuset_all();
 	config->on_reboot = VM_ACTION_RESTART;
 	return config;
 }

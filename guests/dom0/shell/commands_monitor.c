@@ -137,6 +137,20 @@ static struct vm *running_domain(int count, char *word[])
 	return NULL;
 }
 
+/* A letter for each of the machine's CPUs. */
+static const char *affinity(const struct vm *vm, unsigned vcpu)
+{
+	static struct sampo_machine_info info;
+	static char text[CPUSET_CPUS + 1];
+	unsigned n;
+
+	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
+	for (n = 0; n < info.cpus && n < CPUSET_CPUS; n++)
+		text[n] = cpuset_has(&vm->config->affinity[vcpu], n) ? 'y' : '-';
+	text[n] = 0;
+	return text;
+}
+
 static void run_vcpuinfo(int count, char *word[])
 {
 	static const char *const state[] = {"running",    "ready",   "halted",
@@ -153,8 +167,8 @@ static void run_vcpuinfo(int count, char *word[])
 		seconds(steal, sizeof(steal), info.wait_ns);
 		term_printf("VCPU:           %u\nCPU:            %u\n"
 			    "State:          %s\nCPU time:       %s\n"
-			    "Steal time:     %s\nCPU Affinity:   y\n",
-			    i, info.cpu, info.state < 6 ? state[info.state] : "?", time, steal);
+			    "Steal time:     %s\nCPU Affinity:   %s\n",
+			    i, info.cpu, info.state < 6 ? state[info.state] : "?", time, steal, affinity(vm, i));
 		for (unsigned n = 0; counters && n < SAMPO_EXIT_COUNTERS; n++)
 			if (info.exits[n])
 				term_printf("Exits:          %-22s %llu\n", exit_name(n),

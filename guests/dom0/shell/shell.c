@@ -18,6 +18,7 @@
 const struct shell_group shell_groups[] = {
 	{"Domain Management", shell_domain_commands},
 	{"Domain Monitoring", shell_monitor_commands},
+	{"Virtual CPUs", shell_sched_commands},
 	{"Host and Hypervisor", shell_host_commands},
 	{NULL, NULL},
 };

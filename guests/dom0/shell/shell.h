@@ -36,6 +36,7 @@ extern const struct shell_group shell_groups[]; /* ends with an empty title */
 extern const struct shell_command shell_domain_commands[];
 extern const struct shell_command shell_monitor_commands[];
 extern const struct shell_command shell_host_commands[];
+extern const struct shell_command shell_sched_commands[];
 
 const struct shell_command *shell_find(const char *verb);
 

@@ -11,6 +11,7 @@
 #include "drivers/env.h"
 #include "guests/dom0/virtio/blk.h"
 #include "guests/dom0/vm.h"
+#include "guests/lib/cpu.h"
 
 #define DMA_ALIGN 4u /* drivers/block.h */
 
@@ -246,7 +247,7 @@ static void end(struct blk_io *io, enum blk_status status)
 		bounce_release(blk);
 }
 
-static void piece_done(struct blk_request *request, enum blk_status status)
+static void piece_ended(struct blk_request *request, enum blk_status status)
 {
 	struct blk_io *io = request->context;
 
@@ -265,6 +266,15 @@ static void piece_done(struct blk_request *request, enum blk_status status)
 	if (!io->bounce)
 		direct_advance(io);
 	next_piece(io);
+}
+
+static void piece_done(struct blk_request *request, enum blk_status status)
+{
+	struct vm *vm = ((struct blk_io *)request->context)->blk->dev->vm;
+	uint64_t start = rdtsc();
+
+	piece_ended(request, status);
+	vm->dom0_tsc += rdtsc() - start;
 }
 
 static void next_piece(struct blk_io *io)

@@ -12,6 +12,7 @@
 #include "guests/dom0/net.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/vm.h"
+#include "guests/lib/cpu.h"
 
 #define RX 0u
 #define TX 1u
@@ -152,10 +153,15 @@ static void send_more(struct work *work)
 {
 	struct net *net = work->context;
 
-	if (net->detached)
+	uint64_t start = rdtsc();
+
+	if (net->detached) {
 		free(net);
-	else if (virtio_running(net->dev))
+		return;
+	}
+	if (virtio_running(net->dev))
 		send_frames(net);
+	net->dev->vm->dom0_tsc += rdtsc() - start;
 }
 
 /* --- to the guest --------------------------------------------------------- */

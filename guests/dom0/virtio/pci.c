@@ -14,6 +14,7 @@
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/vm.h"
+#include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
 #define IO_BAR     0u
@@ -426,7 +427,12 @@ static void window_written(struct vm *vm, uint32_t instance, unsigned offset, un
 
 static void rung(void *context)
 {
-	virtio_notify(context);
+	struct virtqueue *queue = context;
+	struct vm *vm = queue->dev->vm;
+	uint64_t start = rdtsc();
+
+	virtio_notify(queue);
+	vm->dom0_tsc += rdtsc() - start;
 }
 
 static void doorbell_remove(struct virtio_device *dev, struct virtio_doorbell *bell)

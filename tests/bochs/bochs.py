@@ -24,6 +24,7 @@ RUNS = (
     "tests/qemu/test_guests.py::",
     "tests/qemu/test_demo.py::",
     "tests/qemu/test_kernel.py::",
+    "tests/qemu/test_smp.py::test_rules",
 )
 
 CONFIG = """\

@@ -23,8 +23,9 @@ RUNS = (
     "tests/qemu/test_small.py::test_prints",
     "tests/qemu/test_guests.py::",
     "tests/qemu/test_demo.py::",
-    "tests/qemu/test_kernel.py::",
     "tests/qemu/test_smp.py::test_rules",
+    "tests/qemu/test_smp.py::test_crash",
+    "tests/qemu/test_kernel.py::",
 )
 
 CONFIG = """\

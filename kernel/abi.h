@@ -55,58 +55,36 @@
 #define SAMPO_R_ALL 0x7fu
 
 /*
- * X(number, name, type of the first argument's handle, right that it needs,
- *   arguments, what it does)
+ * X(number, name, type of the first argument's handle, right that it needs, arguments):
+ * docs/hypercalls.md says what each does.
  */
 #define SAMPO_HYPERCALLS(X)                                                                       \
-	X(0, version, SAMPO_T_NONE, 0, "-", "value: SAMPO_ABI_VERSION")                           \
-	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply",                                            \
-	  "resume the vCPU `reply` (0: none), then sleep until an event is pending or "           \
-	  "the TSC reaches deadline (0: now; ~0: never)")                                         \
-	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos",                    \
-	  "write to the log and consoles, read the log, read console input")                      \
-	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op, a, b",                      \
-	  "prepare to power off, reset (both need POWER), set the wall clock")                    \
-	X(4, handle_close, SAMPO_T_ANY, 0, "handle", "drop a handle")                             \
-	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights",                   \
-	  "copy into domain's table with fewer rights; value: new handle")                        \
-	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ, "handle, what, gpa, len, first",             \
-	  "copy facts of an object out; value: bytes written")                                    \
-	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE,                                      \
-	  "machine, flags, kernel pages, weight", "value: handle of a new domain")                \
-	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, op, value",                    \
-	  "destroy, pause, continue, set weight ...")                                             \
-	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, apic id, event",               \
-	  "value: handle of a new vCPU")                                                          \
-	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value",                         \
-	  "resume, stop, fetch state, interrupts of the monitor's PIC")                           \
-	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, offset, write, value",            \
-	  "access a local APIC register for the xAPIC page")                                      \
-	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE, "domain or machine, size, flags, base", \
-	  "memory charged to domain, or of the machine's what is not RAM; value: handle")         \
-	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ,                                           \
-	  "region, domain, gpa, offset | perms, size", "map into a domain")                       \
-	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, size",                 \
-	  "unmap whatever is mapped there")                                                       \
-	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL,                                      \
-	  "domain, gpa, pages, bitmap gpa, op",                                                   \
-	  "start tracking, or read and clear dirty bits per 4 KiB page")                          \
-	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, kind, a, b",                 \
-	  "an event whose target is domain; value: handle")                                       \
-	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event", "raise it")                     \
-	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, port, bytes, event or 0, op",   \
-	  "writes to the port raise event and the guest goes on")                                 \
-	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data",                        \
-	  "deliver a message-signalled interrupt to the domain")                                  \
-	X(20, port, SAMPO_T_REGION, SAMPO_R_READ, "region, offset, bytes | write, value",         \
-	  "access a port of a region of ports; value: what was read")                             \
-	X(21, irq, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, op, device or machine, pin",           \
-	  "raise event for a message of the device or a pin; value: the message")                 \
-	X(22, device_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, requester id",            \
-	  "value: handle of a PCI function")
+	X(0, version, SAMPO_T_NONE, 0, "-")                                                       \
+	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply")                                            \
+	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos")                    \
+	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op, a, b")                      \
+	X(4, handle_close, SAMPO_T_ANY, 0, "handle")                                              \
+	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights")                   \
+	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ, "handle, what, gpa, len, first")             \
+	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, flags, kernel pages, weight")\
+	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, op, value")                    \
+	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, apic id, event")               \
+	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value")                         \
+	X(11, vcpu_lapic, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, offset, write, value")            \
+	X(12, region_create, SAMPO_T_ANY, SAMPO_R_CREATE, "domain or machine, size, flags, base") \
+	X(13, region_map, SAMPO_T_REGION, SAMPO_R_READ, "region, domain, gpa, offset | perms, size")\
+	X(14, region_unmap, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, size")                 \
+	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, pages, bitmap gpa, op")\
+	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, kind, a, b")                 \
+	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event")                                 \
+	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, port, bytes, event or 0, op")   \
+	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data")                        \
+	X(20, port, SAMPO_T_REGION, SAMPO_R_READ, "region, offset, bytes | write, value")         \
+	X(21, irq, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, op, device or machine, pin")           \
+	X(22, device_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, requester id")
 
 enum sampo_call {
-#define SAMPO_CALL_ENUM(nr, name, type, right, args, text) SAMPO_CALL_##name = nr,
+#define SAMPO_CALL_ENUM(nr, name, type, right, args) SAMPO_CALL_##name = nr,
 	SAMPO_HYPERCALLS(SAMPO_CALL_ENUM)
 #undef SAMPO_CALL_ENUM
 	SAMPO_CALL_COUNT

@@ -9,7 +9,7 @@
 
 #define KVM_ENOSYS 1000ull /* what KVM answers to numbers that it does not know */
 
-#define DECLARE(nr, name, type, right, args, text) int64_t call_##name(struct call *call);
+#define DECLARE(nr, name, type, right, args) int64_t call_##name(struct call *call);
 SAMPO_HYPERCALLS(DECLARE)
 #undef DECLARE
 
@@ -17,7 +17,7 @@ static const struct {
 	int64_t (*function)(struct call *call);
 	uint32_t type, right;
 } table[SAMPO_CALL_COUNT] = {
-#define ENTRY(nr, name, type, right, args, text) [nr] = {call_##name, type, right},
+#define ENTRY(nr, name, type, right, args) [nr] = {call_##name, type, right},
 	SAMPO_HYPERCALLS(ENTRY)
 #undef ENTRY
 };

@@ -4,7 +4,6 @@
 
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
-int memcmp(const void *a, const void *b, size_t n);
 
 void *memset(void *to, int value, size_t n)
 {
@@ -20,14 +19,4 @@ void *memcpy(void *to, const void *from, size_t n)
 
 	__asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
 	return to;
-}
-
-int memcmp(const void *a, const void *b, size_t n)
-{
-	const uint8_t *x = a, *y = b;
-
-	for (; n; n--, x++, y++)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
 }

@@ -64,7 +64,7 @@ void move_arrive(struct vcpu *vcpu)
 		timer_set(&cpu->timers, &vcpu->timer, vcpu->timer.deadline);
 	cpu->resched |= sched_attach(&cpu->rq, &vcpu->entity, now);
 	/* Its domain may have been paused on the way. */
-	vcpu_requeue(vcpu);
+	vcpu_enqueue(vcpu);
 	loop_slice_changed(cpu, now);
 }
 

@@ -212,14 +212,23 @@ void vcpu_power_on(struct vcpu *vcpu, bool park)
 	smp_call(vcpu, power_on, &park);
 }
 
+static bool may_run(const struct vcpu *vcpu)
+{
+	return vcpu->state == VCPU_READY && vcpu->domain->state == SAMPO_DOM_RUNNING;
+}
+
 void vcpu_requeue(struct vcpu *vcpu)
+{
+	if (!may_run(vcpu) || !move_elsewhere(vcpu))
+		vcpu_enqueue(vcpu);
+}
+
+void vcpu_enqueue(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
 	uint64_t now = cpu_rdtsc();
 
-	if (vcpu->state == VCPU_READY && vcpu->domain->state == SAMPO_DOM_RUNNING) {
-		if (move_elsewhere(vcpu))
-			return;
+	if (may_run(vcpu)) {
 		if (sched_wake(&cpu->rq, &vcpu->entity, now))
 			cpu->resched = true;
 		else

@@ -124,6 +124,8 @@ void vcpu_halt(struct vcpu *vcpu);
 
 /* In or out of its run queue as its state and its domain's demand. */
 void vcpu_requeue(struct vcpu *vcpu);
+/* The same, but it stays on this CPU: it has just come. */
+void vcpu_enqueue(struct vcpu *vcpu);
 
 /* Hand the vCPU to its monitor with what exit->reason etc. already say. A
  * vCPU without a monitor (dom0's) cannot go on: the domain dies. */

@@ -257,7 +257,7 @@ static bool arrange(unsigned number, uint64_t arg[5])
 static void one_call(void)
 {
 	static const uint32_t wanted[] = {
-#define ENTRY(nr, name, type, right, args, text) type,
+#define ENTRY(nr, name, type, right, args) type,
 		SAMPO_HYPERCALLS(ENTRY)
 #undef ENTRY
 	};

@@ -8,7 +8,7 @@ static const struct {
 	const char *name;
 	uint32_t type, right;
 } calls[] = {
-#define ENTRY(nr, name, type, right, args, text) {#name, type, right},
+#define ENTRY(nr, name, type, right, args) {#name, type, right},
 	SAMPO_HYPERCALLS(ENTRY)
 #undef ENTRY
 };

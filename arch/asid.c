@@ -7,11 +7,10 @@
 unsigned asid_renew(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
-	unsigned flush = 0;
+	uint64_t changes = __atomic_load_n(&vcpu->domain->slat_changes, __ATOMIC_RELAXED);
+	unsigned flush = vcpu->slat_seen != changes ? ASID_FLUSH_SLAT : 0;
 
-	if (vcpu->slat_seen != vcpu->domain->slat_changes)
-		flush = ASID_FLUSH_SLAT;
-	vcpu->slat_seen = vcpu->domain->slat_changes;
+	vcpu->slat_seen = changes;
 	if (vcpu->asid_generation == cpu->asid_generation)
 		return flush;
 	if (cpu->asid_next >= cpu->asid_count) {

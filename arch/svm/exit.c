@@ -61,16 +61,16 @@ void svm_intercept_always(struct vmcb *vmcb)
 static void __attribute__((noinline)) flush(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	unsigned what;
+	unsigned what = asid_renew(vcpu);
 
-	if (vcpu->slat_seen != vcpu->domain->slat_changes &&
-	    !(svm_features & SVM_HAS_FLUSH_BY_ASID))
+	if (what == ASID_FLUSH_SLAT && svm_features & SVM_HAS_FLUSH_BY_ASID) {
+		vmcb->tlb_control = TLB_FLUSH_ASID;
+	} else if (what == ASID_FLUSH_SLAT) {
 		vcpu->asid_generation = 0;
-	what = asid_renew(vcpu);
+		what = asid_renew(vcpu);
+	}
 	if (what & ASID_FLUSH_ALL)
 		vmcb->tlb_control = TLB_FLUSH_ALL;
-	else if (!(what & ASID_NEW))
-		vmcb->tlb_control = TLB_FLUSH_ASID;
 	vmcb->asid = vcpu->asid;
 	vmcb->clean &= ~CLEAN_ASID;
 }

@@ -78,15 +78,10 @@ struct vmcb {
 } __attribute__((packed, aligned(4096)));
 
 #define AT(member, offset) _Static_assert(offsetof(struct vmcb, member) == (offset), "VMCB")
-AT(asid, 0x58);
 AT(exit_code, 0x70);
-AT(event, 0xa8);
 AT(insn_bytes, 0xd0);
 AT(seg, 0x400);
-AT(efer, 0x4d0);
 AT(cr4, 0x548);
-AT(rsp, 0x5d8);
-AT(cr2, 0x640);
 AT(pat, 0x668);
 _Static_assert(sizeof(struct vmcb) == 4096, "VMCB");
 #undef AT

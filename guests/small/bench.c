@@ -166,7 +166,8 @@ static void bench_self_ipi(void)
 			best_eoi = handler_end - handler_begin;
 	}
 	print_hundredths("self-ipi", best * 100);
-	print_hundredths("eoi", (best_eoi - HANDLER_OTHERS) * 100);
+	/* Without an exit it may cost less than what is counted as the rest. */
+	print_hundredths("eoi", best_eoi > HANDLER_OTHERS ? (best_eoi - HANDLER_OTHERS) * 100 : 0);
 }
 
 static void bench_hlt_wake(void)

@@ -2,9 +2,9 @@
 #include "kernel/balance.h"
 
 /* The virtual time of a unit of time at a weight of one. */
-#define SCHED_SECOND ((uint64_t)SCHED_WEIGHT << 6)
+#define UNIT ((uint64_t)SCHED_WEIGHT << 6)
 
-/* How many CPUs are looked at in search of one that is ahead: the more, the more a single one matters. */
+/* How many CPUs are looked at in search of one that is ahead: few are enough where each has many. */
 #define LOOK 30u
 
 static uint64_t load(const uint64_t *word)
@@ -29,37 +29,37 @@ static bool mark(struct balance_word *words, uint32_t cpu, bool on)
 	return __atomic_fetch_and(word, ~bit, __ATOMIC_ACQ_REL) & bit;
 }
 
-/* Those of `words` that e may use (NULL: all) but not `but`. True: there is one. */
-static bool select_cpus(uint64_t cpus[SCHED_WORDS], const struct balance_word *words,
-			const struct sched_entity *e, uint32_t but)
+/* Those of `words` that e may use (NULL: all), without our own. True: there is one. */
+static bool others(uint64_t cpus[SCHED_WORDS], const struct balance_word *words,
+		   const struct sched_entity *e, const struct sched_rq *rq)
 {
 	uint64_t any = 0;
 
 	for (unsigned i = 0; i < SCHED_WORDS; i++) {
 		cpus[i] = load(&words[i].bits) & (e ? e->affinity[i] : ~0ull);
-		if (i == but / 64)
-			cpus[i] &= ~(1ull << but % 64);
+		if (i == rq->cpu / 64)
+			cpus[i] &= ~(1ull << rq->cpu % 64);
 		any |= cpus[i];
 	}
 	return any;
 }
 
-/* The next one after `cpu`, round and round; there is one. */
-static uint32_t next_cpu(const uint64_t cpus[SCHED_WORDS], uint32_t cpu)
+/* The next of them after the last one that was looked at, round and round. */
+static uint32_t next_cpu(const uint64_t cpus[SCHED_WORDS], struct sched_rq *rq)
 {
-	uint32_t i = cpu / 64 % SCHED_WORDS;
-	uint64_t word = cpus[i] & ~1ull << cpu % 64;
+	uint32_t i = rq->cursor / 64;
+	uint64_t word = cpus[i] & ~1ull << rq->cursor % 64;
 
 	while (!word)
 		word = cpus[i = (i + 1) % SCHED_WORDS];
-	return i * 64 + (uint32_t)__builtin_ctzll(word);
+	return rq->cursor = i * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
 /* By how much `cpu` is ahead of us, and its load (0: none, or it does not say). */
-static int64_t ahead(struct balance *b, struct sched_rq *rq, uint32_t cpu, uint64_t now,
+static int64_t ahead(const struct balance *b, struct sched_rq *rq, uint32_t cpu, uint64_t now,
 		     uint64_t *weight)
 {
-	struct balance_cpu *other = &b->cpu[cpu];
+	const struct balance_cpu *other = &b->cpu[cpu];
 	uint64_t stamp = load(&other->stamp), vtime = load(&other->vtime);
 
 	*weight = load(&other->weight);
@@ -68,7 +68,7 @@ static int64_t ahead(struct balance *b, struct sched_rq *rq, uint32_t cpu, uint6
 	if (!*weight)
 		return 0;
 	if ((int64_t)(now - stamp) > 0)
-		vtime += (now - stamp) * SCHED_SECOND / *weight;
+		vtime += (now - stamp) * UNIT / *weight;
 	return (int64_t)(vtime - sched_vtime(rq, now));
 }
 
@@ -77,9 +77,9 @@ void balance_publish(struct balance *b, struct sched_rq *rq)
 	struct balance_cpu *mine = &b->cpu[rq->cpu];
 	uint64_t cpus[SCHED_WORDS], weight, now = rq->last;
 
-	/* Who was idle has the virtual time of one that was not. */
-	if (!mine->weight && rq->weight && select_cpus(cpus, b->busy, NULL, rq->cpu))
-		rq->offset += (uint64_t)ahead(b, rq, next_cpu(cpus, rq->cursor), now, &weight);
+	/* Who was idle takes the virtual time of one that was not. */
+	if (!mine->weight && rq->weight && others(cpus, b->busy, NULL, rq))
+		rq->offset += (uint64_t)ahead(b, rq, next_cpu(cpus, rq), now, &weight);
 	store(&mine->stamp, 0);
 	store(&mine->weight, rq->weight);
 	store(&mine->vtime, sched_vtime(rq, now));
@@ -89,17 +89,14 @@ void balance_publish(struct balance *b, struct sched_rq *rq)
 	mark(b->busy, rq->cpu, rq->count > 1);
 }
 
-/* An idle CPU for e, taken by us, or SCHED_CPUS. */
+/* An idle CPU for e (if there is one), which nobody else will choose; or SCHED_CPUS. */
 static uint32_t take_idle(struct balance *b, struct sched_rq *rq, const struct sched_entity *e)
 {
 	uint64_t cpus[SCHED_WORDS];
-	uint32_t cpu;
 
-	while (select_cpus(cpus, b->idle, e, rq->cpu)) {
-		cpu = next_cpu(cpus, rq->cpu);
-		if (mark(b->idle, cpu, false))
-			return cpu;
-	}
+	while (e && others(cpus, b->idle, e, rq))
+		if (mark(b->idle, next_cpu(cpus, rq), false))
+			return rq->cursor;
 	return SCHED_CPUS;
 }
 
@@ -114,44 +111,32 @@ uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched
 	cpu = take_idle(b, rq, e);
 	if (cpu != SCHED_CPUS)
 		return cpu;
-	if (here || !select_cpus(cpus, b->online, e, rq->cpu))
-		return rq->cpu;
-	return rq->cursor = next_cpu(cpus, rq->cursor);
+	return here || !others(cpus, b->online, e, rq) ? rq->cpu : next_cpu(cpus, rq);
 }
 
 uint32_t balance_ask(struct balance *b, struct sched_rq *rq)
 {
 	uint64_t cpus[SCHED_WORDS];
 
-	if (!select_cpus(cpus, b->busy, NULL, rq->cpu))
-		return SCHED_CPUS;
-	return rq->cursor = next_cpu(cpus, rq->cursor);
-}
-
-static struct sched_entity *take(struct balance *b, struct sched_rq *rq, struct sched_entity *e,
-				 uint64_t now)
-{
-	sched_detach(rq, e, now);
-	balance_publish(b, rq);
-	return e;
+	return others(cpus, b->busy, NULL, rq) ? next_cpu(cpus, rq) : SCHED_CPUS;
 }
 
 /*
- * By how much `cpu` is ahead of us if it should have e, else 0: by so much that it does not
- * look the other way round a moment later.
+ * By how much `cpu` will be ahead of us in a turn's time, if it should have e, else 0: by so
+ * much that it does not look the other way round once it has it.
  *
  * Virtual times far from each other come from a time when the two shared no work.
  * Then the loads decide, and who is behind takes the other's virtual time.
  */
-static int64_t lead(struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
+static int64_t lead(const struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
 		    uint32_t cpu, uint64_t now)
 {
-	int64_t turn = (int64_t)(rq->turn * SCHED_SECOND), here = (int64_t)rq->weight,
-		own = e->weight, each = turn / here * rq->count;
+	int64_t turn = (int64_t)(rq->turn * UNIT), here = (int64_t)rq->weight, own = e->weight,
+		each = turn / here * rq->count, enough;
 	uint64_t weight;
-	int64_t far = ahead(b, rq, cpu, now, &weight), there = (int64_t)weight, enough;
+	int64_t far = ahead(b, rq, cpu, now, &weight), there = (int64_t)weight;
 
-	if (!weight)
+	if (!there)
 		return 0;
 	if (far > SCHED_FAR * each || -far > SCHED_FAR * each) {
 		if (far > 0)
@@ -169,30 +154,30 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 				  uint32_t *to)
 {
 	uint64_t cpus[SCHED_WORDS];
-	int64_t most = 0;
-	struct sched_entity *e;
+	int64_t most = 0, far;
+	struct sched_entity *e = NULL;
 
-	if (rq->count < 2)
-		return NULL;
-	if (select_cpus(cpus, b->idle, NULL, rq->cpu) && (e = sched_surplus(rq, cpus)) &&
-	    (*to = take_idle(b, rq, e)) != SCHED_CPUS)
-		return take(b, rq, e, now);
-	if (!select_cpus(cpus, b->online, NULL, rq->cpu) || !(e = sched_surplus(rq, cpus)))
-		return NULL;
-	if (now - e->since < rq->turn / 2)
-		return NULL; /* it has come just now, for a turn here */
-	select_cpus(cpus, b->online, e, rq->cpu);
-	for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {
-		uint32_t cpu = rq->cursor = next_cpu(cpus, rq->cursor);
-		int64_t far = lead(b, rq, e, cpu, now);
-
-		if (far <= most)
-			continue;
-		most = far;
-		*to = cpu;
+	if (rq->count > 1 && others(cpus, b->idle, NULL, rq))
+		e = sched_find(rq, NULL, cpus);
+	*to = take_idle(b, rq, e);
+	if (*to == SCHED_CPUS) {
+		if (rq->count < 2 || !others(cpus, b->online, NULL, rq))
+			return NULL;
+		e = sched_find(rq, NULL, cpus);
+		/* Nor one that has come just now. */
+		if (!e || now - e->since < rq->turn / 2)
+			return NULL;
+		others(cpus, b->online, e, rq);
+		for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {
+			far = lead(b, rq, e, next_cpu(cpus, rq), now);
+			if (far > most)
+				*to = rq->cursor;
+			most = far > most ? far : most;
+		}
+		/* One at a time: nobody sends it another until it says what it has. */
+		if (!most || !__atomic_exchange_n(&b->cpu[*to].stamp, 0, __ATOMIC_ACQ_REL))
+			return NULL;
 	}
-	/* One at a time: nobody else sends it anything until it says what it has. */
-	if (!most || !__atomic_exchange_n(&b->cpu[*to].stamp, 0, __ATOMIC_ACQ_REL))
-		return NULL;
-	return take(b, rq, e, now);
+	sched_detach(rq, e, now);
+	return e;
 }

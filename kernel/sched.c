@@ -9,6 +9,9 @@
 /* After a sleep of so long, whatever was owed is forgotten. */
 #define LONG_SLEEP (1ull << 36)
 
+/* Longer than anything lasts. */
+#define FOREVER (1ull << 62)
+
 /* How many of a heap are looked at for one that fits. */
 #define LOOK 64u
 
@@ -21,6 +24,11 @@ static bool before(uint64_t a, uint64_t b)
 static uint64_t later(uint64_t a, uint64_t b)
 {
 	return before(a, b) ? b : a;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return before(a, b) ? a : b;
 }
 
 /* Who is on top of a heap, or NULL: the node is the first member. */
@@ -59,6 +67,7 @@ static void account(struct sched_rq *rq, uint64_t now)
 	rq->last = now;
 	if (!rq->current) {
 		rq->idle += delta;
+		rq->vmin += delta << VTIME_BITS; /* as if one had run alone */
 		return;
 	}
 	rq->current->ran += delta;
@@ -130,8 +139,7 @@ void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t wei
 {
 	advance(rq);
 	*e = (struct sched_entity){.vtime = rq->vmin, .since = rq->last, .group = group};
-	for (unsigned i = 0; i < SCHED_WORDS; i++)
-		e->affinity[i] = ~0ull;
+	__builtin_memset(e->affinity, 0xff, sizeof(e->affinity));
 	set_weight(e, weight);
 }
 
@@ -158,7 +166,7 @@ static bool spent(struct sched_entity *e, uint64_t now)
 		periods = (now - e->period_end) / e->period + 1;
 		e->period_end += periods * e->period;
 		room = e->limit - e->ran + periods * e->quota;
-		e->limit = e->ran + (before(room, e->quota) ? room : e->quota);
+		e->limit = e->ran + sooner(room, e->quota);
 	}
 	return !before(e->ran, e->limit);
 }
@@ -238,35 +246,28 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	return join(rq, e, now);
 }
 
-/* Out of wherever it is; returns what it was. */
-static uint32_t leave(struct sched_rq *rq, struct sched_entity *e)
-{
-	uint32_t state = e->state;
-
-	advance(rq);
-	if (runnable(e))
-		count(rq, e, -1);
-	if (state == SCHED_QUEUED)
-		dequeue(rq, e);
-	if (state == SCHED_THROTTLED)
-		heap_remove(&rq->throttled, &e->node);
-	e->state = SCHED_ASLEEP;
-	return state;
-}
-
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	if (e->state == SCHED_ASLEEP)
 		return;
 	account(rq, now);
-	if (leave(rq, e) != SCHED_RUNNING)
+	advance(rq);
+	if (runnable(e))
+		count(rq, e, -1);
+	if (e->state == SCHED_QUEUED)
+		dequeue(rq, e);
+	if (e->state == SCHED_THROTTLED)
+		heap_remove(&rq->throttled, &e->node);
+	if (e->state != SCHED_RUNNING)
 		e->waited += now - e->since;
+	e->state = SCHED_ASLEEP;
 	e->since = now;
 }
 
-/* e, which sleeps, is no longer ours. */
-static void forget(struct sched_rq *rq, const struct sched_entity *e)
+void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
+	sched_sleep(rq, e, now);
+	account(rq, now);
 	if (rq->current == e)
 		rq->current = NULL;
 	if (rq->payer == e)
@@ -275,13 +276,6 @@ static void forget(struct sched_rq *rq, const struct sched_entity *e)
 		rq->owner = rq->current;
 	if (rq->owner && rq->owner->donee == e)
 		rq->owner->donee = NULL;
-}
-
-void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
-{
-	sched_sleep(rq, e, now);
-	account(rq, now);
-	forget(rq, e);
 }
 
 void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_entity *to)
@@ -312,7 +306,7 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
 
 bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
-	if (e->state != SCHED_QUEUED ||
+	if (!e || e->state != SCHED_QUEUED ||
 	    before(top(rq->ready)->vtime + sched_span(e, rq->turn), e->vtime))
 		return false;
 	account(rq, now);
@@ -321,18 +315,27 @@ bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	return true;
 }
 
-/* The one most behind in the heap of those of the group, or (NULL) that may run on `cpus`, of
- * the first LOOK: a node before what is below it, of that the smaller half first. */
-static struct sched_entity *find(struct heap_node *n, const void *group, const uint64_t *cpus)
+static bool fits(const struct sched_entity *e, const void *group, const uint64_t *cpus)
 {
+	uint64_t both = 0;
+
+	for (unsigned i = 0; !group && i < SCHED_WORDS; i++)
+		both |= e->affinity[i] & cpus[i];
+	return group ? e->group == group : both;
+}
+
+/* A node is looked at before what is below it, and there the smaller half first. */
+struct sched_entity *sched_find(const struct sched_rq *rq, const void *group,
+				const uint64_t cpus[SCHED_WORDS])
+{
+	struct heap_node *n = rq->ready;
 	struct sched_entity *best = NULL;
 
 	for (unsigned looked = 0; n && looked < LOOK; looked++) {
-		struct sched_entity *e = top(n);
-		bool below = !best || before(e->vtime, best->vtime);
+		bool below = !best || before(n->key, best->vtime);
 
-		if (below && (group ? e->group == group : sched_allowed(e, cpus))) {
-			best = e;
+		if (below && fits(top(n), group, cpus)) {
+			best = top(n);
 			below = false;
 		}
 		if (below && n->left) {
@@ -348,17 +351,14 @@ static struct sched_entity *find(struct heap_node *n, const void *group, const u
 
 void sched_pass(struct sched_rq *rq, uint64_t now)
 {
-	struct sched_entity *current = rq->current, *sibling = NULL;
+	struct sched_entity *current = rq->current;
 
 	account(rq, now);
 	rq->turn_end = now;
 	if (!rq->ready || !current)
 		return;
 	current->vtime = later(current->vtime, top(rq->ready)->vtime + 1);
-	if (current->group)
-		sibling = find(rq->ready, current->group, NULL);
-	if (sibling)
-		sched_favour(rq, sibling, now);
+	sched_favour(rq, sched_find(rq, current->group, NULL), now);
 }
 
 /* --- between queues --- */
@@ -367,11 +367,9 @@ void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	bool awake = e->state != SCHED_ASLEEP;
 
-	sched_sleep(rq, e, now);
-	account(rq, now);
+	sched_remove(rq, e, now);
 	if (awake)
 		e->state = SCHED_MOVING;
-	forget(rq, e);
 	e->donee = NULL;
 	e->vtime += rq->offset;
 }
@@ -381,7 +379,7 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	uint64_t mean;
 
 	e->vtime -= rq->offset;
-	e->since = before(now, e->since) ? now : e->since;
+	e->since = sooner(e->since, now);
 	mean = sched_vtime(rq, now) - rq->offset;
 	if (before(mean + sched_span(e, SCHED_FAR * rq->turn), e->vtime))
 		e->vtime = mean;
@@ -389,11 +387,6 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		return false;
 	e->vtime = later(e->vtime, rq->vmin - rq->credit);
 	return join(rq, e, now);
-}
-
-struct sched_entity *sched_surplus(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS])
-{
-	return find(rq->ready, NULL, cpus);
 }
 
 uint64_t sched_vtime(struct sched_rq *rq, uint64_t now)
@@ -467,19 +460,17 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
 {
 	const struct sched_entity *current = rq->current;
-	uint64_t slice = SCHED_NEVER, left;
+	uint64_t end = now + FOREVER;
 
 	if (rq->throttled)
-		slice = before(now, rq->throttled->key) ? rq->throttled->key - now : 0;
-	if (current && rq->count > 1) {
-		left = before(now, rq->turn_end) ? rq->turn_end - now : 0;
-		slice = left < slice ? left : slice;
-	}
+		end = rq->throttled->key;
+	if (current && rq->count > 1)
+		end = sooner(end, rq->turn_end);
 	if (current && current->quota && runnable(current)) {
-		left = rq->last + current->limit - current->ran;
-		left = before(current->period_end, left) ? current->period_end : left;
-		left = before(now, left) ? left - now : 0;
-		slice = left < slice ? left : slice;
+		end = sooner(end, current->period_end);
+		end = sooner(end, rq->last + current->limit - current->ran);
 	}
-	return slice;
+	if (end == now + FOREVER)
+		return SCHED_NEVER;
+	return before(now, end) ? end - now : 0;
 }

@@ -25,7 +25,7 @@
 
 /* Virtual times of two queues that differ by more than so many turns have nothing to do with each
  * other (they did not share work). */
-#define SCHED_FAR 32u
+#define SCHED_FAR 8u
 
 enum sched_state {
 	SCHED_ASLEEP,
@@ -43,7 +43,7 @@ struct sched_entity {
 	uint64_t inverse;  /* 2^32 / weight */
 	uint64_t vtime;
 	struct sched_entity *donee; /* who runs on our turn, or NULL */
-	const void *group;          /* who yields prefers those of its own (the domain) */
+	const void *group;          /* not NULL; who yields prefers its own */
 	uint64_t affinity[SCHED_WORDS]; /* the CPUs it may run on; see balance.h */
 
 	/* The cap: `quota` of each `period`; quota 0: none. */
@@ -77,15 +77,6 @@ struct sched_rq {
 	uint64_t offset;    /* what virtual times here lack to be comparable elsewhere */
 	uint64_t base, sum; /* sum of weight * (vtime - base) over `ready` */
 };
-
-static inline bool sched_allowed(const struct sched_entity *e, const uint64_t cpus[SCHED_WORDS])
-{
-	uint64_t both = 0;
-
-	for (unsigned i = 0; i < SCHED_WORDS; i++)
-		both |= e->affinity[i] & cpus[i];
-	return both;
-}
 
 /* turn: how long who is chosen runs before another is (say 1 ms); who wakes and
  * is behind by half of one preempts. */
@@ -150,9 +141,10 @@ bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
-/* For balance.c: the one most behind of those queued that may run on one of `cpus`
- * (of a bounded number looked at), or NULL. */
-struct sched_entity *sched_surplus(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS]);
+/* The one most behind of those queued (of a bounded number looked at) that are of the group, or,
+ * if that is NULL, that may run on one of the CPUs; or NULL. */
+struct sched_entity *sched_find(const struct sched_rq *rq, const void *group,
+				const uint64_t cpus[SCHED_WORDS]);
 /* The mean virtual time of all runnable, comparable elsewhere. */
 uint64_t sched_vtime(struct sched_rq *rq, uint64_t now);
 /* The virtual time that e takes for so much time. */

@@ -42,7 +42,7 @@ static struct task *add(uint32_t weight, uint64_t run, uint64_t sleep)
 {
 	struct task *t = &task[tasks++];
 
-	sched_entity_init(&rq, &t->entity, weight, NULL);
+	sched_entity_init(&rq, &t->entity, weight, &rq);
 	t->run = t->left = run;
 	t->sleep = sleep;
 	t->last_ran = t->ready_since = now;
@@ -636,7 +636,7 @@ static void test_random(void **state)
 			sched_remove(&rq, e, now);
 			ran += e->ran;
 			memset(e, 0xee, sizeof(*e));
-			sched_entity_init(&rq, e, any_weights(0), NULL);
+			sched_entity_init(&rq, e, any_weights(0), &rq);
 			break;
 		default:
 			e = sched_pick(&rq, now);

@@ -262,6 +262,40 @@ class Machine:
         cells = file.read_bytes()[::2].decode("cp437", errors="replace")
         return "\n".join(cells[n:n + 80].rstrip() for n in range(0, 2000, 80))
 
+    def framebuffer(self):
+        """The text on the screen in its graphics mode: each cell is a glyph of the console's font, in inverse the cursor's."""
+        file = self.directory / "screen.ppm"
+        self.monitor(f'screendump "{file}"')
+        width, height, pixels = read_ppm(file)
+        glyphs = {glyph: chr(ord(" ") + n) for n, glyph in enumerate(font())}
+        rows = []
+        for top in range(0, height - CELL[1] + 1, CELL[1]):
+            lines = [pixels[(top + y) * width:(top + y + 1) * width] for y in range(CELL[1])]
+            cells = [tuple(line[x:x + CELL[0]] for line in lines) for x in range(0, width - CELL[0] + 1, CELL[0])]
+            rows.append("".join(glyphs.get(c) or glyphs.get(inverse(c), "\N{REPLACEMENT CHARACTER}") for c in cells))
+        return "\n".join(row.rstrip() for row in rows)
+
+
+CELL = (8, 16)  # pixels
+
+
+def inverse(cell):
+    return tuple(bytes(1 - pixel for pixel in line) for line in cell)
+
+
+def font():
+    """The glyphs of drivers/console/text.c, as it draws them: lines of bytes that are 1 where there is ink."""
+    table = re.search(r"font\[\] = \{(.*?)\};", (TOP / "drivers/console/text.c").read_text(), re.S).group(1)
+    for bits in (int(word, 16) for word in re.findall(r"0x[0-9a-f]+", table)):
+        yield tuple(bytes([0] + [bits >> (y // 2 * 5 + x) & 1 for x in range(5)] + [0, 0]) for y in range(CELL[1]))
+
+
+def read_ppm(file):
+    """A picture of the screen: width, height, and a byte for each pixel, 1 where it is lit."""
+    kind, width, height, _, pixels = re.fullmatch(rb"(P6)\s+(\d+)\s+(\d+)\s+(\d+)\s(.*)", file.read_bytes(), re.S).groups()
+    assert kind == b"P6"
+    return int(width), int(height), bytes(1 if green > 64 else 0 for green in pixels[1::3])
+
 
 class Wire:
     """The other end of the NIC's cable: frames as they are. `netdev` is the option for Machine."""

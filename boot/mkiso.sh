@@ -3,7 +3,8 @@
 #
 # mkiso.sh ISO KERNEL DOM0 [DIR]: a GRUB image that boots from BIOS and from UEFI, as a CD or as a raw disk: the kernel,
 # dom0, and every file below DIR as a boot module named by its path in DIR. CMDLINE and DOM0_CMDLINE in the environment
-# are the command lines of both. Without DOM0 (the empty string) no module is named dom0.
+# are the command lines of both. Without DOM0 (the empty string) no module is named dom0. GRUB_COMMANDS are run before the
+# menu entry, with GRUB_MODULES beside those that GRUB always has.
 set -eu
 export LC_ALL=C TZ=UTC
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
@@ -35,6 +36,7 @@ named() {
 	echo 'terminal_input console serial'
 	echo 'terminal_output console serial'
 	echo 'insmod all_video'
+	echo "${GRUB_COMMANDS:-}"
 	echo 'menuentry "Sampo" {'
 	echo "	multiboot2 /sampo/sampo.elf ${CMDLINE:-}"
 	if [ -n "$dom0" ]; then
@@ -63,7 +65,7 @@ named() {
 
 # GRUB itself, for both firmwares, with all the modules that it needs inside.
 modules='normal boot multiboot multiboot2 iso9660 fat part_gpt part_msdos search search_fs_file configfile serial
-terminal all_video gfxterm gzio echo test ls cat reboot halt minicmd'
+terminal all_video gfxterm gzio echo test ls cat reboot halt minicmd'"${GRUB_MODULES:+ $GRUB_MODULES}"
 work=$iso.grub
 rm -rf "$work"
 mkdir -p "$work/EFI/BOOT" "$stage/boot/grub/i386-pc"

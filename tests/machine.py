@@ -399,7 +399,8 @@ def linux_xml(name, memory=192, partition=None, mac=None, words="", **more):
 LINUX_FILES = {"vmlinuz": BUILD / "demo/guests/vmlinuz", "initrd.gz": BUILD / "demo/guests/initrd.gz"}
 
 
-def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, dom0=BUILD / "dom0.bin"):
+def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, dom0=BUILD / "dom0.bin",
+             grub_commands="", grub_modules=""):
     """
     An ISO of the given guests: a dict of names in the folder to text, bytes or a file (a Path). dom0=None leaves dom0
     out; another file takes its place.
@@ -423,7 +424,8 @@ def make_iso(directory, guests=None, cmdline="", dom0_cmdline="", kernel=None, d
     if guests is not None:
         argv.append(str(folder))
     subprocess.run(argv, check=True, capture_output=True,
-                   env={**os.environ, "CMDLINE": cmdline, "DOM0_CMDLINE": dom0_cmdline})
+                   env={**os.environ, "CMDLINE": cmdline, "DOM0_CMDLINE": dom0_cmdline,
+                        "GRUB_COMMANDS": grub_commands, "GRUB_MODULES": grub_modules})
     return iso
 
 

@@ -30,10 +30,10 @@ RUNS = (
 
 CONFIG = """\
 display_library: term
-romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
+romimage: file={firmware}
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 vga: extension=none
-cpu: model={model}, count=2, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=0
+cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs={bad_msrs}
 memory: guest={memory}, host={memory}
 pci: enabled=1, chipset=i440fx{slots}
 {nic}
@@ -54,12 +54,15 @@ sound: driver=dummy
 speaker: enabled=0
 """
 
+# OVMF reads MSRs that these CPUs do not have.
+FIRMWARE = {"bios": "/usr/share/bochs/BIOS-bochs-latest, options=fastboot", "uefi": "/usr/share/ovmf/OVMF.fd"}
+
 
 class Bochs(m.Machine):
-    """One Bochs; its serial port is a terminal of the host's. What only QEMU understands (firmware, args) is not taken."""
+    """One Bochs; its serial port is a terminal of the host's. What only QEMU understands (args) is not taken."""
 
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", memory=512, image=None, nic="e1000",
-                 netdev="user", model="corei7_haswell_4770", **unused):
+                 netdev="user", model="corei7_haswell_4770", firmware="bios", **unused):
         self.directory = pathlib.Path(directory)
         self.log = self.directory / "serial.log"
         self.where = None
@@ -72,7 +75,7 @@ class Bochs(m.Machine):
         if image is not None:
             self.round_up(image)
         config = CONFIG.format(
-            model=model, memory=memory, iso=iso, serial=os.ttyname(self.slave), log=self.directory / "bochs.log",
+            cpus=2, firmware=FIRMWARE[firmware], bad_msrs=int(firmware == "uefi"), model=model, memory=memory, iso=iso, serial=os.ttyname(self.slave), log=self.directory / "bochs.log",
             slots=", slot1=e1000" if nic else "",
             nic=f'e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod={"slirp" if netdev == "user" else netdev}, '
                 'script=""' if nic else "",

@@ -37,6 +37,19 @@ def test_refusal(boot, model):
     assert re.search(REFUSED[model], box.match.group(0)), box.match.group(0)
 
 
+# Bochs's own BIOS locks the feature-control register with VMX on; OVMF leaves it as it is.
+@pytest.mark.parametrize("register,says", [
+    ("0", r"kernel: VMX, "),
+    ("1", r"Sampo cannot start: VMX [^\n]*locked off by the firmware"),
+], ids=["unlocked", "locked-off"])
+def test_feature_control(boot, iso, register, says):
+    """What a firmware can leave in IA32_FEATURE_CONTROL, written by GRUB."""
+    image = iso({}, grub_commands=f"wrmsr 0x3a {register}", grub_modules="wrmsr")
+    box = boot(iso=image, firmware="uefi", nic=None, memory=256)
+    box.expect(r"(kernel: |Sampo cannot start: )[^\n]*\n", 120)
+    assert re.search(says, box.match.group(0)), box.match.group(0)
+
+
 @pytest.mark.parametrize("model, without", [*((model, "") for model in RUNNING), ("corei7_skylake_x", "no-features")])
 def test_model(boot, tmp_path, model, without):
     """

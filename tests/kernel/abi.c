@@ -2,6 +2,7 @@
 /*
  * Command line: nothing for the tests, `bench`, or `fuzz=SEED calls=COUNT`. With `loose` the
  * clock is one of a machine that stands still now and then: what took too long is no failure.
+ * In one that takes no interrupts while a guest runs, `no-interrupts`.
  */
 #include "tests/kernel/abi.h"
 
@@ -112,10 +113,13 @@ int main(void)
 		test_statuses();
 		test_regions();
 		test_exits();
-		test_interrupts();
-		test_dirty();
-		test_time();
-		test_use();
+		if (!option_word("no-interrupts")) {
+			test_runs();
+			test_interrupts();
+			test_dirty();
+			test_time();
+			test_use();
+		}
 	}
 	end();
 	return 0;

@@ -98,6 +98,7 @@ void test_machine(void);
 void test_statuses(void);
 void test_regions(void);
 void test_exits(void);
+void test_runs(void);
 void test_interrupts(void);
 void test_dirty(void);
 void test_time(void);

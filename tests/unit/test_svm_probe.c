@@ -40,6 +40,13 @@ void hv_permissions(void (*pass)(uint32_t msr))
 	pass(0xc0000081);
 }
 
+static int turned_off = -1;
+
+bool hv_use(enum hv_feature feature, bool present)
+{
+	return present && (int)feature != turned_off;
+}
+
 static void assert_refused(const char *wanted)
 {
 	const char *said = svm_probe();
@@ -62,6 +69,18 @@ static void test_taken(void **state)
 	vm_cr_faults = false;
 }
 
+static void test_turned_off(void **state)
+{
+	(void)state;
+	features = ALL | SVM_HAS_NRIPS;
+	assert_null(svm_probe());
+	assert_int_equal(svm_features, features);
+	turned_off = HV_NRIPS;
+	assert_null(svm_probe());
+	assert_int_equal(svm_features, ALL);
+	turned_off = -1;
+}
+
 static void test_refused(void **state)
 {
 	(void)state;
@@ -80,6 +99,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_turned_off),
 		cmocka_unit_test(test_refused),
 	};
 

@@ -15,10 +15,12 @@ import machine as m  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--machine", choices=["qemu", "bochs"], default="qemu", help="the emulator that the tests run in")
+    parser.addoption("--smp", type=int, default=2, help="how many CPUs the machines have, where a test does not say")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: part of `make check`")
+    m.CPUS = config.getoption("--smp")
     if config.getoption("--machine") == "bochs":
         m.Machine = bochs.Bochs
 

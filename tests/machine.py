@@ -25,6 +25,9 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 # Emulated time differs from the host's: waits are bounded generously, and never measured.
 PATIENCE = float(os.environ.get("SAMPO_TEST_PATIENCE", "1"))
 
+# How many CPUs a machine has that does not say: pytest's --smp.
+CPUS = 1
+
 
 class Failure(AssertionError):
     """Something did not come; carries the end of the serial log."""
@@ -59,13 +62,13 @@ class Machine:
     """
 
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", firmware="bios", memory=1024,
-                 cpu="max,la57=off", disk="ahci", image=None, nic="e1000e", netdev="user", args=(), icount=False):
+                 cpu="max,la57=off", disk="ahci", image=None, nic="e1000e", netdev="user", args=(), icount=False, cpus=None):
         self.directory = pathlib.Path(directory)
         self.log = self.directory / "serial.log"
         self.monitor_path = self.directory / "monitor"
         self.where = None  # the guest whose console is open
         self.child = None
-        argv = ["-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-display", "none",
+        argv = ["-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-smp", str(cpus or CPUS), "-display", "none",
                 "-no-reboot", "-serial", "stdio", "-monitor", f"unix:{self.monitor_path},server,nowait"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]

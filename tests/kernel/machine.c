@@ -153,7 +153,7 @@ static void configuration(void)
 
 static void rights(void)
 {
-	uint16_t power = sampo_by_vmcall ? POWER_BOCHS : POWER_QEMU;
+	uint16_t power = sampo_by_vmcall || option_word("no-interrupts") ? POWER_BOCHS : POWER_QEMU;
 	uint32_t weak, none, region;
 
 	must(sampo_handle_copy(machine, 0, SAMPO_R_ALL & ~SAMPO_R_POWER, &weak), "handle_copy");

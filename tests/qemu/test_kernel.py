@@ -23,8 +23,10 @@ def run(boot, words="", timeout=120):
 
 
 @QUICK
-def test_calls(boot):
-    run(boot)
+def test_calls(boot, request):
+    """Only Bochs, and QEMU with one CPU, have a clock of their own that does not go on while the host does other things."""
+    exact = m.CPUS == 1 or request.config.getoption("--machine") == "bochs"
+    run(boot, "" if exact else "loose")
 
 
 @QUICK

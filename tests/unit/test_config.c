@@ -390,7 +390,8 @@ int main(void)
 		cmocka_unit_test(test_full),     cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_where),
 		cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_devices),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_cputune),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 /* The virtual time of a unit of time at a weight of one. */
 #define UNIT ((uint64_t)SCHED_WEIGHT << 6)
 
-/* How many CPUs are looked at in search of one that is ahead: few are enough where each has many. */
+/* So many CPUs, shared by those that wait, are looked at in search of one that is ahead. */
 #define LOOK 30u
 
 static uint64_t load(const uint64_t *word)
@@ -104,13 +104,11 @@ uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched
 {
 	bool here = e->affinity[rq->cpu / 64] >> rq->cpu % 64 & 1;
 	uint64_t cpus[SCHED_WORDS];
-	uint32_t cpu;
 
 	if (here && !rq->count)
 		return rq->cpu;
-	cpu = take_idle(b, rq, e);
-	if (cpu != SCHED_CPUS)
-		return cpu;
+	if (take_idle(b, rq, e) != SCHED_CPUS)
+		return rq->cursor;
 	return here || !others(cpus, b->online, e, rq) ? rq->cpu : next_cpu(cpus, rq);
 }
 
@@ -145,9 +143,7 @@ static int64_t lead(const struct balance *b, struct sched_rq *rq, const struct s
 	}
 	far += turn / there - turn / here;
 	enough = turn / (here - own) - turn / (there + own);
-	if (enough < each / 2)
-		enough = each / 2;
-	return far >= enough ? far : 0;
+	return far >= enough && far >= each / 2 ? far : 0;
 }
 
 struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,

@@ -44,8 +44,8 @@ struct balance {
 /* What the others see of this CPU; with the first one it takes part. */
 void balance_publish(struct balance *b, struct sched_rq *rq);
 
-/* On which CPU an entity of ours, which sleeps or is in the wrong place, should run: here if here is
- * nobody, else on one that is idle, else here; if it may not: on any. */
+/* On which CPU an entity of ours should run that sleeps or is in the wrong place: here if here
+ * is nobody, else on one that is idle, else here; if it may not: on any. */
 uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched_entity *e);
 
 /* Whom to ask for work; SCHED_CPUS: nobody has any. */

@@ -171,12 +171,6 @@ static bool spent(struct sched_entity *e, uint64_t now)
 	return !before(e->ran, e->limit);
 }
 
-static void throttle(struct sched_rq *rq, struct sched_entity *e)
-{
-	e->state = SCHED_THROTTLED;
-	push(&rq->throttled, e, e->period_end);
-}
-
 void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
 		   uint64_t now)
 {
@@ -199,7 +193,8 @@ static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	struct sched_entity *current = rq->current;
 
 	if (e->quota && spent(e, now)) {
-		throttle(rq, e);
+		e->state = SCHED_THROTTLED;
+		push(&rq->throttled, e, e->period_end);
 		return false;
 	}
 	count(rq, e, 1);
@@ -424,6 +419,7 @@ static struct sched_entity *same_turn(const struct sched_rq *rq, uint64_t now)
 struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *current = rq->current, *next;
+	uint64_t slack = rq->turn / 8 << VTIME_BITS;
 
 	account(rq, now);
 	if (rq->throttled)
@@ -431,12 +427,15 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	if (current && current->quota && runnable(current) && spent(current, now)) {
 		count(rq, current, -1);
 		current->since = now;
-		throttle(rq, current);
+		current->state = SCHED_THROTTLED;
+		push(&rq->throttled, current, current->period_end);
 	}
 	next = same_turn(rq, now);
 	if (!next) {
 		next = top(rq->ready);
-		if (current && runnable(current) && (!next || !before(next->vtime, current->vtime + (rq->turn / 8 << VTIME_BITS))))
+		/* About equal, the other one goes. */
+		if (current && runnable(current) &&
+		    (!next || !before(next->vtime, current->vtime + slack)))
 			next = current;
 		rq->owner = next;
 		rq->turn_end = now + rq->turn;
@@ -446,6 +445,8 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 		return next;
 	if (next) {
 		dequeue(rq, next);
+		if (next->quota)
+			spent(next, now); /* a period may have ended while it waited */
 		next->state = SCHED_RUNNING;
 		next->waited += now - next->since;
 	}
@@ -460,10 +461,8 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now)
 {
 	const struct sched_entity *current = rq->current;
-	uint64_t end = now + FOREVER;
+	uint64_t end = rq->throttled ? rq->throttled->key : now + FOREVER;
 
-	if (rq->throttled)
-		end = rq->throttled->key;
 	if (current && rq->count > 1)
 		end = sooner(end, rq->turn_end);
 	if (current && current->quota && runnable(current)) {

@@ -594,6 +594,232 @@ static void test_preemption(void **state)
 	check_queue();
 }
 
+/* Hogs with caps beside one without: exact in each period, asleep in between. */
+static void test_caps(void **state)
+{
+	struct task *capped[2], *hog;
+
+	(void)state;
+	begin();
+	capped[0] = add(SCHED_WEIGHT, 0, 0);
+	capped[1] = add(4 * SCHED_WEIGHT, 0, 0);
+	hog = add(SCHED_WEIGHT, 0, 0);
+	sched_set_cap(&rq, &capped[0]->entity, 10 * MS, 100 * MS, now);
+	sched_set_cap(&rq, &capped[1]->entity, 5 * MS, 20 * MS, now);
+	for (unsigned i = 1; i <= 50; i++) {
+		simulate(now + 100 * MS);
+		assert_int_equal(capped[0]->entity.ran, i * 10 * MS);
+		assert_int_equal(capped[1]->entity.ran, i * 25 * MS);
+		check_queue();
+	}
+	assert_int_equal(hog->entity.ran, 50 * 65 * MS);
+	/* Waiting for the period's end counts as waiting. */
+	sched_sleep(&rq, &capped[0]->entity, now);
+	assert_int_equal(capped[0]->entity.waited, 50 * 90 * MS);
+
+	/* Alone: the next event is the end of the quota, then that of the period. */
+	sched_sleep(&rq, &capped[1]->entity, now);
+	sched_sleep(&rq, &hog->entity, now);
+	now += 7 * MS;
+	sched_wake(&rq, &capped[1]->entity, now);
+	assert_ptr_equal(sched_pick(&rq, now), capped[1]);
+	assert_int_equal(sched_slice(&rq, now), 5 * MS);
+	/* The timer is late by 1 ms, which is taken off the next quota. */
+	now += 6 * MS;
+	assert_int_equal(sched_slice(&rq, now), 0);
+	assert_null(sched_pick(&rq, now));
+	assert_int_equal(capped[1]->entity.state, SCHED_THROTTLED);
+	assert_int_equal(sched_slice(&rq, now), 7 * MS);
+	assert_false(sched_wake(&rq, &capped[1]->entity, now));
+	now += 7 * MS;
+	assert_ptr_equal(sched_pick(&rq, now), capped[1]);
+	assert_int_equal(sched_slice(&rq, now), 4 * MS);
+	now += 4 * MS;
+	assert_null(sched_pick(&rq, now));
+	/* Asleep meanwhile, it still has nothing left; a long sleep saves nothing up. */
+	sched_sleep(&rq, &capped[1]->entity, now);
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	assert_false(sched_wake(&rq, &capped[1]->entity, now += MS));
+	assert_null(sched_pick(&rq, now));
+	sched_sleep(&rq, &capped[1]->entity, now);
+	now += 1000 * MS;
+	assert_true(sched_wake(&rq, &capped[1]->entity, now));
+	assert_ptr_equal(sched_pick(&rq, now), capped[1]);
+	assert_in_range(sched_slice(&rq, now), 1, 5 * MS);
+
+	/* Who has used up its cap may go on when that is lifted, or when it dies. */
+	now += 5 * MS;
+	sched_pick(&rq, now);
+	now += 5 * MS;
+	assert_null(sched_pick(&rq, now));
+	sched_set_cap(&rq, &capped[1]->entity, 0, 0, now);
+	assert_int_equal(sched_slice(&rq, now), 0);
+	assert_ptr_equal(sched_pick(&rq, now), capped[1]);
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	sched_set_cap(&rq, &capped[1]->entity, 20 * MS, 20 * MS, now); /* no cap */
+	assert_int_equal(sched_slice(&rq, now), SCHED_NEVER);
+	sched_set_cap(&rq, &capped[1]->entity, MS, 20 * MS, now);
+	assert_null(sched_pick(&rq, now += 2 * MS));
+	sched_remove(&rq, &capped[1]->entity, now);
+	assert_null(rq.throttled);
+	assert_null(sched_pick(&rq, now));
+}
+
+/* A yield goes to a sibling, but not again and again at the others' expense. */
+static void test_siblings(void **state)
+{
+	struct task *a, *b, *others[5];
+	unsigned group, mine = 0;
+
+	(void)state;
+	begin();
+	a = add(SCHED_WEIGHT, 0, 0);
+	for (unsigned i = 0; i < 5; i++)
+		others[i] = add(SCHED_WEIGHT, 0, 0);
+	b = add(SCHED_WEIGHT, 0, 0);
+	a->entity.group = b->entity.group = &group;
+	assert_ptr_equal(sched_pick(&rq, now), a);
+	sched_pass(&rq, now += 10);
+	assert_ptr_equal(sched_pick(&rq, now), b);
+	for (unsigned i = 0; i < 100000; i++) {
+		struct sched_entity *e = rq.current;
+
+		now += 10;
+		mine += e == &a->entity || e == &b->entity;
+		if (e == &a->entity || e == &b->entity)
+			sched_pass(&rq, now);
+		else if (sched_slice(&rq, now))
+			continue;
+		sched_pick(&rq, now);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(others[i]->entity.ran >= 1000 * MS / 7 - TURN);
+	assert_true(mine > 1000);
+	check_queue();
+
+	/* One whose sibling spins on another CPU. */
+	begin();
+	a = add(SCHED_WEIGHT, 0, 0);
+	b = add(SCHED_WEIGHT, 0, 0);
+	sched_pick(&rq, now);
+	assert_true(sched_favour(&rq, &b->entity, now += 10));
+	assert_ptr_equal(sched_pick(&rq, now), b);
+	assert_false(sched_favour(&rq, &b->entity, now)); /* runs */
+	sched_sleep(&rq, &a->entity, now);
+	assert_false(sched_favour(&rq, &a->entity, now)); /* sleeps */
+}
+
+static void test_find(void **state)
+{
+	uint64_t cpus[SCHED_WORDS] = {0, 0, 4, 0};
+	unsigned group;
+
+	(void)state;
+	begin();
+	assert_null(sched_find(&rq, NULL, cpus));
+	for (unsigned i = 0; i < 60; i++) {
+		struct task *t = add(SCHED_WEIGHT, 0, 0);
+
+		memset(t->entity.affinity, 0, sizeof(t->entity.affinity));
+		t->entity.affinity[i % 2 ? 2 : 0] = 4;
+		t->entity.group = i % 3 ? (void *)&rq : &group;
+	}
+	for (unsigned round = 0; round < 2000; round++) {
+		struct sched_entity *pinned = NULL, *sibling = NULL;
+
+		sched_pick(&rq, now);
+		now += random_below(2 * TURN);
+		sched_pick(&rq, now);
+		for (unsigned i = 0; i < tasks; i++) {
+			struct sched_entity *e = &task[i].entity;
+
+			if (e->state != SCHED_QUEUED)
+				continue;
+			if (i % 2 && (!pinned || (int64_t)(e->vtime - pinned->vtime) < 0))
+				pinned = e;
+			if (i % 3 == 0 && (!sibling || (int64_t)(e->vtime - sibling->vtime) < 0))
+				sibling = e;
+		}
+		assert_int_equal(sched_find(&rq, NULL, cpus)->vtime, pinned->vtime);
+		assert_int_equal(sched_find(&rq, &group, NULL)->vtime, sibling->vtime);
+	}
+	cpus[2] = 8;
+	assert_null(sched_find(&rq, NULL, cpus));
+}
+
+/* From one queue to another: as far behind, as much of the quota left. */
+static void test_moving(void **state)
+{
+	struct sched_rq other;
+	struct task *a, *b, *c;
+	uint64_t lag, mean;
+
+	(void)state;
+	begin();
+	a = add(SCHED_WEIGHT, 0, 0);
+	b = add(SCHED_WEIGHT, 0, 0);
+	c = add(SCHED_WEIGHT, 0, 0);
+	simulate(now + 12 * MS);
+	mean = sched_vtime(&rq, now);
+	assert_in_range(mean - (a->entity.vtime + b->entity.vtime + c->entity.vtime) / 3, 0, 3);
+	sched_detach(&rq, &c->entity, now);
+	assert_int_equal(c->entity.state, SCHED_MOVING);
+	assert_false(sched_wake(&rq, &c->entity, now));
+	check_queue();
+	/* To an idle one: it runs. */
+	sched_init(&other, 1, TURN, now);
+	now += 5;
+	assert_true(sched_attach(&other, &c->entity, now));
+	assert_ptr_equal(sched_pick(&other, now), c);
+	assert_int_equal(other.count, 1);
+	assert_int_equal(sched_slice(&other, now), SCHED_NEVER);
+	/* It has been alone for 2 ms; who comes from where it got nothing goes first. */
+	if (sched_pick(&rq, now) == &a->entity) {
+		struct task *swap = a;
+
+		a = b;
+		b = swap;
+	}
+	now += 2 * MS;
+	sched_detach(&rq, &a->entity, now);
+	lag = sched_vtime(&other, now) - a->entity.vtime;
+	assert_true((int64_t)lag > 64 * (int64_t)MS);
+	assert_true(sched_attach(&other, &a->entity, now));
+	assert_int_equal(c->entity.vtime + other.offset - a->entity.vtime - other.offset, lag);
+	assert_ptr_equal(sched_pick(&other, now), a);
+	/* The one that runs, one that sleeps, one that is donated to. */
+	sched_detach(&other, &a->entity, now += 10);
+	assert_null(other.current);
+	assert_ptr_equal(sched_pick(&other, now), c);
+	sched_sleep(&other, &c->entity, now);
+	sched_detach(&other, &c->entity, now);
+	assert_int_equal(c->entity.state, SCHED_ASLEEP);
+	assert_false(sched_attach(&rq, &c->entity, now));
+	assert_int_equal(c->entity.state, SCHED_ASLEEP);
+	assert_null(sched_pick(&other, now));
+	assert_int_equal(other.count + other.weight, 0);
+	sched_wake(&rq, &c->entity, now);
+	sched_attach(&rq, &a->entity, now);
+	assert_int_equal(rq.count, 3);
+	check_queue();
+	/* From a queue of quite another time it comes in the middle. */
+	sched_detach(&rq, &c->entity, now);
+	c->entity.vtime += 1000000 * MS;
+	sched_attach(&rq, &c->entity, now);
+	assert_int_equal(c->entity.vtime, a->entity.vtime + ((b->entity.vtime - a->entity.vtime) / 2));
+	/* A cap goes along. */
+	sched_set_cap(&rq, &c->entity, 3 * MS, 50 * MS, now);
+	simulate(now + 20 * MS);
+	assert_int_equal(c->entity.state, SCHED_THROTTLED);
+	sched_detach(&rq, &c->entity, now);
+	assert_null(rq.throttled);
+	assert_int_equal(c->entity.state, SCHED_MOVING);
+	assert_false(sched_attach(&other, &c->entity, now));
+	assert_null(sched_pick(&other, now));
+	assert_int_equal(sched_slice(&other, now), 30 * MS);
+	assert_ptr_equal(sched_pick(&other, now + 30 * MS), c);
+}
+
 static void test_random(void **state)
 {
 	uint64_t start, ran = 0;
@@ -607,7 +833,7 @@ static void test_random(void **state)
 		struct sched_entity *e = &task[random_below(tasks)].entity;
 
 		now += random_below(3000);
-		switch (random_below(10)) {
+		switch (random_below(12)) {
 		case 9:
 			sched_handoff(&rq, e, now);
 			break;
@@ -619,6 +845,9 @@ static void test_random(void **state)
 			break;
 		case 2:
 			sched_set_weight(&rq, e, (uint32_t)random_below(100000), now);
+			break;
+		case 3:
+			sched_set_cap(&rq, e, random_below(20000), random_below(20000), now);
 			break;
 		case 4:
 			sched_pass(&rq, now);
@@ -637,6 +866,12 @@ static void test_random(void **state)
 			ran += e->ran;
 			memset(e, 0xee, sizeof(*e));
 			sched_entity_init(&rq, e, any_weights(0), &rq);
+			break;
+		case 7:
+			sched_detach(&rq, e, now);
+			if (random_below(2))
+				now += random_below(3000);
+			sched_attach(&rq, e, now);
 			break;
 		default:
 			e = sched_pick(&rq, now);
@@ -664,6 +899,8 @@ int main(void)
 		cmocka_unit_test(test_donation),      cmocka_unit_test(test_monitor_sleeps),
 		cmocka_unit_test(test_donor_dies),    cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_preemption),    cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_caps),          cmocka_unit_test(test_siblings),
+		cmocka_unit_test(test_find),          cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_random),
 	};
 

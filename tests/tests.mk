@@ -67,13 +67,19 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(H
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.
 $(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -fsanitize=thread,-lpthread)))
-$(UNIT_BINS) $(FUZZ_BINS): $(TEST_HEADERS)
+$(eval $(call host_program,sim,tests/sim/sim.c,$$(HOSTCC),-lm))
+$(UNIT_BINS) $(FUZZ_BINS) build/tests/sim: $(TEST_HEADERS)
 
 # Each runs to its end; the target fails if any did.
 .PHONY: unit
 unit: $(UNIT_BINS)
 	@failed=; for t in $(UNIT_BINS); do ./$$t || failed="$$failed $$t"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+# The scheduler, simulated on machines of many CPUs; some seconds, always the same.
+.PHONY: sim
+sim: build/tests/sim
+	@./build/tests/sim
 
 # Bounded: some seconds each, from an empty corpus and the seeds in tests/fuzz/NAME/.
 .PHONY: fuzz
@@ -97,7 +103,7 @@ build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a gues
 QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.bin
 
 .PHONY: build-tests
-build-tests: $(QEMU_NEEDS) $(UNIT_BINS) $(FUZZ_BINS)
+build-tests: $(QEMU_NEEDS) $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim
 
 .PHONY: qemu-tests
 qemu-tests: $(QEMU_NEEDS)
@@ -112,7 +118,7 @@ check: unit $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
 # Everything, and how long each part took.
-TEST_PARTS := build-tests tcb unit fuzz qemu-tests bochs-tests
+TEST_PARTS := build-tests tcb unit sim fuzz qemu-tests bochs-tests
 .PHONY: test
 test:
 	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)

@@ -54,10 +54,10 @@ def test_editing(box):
 
 
 def test_completion(box):
-    box.send("domst\the\t")
+    box.send("domin\the\t")
     box.expect("hello", 20)
     box.send("\t")
-    box.expect(r"hello  hello2  \r*\n.*domstate hello", 20)
+    box.expect(r"hello  hello2  \r*\n.*dominfo hello", 20)
     assert "shut off" in enter(box, "2\t", "2 ")
 
 

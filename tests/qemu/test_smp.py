@@ -27,7 +27,7 @@ def vcpus(xml, count):
 def test_rules(boot, iso, how):
     count, words, cpu = RULES[how]
     xml = vcpus(m.domain_xml("rules", "smp.elf", memory=32, cmdline=words, head=cpu), count)
-    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"}))
+    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"}), cpus=2)
     box.expect(r"rules: powered off[^\n]*\n", 150)  # nothing is typed while memory is being cleared
     text = box.run("console rules --log")
     assert "FAIL" not in text, "\n".join(re.findall(r"FAIL.*", text))
@@ -88,7 +88,7 @@ def test_linux(boot, iso):
 def test_crash(boot, iso):
     """A triple fault of one of its CPUs ends the guest."""
     xml = vcpus(m.domain_xml("rules", "smp.elf", memory=32, cmdline="cpus=4 crash"), 4)
-    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"})).boot()
+    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"}), cpus=2).boot()
     box.wait_state("rules", "shut off", 60)
     assert "vCPU 2: triple fault" in box.run("dmesg")
 

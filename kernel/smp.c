@@ -79,7 +79,7 @@ void smp_serve(struct cpu *cpu)
 
 	for (; vcpu; vcpu = next) {
 		next = vcpu->inbox_next;
-		if (vcpu->cpu != cpu) /* moved meanwhile */
+		if (__atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE) != cpu) /* moved meanwhile */
 			push(vcpu);
 		else
 			serve(vcpu, __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST));
@@ -112,10 +112,12 @@ static void wait_for(const struct cpu *cpu, bool (*done)(const struct cpu *cpu, 
 	}
 }
 
+/* The vCPU may be on its way here, where nobody else would serve it. */
 static bool call_done(const struct cpu *cpu, uint64_t entries)
 {
 	(void)cpu;
 	(void)entries;
+	smp_serve(this_cpu());
 	return __atomic_load_n(&call.done, __ATOMIC_ACQUIRE);
 }
 
@@ -124,9 +126,9 @@ void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg),
 	struct cpu *home;
 
 	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
-	/* Off its CPU it may move, but not from here. */
+	/* Off its CPU it may move, but not from here, once it has arrived. */
 	home = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
-	if (home == this_cpu()) {
+	if (home == this_cpu() && !__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE)) {
 		function(vcpu, arg);
 		return;
 	}

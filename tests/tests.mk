@@ -70,10 +70,12 @@ $(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -fs
 $(eval $(call host_program,sim,tests/sim/sim.c,$$(HOSTCC),-lm))
 $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim: $(TEST_HEADERS)
 
-# Each runs to its end; the target fails if any did.
+# Each runs to its end, within a bound; the target fails if any did.
+UNIT_SECONDS := 180
 .PHONY: unit
 unit: $(UNIT_BINS)
-	@failed=; for t in $(UNIT_BINS); do ./$$t || failed="$$failed $$t"; done; \
+	@failed=; for t in $(UNIT_BINS); do \
+	    timeout -k 5 $(UNIT_SECONDS) ./$$t || failed="$$failed $$t(status $$?)"; done; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
 
 # The scheduler, simulated on machines of many CPUs; some seconds, always the same.

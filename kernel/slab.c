@@ -2,66 +2,29 @@
 
 #include "kernel/slab.h"
 #include "kernel/frame.h"
-#include "kernel/panic.h"
 
-struct object {
-	struct object *next;
+struct slab_object {
+	struct slab_object *next;
 };
 
-/* At the start of each page; the objects follow. */
-struct slab_page {
-	struct list list; /* in slab->partial */
-	struct slab *slab;
-	struct object *free;
-	uint64_t used; /* objects */
-} __attribute__((aligned(16)));
-
-static void put(struct slab_page *page, struct object *object)
+void slab_free(struct slab *slab, void *freed)
 {
-	object->next = page->free;
-	page->free = object;
-}
+	struct slab_object *object = freed;
 
-static struct slab_page *add_page(struct slab *slab)
-{
-	struct slab_page *page = page_alloc();
-	uint32_t stride = (slab->size + 15) & ~15u;
-
-	ASSERT(slab->size && slab->size <= SLAB_MAX);
-	if (!page)
-		return NULL;
-	page->slab = slab;
-	for (uint64_t at = sizeof(*page); at + stride <= FRAME_PAGE; at += stride)
-		put(page, (struct object *)((char *)page + at));
-	list_add(&slab->partial, &page->list);
-	return page;
+	object->next = slab->free;
+	slab->free = object;
 }
 
 void *slab_alloc(struct slab *slab)
 {
-	struct slab_page *page = slab->partial ? (void *)slab->partial : add_page(slab);
-	struct object *object;
+	char *page = slab->free ? NULL : page_alloc();
+	struct slab_object *object;
 
-	if (!page)
+	for (uint32_t at = 0; page && at + slab->size <= FRAME_PAGE; at += slab->size)
+		slab_free(slab, page + at);
+	object = slab->free;
+	if (!object)
 		return NULL;
-	object = page->free;
-	page->free = object->next;
-	page->used++;
-	if (!page->free)
-		list_remove(&slab->partial, &page->list);
+	slab->free = object->next;
 	return __builtin_memset(object, 0, slab->size);
-}
-
-void slab_free(struct slab *slab, void *freed)
-{
-	struct slab_page *page = (void *)((uintptr_t)freed & ~(uintptr_t)(FRAME_PAGE - 1));
-
-	ASSERT(page->slab == slab && page->used);
-	if (!page->free)
-		list_add(&slab->partial, &page->list);
-	put(page, freed);
-	if (--page->used)
-		return;
-	list_remove(&slab->partial, &page->list);
-	page_free(page);
 }

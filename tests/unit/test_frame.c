@@ -371,7 +371,7 @@ static void test_random(void **state)
 
 static void test_slab(void **state)
 {
-	static const uint32_t sizes[] = {1, 8, 17, 64, 200, 1000, 2024, 2040, SLAB_MAX};
+	static const uint32_t sizes[] = {16, 32, 64, 208, 1008, 2032, 2048, 2064, FRAME_PAGE};
 	static uint8_t *object[3000];
 
 	(void)state;
@@ -380,7 +380,7 @@ static void test_slab(void **state)
 
 	for (unsigned s = 0; s < 9; s++) {
 		struct slab slab = {.size = sizes[s]};
-		unsigned n = 0;
+		unsigned n = 0, most = 0, each = FRAME_PAGE / sizes[s];
 
 		for (unsigned i = 0; i < 20000; i++) {
 			if (n < 3000 && random_below(8) < (i < 10000 ? 5 : 3)) {
@@ -393,7 +393,7 @@ static void test_slab(void **state)
 					assert_int_equal(o[b], 0);
 				memset(o, (uint8_t)n, slab.size);
 				o[0] = (uint8_t)s;
-				n++;
+				most = ++n > most ? n : most;
 			} else if (n) {
 				unsigned k = (unsigned)random_below(n);
 
@@ -406,7 +406,11 @@ static void test_slab(void **state)
 		}
 		while (n)
 			slab_free(&slab, object[--n]);
-		assert_null(slab.partial);
+		/* As many pages as the most objects needed, and no more for as many again. */
+		used += (most + each - 1) / each * FRAME_PAGE;
+		assert_int_equal(frame_stats.kernel_bytes - frame_stats.kernel_free_bytes, used);
+		for (unsigned i = 0; i < most; i++)
+			object[i] = slab_alloc(&slab);
 		assert_int_equal(frame_stats.kernel_bytes - frame_stats.kernel_free_bytes, used);
 	}
 	/* Out of memory. */
@@ -416,7 +420,7 @@ static void test_slab(void **state)
 	while (page_alloc())
 		;
 	assert_null(slab_alloc(&slab));
-	assert_null(slab.partial);
+	assert_null(slab.free);
 }
 
 static int setup(void **state)

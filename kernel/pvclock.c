@@ -7,7 +7,6 @@
 #include "arch/cpu.h"
 #include "arch/tsc.h"
 #include "kernel/policy.h"
-#include "kernel/tscmath.h"
 #include "kernel/vcpu.h"
 
 #define MSR_KVM_WALL_OLD  0x11u
@@ -34,14 +33,12 @@ uint64_t wall_ns, wall_tsc;
 
 static void write_clock(struct vcpu *vcpu, uint64_t gpa)
 {
-	struct tsc_scale scale = tsc_scale(tsc_khz * 1000, 1000000000);
-	struct pvclock_time time = {
-		.version = 2,
-		.mul = scale.mul,
-		.shift = scale.shift,
-		.flags = CLOCK_STABLE,
-	};
+	struct pvclock_time time = {.version = 2, .flags = CLOCK_STABLE};
 
+	/* (ticks << shift) * mul >> 32, where mul has 32 bits */
+	while (tsc_ns_per_tick >> time.shift >> 32)
+		time.shift++;
+	time.mul = (uint32_t)(tsc_ns_per_tick >> time.shift);
 	/* The guest's TSC started at 0 when its clock did. A bad address is
 	 * the guest's affair. */
 	domain_write(vcpu->domain, gpa, &time, sizeof(time));

@@ -14,6 +14,7 @@
 struct domain *domain_list;
 
 static struct slab domains = SLAB_INIT(struct domain);
+static struct slab doorbells = SLAB_INIT(struct doorbell);
 static uint32_t last_id;
 
 void *domain_page_alloc(struct domain *domain)
@@ -77,6 +78,7 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 		domain->event_page = domain_page_alloc(domain);
 	if (failed || !domain->doorbell ||
 	    (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
+		domain->state = SAMPO_DOM_DEAD;
 		domain_free(domain);
 		return SAMPO_ENOMEM;
 	}
@@ -97,17 +99,6 @@ static void unlink_domain(struct domain *domain)
 		*link = domain->next;
 }
 
-static void drop_doorbells(struct domain *domain)
-{
-	for (unsigned i = 0; domain->doorbell && i < DOMAIN_DOORBELLS; i++)
-		if (domain->doorbell[i].size && domain->doorbell[i].event)
-			object_put(&domain->doorbell[i].event->object);
-	if (domain->doorbell)
-		domain_page_free(domain, domain->doorbell);
-	domain->doorbell = NULL;
-	domain->doorbells = 0;
-}
-
 void domain_destroy(struct domain *domain)
 {
 	if (domain->state == SAMPO_DOM_DEAD)
@@ -118,15 +109,22 @@ void domain_destroy(struct domain *domain)
 		if (domain->vcpu[i])
 			vcpu_kill(domain->vcpu[i]);
 	region_unmap_all(domain);
-	drop_doorbells(domain);
+	for (unsigned i = 0; i < DOORBELL_CHAINS; i++)
+		while (domain->doorbell[i])
+			doorbell_remove(domain, domain->doorbell[i]->port);
 	handle_remove_all(domain);
 	object_put(&domain->object);
 }
 
 void domain_free(struct domain *domain)
 {
+	if (domain->state != SAMPO_DOM_DEAD) { /* nobody has ended it: then we come here again */
+		domain_destroy(domain);
+		return;
+	}
 	unlink_domain(domain);
-	drop_doorbells(domain);
+	if (domain->doorbell)
+		domain_page_free(domain, domain->doorbell);
 	if (domain->slat.root)
 		ptab_destroy(&domain->slat);
 	if (domain->event_page)
@@ -189,80 +187,59 @@ int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 	return copy(domain, gpa, to, bytes, SAMPO_MAP_R);
 }
 
-/* Ports are hashed as they are: a device's are neighbours. */
-static struct doorbell *doorbell_slot(const struct domain *domain, uint16_t port)
+/* Where the chain of a port begins: a device's ports are neighbours. */
+static struct doorbell **doorbell_chain(const struct domain *domain, uint16_t port)
 {
-	unsigned slot = (port >> 2) % DOMAIN_DOORBELLS;
-
-	for (unsigned i = 0; i < DOMAIN_DOORBELLS; i++) {
-		struct doorbell *bell = &domain->doorbell[(slot + i) % DOMAIN_DOORBELLS];
-
-		if (!__atomic_load_n(&bell->size, __ATOMIC_ACQUIRE) || bell->port == port)
-			return bell;
-	}
-	return NULL;
+	return &domain->doorbell[(port >> 2) % DOORBELL_CHAINS];
 }
 
-/* Guests look entries up meanwhile: one is there when it has a size. */
-static void put_doorbell(struct doorbell *bell, uint16_t port, uint8_t size, struct event *event)
+const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port)
 {
-	bell->port = port;
-	bell->event = event;
-	__atomic_store_n(&bell->size, size, __ATOMIC_RELEASE);
+	const struct doorbell *bell = __atomic_load_n(doorbell_chain(domain, port), __ATOMIC_ACQUIRE);
+
+	while (bell && bell->port != port)
+		bell = __atomic_load_n(&bell->next, __ATOMIC_ACQUIRE);
+	return bell;
 }
 
 int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event)
 {
-	struct doorbell *bell;
+	struct doorbell **chain, *bell;
 
 	if (size != 1 && size != 2 && size != 4)
 		return SAMPO_EINVAL;
-	if (!domain->doorbell)
+	if (domain->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
-	/* One entry stays free, so that a search ends. */
-	if (domain->doorbells >= DOMAIN_DOORBELLS - 1)
-		return SAMPO_ENOMEM;
-	bell = doorbell_slot(domain, port);
-	if (bell->size)
+	if (doorbell_find(domain, port))
 		return SAMPO_EEXIST;
+	bell = domain->doorbells < DOMAIN_DOORBELLS ? slab_alloc(&doorbells) : NULL;
+	if (!bell)
+		return SAMPO_ENOMEM;
 	if (event)
 		object_get(&event->object);
-	put_doorbell(bell, port, size, event);
+	chain = doorbell_chain(domain, port);
+	*bell = (struct doorbell){port, size, event, *chain};
+	__atomic_store_n(chain, bell, __ATOMIC_RELEASE);
 	domain->doorbells++;
 	return SAMPO_OK;
 }
 
 int64_t doorbell_remove(struct domain *domain, uint16_t port)
 {
-	struct doorbell *bell = domain->doorbell ? doorbell_slot(domain, port) : NULL;
-	struct doorbell moved;
-	struct event *event;
+	struct doorbell *bell, **link = doorbell_chain(domain, port);
 
-	if (!bell || !bell->size)
+	while (*link && (*link)->port != port)
+		link = &(*link)->next;
+	bell = *link;
+	if (!bell)
 		return SAMPO_EINVAL;
-	event = bell->event;
-	bell->size = 0;
+	__atomic_store_n(link, bell->next, __ATOMIC_RELEASE);
 	domain->doorbells--;
-	/* Close the gap: what follows in the same run may belong before it. */
-	for (unsigned i = (unsigned)(bell - domain->doorbell);;) {
-		i = (i + 1) % DOMAIN_DOORBELLS;
-		if (!domain->doorbell[i].size)
-			break;
-		moved = domain->doorbell[i];
-		domain->doorbell[i].size = 0;
-		put_doorbell(doorbell_slot(domain, moved.port), moved.port, moved.size,
-			     moved.event);
-	}
-	if (event)
-		object_put(&event->object);
+	smp_quiesce(); /* its guest may be looking at it */
+	if (bell->event)
+		object_put(&bell->event->object);
+	slab_free(&doorbells, bell);
 	return SAMPO_OK;
-}
-
-const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size)
-{
-	const struct doorbell *bell = doorbell_slot(domain, port);
-
-	return bell && bell->size == size && bell->port == port ? bell : NULL;
 }
 
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data)

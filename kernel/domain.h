@@ -13,13 +13,14 @@ struct mapping;
 struct vcpu;
 
 #define DOMAIN_VCPUS     64
-#define DOMAIN_DOORBELLS 128 /* a power of two */
+#define DOMAIN_DOORBELLS 127
+#define DOORBELL_CHAINS  512 /* pointers of a page */
 
 struct doorbell {
 	uint16_t port;
-	uint8_t size; /* 0: free entry */
-	uint8_t reserved[5];
+	uint8_t size;
 	struct event *event; /* NULL: the write is dropped */
+	struct doorbell *next;
 };
 
 /* Changed with the manage lock, but for what says otherwise. */
@@ -52,7 +53,7 @@ struct domain {
 	uint8_t core_threads, package_threads, core_bits, package_bits;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
-	struct doorbell *doorbell;           /* a page, hashed by port; its guest reads it */
+	struct doorbell **doorbell;          /* a page of chains, by port; its guest reads them */
 };
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
@@ -93,6 +94,7 @@ void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
 /* SAMPO_EEXIST, ENOMEM (table full), EINVAL. */
 int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event);
 int64_t doorbell_remove(struct domain *domain, uint16_t port);
-const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port, uint8_t size);
+/* NULL: there is none. */
+const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port);
 
 extern struct domain *domain_list;

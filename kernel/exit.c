@@ -96,9 +96,9 @@ static void handle_io(struct vcpu *vcpu, struct hv_exit *x)
 	struct sampo_exit *page = vcpu->exit;
 
 	if (x->write && !x->string) {
-		const struct doorbell *bell = doorbell_find(vcpu->domain, x->port, x->size);
+		const struct doorbell *bell = doorbell_find(vcpu->domain, x->port);
 
-		if (bell) {
+		if (bell && bell->size == x->size) {
 			finish(vcpu, x);
 			if (bell->event)
 				ring(vcpu, bell->event);

@@ -8,6 +8,7 @@
 #include "kernel/smp.h"
 
 #define VECTOR_NMI       2
+#define VECTOR_GP        13
 #define VECTOR_FIRST_IRQ 32
 
 /* SDM 3A 6.14.1 */
@@ -18,12 +19,7 @@ struct idt_gate {
 	uint32_t offset_high, reserved;
 };
 
-struct fixup {
-	uint64_t from, to;
-};
-
-extern const char trap_stubs[];
-extern const struct fixup fixup_start[], fixup_end[];
+extern const char trap_stubs[], rdmsr_at[], rdmsr_fault[];
 
 static struct idt_gate idt[256];
 
@@ -53,17 +49,6 @@ void trap_init(void)
 	trap_load();
 }
 
-static int fixed_up(struct trap_frame *f)
-{
-	for (const struct fixup *x = fixup_start; x < fixup_end; x++) {
-		if (x->from != f->rip)
-			continue;
-		f->rip = x->to;
-		return 1;
-	}
-	return 0;
-}
-
 static void dump(const struct trap_frame *f)
 {
 	log_print("rip %016lx rsp %016lx rflags %lx cr2 %016lx cr3 %lx\n", f->rip, f->rsp,
@@ -91,8 +76,10 @@ void trap(struct trap_frame *f)
 		dump(f);
 		return;
 	}
-	if (f->vector == 13 && fixed_up(f))
+	if (f->vector == VECTOR_GP && f->rip == (uint64_t)rdmsr_at) {
+		f->rip = (uint64_t)rdmsr_fault;
 		return;
+	}
 	dump(f);
 	panic("exception %lu in the kernel, error code %lx", f->vector, f->error);
 }

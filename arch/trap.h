@@ -15,6 +15,5 @@ struct trap_frame {
 void trap_init(void);
 void trap_load(void);
 
-/* MSR access that survives #GP: 0, or -1 and *value unchanged. */
+/* RDMSR that survives #GP: 0, or -1 and *value unchanged. */
 int cpu_rdmsr_safe(uint32_t msr, uint64_t *value);
-int cpu_wrmsr_safe(uint32_t msr, uint64_t value);

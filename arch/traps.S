@@ -36,34 +36,18 @@ trap_common:
 	addq $16, %rsp
 	iretq
 
-/*
- * int cpu_rdmsr_safe(uint32_t msr, uint64_t *value)
- * int cpu_wrmsr_safe(uint32_t msr, uint64_t value)
- * 0, or -1 if the CPU raised #GP.
- */
-	.globl cpu_rdmsr_safe
+/* int cpu_rdmsr_safe(uint32_t msr, uint64_t *value): see trap.c for what a #GP does. */
+	.globl cpu_rdmsr_safe, rdmsr_at, rdmsr_fault
 cpu_rdmsr_safe:
 	movl %edi, %ecx
-1:	rdmsr
+rdmsr_at:
+	rdmsr
 	shlq $32, %rdx
 	orq %rdx, %rax
 	movq %rax, (%rsi)
 	xorl %eax, %eax
 	ret
-
-	.globl cpu_wrmsr_safe
-cpu_wrmsr_safe:
-	movl %edi, %ecx
-	movl %esi, %eax
-	shrq $32, %rsi
-	movl %esi, %edx
-2:	wrmsr
-	xorl %eax, %eax
+rdmsr_fault:
+	movl $-1, %eax
 	ret
-3:	movl $-1, %eax
-	ret
-
-	.section .fixup, "a"
-	.quad 1b, 3b
-	.quad 2b, 3b
 	.section .note.GNU-stack, "", @progbits

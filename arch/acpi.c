@@ -55,8 +55,7 @@ static struct table table_at(uint64_t pa)
 		return none;
 	if (checksum(t.data, t.bytes))
 		return t;
-	log_print("acpi: table %.4s at %lx has a wrong checksum, ignored\n", (const char *)t.data,
-		  pa);
+	log_print("acpi: the table at %lx has a wrong checksum, ignored\n", pa);
 	return none;
 }
 
@@ -126,7 +125,6 @@ static void parse_fadt(struct acpi_info *info, struct table t)
 	info->pm1a_control = fadt_port(t, 64, 172);
 	info->pm1b_control = fadt_port(t, 68, 184);
 	info->pm_timer = fadt_port(t, 76, 208);
-	info->pm_timer_32 = field(t, 112, 4) >> 8 & 1;
 	info->reset = fadt_port(t, t.bytes, 116); /* never had an old field */
 }
 

@@ -26,7 +26,6 @@ struct ioapic_line {
 
 struct acpi_info {
 	uint8_t rsdp[36];    /* a copy */
-	bool pm_timer_32;    /* else 24 bits */
 	uint8_t acpi_enable; /* to smi_command, unless already enabled */
 	uint16_t smi_command, pm1a_control, pm1b_control, pm_timer, reset; /* ports, 0: none */
 	uint32_t cpus, ioapics;

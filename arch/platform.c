@@ -19,8 +19,8 @@ void platform_setup(const void *rsdp, size_t rsdp_bytes)
 	if (!acpi_parse(&acpi, rsdp, rsdp_bytes))
 		log_print("acpi: no tables found\n");
 	pic_disable();
-	if (!tsc_setup())
-		refuse("no clock to measure the TSC with (PM timer or PIT)");
+	if (!acpi.pm_timer || !tsc_setup())
+		refuse("no clock to measure the TSC with (the ACPI PM timer)");
 	if (!apic_setup())
 		refuse("this CPU has no usable local APIC");
 	ioapic_setup();

@@ -4,93 +4,52 @@
 #include "arch/acpi.h"
 #include "kernel/log.h"
 
-#define PM_TIMER_HZ 3579545u
-#define PIT_HZ      1193182u
-#define WINDOW_MS   6u
-#define GIVE_UP     1000000000u /* TSC ticks without a tick of the reference */
+#define PM_TIMER_HZ   3579545u /* ACPI 6.5, 4.8.2.1 */
+#define PM_TIMER_MASK 0xffffffu
+#define WINDOW_MS     6u
+#define GIVE_UP       1000000000u /* TSC ticks without one of the PM timer */
 
 uint64_t tsc_khz, tsc_ns_per_tick, tsc_ticks_per_ns;
 
-/* A clock of known rate. */
-struct reference {
-	uint32_t (*read)(void);
-	uint32_t hz, mask;
-};
-
-static uint32_t read_pm_timer(void)
+/* Some timers have 32 bits: that the others do not count matters to nobody. */
+static uint32_t passed_since(uint32_t from)
 {
-	return port_in32(acpi.pm_timer);
+	return (port_in32(acpi.pm_timer) - from) & PM_TIMER_MASK;
 }
 
-/* Channel 2 counts down from 65535, with the speaker off. */
-static void start_pit(void)
-{
-	port_out8(0x61, (uint8_t)((port_in8(0x61) & ~2) | 1));
-	port_out8(0x43, 0xb0);
-	port_out8(0x42, 0xff);
-	port_out8(0x42, 0xff);
-}
-
-static uint32_t read_pit(void)
-{
-	uint32_t low;
-
-	port_out8(0x43, 0x80); /* latch */
-	low = port_in8(0x42);
-	return 0xffff - (low | (uint32_t)port_in8(0x42) << 8);
-}
-
-/* Waits until `ticks` have passed since *from; then *from and *tsc are those
- * of the edge. Both ends of a measurement are edges: the latency cancels. */
-static bool wait_edge(const struct reference *r, uint32_t ticks, uint32_t *from, uint64_t *tsc)
+/* Waits until at least `ticks` have passed since `from`; returns how many have, and in *tsc
+ * when it was so. Both ends of a measurement are edges: the latency cancels. 0: it stands. */
+static uint32_t wait_edge(uint32_t from, uint32_t ticks, uint64_t *tsc)
 {
 	uint64_t start = cpu_rdtsc();
-	uint32_t value;
+	uint32_t passed;
 
 	do {
-		value = r->read();
+		passed = passed_since(from);
 		*tsc = cpu_rdtsc();
 		if (*tsc - start > GIVE_UP)
-			return false;
-	} while (((value - *from) & r->mask) < ticks);
-	*from = value;
-	return true;
+			return 0;
+	} while (passed < ticks);
+	return passed;
 }
 
-static uint64_t measure_once(const struct reference *r)
+static uint64_t measure_once(void)
 {
-	uint32_t from = r->read(), to;
+	uint32_t from = passed_since(0), ticks;
 	uint64_t start, end;
 
-	if (!wait_edge(r, 1, &from, &start))
-		return 0;
-	to = from;
-	if (!wait_edge(r, r->hz / 1000 * WINDOW_MS, &to, &end))
-		return 0;
-	return (end - start) * r->hz / (((uint64_t)((to - from) & r->mask)) * 1000);
-}
-
-/* The middle one of three: a single disturbance (SMI, emulator) does no harm. */
-static uint64_t measure(const struct reference *r)
-{
-	uint64_t a = measure_once(r), b = a ? measure_once(r) : 0, c = b ? measure_once(r) : 0;
-	uint64_t low = a < b ? a : b, high = a < b ? b : a;
-
-	return c < low ? low : c > high ? high : c;
+	from += wait_edge(from, 1, &start);
+	ticks = wait_edge(from, PM_TIMER_HZ / 1000 * WINDOW_MS, &end);
+	return ticks ? (end - start) * PM_TIMER_HZ / (ticks * 1000ull) : 0;
 }
 
 bool tsc_setup(void)
 {
-	struct reference pm = {read_pm_timer, PM_TIMER_HZ,
-			       acpi.pm_timer_32 ? UINT32_MAX : 0xffffff};
-	struct reference pit = {read_pit, PIT_HZ, 0xffff};
+	/* The middle one of three: a single disturbance (SMI, emulator) does no harm. */
+	uint64_t a = measure_once(), b = a ? measure_once() : 0, c = b ? measure_once() : 0;
+	uint64_t low = a < b ? a : b, high = a < b ? b : a;
 
-	if (acpi.pm_timer)
-		tsc_khz = measure(&pm);
-	if (!tsc_khz) {
-		start_pit();
-		tsc_khz = measure(&pit);
-	}
+	tsc_khz = c < low ? low : c > high ? high : c;
 	if (!tsc_khz)
 		return false;
 	tsc_ns_per_tick = (1000000ull << 32) / tsc_khz;

@@ -6,7 +6,7 @@
 
 extern uint64_t tsc_khz;
 
-/* Measures against the ACPI PM timer or the PIT. False: neither of them runs. */
+/* Measures against the ACPI PM timer. False: it does not run. */
 bool tsc_setup(void);
 
 /* Nanoseconds <-> TSC ticks, by multiplication. */

@@ -45,7 +45,6 @@ static void test_rsdt(void **state)
 	assert_int_equal(info.pm1a_control, 0x604);
 	assert_int_equal(info.pm1b_control, 0);
 	assert_int_equal(info.pm_timer, 0x608);
-	assert_true(info.pm_timer_32);
 	assert_int_equal(info.reset, 0xcf9);
 	assert_memory_equal(info.rsdp, memory + RSDP, 20);
 	assert_int_equal(info.smi_command, 0xb2);

@@ -37,28 +37,29 @@ static void show_domains(void)
 			  "handles %u, regions %u, events %u, doorbells %u, references %u\n",
 			  d->id, d->state, d->vcpus, d->memory >> 10, d->pages, d->page_limit,
 			  d->handles.used, d->regions, d->events, d->doorbells, d->object.refs);
+	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
+		  frame_stats.total_bytes >> 10, frame_stats.free_bytes >> 10,
+		  frame_stats.kernel_bytes >> 10, frame_stats.kernel_free_bytes >> 10);
 }
 
-static void show_vcpu(struct vcpu *v, void *arg)
+static void show_vcpu(struct vcpu *v, void *)
 {
 	static const char *const states[] = {"ready", "halted", "with its monitor",
 					     "back from its monitor", "dead"};
 
-	(void)arg;
 	log_print(
 		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
 		v->domain->id, v->id, states[v->state], v->cpu->id, hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
 		if (v->exits[i])
-			log_print("  %-22s %lu\n", exit_kind_name(i), v->exits[i]);
+			log_print("  %22s %lu\n", exit_kind_name(i), v->exits[i]);
 }
 
-static void show_trace(struct vcpu *v, void *arg)
+static void show_trace(struct vcpu *v, void *)
 {
 	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
 
-	(void)arg;
 	log_print("domain %u vCPU %u: the last exits\n", v->domain->id, v->id);
 	for (uint32_t i = v->traces - n; i != v->traces; i++) {
 		const struct sampo_trace *t = &v->trace[i % VCPU_TRACES];
@@ -81,27 +82,19 @@ void vcpu_dump(struct vcpu *v)
 	log_print("domain %u vCPU %u: rip %016lx rflags %08lx\n", v->domain->id, v->id,
 		  hv->rip(v), hv->rflags(v));
 	for (unsigned i = 0; i < 16; i += 4)
-		log_print("  r%-2u %016lx %016lx %016lx %016lx\n", i, r[i], r[i + 1], r[i + 2],
+		log_print("  r%02u %016lx %016lx %016lx %016lx\n", i, r[i], r[i + 1], r[i + 2],
 			  r[i + 3]);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
-		log_print("  %-4s %04x attrib %03x limit %08x base %lx\n", names[i],
+		log_print("  %4s %04x attrib %03x limit %08x base %lx\n", names[i],
 			  s.seg[i].selector, s.seg[i].attrib, s.seg[i].limit, s.seg[i].base);
 	log_print("  cr0 %08lx cr2 %lx cr3 %lx cr4 %lx efer %lx dr6 %lx dr7 %lx pat %lx\n", s.cr0,
 		  s.cr2, s.cr3, s.cr4, s.efer, s.dr6, s.dr7, s.pat);
 	hv->dump(v);
 }
 
-static void show_state(struct vcpu *v, void *arg)
+static void show_state(struct vcpu *v, void *)
 {
-	(void)arg;
 	vcpu_dump(v);
-}
-
-static void show_memory(void)
-{
-	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
-		  frame_stats.total_bytes >> 10, frame_stats.free_bytes >> 10,
-		  frame_stats.kernel_bytes >> 10, frame_stats.kernel_free_bytes >> 10);
 }
 
 void debug_key(char key)
@@ -113,7 +106,7 @@ void debug_key(char key)
 	} keys[] = {
 		{'d', .show = show_domains},    {'v', .show_vcpu = show_vcpu},
 		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = show_state},
-		{'m', .show = show_memory},     {'R', .show = platform_reset},
+		{'R', .show = platform_reset},
 	};
 
 	if (!lock_try(&manage_lock)) {
@@ -131,6 +124,6 @@ void debug_key(char key)
 		return;
 	}
 	unlock(&manage_lock);
-	log_print("debug keys after Ctrl-^: d domains, v vCPUs, t last exits, "
-		  "s vCPU state, m memory, R reset\n");
+	log_print("debug keys after Ctrl-^: d domains and memory, v vCPUs, t last exits, "
+		  "s vCPU state, R reset\n");
 }

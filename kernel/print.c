@@ -6,9 +6,9 @@ struct sink {
 };
 
 struct spec {
-	bool left, is_long;
+	bool is_long;
 	char fill;
-	int width, precision;
+	int width;
 };
 
 static void put(struct sink *s, char c)
@@ -21,14 +21,12 @@ static void put_text(struct sink *s, const struct spec *spec, const char *text)
 {
 	int length = 0;
 
-	while (length < spec->precision && text[length])
+	while (text[length])
 		length++;
-	for (int i = length; i < spec->width && !spec->left; i++)
+	for (int i = length; i < spec->width; i++)
 		put(s, spec->fill);
-	for (int i = 0; i < length; i++)
-		put(s, text[i]);
-	for (int i = length; i < spec->width && spec->left; i++)
-		put(s, ' ');
+	while (*text)
+		put(s, *text++);
 }
 
 static void put_number(struct sink *s, const struct spec *spec, uint64_t value, unsigned base,
@@ -45,23 +43,11 @@ static void put_number(struct sink *s, const struct spec *spec, uint64_t value, 
 	put_text(s, spec, at);
 }
 
-static const char *parse_number(const char *f, int *value)
-{
-	for (*value = 0; *f >= '0' && *f <= '9'; f++)
-		*value = *value * 10 + (*f - '0');
-	return f;
-}
-
 static const char *parse_spec(const char *f, struct spec *spec)
 {
-	*spec = (struct spec){.fill = ' ', .precision = INT32_MAX};
-	for (; *f == '0' || *f == '-'; f++) {
-		spec->left |= *f == '-';
-		spec->fill = *f == '0' ? '0' : ' ';
-	}
-	f = parse_number(f, &spec->width);
-	if (*f == '.')
-		f = parse_number(f + 1, &spec->precision);
+	*spec = (struct spec){.fill = *f == '0' ? '0' : ' '};
+	for (; *f >= '0' && *f <= '9'; f++)
+		spec->width = spec->width * 10 + (*f - '0');
 	for (; *f == 'l'; f++)
 		spec->is_long = true;
 	return f;

@@ -41,5 +41,6 @@ struct boot_info {
 	uint32_t rsdp_size; /* 0: none given */
 	uint8_t rsdp[36];
 	uint32_t text_used;
+	bool text_lost;
 	char text[BOOT_TEXT];
 };

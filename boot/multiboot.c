@@ -8,20 +8,24 @@
 
 #define FB_RGB 1u
 
-#define NO_ROOM "the boot loader's strings are too long"
-
 /* --- strings --- */
 
-/* Copies a string that ends with a zero byte, or after `bytes`. NULL: no room. */
+/* Copies a string that ends with a zero byte, or after `bytes`. If it is NULL or does not fit,
+ * all are lost, and info->text_lost says so. */
 static char *keep(struct boot_info *info, const char *from, uint64_t bytes)
 {
-	char *to = info->text + info->text_used;
 	uint64_t length = 0;
+	char *to;
 
-	while (length < bytes && from[length])
+	while (from && length < bytes && from[length])
 		length++;
-	if (length >= BOOT_TEXT - info->text_used)
-		return NULL;
+	if (!from || length >= BOOT_TEXT - info->text_used) {
+		info->text_lost = true;
+		from = "";
+		info->text_used = 0;
+		length = 0;
+	}
+	to = info->text + info->text_used;
 	__builtin_memcpy(to, from, length);
 	to[length] = 0;
 	info->text_used += (uint32_t)length + 1;
@@ -72,8 +76,6 @@ static const char *add_module(struct boot_info *info, uint32_t start, uint32_t e
 	struct boot_module *module = &info->module[info->modules];
 	char *path;
 
-	if (!string)
-		return NO_ROOM;
 	if (info->modules == BOOT_MODULES)
 		return "too many modules";
 	if (end < start)
@@ -121,9 +123,7 @@ struct range1 {
 
 static char *string1(multiboot_memory memory, uint32_t addr, struct boot_info *info)
 {
-	const char *from = addr ? memory(addr, STRING_MAX) : "";
-
-	return from ? keep(info, from, STRING_MAX) : NULL;
+	return keep(info, addr ? memory(addr, STRING_MAX) : "", STRING_MAX);
 }
 
 static const char *ranges1(const uint8_t *map, uint32_t length, struct boot_info *info)
@@ -152,8 +152,6 @@ static const char *parse1(uint64_t addr, multiboot_memory memory, struct boot_in
 		return "unreadable";
 	info->loader = string1(memory, from->flags & HAS_LOADER ? from->loader : 0, info);
 	cmdline = string1(memory, from->flags & HAS_CMDLINE ? from->cmdline : 0, info);
-	if (!info->loader || !cmdline)
-		return NO_ROOM;
 	qemu = !__builtin_memcmp(info->loader, "qemu", 5);
 	if (qemu)
 		split_word(&cmdline);
@@ -237,10 +235,10 @@ static const char *take_tag(const struct tag *tag, struct boot_info *info)
 	switch (tag->type) {
 	case CMDLINE:
 		info->cmdline = keep(info, tag->u.text, tag->size - TAG_HEADER);
-		return info->cmdline ? NULL : NO_ROOM;
+		return NULL;
 	case LOADER:
 		info->loader = keep(info, tag->u.text, tag->size - TAG_HEADER);
-		return info->loader ? NULL : NO_ROOM;
+		return NULL;
 	case MODULE:
 		if (tag->size < MODULE_HEADER)
 			return "broken module";
@@ -290,11 +288,13 @@ static const char *parse2(uint64_t addr, multiboot_memory memory, struct boot_in
 const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memory,
 			    struct boot_info *info)
 {
+	const char *why = "not started by a multiboot loader";
+
 	__builtin_memset(info, 0, sizeof(*info));
 	info->cmdline = info->loader = "";
 	if (magic == MULTIBOOT1_MAGIC)
-		return parse1(addr, memory, info);
-	if (magic == MULTIBOOT2_MAGIC)
-		return parse2(addr, memory, info);
-	return "not started by a multiboot loader";
+		why = parse1(addr, memory, info);
+	else if (magic == MULTIBOOT2_MAGIC)
+		why = parse2(addr, memory, info);
+	return info->text_lost ? "the boot loader's strings are too long" : why;
 }

@@ -49,6 +49,14 @@ mb1_header:
 	.long 0, 0, 0, 0, 0
 	.long 1, 80, 25, 0
 
+	/* In long mode they do nothing, but an IRETQ looks at SS. */
+	.macro no_segments
+	xorl %eax, %eax
+	.irp segment, ds, es, fs, gs, ss
+	movl %eax, %\segment
+	.endr
+	.endm
+
 	.section .boot.text, "ax"
 	.code32
 	.globl start
@@ -119,12 +127,7 @@ no_long_mode:
 
 	.code64
 start64:
-	xorl %eax, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %fs
-	movl %eax, %gs
-	movl %eax, %ss
+	no_segments
 	movl $boot_stack_end, %esp
 	movl %edi, %edi
 	movl %esi, %esi
@@ -164,12 +167,7 @@ ap_trampoline_end:
 
 	.code64
 ap_start64:
-	xorl %eax, %eax
-	movl %eax, %ds
-	movl %eax, %es
-	movl %eax, %fs
-	movl %eax, %gs
-	movl %eax, %ss
+	no_segments
 	lgdt boot_gdt_pointer
 	movq ap_cr3, %rax
 	movq %rax, %cr3

@@ -9,25 +9,20 @@
 
 /* Eight variable ranges, fixed ranges, write combining (SDM 3A 12.11.1). */
 #define MTRR_CAP_VALUE   0x508ull
-#define MTRR_FIXED_FIRST 16u /* index in vcpu.mtrr, behind base and mask pairs */
-#define MTRR_DEF_INDEX   27u
+#define MTRR_VARIABLE    16u /* base and mask pairs */
+#define MTRR_FIXED       0x50u
+#define MTRR_FIXED_THERE 0xff000301u /* of 0x250 to 0x26f: 64K, 16K, 4K */
 
 /* Where the value of an MSR is that only has to be remembered, or NULL. */
 static uint64_t *stored(struct vcpu *vcpu, uint32_t msr)
 {
-	static const uint32_t fixed[] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
-					 0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+	uint32_t n = msr - MSR_MTRR_PHYS_BASE0;
 
-	if (msr >= MSR_MTRR_PHYS_BASE0 && msr < MSR_MTRR_PHYS_BASE0 + MTRR_FIXED_FIRST)
-		return &vcpu->mtrr[msr - MSR_MTRR_PHYS_BASE0];
+	if (n < MTRR_VARIABLE || (n - MTRR_FIXED < 32 && MTRR_FIXED_THERE >> (n - MTRR_FIXED) & 1))
+		return &vcpu->mtrr[n];
 	if (msr == MSR_MTRR_DEF_TYPE)
-		return &vcpu->mtrr[MTRR_DEF_INDEX];
-	if (msr == MSR_MISC_ENABLE)
-		return &vcpu->misc_enable;
-	for (unsigned i = 0; i < COUNT_OF(fixed); i++)
-		if (fixed[i] == msr)
-			return &vcpu->mtrr[MTRR_FIXED_FIRST + i];
-	return NULL;
+		return &vcpu->mtrr_type;
+	return msr == MSR_MISC_ENABLE ? &vcpu->misc_enable : pvclock_msr(vcpu, msr);
 }
 
 static bool is_lapic(uint32_t msr)
@@ -70,7 +65,7 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	default:
 		remembered = stored(vcpu, msr);
 		if (!remembered)
-			return pvclock_read(vcpu, msr, value) ? MSR_DONE : MSR_MONITOR;
+			return MSR_MONITOR;
 		*value = *remembered;
 		return MSR_DONE;
 	}
@@ -131,8 +126,9 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	default:
 		remembered = stored(vcpu, msr);
 		if (!remembered)
-			return pvclock_write(vcpu, msr, value) ? MSR_DONE : MSR_MONITOR;
+			return MSR_MONITOR;
 		*remembered = value;
+		pvclock_written(vcpu, remembered);
 		return MSR_DONE;
 	}
 }

@@ -18,10 +18,10 @@ enum msr_result {
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
-/* KVM's clock MSRs, as Linux's Documentation/virt/kvm/x86/msr.rst has them.
- * True: msr is one of them and has been handled. */
-bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
-bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+/* KVM's clock MSRs, as Linux's Documentation/virt/kvm/x86/msr.rst has them: where
+ * the value of one is kept, or NULL; and what follows when such a value has been written. */
+uint64_t *pvclock_msr(struct vcpu *vcpu, uint32_t msr);
+void pvclock_written(struct vcpu *vcpu, const uint64_t *msr);
 
 /* paravirt.c. Before an entry with VCPU_PEND_STEAL: the guest is told how long it
  * waited, and TLB flushes that it was sent meanwhile are done. */

@@ -60,7 +60,7 @@ static void write_wall(struct vcpu *vcpu, uint64_t gpa)
 }
 
 /* Each has an old and a new number. */
-static uint64_t *clock_of(struct vcpu *vcpu, uint32_t msr)
+uint64_t *pvclock_msr(struct vcpu *vcpu, uint32_t msr)
 {
 	if (msr == MSR_KVM_CLOCK || msr == MSR_KVM_CLOCK_OLD)
 		return &vcpu->kvm_clock;
@@ -69,27 +69,12 @@ static uint64_t *clock_of(struct vcpu *vcpu, uint32_t msr)
 	return msr == MSR_KVM_WALL || msr == MSR_KVM_WALL_OLD ? &vcpu->kvm_wall : NULL;
 }
 
-bool pvclock_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+void pvclock_written(struct vcpu *vcpu, const uint64_t *msr)
 {
-	const uint64_t *clock = clock_of(vcpu, msr);
-
-	if (clock)
-		*value = *clock;
-	return clock;
-}
-
-bool pvclock_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-	uint64_t *clock = clock_of(vcpu, msr);
-
-	if (!clock)
-		return false;
-	*clock = value;
-	if (clock == &vcpu->kvm_steal)
+	if (msr == &vcpu->kvm_steal)
 		vcpu->pending |= VCPU_PEND_STEAL;
-	else if (clock == &vcpu->kvm_wall)
-		write_wall(vcpu, value);
-	else if (value & CLOCK_ENABLE)
-		write_clock(vcpu, value & ~CLOCK_ENABLE);
-	return true;
+	else if (msr == &vcpu->kvm_wall)
+		write_wall(vcpu, *msr);
+	else if (msr == &vcpu->kvm_clock && *msr & CLOCK_ENABLE)
+		write_clock(vcpu, *msr & ~CLOCK_ENABLE);
 }

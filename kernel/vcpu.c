@@ -41,16 +41,15 @@ void vcpu_set_timer(struct vcpu *vcpu)
 /* Registers and local APIC as after power on, or after INIT. */
 static void reset(struct vcpu *vcpu, bool init)
 {
-	for (unsigned i = 0; i < 16; i++)
-		vcpu->gpr[i] = 0;
+	__builtin_memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
 	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
 	vcpu->pending = 0;
 	vcpu->window = false;
 	vcpu->misc_enable = MISC_ENABLE_RESET;
 	vcpu->kvm_clock = vcpu->kvm_wall = vcpu->kvm_steal = vcpu->tsc_aux = 0;
 	vcpu->kicked = false;
-	for (unsigned i = 0; i < VCPU_MTRRS; i++)
-		vcpu->mtrr[i] = 0;
+	__builtin_memset(vcpu->mtrr, 0, sizeof(vcpu->mtrr));
+	vcpu->mtrr_type = 0;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);
 	if (vcpu->cpu->loaded == vcpu)
@@ -113,8 +112,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	if (event)
 		object_get(&event->object);
 	vcpu->state = VCPU_MONITOR;
-	for (unsigned i = 0; i < 16; i++)
-		vcpu->exit->gpr[i] = vcpu->gpr[i];
+	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 	vcpu_fill_system(vcpu);
 	vcpu->exit->rip = hv->rip(vcpu);
 	vcpu->exit->rflags = hv->rflags(vcpu);
@@ -126,9 +124,8 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	return SAMPO_OK;
 }
 
-static void kill(struct vcpu *vcpu, void *arg)
+static void kill(struct vcpu *vcpu, void *)
 {
-	(void)arg;
 	__atomic_store_n(&vcpu->state, VCPU_DEAD, __ATOMIC_RELEASE);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 	vcpu_requeue(vcpu);
@@ -178,13 +175,12 @@ void vcpu_free(struct vcpu *vcpu)
 	object_put(&domain->object);
 }
 
-static void review(struct vcpu *vcpu, void *arg)
+static void review(struct vcpu *vcpu, void *)
 {
 	const struct domain *domain = vcpu->domain;
 	struct sched_entity *entity = &vcpu->entity;
 	uint64_t now = cpu_rdtsc();
 
-	(void)arg;
 	sched_set_weight(&vcpu->cpu->rq, entity, domain->weight, now);
 	if (entity->quota != domain->quota || entity->period != domain->period)
 		sched_set_cap(&vcpu->cpu->rq, entity, domain->quota, domain->period, now);

@@ -34,7 +34,7 @@ enum vcpu_state {
 #define VCPU_PEND_START (VCPU_PEND_INIT | VCPU_PEND_SIPI)
 
 #define VCPU_TRACES 32
-#define VCPU_MTRRS 28
+#define VCPU_MTRRS 0x70
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -92,7 +92,7 @@ struct vcpu {
 
 	/* MSRs that only have to be remembered. */
 	uint64_t mtrr[VCPU_MTRRS];
-	uint64_t misc_enable, kvm_clock, kvm_wall, kvm_steal, tsc_aux;
+	uint64_t mtrr_type, misc_enable, kvm_clock, kvm_wall, kvm_steal, tsc_aux;
 };
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with

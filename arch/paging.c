@@ -33,15 +33,13 @@ extern uint64_t ap_cr3;
 static struct ptab host;
 static volatile uint64_t *window_pte, *window_pde;
 
-static void *table_alloc(void *ctx)
+static void *table_alloc(void *)
 {
-	(void)ctx;
 	return page_alloc_reserved();
 }
 
-static void table_free(void *ctx, void *page)
+static void table_free(void *, void *page)
 {
-	(void)ctx;
 	page_free(page);
 }
 

@@ -221,9 +221,8 @@ static int walk_range(struct walk w, uint64_t va, uint64_t size)
 	return walk(&w, at(w.pt->root), w.pt->levels, 0);
 }
 
-static int unmap_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
+static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
 {
-	(void)level, (void)va;
 	set(entry, 0);
 	w->pt->stale = true;
 	return SAMPO_OK;
@@ -235,12 +234,11 @@ void ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
 }
 
 /* One large page becomes a table of smaller ones that inherit all bits. */
-static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
+static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 {
 	const struct ptab_format *f = w->pt->format;
 	uint64_t *table, old;
 
-	(void)va;
 	if (level == PTAB_4K)
 		return SAMPO_OK;
 	table = w->pt->alloc(w->pt->ctx);

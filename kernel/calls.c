@@ -289,9 +289,8 @@ static int64_t set_extint(struct vcpu *vcpu, uint64_t value)
 	return SAMPO_OK;
 }
 
-static void fetch(struct vcpu *vcpu, void *arg)
+static void fetch(struct vcpu *vcpu, void *)
 {
-	(void)arg;
 	vcpu_fill_system(vcpu);
 }
 

@@ -50,7 +50,7 @@ void cpu_setup(struct cpu *cpu)
 	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
 			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
-	loop_init(cpu);
+	cpu->slice.fire = loop_slice_ended;
 	fpu_init();
 	hv->cpu_init(cpu);
 	cpu_table[cpu->id] = cpu;

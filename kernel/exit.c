@@ -36,9 +36,8 @@ static void ask_monitor(struct vcpu *vcpu, const struct hv_exit *x, uint32_t rea
 	vcpu_to_monitor(vcpu, reason);
 }
 
-static void handle_interrupt(struct vcpu *vcpu, struct hv_exit *x)
+static void handle_interrupt(struct vcpu *vcpu, struct hv_exit *)
 {
-	(void)x;
 	hv->interrupt_window();
 	interrupt_run_timers(vcpu->cpu);
 }
@@ -107,11 +106,9 @@ static void handle_io(struct vcpu *vcpu, struct hv_exit *x)
 	}
 	page->port = x->port;
 	page->size = x->size;
-	page->write = x->write;
 	page->string = x->string;
 	page->rep = x->rep;
-	page->next_rip = x->next_rip;
-	vcpu_to_monitor(vcpu, SAMPO_EXIT_IO);
+	ask_monitor(vcpu, x, SAMPO_EXIT_IO, 0);
 }
 
 static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
@@ -213,9 +210,8 @@ static void handle_exception(struct vcpu *vcpu, struct hv_exit *x)
 	vcpu_inject(vcpu, event, x->error);
 }
 
-static void handle_fpu(struct vcpu *vcpu, struct hv_exit *x)
+static void handle_fpu(struct vcpu *vcpu, struct hv_exit *)
 {
-	(void)x;
 	fpu_switch(vcpu->cpu, vcpu);
 	vcpu->fpu_trap = false;
 	hv->fpu_trap(vcpu, false);
@@ -233,10 +229,8 @@ static void handle_cr(struct vcpu *vcpu, struct hv_exit *x)
 }
 
 /* What waits is injected before the next entry. */
-static void handle_window(struct vcpu *vcpu, struct hv_exit *x)
+static void handle_window(struct vcpu *, struct hv_exit *)
 {
-	(void)vcpu;
-	(void)x;
 }
 
 /* The guest is at its end: say how, for the log, and let the monitor decide. */

@@ -129,16 +129,9 @@ static void idle(struct cpu *cpu)
 	interrupt_run_timers(cpu);
 }
 
-static void slice_ended(struct timer *timer, uint64_t now)
+void loop_slice_ended(struct timer *, uint64_t)
 {
-	(void)timer;
-	(void)now;
 	this_cpu()->resched = true;
-}
-
-void loop_init(struct cpu *cpu)
-{
-	cpu->slice.fire = slice_ended;
 }
 
 void loop_run(struct cpu *cpu)

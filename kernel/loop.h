@@ -6,10 +6,11 @@
 
 struct cpu;
 struct hv_exit;
+struct timer;
 struct vcpu;
 
-/* Once per CPU, before loop_run. */
-void loop_init(struct cpu *cpu);
+/* What cpu.slice fires. */
+void loop_slice_ended(struct timer *timer, uint64_t now);
 
 void loop_run(struct cpu *cpu) __attribute__((noreturn));
 

@@ -36,7 +36,6 @@ struct cpu {
 	/* Others read these; the CPU itself writes them. */
 	struct domain *in_guest; /* whose vCPU runs; CPU_IDLE; NULL: the kernel */
 	uint64_t entries;        /* how often it has left the kernel */
-	bool online;
 
 	/* Others write these, too: vCPUs of this CPU with requests, newest
 	 * first; whether one that idles has asked for work. */

@@ -251,13 +251,9 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa)
 
 static uint32_t ptab_flags(const struct mapping *m)
 {
-	uint32_t flags = PTAB_R;
-
-	if (m->perms & SAMPO_MAP_W)
-		flags |= PTAB_W;
-	if (m->perms & SAMPO_MAP_X)
-		flags |= PTAB_X;
-	return m->region->kind == REGION_DEVICE ? flags | PTAB_UC : flags;
+	_Static_assert(SAMPO_MAP_R == PTAB_R && SAMPO_MAP_W == PTAB_W && SAMPO_MAP_X == PTAB_X &&
+		       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X, "bits");
+	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : 0);
 }
 
 /* The size of the page that can map gpa. */
@@ -292,8 +288,7 @@ static bool fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t 
 	int result;
 
 	*status = SAMPO_OK;
-	if (!m || ((access & SAMPO_ACCESS_W) && !(m->perms & SAMPO_MAP_W)) ||
-	    ((access & SAMPO_ACCESS_X) && !(m->perms & SAMPO_MAP_X)))
+	if (!m || (access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
 		return false;
 	result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
 	if (result == SAMPO_ENOMEM)

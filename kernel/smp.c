@@ -113,10 +113,8 @@ static void wait_for(const struct cpu *cpu, bool (*done)(const struct cpu *cpu, 
 }
 
 /* The vCPU may be on its way here, where nobody else would serve it. */
-static bool call_done(const struct cpu *cpu, uint64_t entries)
+static bool call_done(const struct cpu *, uint64_t)
 {
-	(void)cpu;
-	(void)entries;
 	smp_serve(this_cpu());
 	return __atomic_load_n(&call.done, __ATOMIC_ACQUIRE);
 }

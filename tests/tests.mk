@@ -64,9 +64,9 @@ TEST_GENERATED = $(AML_HEADERS)
 TEST_HEADERS := $(sort $(wildcard boot/*.h arch/*.h arch/*/*.h kernel/*.h drivers/*.h drivers/*/*.h guests/*/*.h \
     guests/*/*/*.h tests/*/*.h))
 $(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
-$(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
+$(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -Wno-c2x-extensions -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.
-$(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -fsanitize=thread,-lpthread)))
+$(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -Wno-c2x-extensions -fsanitize=thread,-lpthread)))
 $(eval $(call host_program,sim,tests/sim/sim.c,$$(HOSTCC),-lm))
 $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim: $(TEST_HEADERS)
 

@@ -166,10 +166,8 @@ uint64_t svm_cr4(const struct vcpu *vcpu)
 }
 
 /* Without decode assists the register is not known. */
-bool svm_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
+bool svm_cr_access(struct vcpu *, const struct hv_exit *)
 {
-	(void)vcpu;
-	(void)x;
 	return false;
 }
 

@@ -46,12 +46,12 @@ static bool checksum(const uint8_t *data, size_t bytes)
 static struct table table_at(uint64_t pa)
 {
 	const struct table none = {0};
-	struct table t = {.data = pa ? phys_map(pa, HEADER) : NULL, .bytes = HEADER};
+	struct table t = {.data = pa ? phys_map(pa, HEADER, PTAB_R) : NULL, .bytes = HEADER};
 
 	if (!t.data)
 		return none;
 	t.bytes = (uint32_t)field(t, 4, 4);
-	if (t.bytes < HEADER || t.bytes > TABLE_MAX || !(t.data = phys_map(pa, t.bytes)))
+	if (t.bytes < HEADER || t.bytes > TABLE_MAX || !(t.data = phys_map(pa, t.bytes, PTAB_R)))
 		return none;
 	if (checksum(t.data, t.bytes))
 		return t;
@@ -155,7 +155,7 @@ static bool rsdp_valid(struct table t)
 /* The RSDP is on a 16-byte boundary of the EBDA's first KiB or of the BIOS. */
 static struct table rsdp_search(uint64_t from, uint32_t bytes)
 {
-	const uint8_t *data = phys_map(from, bytes);
+	const uint8_t *data = phys_map(from, bytes, PTAB_R);
 	struct table t;
 
 	for (uint32_t at = 0; data && at + RSDP_2_BYTES <= bytes; at += 16) {
@@ -173,7 +173,7 @@ static struct table rsdp_find(const void *rsdp, size_t bytes)
 
 	if (rsdp && bytes <= UINT32_MAX && rsdp_valid(t))
 		return t;
-	ebda = phys_map(0x40e, 2);
+	ebda = phys_map(0x40e, 2, PTAB_R);
 	if (ebda) {
 		t = rsdp_search((uint64_t)(ebda[0] | ebda[1] << 8) << 4, 1024);
 		if (t.bytes)

@@ -29,9 +29,6 @@
 #define LVT_NMI            0x400u
 #define LVT_TIMER_DEADLINE 0x40000u
 #define DIVIDE_BY_1        0xbu
-#define ICR_NMI            0x0400u
-#define ICR_INIT           0x0500u
-#define ICR_STARTUP        0x0600u
 #define ICR_BUSY           0x1000u
 #define ICR_ASSERT         0x4000u
 
@@ -113,7 +110,7 @@ bool apic_setup(void)
 	x2apic = leaf.ecx & CPUID_X2APIC;
 	deadline_mode = leaf.ecx & CPUID_TSC_DEADLINE;
 	if (!x2apic) {
-		page = mmio_map(cpu_rdmsr(MSR_APIC_BASE) & 0xffffffffff000u, 4096);
+		page = phys_map(cpu_rdmsr(MSR_APIC_BASE) & 0xffffffffff000u, 4096, MAP_DEVICE);
 		if (!page)
 			return false;
 	}
@@ -124,14 +121,6 @@ bool apic_setup(void)
 	log_print("apic: %s, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
 		  deadline_mode ? "TSC deadline" : "count");
 	return deadline_mode || counts_per_tick;
-}
-
-static void stop_timer(void)
-{
-	if (deadline_mode)
-		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
-	else
-		write(REG_INITIAL_COUNT, 0);
 }
 
 void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_vector)
@@ -147,7 +136,10 @@ void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_ve
 	write(REG_LVT_TIMER, timer_vector | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
 	/* The xAPIC's store is not ordered before a later WRMSR (SDM 11.5.4.1). */
 	__asm__ volatile("mfence" ::: "memory");
-	stop_timer();
+	if (deadline_mode)
+		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
+	else
+		write(REG_INITIAL_COUNT, 0);
 	apic_error();
 }
 
@@ -187,7 +179,7 @@ void apic_timer_set(uint64_t tsc)
 	write(REG_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
 }
 
-static void send(uint32_t dest, uint32_t command)
+void apic_send(uint32_t dest, uint32_t command)
 {
 	if (x2apic) {
 		/* Not a serializing write: what the other CPU shall see goes first. */
@@ -199,26 +191,6 @@ static void send(uint32_t dest, uint32_t command)
 		cpu_pause();
 	write(REG_ICR_HIGH, dest << 24);
 	write(REG_ICR, ICR_ASSERT | command);
-}
-
-void apic_send(uint32_t dest, uint8_t vector)
-{
-	send(dest, vector);
-}
-
-void apic_send_nmi(uint32_t dest)
-{
-	send(dest, ICR_NMI);
-}
-
-void apic_send_init(uint32_t dest)
-{
-	send(dest, ICR_INIT);
-}
-
-void apic_send_startup(uint32_t dest, uint64_t from)
-{
-	send(dest, ICR_STARTUP | (uint32_t)(from >> 12));
 }
 
 uint32_t apic_error(void)

@@ -21,10 +21,10 @@ void apic_eoi(void);
 void apic_offer(void);
 /* One timer interrupt when the TSC reaches tsc (at once if it has). */
 void apic_timer_set(uint64_t tsc);
-/* To the CPU with this APIC ID: an interrupt, an NMI, INIT, and the start-up
- * IPI with the page below 1 MiB where it begins. */
-void apic_send(uint32_t dest, uint8_t vector);
-void apic_send_nmi(uint32_t dest);
-void apic_send_init(uint32_t dest);
-void apic_send_startup(uint32_t dest, uint64_t from);
+/* To the CPU with this APIC ID: the interrupt with this vector, or one of these; the start-up
+ * IPI with the number of the page below 1 MiB where it begins. */
+#define APIC_NMI     0x400u
+#define APIC_INIT    0x500u
+#define APIC_STARTUP 0x600u
+void apic_send(uint32_t dest, uint32_t command);
 uint32_t apic_error(void); /* read and clear the ESR */

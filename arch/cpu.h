@@ -111,19 +111,10 @@ PORT(32, "l")
 /* Device memory: one access of exactly this width. */
 static inline uint32_t mmio_read32(const volatile void *address)
 {
-	uint32_t value;
-
-	__asm__ volatile("movl %1, %0"
-			 : "=a"(value)
-			 : "m"(*(const volatile uint32_t *)address)
-			 : "memory");
-	return value;
+	return *(const volatile uint32_t *)address;
 }
 
 static inline void mmio_write32(volatile void *address, uint32_t value)
 {
-	__asm__ volatile("movl %1, %0"
-			 : "=m"(*(volatile uint32_t *)address)
-			 : "a"(value)
-			 : "memory");
+	*(volatile uint32_t *)address = value;
 }

@@ -36,11 +36,14 @@ static void write(const struct ioapic *io, uint32_t reg, uint32_t value)
 	mmio_write32(io->page + WINDOW, value);
 }
 
-static const struct ioapic *find(uint32_t gsi)
+/* The one that has this line, and the first of the line's two registers. */
+static const struct ioapic *find(uint32_t gsi, uint32_t *reg)
 {
-	for (unsigned i = 0; i < ioapics; i++)
-		if (gsi - ioapic[i].gsi_base < ioapic[i].pins)
-			return &ioapic[i];
+	for (const struct ioapic *io = ioapic; io < ioapic + ioapics; io++) {
+		*reg = REG_TABLE + 2 * (gsi - io->gsi_base);
+		if (gsi - io->gsi_base < io->pins)
+			return io;
+	}
 	return NULL;
 }
 
@@ -49,7 +52,7 @@ void ioapic_setup(void)
 	for (unsigned i = 0; i < acpi.ioapics; i++) {
 		struct ioapic *io = &ioapic[ioapics];
 
-		io->page = mmio_map(acpi.ioapic[i].address, 4096);
+		io->page = phys_map(acpi.ioapic[i].address, 4096, MAP_DEVICE);
 		if (!io->page)
 			continue;
 		io->gsi_base = acpi.ioapic[i].gsi_base;
@@ -64,12 +67,11 @@ void ioapic_setup(void)
 
 bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)
 {
-	const struct ioapic *io = find(line->gsi);
 	uint32_t reg;
+	const struct ioapic *io = find(line->gsi, &reg);
 
 	if (!io)
 		return false;
-	reg = REG_TABLE + 2 * (line->gsi - io->gsi_base);
 	lock(&ioapic_lock);
 	write(io, reg, PIN_MASKED);
 	write(io, reg + 1, apic_id << 24);
@@ -82,12 +84,11 @@ bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_
 
 void ioapic_mask(uint32_t gsi, bool masked)
 {
-	const struct ioapic *io = find(gsi);
 	uint32_t reg, value;
+	const struct ioapic *io = find(gsi, &reg);
 
 	if (!io)
 		return;
-	reg = REG_TABLE + 2 * (gsi - io->gsi_base);
 	lock(&ioapic_lock);
 	value = read(io, reg);
 	write(io, reg, masked ? value | PIN_MASKED : value & ~PIN_MASKED);

@@ -104,7 +104,7 @@ void paging_enable(void)
 }
 
 /* What is mapped already stays as it is. */
-static void *map_pages(uint64_t pa, size_t bytes, uint32_t flags)
+void *phys_map(uint64_t pa, size_t bytes, uint32_t flags)
 {
 	uint64_t at = pa & ~PAGE_MASK, end = pa + bytes;
 	int status;
@@ -119,21 +119,6 @@ static void *map_pages(uint64_t pa, size_t bytes, uint32_t flags)
 			return NULL;
 	}
 	return (void *)pa;
-}
-
-const void *phys_map(uint64_t pa, size_t bytes)
-{
-	return map_pages(pa, bytes, PTAB_R);
-}
-
-volatile void *mmio_map(uint64_t pa, size_t bytes)
-{
-	return map_pages(pa, bytes, PTAB_R | PTAB_W | PTAB_UC);
-}
-
-void *framebuffer_map(uint64_t pa, size_t bytes)
-{
-	return map_pages(pa, bytes, PTAB_R | PTAB_W | PTAB_WC);
 }
 
 /* Each CPU has a window of its own: no other need flush it. */

@@ -3,7 +3,7 @@
  * and nothing of a guest's but through a window. */
 #pragma once
 
-#include "kernel/types.h"
+#include "arch/ptab.h"
 
 /* Build the real tables and switch to them. */
 void paging_init(void);
@@ -14,12 +14,11 @@ void paging_enable(void);
 /* A stack of STACK_SIZE bytes for this CPU, above a gap; NULL: no memory. */
 void *stack_new(uint32_t id);
 
-/* Read-only access to firmware's tables and boot modules, for good; NULL if
- * it cannot be had (page 0, beyond the address width, no memory). */
-const void *phys_map(uint64_t pa, size_t bytes);
-/* Uncached or write-combining read and write access to a device's registers. */
-volatile void *mmio_map(uint64_t pa, size_t bytes);
-void *framebuffer_map(uint64_t pa, size_t bytes);
+/* Access to physical memory that is no guest's (firmware's tables, boot modules, registers of
+ * devices), as PTAB_* say, for good; what was mapped before stays as it is. NULL if it cannot
+ * be had (page 0, beyond the address width, no memory). */
+void *phys_map(uint64_t pa, size_t bytes, uint32_t flags);
+#define MAP_DEVICE (PTAB_R | PTAB_W | PTAB_UC)
 
 /*
  * Memory of a guest, one page or one block at a time, until the next call.

@@ -121,10 +121,10 @@ static bool start(struct cpu *cpu, uint64_t trampoline)
 	tsc_check.last = 0;
 	tsc_check.went_back = false;
 	set_state(AP_AWAITED);
-	apic_send_init(cpu->apic_id);
+	apic_send(cpu->apic_id, APIC_INIT);
 	tsc_delay_ns(INIT_NS);
 	for (unsigned i = 0; i < START_TRIES; i++) {
-		apic_send_startup(cpu->apic_id, trampoline);
+		apic_send(cpu->apic_id, APIC_STARTUP | (uint32_t)(trampoline / FRAME_PAGE));
 		if (wait_state(AP_ARRIVED, i ? ARRIVE_NS : STARTUP_NS))
 			break;
 	}
@@ -140,7 +140,7 @@ static bool start(struct cpu *cpu, uint64_t trampoline)
 void cpus_start(void)
 {
 	uint64_t trampoline = frame_stats.trampoline;
-	volatile char *page = trampoline ? mmio_map(trampoline, FRAME_PAGE) : NULL;
+	volatile char *page = trampoline ? phys_map(trampoline, FRAME_PAGE, MAP_DEVICE) : NULL;
 	struct cpu *cpu = NULL;
 
 	if (acpi.cpus > 1 && !page)

@@ -84,7 +84,7 @@ static uint64_t alloc_ram(void)
 
 static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 {
-	const struct sampo_image *image = phys_map(module->base, module->size);
+	const struct sampo_image *image = phys_map(module->base, module->size, PTAB_R);
 
 	if (!image || module->size < sizeof(*image) || image->magic != SAMPO_IMAGE_MAGIC)
 		refuse("broken dom0 image: it does not begin as one");

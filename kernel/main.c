@@ -47,7 +47,8 @@ static void screen_init(bool mapped)
 	const struct boot_framebuffer *fb = &boot.fb;
 	uint64_t at = fb->addr ? fb->addr : VGA_TEXT;
 	uint64_t bytes = fb->addr ? (uint64_t)fb->pitch * fb->height : VGA_TEXT_BYTES;
-	void *memory = mapped ? framebuffer_map(at, bytes) : (void *)early_memory(at, bytes);
+	void *memory = mapped ? phys_map(at, bytes, PTAB_R | PTAB_W | PTAB_WC)
+			      : (void *)early_memory(at, bytes);
 
 	if (memory && fb->addr)
 		text_init_framebuffer(&console_text, memory, fb->pitch, fb->width, fb->height,

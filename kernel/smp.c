@@ -185,5 +185,5 @@ void smp_stop_others(void)
 	__atomic_store_n(&smp_stopping, true, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < cpu_count; i++)
 		if (cpu_table[i] != this_cpu())
-			apic_send_nmi(cpu_table[i]->apic_id);
+			apic_send(cpu_table[i]->apic_id, APIC_NMI);
 }

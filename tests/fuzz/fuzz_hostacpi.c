@@ -21,10 +21,12 @@ static void *maps[MAPS];
 static unsigned map_count;
 static int fix;
 
-const void *phys_map(uint64_t pa, size_t bytes)
+void *phys_map(uint64_t pa, size_t bytes, uint32_t flags)
 {
 	uint8_t *copy, total = 0;
 
+	if (flags != PTAB_R)
+		abort();
 	if (map_count == MAPS || !bytes || bytes > sizeof(input))
 		return NULL;
 	if (pa == 0x40e || pa < BASE || pa - BASE > sizeof(input) - bytes)

@@ -35,15 +35,10 @@ struct thing {
 };
 static struct thing *thing;
 
-void apic_send(uint32_t dest, uint8_t vector)
+void apic_send(uint32_t dest, uint32_t command)
 {
 	(void)dest;
-	(void)vector;
-}
-
-void apic_send_nmi(uint32_t dest)
-{
-	(void)dest;
+	(void)command;
 }
 
 static void expect(bool condition, const char *what)

@@ -8,9 +8,10 @@
 
 static struct acpi_info info;
 
-const void *phys_map(uint64_t pa, size_t bytes)
+void *phys_map(uint64_t pa, size_t bytes, uint32_t flags)
 {
-	return firmware_at(pa, bytes);
+	assert_int_equal(flags, PTAB_R);
+	return (void *)firmware_at(pa, bytes);
 }
 
 void log_print(const char *format, ...)

@@ -77,24 +77,6 @@ start:
 	btl $29, %edx
 	jnc no_long_mode
 
-	/* Four page directories of 2 MiB pages. */
-	movl $boot_pd, %ebx
-	movl $PTE_PW_LARGE, %eax
-	movl $2048, %ecx
-1:	movl %eax, (%ebx)
-	movl $0, 4(%ebx)
-	addl $0x200000, %eax
-	addl $8, %ebx
-	loop 1b
-	movl $boot_pdpt, %ebx
-	movl $boot_pd + PTE_PW, %eax
-	movl $4, %ecx
-2:	movl %eax, (%ebx)
-	addl $4096, %eax
-	addl $8, %ebx
-	loop 2b
-	movl $boot_pdpt + PTE_PW, boot_pml4
-
 	movl $CR4_PAE, %eax /* UEFI leaves DE and MCE set: start from nothing */
 	movl %eax, %cr4
 	movl $boot_pml4, %eax
@@ -191,6 +173,24 @@ boot_gdt_pointer:
 	.short boot_gdt_pointer - boot_gdt - 1
 	.quad boot_gdt
 
+	/* The first 4 GiB at their place, by 2 MiB pages. */
+	.section .data.boot, "aw"
+	.balign 4096
+boot_pml4:
+	.quad boot_pdpt + PTE_PW
+	.balign 4096
+boot_pdpt:
+	.irp directory, 0, 1, 2, 3
+	.quad boot_pd + 4096 * \directory + PTE_PW
+	.endr
+	.balign 4096
+boot_pd:
+	.set at, PTE_PW_LARGE
+	.rept 2048
+	.quad at
+	.set at, at + 0x200000
+	.endr
+
 	.section .bss.boot, "aw", @nobits
 	.balign 8
 	.globl ap_cr3, ap_stack
@@ -198,13 +198,6 @@ ap_cr3:
 	.skip 8
 ap_stack: /* where the CPU that starts next finds its own */
 	.skip 8
-	.balign 4096
-boot_pml4:
-	.skip 4096
-boot_pdpt:
-	.skip 4096
-boot_pd:
-	.skip 4 * 4096
 	.balign 16384 /* this_cpu() finds its structure by masking RSP */
 	.globl boot_stack
 boot_stack:

@@ -13,31 +13,31 @@ struct cpu;
 struct domain;
 struct vcpu;
 
-/* X(name, text): what an exit is, for counters, traces and dispatch. */
-#define EXIT_KINDS(X)                         \
-	X(INTERRUPT, "physical interrupt")    \
-	X(NMI, "physical NMI")                \
-	X(WINDOW, "interrupt window")         \
-	X(CPUID, "CPUID")                     \
-	X(HLT, "HLT")                         \
-	X(PAUSE, "PAUSE")                     \
-	X(IO, "port access")                  \
-	X(RDMSR, "RDMSR")                     \
-	X(WRMSR, "WRMSR")                     \
-	X(HYPERCALL, "hypercall")             \
-	X(MEMORY, "SLAT fault")               \
-	X(CR, "control register")             \
-	X(XSETBV, "XSETBV")                   \
-	X(EXCEPTION, "exception")             \
-	X(FPU, "FPU first used")              \
-	X(FORBIDDEN, "forbidden instruction") \
-	X(CACHE, "WBINVD or INVD")            \
-	X(SHUTDOWN, "triple fault")           \
-	X(INVALID, "guest state refused")     \
-	X(UNKNOWN, "unknown exit")
+/* X(NAME, handler, text): what an exit is, for counters, traces and exit.c, which has the handlers. */
+#define EXIT_KINDS(X)                                           \
+	X(INTERRUPT, handle_interrupt, "physical interrupt")    \
+	X(NMI, handle_interrupt, "physical NMI")                \
+	X(WINDOW, handle_window, "interrupt window")            \
+	X(CPUID, handle_cpuid, "CPUID")                         \
+	X(HLT, handle_hlt, "HLT")                               \
+	X(PAUSE, handle_pause, "PAUSE")                         \
+	X(IO, handle_io, "port access")                         \
+	X(RDMSR, handle_msr, "RDMSR")                           \
+	X(WRMSR, handle_msr, "WRMSR")                           \
+	X(HYPERCALL, handle_hypercall, "hypercall")             \
+	X(MEMORY, handle_memory, "SLAT fault")                  \
+	X(CR, handle_cr, "control register")                    \
+	X(XSETBV, handle_xsetbv, "XSETBV")                      \
+	X(EXCEPTION, handle_exception, "exception")             \
+	X(FPU, handle_fpu, "FPU first used")                    \
+	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
+	X(CACHE, finish, "WBINVD or INVD")                      \
+	X(SHUTDOWN, handle_fatal, "triple fault")               \
+	X(INVALID, handle_fatal, "guest state refused")         \
+	X(UNKNOWN, handle_fatal, "unknown exit")
 
 enum exit_kind {
-#define EXIT_KIND_ENUM(name, text) EXIT_##name,
+#define EXIT_KIND_ENUM(name, handler, text) EXIT_##name,
 	EXIT_KINDS(EXIT_KIND_ENUM)
 #undef EXIT_KIND_ENUM
 		EXIT_KIND_COUNT

@@ -244,17 +244,16 @@ int64_t call_domain_ctl(struct call *call)
 		domain_destroy(domain);
 		return SAMPO_OK;
 	case SAMPO_DOMAIN_PAUSE:
-		domain_pause(domain, true);
-		return SAMPO_OK;
+		domain->state = SAMPO_DOM_PAUSED;
+		break;
 	case SAMPO_DOMAIN_UNPAUSE:
-		domain_pause(domain, false);
-		return SAMPO_OK;
+		domain->state = SAMPO_DOM_RUNNING;
+		break;
 	case SAMPO_DOMAIN_WEIGHT:
 		if (!call->arg[2] || call->arg[2] > 65535)
 			return SAMPO_EINVAL;
 		domain->weight = (uint32_t)call->arg[2];
-		domain_review(domain);
-		return SAMPO_OK;
+		break;
 	case SAMPO_DOMAIN_TOPOLOGY:
 		domain->core_threads = (uint8_t)call->arg[2];
 		domain->package_threads = (uint8_t)(call->arg[2] >> 8);
@@ -266,6 +265,8 @@ int64_t call_domain_ctl(struct call *call)
 	default:
 		return SAMPO_ENOSYS;
 	}
+	domain_review(domain);
+	return SAMPO_OK;
 }
 
 int64_t call_vcpu_create(struct call *call)

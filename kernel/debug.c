@@ -11,7 +11,7 @@
 #include "kernel/vcpu.h"
 
 static const char *const exit_names[] = {
-#define NAME(name, text) text,
+#define NAME(name, handler, text) text,
 	EXIT_KINDS(NAME)
 #undef NAME
 };

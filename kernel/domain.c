@@ -108,7 +108,7 @@ void domain_destroy(struct domain *domain)
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (domain->vcpu[i])
 			vcpu_kill(domain->vcpu[i]);
-	region_unmap_all(domain);
+	region_unmap(domain, 0, ~0ull);
 	for (unsigned i = 0; i < DOORBELL_CHAINS; i++)
 		while (domain->doorbell[i])
 			doorbell_remove(domain, domain->doorbell[i]->port);
@@ -137,12 +137,6 @@ void domain_review(struct domain *domain)
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (domain->vcpu[i])
 			vcpu_review(domain->vcpu[i]);
-}
-
-void domain_pause(struct domain *domain, bool pause)
-{
-	domain->state = pause ? SAMPO_DOM_PAUSED : SAMPO_DOM_RUNNING;
-	domain_review(domain);
 }
 
 void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)

@@ -64,9 +64,7 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 void domain_destroy(struct domain *domain);
 void domain_free(struct domain *domain);
 
-/* Or go on. Not for dead ones. */
-void domain_pause(struct domain *domain, bool pause);
-/* Its weight or cap has been set, or is to be accounted for until now. */
+/* Its state, weight or cap has been set, or is to be accounted for until now. */
 void domain_review(struct domain *domain);
 
 /* Its page tables have changed: the vCPUs flush before they run again, and

@@ -18,6 +18,7 @@
 #define VECTOR_MC 18
 #define DOORBELL_DELAY_NS 50000u
 
+/* All that WBINVD asks for: no device is a guest's own, so caches are coherent. */
 static void finish(struct vcpu *vcpu, struct hv_exit *x)
 {
 	hv->advance(vcpu, x->next_rip);
@@ -247,24 +248,7 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 }
 
 void (*const exit_handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
-	[EXIT_INTERRUPT] = handle_interrupt,
-	[EXIT_NMI] = handle_interrupt,
-	[EXIT_WINDOW] = handle_window,
-	[EXIT_CPUID] = handle_cpuid,
-	[EXIT_HLT] = handle_hlt,
-	[EXIT_PAUSE] = handle_pause,
-	[EXIT_IO] = handle_io,
-	[EXIT_RDMSR] = handle_msr,
-	[EXIT_WRMSR] = handle_msr,
-	[EXIT_HYPERCALL] = handle_hypercall,
-	[EXIT_MEMORY] = handle_memory,
-	[EXIT_CR] = handle_cr,
-	[EXIT_XSETBV] = handle_xsetbv,
-	[EXIT_EXCEPTION] = handle_exception,
-	[EXIT_FPU] = handle_fpu,
-	[EXIT_FORBIDDEN] = handle_forbidden,
-	[EXIT_CACHE] = finish, /* no device of a guest's own: caches are coherent */
-	[EXIT_SHUTDOWN] = handle_fatal,
-	[EXIT_INVALID] = handle_fatal,
-	[EXIT_UNKNOWN] = handle_fatal,
+#define HANDLER(name, handler, text) handler,
+	EXIT_KINDS(HANDLER)
+#undef HANDLER
 };

@@ -228,12 +228,6 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	return status;
 }
 
-void region_unmap_all(struct domain *domain)
-{
-	while (domain->mappings)
-		remove_mapping(domain, &domain->mappings);
-}
-
 struct mapping *region_at(struct domain *domain, uint64_t gpa)
 {
 	struct mapping *m = domain->last_mapping;
@@ -282,29 +276,19 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 	return ptab_map(&domain->slat, gpa, physical, FRAME_PAGE, ptab_flags(m));
 }
 
-static bool fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
+bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
 {
-	const struct mapping *m = region_at(domain, gpa);
-	int result;
+	int result = SAMPO_EINVAL;
+	const struct mapping *m;
 
-	*status = SAMPO_OK;
-	if (!m || (access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
-		return false;
-	result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
-	if (result == SAMPO_ENOMEM)
-		*status = result;
+	lock(&domain->lock);
+	m = region_at(domain, gpa);
+	if (m && !(access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
+		result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
 	/* EEXIST: it was there, and the access is allowed: a stale entry. */
 	if (result == SAMPO_EEXIST)
 		domain->slat_changes++;
-	return result == SAMPO_OK || result == SAMPO_EEXIST;
-}
-
-bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
-{
-	bool again;
-
-	lock(&domain->lock);
-	again = fault(domain, gpa, access, status);
 	unlock(&domain->lock);
-	return again;
+	*status = result == SAMPO_ENOMEM ? result : SAMPO_OK;
+	return result == SAMPO_OK || result == SAMPO_EEXIST;
 }

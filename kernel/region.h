@@ -53,7 +53,6 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 
 /* Unmap every mapping that begins in [gpa, gpa + size). EINVAL if none does. */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
-void region_unmap_all(struct domain *domain);
 
 /* The mapping that holds gpa, or NULL. The domain's lock is held. */
 struct mapping *region_at(struct domain *domain, uint64_t gpa);

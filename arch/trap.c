@@ -11,17 +11,9 @@
 #define VECTOR_GP        13
 #define VECTOR_FIRST_IRQ 32
 
-/* SDM 3A 6.14.1 */
-struct idt_gate {
-	uint16_t offset_low, selector;
-	uint8_t ist, type;
-	uint16_t offset_mid;
-	uint32_t offset_high, reserved;
-};
-
 extern const char trap_stubs[], rdmsr_at[], rdmsr_fault[];
 
-static struct idt_gate idt[256];
+struct idt_gate idt[256];
 
 void trap_load(void)
 {

@@ -11,6 +11,15 @@ struct trap_frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
+/* SDM 3A 6.14.1 */
+struct idt_gate {
+	uint16_t offset_low, selector;
+	uint8_t ist, type;
+	uint16_t offset_mid;
+	uint32_t offset_high, reserved;
+};
+
+extern struct idt_gate idt[];
 /* Make the IDT, and load it; and load it on another CPU. */
 void trap_init(void);
 void trap_load(void);

@@ -46,6 +46,8 @@
 #define HOST_CS       0x08u
 #define HOST_TR       0x18u /* nobody looks at it; it must not be 0 */
 
+extern const char boot_gdt[];
+
 enum { PIN, PROC, PROC2, EXIT, ENTRY, CONTROLS };
 enum need { MUST, WANT, NEVER };
 
@@ -240,20 +242,6 @@ static void clear(struct vcpu *vcpu)
 	vcpu->vmx.launched = false;
 }
 
-static uint64_t table_base(bool interrupts)
-{
-	struct {
-		uint16_t limit;
-		uint64_t base;
-	} __attribute__((packed)) pointer;
-
-	if (interrupts)
-		__asm__ volatile("sidt %0" : "=m"(pointer));
-	else
-		__asm__ volatile("sgdt %0" : "=m"(pointer));
-	return pointer.base;
-}
-
 /* Fields that are 0 and stay so: the contents of a new VMCS are not defined. */
 static const uint16_t zero_fields[] = {
 	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
@@ -274,8 +262,8 @@ static void init_host(void)
 	vmcs_write(VMCS_HOST_CR4, cpu_read_cr4());
 	vmcs_write(VMCS_HOST_EFER, cpu_rdmsr(MSR_EFER));
 	vmcs_write(VMCS_HOST_PAT, cpu_rdmsr(MSR_PAT));
-	vmcs_write(VMCS_HOST_GDTR, table_base(false));
-	vmcs_write(VMCS_HOST_IDTR, table_base(true));
+	vmcs_write(VMCS_HOST_GDTR, (uint64_t)boot_gdt);
+	vmcs_write(VMCS_HOST_IDTR, (uint64_t)idt);
 	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
 }
 

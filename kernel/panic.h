@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-/* The kernel itself is broken: say why and stop the machine. */
-void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* Say what it is and why, and stop the machine. */
+void stop(const char *what, const char *format, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
 
-/* The machine cannot run Sampo: say what is missing and what to do, and halt. */
-void refuse(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* The kernel itself is broken; or the machine cannot run Sampo: what is missing, what to do. */
+#define panic(...)  stop("Sampo panic", __VA_ARGS__)
+#define refuse(...) stop("Sampo cannot start", __VA_ARGS__)
 
 /* For what cannot happen; never for input. */
 #define ASSERT(condition) \

@@ -9,13 +9,14 @@
 
 jmp_buf *panic_expected;
 
-void panic(const char *format, ...)
+void stop(const char *what, const char *format, ...)
 {
 	va_list args;
 
 	if (panic_expected)
 		longjmp(*panic_expected, 1);
 	va_start(args, format);
+	fprintf(stderr, "%s: ", what);
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, "\n");

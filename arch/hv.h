@@ -104,7 +104,7 @@ struct hv_exit {
  * save       ... or back into memory
  * run        enter the guest until it exits
  *
- * rip, rflags, efer, cr4
+ * rip, rflags, cr4
  *            what the guest has there
  * advance    the one tail that moves RIP: to next_rip; ends an STI shadow
  * fpu_trap   the first use of the FPU exits (EXIT_FPU), or no longer
@@ -141,7 +141,6 @@ struct hv_exit {
 	X(void, run, (struct vcpu *vcpu, struct hv_exit *exit))         \
 	X(uint64_t, rip, (const struct vcpu *vcpu))                       \
 	X(uint64_t, rflags, (const struct vcpu *vcpu))                    \
-	X(uint64_t, efer, (const struct vcpu *vcpu))                      \
 	X(uint64_t, cr4, (const struct vcpu *vcpu))                       \
 	X(void, advance, (struct vcpu *vcpu, uint64_t next_rip))         \
 	X(void, fpu_trap, (struct vcpu *vcpu, bool on))                  \

@@ -71,9 +71,7 @@ static struct cpu_cpuid leaf_1(struct vcpu *vcpu, struct cpu_cpuid host)
 
 	if (!fpu_xcr0)
 		ecx &= ~ECX1_XSAVE;
-	else if (hv->cr4(vcpu) & CR4_OSXSAVE)
-		ecx |= ECX1_OSXSAVE;
-	else
+	if (!(hv->cr4(vcpu) & CR4_OSXSAVE)) /* the host's is set, if it has XSAVE */
 		ecx &= ~ECX1_OSXSAVE;
 	return (struct cpu_cpuid){host.eax,
 				  (host.ebx & 0xff00) | vcpu->id << 24 | package << 16, ecx,

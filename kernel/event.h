@@ -5,11 +5,12 @@
 #include "kernel/object.h"
 
 struct domain;
+struct line;
 
 struct event {
 	struct object object;
 	uint32_t kind;         /* SAMPO_EVENT_* */
-	uint8_t vector;        /* the interrupt that raises it, 0: none (irq.c) */
+	struct line *line;     /* the interrupt that raises it, or NULL (irq.c) */
 	struct domain *target; /* holds a reference */
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
 };

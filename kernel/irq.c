@@ -27,12 +27,6 @@ static uint8_t vector_of(const struct line *line)
 	return (uint8_t)(IRQ_VECTOR_FIRST + (line - lines));
 }
 
-/* NULL: it is not bound. */
-static struct line *line_of(const struct event *event)
-{
-	return event->vector ? &lines[event->vector - IRQ_VECTOR_FIRST] : NULL;
-}
-
 static struct line *free_line(void)
 {
 	for (struct line *line = lines; line < lines + VECTORS; line++)
@@ -80,7 +74,7 @@ int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint6
 
 	if (source->type != SAMPO_T_DEVICE && source->type != SAMPO_T_MACHINE)
 		return SAMPO_EHANDLE;
-	if (event->vector)
+	if (event->line)
 		return SAMPO_EEXIST;
 	if (!line)
 		return SAMPO_ENOMEM;
@@ -93,7 +87,7 @@ int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint6
 		return status;
 	object_get(source);
 	line->source = source;
-	event->vector = vector_of(line);
+	event->line = line;
 	__atomic_store_n(&line->event, event, __ATOMIC_RELEASE);
 	if (line->wire.gsi != NO_PIN)
 		ioapic_mask(line->wire.gsi, false);
@@ -116,7 +110,7 @@ void irq_handle(uint8_t vector)
 
 int64_t irq_ack(struct event *event)
 {
-	const struct line *line = line_of(event);
+	const struct line *line = event->line;
 
 	if (!line)
 		return SAMPO_EINVAL;
@@ -127,13 +121,13 @@ int64_t irq_ack(struct event *event)
 
 int64_t irq_unbind(struct event *event)
 {
-	struct line *line = line_of(event);
+	struct line *line = event->line;
 
 	if (!line)
 		return SAMPO_EINVAL;
 	if (line->wire.gsi != NO_PIN)
 		ioapic_mask(line->wire.gsi, true);
-	event->vector = 0;
+	event->line = NULL;
 	__atomic_store_n(&line->event, NULL, __ATOMIC_RELEASE);
 	smp_quiesce(); /* it may be on its way on another CPU */
 	object_put(line->source);

@@ -34,6 +34,7 @@ static bool is_lapic(uint32_t msr)
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	const uint64_t *remembered;
+	struct sampo_exit state;
 
 	if (is_lapic(msr))
 		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
@@ -44,7 +45,8 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
 		return MSR_DONE;
 	case MSR_EFER:
-		*value = hv->efer(vcpu);
+		hv->fetch(vcpu, &state);
+		*value = state.efer;
 		return MSR_DONE;
 	case MSR_MTRR_CAP:
 		*value = MTRR_CAP_VALUE;

@@ -155,11 +155,6 @@ int64_t svm_set_efer(struct vcpu *vcpu, uint64_t efer)
 	return SAMPO_OK;
 }
 
-uint64_t svm_efer(const struct vcpu *vcpu)
-{
-	return vcpu->svm.vmcb->efer & EFER_GUEST;
-}
-
 uint64_t svm_cr4(const struct vcpu *vcpu)
 {
 	return vcpu->svm.vmcb->cr4;

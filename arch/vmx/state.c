@@ -160,12 +160,6 @@ int64_t vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
 	return SAMPO_OK;
 }
 
-uint64_t vmx_efer(const struct vcpu *vcpu)
-{
-	vmx_use(vcpu);
-	return vmcs_read(VMCS_GUEST_EFER);
-}
-
 uint64_t vmx_cr4(const struct vcpu *vcpu)
 {
 	vmx_use(vcpu);

@@ -33,12 +33,12 @@ extern uint64_t ap_cr3;
 static struct ptab host;
 static volatile uint64_t *window_pte, *window_pde;
 
-static void *table_alloc(void *)
+static void *table_alloc(struct domain *)
 {
 	return page_alloc_reserved();
 }
 
-static void table_free(void *, void *page)
+static void table_free(struct domain *, void *page)
 {
 	page_free(page);
 }

@@ -94,7 +94,7 @@ uint64_t ptab_limit(const struct ptab *pt)
 
 int ptab_init(struct ptab *pt)
 {
-	void *root = pt->alloc(pt->ctx);
+	void *root = pt->alloc(pt->owner);
 
 	pt->root = (uint64_t)(uintptr_t)root;
 	pt->stale = false;
@@ -123,7 +123,7 @@ void ptab_flushed(struct ptab *pt)
 		uint64_t *table = pt->unused;
 
 		pt->unused = at(table[0]);
-		pt->free(pt->ctx, table);
+		pt->free(pt->owner, table);
 	}
 }
 
@@ -137,7 +137,7 @@ static int descend(struct ptab *pt, uint64_t va, int level, uint64_t **entry)
 		if (l == level)
 			return SAMPO_OK;
 		if (!(**entry & pt->format->present)) {
-			table = pt->alloc(pt->ctx);
+			table = pt->alloc(pt->owner);
 			if (!table)
 				return SAMPO_ENOMEM;
 			set(*entry, link_to(pt->format, table, l));
@@ -241,7 +241,7 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 
 	if (level == PTAB_4K)
 		return SAMPO_OK;
-	table = w->pt->alloc(w->pt->ctx);
+	table = w->pt->alloc(w->pt->owner);
 	if (!table)
 		return SAMPO_ENOMEM;
 	do {
@@ -290,6 +290,6 @@ void ptab_destroy(struct ptab *pt)
 {
 	ptab_unmap(pt, 0, ptab_limit(pt));
 	ptab_flushed(pt);
-	pt->free(pt->ctx, at(pt->root));
+	pt->free(pt->owner, at(pt->root));
 	pt->root = 0;
 }

@@ -49,6 +49,8 @@ extern const struct ptab_format ptab_host, ptab_npt;
 extern const struct ptab_format ptab_ept, ptab_ept_no_ad;
 extern const struct ptab_format ptab_vtd, ptab_amdvi;
 
+struct domain;
+
 struct ptab {
 	const struct ptab_format *format;
 	uint64_t root;             /* physical address of the top table */
@@ -56,9 +58,9 @@ struct ptab {
 	int max_page;              /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
 	bool stale;                /* the TLB must be flushed, then ptab_flushed called */
 	void *unused;              /* tables to be freed by ptab_flushed */
-	void *(*alloc)(void *ctx); /* a zeroed page, or NULL */
-	void (*free)(void *ctx, void *page);
-	void *ctx;
+	void *(*alloc)(struct domain *owner); /* a zeroed page, or NULL */
+	void (*free)(struct domain *owner, void *page);
+	struct domain *owner;      /* whose tables they are; NULL: the kernel's */
 };
 
 /*

@@ -165,25 +165,23 @@ int64_t call_log(struct call *call)
 
 int64_t call_machine(struct call *call)
 {
-	if (call->arg[1] <= SAMPO_MACHINE_RESET && !(call->rights & SAMPO_R_POWER))
-		return SAMPO_ERIGHT;
-	switch (call->arg[1]) {
-	case SAMPO_MACHINE_TIME:
+	bool reset = call->arg[1] == SAMPO_MACHINE_RESET;
+
+	if (call->arg[1] == SAMPO_MACHINE_TIME) {
 		wall_ns = call->arg[2];
 		wall_tsc = call->arg[3];
 		return SAMPO_OK;
-	case SAMPO_MACHINE_POWEROFF:
-		log_print("kernel: power off\n");
-		uart_drain(&console_uart);
-		platform_acpi_mode();
-		return SAMPO_OK;
-	case SAMPO_MACHINE_RESET:
-		log_print("kernel: reset\n");
-		uart_drain(&console_uart);
-		platform_reset();
-	default:
-		return SAMPO_ENOSYS;
 	}
+	if (!reset && call->arg[1] != SAMPO_MACHINE_POWEROFF)
+		return SAMPO_ENOSYS;
+	if (!(call->rights & SAMPO_R_POWER))
+		return SAMPO_ERIGHT;
+	log_print("kernel: %s\n", reset ? "reset" : "power off");
+	uart_drain(&console_uart);
+	if (reset)
+		platform_reset();
+	platform_acpi_mode();
+	return SAMPO_OK;
 }
 
 int64_t call_handle_close(struct call *call)
@@ -214,11 +212,8 @@ int64_t call_handle_copy(struct call *call)
 int64_t call_domain_create(struct call *call)
 {
 	struct domain *domain;
-	int64_t status;
+	int64_t status = domain_new(call->arg[1], call->arg[2], call->arg[3], &domain);
 
-	if (call->arg[1] >> 32 || call->arg[3] >> 32)
-		return SAMPO_EINVAL;
-	status = domain_new((uint32_t)call->arg[1], call->arg[2], (uint32_t)call->arg[3], &domain);
 	return status ? status : call_give(call, &domain->object, SAMPO_R_ALL);
 }
 
@@ -229,13 +224,13 @@ static int64_t set_cap(struct domain *domain, uint64_t quota_us, uint64_t period
 		return SAMPO_EINVAL;
 	domain->quota = tsc_from_ns(quota_us * 1000);
 	domain->period = tsc_from_ns(period_us * 1000);
-	domain_review(domain);
 	return SAMPO_OK;
 }
 
 int64_t call_domain_ctl(struct call *call)
 {
 	struct domain *domain = CALL_OBJECT(call, domain);
+	int64_t status = SAMPO_OK;
 
 	if (domain->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
@@ -261,12 +256,13 @@ int64_t call_domain_ctl(struct call *call)
 		domain->package_bits = call->arg[2] >> 24 & 7;
 		return SAMPO_OK;
 	case SAMPO_DOMAIN_CAP:
-		return set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
+		status = set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
+		break;
 	default:
 		return SAMPO_ENOSYS;
 	}
 	domain_review(domain);
-	return SAMPO_OK;
+	return status;
 }
 
 int64_t call_vcpu_create(struct call *call)
@@ -277,17 +273,8 @@ int64_t call_vcpu_create(struct call *call)
 
 	if (!event)
 		return status;
-	if (call->arg[1] >= DOMAIN_VCPUS)
-		return SAMPO_EINVAL;
-	status = vcpu_new(CALL_OBJECT(call, domain), (uint32_t)call->arg[1], event, &vcpu);
+	status = vcpu_new(CALL_OBJECT(call, domain), call->arg[1], event, &vcpu);
 	return status ? status : call_give(call, &vcpu->object, SAMPO_R_ALL);
-}
-
-static int64_t set_extint(struct vcpu *vcpu, uint64_t value)
-{
-	__atomic_store_n(&vcpu->extint, value != 0, __ATOMIC_RELEASE);
-	vcpu_notify(vcpu);
-	return SAMPO_OK;
 }
 
 static void fetch(struct vcpu *vcpu, void *)
@@ -323,7 +310,7 @@ static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
 int64_t call_vcpu_ctl(struct call *call)
 {
 	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
-	bool refused;
+	bool refused, park = call->arg[1] == SAMPO_VCPU_PARK;
 
 	if (vcpu->state == VCPU_DEAD)
 		return SAMPO_EDEAD;
@@ -343,7 +330,9 @@ int64_t call_vcpu_ctl(struct call *call)
 		smp_call(vcpu, fetch, NULL);
 		return SAMPO_OK;
 	case SAMPO_VCPU_EXTINT:
-		return set_extint(vcpu, call->arg[2]);
+		__atomic_store_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_RELEASE);
+		vcpu_notify(vcpu);
+		return SAMPO_OK;
 	case SAMPO_VCPU_NMI:
 		smp_post(vcpu, REQUEST_NMI);
 		return SAMPO_OK;
@@ -354,7 +343,7 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_RESET:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		vcpu_power_on(vcpu, call->arg[1] == SAMPO_VCPU_PARK);
+		smp_call(vcpu, vcpu_power_on, &park);
 		return SAMPO_OK;
 	default:
 		return SAMPO_ENOSYS;

@@ -20,20 +20,16 @@ int64_t call_region_create(struct call *call)
 	struct region *region;
 	int64_t status;
 
-	switch (call->object->type) {
-	case SAMPO_T_MACHINE:
-		status = resource_region(call->arg[2], call->arg[3], call->arg[1],
-					 call->rights, &region);
-		break;
-	case SAMPO_T_DOMAIN:
-		if (call->arg[2] & ~(uint64_t)SAMPO_REGION_2M)
-			return SAMPO_EINVAL;
+	if (call->object->type == SAMPO_T_MACHINE)
+		status = resource_region(call->arg[2], call->arg[3], call->arg[1], call->rights,
+					 &region);
+	else if (call->object->type != SAMPO_T_DOMAIN)
+		return SAMPO_EHANDLE;
+	else if (call->arg[2] & ~(uint64_t)SAMPO_REGION_2M)
+		return SAMPO_EINVAL;
+	else
 		status = region_new_ram(CALL_OBJECT(call, domain), call->arg[1],
 					call->arg[2] & SAMPO_REGION_2M ? 21 : 12, &region);
-		break;
-	default:
-		return SAMPO_EHANDLE;
-	}
 	return status ? status : call_give(call, &region->object, SAMPO_R_ALL);
 }
 
@@ -131,20 +127,16 @@ int64_t call_doorbell(struct call *call)
 	struct event *event = NULL;
 	int64_t status;
 
-	if (call->arg[1] > 0xffff)
-		return SAMPO_EINVAL;
 	if (call->arg[4] == SAMPO_DOORBELL_REMOVE)
-		return doorbell_remove(domain, (uint16_t)call->arg[1]);
+		return doorbell_remove(domain, call->arg[1]);
 	if (call->arg[4] != SAMPO_DOORBELL_ADD)
 		return SAMPO_ENOSYS;
-	if (call->arg[2] > 4)
-		return SAMPO_EINVAL;
 	if (call->arg[3]) {
 		event = call_event(call, call->arg[3], &status);
 		if (!event)
 			return status;
 	}
-	return doorbell_add(domain, (uint16_t)call->arg[1], (uint8_t)call->arg[2], event);
+	return doorbell_add(domain, call->arg[1], call->arg[2], event);
 }
 
 int64_t call_msi(struct call *call)

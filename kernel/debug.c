@@ -69,13 +69,14 @@ static void show_trace(struct vcpu *v, void *)
 	}
 }
 
-void vcpu_dump(struct vcpu *v)
+void vcpu_dump(struct vcpu *v, void *arg)
 {
 	static const char names[SAMPO_SREGS][5] = {"es", "cs", "ss", "ds", "fs",
 						   "gs", "gdtr", "ldtr", "idtr", "tr"};
 	const uint64_t *r = v->gpr;
 	struct sampo_exit s; /* the exit page may be with the monitor */
 
+	(void)arg;
 	if (v->cpu->loaded == v)
 		hv->save(v);
 	hv->fetch(v, &s);
@@ -92,11 +93,6 @@ void vcpu_dump(struct vcpu *v)
 	hv->dump(v);
 }
 
-static void show_state(struct vcpu *v, void *)
-{
-	vcpu_dump(v);
-}
-
 void debug_key(char key)
 {
 	static const struct {
@@ -105,25 +101,25 @@ void debug_key(char key)
 		void (*show_vcpu)(struct vcpu *vcpu, void *arg);
 	} keys[] = {
 		{'d', .show = show_domains},    {'v', .show_vcpu = show_vcpu},
-		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = show_state},
+		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = vcpu_dump},
 		{'R', .show = platform_reset},
 	};
+	unsigned i = 0;
 
+	while (i < COUNT_OF(keys) && keys[i].key != key)
+		i++;
+	if (i == COUNT_OF(keys)) {
+		log_print("debug keys after Ctrl-^: d domains and memory, v vCPUs, t last exits, "
+			  "s vCPU state, R reset\n");
+		return;
+	}
 	if (!lock_try(&manage_lock)) {
 		log_print("debug: another CPU is in the middle of something: try again\n");
 		return;
 	}
-	for (unsigned i = 0; i < COUNT_OF(keys); i++) {
-		if (keys[i].key != key)
-			continue;
-		if (keys[i].show)
-			keys[i].show();
-		else
-			for_each_vcpu(keys[i].show_vcpu);
-		unlock(&manage_lock);
-		return;
-	}
+	if (keys[i].show)
+		keys[i].show();
+	else
+		for_each_vcpu(keys[i].show_vcpu);
 	unlock(&manage_lock);
-	log_print("debug keys after Ctrl-^: d domains and memory, v vCPUs, t last exits, "
-		  "s vCPU state, R reset\n");
 }

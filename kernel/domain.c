@@ -43,34 +43,29 @@ void domain_slat_changed(struct domain *domain)
 	ptab_flushed(&domain->slat);
 }
 
-static void *slat_alloc(void *ctx)
-{
-	return domain_page_alloc(ctx);
-}
-
-static void slat_free(void *ctx, void *page)
-{
-	domain_page_free(ctx, page);
-}
-
-int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct domain **result)
+int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **result)
 {
 	struct domain *domain;
 	bool failed;
 
-	if (flags & ~(SAMPO_DOMAIN_NO_LAPIC | SAMPO_DOMAIN_PRIVATE) || !weight || weight > 65535)
+	if (flags & ~(uint64_t)(SAMPO_DOMAIN_NO_LAPIC | SAMPO_DOMAIN_PRIVATE) || !weight ||
+	    weight > 65535)
 		return SAMPO_EINVAL;
 	domain = slab_alloc(&domains);
 	if (!domain)
 		return SAMPO_ENOMEM;
 	object_init(&domain->object, SAMPO_T_DOMAIN);
+	domain->id = last_id++;
+	domain->next = domain_list;
+	domain_list = domain;
 	domain->lock.rank = LOCK_DOMAIN;
-	domain->flags = flags;
+	domain->flags = (uint32_t)flags;
 	domain->page_limit = page_limit;
-	domain->weight = weight;
+	domain->weight = (uint32_t)weight;
 	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
 	domain->core_threads = domain->package_threads = 1;
-	domain->slat = (struct ptab){.alloc = slat_alloc, .free = slat_free, .ctx = domain};
+	domain->slat = (struct ptab){
+		.alloc = domain_page_alloc, .free = domain_page_free, .owner = domain};
 	hv->slat_init(&domain->slat);
 	failed = ptab_init(&domain->slat);
 	domain->doorbell = domain_page_alloc(domain);
@@ -79,35 +74,20 @@ int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct 
 	if (failed || !domain->doorbell ||
 	    (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
 		domain->state = SAMPO_DOM_DEAD;
-		domain_free(domain);
+		object_put(&domain->object);
 		return SAMPO_ENOMEM;
 	}
-	domain->id = last_id++;
-	domain->next = domain_list;
-	domain_list = domain;
 	*result = domain;
 	return SAMPO_OK;
 }
 
-static void unlink_domain(struct domain *domain)
-{
-	struct domain **link = &domain_list;
-
-	while (*link && *link != domain)
-		link = &(*link)->next;
-	if (*link)
-		*link = domain->next;
-}
-
 void domain_destroy(struct domain *domain)
 {
-	if (domain->state == SAMPO_DOM_DEAD)
-		return;
 	domain->state = SAMPO_DOM_DEAD;
 	object_get(&domain->object); /* not under our feet */
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (domain->vcpu[i])
-			vcpu_kill(domain->vcpu[i]);
+			smp_call(domain->vcpu[i], vcpu_kill, NULL);
 	region_unmap(domain, 0, ~0ull);
 	for (unsigned i = 0; i < DOORBELL_CHAINS; i++)
 		while (domain->doorbell[i])
@@ -116,13 +96,17 @@ void domain_destroy(struct domain *domain)
 	object_put(&domain->object);
 }
 
-void domain_free(struct domain *domain)
+void domain_free(struct object *object)
 {
+	struct domain *domain = CONTAINER_OF(object, struct domain, object), **link = &domain_list;
+
 	if (domain->state != SAMPO_DOM_DEAD) { /* nobody has ended it: then we come here again */
 		domain_destroy(domain);
 		return;
 	}
-	unlink_domain(domain);
+	while (*link != domain)
+		link = &(*link)->next;
+	*link = domain->next;
 	if (domain->doorbell)
 		domain_page_free(domain, domain->doorbell);
 	if (domain->slat.root)
@@ -136,7 +120,7 @@ void domain_review(struct domain *domain)
 {
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (domain->vcpu[i])
-			vcpu_review(domain->vcpu[i]);
+			smp_call(domain->vcpu[i], vcpu_review, NULL);
 }
 
 void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)
@@ -182,7 +166,7 @@ int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 }
 
 /* Where the chain of a port begins: a device's ports are neighbours. */
-static struct doorbell **doorbell_chain(const struct domain *domain, uint16_t port)
+static struct doorbell **doorbell_chain(const struct domain *domain, uint64_t port)
 {
 	return &domain->doorbell[(port >> 2) % DOORBELL_CHAINS];
 }
@@ -196,15 +180,15 @@ const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port)
 	return bell;
 }
 
-int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event)
+int64_t doorbell_add(struct domain *domain, uint64_t port, uint64_t size, struct event *event)
 {
 	struct doorbell **chain, *bell;
 
-	if (size != 1 && size != 2 && size != 4)
+	if (port > UINT16_MAX || (size != 1 && size != 2 && size != 4))
 		return SAMPO_EINVAL;
 	if (domain->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
-	if (doorbell_find(domain, port))
+	if (doorbell_find(domain, (uint16_t)port))
 		return SAMPO_EEXIST;
 	bell = domain->doorbells < DOMAIN_DOORBELLS ? slab_alloc(&doorbells) : NULL;
 	if (!bell)
@@ -212,13 +196,13 @@ int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct 
 	if (event)
 		object_get(&event->object);
 	chain = doorbell_chain(domain, port);
-	*bell = (struct doorbell){port, size, event, *chain};
+	*bell = (struct doorbell){(uint16_t)port, (uint8_t)size, event, *chain};
 	__atomic_store_n(chain, bell, __ATOMIC_RELEASE);
 	domain->doorbells++;
 	return SAMPO_OK;
 }
 
-int64_t doorbell_remove(struct domain *domain, uint16_t port)
+int64_t doorbell_remove(struct domain *domain, uint64_t port)
 {
 	struct doorbell *bell, **link = doorbell_chain(domain, port);
 

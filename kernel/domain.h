@@ -57,12 +57,12 @@ struct domain {
 };
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
-int64_t domain_new(uint32_t flags, uint64_t page_limit, uint32_t weight, struct domain **domain);
+int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **domain);
 
 /* Ends a domain for ever: its vCPUs stop, its memory is unmapped, its handles
  * are dropped. The object lives until the last reference goes. */
 void domain_destroy(struct domain *domain);
-void domain_free(struct domain *domain);
+void domain_free(struct object *object);
 
 /* Its state, weight or cap has been set, or is to be accounted for until now. */
 void domain_review(struct domain *domain);
@@ -90,8 +90,8 @@ void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
 
 /* SAMPO_EEXIST, ENOMEM (table full), EINVAL. */
-int64_t doorbell_add(struct domain *domain, uint16_t port, uint8_t size, struct event *event);
-int64_t doorbell_remove(struct domain *domain, uint16_t port);
+int64_t doorbell_add(struct domain *domain, uint64_t port, uint64_t size, struct event *event);
+int64_t doorbell_remove(struct domain *domain, uint64_t port);
 /* NULL: there is none. */
 const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port);
 

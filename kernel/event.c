@@ -31,8 +31,10 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 	return SAMPO_OK;
 }
 
-void event_free(struct event *event)
+void event_free(struct object *object)
 {
+	struct event *event = CONTAINER_OF(object, struct event, object);
+
 	irq_unbind(event);
 	smp_quiesce(); /* a guest may be ringing its doorbell */
 	event->target->events--;

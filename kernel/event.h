@@ -18,7 +18,7 @@ struct event {
 /* Checks kind, a and b. Returns SAMPO_OK and *event with one reference. */
 int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 		  struct event **event);
-void event_free(struct event *event);
+void event_free(struct object *object);
 
 /* Deliver it: set the bit and wake the domain, or send the MSI. */
 void event_raise(struct event *event);

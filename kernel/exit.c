@@ -239,7 +239,7 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 {
 	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
 		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
-	vcpu_dump(vcpu);
+	vcpu_dump(vcpu, NULL);
 	ask_monitor(vcpu, x,
 		    x->kind == EXIT_SHUTDOWN  ? SAMPO_EXIT_SHUTDOWN
 		    : x->kind == EXIT_INVALID ? SAMPO_EXIT_INVALID

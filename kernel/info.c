@@ -69,7 +69,7 @@ static int64_t vcpu_info(struct call *call)
 	struct vcpu *v = CALL_OBJECT(call, vcpu);
 	struct sampo_vcpu_info info;
 
-	vcpu_review(v);
+	smp_call(v, vcpu_review, NULL);
 	info = (struct sampo_vcpu_info){
 		.state = v->state >= VCPU_RETURNED                        ? v->state
 			 : v->state == VCPU_READY && v->cpu->current == v ? 0

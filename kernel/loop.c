@@ -79,11 +79,7 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 	struct sampo_trace *entry = &vcpu->trace[vcpu->traces++ % VCPU_TRACES];
 
 	vcpu->exits[x->kind]++;
-	entry->tsc = cpu_rdtsc();
-	entry->rip = x->rip;
-	entry->info = x->info;
-	entry->code = x->code;
-	entry->kind = x->kind;
+	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->code, x->kind};
 	return entry->tsc;
 }
 
@@ -157,7 +153,7 @@ void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
 #undef NAME
 	};
 
-	vcpu_dump(vcpu);
+	vcpu_dump(vcpu, NULL);
 	panic("domain %u, which has no monitor, has died (%s): restart the machine",
 	      vcpu->domain->id, names[reason]);
 }

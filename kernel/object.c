@@ -8,26 +8,17 @@
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
-#define CONTAINER(pointer, type) CONTAINER_OF(pointer, type, object)
+/* A device is none of them: without references its place is free. */
+static void (*const free[])(struct object *object) = {
+	[SAMPO_T_DOMAIN] = domain_free,
+	[SAMPO_T_VCPU] = vcpu_free,
+	[SAMPO_T_REGION] = region_free,
+	[SAMPO_T_EVENT] = event_free,
+};
 
 void object_free(struct object *object)
 {
-	switch (object->type) {
-	case SAMPO_T_DOMAIN:
-		domain_free(CONTAINER(object, struct domain));
-		return;
-	case SAMPO_T_VCPU:
-		vcpu_free(CONTAINER(object, struct vcpu));
-		return;
-	case SAMPO_T_REGION:
-		region_free(CONTAINER(object, struct region));
-		return;
-	case SAMPO_T_EVENT:
-		event_free(CONTAINER(object, struct event));
-		return;
-	case SAMPO_T_DEVICE: /* refs 0: its place is free */
-		return;
-	default:
-		panic("the last reference to an object of type %u went", object->type);
-	}
+	ASSERT(object->type != SAMPO_T_MACHINE);
+	if (object->type < COUNT_OF(free))
+		free[object->type](object);
 }

@@ -117,8 +117,9 @@ int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size,
 	return SAMPO_OK;
 }
 
-void region_free(struct region *region)
+void region_free(struct object *object)
 {
+	struct region *region = CONTAINER_OF(object, struct region, object);
 	struct domain *owner = region->owner;
 
 	if (region->kind == REGION_RAM) {
@@ -247,7 +248,7 @@ static uint32_t ptab_flags(const struct mapping *m)
 {
 	_Static_assert(SAMPO_MAP_R == PTAB_R && SAMPO_MAP_W == PTAB_W && SAMPO_MAP_X == PTAB_X &&
 		       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X, "bits");
-	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : 0);
+	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : PTAB_WB);
 }
 
 /* The size of the page that can map gpa. */

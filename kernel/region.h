@@ -40,7 +40,7 @@ int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift
 		       struct region **region);
 int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size,
 			 struct region **region);
-void region_free(struct region *region);
+void region_free(struct object *object);
 
 /* Physical address of a byte of the region; RAM is zeroed before it is shown.
  * offset must be below size. */

@@ -78,7 +78,7 @@ static int64_t make_pages(struct vcpu *vcpu)
 	return vcpu->fpu_state ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;
 }
 
-int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct vcpu **result)
+int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct vcpu **result)
 {
 	struct vcpu *vcpu;
 	int64_t status;
@@ -96,7 +96,7 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	object_init(&vcpu->object, SAMPO_T_VCPU);
 	object_get(&domain->object);
 	vcpu->domain = domain;
-	vcpu->id = id;
+	vcpu->id = (uint32_t)id;
 	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC;
 	vcpu->tsc_offset = domain->tsc_offset;
@@ -124,16 +124,11 @@ int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct
 	return SAMPO_OK;
 }
 
-static void kill(struct vcpu *vcpu, void *)
+void vcpu_kill(struct vcpu *vcpu, void *)
 {
 	__atomic_store_n(&vcpu->state, VCPU_DEAD, __ATOMIC_RELEASE);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 	vcpu_requeue(vcpu);
-}
-
-void vcpu_kill(struct vcpu *vcpu)
-{
-	smp_call(vcpu, kill, NULL);
 }
 
 /* Nothing of the CPU points to it, and nothing of it is in the CPU, any more. */
@@ -141,7 +136,7 @@ static void leave_home(struct vcpu *vcpu, void *arg)
 {
 	struct cpu *cpu = vcpu->cpu;
 
-	kill(vcpu, arg);
+	vcpu_kill(vcpu, arg);
 	smp_forget(vcpu);
 	sched_remove(&cpu->rq, &vcpu->entity, cpu_rdtsc());
 	if (cpu->current == vcpu)
@@ -152,8 +147,9 @@ static void leave_home(struct vcpu *vcpu, void *arg)
 	hv->detach(vcpu);
 }
 
-void vcpu_free(struct vcpu *vcpu)
+void vcpu_free(struct object *object)
 {
+	struct vcpu *vcpu = CONTAINER_OF(object, struct vcpu, object);
 	struct domain *domain = vcpu->domain;
 
 	if (domain->vcpu[vcpu->id] == vcpu) {
@@ -175,7 +171,7 @@ void vcpu_free(struct vcpu *vcpu)
 	object_put(&domain->object);
 }
 
-static void review(struct vcpu *vcpu, void *)
+void vcpu_review(struct vcpu *vcpu, void *)
 {
 	const struct domain *domain = vcpu->domain;
 	struct sched_entity *entity = &vcpu->entity;
@@ -187,12 +183,7 @@ static void review(struct vcpu *vcpu, void *)
 	vcpu_requeue(vcpu);
 }
 
-void vcpu_review(struct vcpu *vcpu)
-{
-	smp_call(vcpu, review, NULL);
-}
-
-static void power_on(struct vcpu *vcpu, void *park)
+void vcpu_power_on(struct vcpu *vcpu, void *park)
 {
 	reset(vcpu, false);
 	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
@@ -201,11 +192,6 @@ static void power_on(struct vcpu *vcpu, void *park)
 		return;
 	vcpu->exit->reason = SAMPO_EXIT_NONE;
 	vcpu->state = VCPU_PARKED;
-}
-
-void vcpu_power_on(struct vcpu *vcpu, bool park)
-{
-	smp_call(vcpu, power_on, &park);
 }
 
 static bool may_run(const struct vcpu *vcpu)

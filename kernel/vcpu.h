@@ -97,21 +97,21 @@ struct vcpu {
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
  * SAMPO_EXIT_RESET in its exit page. `event` may be NULL. */
-int64_t vcpu_new(struct domain *domain, uint32_t id, struct event *event, struct vcpu **vcpu);
-void vcpu_free(struct vcpu *vcpu);
+int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct vcpu **vcpu);
+void vcpu_free(struct object *object);
 
 /*
- * From any CPU, with the manage lock: stop for ever, frees nothing; registers
+ * For smp_call: stop for ever, frees nothing; registers
  * and local APIC as after power on, for its monitor, which has it (or it waits for
- * a SIPI at once); look again
+ * a SIPI at once: *(bool *)park); look again
  * whether it may run, with which weight and cap, and account until now.
  */
-void vcpu_kill(struct vcpu *vcpu);
-void vcpu_power_on(struct vcpu *vcpu, bool park);
-void vcpu_review(struct vcpu *vcpu);
+void vcpu_kill(struct vcpu *vcpu, void *unused);
+void vcpu_power_on(struct vcpu *vcpu, void *park);
+void vcpu_review(struct vcpu *vcpu, void *unused);
 
-/* debug.c: registers and the vendor's control block, to the log. */
-void vcpu_dump(struct vcpu *vcpu);
+/* debug.c: registers and the vendor's control block, to the log. Also for smp_call. */
+void vcpu_dump(struct vcpu *vcpu, void *unused);
 
 /* From any CPU: something has arrived for it, which may end its halt. */
 void vcpu_notify(struct vcpu *vcpu);

@@ -18,18 +18,18 @@ static const struct ptab_format *const formats[] = {&ptab_host, &ptab_npt, &ptab
 						    &ptab_amdvi};
 static unsigned live, fail_in;
 
-static void *alloc(void *ctx)
+static void *alloc(struct domain *owner)
 {
-	(void)ctx;
+	(void)owner;
 	if ((fail_in && !--fail_in) || live > 100)
 		return NULL;
 	live++;
 	return memset(aligned_alloc(PTAB_PAGE, PTAB_PAGE), 0, PTAB_PAGE);
 }
 
-static void release(void *ctx, void *page)
+static void release(struct domain *owner, void *page)
 {
-	(void)ctx;
+	(void)owner;
 	live--;
 	free(page);
 }

@@ -27,18 +27,18 @@ static struct ptab pt;
 static unsigned live;    /* tables allocated */
 static unsigned fail_in; /* the nth allocation from now fails, 0: none */
 
-static void *alloc(void *ctx)
+static void *alloc(struct domain *owner)
 {
-	(void)ctx;
+	(void)owner;
 	if (fail_in && !--fail_in)
 		return NULL;
 	live++;
 	return memset(aligned_alloc(KIB4, KIB4), 0, KIB4);
 }
 
-static void release(void *ctx, void *page)
+static void release(struct domain *owner, void *page)
 {
-	(void)ctx;
+	(void)owner;
 	live--;
 	free(page);
 }

@@ -7,6 +7,10 @@
 
 #include "kernel/types.h"
 
+#define APIC_NMI     0x0400u
+#define APIC_INIT    0x0500u
+#define APIC_STARTUP 0x0600u /* and the number of the page below 1 MiB where it begins */
+
 /*
  * Once, on the boot CPU: finds out what there is and how fast its timer
  * counts. Needs acpi and tsc_khz. False: this CPU has no local APIC.
@@ -21,10 +25,6 @@ void apic_eoi(void);
 void apic_offer(void);
 /* One timer interrupt when the TSC reaches tsc (at once if it has). */
 void apic_timer_set(uint64_t tsc);
-/* To the CPU with this APIC ID: the interrupt with this vector, or one of these; the start-up
- * IPI with the number of the page below 1 MiB where it begins. */
-#define APIC_NMI     0x400u
-#define APIC_INIT    0x500u
-#define APIC_STARTUP 0x600u
+/* To the CPU with this APIC ID: the interrupt of a vector, or one of APIC_*. */
 void apic_send(uint32_t dest, uint32_t command);
 uint32_t apic_error(void); /* read and clear the ESR */

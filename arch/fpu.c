@@ -5,19 +5,19 @@
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
-#define CR0_MP 0x2ull
-#define CR0_EM 0x4ull
-#define CR0_TS 0x8ull
-#define CR4_OSFXSR 0x200ull
-#define CR4_OSXMMEXCPT 0x400ull
-#define CR4_OSXSAVE 0x40000ull
+#define CR0_MP          0x2ull
+#define CR0_EM          0x4ull
+#define CR0_TS          0x8ull
+#define CR4_OSFXSR      0x200ull
+#define CR4_OSXMMEXCPT  0x400ull
+#define CR4_OSXSAVE     0x40000ull
 #define CPUID_ECX_XSAVE (1u << 26)
-/* x87, SSE, AVX, AVX-512: what fits the page of fpu_state. */
+/* x87, SSE, AVX, AVX-512: 2,696 bytes at most of the page of fpu_state. */
 #define XCR0_SUPPORTED 0xe7ull
-#define XCR0_X87 0x1ull
-#define AREA_BYTES 4096u
-#define FCW_RESET 0x37f
-#define MXCSR_RESET 0x1f80
+#define XCR0_X87       0x1ull
+#define AREA_BYTES     4096u
+#define FCW_RESET      0x37f
+#define MXCSR_RESET    0x1f80
 
 uint64_t fpu_xcr0;
 
@@ -31,18 +31,13 @@ static uint64_t xgetbv0(void)
 
 void fpu_init(void)
 {
-	struct cpu_cpuid leaf;
-
 	cpu_write_cr0((cpu_read_cr0() | CR0_MP) & ~(CR0_EM | CR0_TS));
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	if (!(cpu_cpuid(1, 0).ecx & CPUID_ECX_XSAVE))
 		return;
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSXSAVE);
-	leaf = cpu_cpuid(0xd, 0);
-	fpu_xcr0 = leaf.eax & XCR0_SUPPORTED;
+	fpu_xcr0 = cpu_cpuid(0xd, 0).eax & XCR0_SUPPORTED;
 	cpu_xsetbv(0, fpu_xcr0);
-	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES)
-		fpu_xcr0 &= 7;
 }
 
 void fpu_reset(struct vcpu *vcpu)
@@ -56,6 +51,7 @@ void fpu_reset(struct vcpu *vcpu)
 	__builtin_memset(vcpu->dr, 0, sizeof(vcpu->dr));
 }
 
+/* All of what XCR0 has, by the masks of XSAVE and XRSTOR. */
 static void save(struct vcpu *v)
 {
 	__asm__ volatile("mov %%db0, %0; mov %%db1, %1; mov %%db2, %2; mov %%db3, %3"
@@ -68,10 +64,7 @@ static void save(struct vcpu *v)
 	v->xcr0 = xgetbv0();
 	if (v->xcr0 != fpu_xcr0)
 		cpu_xsetbv(0, fpu_xcr0);
-	__asm__ volatile("xsave64 (%0)"
-			 :
-			 : "r"(v->fpu_state), "a"((uint32_t)fpu_xcr0), "d"((uint32_t)(fpu_xcr0 >> 32))
-			 : "memory");
+	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
 }
 
 static void load(struct vcpu *v)
@@ -83,10 +76,7 @@ static void load(struct vcpu *v)
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->fpu_state) : "memory");
 		return;
 	}
-	__asm__ volatile("xrstor64 (%0)"
-			 :
-			 : "r"(v->fpu_state), "a"((uint32_t)fpu_xcr0), "d"((uint32_t)(fpu_xcr0 >> 32))
-			 : "memory");
+	__asm__ volatile("xrstor64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
 	if (v->xcr0 != fpu_xcr0)
 		cpu_xsetbv(0, v->xcr0);
 }

@@ -28,7 +28,7 @@
 #define PTE_LARGE    0x80ull
 
 extern char image_start[], text_end[], rodata_end[], image_end[];
-extern uint64_t ap_cr3;
+extern uint64_t start_cr3;
 
 static struct ptab host;
 static volatile uint64_t *window_pte, *window_pde;
@@ -87,7 +87,7 @@ void paging_init(void)
 	map(rodata_end, image_end, PTAB_R | PTAB_W);
 	map(first, first + frame_stats.kernel_bytes, PTAB_R | PTAB_W);
 	make_windows();
-	ap_cr3 = host.root;
+	start_cr3 = host.root;
 	paging_enable();
 }
 

@@ -224,10 +224,10 @@ static void set_rsdp(struct boot_info *info, const struct tag *tag)
 
 	if (size > sizeof(info->rsdp))
 		size = sizeof(info->rsdp);
-	if (size <= info->rsdp_size)
-		return;
-	__builtin_memcpy(info->rsdp, tag->u.text, size);
-	info->rsdp_size = size;
+	if (size > info->rsdp_size) {
+		__builtin_memcpy(info->rsdp, tag->u.text, size);
+		info->rsdp_size = size;
+	}
 }
 
 static const char *take_tag(const struct tag *tag, struct boot_info *info)
@@ -255,9 +255,8 @@ static const char *take_tag(const struct tag *tag, struct boot_info *info)
 	case RSDP2:
 		set_rsdp(info, tag);
 		return NULL;
-	default:
-		return NULL;
 	}
+	return NULL;
 }
 
 static const char *parse2(uint64_t addr, multiboot_memory memory, struct boot_info *info)

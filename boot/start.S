@@ -49,34 +49,8 @@ mb1_header:
 	.long 0, 0, 0, 0, 0
 	.long 1, 80, 25, 0
 
-	/* In long mode they do nothing, but an IRETQ looks at SS. */
-	.macro no_segments
-	xorl %eax, %eax
-	.irp segment, ds, es, fs, gs, ss
-	movl %eax, %\segment
-	.endr
-	.endm
-
-	.section .boot.text, "ax"
-	.code32
-	.globl start
-start:
-	cli
-	cld
-	movl $boot_stack_end, %esp
-	movl %eax, %esi /* multiboot magic */
-	movl %ebx, %edi /* multiboot information */
-
-	/* Long mode and NX, or nothing: there is no C to complain yet. */
-	movl $0x80000000, %eax
-	cpuid
-	cmpl $0x80000001, %eax
-	jb no_long_mode
-	movl $0x80000001, %eax
-	cpuid
-	btl $29, %edx
-	jnc no_long_mode
-
+/* Paging and long mode, on the boot's page tables. The next far jump is to 64-bit code. */
+	.macro long_mode
 	movl $CR4_PAE, %eax /* UEFI leaves DE and MCE set: start from nothing */
 	movl %eax, %cr4
 	movl $boot_pml4, %eax
@@ -88,7 +62,29 @@ start:
 	/* CD and NW stay clear: firmware may leave the caches off. */
 	movl $CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_PE, %eax
 	movl %eax, %cr0
+	.endm
+
+	.section .boot.text, "ax"
+	.code32
+	.globl start
+start:
+	cli
+	movl %eax, %edi /* multiboot magic */
+	movl %ebx, %esi /* multiboot information */
+
+	/* Long mode and NX, or nothing: there is no C to complain yet. */
+	movl $0x80000000, %eax
+	cpuid
+	cmpl $0x80000001, %eax
+	jb no_long_mode
+	movl $0x80000001, %eax
+	cpuid
+	btl $29, %edx
+	jnc no_long_mode
+
 	lgdt boot_gdt_pointer
+	long_mode
+	movl $kernel_main, %ebx
 	ljmp $0x08, $start64
 
 no_long_mode:
@@ -108,14 +104,20 @@ no_long_mode:
 	jmp 5b
 
 	.code64
-start64:
-	no_segments
-	movl $boot_stack_end, %esp
-	movl %edi, %edi
-	movl %esi, %esi
-	xchgq %rdi, %rsi
+start64: /* every CPU, to the function in EBX */
+	xorl %eax, %eax
+	.irp segment, ds, es, fs, gs, ss
+	movl %eax, %\segment
+	.endr
+	lgdt boot_gdt_pointer
+	movq start_cr3, %rax
+	movq %rax, %cr3
+	movq start_stack, %rsp
 	xorl %ebp, %ebp
-	call kernel_main
+	movl %ebx, %ebx /* what is above them is undefined */
+	movl %esi, %esi
+	cld
+	call *%rbx
 6:	hlt
 	jmp 6b
 
@@ -130,35 +132,14 @@ ap_trampoline:
 	cli
 	movw %cs, %ax
 	movw %ax, %ds
-	movl $CR4_PAE, %eax
-	movl %eax, %cr4
-	movl $boot_pml4, %eax
-	movl %eax, %cr3
-	movl $MSR_EFER, %ecx
-	rdmsr
-	orl $EFER_LME | EFER_NXE, %eax
-	wrmsr
 	lgdtl ap_gdt_pointer - ap_trampoline
-	movl $CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_PE, %eax
-	movl %eax, %cr0
-	ljmpl $0x08, $ap_start64
+	long_mode
+	movl $ap_main, %ebx
+	ljmpl $0x08, $start64
 ap_gdt_pointer:
 	.short boot_gdt_pointer - boot_gdt - 1
 	.long boot_gdt
 ap_trampoline_end:
-
-	.code64
-ap_start64:
-	no_segments
-	lgdt boot_gdt_pointer
-	movq ap_cr3, %rax
-	movq %rax, %cr3
-	movq ap_stack, %rsp
-	xorl %ebp, %ebp
-	cld
-	call ap_main
-7:	hlt
-	jmp 7b
 
 	.section .boot.rodata, "a"
 no_long_mode_text:
@@ -173,8 +154,15 @@ boot_gdt_pointer:
 	.short boot_gdt_pointer - boot_gdt - 1
 	.quad boot_gdt
 
-	/* The first 4 GiB at their place, by 2 MiB pages. */
 	.section .data.boot, "aw"
+	.balign 8
+	.globl start_cr3, start_stack
+start_cr3: /* of the CPU that starts next; at first the boot's */
+	.quad boot_pml4
+start_stack:
+	.quad boot_stack_end
+
+	/* The first 4 GiB at their place, by 2 MiB pages. */
 	.balign 4096
 boot_pml4:
 	.quad boot_pdpt + PTE_PW
@@ -192,12 +180,6 @@ boot_pd:
 	.endr
 
 	.section .bss.boot, "aw", @nobits
-	.balign 8
-	.globl ap_cr3, ap_stack
-ap_cr3:
-	.skip 8
-ap_stack: /* where the CPU that starts next finds its own */
-	.skip 8
 	.balign 16384 /* this_cpu() finds its structure by masking RSP */
 	.globl boot_stack
 boot_stack:

@@ -27,7 +27,7 @@
 #define TSC_ROUNDS  200u
 
 extern const char ap_trampoline[], ap_trampoline_end[];
-extern uint64_t ap_stack;
+extern uint64_t start_stack;
 
 /* How far the CPU that is being started has come. */
 enum ap_state { AP_AWAITED, AP_ARRIVED, AP_WANTED, AP_UNWANTED };
@@ -116,7 +116,7 @@ static bool start(struct cpu *cpu, uint64_t trampoline)
 	if (!stack)
 		return false;
 	*(struct cpu **)stack = cpu;
-	ap_stack = (uint64_t)stack + STACK_SIZE;
+	start_stack = (uint64_t)stack + STACK_SIZE;
 	tsc_check.turn = 0;
 	tsc_check.last = 0;
 	tsc_check.went_back = false;

@@ -142,7 +142,8 @@ static void *main_loop(void *arg)
 		/* It flushes on entry: what it runs on is what is there now. */
 		seen = __atomic_load_n(&table_version, __ATOMIC_SEQ_CST);
 		for (unsigned spin = random_of(&state) & 63; spin--;)
-			expect(__atomic_load_n(&table_version, __ATOMIC_RELAXED) >= seen, "time goes on");
+			expect(__atomic_load_n(&table_version, __ATOMIC_RELAXED) >= seen,
+			       "time goes on");
 		smp_enter_kernel(cpu);
 	}
 	__atomic_fetch_sub(&running, 1, __ATOMIC_SEQ_CST);

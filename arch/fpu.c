@@ -12,10 +12,10 @@
 #define CR4_OSXMMEXCPT  0x400ull
 #define CR4_OSXSAVE     0x40000ull
 #define CPUID_ECX_XSAVE (1u << 26)
-/* x87, SSE, AVX, AVX-512: 2,696 bytes at most of the page of fpu_state. */
+/* x87, SSE, AVX, AVX-512: 2,696 bytes at most. */
 #define XCR0_SUPPORTED 0xe7ull
 #define XCR0_X87       0x1ull
-#define AREA_BYTES     4096u
+#define AREA_BYTES     3072u
 #define FCW_RESET      0x37f
 #define MXCSR_RESET    0x1f80
 

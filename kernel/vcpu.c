@@ -74,8 +74,9 @@ static int64_t make_pages(struct vcpu *vcpu)
 		return status;
 	vcpu->exit_region->owner_only = false; /* it is shared with the monitor */
 	vcpu->exit = (struct sampo_exit *)region_physical(vcpu->exit_region, 0);
-	vcpu->fpu_state = domain_page_alloc(domain);
-	return vcpu->fpu_state ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;
+	vcpu->lapic.reg = domain_page_alloc(domain);
+	vcpu->fpu_state = vcpu->lapic.reg + LAPIC_REGISTERS;
+	return vcpu->lapic.reg ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;
 }
 
 int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct vcpu **result)
@@ -161,8 +162,8 @@ void vcpu_free(struct object *object)
 		domain->cpu_tsc += vcpu->entity.ran;
 	}
 	hv->vcpu_free(vcpu);
-	if (vcpu->fpu_state)
-		domain_page_free(domain, vcpu->fpu_state);
+	if (vcpu->lapic.reg)
+		domain_page_free(domain, vcpu->lapic.reg);
 	if (vcpu->exit_region)
 		object_put(&vcpu->exit_region->object);
 	if (vcpu->exit_event)

@@ -74,7 +74,7 @@ struct vcpu {
 	bool timed;            /* while it moves: the timer was set */
 	struct timer timer;    /* local APIC timer; or the deadline of wait() */
 
-	void *fpu_state;       /* XSAVE area, a page */
+	void *fpu_state;       /* XSAVE area, in the page of lapic.reg */
 	uint64_t xcr0;
 	uint64_t dr[4];
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */

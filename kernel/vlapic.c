@@ -3,31 +3,7 @@
 
 #include "arch/msr.h"
 
-/* Registers by offset / 16, which is also the x2APIC MSR - 0x800 (SDM tables 11-1, 11-6). */
-enum {
-	REG_ID = 0x02,
-	REG_VERSION = 0x03,
-	REG_TPR = 0x08,
-	REG_APR = 0x09,
-	REG_PPR = 0x0a,
-	REG_EOI = 0x0b,
-	REG_LDR = 0x0d,
-	REG_DFR = 0x0e,
-	REG_SVR = 0x0f,
-	REG_ISR = 0x10,
-	REG_TMR = 0x18,
-	REG_IRR = 0x20,
-	REG_ESR = 0x28,
-	REG_ICR = 0x30,
-	REG_ICR_HIGH = 0x31,
-	REG_LVT = 0x32,
-	REG_INITIAL_COUNT = 0x38,
-	REG_CURRENT_COUNT = 0x39,
-	REG_DIVIDE = 0x3e,
-	REG_SELF_IPI = 0x3f
-};
-
-#define VERSION (0x14u | (VLAPIC_LVTS - 1) << 16)
+#define VERSION (0x14u | (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER) << 16)
 
 #define SVR_ENABLE     0x100u
 #define SVR_VALID      0x1ffu
@@ -46,93 +22,85 @@ enum {
 
 #define PERIOD_MIN_NS 20000u /* so that a guest cannot drown in its own timer */
 
-/* Where a register is in struct vlapic (0: it is not simply read), which bits of it may be set
- * (in x2APIC mode others fault), and whether only the xAPIC page has it. */
-#define AT(member) offsetof(struct vlapic, member)
-static const struct {
-	uint32_t at, valid;
-	bool xapic;
-} registers[0x40] = {
-	[REG_ID] = {AT(id), 0},
-	[REG_VERSION] = {AT(version), 0},
-	[REG_TPR] = {AT(tpr), 0xff},
-	[REG_PPR] = {AT(ppr), 0},
-	[REG_LDR] = {AT(ldr), 0},
-	[REG_DFR] = {AT(dfr), 0, true},
-	[REG_SVR] = {AT(svr), SVR_VALID},
-	[REG_ISR... REG_ISR + 7] = {AT(isr.word), 0},
-	[REG_TMR... REG_TMR + 7] = {AT(tmr), 0},
-	[REG_IRR... REG_IRR + 7] = {AT(irr.word), 0},
-	[REG_ESR] = {AT(esr), 0},
-	[REG_ICR] = {AT(icr), 0, true},
-	[REG_ICR_HIGH] = {AT(icr) + 4, 0, true},
-	[REG_LVT + VLAPIC_LVT_TIMER] = {AT(lvt[0]), 0x700ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_THERMAL] = {AT(lvt[1]), 0x107ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_PERF] = {AT(lvt[2]), 0x107ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_LINT0] = {AT(lvt[3]), 0x1a7ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_LINT1] = {AT(lvt[4]), 0x1a7ff | LVT_READ_ONLY},
-	[REG_LVT + VLAPIC_LVT_ERROR] = {AT(lvt[5]), 0x100ff | LVT_READ_ONLY},
-	[REG_INITIAL_COUNT] = {AT(timer_count), UINT32_MAX},
-	[REG_DIVIDE] = {AT(timer_divide), 0xb},
+/* Registers that can be read, by their bits, and those that only the xAPIC page has. */
+#define BITS(reg, count) (((1ull << (count)) - 1) << (reg))
+#define READABLE                                                                             \
+	(BITS(LAPIC_ID, 2) | BITS(LAPIC_TPR, 1) | BITS(LAPIC_PPR, 1) | BITS(LAPIC_LDR, 28) | \
+	 BITS(LAPIC_ICR, 10) | BITS(LAPIC_DIVIDE, 1))
+#define XAPIC_ONLY (BITS(LAPIC_DFR, 1) | BITS(LAPIC_ICR, 2))
+
+/* Bits that may be set; in x2APIC mode others fault. */
+static const uint32_t valid[LAPIC_REGISTERS] = {
+	[LAPIC_TPR] = 0xff,
+	[LAPIC_SVR] = SVR_VALID,
+	[LAPIC_LVT_TIMER] = 0x700ff | LVT_READ_ONLY,
+	[LAPIC_LVT_THERMAL... LAPIC_LVT_PERF] = 0x107ff | LVT_READ_ONLY,
+	[LAPIC_LVT_LINT0... LAPIC_LVT_LINT1] = 0x1a7ff | LVT_READ_ONLY,
+	[LAPIC_LVT_ERROR] = 0x100ff | LVT_READ_ONLY,
+	[LAPIC_INITIAL_COUNT] = UINT32_MAX,
+	[LAPIC_DIVIDE] = 0xb,
+	[LAPIC_SELF_IPI] = 0xff,
 };
+
+#define REG(v, n) ((v)->reg[n].value)
 
 static bool is_x2apic(const struct vlapic *v)
 {
 	return v->apic_base & APIC_BASE_X2APIC;
 }
 
-static void bits_clear(struct vlapic_bits *bits, unsigned vector)
+/* Of the vectors of ISR, TMR or IRR. */
+static void set(struct vlapic *v, unsigned first, unsigned vector, bool on)
 {
-	if (!(bits->word[vector / 64] &= ~(1ull << vector % 64)))
-		bits->used &= ~(1u << vector / 64);
+	unsigned i = first + vector / 32, bit = 1u << vector % 32;
+
+	REG(v, i) = on ? REG(v, i) | bit : REG(v, i) & ~bit;
+	v->used |= 1ull << i;
 }
 
-/* 0: none, since vectors below 16 are never set. */
-static unsigned bits_highest(const struct vlapic_bits *bits)
+unsigned vlapic_highest(struct vlapic *v, unsigned first)
 {
-	unsigned i;
+	for (uint32_t used = v->used >> first & 0xff; used;) {
+		unsigned i = 31u - (unsigned)__builtin_clz(used);
+		uint32_t word = REG(v, first + i);
 
-	if (!bits->used)
-		return 0;
-	i = 31u - (unsigned)__builtin_clz(bits->used);
-	return i * 64 + 63u - (unsigned)__builtin_clzll(bits->word[i]);
+		if (word)
+			return i * 32 + 31u - (unsigned)__builtin_clz(word);
+		used -= 1u << i;
+		v->used -= 1ull << (first + i);
+	}
+	return 0;
 }
 
 /* A vector is delivered if its class, its upper half, is above the classes of
  * the TPR and of what is in service (SDM 11.8.3.1). */
 static void update_pending(struct vlapic *v)
 {
-	unsigned vector = bits_highest(&v->irr);
+	unsigned vector = vlapic_highest(v, LAPIC_IRR);
 
 	v->pending = -1;
 	v->tpr_blocks = false;
 	if (!vector)
 		return;
-	if (vector >> 4 > v->ppr >> 4)
+	if (vector >> 4 > REG(v, LAPIC_PPR) >> 4)
 		v->pending = (int32_t)vector;
 	else
-		v->tpr_blocks = vector >> 4 > bits_highest(&v->isr) >> 4;
+		v->tpr_blocks = vector >> 4 > vlapic_highest(v, LAPIC_ISR) >> 4;
 }
 
 void vlapic_update(struct vlapic *v)
 {
-	unsigned isr = bits_highest(&v->isr);
+	unsigned isr = vlapic_highest(v, LAPIC_ISR), tpr = REG(v, LAPIC_TPR);
 
-	v->ppr = v->tpr >> 4 >= isr >> 4 ? v->tpr : isr & 0xf0;
+	REG(v, LAPIC_PPR) = tpr >> 4 >= isr >> 4 ? tpr : isr & 0xf0;
 	update_pending(v);
 }
 
 static void set_irr(struct vlapic *v, uint8_t vector, bool level)
 {
-	uint64_t bit = 1ull << vector % 64;
-
-	v->irr.word[vector / 64] |= bit;
-	v->irr.used |= 1u << vector / 64;
-	if (level)
-		v->tmr[vector / 64] |= bit;
-	else
-		v->tmr[vector / 64] &= ~bit;
-	if (vector >> 4 <= v->ppr >> 4) {
+	set(v, LAPIC_IRR, vector, true);
+	set(v, LAPIC_TMR, vector, level);
+	if (vector >> 4 <= REG(v, LAPIC_PPR) >> 4) {
 		update_pending(v);
 	} else if (vector > v->pending) {
 		v->pending = vector;
@@ -142,7 +110,7 @@ static void set_irr(struct vlapic *v, uint8_t vector, bool level)
 
 static void raise_error(struct vlapic *v, uint32_t bit)
 {
-	uint32_t lvt = v->lvt[VLAPIC_LVT_ERROR];
+	uint32_t lvt = REG(v, LAPIC_LVT_ERROR);
 
 	v->esr_next |= bit;
 	if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16)
@@ -151,7 +119,7 @@ static void raise_error(struct vlapic *v, uint32_t bit)
 
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 {
-	if (!(v->svr & SVR_ENABLE))
+	if (!vlapic_enabled(v))
 		return false;
 	if (vector < 16) {
 		raise_error(v, ESR_RECEIVE_ILLEGAL);
@@ -163,23 +131,22 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 
 void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	bits_clear(&v->irr, vector);
-	v->isr.word[vector / 64] |= 1ull << vector % 64;
-	v->isr.used |= 1u << vector / 64;
-	v->ppr = vector & 0xf0;
+	set(v, LAPIC_IRR, vector, false);
+	set(v, LAPIC_ISR, vector, true);
+	REG(v, LAPIC_PPR) = vector & 0xf0;
 	v->pending = -1; /* what else there is has no higher class */
 	v->tpr_blocks = false;
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 {
-	unsigned vector = bits_highest(&v->isr);
+	unsigned vector = vlapic_highest(v, LAPIC_ISR);
 
 	if (!vector)
 		return 0;
-	bits_clear(&v->isr, vector);
+	set(v, LAPIC_ISR, vector, false);
 	vlapic_update(v);
-	if (!(v->tmr[vector / 64] >> vector % 64 & 1))
+	if (!(REG(v, LAPIC_TMR + vector / 32) >> vector % 32 & 1))
 		return 0;
 	effect->vector = (uint8_t)vector;
 	return VLAPIC_DO_EOI;
@@ -196,7 +163,8 @@ static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 	};
 	bool deassert = (icr & 0xc000) == 0x8000;
 
-	v->icr = icr & ~(uint64_t)ICR_BUSY;
+	REG(v, LAPIC_ICR) = (uint32_t)icr & ~ICR_BUSY;
+	REG(v, LAPIC_ICR_HIGH) = (uint32_t)(icr >> 32);
 	if (!is_x2apic(v))
 		m.dest = m.dest >> 24 == 0xff ? VLAPIC_ALL : m.dest >> 24;
 	switch (m.mode) {
@@ -226,13 +194,15 @@ static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 
 static uint32_t timer_mode(const struct vlapic *v)
 {
-	return v->lvt[VLAPIC_LVT_TIMER] & TIMER_MODE;
+	return REG(v, LAPIC_LVT_TIMER) & TIMER_MODE;
 }
 
 /* Divide configuration 0..2, 3 (in bit 3): 2, 4, ... 128, 1 (SDM 11.5.4). */
 static unsigned divide_shift(const struct vlapic *v)
 {
-	return ((v->timer_divide & 3) + (v->timer_divide >> 1 & 4) + 1) & 7;
+	uint32_t divide = REG(v, LAPIC_DIVIDE);
+
+	return ((divide & 3) + (divide >> 1 & 4) + 1) & 7;
 }
 
 static uint64_t scale(uint64_t value, uint64_t factor)
@@ -243,6 +213,7 @@ static uint64_t scale(uint64_t value, uint64_t factor)
 static uint32_t current_count(const struct vlapic *v, uint64_t now)
 {
 	uint64_t left = v->deadline - now, count;
+	uint32_t initial;
 
 	if (v->deadline == VLAPIC_NEVER || timer_mode(v) == TIMER_DEADLINE)
 		return 0;
@@ -251,7 +222,8 @@ static uint32_t current_count(const struct vlapic *v, uint64_t now)
 			       ? v->timer_period - (now - v->deadline) % v->timer_period
 			       : 0;
 	count = scale(left, v->counts_per_tick) >> divide_shift(v);
-	return count < v->timer_count ? (uint32_t)count : v->timer_count;
+	initial = REG(v, LAPIC_INITIAL_COUNT);
+	return count < initial ? (uint32_t)count : initial;
 }
 
 /* `count` to go now, the initial count on later rounds. */
@@ -261,7 +233,7 @@ static int start_timer(struct vlapic *v, uint32_t count, uint64_t now)
 
 	if (timer_mode(v) == TIMER_DEADLINE)
 		return 0;
-	v->timer_period = scale((uint64_t)v->timer_count << shift, v->ticks_per_count);
+	v->timer_period = scale((uint64_t)REG(v, LAPIC_INITIAL_COUNT) << shift, v->ticks_per_count);
 	if (v->timer_period < v->period_min)
 		v->timer_period = v->period_min;
 	v->deadline = VLAPIC_NEVER;
@@ -272,7 +244,7 @@ static int start_timer(struct vlapic *v, uint32_t count, uint64_t now)
 
 bool vlapic_expire(struct vlapic *v, uint64_t now)
 {
-	uint32_t lvt = v->lvt[VLAPIC_LVT_TIMER];
+	uint32_t lvt = REG(v, LAPIC_LVT_TIMER);
 
 	if (v->deadline == VLAPIC_NEVER)
 		return false;
@@ -300,27 +272,25 @@ static int write_deadline(struct vlapic *v, uint64_t value, uint64_t now)
 	return VLAPIC_DO_TIMER;
 }
 
-static int write_lvt(struct vlapic *v, unsigned i, uint32_t value)
+static int write_lvt(struct vlapic *v, unsigned reg, uint32_t value)
 {
-	uint32_t old = v->lvt[i];
+	uint32_t old = REG(v, reg);
 
-	value &= registers[REG_LVT + i].valid & ~LVT_READ_ONLY;
-	if (!(v->svr & SVR_ENABLE))
+	value &= valid[reg] & ~LVT_READ_ONLY;
+	if (!vlapic_enabled(v))
 		value |= LVT_MASKED;
-	v->lvt[i] = value;
-	if (i != VLAPIC_LVT_TIMER || !((old ^ value) & TIMER_DEADLINE))
+	REG(v, reg) = value;
+	if (reg != LAPIC_LVT_TIMER || !((old ^ value) & TIMER_DEADLINE))
 		return 0;
-	v->timer_count = 0; /* into or out of deadline mode disarms (SDM 11.5.4.1) */
+	REG(v, LAPIC_INITIAL_COUNT) = 0; /* in or out of deadline mode: SDM 11.5.4.1 */
 	v->deadline = VLAPIC_NEVER;
 	return VLAPIC_DO_TIMER;
 }
 
-static void write_svr(struct vlapic *v, uint32_t value)
+static void mask_lvts(struct vlapic *v)
 {
-	v->svr = value & SVR_VALID;
-	if (!(v->svr & SVR_ENABLE))
-		for (unsigned i = 0; i < VLAPIC_LVTS; i++)
-			v->lvt[i] |= LVT_MASKED;
+	for (unsigned i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
+		REG(v, i) |= LVT_MASKED;
 }
 
 /* What both modes have in common; -1: there is no such register to write. */
@@ -330,28 +300,30 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 	uint32_t left;
 
 	switch (reg) {
-	case REG_TPR:
-		v->tpr = value & 0xff;
+	case LAPIC_TPR:
+		REG(v, LAPIC_TPR) = value & 0xff;
 		vlapic_update(v);
 		return 0;
-	case REG_EOI:
+	case LAPIC_EOI:
 		return end_of_interrupt(v, effect);
-	case REG_SVR:
-		write_svr(v, value);
+	case LAPIC_SVR:
+		REG(v, LAPIC_SVR) = value & SVR_VALID;
+		if (!vlapic_enabled(v))
+			mask_lvts(v);
 		return 0;
-	case REG_ESR:
-		v->esr = v->esr_next;
+	case LAPIC_ESR:
+		REG(v, LAPIC_ESR) = v->esr_next;
 		v->esr_next = 0;
 		return 0;
-	case REG_LVT ... REG_LVT + VLAPIC_LVTS - 1:
-		return write_lvt(v, reg - REG_LVT, value);
-	case REG_INITIAL_COUNT:
+	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
+		return write_lvt(v, reg, value);
+	case LAPIC_INITIAL_COUNT:
 		if (timer_mode(v) != TIMER_DEADLINE)
-			v->timer_count = value;
+			REG(v, LAPIC_INITIAL_COUNT) = value;
 		return start_timer(v, value, now);
-	case REG_DIVIDE:
+	case LAPIC_DIVIDE:
 		left = current_count(v, now);
-		v->timer_divide = value & 0xb;
+		REG(v, LAPIC_DIVIDE) = value & 0xb;
 		return start_timer(v, left, now);
 	default:
 		return -1;
@@ -361,27 +333,23 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 /* What both modes have in common; false: there is no such register to read. */
 static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, uint32_t *value)
 {
-	uint32_t at;
+	uint64_t readable = is_x2apic(v) ? READABLE & ~XAPIC_ONLY : READABLE;
 
-	if (reg >= COUNT_OF(registers))
+	if (reg >= LAPIC_REGISTERS || !(readable >> reg & 1))
 		return false;
-	if (reg == REG_CURRENT_COUNT) {
-		*value = current_count(v, now);
-		return true;
-	}
-	at = registers[reg].at;
-	if (!at || (registers[reg].xapic && is_x2apic(v)))
-		return false;
-	if (reg >= REG_ISR && reg < REG_IRR + 8)
-		at += reg % 8 * 4;
-	__builtin_memcpy(value, (const char *)v + at, sizeof(*value));
+	*value = reg == LAPIC_CURRENT_COUNT ? current_count(v, now) : REG(v, reg);
 	return true;
 }
 
 static void enter_x2apic(struct vlapic *v)
 {
-	v->ldr = v->id >> 4 << 16 | 1u << (v->id & 15); /* SDM 11.12.10.2 */
-	v->icr = (uint32_t)v->icr;
+	REG(v, LAPIC_LDR) = v->id >> 4 << 16 | 1u << (v->id & 15); /* SDM 11.12.10.2 */
+	REG(v, LAPIC_ICR_HIGH) = 0;
+}
+
+static uint64_t icr_high(const struct vlapic *v)
+{
+	return (uint64_t)REG(v, LAPIC_ICR_HIGH) << 32;
 }
 
 /* Transitions: SDM 11.12.5 and figure 11-27. */
@@ -415,22 +383,17 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 		return write_base(v, value);
 	if (!is_x2apic(v))
 		return -1;
-	if (reg == REG_EOI)
-		return value ? -1 : end_of_interrupt(v, effect);
-	if (reg == REG_ICR)
+	if (reg == LAPIC_ICR)
 		return value & ~(0xffffffff00000000u | ICR_VALID) ? -1 : send(v, value, effect);
-	if (reg == REG_SELF_IPI) {
-		if (value > 0xff)
-			return -1;
-		if (value < 16)
-			raise_error(v, ESR_SEND_ILLEGAL);
-		else
-			vlapic_accept(v, (uint8_t)value, false);
-		return 0;
-	}
-	if (reg > REG_SELF_IPI || value & ~(uint64_t)registers[reg].valid)
+	if (reg >= LAPIC_REGISTERS || value & ~(uint64_t)valid[reg])
 		return -1;
-	return write_register(v, reg, (uint32_t)value, now, effect);
+	if (reg != LAPIC_SELF_IPI)
+		return write_register(v, reg, (uint32_t)value, now, effect);
+	if (value < 16)
+		raise_error(v, ESR_SEND_ILLEGAL);
+	else
+		vlapic_accept(v, (uint8_t)value, false);
+	return 0;
 }
 
 int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint64_t now)
@@ -450,8 +413,8 @@ int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint6
 	}
 	if (!is_x2apic(v))
 		return -1;
-	if (reg == REG_ICR) {
-		*value = v->icr;
+	if (reg == LAPIC_ICR) {
+		*value = icr_high(v) | REG(v, LAPIC_ICR);
 		return 0;
 	}
 	if (!read_register(v, reg, now, &low))
@@ -471,11 +434,11 @@ uint32_t vlapic_mmio_read(struct vlapic *v, uint32_t offset, uint64_t now)
 	unsigned reg = offset >> 4;
 	uint32_t value = 0;
 
-	if (!is_xapic_access(v, offset) || reg == REG_APR || reg == REG_EOI)
+	if (!is_xapic_access(v, offset) || reg == LAPIC_APR || reg == LAPIC_EOI)
 		return 0;
 	if (!read_register(v, reg, now, &value))
 		raise_error(v, ESR_ILLEGAL_REGISTER);
-	return reg == REG_ID ? value << 24 : value;
+	return reg == LAPIC_ID ? value << 24 : value;
 }
 
 int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_t now,
@@ -486,21 +449,21 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 	if (!is_xapic_access(v, offset))
 		return 0;
 	switch (offset >> 4) {
-	case REG_LDR:
-		v->ldr = value & 0xff000000;
+	case LAPIC_LDR:
+		REG(v, LAPIC_LDR) = value & 0xff000000;
 		return 0;
-	case REG_DFR:
-		v->dfr = value | 0x0fffffff;
+	case LAPIC_DFR:
+		REG(v, LAPIC_DFR) = value | 0x0fffffff;
 		return 0;
-	case REG_ICR:
-		return send(v, (v->icr & 0xffffffff00000000u) | (value & ICR_VALID), effect);
-	case REG_ICR_HIGH:
-		v->icr = (uint32_t)v->icr | (uint64_t)(value & 0xff000000) << 32;
+	case LAPIC_ICR:
+		return send(v, icr_high(v) | (value & ICR_VALID), effect);
+	case LAPIC_ICR_HIGH:
+		REG(v, LAPIC_ICR_HIGH) = value & 0xff000000;
 		return 0;
-	case REG_ID: /* read-only registers */
-	case REG_VERSION:
-	case REG_PPR:
-	case REG_CURRENT_COUNT:
+	case LAPIC_ID: /* read-only registers */
+	case LAPIC_VERSION:
+	case LAPIC_PPR:
+	case LAPIC_CURRENT_COUNT:
 		return 0;
 	default:
 		flags = write_register(v, offset >> 4, value, now, effect);
@@ -513,7 +476,7 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 
 bool vlapic_match(const struct vlapic *v, uint32_t dest, bool logical)
 {
-	uint32_t ldr = v->ldr >> 24;
+	uint32_t wide = REG(v, LAPIC_LDR), ldr = wide >> 24;
 
 	if (!(v->apic_base & APIC_BASE_ENABLE))
 		return false;
@@ -522,8 +485,8 @@ bool vlapic_match(const struct vlapic *v, uint32_t dest, bool logical)
 	if (!logical)
 		return dest == v->id;
 	if (is_x2apic(v))
-		return dest >> 16 == v->ldr >> 16 && dest & v->ldr & 0xffff;
-	if (v->dfr >> 28 == 0xf) /* the flat model */
+		return dest >> 16 == wide >> 16 && dest & wide & 0xffff;
+	if (REG(v, LAPIC_DFR) >> 28 == 0xf) /* the flat model */
 		return dest & ldr;
 	return dest >> 4 == ldr >> 4 && dest & ldr & 0xf;
 }
@@ -546,28 +509,25 @@ bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *m
 
 bool vlapic_enabled(const struct vlapic *v)
 {
-	return v->svr & SVR_ENABLE;
+	return REG(v, LAPIC_SVR) & SVR_ENABLE;
 }
 
 bool vlapic_extint_allowed(const struct vlapic *v)
 {
 	if (!vlapic_enabled(v))
 		return true; /* as if there were no local APIC: the PIC has the pin */
-	return (v->lvt[VLAPIC_LVT_LINT0] & (LVT_MASKED | 0x700)) == VLAPIC_EXTINT << 8;
+	return (REG(v, LAPIC_LVT_LINT0) & (LVT_MASKED | 0x700)) == VLAPIC_EXTINT << 8;
 }
 
 void vlapic_reset(struct vlapic *v)
 {
-	v->irr = v->isr = (struct vlapic_bits){0};
-	__builtin_memset(v->tmr, 0, sizeof(v->tmr));
-	for (unsigned i = 0; i < VLAPIC_LVTS; i++)
-		v->lvt[i] = LVT_MASKED;
-	v->tpr = 0;
-	v->svr = 0xff;
-	v->dfr = UINT32_MAX;
-	v->ldr = v->esr = v->esr_next = 0;
-	v->icr = 0;
-	v->timer_count = v->timer_divide = 0;
+	__builtin_memset(v->reg, 0, LAPIC_REGISTERS * sizeof(*v->reg));
+	REG(v, LAPIC_ID) = v->id;
+	REG(v, LAPIC_VERSION) = VERSION;
+	REG(v, LAPIC_SVR) = 0xff;
+	REG(v, LAPIC_DFR) = UINT32_MAX;
+	mask_lvts(v);
+	v->esr_next = 0;
 	v->timer_period = v->period_min;
 	v->deadline = VLAPIC_NEVER;
 	if (is_x2apic(v))
@@ -578,8 +538,8 @@ void vlapic_reset(struct vlapic *v)
 void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsigned phys_bits)
 {
 	*v = (struct vlapic){
+		.reg = v->reg,
 		.id = id,
-		.version = VERSION,
 		.apic_base = 0xfee00000u | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.base_reserved = ~((1ull << phys_bits) - 1) | 0x2ff,
 		.ticks_per_count = (tsc_khz << 32) / (VLAPIC_TIMER_HZ / 1000),

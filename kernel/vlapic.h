@@ -44,19 +44,34 @@ struct vlapic_message {
 	bool level; /* level-triggered: its EOI is reported */
 };
 
-struct vlapic_bits {
-	uint64_t word[4];
-	uint32_t used; /* bit n: word[n] is not 0 */
-};
-
-enum vlapic_lvt {
-	VLAPIC_LVT_TIMER,
-	VLAPIC_LVT_THERMAL,
-	VLAPIC_LVT_PERF,
-	VLAPIC_LVT_LINT0,
-	VLAPIC_LVT_LINT1,
-	VLAPIC_LVT_ERROR,
-	VLAPIC_LVTS
+/* Registers by offset / 16, which is also the x2APIC MSR - 0x800 (SDM tables 11-1, 11-6). */
+enum {
+	LAPIC_ID = 0x02,
+	LAPIC_VERSION = 0x03,
+	LAPIC_TPR = 0x08,
+	LAPIC_APR = 0x09,
+	LAPIC_PPR = 0x0a,
+	LAPIC_EOI = 0x0b,
+	LAPIC_LDR = 0x0d,
+	LAPIC_DFR = 0x0e,
+	LAPIC_SVR = 0x0f,
+	LAPIC_ISR = 0x10, /* eight each: a bit for each vector */
+	LAPIC_TMR = 0x18,
+	LAPIC_IRR = 0x20,
+	LAPIC_ESR = 0x28,
+	LAPIC_ICR = 0x30,
+	LAPIC_ICR_HIGH = 0x31,
+	LAPIC_LVT_TIMER = 0x32,
+	LAPIC_LVT_THERMAL = 0x33,
+	LAPIC_LVT_PERF = 0x34,
+	LAPIC_LVT_LINT0 = 0x35,
+	LAPIC_LVT_LINT1 = 0x36,
+	LAPIC_LVT_ERROR = 0x37,
+	LAPIC_INITIAL_COUNT = 0x38,
+	LAPIC_CURRENT_COUNT = 0x39,
+	LAPIC_DIVIDE = 0x3e,
+	LAPIC_SELF_IPI = 0x3f,
+	LAPIC_REGISTERS = 0x40
 };
 
 struct vlapic {
@@ -64,22 +79,20 @@ struct vlapic {
 	int32_t pending;
 	/* A vector is held back by the TPR alone: look when CR8 is lowered. */
 	bool tpr_blocks;
-	uint32_t tpr, ppr;
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
-	struct vlapic_bits irr, isr;
-	uint64_t tmr[4];
+	/* Laid out as the page; the ID not shifted. */
+	struct {
+		uint32_t value, unused[3];
+	} * reg;
+	uint64_t used;      /* bit n: reg[n], of ISR, TMR or IRR, may not be 0 */
 	uint64_t apic_base; /* the MSR */
-	uint64_t icr;
-	uint32_t id, version;
-	uint32_t ldr, dfr, svr;
-	uint32_t esr, esr_next; /* as read, and what the next write shows */
-	uint32_t lvt[VLAPIC_LVTS];
-	uint32_t timer_count, timer_divide; /* initial count and divide registers */
-	uint64_t timer_period;              /* in TSC ticks: TMICT expanded */
-	uint64_t ticks_per_count;           /* TSC ticks per nanosecond, 32.32 */
-	uint64_t counts_per_tick;           /* its inverse, 32.32 */
-	uint64_t period_min;                /* shortest periodic timer, TSC ticks */
-	uint64_t base_reserved;             /* address bits that APIC_BASE does not have */
+	uint32_t id;
+	uint32_t esr_next;        /* what the next write of the ESR shows */
+	uint64_t timer_period;    /* in TSC ticks: TMICT expanded */
+	uint64_t ticks_per_count; /* TSC ticks per nanosecond, 32.32 */
+	uint64_t counts_per_tick; /* its inverse, 32.32 */
+	uint64_t period_min;      /* shortest periodic timer, TSC ticks */
+	uint64_t base_reserved;   /* address bits that APIC_BASE does not have */
 };
 
 /* What the caller must do after an access: */
@@ -93,7 +106,7 @@ struct vlapic_effect {
 	uint8_t vector;
 };
 
-/* Power-up state. */
+/* Power-up state; `reg` has been set. */
 void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsigned phys_bits);
 /* After INIT: as power-up, but ID and APIC_BASE stay (SDM 11.4.7.3). */
 void vlapic_reset(struct vlapic *v);
@@ -137,16 +150,18 @@ bool vlapic_enabled(const struct vlapic *v); /* by software */
 bool vlapic_extint_allowed(const struct vlapic *v);
 
 void vlapic_update(struct vlapic *v); /* internal: recompute `pending` */
+/* Of LAPIC_ISR or LAPIC_IRR; 0: none, since vectors below 16 are never set. */
+unsigned vlapic_highest(struct vlapic *v, unsigned first);
 
 /* CR8 is the upper half of the TPR. */
 static inline unsigned vlapic_cr8(const struct vlapic *v)
 {
-	return v->tpr >> 4;
+	return v->reg[LAPIC_TPR].value >> 4;
 }
 static inline void vlapic_set_cr8(struct vlapic *v, unsigned cr8)
 {
-	if (v->tpr >> 4 != (cr8 & 15)) {
-		v->tpr = (cr8 & 15) << 4;
+	if (vlapic_cr8(v) != (cr8 & 15)) {
+		v->reg[LAPIC_TPR].value = (cr8 & 15) << 4;
 		vlapic_update(v);
 	}
 }

@@ -8,7 +8,6 @@
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
-#define APIC_TPR       0x80 /* in the virtual-APIC page */
 #define INVEPT_CONTEXT 1ul
 #define INVVPID_ALL    2ul
 #define RFLAGS_IF      0x200ull
@@ -220,6 +219,7 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
 	uint64_t event;
+	uint32_t tpr;
 	bool blind;
 
 	vmx_use(vcpu);
@@ -229,7 +229,7 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 	blind = !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
 	if (blind != v->blind)
 		vmx_arm_preemption(vcpu, blind);
-	v->apic_page[APIC_TPR] = (uint8_t)(vlapic_cr8(&vcpu->lapic) << 4);
+	tpr = vcpu->lapic.reg[LAPIC_TPR].value;
 	vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[SAMPO_RSP]);
 	if (vmx_enter(vcpu->gpr, v->launched)) {
 		not_entered(x);
@@ -239,7 +239,8 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 	if (!(x->code & REASON_FAILED)) {
 		v->launched = true;
 		vcpu->gpr[SAMPO_RSP] = vmcs_read(VMCS_GUEST_RSP);
-		vlapic_set_cr8(&vcpu->lapic, v->apic_page[APIC_TPR] >> 4);
+		if (tpr != vcpu->lapic.reg[LAPIC_TPR].value)
+			vlapic_update(&vcpu->lapic);
 		/* Only of a guest that had an NMI: Bochs carries the blocking
 		 * over to the guest that is entered next. */
 		if (v->nmi_blocked)

@@ -299,7 +299,7 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_IO_BITMAP_A, (uint64_t)hv_io_bitmap);
 	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)hv_io_bitmap + FRAME_PAGE);
 	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap);
-	vmcs_write(VMCS_APIC_PAGE, (uint64_t)v->apic_page);
+	vmcs_write(VMCS_APIC_PAGE, (uint64_t)vcpu->lapic.reg);
 	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
 	vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
@@ -315,8 +315,7 @@ static void init_controls(struct vcpu *vcpu)
 int64_t vmx_vcpu_init(struct vcpu *vcpu)
 {
 	vcpu->vmx.vmcs = stamp(domain_page_alloc(vcpu->domain));
-	vcpu->vmx.apic_page = domain_page_alloc(vcpu->domain);
-	if (!vcpu->vmx.vmcs || !vcpu->vmx.apic_page)
+	if (!vcpu->vmx.vmcs)
 		return SAMPO_ENOMEM;
 	asid_forget(vcpu);
 	clear(vcpu);
@@ -335,13 +334,11 @@ void vmx_detach(struct vcpu *vcpu)
 
 void vmx_vcpu_free(struct vcpu *vcpu)
 {
-	if (vcpu->vmx.vmcs) {
-		clear(vcpu);
-		domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
-	}
-	if (vcpu->vmx.apic_page)
-		domain_page_free(vcpu->domain, vcpu->vmx.apic_page);
-	vcpu->vmx.vmcs = vcpu->vmx.apic_page = NULL;
+	if (!vcpu->vmx.vmcs)
+		return;
+	clear(vcpu);
+	domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
+	vcpu->vmx.vmcs = NULL;
 }
 
 const struct hv_ops vmx_ops = {

@@ -15,7 +15,6 @@
 /* A vCPU's part that is VMX's. */
 struct vmx_vcpu {
 	void *vmcs;               /* its physical address is the same */
-	uint8_t *apic_page;       /* holds the TPR for MOV from CR8 */
 	uint64_t ept_pointer;
 	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;

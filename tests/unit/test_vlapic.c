@@ -8,7 +8,8 @@
 #define X(reg)  (MSR_X2APIC + (reg))
 #define ENABLED 0x1ff
 
-static struct vlapic v;
+static uint32_t page[LAPIC_REGISTERS * 4];
+static struct vlapic v = {.reg = (void *)page};
 static struct vlapic_effect effect;
 
 static int wr(uint32_t msr, uint64_t value)
@@ -161,7 +162,7 @@ static void test_every_vector(void **state)
 		assert_int_equal(wr(X(0x0b), 0), vector & 1 ? VLAPIC_DO_EOI : 0);
 	}
 	assert_int_equal(v.pending, -1);
-	assert_int_equal(v.irr.used | v.isr.used, 0);
+	assert_int_equal(vlapic_highest(&v, LAPIC_IRR) | vlapic_highest(&v, LAPIC_ISR), 0);
 }
 
 static void test_apic_base(void **state)
@@ -518,7 +519,7 @@ static void test_random(void **state)
 	x2apic(0);
 	for (unsigned i = 0; i < 200000; i++) {
 		unsigned highest_irr = 0, highest_isr = 0;
-		uint32_t r;
+		uint32_t r, tpr;
 
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
 		r = (uint32_t)(seed >> 32);
@@ -547,18 +548,19 @@ static void test_random(void **state)
 			if ((r & 0xff) == 0)
 				x2apic(0);
 		}
+		tpr = v.reg[LAPIC_TPR].value;
 		for (unsigned vector = 16; vector < 256; vector++) {
-			if (v.irr.word[vector / 64] >> vector % 64 & 1)
+			if (v.reg[LAPIC_IRR + vector / 32].value >> vector % 32 & 1)
 				highest_irr = vector;
-			if (v.isr.word[vector / 64] >> vector % 64 & 1)
+			if (v.reg[LAPIC_ISR + vector / 32].value >> vector % 32 & 1)
 				highest_isr = vector;
 		}
-		if (highest_irr >> 4 > highest_isr >> 4 && highest_irr >> 4 > v.tpr >> 4u)
+		if (highest_irr >> 4 > highest_isr >> 4 && highest_irr >> 4 > tpr >> 4)
 			assert_int_equal(v.pending, highest_irr);
 		else
 			assert_int_equal(v.pending, -1);
 		assert_int_equal(v.tpr_blocks, highest_irr >> 4 > highest_isr >> 4 &&
-						       highest_irr >> 4 <= v.tpr >> 4u);
+						       highest_irr >> 4 <= tpr >> 4);
 	}
 }
 

@@ -12,7 +12,7 @@ QUICK = pytest.mark.quick
 
 def run(boot, words="", timeout=120):
     """What the program says with these words on its command line."""
-    box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=m.CPUS == 1,
+    box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=m.CPUS == 1, apart=True,
                modules=[(m.BUILD / "tests/abi.bin", f"dom0 {words}".strip())])
     box.expect_end(timeout)
     text = box.log_text()

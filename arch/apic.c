@@ -2,35 +2,15 @@
 #include "arch/apic.h"
 
 #include "arch/cpu.h"
+#include "arch/lapic.h"
 #include "arch/msr.h"
 #include "arch/paging.h"
 #include "arch/tsc.h"
 #include "kernel/log.h"
 
-/* Register offsets (SDM table 11-1). */
-#define REG_ID            0x020u
-#define REG_TPR           0x080u
-#define REG_EOI           0x0b0u
-#define REG_SVR           0x0f0u
-#define REG_ESR           0x280u
-#define REG_ICR           0x300u
-#define REG_ICR_HIGH      0x310u
-#define REG_LVT_TIMER     0x320u
-#define REG_LVT_PERF      0x340u
-#define REG_LVT_LINT0     0x350u
-#define REG_LVT_LINT1     0x360u
-#define REG_LVT_ERROR     0x370u
-#define REG_INITIAL_COUNT 0x380u
-#define REG_CURRENT_COUNT 0x390u
-#define REG_DIVIDE        0x3e0u
-
-#define SVR_ENABLE         0x100u
-#define LVT_MASKED         0x10000u
-#define LVT_NMI            0x400u
-#define LVT_TIMER_DEADLINE 0x40000u
-#define DIVIDE_BY_1        0xbu
-#define ICR_BUSY           0x1000u
-#define ICR_ASSERT         0x4000u
+#define LVT_NMI     0x400u
+#define DIVIDE_BY_1 0xbu
+#define ICR_ASSERT  0x4000u
 
 #define CPUID_APIC         (1u << 9)  /* leaf 1, EDX */
 #define CPUID_X2APIC       (1u << 21) /* leaf 1, ECX */
@@ -46,16 +26,16 @@ static uint64_t counts_per_tick; /* of the timer, per TSC tick, 32.32 */
 static uint32_t read(uint32_t reg)
 {
 	if (x2apic)
-		return (uint32_t)cpu_rdmsr(MSR_X2APIC + (reg >> 4));
-	return mmio_read32(page + reg);
+		return (uint32_t)cpu_rdmsr(MSR_X2APIC + reg);
+	return mmio_read32(page + 16 * reg);
 }
 
 static void write(uint32_t reg, uint32_t value)
 {
 	if (x2apic)
-		cpu_wrmsr(MSR_X2APIC + (reg >> 4), value);
+		cpu_wrmsr(MSR_X2APIC + reg, value);
 	else
-		mmio_write32(page + reg, value);
+		mmio_write32(page + 16 * reg, value);
 }
 
 static void switch_on(void)
@@ -74,7 +54,7 @@ static uint64_t sample_timer(uint32_t *count)
 
 	for (unsigned i = 0; i < SAMPLES; i++) {
 		uint64_t before = cpu_rdtsc();
-		uint32_t value = read(REG_CURRENT_COUNT);
+		uint32_t value = read(LAPIC_CURRENT_COUNT);
 		uint64_t took = cpu_rdtsc() - before;
 
 		if (took < best) {
@@ -91,13 +71,13 @@ static void measure_timer(void)
 	uint32_t from = 0, to = 0;
 	uint64_t start, end;
 
-	write(REG_LVT_TIMER, LVT_MASKED);
-	write(REG_DIVIDE, DIVIDE_BY_1);
-	write(REG_INITIAL_COUNT, UINT32_MAX);
+	write(LAPIC_LVT_TIMER, LVT_MASKED);
+	write(LAPIC_DIVIDE, DIVIDE_BY_1);
+	write(LAPIC_INITIAL_COUNT, UINT32_MAX);
 	start = sample_timer(&from);
 	tsc_delay_ns(MEASURE_NS);
 	end = sample_timer(&to);
-	write(REG_INITIAL_COUNT, 0);
+	write(LAPIC_INITIAL_COUNT, 0);
 	counts_per_tick = ((uint64_t)(from - to) << 32) / (end - start);
 }
 
@@ -115,7 +95,7 @@ bool apic_setup(void)
 			return false;
 	}
 	switch_on();
-	write(REG_SVR, SVR_ENABLE | 0xff);
+	write(LAPIC_SVR, SVR_ENABLE | 0xff);
 	if (!deadline_mode)
 		measure_timer();
 	log_print("apic: %s, timer by %s\n", x2apic ? "x2APIC" : "xAPIC",
@@ -126,33 +106,33 @@ bool apic_setup(void)
 void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_vector)
 {
 	switch_on();
-	write(REG_SVR, SVR_ENABLE | spurious_vector);
-	write(REG_TPR, 0);
-	write(REG_LVT_PERF, LVT_MASKED);
-	write(REG_LVT_LINT0, LVT_MASKED); /* the PIC */
-	write(REG_LVT_LINT1, LVT_NMI);
-	write(REG_LVT_ERROR, error_vector);
-	write(REG_DIVIDE, DIVIDE_BY_1);
-	write(REG_LVT_TIMER, timer_vector | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
+	write(LAPIC_SVR, SVR_ENABLE | spurious_vector);
+	write(LAPIC_TPR, 0);
+	write(LAPIC_LVT_PERF, LVT_MASKED);
+	write(LAPIC_LVT_LINT0, LVT_MASKED); /* the PIC */
+	write(LAPIC_LVT_LINT1, LVT_NMI);
+	write(LAPIC_LVT_ERROR, error_vector);
+	write(LAPIC_DIVIDE, DIVIDE_BY_1);
+	write(LAPIC_LVT_TIMER, timer_vector | (deadline_mode ? TIMER_DEADLINE : 0));
 	/* The xAPIC's store is not ordered before a later WRMSR (SDM 11.5.4.1). */
 	__asm__ volatile("mfence" ::: "memory");
 	if (deadline_mode)
 		cpu_wrmsr(MSR_TSC_DEADLINE, 0);
 	else
-		write(REG_INITIAL_COUNT, 0);
+		write(LAPIC_INITIAL_COUNT, 0);
 	apic_error();
 }
 
 uint32_t apic_id(void)
 {
-	uint32_t id = read(REG_ID);
+	uint32_t id = read(LAPIC_ID);
 
 	return x2apic ? id : id >> 24;
 }
 
 void apic_eoi(void)
 {
-	write(REG_EOI, 0);
+	write(LAPIC_EOI, 0);
 }
 
 /*
@@ -162,7 +142,7 @@ void apic_eoi(void)
  */
 void apic_offer(void)
 {
-	write(REG_TPR, 0);
+	write(LAPIC_TPR, 0);
 }
 
 void apic_timer_set(uint64_t tsc)
@@ -176,7 +156,7 @@ void apic_timer_set(uint64_t tsc)
 	now = cpu_rdtsc();
 	if (tsc > now)
 		count += (uint64_t)((unsigned __int128)(tsc - now) * counts_per_tick >> 32);
-	write(REG_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
+	write(LAPIC_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
 }
 
 void apic_send(uint32_t dest, uint32_t command)
@@ -184,17 +164,17 @@ void apic_send(uint32_t dest, uint32_t command)
 	if (x2apic) {
 		/* Not a serializing write: what the other CPU shall see goes first. */
 		__asm__ volatile("mfence; lfence" ::: "memory");
-		cpu_wrmsr(MSR_X2APIC + (REG_ICR >> 4), (uint64_t)dest << 32 | ICR_ASSERT | command);
+		cpu_wrmsr(MSR_X2APIC + LAPIC_ICR, (uint64_t)dest << 32 | ICR_ASSERT | command);
 		return;
 	}
-	while (read(REG_ICR) & ICR_BUSY)
+	while (read(LAPIC_ICR) & ICR_BUSY)
 		cpu_pause();
-	write(REG_ICR_HIGH, dest << 24);
-	write(REG_ICR, ICR_ASSERT | command);
+	write(LAPIC_ICR_HIGH, dest << 24);
+	write(LAPIC_ICR, ICR_ASSERT | command);
 }
 
 uint32_t apic_error(void)
 {
-	write(REG_ESR, 0); /* latches what came since the last write */
-	return read(REG_ESR);
+	write(LAPIC_ESR, 0); /* latches what came since the last write */
+	return read(LAPIC_ESR);
 }

@@ -5,19 +5,15 @@
 
 #define VERSION (0x14u | (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER) << 16)
 
-#define SVR_ENABLE     0x100u
 #define SVR_VALID      0x1ffu
-#define LVT_MASKED     0x10000u
 #define LVT_READ_ONLY  0x5000u /* delivery status and remote IRR: never set here */
 #define TIMER_MODE     0x60000u
 #define TIMER_PERIODIC 0x20000u
-#define TIMER_DEADLINE 0x40000u
 
 #define ESR_SEND_ILLEGAL     0x20u
 #define ESR_RECEIVE_ILLEGAL  0x40u
 #define ESR_ILLEGAL_REGISTER 0x80u
 
-#define ICR_BUSY  0x1000u
 #define ICR_VALID 0xcdfffu
 
 #define PERIOD_MIN_NS 20000u /* so that a guest cannot drown in its own timer */
@@ -330,12 +326,17 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 	}
 }
 
-/* What both modes have in common; false: there is no such register to read. */
-static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, uint32_t *value)
+static bool is_there(const struct vlapic *v, unsigned reg)
 {
 	uint64_t readable = is_x2apic(v) ? READABLE & ~XAPIC_ONLY : READABLE;
 
-	if (reg >= LAPIC_REGISTERS || !(readable >> reg & 1))
+	return reg < LAPIC_REGISTERS && readable >> reg & 1;
+}
+
+/* What both modes have in common; false: there is no such register to read. */
+static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, uint32_t *value)
+{
+	if (!is_there(v, reg))
 		return false;
 	*value = reg == LAPIC_CURRENT_COUNT ? current_count(v, now) : REG(v, reg);
 	return true;
@@ -460,17 +461,11 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 	case LAPIC_ICR_HIGH:
 		REG(v, LAPIC_ICR_HIGH) = value & 0xff000000;
 		return 0;
-	case LAPIC_ID: /* read-only registers */
-	case LAPIC_VERSION:
-	case LAPIC_PPR:
-	case LAPIC_CURRENT_COUNT:
-		return 0;
 	default:
 		flags = write_register(v, offset >> 4, value, now, effect);
-		if (flags >= 0)
-			return flags;
-		raise_error(v, ESR_ILLEGAL_REGISTER);
-		return 0;
+		if (flags < 0 && !is_there(v, offset >> 4))
+			raise_error(v, ESR_ILLEGAL_REGISTER);
+		return flags < 0 ? 0 : flags;
 	}
 }
 

@@ -24,6 +24,7 @@ uint64_t svm_rflags(const struct vcpu *vcpu)
 
 static void end_step(struct vcpu *vcpu)
 {
+	vcpu->svm.shadow_rip = 0;
 	if (!vcpu->svm.stepping)
 		return;
 	vcpu->svm.stepping = false;
@@ -39,7 +40,6 @@ void svm_advance(struct vcpu *vcpu, uint64_t next_rip)
 		next_rip = (uint32_t)next_rip;
 	vmcb->rip = next_rip;
 	vmcb->shadow = 0;
-	vcpu->svm.shadow_rip = 0;
 	end_step(vcpu);
 }
 
@@ -76,7 +76,6 @@ bool svm_step_done(struct vcpu *vcpu)
 	if (!vcpu->svm.stepping)
 		return false;
 	end_step(vcpu);
-	vcpu->svm.shadow_rip = 0;
 	vmcb->dr6 &= ~DR6_BS;
 	vmcb->clean &= ~CLEAN_DR;
 	return true;
@@ -84,9 +83,7 @@ bool svm_step_done(struct vcpu *vcpu)
 
 bool svm_interruptible(struct vcpu *vcpu)
 {
-	if (!(vcpu->svm.vmcb->rflags & RFLAGS_IF))
-		return false;
-	return !shadowed(vcpu);
+	return (vcpu->svm.vmcb->rflags & RFLAGS_IF) && !shadowed(vcpu);
 }
 
 bool svm_nmi_allowed(struct vcpu *vcpu)
@@ -109,7 +106,6 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 		svm_intercept(vmcb, VMEXIT_IRET, true);
 	}
 	vmcb->event = (uint64_t)code << 32 | event;
-	vcpu->svm.shadow_rip = 0;
 }
 
 /*
@@ -225,7 +221,6 @@ void svm_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
 	vmcb->rip = rip;
 	vmcb->rflags = (rflags & 0x3f7fd5ull) | 2;
 	vmcb->shadow = 0;
-	vcpu->svm.shadow_rip = 0;
 }
 
 void svm_vcpu_reset(struct vcpu *vcpu)

@@ -92,29 +92,20 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-static bool write_cr8(struct vcpu *vcpu, uint64_t value)
-{
-	if (value >> 4)
-		return false;
-	vlapic_set_cr8(&vcpu->lapic, (unsigned)value);
-	return true;
-}
-
 /* The exits that are asked for: MOV to CR0, to CR4 (what may not be), to CR8. */
 bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	uint64_t value = vcpu->gpr[x->info >> 8 & 15];
-	bool valid = false;
+	bool valid;
 
 	vmx_use(vcpu);
 	if (x->info & 0x30) /* SDM 3C table 28-3: not a MOV to */
 		return false;
 	if (!(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))
 		value = (uint32_t)value;
-	if (x->vector == 0)
-		valid = write_cr0(vcpu, value);
-	else if (x->vector == 8)
-		valid = write_cr8(vcpu, value);
+	valid = x->vector == 0 ? write_cr0(vcpu, value) : x->vector == 8 && !(value >> 4);
+	if (valid && x->vector)
+		vlapic_set_cr8(&vcpu->lapic, (unsigned)value);
 	if (valid)
 		vmx_advance(vcpu, x->next_rip);
 	else

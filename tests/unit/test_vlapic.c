@@ -488,6 +488,8 @@ static void test_errors(void **state)
 	mmio_wr(0x280, 0);
 	assert_int_equal(mmio_rd(0x280), 0x80);
 	mmio_wr(0x20, 0x5000000); /* read-only: no error */
+	for (uint32_t offset = 0x100; offset < 0x280; offset += 0x10)
+		mmio_wr(offset, 1);
 	mmio_wr(0x280, 0);
 	assert_int_equal(mmio_rd(0x280), 0);
 	assert_int_equal(mmio_rd(0x20), 0);

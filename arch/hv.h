@@ -32,6 +32,7 @@ struct vcpu;
 	X(FPU, handle_fpu, "FPU first used")                    \
 	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
 	X(CACHE, finish, "WBINVD or INVD")                      \
+	X(EOI, handle_eoi, "end of interrupt")                  \
 	X(SHUTDOWN, handle_fatal, "triple fault")               \
 	X(INVALID, handle_fatal, "guest state refused")         \
 	X(UNKNOWN, handle_fatal, "unknown exit")
@@ -46,13 +47,17 @@ enum exit_kind {
 /*
  * X(NAME, name): what is used when the CPU has it, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
- * accessed and dirty bits, exits from PAUSE loops. AMD: next RIP saved, flush
- * by ASID, exits from PAUSE loops.
+ * accessed and dirty bits, x2APIC mode, APIC registers and interrupts by the
+ * CPU (all three or none), exits from PAUSE loops. AMD: next RIP saved, flush by
+ * ASID, exits from PAUSE loops.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \
 	X(VPID, "vpid")                 \
 	X(AD, "ad")                     \
+	X(X2APIC, "x2apic")             \
+	X(APICV, "apicv")               \
+	X(VID, "vid")                   \
 	X(PLE, "ple")                   \
 	X(NRIPS, "nrips")               \
 	X(FLUSHBYASID, "flushbyasid")   \
@@ -77,7 +82,7 @@ struct hv_exit {
 	uint8_t size;
 	bool write; /* IO: OUT; CR: MOV to */
 	bool string, rep;
-	uint8_t vector;   /* EXCEPTION, FORBIDDEN; CR: register number */
+	uint8_t vector;   /* EXCEPTION, FORBIDDEN, EOI; CR: register number */
 	uint8_t insn_len; /* MEMORY, CR: bytes in insn, 0: not given */
 	const uint8_t *insn;
 	uint32_t error; /* EXCEPTION: its error code, if it has one */
@@ -115,6 +120,9 @@ struct hv_exit {
  *            an NMI? (While NMIs are blocked the guest's IRET exits as a window.)
  * inject     at the next entry (SAMPO_INJECT_*)
  * window     exit as soon as an interrupt can be injected, or no longer
+ * lapic      of the local APIC the mode or all its state have been set, or
+ *            something is pending and it has lapic.hardware: if the CPU delivers
+ *            interrupts by itself, it is told
  *
  * fetch, store
  *            between the exit page's system part and the vendor's state; what
@@ -148,6 +156,7 @@ struct hv_exit {
 	X(bool, nmi_allowed, (struct vcpu *vcpu))                        \
 	X(void, inject, (struct vcpu *vcpu, uint32_t event, uint32_t code)) \
 	X(void, window, (struct vcpu *vcpu, bool on))                    \
+	X(void, lapic, (struct vcpu *vcpu))                              \
 	X(void, fetch, (struct vcpu *vcpu, struct sampo_exit *page))    \
 	X(void, store, (struct vcpu *vcpu, const struct sampo_exit *page)) \
 	X(void, store_rip, (struct vcpu *vcpu, uint64_t rip, uint64_t rflags)) \

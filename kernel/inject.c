@@ -57,6 +57,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 
 	if (vcpu->pending & VCPU_PEND_STEAL)
 		steal_update(vcpu);
+	if (vcpu->lapic.hardware)
+		hv->lapic(vcpu);
 	if (!inject_one(vcpu))
 		return false;
 	window = vcpu->lapic.pending >= 0 || vcpu->lapic.tpr_blocks || extint_pending(vcpu);

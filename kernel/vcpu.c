@@ -62,6 +62,7 @@ static void reset(struct vcpu *vcpu, bool init)
 	else
 		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
 			    cpu_cpuid(0x80000008, 0).eax & 0xff);
+	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 }
 

@@ -56,6 +56,8 @@ static void set(struct vlapic *v, unsigned first, unsigned vector, bool on)
 
 unsigned vlapic_highest(struct vlapic *v, unsigned first)
 {
+	if (v->hardware)
+		v->used = UINT64_MAX;
 	for (uint32_t used = v->used >> first & 0xff; used;) {
 		unsigned i = 31u - (unsigned)__builtin_clz(used);
 		uint32_t word = REG(v, first + i);
@@ -102,6 +104,7 @@ static void set_irr(struct vlapic *v, uint8_t vector, bool level)
 		v->pending = vector;
 		v->tpr_blocks = false;
 	}
+	v->tpr_blocks |= v->hardware;
 }
 
 static void raise_error(struct vlapic *v, uint32_t bit)

@@ -48,8 +48,10 @@ struct vlapic_message {
 struct vlapic {
 	/* Highest vector that may be delivered now, or -1. */
 	int32_t pending;
-	/* A vector is held back by the TPR alone: look when CR8 is lowered. */
+	/* A vector is held back by the TPR alone: look when CR8 is lowered. With
+	 * `hardware`: there is something in the IRR that hv->lapic has yet to tell. */
 	bool tpr_blocks;
+	bool hardware;     /* the CPU has TPR, ISR and IRR, and delivers */
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
 	/* Laid out as the page; the ID not shifted. */
 	struct {

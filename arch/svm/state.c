@@ -171,6 +171,11 @@ void svm_fpu_trap(struct vcpu *vcpu, bool on)
 	svm_intercept(vmcb, VMEXIT_EXCEPTION + 7, on);
 }
 
+/* The CPU does nothing of it. */
+void svm_lapic(struct vcpu *)
+{
+}
+
 void svm_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
 	vcpu->svm.vmcb->tsc_offset = offset;

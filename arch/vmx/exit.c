@@ -37,7 +37,7 @@ static const struct {
 	[8] = {EXIT_WINDOW, 0, true}, /* NMI window */
 	[10] = {EXIT_CPUID},
 	[11] = {EXIT_FORBIDDEN, 6, true}, /* GETSEC */
-	[12] = {EXIT_HLT},
+	[12] = {EXIT_HLT, 0, true},
 	[13] = {EXIT_CACHE},               /* INVD */
 	[15] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC */
 	[18] = {EXIT_HYPERCALL, 0, true},
@@ -51,12 +51,14 @@ static const struct {
 	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
 	[40] = {EXIT_PAUSE},
 	[41] = {EXIT_INVALID}, /* machine check */
+	[45] = {EXIT_EOI, 0, true},
 	[48] = {EXIT_MEMORY, 0, true},
 	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
 	[52] = {EXIT_INTERRUPT, 0, true}, /* preemption timer: one may be pending */
 	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
 	[54] = {EXIT_CACHE},              /* WBINVD */
 	[55] = {EXIT_XSETBV, 0, true},
+	[56] = {EXIT_WRMSR, 0, true}, /* done, but what it does is ours to do */
 };
 
 static void invalidate(uint64_t type, uint64_t what, bool ept)
@@ -167,6 +169,16 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		break;
 	case EXIT_WINDOW:
 		vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
+		break;
+	case EXIT_HLT: /* what the CPU has yet to deliver ends it */
+		if (vcpu->lapic.hardware)
+			vlapic_update(&vcpu->lapic);
+		break;
+	case EXIT_EOI:
+		x->vector = (uint8_t)x->info;
+		break;
+	case EXIT_WRMSR: /* a self-IPI that is an error: RCX and RAX still have it */
+		x->next_rip = x->rip;
 		break;
 	case EXIT_CR: /* SDM 3C table 28-3 */
 		x->vector = x->info & 15;

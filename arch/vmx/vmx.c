@@ -83,7 +83,10 @@ static const struct {
 	{PROC, 28, MUST, "no MSR bitmaps"},
 	{PROC, 29, MUST, "no exits by MONITOR"},
 	{PROC2, 3, WANT}, /* RDTSCP */
+	{PROC2, 4, WANT, NULL, HV_X2APIC},
 	{PROC2, 6, MUST, "no exits by WBINVD"},
+	{PROC2, 8, WANT, NULL, HV_APICV},
+	{PROC2, 9, WANT, NULL, HV_VID},
 	{PROC2, 10, WANT, NULL, HV_PLE},
 	{PROC2, 12, WANT}, /* INVPCID */
 	{EXIT, 2, MUST, "no saved debug controls"},
@@ -113,7 +116,7 @@ static uint64_t capabilities(void)
 static const char *negotiate(uint32_t *result)
 {
 	bool exact = cpu_rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS;
-	uint64_t possible[CONTROLS] = {0};
+	uint64_t possible[CONTROLS] = {0}, nothing;
 
 	for (unsigned i = 0; i < CONTROLS; i++) {
 		/* The MSR of the secondary controls is there if they are. */
@@ -122,6 +125,10 @@ static const char *negotiate(uint32_t *result)
 		possible[i] = cpu_rdmsr(control_msr[i][exact]);
 		result[i] = (uint32_t)possible[i];
 	}
+	/* Bochs's CPUs, which lack this MSR, deliver while the guest's IF is 0 when
+	 * a physical interrupt comes. */
+	if (cpu_rdmsr_safe(MSR_MISC_ENABLE, &nothing))
+		possible[PROC2] &= ~((uint64_t)PROC2_VID << 32);
 	for (unsigned i = 0; i < COUNT_OF(wishes); i++) {
 		uint32_t bit = 1u << wishes[i].bit, *value = &result[wishes[i].set];
 		bool may = hv_use(wishes[i].feature, possible[wishes[i].set] >> 32 & bit);
@@ -144,6 +151,19 @@ static void pass_msr(uint32_t msr)
 
 	hv_msr_bitmap[at] &= (uint8_t)~bit;
 	hv_msr_bitmap[at + 0x800] &= (uint8_t)~bit;
+}
+
+/* Reads of the ID, version, TPR, PPR, LDR, ISR and IRR, writes of the TPR, EOI and self-IPI. */
+static void pass_x2apic(void)
+{
+	uint8_t *read = hv_msr_bitmap + FRAME_PAGE + MSR_X2APIC / 8, *write = read + 0x800;
+
+	__builtin_memcpy(hv_msr_bitmap + FRAME_PAGE, hv_msr_bitmap, FRAME_PAGE);
+	read[0] = (uint8_t)~0x0cu;
+	read[1] = (uint8_t)~0x25u;
+	read[2] = read[4] = 0;
+	write[1] = (uint8_t)~0x09u;
+	write[7] = (uint8_t)~0x80u;
 }
 
 bool vmx_present(void)
@@ -177,6 +197,7 @@ const char *vmx_probe(void)
 		if (~ept_vpid_cap & needs[i].bits)
 			return needs[i].text;
 	hv_permissions(pass_msr);
+	pass_x2apic();
 	return NULL;
 }
 
@@ -281,6 +302,32 @@ void vmx_arm_preemption(struct vcpu *vcpu, bool blind)
 		vmcs_write(VMCS_PREEMPTION_TIMER, blind ? ticks : UINT32_MAX);
 }
 
+/*
+ * In x2APIC mode the CPU itself has the guest's TPR, ISR and IRR, in the array
+ * of vlapic.c, delivers interrupts and does EOIs and self-IPIs without an exit
+ * (SDM 3C chapter 30). What has come otherwise, it is told before the entry.
+ */
+void vmx_lapic(struct vcpu *vcpu)
+{
+	struct vlapic *l = &vcpu->lapic;
+
+	vmx_use(vcpu);
+	l->hardware = l->apic_base & APIC_BASE_X2APIC && !(~control[PROC2] & PROC2_APICV);
+	vmcs_write(VMCS_PROC2_CONTROLS,
+		   l->hardware ? control[PROC2] : control[PROC2] & ~PROC2_APICV);
+	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap + (l->hardware ? FRAME_PAGE : 0));
+	if (!l->hardware)
+		return;
+	vmcs_write(VMCS_INTERRUPT_STATUS,
+		   vlapic_highest(l, LAPIC_ISR) << 8 | vlapic_highest(l, LAPIC_IRR));
+	for (unsigned i = 0; i < 8; i += 2)
+		vmcs_write(vmcs_nth(VMCS_EOI_EXIT, i / 2),
+			   (uint64_t)l->reg[LAPIC_TMR + i + 1].value << 32 |
+				   l->reg[LAPIC_TMR + i].value);
+	l->pending = -1;
+	l->tpr_blocks = false;
+}
+
 static void init_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
@@ -290,7 +337,6 @@ static void init_controls(struct vcpu *vcpu)
 			 (ept_vpid_cap & EPT_AD ? EPTP_AD : 0);
 	vmcs_write(VMCS_PIN_CONTROLS, control[PIN]);
 	vmcs_write(VMCS_PROC_CONTROLS, control[PROC]);
-	vmcs_write(VMCS_PROC2_CONTROLS, control[PROC2]);
 	vmcs_write(VMCS_EXIT_CONTROLS, control[EXIT]);
 	vmcs_write(VMCS_ENTRY_CONTROLS, control[ENTRY]);
 	/* Without #DB and #AC a guest could recur for ever within one instruction
@@ -298,7 +344,6 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_EXCEPTION_BITMAP, EXCEPTIONS);
 	vmcs_write(VMCS_IO_BITMAP_A, (uint64_t)hv_io_bitmap);
 	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)hv_io_bitmap + FRAME_PAGE);
-	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap);
 	vmcs_write(VMCS_APIC_PAGE, (uint64_t)vcpu->lapic.reg);
 	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
 	vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);

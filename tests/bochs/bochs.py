@@ -62,7 +62,7 @@ class Bochs(m.Machine):
     """One Bochs; its serial port is a terminal of the host's. What only QEMU understands (args) is not taken."""
 
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", memory=512, image=None, nic="e1000",
-                 netdev="user", model="corei7_haswell_4770", firmware="bios", cpus=None, **unused):
+                 netdev="user", model="corei7_haswell_4770", firmware="bios", cpus=None, all_msrs=False, **unused):
         self.directory = pathlib.Path(directory)
         self.log = self.directory / "serial.log"
         self.where = None
@@ -77,7 +77,8 @@ class Bochs(m.Machine):
         # A guest's triple fault is a panic of the emulator's where it has SVM; the next command goes on behind it.
         survives = ", cpu0=report" if model == "ryzen" else ""
         config = CONFIG.format(
-            survives=survives, cpus=cpus or m.CPUS, firmware=FIRMWARE[firmware], bad_msrs=int(firmware == "uefi"), model=model,
+            survives=survives, cpus=cpus or m.CPUS, firmware=FIRMWARE[firmware], model=model,
+            bad_msrs=int(all_msrs or firmware == "uefi"),
             memory=memory, iso=iso, serial=os.ttyname(self.slave), log=self.directory / "bochs.log",
             slots=", slot1=e1000" if nic else "",
             nic=f'e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod={"slirp" if netdev == "user" else netdev}, '

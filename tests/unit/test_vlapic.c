@@ -148,6 +148,33 @@ static void test_level_eoi(void **state)
 	assert_int_equal(wr(X(0x0b), 1), -1);
 }
 
+/* The CPU changes the registers and delivers: what it does not know is told, the rest is looked up.
+ */
+static void test_hardware(void **state)
+{
+	(void)state;
+	x2apic(0);
+	v.hardware = true;
+	v.reg[LAPIC_ISR + 2].value = 1; /* 0x40 in service */
+	vlapic_update(&v);
+	assert_int_equal(rd(X(0x0a)), 0x40);
+	assert_true(vlapic_accept(&v, 0x31, false));
+	assert_int_equal(v.pending, -1); /* it ends no HLT */
+	assert_true(v.tpr_blocks);       /* but the CPU must hear of it */
+	v.tpr_blocks = false;
+	v.reg[LAPIC_IRR + 7].value = 2; /* a self-IPI of 0xe1 */
+	vlapic_update(&v);
+	assert_int_equal(v.pending, 0xe1);
+	assert_int_equal(vlapic_highest(&v, LAPIC_ISR), 0x40);
+	v.tpr_blocks = false;
+	assert_true(vlapic_accept(&v, 0xf2, true));
+	assert_int_equal(v.pending, 0xf2);
+	assert_true(v.tpr_blocks);
+	vlapic_init(&v, 0, true, KHZ, 40);
+	assert_false(v.hardware);
+	assert_int_equal(v.pending, -1);
+}
+
 static void test_every_vector(void **state)
 {
 	(void)state;
@@ -569,16 +596,16 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_power_up),      cmocka_unit_test(test_priorities),
-		cmocka_unit_test(test_tpr),           cmocka_unit_test(test_level_eoi),
-		cmocka_unit_test(test_every_vector),  cmocka_unit_test(test_apic_base),
-		cmocka_unit_test(test_x2apic_faults), cmocka_unit_test(test_self_ipi),
-		cmocka_unit_test(test_ipi),           cmocka_unit_test(test_match),
-		cmocka_unit_test(test_msi),           cmocka_unit_test(test_one_shot),
-		cmocka_unit_test(test_dividers),      cmocka_unit_test(test_periodic),
-		cmocka_unit_test(test_deadline),      cmocka_unit_test(test_disable),
-		cmocka_unit_test(test_errors),        cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_power_up),  cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_hardware),  cmocka_unit_test(test_tpr),
+		cmocka_unit_test(test_level_eoi), cmocka_unit_test(test_every_vector),
+		cmocka_unit_test(test_apic_base), cmocka_unit_test(test_x2apic_faults),
+		cmocka_unit_test(test_self_ipi),  cmocka_unit_test(test_ipi),
+		cmocka_unit_test(test_match),     cmocka_unit_test(test_msi),
+		cmocka_unit_test(test_one_shot),  cmocka_unit_test(test_dividers),
+		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_disable),   cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_reset),     cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

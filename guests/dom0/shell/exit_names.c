@@ -20,6 +20,7 @@ static const char *const names[] = {
 	"FPU first used",
 	"forbidden instruction",
 	"WBINVD or INVD",
+	"end of interrupt",
 	"triple fault",
 	"guest state refused",
 	"unknown exit",

@@ -47,16 +47,13 @@ enum exit_kind {
 /*
  * X(NAME, name): what is used when the CPU has it, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
- * accessed and dirty bits, x2APIC mode, APIC registers and interrupts by the
- * CPU (all three or none), exits from PAUSE loops. AMD: next RIP saved, flush by
- * ASID, exits from PAUSE loops.
+ * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
+ * loops. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \
 	X(VPID, "vpid")                 \
 	X(AD, "ad")                     \
-	X(X2APIC, "x2apic")             \
-	X(APICV, "apicv")               \
 	X(VID, "vid")                   \
 	X(PLE, "ple")                   \
 	X(NRIPS, "nrips")               \
@@ -72,7 +69,7 @@ enum hv_feature {
 struct hv_exit {
 	enum exit_kind kind;
 	uint32_t code; /* the vendor's */
-	uint64_t info; /* the vendor's, for traces and dumps */
+	uint64_t info; /* the vendor's, for traces and dumps; EOI: the vector */
 	uint64_t rip;
 	uint64_t next_rip; /* of the instruction behind; valid for exits that
 			      an instruction caused by itself */
@@ -82,7 +79,7 @@ struct hv_exit {
 	uint8_t size;
 	bool write; /* IO: OUT; CR: MOV to */
 	bool string, rep;
-	uint8_t vector;   /* EXCEPTION, FORBIDDEN, EOI; CR: register number */
+	uint8_t vector;   /* EXCEPTION, FORBIDDEN; CR: register number */
 	uint8_t insn_len; /* MEMORY, CR: bytes in insn, 0: not given */
 	const uint8_t *insn;
 	uint32_t error; /* EXCEPTION: its error code, if it has one */
@@ -128,7 +125,7 @@ struct hv_exit {
  *            between the exit page's system part and the vendor's state; what
  *            comes has been through hv_store
  * store_rip  RIP and RFLAGS
- * set_efer   WRMSR EFER: SAMPO_EINVAL for what the CPU would refuse
+ * set_efer   after WRMSR EFER
  * cr_access  do what an EXIT_CR asks for; false: it is the monitor's to decode
  * set_tsc_offset
  * dump       what its control block holds beside the registers, to the log
@@ -160,7 +157,7 @@ struct hv_exit {
 	X(void, fetch, (struct vcpu *vcpu, struct sampo_exit *page))    \
 	X(void, store, (struct vcpu *vcpu, const struct sampo_exit *page)) \
 	X(void, store_rip, (struct vcpu *vcpu, uint64_t rip, uint64_t rflags)) \
-	X(int64_t, set_efer, (struct vcpu *vcpu, uint64_t efer))         \
+	X(void, set_efer, (struct vcpu *vcpu, uint64_t efer))             \
 	X(bool, cr_access, (struct vcpu *vcpu, const struct hv_exit *exit)) \
 	X(void, set_tsc_offset, (struct vcpu *vcpu, uint64_t offset))    \
 	X(void, dump, (struct vcpu *vcpu))

@@ -223,10 +223,10 @@ static void handle_forbidden(struct vcpu *vcpu, struct hv_exit *x)
 	vcpu_inject(vcpu, x->vector == 13 ? VCPU_GP : VCPU_UD, 0);
 }
 
-/* Of a level-triggered interrupt. */
+/* Of a level-triggered interrupt: VMX says which. */
 static void handle_eoi(struct vcpu *vcpu, struct hv_exit *x)
 {
-	ask_monitor(vcpu, x, SAMPO_EXIT_EOI, x->vector);
+	ask_monitor(vcpu, x, SAMPO_EXIT_EOI, x->info);
 }
 
 static void handle_cr(struct vcpu *vcpu, struct hv_exit *x)

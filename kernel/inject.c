@@ -38,9 +38,7 @@ static bool inject_one(struct vcpu *vcpu)
 		hv->inject(vcpu, SAMPO_INJECT_NMI, 0);
 		return true;
 	}
-	if (vector < 0 && !extint_pending(vcpu))
-		return true;
-	if (!hv->interruptible(vcpu))
+	if ((vector < 0 && !extint_pending(vcpu)) || !hv->interruptible(vcpu))
 		return true;
 	if (extint_pending(vcpu)) {
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_INTACK);

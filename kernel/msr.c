@@ -7,6 +7,8 @@
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
+#define CR0_PG 0x80000000u
+
 /* Eight variable ranges, fixed ranges, write combining (SDM 3A 12.11.1). */
 #define MTRR_CAP_VALUE   0x508ull
 #define MTRR_VARIABLE    16u /* base and mask pairs */
@@ -81,8 +83,6 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 
 	if (flags < 0)
 		return MSR_FAULT;
-	if (!flags)
-		return MSR_DONE;
 	vcpu_lapic_effect(vcpu, flags, &effect);
 	if (!(flags & VLAPIC_DO_EOI))
 		return MSR_DONE;
@@ -100,6 +100,18 @@ static void write_tsc(struct vcpu *vcpu, uint64_t value)
 	vcpu_set_timer(vcpu);
 }
 
+/* LME does not change while paging is on (SDM 3A 4.1.1, APM 2 14.6.1). */
+static enum msr_result write_efer(struct vcpu *vcpu, uint64_t value)
+{
+	struct sampo_exit state;
+
+	hv->fetch(vcpu, &state);
+	if (value & ~EFER_GUEST || (state.cr0 & CR0_PG && (value ^ state.efer) & EFER_LME))
+		return MSR_FAULT;
+	hv->set_efer(vcpu, (value & ~(uint64_t)EFER_LMA) | (state.efer & EFER_LMA));
+	return MSR_DONE;
+}
+
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t *remembered;
@@ -111,7 +123,7 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		write_tsc(vcpu, value);
 		return MSR_DONE;
 	case MSR_EFER:
-		return hv->set_efer(vcpu, value) ? MSR_FAULT : MSR_DONE;
+		return write_efer(vcpu, value);
 	case MSR_TSC_AUX:
 		if (!vcpu->cpu->has_tsc_aux || value >> 32)
 			return MSR_FAULT;

@@ -136,19 +136,10 @@ void svm_nmi_window(struct vcpu *vcpu)
 	svm_intercept(s->vmcb, VMEXIT_IRET, false);
 }
 
-int64_t svm_set_efer(struct vcpu *vcpu, uint64_t efer)
+void svm_set_efer(struct vcpu *vcpu, uint64_t efer)
 {
-	struct vmcb *vmcb = vcpu->svm.vmcb;
-	uint64_t changed = efer ^ vmcb->efer;
-
-	if (efer & ~EFER_GUEST)
-		return SAMPO_EINVAL;
-	/* APM 2 14.6.1: LME does not change while paging is on. */
-	if ((changed & EFER_LME) && (vmcb->cr0 & 0x80000000u))
-		return SAMPO_EINVAL;
-	vmcb->efer = (efer & ~(uint64_t)EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
-	vmcb->clean &= ~CLEAN_CR;
-	return SAMPO_OK;
+	vcpu->svm.vmcb->efer = efer | EFER_SVME;
+	vcpu->svm.vmcb->clean &= ~CLEAN_CR;
 }
 
 uint64_t svm_cr4(const struct vcpu *vcpu)

@@ -31,16 +31,14 @@ bool svm_present(void)
 	       (cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM);
 }
 
+static void want(enum hv_feature feature, uint32_t bit)
+{
+	if (!hv_use(feature, svm_features & bit))
+		svm_features &= ~bit;
+}
+
 const char *svm_probe(void)
 {
-	static const struct {
-		enum hv_feature feature;
-		uint32_t bits;
-	} optional[] = {
-		{HV_NRIPS, SVM_HAS_NRIPS},
-		{HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID},
-		{HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER},
-	};
 	uint64_t vm_cr = 0;
 
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
@@ -50,9 +48,9 @@ const char *svm_probe(void)
 			       : "SVM is disabled by the firmware: enable it (\"SVM mode\") in the firmware setup";
 	if (!(svm_features & SVM_HAS_NPT))
 		return "no nested paging (NPT)";
-	for (unsigned i = 0; i < COUNT_OF(optional); i++)
-		if (!hv_use(optional[i].feature, svm_features & optional[i].bits))
-			svm_features &= ~optional[i].bits;
+	want(HV_NRIPS, SVM_HAS_NRIPS);
+	want(HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID);
+	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);
 	hv_permissions(pass_msr);
 	return NULL;
 }

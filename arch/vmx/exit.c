@@ -51,7 +51,7 @@ static const struct {
 	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
 	[40] = {EXIT_PAUSE},
 	[41] = {EXIT_INVALID}, /* machine check */
-	[45] = {EXIT_EOI, 0, true},
+	[45] = {EXIT_EOI},
 	[48] = {EXIT_MEMORY, 0, true},
 	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
 	[52] = {EXIT_INTERRUPT, 0, true}, /* preemption timer: one may be pending */
@@ -173,9 +173,6 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	case EXIT_HLT: /* what the CPU has yet to deliver ends it */
 		if (vcpu->lapic.hardware)
 			vlapic_update(&vcpu->lapic);
-		break;
-	case EXIT_EOI:
-		x->vector = (uint8_t)x->info;
 		break;
 	case EXIT_WRMSR: /* a self-IPI that is an error: RCX and RAX still have it */
 		x->next_rip = x->rip;

@@ -9,7 +9,6 @@
 #define RFLAGS_IF       0x200ull
 #define CR0_PE          0x1ull
 #define CR0_TS          0x8ull
-#define CR0_PG          0x80000000ull
 #define ATTRIB_PRESENT  0x80u
 #define ATTRIB_S        0x10u
 #define ATTRIB_ACCESSED 0x01u
@@ -144,20 +143,11 @@ void vmx_window(struct vcpu *vcpu, bool on)
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
 }
 
-int64_t vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
+void vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
 {
-	uint64_t old;
-
 	vmx_use(vcpu);
-	old = vmcs_read(VMCS_GUEST_EFER);
-	if (efer & ~EFER_GUEST)
-		return SAMPO_EINVAL;
-	/* SDM 3A 4.1.1: LME does not change while paging is on. */
-	if (((efer ^ old) & EFER_LME) && (vmcs_read(VMCS_GUEST_CR0) & CR0_PG))
-		return SAMPO_EINVAL;
-	vmcs_write(VMCS_GUEST_EFER, (efer & ~(uint64_t)EFER_LMA) | (old & EFER_LMA));
+	vmcs_write(VMCS_GUEST_EFER, efer);
 	vcpu->asid_generation = 0; /* NXE: as with the CPU's own WRMSR */
-	return SAMPO_OK;
 }
 
 uint64_t vmx_cr4(const struct vcpu *vcpu)

@@ -83,9 +83,9 @@ static const struct {
 	{PROC, 28, MUST, "no MSR bitmaps"},
 	{PROC, 29, MUST, "no exits by MONITOR"},
 	{PROC2, 3, WANT}, /* RDTSCP */
-	{PROC2, 4, WANT, NULL, HV_X2APIC},
+	{PROC2, 4, WANT}, /* x2APIC mode by the CPU */
 	{PROC2, 6, MUST, "no exits by WBINVD"},
-	{PROC2, 8, WANT, NULL, HV_APICV},
+	{PROC2, 8, WANT}, /* its registers */
 	{PROC2, 9, WANT, NULL, HV_VID},
 	{PROC2, 10, WANT, NULL, HV_PLE},
 	{PROC2, 12, WANT}, /* INVPCID */
@@ -173,14 +173,6 @@ bool vmx_present(void)
 
 const char *vmx_probe(void)
 {
-	static const struct {
-		uint64_t bits;
-		const char *text;
-	} needs[] = {
-		{EPT_WALK_4 | EPT_WB, "no EPT of four levels in write-back memory"},
-		{EPT_2M, "no EPT pages of 2 MiB"},
-		{INVEPT_CONTEXT | INVVPID_ALL, "no INVEPT of one context and INVVPID of all"},
-	};
 	uint64_t feature = 0;
 	const char *missing;
 
@@ -193,9 +185,12 @@ const char *vmx_probe(void)
 		return missing;
 	ept_vpid_cap = capabilities();
 	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
-	for (unsigned i = 0; i < COUNT_OF(needs); i++)
-		if (~ept_vpid_cap & needs[i].bits)
-			return needs[i].text;
+	if (~ept_vpid_cap & (EPT_WALK_4 | EPT_WB))
+		return "no EPT of four levels in write-back memory";
+	if (~ept_vpid_cap & EPT_2M)
+		return "no EPT pages of 2 MiB";
+	if (~ept_vpid_cap & (INVEPT_CONTEXT | INVVPID_ALL))
+		return "no INVEPT of one context and INVVPID of all";
 	hv_permissions(pass_msr);
 	pass_x2apic();
 	return NULL;

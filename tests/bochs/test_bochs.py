@@ -23,10 +23,10 @@ RUNNING = ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_skylake
 
 # What is used when it is there, as the kernel says it.
 FEATURES = {
-    "corei5_arrandale_m520": "vpid x2apic",  # of no use alone
-    "corei7_sandy_bridge_2600k": "vpid x2apic",
-    "corei7_skylake_x": "vpid ad x2apic apicv ple",
-    "corei7_icelake_u": "vpid ad x2apic apicv ple",
+    "corei5_arrandale_m520": "vpid",
+    "corei7_sandy_bridge_2600k": "vpid",
+    "corei7_skylake_x": "vpid ad ple",
+    "corei7_icelake_u": "vpid ad ple",
 }
 
 

@@ -25,7 +25,7 @@ RUNS = (
     "tests/qemu/test_demo.py::",
     "tests/qemu/test_smp.py::test_rules",
     "tests/qemu/test_smp.py::test_crash",
-    "tests/qemu/test_stress.py::test_stress[2]",
+    "tests/qemu/test_stress.py::test_stress",
     "tests/qemu/test_kernel.py::",
 )
 

@@ -7,6 +7,8 @@
 #define MSR_PRED_CMD        0x00000049u
 #define MSR_MICROCODE       0x0000008bu
 #define MSR_MTRR_CAP        0x000000feu
+#define MSR_ARCH_CAPS       0x0000010au
+#define MSR_FLUSH_CMD       0x0000010bu
 #define MSR_SYSENTER_CS     0x00000174u
 #define MSR_SYSENTER_ESP    0x00000175u
 #define MSR_SYSENTER_EIP    0x00000176u

@@ -4,6 +4,7 @@
 
 #include "arch/acpi.h"
 #include "arch/apic.h"
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -47,8 +48,7 @@ void cpu_setup(struct cpu *cpu)
 	cpu->apic_id = apic_id();
 	cpu->timers.armed = TIMER_NEVER;
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
-	cpu->has_ibpb = cpu_cpuid(0x80000000, 0).eax >= 0x80000008 &&
-			(cpu_cpuid(0x80000008, 0).ebx >> 12 & 1);
+	cpu->barriers = barriers_needed();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
 	cpu->slice.fire = loop_slice_ended;
 	fpu_init();

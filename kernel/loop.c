@@ -2,6 +2,7 @@
 #include "kernel/loop.h"
 
 #include "arch/apic.h"
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -14,8 +15,6 @@
 #include "kernel/policy.h"
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
-
-#define PRED_CMD_IBPB 1ull
 
 void loop_slice_changed(struct cpu *cpu, uint64_t now)
 {
@@ -66,8 +65,8 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 
 	if (before)
 		hv->save(before);
-	if (cpu->has_ibpb && (!before || before->domain != vcpu->domain))
-		cpu_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+	if (!before || before->domain != vcpu->domain)
+		barrier(cpu->barriers);
 	hv->load(vcpu);
 	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux)
 		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux = vcpu->tsc_aux);

@@ -24,7 +24,8 @@ struct cpu {
 	struct timer slice; /* end of current's turn */
 	struct timer watch; /* the next CPU, see watchdog.c */
 	uint64_t watch_entries, watch_since;
-	bool has_ibpb, has_tsc_aux;
+	bool has_tsc_aux;
+	uint32_t barriers; /* between domains, see barrier.h */
 	uint64_t tsc_aux; /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;

@@ -23,7 +23,7 @@
 #define READABLE                                                                             \
 	(BITS(LAPIC_ID, 2) | BITS(LAPIC_TPR, 1) | BITS(LAPIC_PPR, 1) | BITS(LAPIC_LDR, 28) | \
 	 BITS(LAPIC_ICR, 10) | BITS(LAPIC_DIVIDE, 1))
-#define XAPIC_ONLY (BITS(LAPIC_DFR, 1) | BITS(LAPIC_ICR, 2))
+#define XAPIC_ONLY (BITS(LAPIC_DFR, 1) | BITS(LAPIC_ICR_HIGH, 1))
 
 /* Bits that may be set; in x2APIC mode others fault. */
 static const uint32_t valid[LAPIC_REGISTERS] = {
@@ -417,13 +417,9 @@ int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint6
 	}
 	if (!is_x2apic(v))
 		return -1;
-	if (reg == LAPIC_ICR) {
-		*value = icr_high(v) | REG(v, LAPIC_ICR);
-		return 0;
-	}
 	if (!read_register(v, reg, now, &low))
 		return -1;
-	*value = low;
+	*value = reg == LAPIC_ICR ? icr_high(v) | low : low;
 	return 0;
 }
 

@@ -45,7 +45,7 @@ static void show_domains(void)
 static void show_vcpu(struct vcpu *v, void *)
 {
 	static const char *const states[] = {"ready", "halted", "with its monitor",
-					     "back from its monitor", "dead"};
+					     "back from its monitor", "parked", "dead"};
 
 	log_print(
 		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",

@@ -102,6 +102,7 @@ void test_runs(void);
 void test_interrupts(void);
 void test_dirty(void);
 void test_time(void);
+void test_hogs(void);
 void test_use(void);
 void bench(void);
 void fuzz(uint64_t seed, uint64_t calls);

@@ -2,6 +2,7 @@
 /* Deadlines of wait, and who gets how much of the CPU. */
 #include "tests/kernel/abi.h"
 
+#define HOGS 3u
 #define PERCENT_OFF (option_word("loose") ? 40 : 5)
 
 static void wait_for(uint64_t tsc, uint64_t most, const char *name)
@@ -97,6 +98,47 @@ static void shares(uint32_t weight, const char *name)
 	      name, "%llu ns and %llu ns", (unsigned long long)one, (unsigned long long)two);
 	guest_remove(&a);
 	guest_remove(&b);
+}
+
+/* Three that only compute, on the CPUs of that map: each has its third within 3 %. */
+static void equal(uint64_t map, const char *name)
+{
+	static uint64_t cpus[4];
+	uint64_t ran[HOGS], sum = 0, least = ~0ull, most = 0;
+	struct guest g[HOGS];
+
+	cpus[0] = map;
+	for (unsigned i = 0; i < HOGS; i++) {
+		guest_make(&g[i], i);
+		must(sampo_vcpu_ctl(g[i].vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)cpus), "AFFINITY");
+		guest_run(&g[i], spin);
+	}
+	pass_ms(50);
+	for (unsigned i = 0; i < HOGS; i++)
+		ran[i] = guest_cpu_ns(&g[i]);
+	pass_ms(500);
+	for (unsigned i = 0; i < HOGS; i++) {
+		ran[i] = guest_cpu_ns(&g[i]) - ran[i];
+		sum += ran[i];
+		least = ran[i] < least ? ran[i] : least;
+		most = ran[i] > most ? ran[i] : most;
+	}
+	check(sum && least * HOGS * 100 >= sum * 97 && most * HOGS * 100 <= sum * 103, name,
+	      "%llu, %llu, %llu ns", (unsigned long long)ran[0], (unsigned long long)ran[1],
+	      (unsigned long long)ran[2]);
+	for (unsigned i = 0; i < HOGS; i++)
+		guest_remove(&g[i]);
+}
+
+void test_hogs(void)
+{
+	static struct sampo_machine_info info;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	equal(1, "three equal hogs on one CPU");
+	if (info.cpus > 1)
+		equal(3, "three equal hogs on two CPUs");
 }
 
 void test_time(void)

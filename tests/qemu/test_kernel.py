@@ -10,9 +10,10 @@ import machine as m
 QUICK = pytest.mark.quick
 
 
-def run(boot, words="", timeout=120):
+def run(boot, words="", timeout=120, cpus=None):
     """What the program says with these words on its command line."""
-    box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=m.CPUS == 1, apart=True,
+    cpus = cpus or m.CPUS
+    box = boot(kernel=m.BUILD / "sampo.elf32", cpu="EPYC,+svm", memory=512, nic=None, icount=cpus == 1, apart=True, cpus=cpus,
                modules=[(m.BUILD / "tests/abi.bin", f"dom0 {words}".strip())])
     box.expect_end(timeout)
     text = box.log_text()
@@ -33,6 +34,15 @@ def test_calls(boot, request):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile(boot, seed):
     run(boot, f"fuzz={seed} calls=40000")
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_hogs(boot, request, cpus):
+    """Equal hogs have equal shares of one CPU, and of two, by what the kernel says that they ran."""
+    if cpus > 1 and request.config.getoption("--machine") != "bochs":
+        pytest.skip("QEMU's CPUs stand still while the host does other things, or under -icount for long turns")
+    text = run(boot, "hogs", cpus=cpus)
+    assert ("hogs on two CPUs" in text) == (cpus == 2)
 
 
 def test_bench(boot):

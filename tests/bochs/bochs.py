@@ -25,7 +25,6 @@ RUNS = (
     "tests/qemu/test_demo.py::",
     "tests/qemu/test_smp.py::test_rules",
     "tests/qemu/test_smp.py::test_crash",
-    "tests/qemu/test_smp.py::test_equal_shares[1]",
     "tests/qemu/test_stress.py::test_stress",
     "tests/qemu/test_kernel.py::",
 )

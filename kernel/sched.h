@@ -25,7 +25,7 @@
 
 /* Virtual times of two queues that differ by more than so many turns have nothing to do with each
  * other (they did not share work). */
-#define SCHED_FAR 64u
+#define SCHED_FAR 8u
 
 enum sched_state {
 	SCHED_ASLEEP,

@@ -83,6 +83,8 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 
 	if (flags < 0)
 		return MSR_FAULT;
+	if (!flags)
+		return MSR_DONE;
 	vcpu_lapic_effect(vcpu, flags, &effect);
 	if (!(flags & VLAPIC_DO_EOI))
 		return MSR_DONE;

@@ -45,29 +45,30 @@ static bool is_x2apic(const struct vlapic *v)
 	return v->apic_base & APIC_BASE_X2APIC;
 }
 
-/* Of the vectors of ISR, TMR or IRR. */
+/* Is there a vector in this word of ISR, TMR or IRR? */
+static void look(struct vlapic *v, unsigned i)
+{
+	v->used = (v->used & ~(1ull << i)) | (uint64_t)(REG(v, i) != 0) << i;
+}
+
 static void set(struct vlapic *v, unsigned first, unsigned vector, bool on)
 {
 	unsigned i = first + vector / 32, bit = 1u << vector % 32;
 
 	REG(v, i) = on ? REG(v, i) | bit : REG(v, i) & ~bit;
-	v->used |= 1ull << i;
+	look(v, i);
 }
 
 unsigned vlapic_highest(struct vlapic *v, unsigned first)
 {
-	if (v->hardware)
-		v->used = UINT64_MAX;
-	for (uint32_t used = v->used >> first & 0xff; used;) {
-		unsigned i = 31u - (unsigned)__builtin_clz(used);
-		uint32_t word = REG(v, first + i);
+	unsigned i;
 
-		if (word)
-			return i * 32 + 31u - (unsigned)__builtin_clz(word);
-		used -= 1u << i;
-		v->used -= 1ull << (first + i);
-	}
-	return 0;
+	for (i = first; v->hardware && i < first + 8; i++)
+		look(v, i);
+	if (!(v->used >> first & 0xff))
+		return 0;
+	i = 31u - (unsigned)__builtin_clz(v->used >> first & 0xff);
+	return i * 32 + 31u - (unsigned)__builtin_clz(REG(v, first + i));
 }
 
 /* A vector is delivered if its class, its upper half, is above the classes of
@@ -199,9 +200,7 @@ static uint32_t timer_mode(const struct vlapic *v)
 /* Divide configuration 0..2, 3 (in bit 3): 2, 4, ... 128, 1 (SDM 11.5.4). */
 static unsigned divide_shift(const struct vlapic *v)
 {
-	uint32_t divide = REG(v, LAPIC_DIVIDE);
-
-	return ((divide & 3) + (divide >> 1 & 4) + 1) & 7;
+	return ((REG(v, LAPIC_DIVIDE) & 3) + (REG(v, LAPIC_DIVIDE) >> 1 & 4) + 1) & 7;
 }
 
 static uint64_t scale(uint64_t value, uint64_t factor)
@@ -212,7 +211,7 @@ static uint64_t scale(uint64_t value, uint64_t factor)
 static uint32_t current_count(const struct vlapic *v, uint64_t now)
 {
 	uint64_t left = v->deadline - now, count;
-	uint32_t initial;
+	uint32_t initial = REG(v, LAPIC_INITIAL_COUNT);
 
 	if (v->deadline == VLAPIC_NEVER || timer_mode(v) == TIMER_DEADLINE)
 		return 0;
@@ -221,7 +220,6 @@ static uint32_t current_count(const struct vlapic *v, uint64_t now)
 			       ? v->timer_period - (now - v->deadline) % v->timer_period
 			       : 0;
 	count = scale(left, v->counts_per_tick) >> divide_shift(v);
-	initial = REG(v, LAPIC_INITIAL_COUNT);
 	return count < initial ? (uint32_t)count : initial;
 }
 
@@ -387,6 +385,8 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 		return write_base(v, value);
 	if (!is_x2apic(v))
 		return -1;
+	if (reg == LAPIC_EOI)
+		return value ? -1 : end_of_interrupt(v, effect);
 	if (reg == LAPIC_ICR)
 		return value & ~(0xffffffff00000000u | ICR_VALID) ? -1 : send(v, value, effect);
 	if (reg >= LAPIC_REGISTERS || value & ~(uint64_t)valid[reg])
@@ -522,6 +522,7 @@ void vlapic_reset(struct vlapic *v)
 	REG(v, LAPIC_DFR) = UINT32_MAX;
 	mask_lvts(v);
 	v->esr_next = 0;
+	v->used = 0;
 	v->timer_period = v->period_min;
 	v->deadline = VLAPIC_NEVER;
 	if (is_x2apic(v))

@@ -57,7 +57,7 @@ struct vlapic {
 	struct {
 		uint32_t value, unused[3];
 	} * reg;
-	uint64_t used;      /* bit n: reg[n], of ISR, TMR or IRR, may not be 0 */
+	uint64_t used;      /* bit n: reg[n], of ISR, TMR or IRR, is not 0 */
 	uint64_t apic_base; /* the MSR */
 	uint32_t id;
 	uint32_t esr_next;        /* what the next write of the ESR shows */

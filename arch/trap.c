@@ -59,11 +59,9 @@ void trap(struct trap_frame *f)
 		interrupt_handle((unsigned)f->vector);
 		return;
 	}
-	if (f->vector == VECTOR_NMI && smp_stopping) {
-		for (;;)
-			cpu_hlt();
-	}
 	if (f->vector == VECTOR_NMI) {
+		while (smp_stopping) /* for ever */
+			cpu_hlt();
 		log_print("kernel: NMI on CPU %u\n", this_cpu()->id);
 		dump(f);
 		return;

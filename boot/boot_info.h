@@ -8,6 +8,7 @@
 #define BOOT_RANGES  128
 #define BOOT_MODULES 64
 #define BOOT_TEXT    8192
+#define BOOT_MAPPED  (4ull << 30) /* the boot's page tables end here */
 
 /* Types of memory as in E820. */
 #define BOOT_RAM      1u

@@ -261,7 +261,7 @@ int64_t call_domain_ctl(struct call *call)
 	default:
 		return SAMPO_ENOSYS;
 	}
-	domain_review(domain);
+	domain_each_vcpu(domain, vcpu_review);
 	return status;
 }
 

@@ -21,15 +21,6 @@ const char *exit_kind_name(enum exit_kind kind)
 	return kind < EXIT_KIND_COUNT ? exit_names[kind] : "?";
 }
 
-/* Each at its home. */
-static void for_each_vcpu(void (*show)(struct vcpu *vcpu, void *arg))
-{
-	for (struct domain *d = domain_list; d; d = d->next)
-		for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-			if (d->vcpu[i])
-				smp_call(d->vcpu[i], show, NULL);
-}
-
 static void show_domains(void)
 {
 	for (struct domain *d = domain_list; d; d = d->next)
@@ -120,6 +111,7 @@ void debug_key(char key)
 	if (keys[i].show)
 		keys[i].show();
 	else
-		for_each_vcpu(keys[i].show_vcpu);
+		for (struct domain *d = domain_list; d; d = d->next)
+			domain_each_vcpu(d, keys[i].show_vcpu);
 	unlock(&manage_lock);
 }

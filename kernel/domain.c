@@ -81,13 +81,18 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 	return SAMPO_OK;
 }
 
+void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg))
+{
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+		if (domain->vcpu[i])
+			smp_call(domain->vcpu[i], function, NULL);
+}
+
 void domain_destroy(struct domain *domain)
 {
 	domain->state = SAMPO_DOM_DEAD;
 	object_get(&domain->object); /* not under our feet */
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain->vcpu[i])
-			smp_call(domain->vcpu[i], vcpu_kill, NULL);
+	domain_each_vcpu(domain, vcpu_kill);
 	region_unmap(domain, 0, ~0ull);
 	for (unsigned i = 0; i < DOORBELL_CHAINS; i++)
 		while (domain->doorbell[i])
@@ -114,13 +119,6 @@ void domain_free(struct object *object)
 	if (domain->event_page)
 		domain_page_free(domain, domain->event_page);
 	slab_free(&domains, domain);
-}
-
-void domain_review(struct domain *domain)
-{
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain->vcpu[i])
-			smp_call(domain->vcpu[i], vcpu_review, NULL);
 }
 
 void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)

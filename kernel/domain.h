@@ -64,8 +64,9 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 void domain_destroy(struct domain *domain);
 void domain_free(struct object *object);
 
-/* Its state, weight or cap has been set, or is to be accounted for until now. */
-void domain_review(struct domain *domain);
+/* Calls it for each vCPU at its home, with NULL. With vcpu_review: the domain's state, weight
+ * or cap has been set, or is to be accounted for until now. */
+void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg));
 
 /* Its page tables have changed: the vCPUs flush before they run again, and
  * those that run now have left the guest. Its lock is held. */

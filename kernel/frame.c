@@ -4,7 +4,6 @@
 #include "kernel/abi.h"
 #include "kernel/panic.h"
 
-#define BOOT_MAPPED (4ull << 30) /* the boot's page tables end here */
 #define TOP         (1ull << 46)
 #define FIRST_BYTES (1ull << 20) /* of the kernel's first pages, at least */
 #define RESERVE     (16 * FRAME_PAGE)

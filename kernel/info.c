@@ -56,7 +56,7 @@ static int64_t domain_info(struct call *call)
 	};
 	uint64_t ticks = d->cpu_tsc;
 
-	domain_review(d);
+	domain_each_vcpu(d, vcpu_review);
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (d->vcpu[i])
 			ticks += d->vcpu[i]->entity.ran;

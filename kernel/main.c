@@ -20,7 +20,6 @@
 #include "kernel/percpu.h"
 #include "kernel/resource.h"
 
-#define BOOT_MAPPED (4ull << 30)
 #define VGA_TEXT 0xb8000ull
 #define VGA_TEXT_BYTES 32768u
 

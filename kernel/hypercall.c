@@ -88,12 +88,15 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 			gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
 		return;
 	}
-	call = (struct call){
-		.vcpu = vcpu,
-		.domain = vcpu->domain,
-		.arg = {gpr[SAMPO_RDI], gpr[SAMPO_RSI], gpr[SAMPO_RDX], gpr[SAMPO_R10],
-			gpr[SAMPO_R8]},
-	};
+	/* One by one: the compiler would clear the whole first. */
+	call.vcpu = vcpu;
+	call.domain = vcpu->domain;
+	call.arg[0] = gpr[SAMPO_RDI];
+	call.arg[1] = gpr[SAMPO_RSI];
+	call.arg[2] = gpr[SAMPO_RDX];
+	call.arg[3] = gpr[SAMPO_R10];
+	call.arg[4] = gpr[SAMPO_R8];
+	call.value = 0;
 	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number, managed);
 	gpr[SAMPO_RDX] = call.value;
 	if (managed) {

@@ -3,7 +3,7 @@
 The figures, under `qemu -icount`, where the time-stamp counter of the one CPU counts instructions: of the small guests
 whose names begin with "bench", and of a Linux system, bare and as a guest. Each program prints lines `bench NAME VALUE`.
 The columns VMX are of the same programs as guests in Bochs, whose counter counts instructions too, and for each entry
-with its exit about 120 more.
+with its exit about 120 more. With two CPUs QEMU's are threads of the host, without -icount: only ratios within a run mean anything.
 """
 
 import pathlib
@@ -41,6 +41,14 @@ SMALL = [
     ("vcpu-switch", "vCPU switch", None),
     ("request", "virtio request to the interrupt of its answer", None),
     ("first-instruction", "kernel entry to a new guest's first instruction", None),
+    ("ipi", "IPI to a vCPU asleep on the same CPU", None),
+    ("unmap", "a page unmapped, the domain paused", None),
+]
+# ... and with two CPUs: name, what it is, of the first group what it is compared with
+ACROSS = [
+    ("ipi-across", "IPI to a vCPU that runs on the other CPU", "ipi"),
+    ("wake-across", "IPI to a vCPU asleep on the other CPU", "ipi"),
+    ("unmap-across", "a page unmapped, the domain on the other CPU", "unmap"),
 ]
 # ... and for Linux the figure, or the ratio to bare, which is rounded as it is written here
 LINUX = [
@@ -123,9 +131,9 @@ def small_bare(directory, elf):
         return figures(box.log_text())
 
 
-def kernel_calls(directory, machine=m.Machine):
-    """A program in dom0's place, for what only a monitor sees."""
-    box = machine(directory, kernel=m.BUILD / "sampo.elf32", cpu=CPU, memory=512, icount=True, nic=None,
+def kernel_calls(directory, machine=m.Machine, cpus=1):
+    """A program in dom0's place, for what only a monitor sees. -icount has no use for CPUs that are at once."""
+    box = machine(directory, kernel=m.BUILD / "sampo.elf32", cpu=CPU, memory=512, icount=cpus == 1, nic=None, cpus=cpus, apart=True,
                   modules=[(m.BUILD / "tests/abi.bin", "dom0 bench")])
     with box:
         box.expect("bench done", 120)
@@ -166,6 +174,19 @@ def small_table(top):
     return {*known} <= {*svm} and {*known} <= {*vmx}
 
 
+def across_table(top):
+    """What CPUs cost that do something to each other."""
+    svm = kernel_calls(place(top, "across-svm"), cpus=2)
+    vmx = kernel_calls(place(top, "across-vmx"), bochs.Bochs, cpus=2)
+    print()
+    show("Two CPUs: against the same on one, in one run", "SVM, time", "VMX, ticks", "on one", "ratio")
+    for name, what, base in ACROSS:
+        if {name, base} <= {*svm} and {name, base} <= {*vmx}:
+            show(what, number(svm[name] / svm[base]), number(vmx[name]), number(vmx[base]), number(vmx[name] / vmx[base]))
+    wanted = {name for name, _, _ in ACROSS}
+    return wanted <= {*svm} and wanted <= {*vmx}
+
+
 def linux_table(top):
     """What Linux costs; true if every figure came."""
     web = m.WebServer({"/down": bytes(DOWN)})
@@ -195,7 +216,7 @@ def linux_table(top):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         top = pathlib.Path(folder)
-        complete = [table(top) for table in (small_table, linux_table)]
+        complete = [table(top) for table in (small_table, across_table, linux_table)]
     return 0 if all(complete) else 1
 
 

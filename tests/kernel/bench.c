@@ -6,6 +6,8 @@
 #include "tests/kernel/abi.h"
 
 #define ROUNDS 16u
+#define QUIET  0x2100u /* handler of vCPU 0 */
+#define OTHER  0x1800u /* code and stack of vCPU 1 */
 
 static uint64_t stamp(const struct guest *g, uint32_t at)
 {
@@ -80,9 +82,112 @@ static void vcpu_switch(void)
 	guest_remove(&g);
 }
 
+static void pin(const struct guest *g, unsigned cpu)
+{
+	static uint64_t map[4];
+
+	map[0] = 1ull << cpu;
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)map), "AFFINITY");
+}
+
+/* A second vCPU of the guest g. */
+static void sibling_make(struct guest *g, struct guest *other)
+{
+	const uint16_t quiet[2] = {QUIET, 0};
+
+	*other = *g;
+	must(sampo_vcpu_create(g->domain, 1, g->event, &other->vcpu), "vcpu_create");
+	must(sampo_vcpu_page(other->vcpu, &other->exit_region), "PAGE");
+	must(sampo_region_map(other->exit_region, 0, slot_address(0) + BLOCK + PAGE, 0, 3, PAGE),
+	     "region_map");
+	other->exit = (struct sampo_exit *)(uintptr_t)(slot_address(0) + BLOCK + PAGE);
+	guest_load(g, handler_stamp, HANDLER);
+	guest_vector(g, 0x40);
+	guest_load(g, handler_quiet, QUIET);
+	memcpy(g->ram + 4 * 0x41, quiet, sizeof(quiet));
+	guest_prepare(other);
+	other->exit->rip = other->exit->gpr[SAMPO_RSP] = OTHER;
+}
+
+/* From before a vCPU's write to the ICR to the first instruction of the handler of its
+ * sibling, which is on that CPU, and asleep or computing. */
+static void ipi(const char *name, unsigned cpu, bool asleep)
+{
+	uint64_t least = ~0ull;
+	struct guest g, other;
+
+	guest_make(&g, 0);
+	sibling_make(&g, &other);
+	pin(&g, 0);
+	pin(&other, cpu);
+	if (asleep)
+		guest_load(&g, answer_asleep, OTHER);
+	else
+		guest_load(&g, answer_awake, OTHER);
+	must(sampo_vcpu_ctl(other.vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	if (asleep)
+		guest_until_asleep(&other);
+	else
+		pass_ms(1);
+	guest_run(&g, send_stamp);
+	guest_wait(&g);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		pass_ms(1);
+		guest_answer(&g, SAMPO_DIRTY_ADVANCE);
+		least = less(least, stamp(&g, WORDS) - stamp(&g, WORDS + 8));
+	}
+	check(guest_at_port(&g) && guest_word(&g, COUNT) == ROUNDS + 1, name, "%u handled",
+	      guest_word(&g, COUNT));
+	printf("bench %s %llu\n", name, (unsigned long long)least);
+	must(sampo_handle_close(other.vcpu) | sampo_handle_close(other.exit_region), "close");
+	guest_remove(&g);
+}
+
+/* One page is unmapped from a guest that computes on that CPU, or is paused. */
+static void unmap(const char *name, unsigned cpu, bool paused)
+{
+	uint64_t least = ~0ull, from;
+	uint32_t region;
+	struct guest g;
+
+	guest_make(&g, 0);
+	must(sampo_region_create(g.domain, PAGE, SAMPO_REGION_4K, &region), "region_create");
+	pin(&g, cpu);
+	guest_run(&g, spin);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		must(sampo_region_map(region, g.domain, BLOCK, 0, SAMPO_MAP_RWX, PAGE), "map");
+		pass_ms(1);
+		if (paused && !i)
+			must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
+		from = rdtsc();
+		must(sampo_region_unmap(g.domain, BLOCK, PAGE), "unmap");
+		least = less(least, rdtsc() - from);
+	}
+	check(guest_word(&g, COUNT) != 0, name, "the guest did not run");
+	printf("bench %s %llu\n", name, (unsigned long long)least);
+	must(sampo_handle_close(region), "handle_close");
+	guest_remove(&g);
+}
+
+static void between_cpus(void)
+{
+	static struct sampo_machine_info info;
+
+	ipi("ipi", 0, true);
+	unmap("unmap", 0, true);
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	if (info.cpus < 2)
+		return;
+	ipi("ipi-across", 1, false);
+	ipi("wake-across", 1, true);
+	unmap("unmap-across", 1, false);
+}
+
 void bench(void)
 {
 	event_to_handler();
 	vcpu_switch();
+	between_cpus();
 	printf("bench done\n");
 }

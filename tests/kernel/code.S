@@ -25,6 +25,14 @@ code_\name\()_end:
 	wrmsr
 .endm
 
+.macro ENABLE_X2APIC
+	movl $0x1b, %ecx
+	rdmsr
+	orl $0xc00, %eax
+	wrmsr
+	WRITE_MSR 0x80f, 0x1ff
+.endm
+
 	.section .rodata
 	.code16
 
@@ -87,11 +95,7 @@ END sleep
 
 /* The same, with the local APIC in x2APIC mode. */
 PROGRAM x2apic
-	movl $0x1b, %ecx
-	rdmsr
-	orl $0xc00, %eax
-	wrmsr
-	WRITE_MSR 0x80f, 0x1ff
+	ENABLE_X2APIC
 	outb %al, $0x99
 	sti
 1:	hlt
@@ -140,11 +144,7 @@ END stamp
 
 /* The TSC, then a doorbell that interrupts this vCPU: handler_stamp tells when. */
 PROGRAM ring_stamp
-	movl $0x1b, %ecx
-	rdmsr
-	orl $0xc00, %eax
-	wrmsr
-	WRITE_MSR 0x80f, 0x1ff
+	ENABLE_X2APIC
 	sti
 1:	movw $0x500, %dx
 	movw %dx, %bx
@@ -158,7 +158,51 @@ PROGRAM ring_stamp
 	jmp 1b
 END ring_stamp
 
+/* The TSC, then vector 0x40 for vCPU 1, then sleep until it answers. */
+PROGRAM send_stamp
+	ENABLE_X2APIC
+1:	rdtsc
+	movl %eax, WORDS + 8
+	movl %edx, WORDS + 12
+	movl $0x830, %ecx
+	movl $0x40, %eax
+	movl $1, %edx
+	wrmsr
+	sti
+	hlt
+	cli
+	outb %al, $0x99
+	jmp 1b
+END send_stamp
+
+/* vCPU 1: answers with vector 0x41 what wakes it, or what interrupts it. */
+PROGRAM answer_asleep
+	ENABLE_X2APIC
+1:	sti
+	hlt
+	cli
+	WRITE_MSR 0x830, 0x41
+	jmp 1b
+END answer_asleep
+
+PROGRAM answer_awake
+	ENABLE_X2APIC
+	sti
+1:	movl COUNT, %ebx
+2:	cmpl COUNT, %ebx
+	je 2b
+	WRITE_MSR 0x830, 0x41
+	jmp 1b
+END answer_awake
+
 /* Interrupt handlers. */
+PROGRAM handler_quiet
+	pushal
+	WRITE_MSR 0x80b, 0
+	popal
+	iretw
+END handler_quiet
+
 PROGRAM handler
 	incl COUNT
 	iretw

@@ -47,5 +47,6 @@ def test_hogs(boot, request, cpus):
 
 def test_bench(boot):
     text = run(boot, "bench")
-    for name in ("event", "vcpu-switch", "first-instruction"):
+    across = ("ipi-across", "wake-across", "unmap-across") if m.CPUS > 1 else ()
+    for name in ("event", "vcpu-switch", "first-instruction", "ipi", "unmap", *across):
         assert re.search(rf"bench {name} [1-9]\d*\b", text)

@@ -7,6 +7,9 @@
 /* So many CPUs, shared by those that wait, are looked at in search of one that is ahead. */
 #define LOOK 30u
 
+/* Where virtual times jump, as on CPUs that are late, who is behind would be sent about for ever. */
+#define HOPS 1u
+
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -160,8 +163,9 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 		if (rq->count < 2 || !others(cpus, b->online, NULL, rq))
 			return NULL;
 		e = sched_find(rq, NULL, cpus);
-		/* Nor one that has come just now. */
-		if (!e || now - e->since < rq->turn / 2)
+		/* Nor one that has come just now, or goes to and fro without running. */
+		if (!e || now - e->since < rq->turn / 2 ||
+		    (e->hops > HOPS && e->ran == e->arrived))
 			return NULL;
 		others(cpus, b->online, e, rq);
 		for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {

@@ -374,6 +374,8 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	uint64_t mean;
 
 	e->vtime -= rq->offset;
+	e->hops = e->ran == e->arrived ? e->hops + 1 : 0;
+	e->arrived = e->ran;
 	e->since = sooner(e->since, now);
 	mean = sched_vtime(rq, now) - rq->offset;
 	if (before(mean + sched_span(e, SCHED_FAR * rq->turn), e->vtime))

@@ -25,7 +25,7 @@
 
 /* Virtual times of two queues that differ by more than so many turns have nothing to do with each
  * other (they did not share work). */
-#define SCHED_FAR 8u
+#define SCHED_FAR 64u
 
 enum sched_state {
 	SCHED_ASLEEP,
@@ -54,6 +54,9 @@ struct sched_entity {
 	uint64_t ran;    /* on the CPU, whoever paid */
 	uint64_t waited; /* wants to run but does not (steal) */
 	uint64_t since;  /* when it was queued or put to sleep */
+
+	uint64_t arrived; /* its `ran` when it came to this queue */
+	uint32_t hops;    /* how often it has moved without running in between */
 };
 
 struct sched_rq {

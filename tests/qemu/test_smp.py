@@ -2,6 +2,7 @@
 """Guests with several virtual CPUs: the rules from inside, and stock Linux."""
 
 import re
+import time
 
 import pytest
 
@@ -129,3 +130,28 @@ def test_verbs(boot, iso):
     box.wait_state("busy", "shut off")
     box.run("setvcpus busy 3 --config")
     assert re.search(r"maximum +config +3", box.run("vcpucount busy"))
+
+
+def cpu_times(box, names):
+    """What each guest has used, in nanoseconds, at one instant."""
+    times = dict(re.findall(r"Domain: '(\S+)'.*?cpu\.time=(\d+)", box.run("domstats"), re.S))
+    return [int(times[name]) for name in names]
+
+
+@pytest.mark.parametrize("cpus", (1, 2))
+def test_equal_shares(boot, iso, cpus):
+    """Three that want all get the same, on one CPU and on two, as the hypervisor accounts it."""
+    names = [f"hog{n}" for n in range(3)]
+    guests = {f"{name}.xml": m.domain_xml(name, "flood.elf", memory=4, cmdline="spin") for name in names}
+    box = boot(iso=iso({**guests, "flood.elf": m.BUILD / "guests/flood.elf"}), cpus=cpus, memory=256, nic=None,
+               disk=None, apart=True).boot()
+    for name in names:
+        box.wait_state(name, "running")
+    for _ in range(8):  # the host may have taken a CPU away for a while
+        before = cpu_times(box, names)
+        time.sleep(5)
+        used = [now - then for now, then in zip(cpu_times(box, names), before)]
+        mean = sum(used) / len(used)
+        if all(abs(one - mean) < 0.03 * mean for one in used):
+            return
+    box.fail(f"not equal: {used}")

@@ -2,8 +2,8 @@
 /*
  * What makes the CPUs of a Linux guest need each other: forks, threads that wake each other from CPU to CPU,
  * membarrier's interrupts, and pages that are replaced under the eyes of all CPUs. Each checks its own data, so that a
- * wake-up, an interrupt or a TLB flush that is lost is seen. Ends when the file /stop is there; then prints how
- * often each has been round, and "ok", or what was wrong.
+ * wake-up, an interrupt or a TLB flush that is lost is seen. Says all the time how often each has been round; ends when the file /stop is
+ * there, with "ok", or what was wrong.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -205,6 +205,13 @@ static void barriers(void)
 	threads(listen_to, speak);
 }
 
+static void say(const char *how)
+{
+	printf("stress: forks %lu wakes %lu pages %lu barriers %lu, %s\n", shared->forks, shared->wakes, shared->pages,
+	       shared->barriers, how);
+	fflush(stdout);
+}
+
 int main(void)
 {
 	static void (*const kinds[])(void) = {forks, wakes, pages, barriers};
@@ -218,13 +225,14 @@ int main(void)
 			kinds[i]();
 			_exit(0);
 		}
-	while (!shared->stop && access("/stop", F_OK))
-		usleep(100000);
+	while (!shared->stop && access("/stop", F_OK)) {
+		usleep(500000);
+		say("going on");
+	}
 	shared->stop = true;
 	while (wait(&status) > 0)
 		if (status && !*shared->wrong)
 			wrong("status of a child", (unsigned long)status, 0);
-	printf("stress: forks %lu wakes %lu pages %lu barriers %lu, %s\n", shared->forks, shared->wakes, shared->pages,
-	       shared->barriers, *shared->wrong ? shared->wrong : "ok");
+	say(*shared->wrong ? shared->wrong : "ok");
 	return *shared->wrong != 0;
 }

@@ -38,6 +38,8 @@ void fpu_init(void)
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSXSAVE);
 	fpu_xcr0 = cpu_cpuid(0xd, 0).eax & XCR0_SUPPORTED;
 	cpu_xsetbv(0, fpu_xcr0);
+	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES) /* what these take: SDM 1, 13.2 */
+		cpu_xsetbv(0, fpu_xcr0 &= 7);
 }
 
 void fpu_reset(struct vcpu *vcpu)

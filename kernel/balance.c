@@ -7,7 +7,8 @@
 /* So many CPUs, shared by those that wait, are looked at in search of one that is ahead. */
 #define LOOK 30u
 
-/* Where virtual times jump, as on CPUs that are late, who is behind would be sent about for ever. */
+/* Who has moved on more often than so without running in between stays until it has run: where
+ * virtual times jump, as on CPUs that are late, it would be sent about for ever. */
 #define HOPS 1u
 
 static uint64_t load(const uint64_t *word)

@@ -43,12 +43,20 @@ SMALL = [
     ("first-instruction", "kernel entry to a new guest's first instruction", None),
     ("ipi", "IPI to a vCPU asleep on the same CPU", None),
     ("unmap", "a page unmapped, the domain paused", None),
+    ("lock-spin", "lock handed over on one CPU, PAUSE in a loop", None),
+    ("lock-kick", "lock handed over on one CPU, HLT and KVM's kick", None),
+    ("lock-away", "lock's holder preempted, until it goes on", None),
 ]
 # ... and with two CPUs: name, what it is, of the first group what it is compared with
 ACROSS = [
     ("ipi-across", "IPI to a vCPU that runs on the other CPU", "ipi"),
     ("wake-across", "IPI to a vCPU asleep on the other CPU", "ipi"),
     ("unmap-across", "a page unmapped, the domain on the other CPU", "unmap"),
+]
+# ... what two guests on two CPUs do together, against one on one
+WORK = [
+    ("compute", "work of two guests that compute"),
+    ("exits", "work of two guests that have exits (CPUID)"),
 ]
 # ... and for Linux the figure, or the ratio to bare, which is rounded as it is written here
 LINUX = [
@@ -183,7 +191,13 @@ def across_table(top):
     for name, what, base in ACROSS:
         if {name, base} <= {*svm} and {name, base} <= {*vmx}:
             show(what, number(svm[name] / svm[base]), number(vmx[name]), number(vmx[base]), number(vmx[name] / vmx[base]))
-    wanted = {name for name, _, _ in ACROSS}
+    print()
+    show("Two guests on two CPUs: against one on one", "SVM", "VMX", "ideal")
+    pairs = [(f"{name}-1", f"{name}-2", what) for name, what in WORK]
+    for one, two, what in pairs:
+        if {one, two} <= {*svm} and {one, two} <= {*vmx}:
+            show(what, number(svm[two] / svm[one]), number(vmx[two] / vmx[one]), number(2))
+    wanted = {name for name, _, _ in ACROSS} | {name for pair in pairs for name in pair[:2]}
     return wanted <= {*svm} and wanted <= {*vmx}
 
 

@@ -5,9 +5,11 @@
 
 #include "tests/kernel/abi.h"
 
-#define ROUNDS 16u
-#define QUIET  0x2100u /* handler of vCPU 0 */
-#define OTHER  0x1800u /* code and stack of vCPU 1 */
+#define ROUNDS     16u
+#define QUIET      0x2100u /* handler of vCPU 0 */
+#define OTHER      0x1800u /* code and stack of vCPU 1 */
+#define LOCKING_MS 50u
+#define WORKING_MS 100u
 
 static uint64_t stamp(const struct guest *g, uint32_t at)
 {
@@ -37,8 +39,8 @@ static void event_to_handler(void)
 		guest_answer(&g, SAMPO_DIRTY_ADVANCE);
 		least = less(least, stamp(&g, WORDS) - stamp(&g, WORDS + 8));
 	}
-	check(guest_at_port(&g) && guest_word(&g, COUNT) == ROUNDS + 1, "bench: event", "%u handled",
-	      guest_word(&g, COUNT));
+	check(guest_at_port(&g) && guest_word(&g, COUNT) == ROUNDS + 1, "bench: event",
+	      "%u handled", guest_word(&g, COUNT));
 	printf("bench event %llu\n", (unsigned long long)least);
 	must(sampo_handle_close(event), "handle_close");
 	guest_remove(&g);
@@ -169,6 +171,106 @@ static void unmap(const char *name, unsigned cpu, bool paused)
 	guest_remove(&g);
 }
 
+/* Two vCPUs of g on one CPU run the same program, told who they are. */
+static void pair_run(struct guest *g, struct guest *other, const uint8_t *code, const uint8_t *end)
+{
+	guest_make(g, 0);
+	sibling_make(g, other);
+	guest_load_code(g, code, end, CODE);
+	guest_prepare(g);
+	other->exit->rip = CODE;
+	other->exit->gpr[SAMPO_RSI] = 1;
+	g->exit->gpr[SAMPO_RDI] = other->exit->gpr[SAMPO_RDI] = sampo_by_vmcall;
+	pin(g, 0);
+	pin(other, 0);
+	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	must(sampo_vcpu_ctl(other->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	pass_ms(2);
+}
+
+static void pair_end(struct guest *g, const struct guest *other)
+{
+	must(sampo_handle_close(other->vcpu) | sampo_handle_close(other->exit_region), "close");
+	guest_remove(g);
+}
+
+/* All the time that it takes for each time that the lock changes hands. */
+static void lock_handed(const char *name, const uint8_t *code, const uint8_t *end)
+{
+	struct guest g, other;
+	uint64_t from, ticks;
+	uint32_t count;
+
+	pair_run(&g, &other, code, end);
+	count = guest_word(&g, COUNT);
+	from = rdtsc();
+	pass_ms(LOCKING_MS);
+	ticks = rdtsc() - from;
+	count = guest_word(&g, COUNT) - count;
+	check(count > 1, name, "the lock was taken %u times", count);
+	printf("bench %s %llu\n", name, (unsigned long long)ticks / (count ? count : 1));
+	pair_end(&g, &other);
+}
+
+/* Who has the lock was preempted: until it goes on. */
+static void lock_away(void)
+{
+	struct guest g, other;
+	uint32_t ticks, times;
+
+	pair_run(&g, &other, code_lock_away, code_lock_away_end);
+	ticks = guest_word(&g, WORDS);
+	times = guest_word(&g, WORDS + 4);
+	pass_ms(LOCKING_MS);
+	ticks = guest_word(&g, WORDS) - ticks;
+	times = guest_word(&g, WORDS + 4) - times;
+	check(times > 1, "lock-away", "it was preempted %u times", times);
+	printf("bench lock-away %u\n", ticks / (times ? times : 1));
+	pair_end(&g, &other);
+}
+
+static void locks(void)
+{
+	lock_handed("lock-spin", code_lock_spin, code_lock_spin_end);
+	lock_handed("lock-kick", code_lock_kick, code_lock_kick_end);
+	lock_away();
+}
+
+/* The most that these guests do together in the time, in one of some rounds. */
+static uint32_t work(const struct guest *g, unsigned count)
+{
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		uint32_t done = 0;
+
+		for (unsigned n = 0; n < count; n++)
+			done -= guest_word(&g[n], COUNT);
+		pass_ms(WORKING_MS);
+		for (unsigned n = 0; n < count; n++)
+			done += guest_word(&g[n], COUNT);
+		most = done > most ? done : most;
+	}
+	return most;
+}
+
+/* What one guest does on one CPU, and two on two. */
+static void throughput(const char *name, const uint8_t *code, const uint8_t *end)
+{
+	struct guest g[2];
+
+	for (unsigned n = 0; n < 2; n++) {
+		guest_make(&g[n], n);
+		pin(&g[n], n);
+		guest_load_code(&g[n], code, end, CODE);
+		guest_prepare(&g[n]);
+		must(sampo_vcpu_ctl(g[n].vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+		printf("bench %s-%u %u\n", name, n + 1, work(g, n + 1));
+	}
+	for (unsigned n = 0; n < 2; n++)
+		guest_remove(&g[n]);
+}
+
 static void between_cpus(void)
 {
 	static struct sampo_machine_info info;
@@ -177,11 +279,15 @@ static void between_cpus(void)
 	unmap("unmap", 0, true);
 	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
 	     "machine info");
-	if (info.cpus < 2)
+	if (info.cpus < 2) {
+		locks();
 		return;
+	}
 	ipi("ipi-across", 1, false);
 	ipi("wake-across", 1, true);
 	unmap("unmap-across", 1, false);
+	throughput("compute", code_spin, code_spin_end);
+	throughput("exits", code_cpuid, code_cpuid_end);
 }
 
 void bench(void)

@@ -16,6 +16,7 @@ code_\name\()_end:
 
 #define COUNT 0x800
 #define WORDS 0x810
+#define LOCK  0x880
 
 /* A write to MSR \msr; clobbers ECX, EAX, EDX. */
 .macro WRITE_MSR msr, value
@@ -194,6 +195,69 @@ PROGRAM answer_awake
 	WRITE_MSR 0x830, 0x41
 	jmp 1b
 END answer_awake
+
+/* Two vCPUs want the same lock in turn, always: the word there says whose it is, SI which
+ * vCPU this is. Who waits for it executes PAUSE. */
+PROGRAM lock_spin
+1:	cmpw %si, LOCK
+	je 2f
+	pause
+	jmp 1b
+2:	incl COUNT
+	xorw $1, LOCK
+	jmp 1b
+END lock_spin
+
+/* Who waits sleeps until a kick, KVM's hypercall, as guests of KVM do after some spinning; EDI: by
+ * VMCALL, not VMMCALL. */
+PROGRAM lock_kick
+1:	cmpw %si, LOCK
+	je 2f
+	hlt
+	jmp 1b
+2:	incl COUNT
+	xorw $1, LOCK
+	movl $5, %eax
+	movl %esi, %ecx
+	xorb $1, %cl
+	testl %edi, %edi
+	jnz 3f
+	vmmcall
+	jmp 1b
+3:	vmcall
+	jmp 1b
+END lock_kick
+
+/* vCPU 0 has a lock and vCPU 1 executes PAUSE until it gets it. How long vCPU 0 was away when the
+ * other has run: all in all, and how often. */
+PROGRAM lock_away
+	testl %esi, %esi
+	jnz 3f
+	rdtsc
+	movl COUNT, %ebx
+1:	movl %eax, %ebp
+	rdtsc
+	cmpl COUNT, %ebx
+	je 1b
+	rdtsc
+	subl %ebp, %eax
+	addl %eax, WORDS
+	incl WORDS + 4
+	rdtsc
+	movl COUNT, %ebx
+	jmp 1b
+3:	incl COUNT
+	pause
+	jmp 3b
+END lock_away
+
+/* Exits that the kernel answers. */
+PROGRAM cpuid
+1:	xorl %eax, %eax
+	cpuid
+	incl COUNT
+	jmp 1b
+END cpuid
 
 /* Interrupt handlers. */
 PROGRAM handler_quiet

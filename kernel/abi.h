@@ -334,8 +334,8 @@ struct sampo_trace {
 	uint64_t tsc;
 	uint64_t rip;
 	uint64_t info;
-	uint32_t code; /* the vendor's exit code */
-	uint32_t kind;
+	uint32_t kind; /* as the counters have it */
+	uint32_t code; /* the vendor's */
 };
 
 /*

@@ -39,7 +39,7 @@ static void show_vcpu(struct vcpu *v, void *)
 					     "back from its monitor", "parked", "dead"};
 
 	log_print(
-		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %d\n",
+		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %x\n",
 		v->domain->id, v->id, states[v->state], v->cpu->id, hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)

@@ -120,25 +120,19 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 
 	x->write = x->kind == EXIT_WRMSR;
 	result = x->write ? msr_write(vcpu, msr, value) : msr_read(vcpu, msr, &value);
-	switch (result) {
-	case MSR_FAULT:
+	if (result == MSR_FAULT) {
 		vcpu_inject(vcpu, VCPU_GP, 0);
-		return;
-	case MSR_MONITOR:
+	} else if (result == MSR_MONITOR) {
 		ask_monitor(vcpu, x, SAMPO_EXIT_MSR, msr);
-		return;
-	case MSR_EOI:
+	} else {
+		if (!x->write) {
+			gpr[SAMPO_RAX] = (uint32_t)value;
+			gpr[SAMPO_RDX] = value >> 32;
+		}
 		finish(vcpu, x);
-		vcpu_to_monitor(vcpu, SAMPO_EXIT_EOI);
-		return;
-	case MSR_DONE:
-		break;
+		if (result == MSR_EOI)
+			vcpu_to_monitor(vcpu, SAMPO_EXIT_EOI);
 	}
-	if (!x->write) {
-		gpr[SAMPO_RAX] = (uint32_t)value;
-		gpr[SAMPO_RDX] = value >> 32;
-	}
-	finish(vcpu, x);
 }
 
 static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)

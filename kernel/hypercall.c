@@ -13,11 +13,18 @@
 SAMPO_HYPERCALLS(DECLARE)
 #undef DECLARE
 
+/* These change nothing but a vCPU, an event page, the log or a port, in ways that
+ * need no lock; what they find in tables stays while this CPU is in the kernel. */
+#define UNMANAGED                                                                                  \
+	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
+	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
+
 static const struct {
 	int64_t (*function)(struct call *call);
-	uint32_t type, right;
+	uint8_t type, right;
+	bool managed;
 } table[SAMPO_CALL_COUNT] = {
-#define ENTRY(nr, name, type, right, args) [nr] = {call_##name, type, right},
+#define ENTRY(nr, name, type, right, args) [nr] = {call_##name, type, right, !(UNMANAGED >> nr & 1)},
 	SAMPO_HYPERCALLS(ENTRY)
 #undef ENTRY
 };
@@ -39,12 +46,6 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	return SAMPO_OK;
 }
 
-/* These change nothing but a vCPU, an event page, the log or a port, in ways that
- * need no lock; what they find in tables stays while this CPU is in the kernel. */
-#define UNMANAGED                                                                                  \
-	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
-	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
-
 static int64_t invoke(struct call *call, uint64_t number, bool managed)
 {
 	int64_t status;
@@ -56,7 +57,7 @@ static int64_t invoke(struct call *call, uint64_t number, bool managed)
 				   &status);
 	if (!call->object)
 		return status;
-	if (UNMANAGED >> number & 1)
+	if (!table[number].managed)
 		return table[number].function(call);
 	if (!managed)
 		return SAMPO_EHANDLE;
@@ -74,8 +75,7 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	bool managed = false;
 
 	/* Who has no handle gets no further than an error, and waits for nobody. */
-	if (number < SAMPO_CALL_COUNT && !(UNMANAGED >> number & 1) &&
-	    vcpu->domain->handles.used) {
+	if (number < SAMPO_CALL_COUNT && table[number].managed && vcpu->domain->handles.used) {
 		managed = true;
 		if (!lock_try(&manage_lock))
 			return; /* the instruction comes again, after what others want here */

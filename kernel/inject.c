@@ -20,13 +20,13 @@ static bool extint_pending(const struct vcpu *vcpu)
 bool vcpu_has_wakeup(const struct vcpu *vcpu)
 {
 	return (vcpu->pending & VCPU_PEND_NMI) || vcpu->kicked ||
-	       (!vcpu->deaf && (vcpu->lapic.pending >= 0 || extint_pending(vcpu)));
+	       (!vcpu->deaf && (vlapic_pending(&vcpu->lapic) || extint_pending(vcpu)));
 }
 
 /* One event per entry, in the order of their priority (SDM 3A 6.9). */
 static bool inject_one(struct vcpu *vcpu)
 {
-	int vector = vcpu->lapic.pending;
+	uint8_t vector = vlapic_pending(&vcpu->lapic);
 
 	if (vcpu->pending & VCPU_PEND_EVENT) {
 		vcpu->pending &= ~VCPU_PEND_EVENT;
@@ -38,14 +38,14 @@ static bool inject_one(struct vcpu *vcpu)
 		hv->inject(vcpu, SAMPO_INJECT_NMI, 0);
 		return true;
 	}
-	if ((vector < 0 && !extint_pending(vcpu)) || !hv->interruptible(vcpu))
+	if ((!vector && !extint_pending(vcpu)) || !hv->interruptible(vcpu))
 		return true;
 	if (extint_pending(vcpu)) {
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_INTACK);
 		return false;
 	}
-	vlapic_take(&vcpu->lapic, (uint8_t)vector);
-	hv->inject(vcpu, SAMPO_INJECT_EXTINT | (uint32_t)vector, 0);
+	vlapic_take(&vcpu->lapic, vector);
+	hv->inject(vcpu, SAMPO_INJECT_EXTINT | vector, 0);
 	return true;
 }
 
@@ -59,7 +59,7 @@ bool vcpu_deliver(struct vcpu *vcpu)
 		hv->lapic(vcpu);
 	if (!inject_one(vcpu))
 		return false;
-	window = vcpu->lapic.pending >= 0 || vcpu->lapic.tpr_blocks || extint_pending(vcpu);
+	window = vcpu->lapic.pending || extint_pending(vcpu);
 	if (window || vcpu->window)
 		hv->window(vcpu, window);
 	vcpu->window = window;

@@ -115,7 +115,7 @@ void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_mes
 
 void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect)
 {
-	if (flags & VLAPIC_DO_MODE)
+	if (flags & VLAPIC_DO_SYNC)
 		hv->lapic(vcpu);
 	if (flags & VLAPIC_DO_TIMER)
 		vcpu_set_timer(vcpu);

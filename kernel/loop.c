@@ -58,6 +58,18 @@ static void schedule(struct cpu *cpu)
 		cpu->current->pending |= VCPU_PEND_STEAL;
 }
 
+/* The FPU is another's: take it now, or on first use (fpu_trap stays false for
+ * vCPUs that are not lazy). */
+static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (!vcpu->lazy_fpu) {
+		fpu_switch(cpu, vcpu);
+		return;
+	}
+	vcpu->fpu_trap = !vcpu->fpu_trap;
+	hv->fpu_trap(vcpu, vcpu->fpu_trap);
+}
+
 /* Put the vCPU's state into the CPU, in place of whoever's is there. */
 static void load(struct cpu *cpu, struct vcpu *vcpu)
 {
@@ -71,6 +83,8 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux)
 		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux = vcpu->tsc_aux);
 	cpu->loaded = vcpu;
+	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
+		own_fpu(cpu, vcpu);
 }
 
 static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
@@ -78,20 +92,8 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 	struct sampo_trace *entry = &vcpu->trace[vcpu->traces++ % VCPU_TRACES];
 
 	vcpu->exits[x->kind]++;
-	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->code, x->kind};
+	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->kind, x->code};
 	return entry->tsc;
-}
-
-/* The FPU is another's: take it now, or on first use (fpu_trap stays false for
- * vCPUs that are not lazy). */
-static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
-{
-	if (!vcpu->lazy_fpu) {
-		fpu_switch(cpu, vcpu);
-		return;
-	}
-	vcpu->fpu_trap = !vcpu->fpu_trap;
-	hv->fpu_trap(vcpu, vcpu->fpu_trap);
 }
 
 static void run(struct cpu *cpu, struct vcpu *vcpu)
@@ -103,8 +105,6 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 		return;
 	if (cpu->loaded != vcpu)
 		load(cpu, vcpu);
-	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
-		own_fpu(cpu, vcpu);
 	interrupt_arm_timer(cpu);
 	smp_leave_kernel(cpu, vcpu->domain);
 	hv->run(vcpu, &x);

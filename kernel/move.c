@@ -15,10 +15,7 @@ static void carry(struct vcpu *vcpu, uint32_t to)
 {
 	struct cpu *cpu = vcpu->cpu;
 
-	if (cpu->loaded == vcpu) {
-		hv->save(vcpu);
-		cpu->loaded = NULL;
-	}
+	vcpu_unload(vcpu);
 	fpu_leave(cpu, vcpu);
 	hv->detach(vcpu);
 	vcpu->timed = vcpu->timer.queued;

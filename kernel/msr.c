@@ -27,22 +27,18 @@ static uint64_t *stored(struct vcpu *vcpu, uint32_t msr)
 	return msr == MSR_MISC_ENABLE ? &vcpu->misc_enable : pvclock_msr(vcpu, msr);
 }
 
-static bool is_lapic(uint32_t msr)
-{
-	return (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) || msr == MSR_TSC_DEADLINE ||
-	       msr == MSR_APIC_BASE;
-}
-
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	const uint64_t *remembered;
 	struct sampo_exit state;
 
-	if (is_lapic(msr))
+	switch (msr) {
+	case MSR_X2APIC ... MSR_X2APIC_LAST:
+	case MSR_TSC_DEADLINE:
+	case MSR_APIC_BASE:
 		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
 			       ? MSR_FAULT
 			       : MSR_DONE;
-	switch (msr) {
 	case MSR_TSC:
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
 		return MSR_DONE;
@@ -118,9 +114,11 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	uint64_t *remembered;
 
-	if (is_lapic(msr))
-		return write_lapic(vcpu, msr, value);
 	switch (msr) {
+	case MSR_X2APIC ... MSR_X2APIC_LAST:
+	case MSR_TSC_DEADLINE:
+	case MSR_APIC_BASE:
+		return write_lapic(vcpu, msr, value);
 	case MSR_TSC:
 		write_tsc(vcpu, value);
 		return MSR_DONE;

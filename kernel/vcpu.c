@@ -38,6 +38,14 @@ void vcpu_set_timer(struct vcpu *vcpu)
 			  vcpu->lapic.deadline - vcpu->tsc_offset);
 }
 
+void vcpu_unload(struct vcpu *vcpu)
+{
+	if (vcpu->cpu->loaded != vcpu)
+		return;
+	hv->save(vcpu);
+	vcpu->cpu->loaded = NULL;
+}
+
 /* Registers and local APIC as after power on, or after INIT. */
 static void reset(struct vcpu *vcpu, bool init)
 {
@@ -52,11 +60,8 @@ static void reset(struct vcpu *vcpu, bool init)
 	vcpu->mtrr_type = 0;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);
-	if (vcpu->cpu->loaded == vcpu)
-		hv->save(vcpu);
+	vcpu_unload(vcpu);
 	hv_reset(vcpu);
-	if (vcpu->cpu->loaded == vcpu)
-		hv->load(vcpu);
 	if (init)
 		vlapic_reset(&vcpu->lapic);
 	else
@@ -243,8 +248,7 @@ void vcpu_fill_system(struct vcpu *vcpu)
 {
 	struct sampo_exit *page = vcpu->exit;
 
-	if (vcpu->cpu->loaded == vcpu)
-		hv->save(vcpu);
+	vcpu_unload(vcpu);
 	hv->fetch(vcpu, page);
 	page->cr8 = vlapic_cr8(&vcpu->lapic);
 	page->xcr0 = vcpu->xcr0;
@@ -309,14 +313,10 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 
 static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 {
-	bool loaded = vcpu->cpu->loaded == vcpu;
-
-	if (loaded)
-		hv->save(vcpu);
+	vcpu_unload(vcpu);
 	hv_store(vcpu, page);
-	if (loaded)
-		hv->load(vcpu);
 	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);
+	hv->lapic(vcpu);
 }
 
 int64_t vcpu_take_back(struct vcpu *vcpu)

@@ -148,6 +148,9 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 void vcpu_take_in(struct vcpu *vcpu);
 void vcpu_go_on(struct vcpu *vcpu);
 
+/* At home: nothing of it but the FPU's state is in the CPU any more. */
+void vcpu_unload(struct vcpu *vcpu);
+
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);
 
@@ -155,8 +158,7 @@ void vcpu_fill_system(struct vcpu *vcpu);
 bool vcpu_deliver(struct vcpu *vcpu);
 static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
 {
-	return vcpu->pending || vcpu->window || vcpu->lapic.pending >= 0 ||
-	       vcpu->lapic.tpr_blocks;
+	return vcpu->pending | vcpu->window | vcpu->lapic.pending;
 }
 
 /* Vectors that other CPUs have posted go into the IRR. */

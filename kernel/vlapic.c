@@ -45,30 +45,35 @@ static bool is_x2apic(const struct vlapic *v)
 	return v->apic_base & APIC_BASE_X2APIC;
 }
 
-/* Is there a vector in this word of ISR, TMR or IRR? */
-static void look(struct vlapic *v, unsigned i)
+static void set(struct vlapic *v, unsigned first, unsigned vector)
 {
-	v->used = (v->used & ~(1ull << i)) | (uint64_t)(REG(v, i) != 0) << i;
+	REG(v, first + vector / 32) |= 1u << vector % 32;
+	v->used |= 1ull << (first + vector / 32);
 }
 
-static void set(struct vlapic *v, unsigned first, unsigned vector, bool on)
+static void clear(struct vlapic *v, unsigned first, unsigned vector)
 {
-	unsigned i = first + vector / 32, bit = 1u << vector % 32;
+	if (!(REG(v, first + vector / 32) &= ~(1u << vector % 32)))
+		v->used &= ~(1ull << (first + vector / 32));
+}
 
-	REG(v, i) = on ? REG(v, i) | bit : REG(v, i) & ~bit;
-	look(v, i);
+static inline unsigned highest_bit(uint32_t bits)
+{
+	return (unsigned)__builtin_clz(bits) ^ 31;
 }
 
 unsigned vlapic_highest(struct vlapic *v, unsigned first)
 {
+	uint32_t used;
 	unsigned i;
 
 	for (i = first; v->hardware && i < first + 8; i++)
-		look(v, i);
-	if (!(v->used >> first & 0xff))
+		v->used = (v->used & ~(1ull << i)) | (uint64_t)(REG(v, i) != 0) << i;
+	used = v->used >> first & 0xff;
+	if (!used)
 		return 0;
-	i = 31u - (unsigned)__builtin_clz(v->used >> first & 0xff);
-	return i * 32 + 31u - (unsigned)__builtin_clz(REG(v, first + i));
+	i = highest_bit(used);
+	return i * 32 + highest_bit(REG(v, first + i));
 }
 
 /* A vector is delivered if its class, its upper half, is above the classes of
@@ -77,35 +82,42 @@ static void update_pending(struct vlapic *v)
 {
 	unsigned vector = vlapic_highest(v, LAPIC_IRR);
 
-	v->pending = -1;
-	v->tpr_blocks = false;
+	v->pending = 0;
 	if (!vector)
 		return;
 	if (vector >> 4 > REG(v, LAPIC_PPR) >> 4)
-		v->pending = (int32_t)vector;
-	else
-		v->tpr_blocks = vector >> 4 > vlapic_highest(v, LAPIC_ISR) >> 4;
+		v->pending = vector;
+	else if (vector >> 4 > vlapic_highest(v, LAPIC_ISR) >> 4)
+		v->pending = VLAPIC_BLOCKED;
 }
 
 void vlapic_update(struct vlapic *v)
 {
-	unsigned isr = vlapic_highest(v, LAPIC_ISR), tpr = REG(v, LAPIC_TPR);
+	unsigned isr, tpr = REG(v, LAPIC_TPR);
 
+	if (!v->used && !v->hardware) { /* mostly */
+		REG(v, LAPIC_PPR) = tpr;
+		v->pending = 0;
+		return;
+	}
+	isr = vlapic_highest(v, LAPIC_ISR);
 	REG(v, LAPIC_PPR) = tpr >> 4 >= isr >> 4 ? tpr : isr & 0xf0;
 	update_pending(v);
 }
 
 static void set_irr(struct vlapic *v, uint8_t vector, bool level)
 {
-	set(v, LAPIC_IRR, vector, true);
-	set(v, LAPIC_TMR, vector, level);
-	if (vector >> 4 <= REG(v, LAPIC_PPR) >> 4) {
+	set(v, LAPIC_IRR, vector);
+	if (level)
+		REG(v, LAPIC_TMR + vector / 32) |= 1u << vector % 32;
+	else
+		REG(v, LAPIC_TMR + vector / 32) &= ~(1u << vector % 32);
+	if (vector >> 4 <= REG(v, LAPIC_PPR) >> 4)
 		update_pending(v);
-	} else if (vector > v->pending) {
+	else if (vector > vlapic_pending(v))
 		v->pending = vector;
-		v->tpr_blocks = false;
-	}
-	v->tpr_blocks |= v->hardware;
+	if (v->hardware)
+		v->pending |= VLAPIC_BLOCKED;
 }
 
 static void raise_error(struct vlapic *v, uint32_t bit)
@@ -131,11 +143,10 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 
 void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	set(v, LAPIC_IRR, vector, false);
-	set(v, LAPIC_ISR, vector, true);
+	clear(v, LAPIC_IRR, vector);
+	set(v, LAPIC_ISR, vector);
 	REG(v, LAPIC_PPR) = vector & 0xf0;
-	v->pending = -1; /* what else there is has no higher class */
-	v->tpr_blocks = false;
+	v->pending = 0; /* what else there is has no higher class */
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
@@ -144,7 +155,7 @@ static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 
 	if (!vector)
 		return 0;
-	set(v, LAPIC_ISR, vector, false);
+	clear(v, LAPIC_ISR, vector);
 	vlapic_update(v);
 	if (!(REG(v, LAPIC_TMR + vector / 32) >> vector % 32 & 1))
 		return 0;
@@ -300,7 +311,7 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 	case LAPIC_TPR:
 		REG(v, LAPIC_TPR) = value & 0xff;
 		vlapic_update(v);
-		return 0;
+		return VLAPIC_DO_SYNC;
 	case LAPIC_EOI:
 		return end_of_interrupt(v, effect);
 	case LAPIC_SVR:
@@ -366,12 +377,12 @@ static int write_base(struct vlapic *v, uint64_t value)
 		return -1; /* disabled to x2APIC, or back from there to xAPIC */
 	v->apic_base = value;
 	if (old == new)
-		return VLAPIC_DO_MODE;
+		return VLAPIC_DO_SYNC;
 	if (!new)
 		vlapic_reset(v);
 	else if (new > APIC_BASE_ENABLE)
 		enter_x2apic(v);
-	return VLAPIC_DO_MODE | VLAPIC_DO_TIMER;
+	return VLAPIC_DO_SYNC | VLAPIC_DO_TIMER;
 }
 
 int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t now,
@@ -379,14 +390,14 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 {
 	unsigned reg = msr - MSR_X2APIC;
 
+	if (reg == LAPIC_EOI && is_x2apic(v))
+		return value ? -1 : end_of_interrupt(v, effect);
 	if (msr == MSR_TSC_DEADLINE)
 		return write_deadline(v, value, now);
 	if (msr == MSR_APIC_BASE)
 		return write_base(v, value);
 	if (!is_x2apic(v))
 		return -1;
-	if (reg == LAPIC_EOI)
-		return value ? -1 : end_of_interrupt(v, effect);
 	if (reg == LAPIC_ICR)
 		return value & ~(0xffffffff00000000u | ICR_VALID) ? -1 : send(v, value, effect);
 	if (reg >= LAPIC_REGISTERS || value & ~(uint64_t)valid[reg])

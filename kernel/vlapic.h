@@ -15,6 +15,10 @@
 #define VLAPIC_NEVER    UINT64_MAX
 #define VLAPIC_ALL      UINT32_MAX /* destination: every local APIC */
 
+/* A vector is held back by the TPR alone: look when CR8 is lowered. With
+ * `hardware`: there is something in the IRR that hv->lapic has yet to tell. */
+#define VLAPIC_BLOCKED 0x100u
+
 /* Delivery modes (SDM 11.6.1, 11.11.2). */
 enum vlapic_mode {
 	VLAPIC_FIXED = 0,
@@ -46,18 +50,15 @@ struct vlapic_message {
 };
 
 struct vlapic {
-	/* Highest vector that may be delivered now, or -1. */
-	int32_t pending;
-	/* A vector is held back by the TPR alone: look when CR8 is lowered. With
-	 * `hardware`: there is something in the IRR that hv->lapic has yet to tell. */
-	bool tpr_blocks;
+	/* Highest vector that may be delivered now, or 0; and VLAPIC_BLOCKED. */
+	uint32_t pending;
 	bool hardware;     /* the CPU has TPR, ISR and IRR, and delivers */
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
 	/* Laid out as the page; the ID not shifted. */
 	struct {
 		uint32_t value, unused[3];
 	} * reg;
-	uint64_t used;      /* bit n: reg[n], of ISR, TMR or IRR, is not 0 */
+	uint64_t used;      /* bit n: reg[n], of ISR or IRR, is not 0 */
 	uint64_t apic_base; /* the MSR */
 	uint32_t id;
 	uint32_t esr_next;        /* what the next write of the ESR shows */
@@ -72,7 +73,7 @@ struct vlapic {
 #define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed */
 #define VLAPIC_DO_EOI   0x2 /* the level-triggered effect->vector has ended */
 #define VLAPIC_DO_SEND  0x4 /* deliver effect->message */
-#define VLAPIC_DO_MODE  0x8 /* apic_base has changed */
+#define VLAPIC_DO_SYNC  0x8 /* apic_base or the TPR has changed: hv->lapic */
 
 struct vlapic_effect {
 	struct vlapic_message message;
@@ -125,6 +126,12 @@ bool vlapic_extint_allowed(const struct vlapic *v);
 void vlapic_update(struct vlapic *v); /* internal: recompute `pending` */
 /* Of LAPIC_ISR or LAPIC_IRR; 0: none, since vectors below 16 are never set. */
 unsigned vlapic_highest(struct vlapic *v, unsigned first);
+
+/* The one to deliver now, or 0. */
+static inline uint8_t vlapic_pending(const struct vlapic *v)
+{
+	return (uint8_t)v->pending;
+}
 
 /* CR8 is the upper half of the TPR. */
 static inline unsigned vlapic_cr8(const struct vlapic *v)

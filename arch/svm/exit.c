@@ -141,9 +141,8 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	}
 }
 
-static void decode(struct vcpu *vcpu, struct hv_exit *x)
+static void decode(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x)
 {
-	const struct vmcb *vmcb = vcpu->svm.vmcb;
 	uint32_t code = (uint32_t)vmcb->exit_code;
 
 	x->code = code;
@@ -181,16 +180,10 @@ static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info
 void svm_run(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	unsigned tpr;
 
 	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
 	    vcpu->slat_seen != vcpu->domain->slat_changes)
 		flush(vcpu);
-	tpr = vlapic_cr8(&vcpu->lapic);
-	if ((vmcb->vintr & VINTR_TPR_MASK) != tpr) {
-		vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | tpr;
-		vmcb->clean &= ~CLEAN_TPR;
-	}
 	vmcb->rax = vcpu->gpr[SAMPO_RAX];
 	vmcb->rsp = vcpu->gpr[SAMPO_RSP];
 	svm_enter(vcpu->gpr, (uint64_t)vmcb);
@@ -201,5 +194,5 @@ void svm_run(struct vcpu *vcpu, struct hv_exit *x)
 	vlapic_set_cr8(&vcpu->lapic, vmcb->vintr & VINTR_TPR_MASK);
 	if (vmcb->exit_int_info & EVENT_VALID)
 		redeliver(vcpu, vmcb->exit_int_info);
-	decode(vcpu, x);
+	decode(vcpu, vmcb, x);
 }

@@ -116,7 +116,7 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 void svm_window(struct vcpu *vcpu, bool on)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	bool irq = on && !vcpu->svm.stepping && !vcpu->lapic.tpr_blocks;
+	bool irq = on && !vcpu->svm.stepping && !(vcpu->lapic.pending & VLAPIC_BLOCKED);
 
 	if (irq)
 		vmcb->vintr |= VINTR_IRQ | VINTR_PRIORITY_MAX | VINTR_IGNORE_TPR;
@@ -162,9 +162,13 @@ void svm_fpu_trap(struct vcpu *vcpu, bool on)
 	svm_intercept(vmcb, VMEXIT_EXCEPTION + 7, on);
 }
 
-/* The CPU does nothing of it. */
-void svm_lapic(struct vcpu *)
+/* Of the local APIC the CPU has the upper half of the TPR alone. */
+void svm_lapic(struct vcpu *vcpu)
 {
+	struct vmcb *vmcb = vcpu->svm.vmcb;
+
+	vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | vlapic_cr8(&vcpu->lapic);
+	vmcb->clean &= ~CLEAN_TPR;
 }
 
 void svm_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)

@@ -139,7 +139,7 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on)
 /* MOV to CR8 exits meanwhile: a lower TPR may let an interrupt through. */
 void vmx_window(struct vcpu *vcpu, bool on)
 {
-	vmx_set_proc(vcpu, PROC_WINDOW, on && !vcpu->lapic.tpr_blocks);
+	vmx_set_proc(vcpu, PROC_WINDOW, on && !(vcpu->lapic.pending & VLAPIC_BLOCKED));
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
 }
 

@@ -319,8 +319,7 @@ void vmx_lapic(struct vcpu *vcpu)
 		vmcs_write(vmcs_nth(VMCS_EOI_EXIT, i / 2),
 			   (uint64_t)l->reg[LAPIC_TMR + i + 1].value << 32 |
 				   l->reg[LAPIC_TMR + i].value);
-	l->pending = -1;
-	l->tpr_blocks = false;
+	l->pending = 0;
 }
 
 static void init_controls(struct vcpu *vcpu)

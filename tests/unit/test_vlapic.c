@@ -70,7 +70,7 @@ static void test_power_up(void **state)
 	assert_int_equal(mmio_rd(0xe0), 0xffffffff);
 	for (uint32_t offset = 0x320; offset <= 0x370; offset += 0x10)
 		assert_int_equal(mmio_rd(offset), 0x10000);
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_false(vlapic_accept(&v, 0x40, false)); /* software-disabled */
 	assert_true(vlapic_extint_allowed(&v));
 	assert_int_equal(v.deadline, VLAPIC_NEVER);
@@ -84,26 +84,26 @@ static void test_priorities(void **state)
 	(void)state;
 	x2apic(0);
 	assert_true(vlapic_accept(&v, 0x41, false));
-	assert_int_equal(v.pending, 0x41);
+	assert_int_equal(vlapic_pending(&v), 0x41);
 	assert_true(vlapic_accept(&v, 0xef, false));
 	assert_true(vlapic_accept(&v, 0x80, false));
-	assert_int_equal(v.pending, 0xef);
+	assert_int_equal(vlapic_pending(&v), 0xef);
 	vlapic_take(&v, 0xef);
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_int_equal(rd(X(0x0a)), 0xe0);
 	assert_true(vlapic_accept(&v, 0xe1, false)); /* the same class waits */
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_true(vlapic_accept(&v, 0xf0, false)); /* nested */
-	assert_int_equal(v.pending, 0xf0);
+	assert_int_equal(vlapic_pending(&v), 0xf0);
 	vlapic_take(&v, 0xf0);
 	assert_int_equal(rd(X(0x17)), 0x18000);
 	assert_int_equal(wr(X(0x0b), 0), 0); /* ends 0xf0 */
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_int_equal(wr(X(0x0b), 0), 0); /* ends 0xef */
-	assert_int_equal(v.pending, 0xe1);
+	assert_int_equal(vlapic_pending(&v), 0xe1);
 	vlapic_take(&v, 0xe1);
 	assert_int_equal(wr(X(0x0b), 0), 0);
-	assert_int_equal(v.pending, 0x80);
+	assert_int_equal(vlapic_pending(&v), 0x80);
 	assert_int_equal(rd(X(0x24)), 1);
 	assert_int_equal(rd(X(0x22)), 2);
 }
@@ -112,22 +112,22 @@ static void test_tpr(void **state)
 {
 	(void)state;
 	x2apic(0);
-	assert_int_equal(wr(X(0x08), 0x4f), 0);
+	assert_int_equal(wr(X(0x08), 0x4f), VLAPIC_DO_SYNC);
 	assert_int_equal(rd(X(0x0a)), 0x4f);
 	assert_int_equal(vlapic_cr8(&v), 4);
 	vlapic_accept(&v, 0x4f, false);
-	assert_int_equal(v.pending, -1);
-	assert_true(v.tpr_blocks);
+	assert_int_equal(vlapic_pending(&v), 0);
+	assert_true(v.pending & VLAPIC_BLOCKED);
 	vlapic_set_cr8(&v, 4); /* nothing new: the lower half stays */
 	assert_int_equal(rd(X(0x08)), 0x4f);
 	vlapic_set_cr8(&v, 3);
 	assert_int_equal(rd(X(0x08)), 0x30);
-	assert_int_equal(v.pending, 0x4f);
-	assert_false(v.tpr_blocks);
+	assert_int_equal(vlapic_pending(&v), 0x4f);
+	assert_false(v.pending & VLAPIC_BLOCKED);
 	vlapic_take(&v, 0x4f);
 	assert_int_equal(rd(X(0x0a)), 0x40);
 	vlapic_accept(&v, 0x4e, false);
-	assert_false(v.tpr_blocks); /* blocked by what is in service */
+	assert_false(v.pending & VLAPIC_BLOCKED); /* blocked by what is in service */
 	assert_int_equal(wr(X(0x08), 0x100), -1);
 }
 
@@ -159,20 +159,20 @@ static void test_hardware(void **state)
 	vlapic_update(&v);
 	assert_int_equal(rd(X(0x0a)), 0x40);
 	assert_true(vlapic_accept(&v, 0x31, false));
-	assert_int_equal(v.pending, -1); /* it ends no HLT */
-	assert_true(v.tpr_blocks);       /* but the CPU must hear of it */
-	v.tpr_blocks = false;
+	assert_int_equal(vlapic_pending(&v), 0); /* it ends no HLT */
+	assert_true(v.pending & VLAPIC_BLOCKED);       /* but the CPU must hear of it */
+	v.pending &= ~VLAPIC_BLOCKED;
 	v.reg[LAPIC_IRR + 7].value = 2; /* a self-IPI of 0xe1 */
 	vlapic_update(&v);
-	assert_int_equal(v.pending, 0xe1);
+	assert_int_equal(vlapic_pending(&v), 0xe1);
 	assert_int_equal(vlapic_highest(&v, LAPIC_ISR), 0x40);
-	v.tpr_blocks = false;
+	v.pending &= ~VLAPIC_BLOCKED;
 	assert_true(vlapic_accept(&v, 0xf2, true));
-	assert_int_equal(v.pending, 0xf2);
-	assert_true(v.tpr_blocks);
+	assert_int_equal(vlapic_pending(&v), 0xf2);
+	assert_true(v.pending & VLAPIC_BLOCKED);
 	vlapic_init(&v, 0, true, KHZ, 40);
 	assert_false(v.hardware);
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 }
 
 static void test_every_vector(void **state)
@@ -181,14 +181,14 @@ static void test_every_vector(void **state)
 	x2apic(0);
 	for (unsigned vector = 16; vector < 256; vector++) {
 		assert_true(vlapic_accept(&v, (uint8_t)vector, vector & 1));
-		assert_int_equal(v.pending, vector);
+		assert_int_equal(vlapic_pending(&v), vector);
 	}
 	for (unsigned vector = 255; vector >= 16; vector--) {
-		assert_int_equal(v.pending, vector);
+		assert_int_equal(vlapic_pending(&v), vector);
 		vlapic_take(&v, (uint8_t)vector);
 		assert_int_equal(wr(X(0x0b), 0), vector & 1 ? VLAPIC_DO_EOI : 0);
 	}
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_int_equal(vlapic_highest(&v, LAPIC_IRR) | vlapic_highest(&v, LAPIC_ISR), 0);
 }
 
@@ -201,20 +201,20 @@ static void test_apic_base(void **state)
 	assert_int_equal(wr(MSR_APIC_BASE, 0x100fee00800), -1); /* beyond 40 bits */
 	assert_int_equal(wr(X(0x02), 0), -1);                   /* not in x2APIC mode */
 	vlapic_accept(&v, 0x77, false);
-	assert_true(wr(MSR_APIC_BASE, 0xfee00c00) & VLAPIC_DO_MODE);
-	assert_int_equal(v.pending, 0x77);
+	assert_true(wr(MSR_APIC_BASE, 0xfee00c00) & VLAPIC_DO_SYNC);
+	assert_int_equal(vlapic_pending(&v), 0x77);
 	assert_int_equal(rd(X(0x02)), 0x25);
 	assert_int_equal(rd(X(0x0d)), 2 << 16 | 1 << 5);
 	assert_int_equal(mmio_rd(0x30), 0);                  /* the page is gone */
 	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00800), -1); /* back to xAPIC: not so */
-	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00c00), VLAPIC_DO_MODE);
+	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00c00), VLAPIC_DO_SYNC);
 	assert_true(wr(MSR_APIC_BASE, 0xfee00000) & VLAPIC_DO_TIMER);
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_false(vlapic_accept(&v, 0x40, false));
 	assert_false(vlapic_match(&v, VLAPIC_ALL, false));
 	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00c00), -1); /* disabled to x2APIC */
 	assert_int_equal(mmio_rd(0xf0), 0);
-	assert_true(wr(MSR_APIC_BASE, 0xfee00800) & VLAPIC_DO_MODE);
+	assert_true(wr(MSR_APIC_BASE, 0xfee00800) & VLAPIC_DO_SYNC);
 	assert_int_equal(mmio_rd(0xf0), 0xff);
 	assert_int_equal(mmio_rd(0x20), 0x25u << 24);
 }
@@ -257,11 +257,11 @@ static void test_self_ipi(void **state)
 	(void)state;
 	x2apic(7);
 	assert_int_equal(wr(X(0x3f), 0x55), 0);
-	assert_int_equal(v.pending, 0x55);
+	assert_int_equal(vlapic_pending(&v), 0x55);
 	assert_int_equal(wr(X(0x30), 0x40066), 0); /* shorthand self */
-	assert_int_equal(v.pending, 0x66);
+	assert_int_equal(vlapic_pending(&v), 0x66);
 	assert_int_equal(wr(X(0x30), 7ull << 32 | 0x77), 0); /* to itself by id */
-	assert_int_equal(v.pending, 0x77);
+	assert_int_equal(vlapic_pending(&v), 0x77);
 	assert_int_equal(rd(X(0x30)), 7ull << 32 | 0x77);
 	assert_int_equal(rd(X(0x28)), 0);
 	assert_int_equal(wr(X(0x3f), 5), 0); /* illegal vector */
@@ -286,7 +286,7 @@ static void test_ipi(void **state)
 	assert_int_equal(wr(X(0x30), 0x8c0fe), VLAPIC_DO_SEND); /* all and self, level bits */
 	assert_int_equal(effect.message.shorthand, VLAPIC_ALL_AND_SELF);
 	assert_false(effect.message.level);
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_int_equal(wr(X(0x30), 1ull << 32 | 0x4500), VLAPIC_DO_SEND);
 	assert_int_equal(effect.message.mode, VLAPIC_INIT);
 	assert_int_equal(wr(X(0x30), 1ull << 32 | 0x8500), 0); /* INIT deassert */
@@ -306,7 +306,7 @@ static void test_ipi(void **state)
 	assert_int_equal(mmio_rd(0x310), 0xff000000);
 	mmio_wr(0x310, 0x02000000);
 	assert_int_equal(vlapic_mmio_write(&v, 0x300, 0x32, 0, &effect), 0);
-	assert_int_equal(v.pending, 0x32);
+	assert_int_equal(vlapic_pending(&v), 0x32);
 }
 
 static void test_match(void **state)
@@ -368,7 +368,7 @@ static void test_one_shot(void **state)
 	assert_int_equal(rd_at(X(0x39), 99999), 0);
 	assert_false(vlapic_tick(&v, 12499));
 	assert_true(vlapic_tick(&v, 12500));
-	assert_int_equal(v.pending, 0x30);
+	assert_int_equal(vlapic_pending(&v), 0x30);
 	assert_int_equal(v.deadline, VLAPIC_NEVER);
 	assert_false(vlapic_tick(&v, 99999));
 	assert_int_equal(rd(X(0x38)), 1000);
@@ -417,7 +417,7 @@ static void test_periodic(void **state)
 	assert_int_equal(v.deadline, 251000);
 	assert_true(vlapic_tick(&v, 251007));
 	assert_int_equal(v.deadline, 501000); /* no drift */
-	assert_int_equal(v.pending, 0x31);
+	assert_int_equal(vlapic_pending(&v), 0x31);
 	assert_in_range(rd_at(X(0x39), 376000), 49999, 50000);
 	assert_in_range(rd_at(X(0x39), 501000 + 125000), 49999, 50000); /* late tick */
 	vlapic_take(&v, 0x31);
@@ -432,7 +432,7 @@ static void test_periodic(void **state)
 	wr(X(0x32), 0x30031);
 	wr_at(X(0x38), 100000, 0);
 	assert_true(vlapic_tick(&v, v.deadline));
-	assert_int_equal(v.pending, -1);
+	assert_int_equal(vlapic_pending(&v), 0);
 	assert_true(v.deadline != VLAPIC_NEVER);
 }
 
@@ -453,12 +453,12 @@ static void test_deadline(void **state)
 	vlapic_shift_tsc(&v, 100);
 	assert_int_equal(v.deadline, 5000);
 	assert_true(vlapic_tick(&v, 5000));
-	assert_int_equal(v.pending, 0x32);
+	assert_int_equal(vlapic_pending(&v), 0x32);
 	assert_int_equal(rd(MSR_TSC_DEADLINE), 0);
 	vlapic_take(&v, 0x32);
 	wr(X(0x0b), 0);
 	wr_at(MSR_TSC_DEADLINE, 10, 6000); /* past: at once */
-	assert_int_equal(v.pending, 0x32);
+	assert_int_equal(vlapic_pending(&v), 0x32);
 	assert_int_equal(v.deadline, VLAPIC_NEVER);
 	wr_at(MSR_TSC_DEADLINE, 9000, 6000);
 	wr_at(MSR_TSC_DEADLINE, 0, 6000);
@@ -485,7 +485,7 @@ static void test_disable(void **state)
 	wr(X(0x0f), 0xff);
 	assert_int_equal(rd(X(0x35)), 0x10400);
 	assert_false(vlapic_accept(&v, 0x50, false));
-	assert_int_equal(v.pending, 0x40); /* what came before is kept */
+	assert_int_equal(vlapic_pending(&v), 0x40); /* what came before is kept */
 	wr(X(0x35), 0x700);
 	assert_int_equal(rd(X(0x35)), 0x10700); /* cannot be unmasked */
 	assert_true(vlapic_extint_allowed(&v));
@@ -499,7 +499,7 @@ static void test_errors(void **state)
 	x2apic(0);
 	wr(X(0x37), 0xfe);
 	assert_false(vlapic_accept(&v, 3, false));
-	assert_int_equal(v.pending, 0xfe);
+	assert_int_equal(vlapic_pending(&v), 0xfe);
 	wr(X(0x28), 0);
 	assert_int_equal(rd(X(0x28)), 0x40);
 	wr(X(0x37), 0x03); /* an illegal error vector must not recurse */
@@ -560,8 +560,8 @@ static void test_random(void **state)
 			break;
 		case 2:
 		case 3:
-			if (v.pending >= 0)
-				vlapic_take(&v, (uint8_t)v.pending);
+			if (vlapic_pending(&v))
+				vlapic_take(&v, vlapic_pending(&v));
 			break;
 		case 4:
 			wr(X(0x0b), 0);
@@ -585,10 +585,10 @@ static void test_random(void **state)
 				highest_isr = vector;
 		}
 		if (highest_irr >> 4 > highest_isr >> 4 && highest_irr >> 4 > tpr >> 4)
-			assert_int_equal(v.pending, highest_irr);
+			assert_int_equal(vlapic_pending(&v), highest_irr);
 		else
-			assert_int_equal(v.pending, -1);
-		assert_int_equal(v.tpr_blocks, highest_irr >> 4 > highest_isr >> 4 &&
+			assert_int_equal(vlapic_pending(&v), 0);
+		assert_int_equal(!!(v.pending & VLAPIC_BLOCKED), highest_irr >> 4 > highest_isr >> 4 &&
 						       highest_irr >> 4 <= tpr >> 4);
 	}
 }

@@ -85,9 +85,17 @@ build/sampo.elf: $(KERNEL_OBJECTS) linker.ld
 	@echo "  LD      $@"
 	@$(CC) $(LINK) -Wl,-T,linker.ld -Wl,-Map,build/sampo.map -o $@ $(KERNEL_OBJECTS) -lgcc
 
-# For `qemu -kernel`, which takes 32-bit ELF only.
-build/sampo.elf32: build/sampo.elf
-	@$(OBJCOPY) -O elf32-i386 $< $@
+# For `qemu -kernel`, which speaks Multiboot 1 only: a 32-bit program with the kernel inside.
+MULTIBOOT1_OBJECTS := build/multiboot1/start.S.o build/multiboot1/main.c.o
+
+build/sampo.elf32: $(MULTIBOOT1_OBJECTS) tests/multiboot1/link.ld
+	@echo "  LD      $@"
+	@$(CC) -m32 $(LINK) -Wl,-T,tests/multiboot1/link.ld -o $@ $(MULTIBOOT1_OBJECTS)
+build/multiboot1/start.S.o: build/sampo.elf
+build/multiboot1/%.o: tests/multiboot1/% Makefile
+	@echo "  CC      $<"
+	@mkdir -p $(@D)
+	@$(CC) $(COMMON_FLAGS) -m32 -c -o $@ $<
 
 build/kernel/%.c.o: %.c Makefile
 	@echo "  CC      $<"

@@ -45,18 +45,17 @@ static bool checksum(const uint8_t *data, size_t bytes)
 /* A whole table, or one of 0 bytes. */
 static struct table table_at(uint64_t pa)
 {
-	const struct table none = {0};
 	struct table t = {.data = pa ? phys_map(pa, HEADER, PTAB_R) : NULL, .bytes = HEADER};
 
 	if (!t.data)
-		return none;
+		return (struct table){0};
 	t.bytes = (uint32_t)field(t, 4, 4);
 	if (t.bytes < HEADER || t.bytes > TABLE_MAX || !(t.data = phys_map(pa, t.bytes, PTAB_R)))
-		return none;
+		return (struct table){0};
 	if (checksum(t.data, t.bytes))
 		return t;
 	log_print("acpi: the table at %lx has a wrong checksum, ignored\n", pa);
-	return none;
+	return (struct table){0};
 }
 
 static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t flags)
@@ -146,55 +145,17 @@ static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, un
 }
 
 /* ACPI 6.5, 5.2.5.3 */
-static bool rsdp_valid(struct table t)
+bool acpi_parse(struct acpi_info *info, const uint8_t rsdp[RSDP_2_BYTES])
 {
-	return t.bytes >= RSDP_1_BYTES && same(t.data, "RSD PTR ", 8) &&
-	       checksum(t.data, RSDP_1_BYTES);
-}
-
-/* The RSDP is on a 16-byte boundary of the EBDA's first KiB or of the BIOS. */
-static struct table rsdp_search(uint64_t from, uint32_t bytes)
-{
-	const uint8_t *data = phys_map(from, bytes, PTAB_R);
-	struct table t;
-
-	for (uint32_t at = 0; data && at + RSDP_2_BYTES <= bytes; at += 16) {
-		t = (struct table){data + at, RSDP_2_BYTES};
-		if (rsdp_valid(t))
-			return t;
-	}
-	return (struct table){0};
-}
-
-static struct table rsdp_find(const void *rsdp, size_t bytes)
-{
-	struct table t = {rsdp, (uint32_t)bytes};
-	const uint8_t *ebda;
-
-	if (rsdp && bytes <= UINT32_MAX && rsdp_valid(t))
-		return t;
-	ebda = phys_map(0x40e, 2, PTAB_R);
-	if (ebda) {
-		t = rsdp_search((uint64_t)(ebda[0] | ebda[1] << 8) << 4, 1024);
-		if (t.bytes)
-			return t;
-	}
-	return rsdp_search(0xe0000, 0x20000);
-}
-
-bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes)
-{
-	struct table t = rsdp_find(rsdp, bytes);
-	bool extended =
-		field(t, 15, 1) >= 2 && t.bytes >= RSDP_2_BYTES && checksum(t.data, RSDP_2_BYTES);
+	struct table t = {rsdp, RSDP_2_BYTES};
 
 	*info = (struct acpi_info){0};
 	for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)
 		info->isa[irq].gsi = irq;
-	if (!t.bytes)
+	if (!same(rsdp, "RSD PTR ", 8) || !checksum(rsdp, RSDP_1_BYTES))
 		return false;
-	__builtin_memcpy(info->rsdp, t.data, extended ? RSDP_2_BYTES : RSDP_1_BYTES);
-	if (!extended || !parse_root(info, field(t, 24, 8), "XSDT", 8))
+	if (rsdp[15] < 2 || !checksum(rsdp, RSDP_2_BYTES) ||
+	    !parse_root(info, field(t, 24, 8), "XSDT", 8))
 		parse_root(info, field(t, 16, 4), "RSDT", 4);
 	return true;
 }

@@ -25,7 +25,6 @@ struct ioapic_line {
 };
 
 struct acpi_info {
-	uint8_t rsdp[36];    /* a copy */
 	uint8_t acpi_enable; /* to smi_command, unless already enabled */
 	uint16_t smi_command, pm1a_control, pm1b_control, pm_timer, reset; /* ports, 0: none */
 	uint32_t cpus, ioapics;
@@ -34,10 +33,7 @@ struct acpi_info {
 	struct ioapic_line isa[ACPI_ISA_IRQS]; /* overrides included */
 };
 
-/*
- * Reads the tables. rsdp is a copy of the RSDP that the boot loader gave
- * (bytes long), or NULL: then the BIOS's areas are searched. False: no RSDP.
- */
-bool acpi_parse(struct acpi_info *info, const void *rsdp, size_t bytes);
+/* Reads the tables. rsdp is a copy of the RSDP that the boot loader gave. False: it is none. */
+bool acpi_parse(struct acpi_info *info, const uint8_t rsdp[36]);
 
 extern struct acpi_info acpi; /* of this machine, filled at boot: arch/platform.c */

@@ -6,7 +6,6 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/tsc.h"
-#include "kernel/log.h"
 #include "kernel/panic.h"
 
 #define PM1_SCI_EN 0x0001u /* of PM1 control: ACPI 6.5, 4.8.3.2 */
@@ -14,10 +13,10 @@
 
 struct acpi_info acpi;
 
-void platform_setup(const void *rsdp, size_t rsdp_bytes)
+void platform_setup(const uint8_t rsdp[36])
 {
-	if (!acpi_parse(&acpi, rsdp, rsdp_bytes))
-		log_print("acpi: no tables found\n");
+	if (!acpi_parse(&acpi, rsdp))
+		refuse("the boot loader gave no ACPI tables");
 	pic_disable();
 	if (!acpi.pm_timer || !tsc_setup())
 		refuse("no clock to measure the TSC with (the ACPI PM timer)");

@@ -8,10 +8,10 @@
 #define PORT_RESET 0xcf9u /* the chipset's reset control register */
 
 /*
- * Tables, clocks and interrupt controllers, everything masked. rsdp: a copy
- * from the boot loader, or NULL. Panics when the machine lacks what we need.
+ * Tables, clocks and interrupt controllers, everything masked. rsdp: a copy,
+ * from the boot loader. Refuses when the machine lacks what we need.
  */
-void platform_setup(const void *rsdp, size_t rsdp_bytes);
+void platform_setup(const uint8_t rsdp[36]);
 
 /* The sleep registers are the firmware's until it is told to leave them to us. */
 void platform_acpi_mode(void);

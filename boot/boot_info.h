@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot loader told, whichever protocol it spoke. All strings have
- * been copied. */
+/* What the boot loader told. All strings have been copied. */
 #pragma once
 
 #include "kernel/types.h"
@@ -25,7 +24,7 @@ struct boot_module {
 	const char *cmdline; /* never NULL; may be empty */
 };
 
-/* A linear framebuffer, as both versions of multiboot say it (3.3 and 3.6.12). */
+/* A linear framebuffer, as multiboot2 says it (3.6.12). */
 struct boot_framebuffer {
 	uint64_t addr; /* 0: there is none, but VGA text perhaps */
 	uint32_t pitch, width, height;
@@ -39,8 +38,7 @@ struct boot_info {
 	struct boot_range range[BOOT_RANGES];
 	struct boot_module module[BOOT_MODULES];
 	struct boot_framebuffer fb;
-	uint32_t rsdp_size; /* 0: none given */
-	uint8_t rsdp[36];
+	uint8_t rsdp[36]; /* of ACPI; zeroes where none was given */
 	uint32_t text_used;
 	bool text_lost;
 	char text[BOOT_TEXT];

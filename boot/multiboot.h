@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From what a Multiboot loader left in memory to struct boot_info. */
+/* From what a Multiboot 2 loader left in memory to struct boot_info. */
 #pragma once
 
 #include "boot/boot_info.h"
 #include "kernel/types.h"
 
 /* In EAX at entry. */
-#define MULTIBOOT1_MAGIC 0x2badb002u
 #define MULTIBOOT2_MAGIC 0x36d76289u
 
 /* `size` bytes of physical memory at addr as a pointer, or NULL if they

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine's first instructions of Sampo: the multiboot headers and the way
+ * The machine's first instructions of Sampo: the multiboot2 header and the way
  * from 32-bit protected mode (paging off) to 64-bit C, on identity page tables
  * of the first 4 GiB that live until arch/paging.c builds the real ones.
  */
 
-#define MB1_MAGIC    0x1badb002
-#define MB1_FLAGS    0x00000007 /* page-aligned modules, memory map, video */
 #define MB2_MAGIC    0xe85250d6
 
 #define CR0_PE       0x00000001
@@ -41,13 +39,6 @@ mb2_header:
 	.short 0, 0
 	.long 8
 mb2_end:
-	.balign 4
-mb1_header:
-	.long MB1_MAGIC
-	.long MB1_FLAGS
-	.long -(MB1_MAGIC + MB1_FLAGS)
-	.long 0, 0, 0, 0, 0
-	.long 1, 80, 25, 0
 
 /* Paging and long mode, on the boot's page tables. The next far jump is to 64-bit code. */
 	.macro long_mode

@@ -2,7 +2,6 @@
 /* The one domain that the kernel starts itself. */
 #include "kernel/dom0.h"
 
-#include "arch/acpi.h"
 #include "arch/cpu.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"
@@ -153,7 +152,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.console_event = DOM0_CONSOLE_BIT;
 	copy_text(info.cmdline, module->cmdline, sizeof(info.cmdline));
 	add_modules(domain, boot, &info);
-	__builtin_memcpy(info.rsdp, acpi.rsdp, sizeof(acpi.rsdp));
+	__builtin_memcpy(info.rsdp, boot->rsdp, sizeof(boot->rsdp));
 	check(domain_write(domain, DOM0_BOOT_GPA, &info, sizeof(info)), "boot information");
 }
 

@@ -111,7 +111,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	hv_options(boot.cmdline);
 	find_hv();
 	memory_init();
-	platform_setup(boot.rsdp_size ? boot.rsdp : NULL, boot.rsdp_size);
+	platform_setup(boot.rsdp);
 	cpu_setup(&cpu0);
 	cpus_start();
 	resource_setup(&boot);

@@ -29,11 +29,10 @@ static void check_string(const struct boot_info *info, const char *s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct boot_info info;
-	uint32_t magic = size && data[size - 1] & 1 ? MULTIBOOT1_MAGIC : MULTIBOOT2_MAGIC;
 
 	memory = data;
 	memory_size = size;
-	if (multiboot_parse(magic, BASE, at, &info))
+	if (multiboot_parse(MULTIBOOT2_MAGIC, BASE, at, &info))
 		return 0;
 	if (info.ranges > BOOT_RANGES || info.modules > BOOT_MODULES)
 		abort();

@@ -14,11 +14,20 @@ DOM0 = m.BUILD / "dom0.bin"
 
 @pytest.mark.quick
 def test_direct(boot):
-    """The development path: multiboot1, dom0 alone, no disk and no network card."""
+    """The development path, tests/multiboot1 in GRUB's place: dom0 alone, no disk and no network card."""
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None).boot()
     assert "Memory size" in box.run("nodeinfo")
     box.send("poweroff\r")
     box.expect_end()
+
+
+@pytest.mark.quick
+def test_module_without_words(boot, tmp_path):
+    """A module that QEMU is given without words has the name of its file."""
+    (tmp_path / "one.def").write_text(m.domain_xml("one", "one.elf", memory=16))
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0"), (tmp_path / "one.def", "")], memory=256, nic=None).boot()
+    box.run("define one.def")
+    assert box.state("one") == "shut off"
 
 
 @pytest.mark.quick

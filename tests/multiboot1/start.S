@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The Multiboot 1 header, the kernel's image, and the way from QEMU through main() to the kernel. */
+/* The Multiboot 1 header, the kernel's image, the way from QEMU through main() to the kernel. */
 
 #define MB1_MAGIC 0x1badb002
 #define MB1_FLAGS 0x00000003 /* modules on page boundaries, memory map */

@@ -5,23 +5,17 @@
 #define MSR_TSC             0x00000010u
 #define MSR_APIC_BASE       0x0000001bu
 #define MSR_PRED_CMD        0x00000049u
-#define MSR_MICROCODE       0x0000008bu
-#define MSR_MTRR_CAP        0x000000feu
 #define MSR_ARCH_CAPS       0x0000010au
 #define MSR_FLUSH_CMD       0x0000010bu
 #define MSR_SYSENTER_CS     0x00000174u
 #define MSR_SYSENTER_ESP    0x00000175u
 #define MSR_SYSENTER_EIP    0x00000176u
-#define MSR_MCG_CAP         0x00000179u
-#define MSR_MCG_STATUS      0x0000017au
 #define MSR_MISC_ENABLE     0x000001a0u
-#define MSR_DEBUGCTL        0x000001d9u
-#define MSR_MTRR_PHYS_BASE0 0x00000200u
 #define MSR_PAT             0x00000277u
-#define MSR_MTRR_DEF_TYPE   0x000002ffu
 #define MSR_TSC_DEADLINE    0x000006e0u
 #define MSR_X2APIC          0x00000800u /* + register offset / 16 */
 #define MSR_X2APIC_LAST     0x000008ffu
+#define MSR_KVM_STEAL       0x4b564d03u
 #define MSR_EFER            0xc0000080u
 #define MSR_STAR            0xc0000081u
 #define MSR_LSTAR           0xc0000082u
@@ -31,10 +25,6 @@
 #define MSR_GS_BASE         0xc0000101u
 #define MSR_KERNEL_GS_BASE  0xc0000102u
 #define MSR_TSC_AUX         0xc0000103u
-#define MSR_SYSCFG          0xc0010010u
-#define MSR_HWCR            0xc0010015u
-#define MSR_INT_PENDING     0xc0010055u
-#define MSR_DE_CFG          0xc0011029u
 #define MSR_VM_CR           0xc0010114u
 #define MSR_VM_HSAVE_PA     0xc0010117u
 

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00020000u
+#define SAMPO_ABI_VERSION 0x00030000u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -62,7 +62,7 @@
 	X(0, version, SAMPO_T_NONE, 0, "-")                                                       \
 	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply")                                            \
 	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos")                    \
-	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op, a, b")                      \
+	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op")                            \
 	X(4, handle_close, SAMPO_T_ANY, 0, "handle")                                              \
 	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights")                   \
 	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ, "handle, what, gpa, len, first")             \
@@ -101,7 +101,6 @@ enum sampo_call {
 #define SAMPO_MACHINE_POWEROFF 0u /* empty the console, enter ACPI mode; then
 				     it is the caller's to write PM1 control */
 #define SAMPO_MACHINE_RESET 1u	  /* by the chipset; does not return */
-#define SAMPO_MACHINE_TIME 2u	  /* a: Unix time in ns when the TSC was b */
 
 /* domain_create flags */
 #define SAMPO_DOMAIN_NO_LAPIC 0x1u    /* no virtual local APIC (dom0-like) */
@@ -114,10 +113,7 @@ enum sampo_call {
 #define SAMPO_DOMAIN_PAUSE 1u
 #define SAMPO_DOMAIN_UNPAUSE 2u
 #define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
-#define SAMPO_DOMAIN_TOPOLOGY 4u /* for CPUID: threads of a core | of a package << 8 |
-				   bits of the APIC id for the first << 16 | for
-				   both << 24 */
-#define SAMPO_DOMAIN_CAP 5u    /* of each vCPU: microseconds | of which period << 32;
+#define SAMPO_DOMAIN_CAP 4u    /* of each vCPU: microseconds | of which period << 32;
 				  0: none */
 
 /* vcpu_ctl operations */
@@ -138,7 +134,6 @@ enum sampo_call {
 #define SAMPO_INFO_VCPU 3u    /* struct sampo_vcpu_info */
 #define SAMPO_INFO_FRAMES 4u  /* region: uint64_t bus address of each block of
 				 the region, from block number `first` */
-#define SAMPO_INFO_TRACE 5u   /* vCPU: struct sampo_trace[], oldest first */
 
 /* region_create flags */
 #define SAMPO_REGION_4K 0x0u   /* blocks of 4 KiB */
@@ -254,7 +249,7 @@ struct sampo_segment {
 #define SAMPO_INJECT_ERROR_CODE 0x800u
 
 /*
- * The exit page: one for each vCPU, shared with its monitor. It belongs to the
+ * The exit page: one for each vCPU, shared with its monitor. This part of it belongs to the
  * monitor while reason != NONE, which the kernel sets last; the monitor gives
  * it back with vcpu_ctl(RESUME) or wait(reply). Values that the monitor puts
  * here are the guest's affair: the kernel checks only what would harm itself.
@@ -292,7 +287,40 @@ struct sampo_exit {
 	uint64_t apic_base, tsc; /* tsc: the guest's, as it would read now */
 	uint64_t interruptibility; /* bit 0: STI or MOV SS shadow; bit 1: NMIs
 				      blocked */
-	uint64_t extint_ready;   /* IF=1, no shadow, LINT0 accepts the PIC */
+};
+
+#define SAMPO_EXIT_COUNTERS 24u
+#define SAMPO_TRACES 32u
+struct sampo_trace {
+	uint64_t tsc;
+	uint64_t rip;
+	uint64_t info;
+	uint32_t kind; /* the kernel's, as the counters have it */
+	uint32_t code; /* the vendor's */
+};
+
+#define SAMPO_CPUIDS 64u
+struct sampo_cpuid {
+	uint64_t key; /* leaf << 32 | subleaf */
+	uint32_t eax, ebx, ecx, edx;
+};
+
+struct sampo_vcpu_page {
+	struct sampo_exit exit;
+
+	/* The kernel's: counts of exits; the last ones, number n at n % SAMPO_TRACES. */
+	uint64_t exits[SAMPO_EXIT_COUNTERS];
+	uint64_t traces;
+	struct sampo_trace trace[SAMPO_TRACES];
+
+	/*
+	 * The monitor's: what CPUID answers, by ascending keys: the last entry
+	 * of the leaf whose subleaf is not above ECX, or zeros. OSXSAVE and
+	 * the size of what XCR0 enables are the kernel's. No entries: the
+	 * CPU's own answers.
+	 */
+	uint64_t cpuids;
+	struct sampo_cpuid cpuid[SAMPO_CPUIDS];
 };
 
 /* Facts, by object_info. */
@@ -304,7 +332,7 @@ struct sampo_machine_info {
 	uint64_t idle_tsc;       /* TSC cycles that CPUs spent idle */
 	uint32_t cpus, domains;
 	uint32_t handles;        /* in use, all domains together */
-	uint32_t pad;
+	uint32_t xcr0;           /* what guests may set of it; 0: no XSAVE */
 };
 
 #define SAMPO_DOM_RUNNING 0u
@@ -320,22 +348,12 @@ struct sampo_domain_info {
 	uint32_t handles, regions, events, doorbells;
 };
 
-#define SAMPO_EXIT_COUNTERS 24u
 struct sampo_vcpu_info {
 	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 waits for
 			   SIPI, 5 stopped */
 	uint32_t cpu;
 	uint64_t cpu_ns;
 	uint64_t wait_ns; /* ready but not running (steal) */
-	uint64_t exits[SAMPO_EXIT_COUNTERS]; /* by neutral kernel exit kind */
-};
-
-struct sampo_trace {
-	uint64_t tsc;
-	uint64_t rip;
-	uint64_t info;
-	uint32_t kind; /* as the counters have it */
-	uint32_t code; /* the vendor's */
 };
 
 /*
@@ -368,7 +386,7 @@ struct sampo_module {
 struct sampo_boot {
 	uint64_t magic;
 	uint32_t abi_version;
-	uint32_t flags;
+	uint32_t vmcall; /* 1: calls are made by VMCALL, 0: by VMMCALL */
 	uint64_t ram_bytes;
 	uint64_t dma_offset;
 	uint64_t event_page; /* gpa of this domain's struct sampo_event_page */

@@ -167,11 +167,6 @@ int64_t call_machine(struct call *call)
 {
 	bool reset = call->arg[1] == SAMPO_MACHINE_RESET;
 
-	if (call->arg[1] == SAMPO_MACHINE_TIME) {
-		wall_ns = call->arg[2];
-		wall_tsc = call->arg[3];
-		return SAMPO_OK;
-	}
 	if (!reset && call->arg[1] != SAMPO_MACHINE_POWEROFF)
 		return SAMPO_ENOSYS;
 	if (!(call->rights & SAMPO_R_POWER))
@@ -249,12 +244,6 @@ int64_t call_domain_ctl(struct call *call)
 			return SAMPO_EINVAL;
 		domain->weight = (uint32_t)call->arg[2];
 		break;
-	case SAMPO_DOMAIN_TOPOLOGY:
-		domain->core_threads = (uint8_t)call->arg[2];
-		domain->package_threads = (uint8_t)(call->arg[2] >> 8);
-		domain->core_bits = call->arg[2] >> 16 & 7;
-		domain->package_bits = call->arg[2] >> 24 & 7;
-		return SAMPO_OK;
 	case SAMPO_DOMAIN_CAP:
 		status = set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
 		break;

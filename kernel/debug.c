@@ -43,20 +43,19 @@ static void show_vcpu(struct vcpu *v, void *)
 		v->domain->id, v->id, states[v->state], v->cpu->id, hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
-		if (v->exits[i])
-			log_print("  %22s %lu\n", exit_kind_name(i), v->exits[i]);
+		if (v->page->exits[i])
+			log_print("  %22s %lu\n", exit_kind_name(i), v->page->exits[i]);
 }
 
 static void show_trace(struct vcpu *v, void *)
 {
-	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
-
 	log_print("domain %u vCPU %u: the last exits\n", v->domain->id, v->id);
-	for (uint32_t i = v->traces - n; i != v->traces; i++) {
-		const struct sampo_trace *t = &v->trace[i % VCPU_TRACES];
+	for (uint64_t i = 0; i < SAMPO_TRACES; i++) {
+		const struct sampo_trace *t = &v->page->trace[(v->page->traces + i) % SAMPO_TRACES];
 
-		log_print("  %lu rip %lx code %x info %lx %s\n", t->tsc, t->rip, t->code, t->info,
-			  exit_kind_name(t->kind));
+		if (t->tsc)
+			log_print("  %lu rip %lx code %x info %lx %s\n", t->tsc, t->rip, t->code,
+				  t->info, exit_kind_name(t->kind));
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "kernel/dom0.h"
 
 #include "arch/cpu.h"
+#include "arch/hv.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"
 #include "kernel/console.h"
@@ -142,6 +143,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 
 	info.magic = SAMPO_BOOT_MAGIC;
 	info.abi_version = SAMPO_ABI_VERSION;
+	info.vmcall = hv == &vmx_ops;
 	info.ram_bytes = DOM0_RAM;
 	info.dma_offset = ram;
 	info.event_page = DOM0_EVENT_GPA;

@@ -63,7 +63,6 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 	domain->page_limit = page_limit;
 	domain->weight = (uint32_t)weight;
 	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
-	domain->core_threads = domain->package_threads = 1;
 	domain->slat = (struct ptab){
 		.alloc = domain_page_alloc, .free = domain_page_free, .owner = domain};
 	hv->slat_init(&domain->slat);

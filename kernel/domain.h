@@ -49,8 +49,6 @@ struct domain {
 	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id */
 	uint64_t present;                /* bit n: vcpu[n] is there */
 	uint32_t vcpus;
-	/* CPUID: threads of a core and of a package, bits for them in the APIC id. */
-	uint8_t core_threads, package_threads, core_bits, package_bits;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
 	struct doorbell **doorbell;          /* a page of chains, by port; its guest reads them */

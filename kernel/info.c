@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object_info: the facts about an object. */
 
+#include "arch/fpu.h"
 #include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
@@ -29,6 +30,7 @@ static int64_t machine_info(struct call *call)
 		.kernel_bytes = kernel_bytes_used(),
 		.cpus = cpu_count,
 		.idle_tsc = this_cpu()->rq.idle,
+		.xcr0 = (uint32_t)fpu_xcr0,
 	};
 
 	for (const struct domain *d = domain_list; d; d = d->next) {
@@ -78,7 +80,6 @@ static int64_t vcpu_info(struct call *call)
 		.cpu_ns = tsc_to_ns(v->entity.ran),
 		.wait_ns = tsc_to_ns(v->entity.waited),
 	};
-	__builtin_memcpy(info.exits, v->exits, sizeof(info.exits));
 	return answer(call, &info, sizeof(info));
 }
 
@@ -102,17 +103,6 @@ static int64_t region_frames(struct call *call)
 	return status;
 }
 
-static int64_t trace_info(struct call *call)
-{
-	const struct vcpu *v = CALL_OBJECT(call, vcpu);
-	struct sampo_trace trace[VCPU_TRACES];
-	uint32_t n = v->traces < VCPU_TRACES ? v->traces : VCPU_TRACES;
-
-	for (uint32_t i = 0; i < n; i++)
-		trace[i] = v->trace[(v->traces - n + i) % VCPU_TRACES];
-	return answer(call, trace, n * sizeof(trace[0]));
-}
-
 static int64_t type_info(struct call *call)
 {
 	uint32_t type[2] = {call->object->type, call->rights};
@@ -129,7 +119,6 @@ static const struct {
 	[SAMPO_INFO_DOMAIN] = {SAMPO_T_DOMAIN, domain_info},
 	[SAMPO_INFO_VCPU] = {SAMPO_T_VCPU, vcpu_info},
 	[SAMPO_INFO_FRAMES] = {SAMPO_T_REGION, region_frames},
-	[SAMPO_INFO_TRACE] = {SAMPO_T_VCPU, trace_info},
 };
 
 int64_t call_object_info(struct call *call)

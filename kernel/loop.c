@@ -89,9 +89,10 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 
 static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 {
-	struct sampo_trace *entry = &vcpu->trace[vcpu->traces++ % VCPU_TRACES];
+	struct sampo_vcpu_page *page = vcpu->page;
+	struct sampo_trace *entry = &page->trace[page->traces++ % SAMPO_TRACES];
 
-	vcpu->exits[x->kind]++;
+	page->exits[x->kind]++;
 	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->kind, x->code};
 	return entry->tsc;
 }

@@ -9,27 +9,8 @@
 
 #define CR0_PG 0x80000000u
 
-/* Eight variable ranges, fixed ranges, write combining (SDM 3A 12.11.1). */
-#define MTRR_CAP_VALUE   0x508ull
-#define MTRR_VARIABLE    16u /* base and mask pairs */
-#define MTRR_FIXED       0x50u
-#define MTRR_FIXED_THERE 0xff000301u /* of 0x250 to 0x26f: 64K, 16K, 4K */
-
-/* Where the value of an MSR is that only has to be remembered, or NULL. */
-static uint64_t *stored(struct vcpu *vcpu, uint32_t msr)
-{
-	uint32_t n = msr - MSR_MTRR_PHYS_BASE0;
-
-	if (n < MTRR_VARIABLE || (n - MTRR_FIXED < 32 && MTRR_FIXED_THERE >> (n - MTRR_FIXED) & 1))
-		return &vcpu->mtrr[n];
-	if (msr == MSR_MTRR_DEF_TYPE)
-		return &vcpu->mtrr_type;
-	return msr == MSR_MISC_ENABLE ? &vcpu->misc_enable : pvclock_msr(vcpu, msr);
-}
-
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-	const uint64_t *remembered;
 	struct sampo_exit state;
 
 	switch (msr) {
@@ -46,28 +27,14 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		hv->fetch(vcpu, &state);
 		*value = state.efer;
 		return MSR_DONE;
-	case MSR_MTRR_CAP:
-		*value = MTRR_CAP_VALUE;
-		return MSR_DONE;
 	case MSR_TSC_AUX:
 		*value = vcpu->tsc_aux;
 		return MSR_DONE;
-	case MSR_MICROCODE: /* none that a guest could load; no bank, no error */
-	case MSR_MCG_CAP:
-	case MSR_MCG_STATUS:
-	case MSR_SYSCFG:
-	case MSR_HWCR:
-	case MSR_INT_PENDING: /* no C1E to look for */
-	case MSR_DE_CFG:
-	case MSR_DEBUGCTL:
-		*value = 0;
+	case MSR_KVM_STEAL:
+		*value = vcpu->kvm_steal;
 		return MSR_DONE;
 	default:
-		remembered = stored(vcpu, msr);
-		if (!remembered)
-			return MSR_MONITOR;
-		*value = *remembered;
-		return MSR_DONE;
+		return MSR_MONITOR;
 	}
 }
 
@@ -112,8 +79,6 @@ static enum msr_result write_efer(struct vcpu *vcpu, uint64_t value)
 
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	uint64_t *remembered;
-
 	switch (msr) {
 	case MSR_X2APIC ... MSR_X2APIC_LAST:
 	case MSR_TSC_DEADLINE:
@@ -131,18 +96,11 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu->cpu->tsc_aux = value;
 		cpu_wrmsr(MSR_TSC_AUX, value);
 		return MSR_DONE;
-	case MSR_MICROCODE:
-	case MSR_MCG_STATUS:
-	case MSR_HWCR:
-	case MSR_DE_CFG:
-	case MSR_DEBUGCTL:
+	case MSR_KVM_STEAL:
+		vcpu->kvm_steal = value;
+		vcpu->pending |= VCPU_PEND_STEAL;
 		return MSR_DONE;
 	default:
-		remembered = stored(vcpu, msr);
-		if (!remembered)
-			return MSR_MONITOR;
-		*remembered = value;
-		pvclock_written(vcpu, remembered);
-		return MSR_DONE;
+		return MSR_MONITOR;
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a guest is shown of the CPU: CPUID, MSRs and KVM's paravirtual clock. */
+/* What a guest is shown of the CPU: CPUID, MSRs and what KVM offers to several vCPUs. */
 #pragma once
 
 #include "arch/cpu.h"
@@ -18,11 +18,6 @@ enum msr_result {
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
-/* KVM's clock MSRs, as Linux's Documentation/virt/kvm/x86/msr.rst has them: where
- * the value of one is kept, or NULL; and what follows when such a value has been written. */
-uint64_t *pvclock_msr(struct vcpu *vcpu, uint32_t msr);
-void pvclock_written(struct vcpu *vcpu, const uint64_t *msr);
-
 /* paravirt.c. Before an entry with VCPU_PEND_STEAL: the guest is told how long it
  * waited, and TLB flushes that it was sent meanwhile are done. */
 void steal_update(struct vcpu *vcpu);
@@ -30,6 +25,3 @@ void steal_update(struct vcpu *vcpu);
 void steal_begin(struct vcpu *vcpu);
 /* A hypercall of KVM's; false: not one of those that there are. */
 bool paravirt_call(struct vcpu *vcpu);
-
-/* Unix time in nanoseconds when the TSC was `tsc`; dom0 sets it, 0 until then. */
-extern uint64_t wall_ns, wall_tsc;

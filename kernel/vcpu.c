@@ -13,8 +13,6 @@
 #include "kernel/panic.h"
 #include "kernel/region.h"
 
-#define MISC_ENABLE_RESET 0x1ull /* fast strings */
-
 static void timer_fired(struct timer *timer, uint64_t now)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
@@ -53,11 +51,8 @@ static void reset(struct vcpu *vcpu, bool init)
 	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
 	vcpu->pending = 0;
 	vcpu->window = false;
-	vcpu->misc_enable = MISC_ENABLE_RESET;
-	vcpu->kvm_clock = vcpu->kvm_wall = vcpu->kvm_steal = vcpu->tsc_aux = 0;
+	vcpu->kvm_steal = vcpu->tsc_aux = 0;
 	vcpu->kicked = false;
-	__builtin_memset(vcpu->mtrr, 0, sizeof(vcpu->mtrr));
-	vcpu->mtrr_type = 0;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);
 	vcpu_unload(vcpu);
@@ -79,7 +74,9 @@ static int64_t make_pages(struct vcpu *vcpu)
 	if (status)
 		return status;
 	vcpu->exit_region->owner_only = false; /* it is shared with the monitor */
-	vcpu->exit = (struct sampo_exit *)region_physical(vcpu->exit_region, 0);
+	_Static_assert(sizeof(*vcpu->page) <= FRAME_PAGE, "it is one page");
+	vcpu->page = (struct sampo_vcpu_page *)region_physical(vcpu->exit_region, 0);
+	vcpu->exit = &vcpu->page->exit;
 	vcpu->lapic.reg = domain_page_alloc(domain);
 	vcpu->fpu_state = vcpu->lapic.reg + LAPIC_REGISTERS;
 	return vcpu->lapic.reg ? hv->vcpu_init(vcpu) : SAMPO_ENOMEM;

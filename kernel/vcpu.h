@@ -33,8 +33,6 @@ enum vcpu_state {
 #define VCPU_PEND_SIPI 0x20u
 #define VCPU_PEND_START (VCPU_PEND_INIT | VCPU_PEND_SIPI)
 
-#define VCPU_TRACES 32
-#define VCPU_MTRRS 0x70
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -66,7 +64,8 @@ struct vcpu {
 	bool lazy_fpu;         /* rarely uses it: loaded on first use only */
 	bool fpu_trap;         /* the first use will exit */
 
-	struct sampo_exit *exit; /* the page shared with the monitor */
+	struct sampo_vcpu_page *page; /* shared with the monitor */
+	struct sampo_exit *exit;      /* its first part */
 	struct region *exit_region;
 	struct event *exit_event;
 
@@ -86,13 +85,7 @@ struct vcpu {
 		struct vmx_vcpu vmx;
 	};
 
-	uint64_t exits[SAMPO_EXIT_COUNTERS];
-	struct sampo_trace trace[VCPU_TRACES];
-	uint32_t traces;
-
-	/* MSRs that only have to be remembered. */
-	uint64_t mtrr[VCPU_MTRRS];
-	uint64_t mtrr_type, misc_enable, kvm_clock, kvm_wall, kvm_steal, tsc_aux;
+	uint64_t kvm_steal, tsc_aux; /* MSRs */
 };
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with

@@ -33,6 +33,11 @@ uint64_t clock_ticks_ns(uint64_t ticks)
 	return scale(ticks, ns_per_tick);
 }
 
+uint64_t clock_ns_per_tick(void)
+{
+	return ns_per_tick;
+}
+
 uint64_t clock_wall_ns(void)
 {
 	return start_wall_ns + clock_ns();

@@ -67,15 +67,15 @@ static void dump_code(struct vm *vm, const struct sampo_exit *e)
 
 static void dump_traces(const struct vcpu *v)
 {
-	static struct sampo_trace trace[32];
-	uint64_t bytes = 0, count;
+	const struct sampo_vcpu_page *page = v->page;
+	uint64_t end = page->traces;
 
-	if (sampo_object_info(v->handle, SAMPO_INFO_TRACE, trace, sizeof(trace), 0, &bytes))
-		return;
-	count = bytes / sizeof(trace[0]);
-	for (uint64_t i = count > TRACES ? count - TRACES : 0; i < count; i++)
-		printf("%s: earlier exit %x at %llx, info %llx\n", v->vm->name, trace[i].code,
-		       (llu)trace[i].rip, (llu)trace[i].info);
+	for (uint64_t i = end > TRACES ? end - TRACES : 0; i < end; i++) {
+		const struct sampo_trace *t = &page->trace[i % SAMPO_TRACES];
+
+		printf("%s: earlier exit %x at %llx, info %llx\n", v->vm->name, t->code,
+		       (llu)t->rip, (llu)t->info);
+	}
 }
 
 void vcpu_dump(struct vcpu *v, const char *why)

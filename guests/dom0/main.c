@@ -21,13 +21,11 @@ static void start_clock(void)
 	int64_t status =
 		sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
 
-	uint64_t wall_ns = rtc_read() * 1000000000, tsc = rdtsc();
+	uint64_t wall_ns = rtc_read() * 1000000000;
 
 	if (status != SAMPO_OK)
 		printf("dom0: machine info: %s\n", sampo_strerror(status));
-	clock_init(info.tsc_khz, wall_ns, tsc);
-	/* For the guests' paravirtual clocks. */
-	sampo_machine_time(boot->machine, wall_ns, tsc);
+	clock_init(info.tsc_khz, wall_ns, rdtsc());
 }
 
 static void not_yet(void *context)

@@ -12,14 +12,16 @@
 #include "guests/dom0/dev/acpi.h"
 #include "guests/dom0/dev/cmos.h"
 #include "guests/dom0/dev/ioapic.h"
+#include "guests/dom0/dev/msr.h"
 #include "guests/dom0/dev/pci.h"
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/dev/pit.h"
 #include "guests/dom0/dev/uart.h"
 #include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm.h"
 
 #define MACHINE_STATE_MAGIC 0x41545353u
-#define MACHINE_STATE_VERSION 1u
+#define MACHINE_STATE_VERSION 2u
 #define MACHINE_VIRTIO_DEVICES 24
 
 struct machine_state {
@@ -32,6 +34,7 @@ struct machine_state {
 	struct uart_state uart[2];
 	struct acpi_state acpi;
 	struct pci_state pci;
+	struct msr_state msr[VM_MAX_VCPUS];
 	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
 };
 

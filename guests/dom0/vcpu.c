@@ -5,6 +5,7 @@
  */
 #include "guests/dom0/config.h"
 #include "guests/dom0/dev/ioapic.h"
+#include "guests/dom0/dev/msr.h"
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/insn.h"
 #include "guests/dom0/vm_private.h"
@@ -76,6 +77,8 @@ static bool exit_msr(struct vcpu *v)
 {
 	struct sampo_exit *exit = v->exit;
 
+	if (msr_exit(v))
+		return true;
 	if (exit->write)
 		vm_log(v->vm, "write of MSR %llx: %llx at %llx refused",
 		       (unsigned long long)exit->qualification,

@@ -184,6 +184,11 @@ bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
 	       !sampo_object_info(vm->domain, SAMPO_INFO_DOMAIN, info, sizeof(*info), 0, NULL);
 }
 
+const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu)
+{
+	return vm->own->vcpu[vcpu].page;
+}
+
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
 {
 	memset(info, 0, sizeof(*info));

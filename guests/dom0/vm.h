@@ -124,6 +124,8 @@ const char *vm_last_reason(const struct vm *vm);
 /* Facts from the kernel; false while shut off. */
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info);
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info);
+/* Its counters and traces; NULL: it is not there. */
+const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu);
 
 /* What a guest writes to COM1 or the virtio console; the shell has it. */
 void console_output(struct vm *vm, const uint8_t *bytes, size_t n);

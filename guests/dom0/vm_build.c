@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guests/dom0/config.h"
+#include "guests/dom0/cpuid.h"
 #include "guests/dom0/dev/acpi.h"
 #include "guests/dom0/dev/platform.h"
 #include "guests/dom0/load/load.h"
@@ -40,18 +41,11 @@ static const char *make_domain(struct vm *vm)
 {
 	struct sampo_domain_info info;
 	const struct vm_config *config = vm->config;
-	uint64_t core_bits = config_bits(config->threads);
 	uint64_t pages = KERNEL_PAGES + config->vcpus * VCPU_PAGES + config->memory / BLOCK;
 	int64_t status = sampo_domain_create(boot->machine, 0, pages, config->weight, &vm->domain);
 
 	if (status)
 		return fail("creating the domain", status);
-	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_TOPOLOGY,
-				  config->threads | (config->threads * config->cores) << 8 |
-					  core_bits << 16 |
-					  (core_bits + config_bits(config->cores)) << 24);
-	if (status)
-		return fail("the CPUs' topology", status);
 	vm->id = vm_domain_info(vm, &info) ? info.id : 0;
 	/* Writes to the POST port are how drivers wait a microsecond: the kernel
 	 * drops them. */
@@ -101,6 +95,23 @@ static const char *make_state(struct vm *vm)
 	return NULL;
 }
 
+static void set_cpuid(const struct vm_config *config, unsigned index, struct sampo_vcpu_page *page)
+{
+	struct sampo_machine_info machine = {0};
+	struct cpuid_shape shape = {
+		.apic_id = config_apic_id(config, index),
+		.core_threads = config->threads,
+		.package_threads = config->threads * config->cores,
+		.core_bits = config_bits(config->threads),
+		.package_bits = config_bits(config->threads) + config_bits(config->cores),
+	};
+
+	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &machine, sizeof(machine), 0, NULL);
+	shape.xcr0 = machine.xcr0;
+	shape.tsc_khz = machine.tsc_khz;
+	cpuid_fill(page, &shape);
+}
+
 static const char *make_vcpu(struct vm *vm, unsigned index)
 {
 	struct vcpu *v = &vm->own->vcpu[index];
@@ -123,10 +134,12 @@ static const char *make_vcpu(struct vm *vm, unsigned index)
 	status = sampo_vcpu_page(v->handle, &v->exit_region);
 	if (status)
 		return fail("the exit page", status);
-	v->exit = memory_map(v->exit_region, PAGE, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
-	if (!v->exit)
+	v->page = memory_map(v->exit_region, PAGE, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
+	if (!v->page)
 		return "dom0 cannot map the exit page";
+	v->exit = &v->page->exit;
 	vm->exit[index] = v->exit;
+	set_cpuid(vm->config, index, v->page);
 	return NULL;
 }
 
@@ -186,6 +199,8 @@ const char *vm_boot(struct vm *vm)
 
 	for (unsigned i = 1; i < vm->config->vcpus && !status; i++)
 		status = park(&vm->own->vcpu[i]);
+	for (unsigned i = 0; i < vm->config->vcpus; i++)
+		msr_reset(&vm->state->msr[i]);
 	if (status)
 		return fail("resetting a vCPU", status);
 	memset(&load, 0, sizeof(load));
@@ -213,8 +228,8 @@ static void drop_vcpu(struct vcpu *v)
 {
 	loop_forget(v->handle);
 	close_handle(&v->handle);
-	if (v->exit)
-		memory_unmap(v->exit, PAGE);
+	if (v->page)
+		memory_unmap(v->page, PAGE);
 	close_handle(&v->exit_region);
 	close_handle(&v->event);
 	event_free(v->bit);

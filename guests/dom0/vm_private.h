@@ -10,6 +10,7 @@
 struct vcpu {
 	struct vm *vm;
 	struct sampo_exit *exit;
+	struct sampo_vcpu_page *page;
 	uint32_t handle;
 	bool held; /* its exit is not answered: it stands still */
 	unsigned index; /* 0: the boot CPU */

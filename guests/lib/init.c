@@ -18,11 +18,18 @@ void guest_start(const void *info) __attribute__((noreturn));
 
 #define MAPPED_BYTES (4ull << 30) /* start.S maps that much on every CPU */
 
-static void find_hypervisor(void)
+/* Who was started by the kernel itself sees the CPU's own CPUID leaves. */
+static void find_hypervisor(const struct sampo_boot *own)
 {
 	uint32_t leaf[4];
 	char signature[13] = {0};
 
+	if (own && own->magic == SAMPO_BOOT_MAGIC) {
+		sampo_boot_info = own;
+		sampo_by_vmcall = own->vmcall;
+		sampo_present = true;
+		return;
+	}
 	cpuid(1, 0, leaf);
 	if (!(leaf[2] & 1u << 31))
 		return;
@@ -71,14 +78,10 @@ static void heap_from_memmap(const struct hvm_start_info *info)
 
 void guest_start(const void *info)
 {
-	const struct sampo_boot *own = info;
-
 	guest_boot_info = info;
 	exceptions_init();
-	find_hypervisor();
-	if (own && own->magic == SAMPO_BOOT_MAGIC)
-		sampo_boot_info = own;
-	else if (info)
+	find_hypervisor(info);
+	if (!sampo_boot_info && info)
 		heap_from_memmap(info);
 	exit(main());
 }

@@ -113,11 +113,6 @@ static inline int64_t sampo_machine(uint32_t machine, uint64_t op)
 	return sampo_call(SAMPO_CALL_machine, machine, op, 0, 0, 0, NULL);
 }
 
-static inline int64_t sampo_machine_time(uint32_t machine, uint64_t unix_ns, uint64_t tsc)
-{
-	return sampo_call(SAMPO_CALL_machine, machine, SAMPO_MACHINE_TIME, unix_ns, tsc, 0, NULL);
-}
-
 static inline int64_t sampo_handle_close(uint32_t handle)
 {
 	return sampo_call(SAMPO_CALL_handle_close, handle, 0, 0, 0, 0, NULL);

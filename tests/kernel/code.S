@@ -71,11 +71,17 @@ PROGRAM msr
 	outb %al, $0x99
 END msr
 
-/* KVM's wall clock. */
-PROGRAM wall
-	WRITE_MSR 0x4b564d00, WORDS
+/* CPUID of the leaf and subleaf that the monitor has written. */
+PROGRAM ask
+	movl WORDS, %eax
+	movl WORDS + 4, %ecx
+	cpuid
+	movl %eax, WORDS + 8
+	movl %ebx, WORDS + 12
+	movl %ecx, WORDS + 16
+	movl %edx, WORDS + 20
 	outb %al, $0x99
-END wall
+END ask
 
 PROGRAM undefined
 	ud2

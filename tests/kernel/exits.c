@@ -110,6 +110,69 @@ static void msr(struct guest *g)
 	      "exit %u, handled %u", e->reason, guest_word(g, COUNT));
 }
 
+/* What CPUID tells the guest then: EAX, and whether the others are one more each. */
+static uint32_t ask_cpuid(struct guest *g, uint32_t leaf, uint32_t subleaf)
+{
+	uint32_t words[2] = {leaf, subleaf}, eax;
+
+	guest_prepare(g);
+	memcpy(g->ram + WORDS, words, sizeof(words));
+	guest_answer(g, g->exit->dirty);
+	eax = guest_word(g, WORDS + 8);
+	if (!guest_at_port(g))
+		return UINT32_MAX;
+	for (unsigned i = 1; eax && i < 4; i++)
+		if (guest_word(g, WORDS + 8 + 4 * i) != eax + i)
+			return UINT32_MAX;
+	return eax;
+}
+
+static void cpuids(struct guest *g)
+{
+	static const struct sampo_cpuid table[] = {
+		{2ull << 32, 20, 21, 22, 23},
+		{7ull << 32, 70, 71, 72, 73},
+		{7ull << 32 | 3, 80, 81, 82, 83},
+		{0x40000000ull << 32, 90, 91, 92, 93},
+	};
+	static const struct {
+		uint32_t leaf, subleaf, eax;
+		const char *name;
+	} asks[] = {
+		{7, 0, 70, "exits: CPUID, as the monitor says"},
+		{7, 2, 70, "exits: CPUID, the subleaf before"},
+		{7, 3, 80, "exits: CPUID, another subleaf"},
+		{7, UINT32_MAX, 80, "exits: CPUID, the last subleaf"},
+		{2, 9, 20, "exits: CPUID, the first leaf"},
+		{0x40000000, 0, 90, "exits: CPUID, the last leaf"},
+		{0, 0, 0, "exits: CPUID, before the first"},
+		{8, 0, 0, "exits: CPUID, between leaves"},
+		{UINT32_MAX, 1, 0, "exits: CPUID, behind the last"},
+	};
+	struct sampo_vcpu_page *page = (struct sampo_vcpu_page *)g->exit;
+	uint64_t traces = page->traces, asked = page->exits[3];
+	const struct sampo_trace *t;
+
+	guest_load(g, ask, CODE);
+	memcpy(page->cpuid, table, sizeof(table));
+	page->cpuids = sizeof(table) / sizeof(table[0]);
+	for (unsigned i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
+		check(ask_cpuid(g, asks[i].leaf, asks[i].subleaf) == asks[i].eax, asks[i].name, "EAX %u",
+		      guest_word(g, WORDS + 8));
+	t = &page->trace[(page->traces - 2) % SAMPO_TRACES];
+	check(page->traces == traces + 18 && page->exits[3] == asked + 9 && t->kind == 3,
+	      "exits: counted and traced", "%llu exits, %llu of them CPUID",
+	      (unsigned long long)(page->traces - traces),
+	      (unsigned long long)(page->exits[3] - asked));
+	memset(page->cpuid, 0xff, sizeof(page->cpuid));
+	page->cpuids = UINT64_MAX;
+	check(!ask_cpuid(g, 7, 0), "exits: CPUID, more entries than fit", "EAX %u",
+	      guest_word(g, WORDS + 8));
+	page->cpuids = 0;
+	ask_cpuid(g, 0, 0);
+	check(guest_word(g, WORDS + 8) != 0, "exits: CPUID, the CPU's own", "EAX 0");
+}
+
 static void triple_fault(struct guest *g)
 {
 	struct sampo_exit *e = g->exit;
@@ -179,6 +242,7 @@ void test_exits(void)
 	ports(&g);
 	memory(&g);
 	msr(&g);
+	cpuids(&g);
 	triple_fault(&g);
 	guest_remove(&g);
 }

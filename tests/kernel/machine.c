@@ -13,7 +13,6 @@
 #define RTC_RATE 0x26u /* 1024 Hz */
 #define FIRST    (EVENT_FREE + 1)
 #define VECTORS  192u
-#define UNIX_2026 1767225600ull
 
 static uint32_t region_of(uint64_t flags, uint64_t base, uint64_t size, int64_t wanted,
 			  const char *what)
@@ -169,28 +168,7 @@ static void rights(void)
 	expect(sampo_machine(weak, SAMPO_MACHINE_RESET), SAMPO_ERIGHT, "RESET without POWER");
 	expect(sampo_machine(weak, SAMPO_MACHINE_POWEROFF), SAMPO_ERIGHT, "POWEROFF without POWER");
 	expect(sampo_machine(weak, UNKNOWN), SAMPO_ENOSYS, "machine: no such op");
-	expect(sampo_machine_time(none, 1, 1), SAMPO_ERIGHT, "TIME without CONTROL");
-	expect(sampo_machine_time(weak, 1000000000, 5000), SAMPO_OK, "TIME");
 	must(sampo_handle_close(weak) | sampo_handle_close(none), "handle_close");
-}
-
-/* KVM's wall clock: the Unix time at which the guest's clock began. */
-static void wall_clock(void)
-{
-	uint64_t set = rdtsc(), before, after;
-	struct guest g;
-
-	must(sampo_machine_time(machine, UNIX_2026 * 1000000000, set), "TIME");
-	pass_ms(1500);
-	before = (rdtsc() - set) / (tsc_per_ms * 1000);
-	guest_make(&g, 0);
-	after = (rdtsc() - set) / (tsc_per_ms * 1000);
-	guest_run(&g, wall);
-	guest_wait(&g);
-	check(guest_at_port(&g) && guest_word(&g, WORDS + 4) - UNIX_2026 >= before &&
-		      guest_word(&g, WORDS + 4) - UNIX_2026 <= after,
-	      "TIME is a guest's wall clock", "%u", guest_word(&g, WORDS + 4));
-	guest_remove(&g);
 }
 
 static void devices(void)
@@ -347,7 +325,6 @@ void test_machine(void)
 	port_ranges();
 	configuration();
 	rights();
-	wall_clock();
 	devices();
 	messages();
 	pins();

@@ -126,7 +126,6 @@ static void domains(void)
 	       "CAP with a period of more than 1 s");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000000ull << 32), SAMPO_OK, "CAP");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 0), SAMPO_OK, "no CAP");
-	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_TOPOLOGY, ~0ull), SAMPO_OK, "TOPOLOGY");
 	expect(sampo_domain_ctl(domain, UNKNOWN, 0), SAMPO_ENOSYS, "domain_ctl: no such op");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_DESTROY, 0), SAMPO_EDEAD, "DESTROY twice");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_UNPAUSE, 0), SAMPO_EDEAD, "UNPAUSE a dead one");

@@ -157,6 +157,7 @@ static void run_vcpuinfo(int count, char *word[])
 					    "at monitor", "offline", "stopped"};
 	bool counters = words_option(&count, word, "--exits");
 	struct vm *vm = running_domain(count, word);
+	const struct sampo_vcpu_page *page;
 	struct sampo_vcpu_info info;
 	char time[32], steal[32];
 
@@ -169,10 +170,11 @@ static void run_vcpuinfo(int count, char *word[])
 			    "State:          %s\nCPU time:       %s\n"
 			    "Steal time:     %s\nCPU Affinity:   %s\n",
 			    i, info.cpu, info.state < 6 ? state[info.state] : "?", time, steal, affinity(vm, i));
-		for (unsigned n = 0; counters && n < SAMPO_EXIT_COUNTERS; n++)
-			if (info.exits[n])
+		page = vm_vcpu_page(vm, i);
+		for (unsigned n = 0; counters && page && n < SAMPO_EXIT_COUNTERS; n++)
+			if (page->exits[n])
 				term_printf("Exits:          %-22s %llu\n", exit_name(n),
-					    (llu)info.exits[n]);
+					    (llu)page->exits[n]);
 		term_printf("\n");
 	}
 }
@@ -182,24 +184,23 @@ static void run_trace(int count, char *word[])
 {
 	static const char *const header[] = {"TSC", "Code", "Exit", "RIP", "Info"};
 	struct vm *vm = running_domain(count, word);
-	static struct sampo_trace trace[64];
+	const struct sampo_vcpu_page *page = vm ? vm_vcpu_page(vm, 0) : NULL;
 	char cell[5][24];
 	struct table table;
-	uint64_t bytes = 0;
+	uint64_t last;
 
-	if (!vm)
+	if (!page)
 		return;
-	if (sampo_object_info(vm->vcpu[0], SAMPO_INFO_TRACE, trace, sizeof(trace), 0, &bytes)) {
-		shell_error("the kernel keeps no trace of this domain");
-		return;
-	}
+	last = page->traces;
 	table_start(&table, 5, header);
-	for (unsigned i = 0; i < bytes / sizeof(trace[0]); i++) {
-		snprintf(cell[0], sizeof(cell[0]), "%llu", (llu)trace[i].tsc);
-		snprintf(cell[1], sizeof(cell[1]), "%#x", trace[i].code);
-		snprintf(cell[2], sizeof(cell[2]), "%s", exit_name(trace[i].kind));
-		snprintf(cell[3], sizeof(cell[3]), "%#llx", (llu)trace[i].rip);
-		snprintf(cell[4], sizeof(cell[4]), "%#llx", (llu)trace[i].info);
+	for (uint64_t i = last > SAMPO_TRACES ? last - SAMPO_TRACES : 0; i < last; i++) {
+		const struct sampo_trace *t = &page->trace[i % SAMPO_TRACES];
+
+		snprintf(cell[0], sizeof(cell[0]), "%llu", (llu)t->tsc);
+		snprintf(cell[1], sizeof(cell[1]), "%#x", t->code);
+		snprintf(cell[2], sizeof(cell[2]), "%s", exit_name(t->kind));
+		snprintf(cell[3], sizeof(cell[3]), "%#llx", (llu)t->rip);
+		snprintf(cell[4], sizeof(cell[4]), "%#llx", (llu)t->info);
 		table_row(&table,
 			  (const char *const[]){cell[0], cell[1], cell[2], cell[3], cell[4]});
 	}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What CPUID tells a guest: made here, given by the kernel. */
+#ifndef DOM0_CPUID_H
+#define DOM0_CPUID_H
+
+#include "kernel/abi.h"
+
+struct cpuid_shape {
+	uint32_t apic_id;
+	uint32_t core_threads, package_threads; /* threads of a core, of a package */
+	uint32_t core_bits, package_bits;       /* of the APIC id, for them */
+	uint64_t xcr0;                          /* what may be set; 0: no XSAVE */
+	uint64_t tsc_khz;
+};
+
+/* Fills in the table of a vCPU's exit page, before the vCPU runs. */
+void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape);
+
+#endif

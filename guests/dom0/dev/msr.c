@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The MSRs that the kernel leaves to the monitor: those that only have to be
+ * remembered, those that are always 0, and KVM's clocks, two structures in the
+ * guest's memory that say how its TSC relates to nanoseconds since its start
+ * and to Unix time (Linux's Documentation/virt/kvm/x86/msr.rst). The TSC is
+ * constant, so they are written once, when the guest asks.
+ */
+#include "guests/dom0/dev/msr.h"
+
+#include "drivers/env.h"
+#include "guests/dom0/loop.h"
+#include "guests/dom0/memory.h"
+#include "guests/dom0/state.h"
+#include "guests/dom0/vm_private.h"
+
+#define MSR_MICROCODE     0x8bu
+#define MSR_MTRR_CAP      0xfeu
+#define MSR_MCG_CAP       0x179u
+#define MSR_MCG_STATUS    0x17au
+#define MSR_MISC_ENABLE   0x1a0u
+#define MSR_DEBUGCTL      0x1d9u
+#define MSR_MTRR_BASE0    0x200u
+#define MSR_MTRR_DEF_TYPE 0x2ffu
+#define MSR_SYSCFG        0xc0010010u
+#define MSR_HWCR          0xc0010015u
+#define MSR_INT_PENDING   0xc0010055u
+#define MSR_DE_CFG        0xc0011029u
+#define MSR_KVM_WALL_OLD  0x11u
+#define MSR_KVM_CLOCK_OLD 0x12u
+#define MSR_KVM_WALL      0x4b564d00u
+#define MSR_KVM_CLOCK     0x4b564d01u
+
+#define MTRR_CAP_VALUE    0x508u /* eight variable ranges, fixed ones, write combining */
+#define MISC_ENABLE_RESET 1u     /* fast strings */
+#define CLOCK_ENABLE      1u
+#define CLOCK_STABLE      1u
+
+/* SDM 3A 12.11.2.2: 64K, 16K, 4K. */
+static const uint16_t fixed[MSR_MTRR_FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
+					       0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
+
+struct kvm_clock {
+	uint32_t version, pad0;
+	uint64_t tsc_timestamp, system_time;
+	uint32_t mul;
+	int8_t shift;
+	uint8_t flags, pad[2];
+} __attribute__((packed));
+
+struct kvm_wall {
+	uint32_t version, sec, nsec;
+} __attribute__((packed));
+
+/* Where the value of an MSR is that is remembered, or NULL. KVM's have an old and a new number. */
+static uint64_t *stored(struct msr_state *s, uint32_t msr)
+{
+	if (msr - MSR_MTRR_BASE0 < MSR_MTRR_VARIABLE)
+		return &s->mtrr_variable[msr - MSR_MTRR_BASE0];
+	for (unsigned i = 0; i < MSR_MTRR_FIXED; i++)
+		if (msr == fixed[i])
+			return &s->mtrr_fixed[i];
+	switch (msr) {
+	case MSR_MTRR_DEF_TYPE:
+		return &s->mtrr_type;
+	case MSR_MISC_ENABLE:
+		return &s->misc_enable;
+	case MSR_KVM_WALL:
+	case MSR_KVM_WALL_OLD:
+		return &s->kvm_wall;
+	case MSR_KVM_CLOCK:
+	case MSR_KVM_CLOCK_OLD:
+		return &s->kvm_clock;
+	default:
+		return NULL;
+	}
+}
+
+/* A bad address is the guest's affair. */
+static void write_clock(struct vm *vm, uint64_t gpa)
+{
+	struct kvm_clock time = {.version = 2, .flags = CLOCK_STABLE};
+	uint64_t ns_per_tick = clock_ns_per_tick(); /* 32.32 */
+
+	/* (ticks << shift) * mul >> 32, where mul has 32 bits; the guest's TSC
+	 * was 0 when its clock was. */
+	while (ns_per_tick >> time.shift >> 32)
+		time.shift++;
+	time.mul = (uint32_t)(ns_per_tick >> time.shift);
+	vm_write(vm, gpa, &time, sizeof(time));
+}
+
+/* Unix time when the guest's TSC was 0. */
+static void write_wall(struct vm *vm, uint64_t gpa, uint64_t tsc)
+{
+	uint64_t ns = clock_wall_ns() - clock_ticks_ns(tsc);
+	struct kvm_wall wall = {
+		.version = 2,
+		.sec = (uint32_t)(ns / 1000000000),
+		.nsec = (uint32_t)(ns % 1000000000),
+	};
+
+	vm_write(vm, gpa, &wall, sizeof(wall));
+}
+
+static bool read(struct msr_state *s, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *remembered = stored(s, msr);
+
+	switch (msr) {
+	case MSR_MTRR_CAP:
+		*value = MTRR_CAP_VALUE;
+		return true;
+	case MSR_MICROCODE: /* none that a guest could load; no bank, no error */
+	case MSR_MCG_CAP:
+	case MSR_MCG_STATUS:
+	case MSR_SYSCFG:
+	case MSR_HWCR:
+	case MSR_INT_PENDING: /* no C1E to look for */
+	case MSR_DE_CFG:
+	case MSR_DEBUGCTL:
+		*value = 0;
+		return true;
+	default:
+		if (remembered)
+			*value = *remembered;
+		return remembered;
+	}
+}
+
+static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	struct msr_state *s = &v->vm->state->msr[v->index];
+	uint64_t *remembered = stored(s, msr);
+
+	switch (msr) {
+	case MSR_MICROCODE:
+	case MSR_MCG_STATUS:
+	case MSR_HWCR:
+	case MSR_DE_CFG:
+	case MSR_DEBUGCTL:
+		return true;
+	default:
+		if (!remembered)
+			return false;
+	}
+	*remembered = value;
+	if (remembered == &s->kvm_wall)
+		write_wall(v->vm, value, v->exit->tsc);
+	else if (remembered == &s->kvm_clock && value & CLOCK_ENABLE)
+		write_clock(v->vm, value & ~(uint64_t)CLOCK_ENABLE);
+	return true;
+}
+
+void msr_reset(struct msr_state *s)
+{
+	*s = (struct msr_state){.misc_enable = MISC_ENABLE_RESET};
+}
+
+bool msr_exit(struct vcpu *v)
+{
+	struct sampo_exit *exit = v->exit;
+	uint64_t *gpr = exit->gpr, value = gpr[SAMPO_RDX] << 32 | (uint32_t)gpr[SAMPO_RAX];
+	uint32_t msr = (uint32_t)exit->qualification;
+
+	if (exit->write ? !write(v, msr, value) : !read(&v->vm->state->msr[v->index], msr, &value))
+		return false;
+	if (!exit->write) {
+		gpr[SAMPO_RAX] = (uint32_t)value;
+		gpr[SAMPO_RDX] = value >> 32;
+	}
+	exit->dirty = SAMPO_DIRTY_ADVANCE;
+	return true;
+}

@@ -19,7 +19,8 @@
 #define ECX1_MASK                                                                        \
 	(~(1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 10 | \
 	   1u << 15 | 1u << 18))
-#define ECX1_XSAVE (1u << 26 | 1u << 27 | 1u << 12 | 1u << 28 | 1u << 29)
+#define ECX1_XSAVE   (1u << 26 | 1u << 27 | 1u << 12 | 1u << 28 | 1u << 29)
+#define ECX1_OSXSAVE (1u << 27) /* if CR4 has it: that is the kernel's to see */
 #define ECX1_SET   (1u << 31 | 1u << 21 | 1u << 24) /* hypervisor, x2APIC, TSC deadline */
 /* Leaf 1 EDX: without DS, ACPI, HTT, TM, PBE. */
 #define EDX1_MASK (~(1u << 21 | 1u << 22 | 1u << 28 | 1u << 29 | 1u << 31))
@@ -68,8 +69,7 @@ static void leaf_1(struct sampo_vcpu_page *page, const struct cpuid_shape *s)
 
 	a.ebx = (a.ebx & 0xff00) | s->apic_id << 24 | package << 16;
 	a.ecx = (a.ecx & ECX1_MASK) | ECX1_SET;
-	if (!s->xcr0)
-		a.ecx &= ~ECX1_XSAVE;
+	a.ecx = s->xcr0 ? a.ecx | ECX1_OSXSAVE : a.ecx & ~ECX1_XSAVE;
 	a.edx = (a.edx & EDX1_MASK) | (package > 1 ? EDX1_HTT : 0);
 	add(page, 1, 0, a);
 }

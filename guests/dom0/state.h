@@ -12,11 +12,11 @@
 #include "guests/dom0/dev/acpi.h"
 #include "guests/dom0/dev/cmos.h"
 #include "guests/dom0/dev/ioapic.h"
-#include "guests/dom0/dev/msr.h"
 #include "guests/dom0/dev/pci.h"
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/dev/pit.h"
 #include "guests/dom0/dev/uart.h"
+#include "guests/dom0/msr.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm.h"
 

@@ -5,9 +5,9 @@
  */
 #include "guests/dom0/config.h"
 #include "guests/dom0/dev/ioapic.h"
-#include "guests/dom0/dev/msr.h"
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/insn.h"
+#include "guests/dom0/msr.h"
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 

@@ -6,7 +6,7 @@
  * and to Unix time (Linux's Documentation/virt/kvm/x86/msr.rst). The TSC is
  * constant, so they are written once, when the guest asks.
  */
-#include "guests/dom0/dev/msr.h"
+#include "guests/dom0/msr.h"
 
 #include "drivers/env.h"
 #include "guests/dom0/loop.h"

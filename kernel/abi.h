@@ -45,8 +45,8 @@
 #define SAMPO_T_ANY 0xffu
 
 /* Rights of a handle; each call names the one that it needs. */
-#define SAMPO_R_READ 0x01u    /* object_info, log read, map for reading */
-#define SAMPO_R_WRITE 0x02u   /* map for writing, log write */
+#define SAMPO_R_READ 0x01u    /* object_info, map for reading */
+#define SAMPO_R_WRITE 0x02u   /* map for writing, log */
 #define SAMPO_R_CONTROL 0x04u /* change the object: destroy, pause, run, set */
 #define SAMPO_R_CREATE 0x08u  /* make objects below it: vCPUs, regions, domains */
 #define SAMPO_R_RAISE 0x10u   /* events: raise; domains: send an MSI */
@@ -61,7 +61,7 @@
 #define SAMPO_HYPERCALLS(X)                                                                       \
 	X(0, version, SAMPO_T_NONE, 0, "-")                                                       \
 	X(1, wait, SAMPO_T_NONE, 0, "deadline, reply")                                            \
-	X(2, log, SAMPO_T_MACHINE, SAMPO_R_READ, "machine, op, gpa, len, pos")                    \
+	X(2, log, SAMPO_T_MACHINE, SAMPO_R_WRITE, "machine, op, gpa, len")                        \
 	X(3, machine, SAMPO_T_MACHINE, SAMPO_R_CONTROL, "machine, op")                            \
 	X(4, handle_close, SAMPO_T_ANY, 0, "handle")                                              \
 	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights")                   \
@@ -91,11 +91,8 @@ enum sampo_call {
 };
 
 /* log operations */
-#define SAMPO_LOG_WRITE 0u /* len bytes at gpa to the log and the consoles */
-#define SAMPO_LOG_READ 1u  /* log from position pos: the next position (8 bytes)
-			      and then the text; value: bytes of text */
-#define SAMPO_LOG_INPUT 2u /* console input; value: bytes copied */
-#define SAMPO_LOG_CONSOLE 3u /* len bytes at gpa to the consoles, not the log */
+#define SAMPO_LOG_WRITE 0u   /* len bytes at gpa to the log and the consoles */
+#define SAMPO_LOG_CONSOLE 1u /* len bytes at gpa to the consoles, not the log */
 
 /* machine operations */
 #define SAMPO_MACHINE_POWEROFF 0u /* empty the console, enter ACPI mode; then
@@ -184,6 +181,20 @@ enum sampo_call {
 struct sampo_event_page {
 	uint64_t summary;
 	uint64_t pending[63];
+};
+
+/*
+ * The log and the console's input: rings that the kernel writes and dom0 reads,
+ * mapped read-only. An end counts the bytes ever written; byte number n is at
+ * n % size. The kernel writes a byte, then the end behind it, then the next
+ * byte: number end - size may be overwritten at any time, so that a reader
+ * looks at the end again when it has copied.
+ */
+struct sampo_log {
+	uint64_t end;
+	uint64_t input_end;
+	char input[4080];
+	char text[65536];
 };
 
 /* Why a vCPU came to its monitor. */
@@ -390,6 +401,7 @@ struct sampo_boot {
 	uint64_t ram_bytes;
 	uint64_t dma_offset;
 	uint64_t event_page; /* gpa of this domain's struct sampo_event_page */
+	uint64_t log;        /* gpa of struct sampo_log */
 	uint64_t map_base;   /* free guest-physical range for region_map: from */
 	uint64_t map_end;    /* to */
 	uint32_t machine;    /* handles */

@@ -14,7 +14,7 @@
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
-#define CHUNK 512u /* bytes of log or input at a time */
+#define CHUNK 512u /* bytes to the log at a time */
 
 struct event *call_event(struct call *call, uint64_t handle, int64_t *status)
 {
@@ -105,14 +105,14 @@ int64_t call_wait(struct call *call)
 	return SAMPO_OK;
 }
 
-static int64_t log_write_call(struct call *call, void (*sink)(const char *, size_t))
+int64_t call_log(struct call *call)
 {
-	uint64_t bytes = call->arg[3];
+	uint64_t op = call->arg[1], bytes = call->arg[3];
 	int64_t status = SAMPO_OK;
 	char chunk[CHUNK];
 
-	if (!(call->rights & SAMPO_R_WRITE))
-		return SAMPO_ERIGHT;
+	if (op != SAMPO_LOG_WRITE && op != SAMPO_LOG_CONSOLE)
+		return SAMPO_ENOSYS;
 	if (bytes > 65536)
 		return SAMPO_EINVAL;
 	for (uint64_t at = 0; at < bytes && !status; at += CHUNK) {
@@ -120,47 +120,9 @@ static int64_t log_write_call(struct call *call, void (*sink)(const char *, size
 
 		status = domain_read(call->domain, call->arg[2] + at, chunk, n);
 		if (!status)
-			sink(chunk, n);
+			(op == SAMPO_LOG_WRITE ? log_bytes : console_bytes)(chunk, n);
 	}
 	return status;
-}
-
-static int64_t log_read_call(struct call *call)
-{
-	struct {
-		uint64_t next;
-		char text[CHUNK];
-	} out = {.next = call->arg[4]};
-	uint64_t room = call->arg[3] - sizeof(out.next);
-
-	if (call->arg[3] < sizeof(out.next))
-		return SAMPO_EINVAL;
-	call->value = log_read(&out.next, out.text, room < CHUNK ? room : CHUNK);
-	return domain_write(call->domain, call->arg[2], &out, sizeof(out.next) + call->value);
-}
-
-static int64_t input_call(struct call *call)
-{
-	char chunk[CHUNK];
-
-	call->value = console_read(chunk, call->arg[3] < CHUNK ? call->arg[3] : CHUNK);
-	return domain_write(call->domain, call->arg[2], chunk, call->value);
-}
-
-int64_t call_log(struct call *call)
-{
-	switch (call->arg[1]) {
-	case SAMPO_LOG_WRITE:
-		return log_write_call(call, log_bytes);
-	case SAMPO_LOG_READ:
-		return log_read_call(call);
-	case SAMPO_LOG_INPUT:
-		return input_call(call);
-	case SAMPO_LOG_CONSOLE:
-		return log_write_call(call, console_bytes);
-	default:
-		return SAMPO_ENOSYS;
-	}
 }
 
 int64_t call_machine(struct call *call)

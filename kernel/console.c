@@ -6,12 +6,10 @@
 #include "kernel/domain.h"
 #include "kernel/event.h"
 #include "kernel/log.h"
+#include "kernel/ring.h"
 
-#define INPUT_SIZE   1024u
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 
-static char input[INPUT_SIZE];
-static uint32_t head, tail;
 static struct domain *listener;
 static unsigned listener_bit;
 static bool escaped;
@@ -42,27 +40,14 @@ void console_interrupt(void)
 				apic_send(apic_id(), VECTOR_DEBUG);
 			continue;
 		}
-		/* A full ring drops what comes: the terminal's problem. */
-		if (head - tail < INPUT_SIZE)
-			input[head++ % INPUT_SIZE] = (char)c;
+		ring_put(log_rings.input, sizeof(log_rings.input), &log_rings.input_end, (char)c);
+		if (listener)
+			event_set_bit(listener, listener_bit);
 	}
-	if (listener && head != tail)
-		event_set_bit(listener, listener_bit);
 	unlock(&log_lock);
 }
 
 void console_debug(void)
 {
 	debug_key(debug);
-}
-
-size_t console_read(char *to, size_t size)
-{
-	size_t n = 0;
-
-	lock(&log_lock);
-	while (n < size && tail != head)
-		to[n++] = input[tail++ % INPUT_SIZE];
-	unlock(&log_lock);
-	return n;
 }

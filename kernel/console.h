@@ -13,7 +13,6 @@ struct domain;
 /* The event page bit of `domain` that tells of input. */
 void console_listen(struct domain *domain, unsigned bit);
 void console_interrupt(void);
-size_t console_read(char *to, size_t size);
 
 /* After Ctrl-^ on the serial console: what the kernel shows of itself. The
  * key that was read last; not with any lock held. */

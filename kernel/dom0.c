@@ -9,6 +9,7 @@
 #include "kernel/console.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
+#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
@@ -18,6 +19,7 @@
 #define DOM0_WEIGHT      8192u
 #define DOM0_BOOT_GPA    0x10000ull
 #define DOM0_EVENT_GPA   DOM0_RAM
+#define DOM0_LOG_GPA     (DOM0_EVENT_GPA + FRAME_PAGE)
 #define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
 #define MAP_BASE_MAX     (256ull << 30) /* dom0's page tables reach to 512 GiB */
@@ -147,6 +149,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.ram_bytes = DOM0_RAM;
 	info.dma_offset = ram;
 	info.event_page = DOM0_EVENT_GPA;
+	info.log = DOM0_LOG_GPA;
 	info.map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
 	info.map_end = info.map_base * 2;
 	info.machine = add_handle(domain, &machine);
@@ -193,6 +196,8 @@ void dom0_start(const struct boot_info *boot)
 	fill_boot(domain, boot, module, ram);
 	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, DOM0_EVENT_GPA,
 		  SAMPO_MAP_R | SAMPO_MAP_W, "event page");
+	map_fixed(domain, (uint64_t)&log_rings, sizeof(log_rings), DOM0_LOG_GPA, SAMPO_MAP_R,
+		  "log");
 	domain->memory = DOM0_RAM;
 	console_listen(domain, DOM0_CONSOLE_BIT);
 	start(domain, entry);

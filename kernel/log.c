@@ -2,10 +2,11 @@
 #include "kernel/log.h"
 
 #include "kernel/console.h"
+#include "kernel/frame.h"
 #include "kernel/percpu.h"
 #include "kernel/print.h"
+#include "kernel/ring.h"
 
-#define LOG_SIZE  65536u
 #define UART_FIFO 16u
 
 struct uart console_uart;
@@ -13,8 +14,8 @@ struct text console_text;
 
 struct lock log_lock = {.rank = LOCK_LOG};
 
-static char ring[LOG_SIZE];
-static uint64_t end; /* absolute position of the next byte */
+struct sampo_log log_rings __attribute__((aligned(FRAME_PAGE)));
+_Static_assert(sizeof(log_rings) % FRAME_PAGE == 0, "whole pages");
 
 /* At 115200 baud as much comes in as goes out: it is taken meanwhile, since the
  * UART holds no more than these bytes. */
@@ -34,7 +35,7 @@ void log_bytes(const char *text, size_t length)
 {
 	lock(&log_lock);
 	for (size_t i = 0; i < length; i++)
-		ring[end++ % LOG_SIZE] = text[i];
+		ring_put(log_rings.text, sizeof(log_rings.text), &log_rings.end, text[i]);
 	console_bytes(text, length);
 	unlock(&log_lock);
 }
@@ -53,19 +54,4 @@ void log_print(const char *format, ...)
 	va_start(args, format);
 	log_bytes(line, print_args(line, sizeof(line), format, args));
 	va_end(args);
-}
-
-size_t log_read(uint64_t *position, char *to, size_t size)
-{
-	size_t n = 0;
-
-	lock(&log_lock);
-	if (*position > end)
-		*position = end;
-	if (end - *position > LOG_SIZE)
-		*position = end - LOG_SIZE;
-	while (n < size && *position < end)
-		to[n++] = ring[(*position)++ % LOG_SIZE];
-	unlock(&log_lock);
-	return n;
 }

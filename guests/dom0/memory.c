@@ -71,6 +71,7 @@ void memory_init(const struct sampo_boot *info)
 	heap_set((uintptr_t)guest_end, top);
 	dma_init((void *)(uintptr_t)top, dma, top + info->dma_offset);
 	cover(boot->event_page, PAGE);
+	cover(boot->log, sizeof(struct sampo_log));
 	for (uint32_t i = 0; i < boot->modules && i < SAMPO_BOOT_MODULES; i++)
 		if (!cover(boot->module[i].gpa, boot->module[i].size))
 			printf("dom0: module %u is out of reach\n", i);

@@ -86,28 +86,6 @@ static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text,
 	return sampo_call(SAMPO_CALL_log, machine, op, sampo_gpa(text), bytes, 0, NULL);
 }
 
-/* Log text from a position on; returns how many bytes. */
-static inline uint64_t sampo_log_read(uint32_t machine, void *buffer, uint64_t bytes,
-				      uint64_t position)
-{
-	uint64_t n = 0;
-
-	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, sampo_gpa(buffer), bytes, position,
-		       &n))
-		return 0;
-	return n;
-}
-
-/* Console input; returns how many bytes. */
-static inline uint64_t sampo_log_input(uint32_t machine, void *buffer, uint64_t bytes)
-{
-	uint64_t n = 0;
-
-	if (sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_INPUT, sampo_gpa(buffer), bytes, 0, &n))
-		return 0;
-	return n;
-}
-
 static inline int64_t sampo_machine(uint32_t machine, uint64_t op)
 {
 	return sampo_call(SAMPO_CALL_machine, machine, op, 0, 0, 0, NULL);

@@ -160,9 +160,9 @@ static bool arrange(unsigned number, uint64_t arg[5])
 		arg[1] = one_in(2) ? 0 : handle_of(SAMPO_T_VCPU);
 		return true;
 	case SAMPO_CALL_log:
-		arg[1] = one_in(500) ? any_number() : 1 + below(2);
+		arg[1] = one_in(500) ? any_number() : below(2);
 		arg[2] = any_buffer();
-		arg[3] = arg[1] == SAMPO_LOG_WRITE || arg[1] == SAMPO_LOG_CONSOLE ? 0 : any_number();
+		arg[3] = one_in(2) ? 0 : any_number() | 1ull << 40; /* nothing to be shown */
 		return true;
 	case SAMPO_CALL_machine:
 		arg[1] |= 2;

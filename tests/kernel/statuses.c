@@ -2,6 +2,7 @@
 /* Every status of docs/hypercalls.md, call by call. */
 #include <string.h>
 
+#include "guests/lib/ring.h"
 #include "tests/kernel/abi.h"
 
 #define NOWHERE (1ull << 45) /* below the end of guest-physical addresses, nothing there */
@@ -47,25 +48,66 @@ static void plain(void)
 static void log_calls(void)
 {
 	uint32_t reader;
-	uint64_t n = 0;
 
-	must(sampo_handle_copy(machine, 0, SAMPO_R_READ, &reader), "handle_copy");
-	expect(sampo_log(reader, SAMPO_LOG_WRITE, "x", 1), SAMPO_ERIGHT, "log: write, READ only");
+	must(sampo_handle_copy(machine, 0, SAMPO_R_ALL & ~SAMPO_R_WRITE, &reader), "handle_copy");
+	expect(sampo_log(reader, SAMPO_LOG_WRITE, "x", 1), SAMPO_ERIGHT, "log: write without WRITE");
 	expect(sampo_log(reader, SAMPO_LOG_CONSOLE, "x", 1), SAMPO_ERIGHT,
-	       "log: console, READ only");
-	expect(sampo_call(SAMPO_CALL_log, reader, SAMPO_LOG_READ, sampo_gpa(text), 512, 0, &n),
-	       SAMPO_OK, "log: read");
-	check(n > 0, "log: has text", "nothing");
+	       "log: console without WRITE");
+	must(sampo_handle_close(reader), "handle_close");
 	expect(sampo_log(machine, SAMPO_LOG_WRITE, text, 65537), SAMPO_EINVAL, "log: too much");
+	expect(sampo_log(machine, SAMPO_LOG_CONSOLE, text, 65537), SAMPO_EINVAL,
+	       "log: too much to the console");
 	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_WRITE, NOWHERE, 1, 0, NULL),
 	       SAMPO_EFAULT, "log: write from nowhere");
-	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, NOWHERE, 512, 0, NULL),
-	       SAMPO_EFAULT, "log: read to nowhere");
-	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_READ, sampo_gpa(text), 7, 0, NULL),
-	       SAMPO_EINVAL, "log: no room");
-	expect(sampo_log(machine, SAMPO_LOG_INPUT, text, 16), SAMPO_OK, "log: input");
+	expect(sampo_log(machine, SAMPO_LOG_CONSOLE + 1, text, 1), SAMPO_ENOSYS, "log: the next op");
 	expect(sampo_log(machine, UNKNOWN, text, 1), SAMPO_ENOSYS, "log: no such op");
-	must(sampo_handle_close(reader), "handle_close");
+	expect(sampo_log(machine, 1ull << 32, text, 1), SAMPO_ENOSYS, "log: a high op");
+}
+
+/* Text from a position of the log on. */
+static const char *log_from(uint64_t position)
+{
+	const struct sampo_log *log = (const void *)(uintptr_t)sampo_boot_info->log;
+
+	text[ring_read(log->text, sizeof(log->text), &log->end, &position, text,
+		       sizeof(text) - 1)] = 0;
+	return text;
+}
+
+static void log_ring(void)
+{
+	static const char line[] = "a line for the ring\n", shown[] = "and one for the console\n";
+	const struct sampo_log *log = (const void *)(uintptr_t)sampo_boot_info->log;
+	uint64_t end = log->end;
+
+	check(strstr(log_from(0), "kernel: "), "ring: the kernel's lines", "%.100s", text);
+	must(sampo_log(machine, SAMPO_LOG_WRITE, line, strlen(line)), "WRITE");
+	must(sampo_log(machine, SAMPO_LOG_CONSOLE, shown, strlen(shown)), "CONSOLE");
+	check(strstr(log_from(end), line), "ring: what was written", "%s", text);
+	check(!strstr(text, shown), "ring: not what was shown only", "%s", text);
+}
+
+/* Calls copy with the rights of the mapping, which the page tables are filled with too. */
+static void log_read_only(void)
+{
+	uint64_t at = sampo_boot_info->log;
+	const struct sampo_log *log = (const void *)(uintptr_t)at;
+	uint64_t end = log->end, pages = sizeof(*log) / PAGE, refused = 0;
+	char first = log->text[0];
+
+	check(at % PAGE == 0 && sizeof(*log) % PAGE == 0, "ring: whole pages", "at %llx",
+	      (unsigned long long)at);
+	while (refused < pages &&
+	       sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, at + refused * PAGE, 8, 0,
+			  NULL) == SAMPO_EFAULT)
+		refused++;
+	check(refused == pages, "ring: read-only", "not page %u", (unsigned)refused);
+	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, at + pages * PAGE, 8, 0,
+			  NULL),
+	       SAMPO_EFAULT, "ring: nothing behind it");
+	check(log->end >= end && log->end - end < sizeof(log->text) && log->text[0] == first,
+	      "ring: unchanged", "end %llx, was %llx", (unsigned long long)log->end,
+	      (unsigned long long)end);
 }
 
 static void handle_copies(void)
@@ -325,6 +367,8 @@ void test_statuses(void)
 	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &event), "event");
 	plain();
 	log_calls();
+	log_ring();
+	log_read_only();
 	handle_copies();
 	infos();
 	domains();

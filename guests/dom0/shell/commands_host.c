@@ -14,6 +14,7 @@
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/lib/cpu.h"
+#include "guests/lib/ring.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;
@@ -102,22 +103,17 @@ static uint64_t log_position;
 
 static bool dmesg_step(bool cancel)
 {
-	static struct {
-		uint64_t next;
-		char text[1024];
-	} piece;
+	const struct sampo_log *log = (const struct sampo_log *)(uintptr_t)boot->log;
+	char text[1024];
 	uint64_t n;
 
 	if (cancel)
 		return false;
-	if (term_room() < sizeof(piece.text))
+	if (term_room() < sizeof(text))
 		return true;
-	n = sampo_log_read(boot->machine, &piece, sizeof(piece), log_position);
-	if (!n)
-		return false;
-	term_write(piece.text, n);
-	log_position = piece.next;
-	return true;
+	n = ring_read(log->text, sizeof(log->text), &log->end, &log_position, text, sizeof(text));
+	term_write(text, n);
+	return n > 0;
 }
 
 static void run_dmesg(int count, char *word[])

@@ -8,6 +8,7 @@
 
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
+#include "guests/lib/ring.h"
 #include "guests/lib/sampo.h"
 
 #define OUTPUT 16384u
@@ -16,6 +17,7 @@
 static char output[OUTPUT]; /* a ring */
 static size_t head, count;  /* of its oldest byte; bytes in it */
 static struct timer pump_timer;
+static uint64_t input_position;
 static void (*input_handler)(const uint8_t *bytes, size_t n);
 
 static void pump_piece(void)
@@ -91,11 +93,13 @@ void term_flush(void)
 
 static void console_event(void *context)
 {
+	const struct sampo_log *log = (const struct sampo_log *)(uintptr_t)boot->log;
 	uint8_t bytes[64];
 	uint64_t n;
 
 	(void)context;
-	while ((n = sampo_log_input(boot->machine, bytes, sizeof(bytes))))
+	while ((n = ring_read(log->input, sizeof(log->input), &log->input_end, &input_position,
+			      bytes, sizeof(bytes))))
 		input_handler(bytes, n);
 }
 

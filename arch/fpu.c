@@ -16,10 +16,12 @@
 #define XCR0_SUPPORTED 0xe7ull
 #define XCR0_X87       0x1ull
 #define AREA_BYTES     3072u
+#define XSAVEOPT       1u
 #define FCW_RESET      0x37f
 #define MXCSR_RESET    0x1f80
 
 uint64_t fpu_xcr0;
+static bool optimized;
 
 static uint64_t xgetbv0(void)
 {
@@ -37,6 +39,7 @@ void fpu_init(void)
 		return;
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSXSAVE);
 	fpu_xcr0 = cpu_cpuid(0xd, 0).eax & XCR0_SUPPORTED;
+	optimized = cpu_cpuid(0xd, 1).eax & XSAVEOPT;
 	cpu_xsetbv(0, fpu_xcr0);
 	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES) /* what these take: SDM 1, 13.2 */
 		cpu_xsetbv(0, fpu_xcr0 &= 7);
@@ -66,7 +69,10 @@ static void save(struct vcpu *v)
 	v->xcr0 = xgetbv0();
 	if (v->xcr0 != fpu_xcr0)
 		cpu_xsetbv(0, fpu_xcr0);
-	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
+	if (optimized) /* only what has changed since load(), and is in use */
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
+	else
+		__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
 }
 
 static void load(struct vcpu *v)

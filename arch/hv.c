@@ -56,6 +56,11 @@ bool hv_use(enum hv_feature feature, bool present)
 	return present;
 }
 
+bool hv_uses(enum hv_feature feature)
+{
+	return used >> feature & 1;
+}
+
 void hv_log_features(void)
 {
 	log_print("kernel: %s with", hv->name);

@@ -48,7 +48,7 @@ enum exit_kind {
  * X(NAME, name): what is used when the CPU has it, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
- * loops. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
+ * loops, a log of what guests write, XSAVES. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \
@@ -56,6 +56,8 @@ enum exit_kind {
 	X(AD, "ad")                     \
 	X(VID, "vid")                   \
 	X(PLE, "ple")                   \
+	X(PML, "pml")                   \
+	X(XSAVES, "xsaves")             \
 	X(NRIPS, "nrips")               \
 	X(FLUSHBYASID, "flushbyasid")   \
 	X(PAUSEFILTER, "pausefilter")
@@ -178,6 +180,7 @@ void hv_options(const char *words);
 /* The CPU has it or not: is it used? And the names of what is, to the log. */
 bool hv_use(enum hv_feature feature, bool present);
 void hv_log_features(void);
+bool hv_uses(enum hv_feature feature);
 
 /* Registers as after RESET. */
 void hv_reset(struct vcpu *vcpu);

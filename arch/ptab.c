@@ -19,7 +19,8 @@ const struct ptab_format ptab_host = {X86};
 /* APM vol. 2 15.25.5: every access is one of user mode. */
 const struct ptab_format ptab_npt = {X86, .fixed = 0x4};
 const struct ptab_format ptab_ept = {EPT, .dirty = 0x200};
-const struct ptab_format ptab_ept_no_ad = {EPT};
+/* The right to write stands for the dirty bit: what is clean must fault, see ptab_dirtied. */
+const struct ptab_format ptab_ept_no_ad = {EPT, .dirty = 0x2};
 
 /* VT-d 9.8, second-level tables. */
 const struct ptab_format ptab_vtd = {
@@ -283,7 +284,18 @@ int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, b
 {
 	struct walk w = {.pt = pt, .page = dirty_page, .bitmap = bitmap, .clear = clear};
 
-	return pt->format->dirty ? walk_range(w, va, pages * PTAB_PAGE) : SAMPO_ENODEV;
+	return walk_range(w, va, pages * PTAB_PAGE);
+}
+
+static int allow_write(struct walk *w, uint64_t *entry, int, uint64_t)
+{
+	__atomic_fetch_or(entry, w->pt->format->w, __ATOMIC_SEQ_CST);
+	return SAMPO_OK;
+}
+
+void ptab_dirtied(struct ptab *pt, uint64_t va)
+{
+	walk_range((struct walk){.pt = pt, .page = allow_write}, va, PTAB_PAGE);
 }
 
 void ptab_destroy(struct ptab *pt)

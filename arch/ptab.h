@@ -40,7 +40,7 @@ struct ptab_format {
 	uint64_t r, w, x;       /* set when allowed */
 	uint64_t nx;            /* set when execution is not allowed */
 	uint64_t cache_type[4]; /* by PTAB_CACHE >> 4 */
-	uint64_t dirty;         /* 0: the format has no such bit */
+	uint64_t dirty;         /* may be w; 0: not known */
 };
 
 /* Entry 1 of the host's PAT must be WC, 0 and 3 are WB and UC as after reset. */
@@ -88,10 +88,13 @@ int ptab_split(struct ptab *pt, uint64_t va, uint64_t size);
  * Sets bit n of the bitmap if page n from va was written to; bits of clean
  * pages are left as they are. A large page is dirty as a whole. With `clear`,
  * dirty bits of pages that lie in the range as a whole are cleared: writes
- * that come before the TLB is flushed may go unnoticed. SAMPO_ENODEV: the
- * format has no dirty bits.
+ * that come before the TLB is flushed may go unnoticed.
  */
 int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear);
+
+/* A write to the page, which is one that may be written, has faulted: without dirty bits in
+ * hardware, clean pages are protected. */
+void ptab_dirtied(struct ptab *pt, uint64_t va);
 
 /* The TLB has been flushed. */
 void ptab_flushed(struct ptab *pt);

@@ -344,6 +344,7 @@ struct sampo_machine_info {
 	uint32_t cpus, domains;
 	uint32_t handles;        /* in use, all domains together */
 	uint32_t xcr0;           /* what guests may set of it; 0: no XSAVE */
+	uint64_t xsave;          /* what they may use: CPUID 0xd.1 EAX */
 };
 
 #define SAMPO_DOM_RUNNING 0u

@@ -13,7 +13,8 @@
 #include "kernel/resource.h"
 #include "kernel/vcpu.h"
 
-#define DIRTY_WORDS 64u /* bitmap words at a time */
+#define DIRTY_WORDS 8u /* bitmap words at a time: a block */
+#define BLOCK_PAGES (FRAME_BLOCK / FRAME_PAGE)
 
 int64_t call_region_create(struct call *call)
 {
@@ -60,12 +61,13 @@ static int64_t dirty_read(struct domain *domain, struct call *call)
 	int64_t status = SAMPO_OK;
 
 	while (pages && !status) {
-		uint64_t n = pages < DIRTY_WORDS * 64 ? pages : DIRTY_WORDS * 64;
+		uint64_t n = pages < BLOCK_PAGES ? pages : BLOCK_PAGES;
 		uint64_t bytes = (n + 63) / 64 * 8;
 
 		__builtin_memset(bitmap, 0, sizeof(bitmap));
 		lock(&domain->lock);
-		status = ptab_dirty(&domain->slat, gpa, n, bitmap, true);
+		if (gpa % FRAME_BLOCK || n < BLOCK_PAGES || !domain_unwritten(domain, gpa))
+			status = ptab_dirty(&domain->slat, gpa, n, bitmap, true);
 		unlock(&domain->lock);
 		if (!status)
 			status = domain_write(call->domain, to, bitmap, bytes);
@@ -88,9 +90,12 @@ int64_t call_region_dirty(struct call *call)
 	switch (call->arg[4]) {
 	case SAMPO_DIRTY_START:
 		lock(&domain->lock);
+		if (domain->written)
+			__builtin_memset(domain->written, 0xff, FRAME_PAGE);
 		status = ptab_split(&domain->slat, gpa, pages * FRAME_PAGE);
 		break;
 	case SAMPO_DIRTY_READ:
+		domain_each_vcpu(domain, vcpu_collect);
 		status = dirty_read(domain, call);
 		lock(&domain->lock);
 		break;

@@ -31,7 +31,7 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 		r = (struct cpu_cpuid){e->eax, e->ebx, e->ecx, e->edx};
 	if (leaf == 1 && !(hv->cr4(vcpu) & CR4_OSXSAVE))
 		r.ecx &= ~ECX1_OSXSAVE;
-	if (leaf == 0xd && !subleaf && r.eax) /* XCR0 is the guest's now */
-		r.ebx = cpu_cpuid(leaf, 0).ebx;
+	if (leaf == 0xd && subleaf < 2 && r.eax) /* XCR0 is the guest's now */
+		r.ebx = cpu_cpuid(leaf, subleaf).ebx;
 	return r;
 }

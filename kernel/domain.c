@@ -43,6 +43,23 @@ void domain_slat_changed(struct domain *domain)
 	ptab_flushed(&domain->slat);
 }
 
+void domain_written(struct domain *domain, uint64_t gpa)
+{
+	uint64_t block = gpa / FRAME_BLOCK;
+
+	if (domain->written && block < FRAME_PAGE * 8)
+		__atomic_fetch_or(&domain->written[block / 64], 1ull << block % 64,
+				  __ATOMIC_RELAXED);
+}
+
+bool domain_unwritten(struct domain *domain, uint64_t gpa)
+{
+	uint64_t block = gpa / FRAME_BLOCK, bit = 1ull << block % 64;
+
+	return domain->written && block < FRAME_PAGE * 8 &&
+	       !(__atomic_fetch_and(&domain->written[block / 64], ~bit, __ATOMIC_ACQ_REL) & bit);
+}
+
 int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **result)
 {
 	struct domain *domain;
@@ -117,6 +134,8 @@ void domain_free(struct object *object)
 		ptab_destroy(&domain->slat);
 	if (domain->event_page)
 		domain_page_free(domain, domain->event_page);
+	if (domain->written)
+		domain_page_free(domain, domain->written);
 	slab_free(&domains, domain);
 }
 

@@ -40,6 +40,10 @@ struct domain {
 	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
 	struct mapping *mappings, *last_mapping;
 
+	/* Blocks of its address space that guests may have written since it was cleared, a bit
+	 * each, atomic; what is beyond the page, and all if it is NULL, may be at any time. */
+	uint64_t *written;
+
 	uint64_t page_limit, pages; /* kernel pages charged; atomic */
 	uint64_t memory;            /* bytes in regions charged */
 	uint32_t regions, events, doorbells;
@@ -69,6 +73,11 @@ void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu,
 /* Its page tables have changed: the vCPUs flush before they run again, and
  * those that run now have left the guest. Its lock is held. */
 void domain_slat_changed(struct domain *domain);
+
+/* Something was written there that counted as clean; any CPU. */
+void domain_written(struct domain *domain, uint64_t gpa);
+/* Nothing was, in this whole block; from now on it counts as clean. */
+bool domain_unwritten(struct domain *domain, uint64_t gpa);
 
 /* Zeroed kernel pages charged to the domain; NULL beyond its limit. */
 void *domain_page_alloc(struct domain *domain);

@@ -31,6 +31,7 @@ static int64_t machine_info(struct call *call)
 		.cpus = cpu_count,
 		.idle_tsc = this_cpu()->rq.idle,
 		.xcr0 = (uint32_t)fpu_xcr0,
+		.xsave = cpu_cpuid(0xd, 1).eax & (hv_uses(HV_XSAVES) ? 0xf : 7),
 	};
 
 	for (const struct domain *d = domain_list; d; d = d->next) {

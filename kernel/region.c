@@ -286,7 +286,9 @@ bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t 
 	m = region_at(domain, gpa);
 	if (m && !(access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
 		result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
-	/* EEXIST: it was there, and the access is allowed: a stale entry. */
+	/* EEXIST: it was there, and the access is allowed: clean until now, or a stale entry. */
+	if (result == SAMPO_EEXIST && access & SAMPO_ACCESS_W)
+		ptab_dirtied(&domain->slat, gpa & ~(FRAME_PAGE - 1));
 	if (result == SAMPO_EEXIST)
 		domain->slat_changes++;
 	unlock(&domain->lock);

@@ -44,6 +44,11 @@ void vcpu_unload(struct vcpu *vcpu)
 	vcpu->cpu->loaded = NULL;
 }
 
+void vcpu_collect(struct vcpu *vcpu, void *)
+{
+	vcpu_unload(vcpu);
+}
+
 /* Registers and local APIC as after power on, or after INIT. */
 static void reset(struct vcpu *vcpu, bool init)
 {

@@ -141,8 +141,9 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 void vcpu_take_in(struct vcpu *vcpu);
 void vcpu_go_on(struct vcpu *vcpu);
 
-/* At home: nothing of it but the FPU's state is in the CPU any more. */
+/* At home: nothing of it but the FPU's state is in the CPU any more, nor logs of what it wrote. */
 void vcpu_unload(struct vcpu *vcpu);
+void vcpu_collect(struct vcpu *vcpu, void *unused); /* for smp_call */
 
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);

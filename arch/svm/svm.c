@@ -51,6 +51,7 @@ const char *svm_probe(void)
 	want(HV_NRIPS, SVM_HAS_NRIPS);
 	want(HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID);
 	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);
+	hv_use(HV_XSAVES, cpu_cpuid(0xd, 1).eax & 8);
 	hv_permissions(pass_msr);
 	return NULL;
 }

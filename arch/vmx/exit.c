@@ -17,6 +17,8 @@
 #define TYPE_SOFTWARE     4u /* and above: an instruction did it */
 #define TYPE_ICEBP        5u
 
+#define REASON_LOG_FULL 62u
+
 #define DR7_GD    0x2000ull
 #define VECTOR_DB 1
 #define VECTOR_NM 7
@@ -59,6 +61,7 @@ static const struct {
 	[54] = {EXIT_CACHE},              /* WBINVD */
 	[55] = {EXIT_XSETBV, 0, true},
 	[56] = {EXIT_WRMSR, 0, true}, /* done, but what it does is ours to do */
+	[62] = {EXIT_WINDOW, 0, true}, /* PML log full */
 };
 
 static void invalidate(uint64_t type, uint64_t what, bool ept)
@@ -168,7 +171,13 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		vmx_arm_preemption(vcpu, vcpu->vmx.blind);
 		break;
 	case EXIT_WINDOW:
-		vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
+		if (x->code == REASON_LOG_FULL) {
+			vmx_drain_log(vcpu);
+			if (x->info & 0x1000)
+				iret_faulted(vcpu);
+		} else {
+			vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
+		}
 		break;
 	case EXIT_HLT: /* what the CPU has yet to deliver ends it */
 		if (vcpu->lapic.hardware)

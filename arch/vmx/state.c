@@ -40,6 +40,8 @@ void vmx_save(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
 
+	vmx_use(vcpu);
+	vmx_drain_log(vcpu);
 #define SAVE(name, msr) v->name = cpu_rdmsr(msr);
 	VMX_MSRS(SAVE)
 #undef SAVE

@@ -42,6 +42,7 @@
 #define VPIDS         0x10000u
 #define PLE_GAP       128u
 #define PLE_WINDOW    4096u
+#define PML_ENTRIES   512u
 #define EXCEPTIONS    (1u << 1 | 1u << 17 | 1u << 18)
 #define HOST_CS       0x08u
 #define HOST_TR       0x18u /* nobody looks at it; it must not be 0 */
@@ -89,6 +90,8 @@ static const struct {
 	{PROC2, 9, WANT, NULL, HV_VID},
 	{PROC2, 10, WANT, NULL, HV_PLE},
 	{PROC2, 12, WANT}, /* INVPCID */
+	{PROC2, 17, WANT, NULL, HV_PML},
+	{PROC2, 20, WANT, NULL, HV_XSAVES},
 	{EXIT, 2, MUST, "no saved debug controls"},
 	{EXIT, 9, MUST, "no 64-bit host"},
 	{EXIT, 18, MUST, "no saved PAT"},
@@ -185,6 +188,8 @@ const char *vmx_probe(void)
 		return missing;
 	ept_vpid_cap = capabilities();
 	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
+	if (!(ept_vpid_cap & EPT_AD)) /* SDM 3C 27.2.1.1: only with dirty bits */
+		control[PROC2] &= ~PROC2_PML;
 	if (~ept_vpid_cap & (EPT_WALK_4 | EPT_WB))
 		return "no EPT of four levels in write-back memory";
 	if (~ept_vpid_cap & EPT_2M)
@@ -201,6 +206,8 @@ void vmx_slat_init(struct ptab *slat)
 	slat->format = ept_vpid_cap & EPT_AD ? &ptab_ept : &ptab_ept_no_ad;
 	slat->levels = 4;
 	slat->max_page = ept_vpid_cap & EPT_1G ? PTAB_1G : PTAB_2M;
+	if (control[PROC2] & PROC2_PML)
+		slat->owner->written = domain_page_alloc(slat->owner);
 }
 
 /* A VMXON region or a VMCS: the CPU wants its revision in front. */
@@ -322,6 +329,18 @@ void vmx_lapic(struct vcpu *vcpu)
 	l->pending = 0;
 }
 
+/* SDM 3C 29.3.6: the index counts down, to -1 when the log is full. */
+void vmx_drain_log(struct vcpu *vcpu)
+{
+	const uint64_t *log = vcpu->vmx.log;
+
+	if (!log)
+		return;
+	for (unsigned i = (uint16_t)(vmcs_read(VMCS_PML_INDEX) + 1); i < PML_ENTRIES; i++)
+		domain_written(vcpu->domain, log[i]);
+	vmcs_write(VMCS_PML_INDEX, PML_ENTRIES - 1);
+}
+
 static void init_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
@@ -345,6 +364,10 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
 	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);
 	vmx_arm_preemption(vcpu, false);
+	if (v->log) {
+		vmcs_write(VMCS_PML_ADDRESS, (uint64_t)v->log);
+		vmcs_write(VMCS_PML_INDEX, PML_ENTRIES - 1);
+	}
 	if (control[PROC2] & PROC2_PLE) {
 		vmcs_write(VMCS_PLE_GAP, PLE_GAP);
 		vmcs_write(VMCS_PLE_WINDOW, PLE_WINDOW);
@@ -354,7 +377,9 @@ static void init_controls(struct vcpu *vcpu)
 int64_t vmx_vcpu_init(struct vcpu *vcpu)
 {
 	vcpu->vmx.vmcs = stamp(domain_page_alloc(vcpu->domain));
-	if (!vcpu->vmx.vmcs)
+	if (control[PROC2] & PROC2_PML)
+		vcpu->vmx.log = domain_page_alloc(vcpu->domain);
+	if (!vcpu->vmx.vmcs || (control[PROC2] & PROC2_PML && !vcpu->vmx.log))
 		return SAMPO_ENOMEM;
 	asid_forget(vcpu);
 	clear(vcpu);
@@ -378,6 +403,8 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	clear(vcpu);
 	domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
 	vcpu->vmx.vmcs = NULL;
+	if (vcpu->vmx.log)
+		domain_page_free(vcpu->domain, vcpu->vmx.log);
 }
 
 const struct hv_ops vmx_ops = {

@@ -16,6 +16,7 @@
 struct vmx_vcpu {
 	void *vmcs;               /* its physical address is the same */
 	uint64_t ept_pointer;
+	uint64_t *log; /* PML: a page of addresses, from its end on; NULL: not used */
 	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;
 	bool nmi_blocked; /* one is being handled, until its IRET */
@@ -39,6 +40,8 @@ void vmx_take_nmi(void);
 /* vmx.c: make its VMCS the one that vmcs_read and vmcs_write reach. */
 void vmx_use(const struct vcpu *vcpu);
 void vmx_arm_preemption(struct vcpu *vcpu, bool blind);
+/* The PML log to the domain. */
+void vmx_drain_log(struct vcpu *vcpu);
 
 /* state.c */
 void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);

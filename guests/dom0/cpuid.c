@@ -108,8 +108,8 @@ static void leaf_topology(struct sampo_vcpu_page *page, const struct cpuid_shape
 	add(page, 0xb, 2, (struct answer){0, 0, 2, s->apic_id});
 }
 
-/* What the XCR0 of now takes, the kernel puts in EBX. */
-static void leaf_xsave(struct sampo_vcpu_page *page, uint64_t xcr0)
+/* What the XCR0 of now takes, the kernel puts in EBX. No component is one of XSS. */
+static void leaf_xsave(struct sampo_vcpu_page *page, uint64_t xcr0, uint32_t features)
 {
 	uint32_t bytes = 576; /* legacy area and header */
 	bool gap = false;
@@ -121,7 +121,7 @@ static void leaf_xsave(struct sampo_vcpu_page *page, uint64_t xcr0)
 			bytes = a.eax + a.ebx;
 	}
 	add(page, 0xd, 0, (struct answer){(uint32_t)xcr0, 0, xcr0 ? bytes : 0, 0});
-	add(page, 0xd, 1, (struct answer){xcr0 ? host(0xd, 1).eax & 7 : 0, 0, 0, 0});
+	add(page, 0xd, 1, (struct answer){xcr0 ? features : 0, 0, 0, 0});
 	for (uint32_t i = 2; i < COMPONENTS; i++) {
 		bool there = xcr0 >> i & 1;
 
@@ -185,7 +185,7 @@ void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *s)
 	add(page, 6, 0, (struct answer){host(6, 0).eax & 4, 0, 0, 0});
 	leaf_7(page);
 	leaf_topology(page, s);
-	leaf_xsave(page, s->xcr0);
+	leaf_xsave(page, s->xcr0, s->xsave);
 	leaves_hypervisor(page, s);
 	leaves_extended(page, s);
 }

@@ -10,6 +10,7 @@ struct cpuid_shape {
 	uint32_t core_threads, package_threads; /* threads of a core, of a package */
 	uint32_t core_bits, package_bits;       /* of the APIC id, for them */
 	uint64_t xcr0;                          /* what may be set; 0: no XSAVE */
+	uint32_t xsave;                         /* what of it may be used: CPUID 0xd.1 EAX */
 	uint64_t tsc_khz;
 };
 

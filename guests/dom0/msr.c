@@ -22,6 +22,7 @@
 #define MSR_DEBUGCTL      0x1d9u
 #define MSR_MTRR_BASE0    0x200u
 #define MSR_MTRR_DEF_TYPE 0x2ffu
+#define MSR_XSS           0xda0u
 #define MSR_SYSCFG        0xc0010010u
 #define MSR_HWCR          0xc0010015u
 #define MSR_INT_PENDING   0xc0010055u
@@ -119,6 +120,7 @@ static bool read(struct msr_state *s, uint32_t msr, uint64_t *value)
 	case MSR_INT_PENDING: /* no C1E to look for */
 	case MSR_DE_CFG:
 	case MSR_DEBUGCTL:
+	case MSR_XSS: /* nothing to be set */
 		*value = 0;
 		return true;
 	default:
@@ -140,6 +142,8 @@ static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_DE_CFG:
 	case MSR_DEBUGCTL:
 		return true;
+	case MSR_XSS:
+		return !value;
 	default:
 		if (!remembered)
 			return false;

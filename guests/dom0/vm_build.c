@@ -108,6 +108,7 @@ static void set_cpuid(const struct vm_config *config, unsigned index, struct sam
 
 	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &machine, sizeof(machine), 0, NULL);
 	shape.xcr0 = machine.xcr0;
+	shape.xsave = (uint32_t)machine.xsave;
 	shape.tsc_khz = machine.tsc_khz;
 	cpuid_fill(page, &shape);
 }

@@ -25,8 +25,8 @@ RUNNING = ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_skylake
 FEATURES = {
     "corei5_arrandale_m520": "vpid",
     "corei7_sandy_bridge_2600k": "vpid",
-    "corei7_skylake_x": "vpid ad ple",
-    "corei7_icelake_u": "vpid ad ple",
+    "corei7_skylake_x": "vpid ad ple pml xsaves",
+    "corei7_icelake_u": "vpid ad ple pml xsaves",
 }
 
 
@@ -73,6 +73,17 @@ def test_model(boot, tmp_path, model, words):
         box.expect(f"{name}: powered off[^\n]*\n")  # nothing is typed while it fills the log
         output = box.wait_run(f"console {name} --log", r"DONE [1-9]\d* passed, \d+ failed")
         assert "FAIL" not in output, output
+
+
+@pytest.mark.parametrize("model, words", [("corei7_skylake_x", ""), ("corei7_skylake_x", "no-features"),
+                                          ("corei7_skylake_x", "no-pml"), ("corei7_sandy_bridge_2600k", "")])
+def test_calls_of_model(boot, model, words):
+    """The kernel's interface, where what is written is logged by the CPU, is found in page tables, or is not known."""
+    box = boot(kernel=KERNEL, modules=[(m.BUILD / "tests/abi.bin", "dom0")], memory=512, nic=None, model=model, cmdline=words)
+    box.expect_end(120)
+    text = box.log_text()
+    assert "FAIL" not in text, "\n".join(re.findall(r"FAIL.*", text))
+    assert re.search(r"DONE [1-9]\d* passed, 0 failed", text), box.tail()
 
 
 def test_linux_disk_and_network(boot, iso, disk):

@@ -130,7 +130,7 @@ END bell_init
 
 /* A write to each page that the list at 0x900 has, up to 0, through ES. */
 PROGRAM pages
-1:	movw $0x900, %si
+1:	movw $0x7000, %si
 2:	lodsl
 	testl %eax, %eax
 	jz 3f

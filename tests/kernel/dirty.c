@@ -5,9 +5,10 @@
 #include "tests/kernel/abi.h"
 
 #define PAGES 512u
-#define LIST  0x900u
+#define LIST  0x7000u /* page 7 */
+#define MANY  1000u
 
-static uint64_t bitmap[PAGES / 64 + 1];
+static uint64_t bitmap[2 * PAGES / 64 + 1];
 
 static bool read_bits(struct guest *g, uint64_t first, uint64_t pages)
 {
@@ -19,7 +20,7 @@ static unsigned count_bits(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < PAGES / 64; i++)
+	for (unsigned i = 0; i < 2 * PAGES / 64; i++)
 		n += (unsigned)__builtin_popcountll(bitmap[i]);
 	return n;
 }
@@ -95,6 +96,45 @@ static void tracking(void)
 	guest_remove(&g);
 }
 
+/* More than a log of the CPU's holds, in two blocks; then in one of them, whose parts are read. */
+static void many(void)
+{
+	static const uint32_t later[] = {600, 700, 1023};
+	static uint32_t pages[MANY];
+	bool all = true;
+	uint32_t region;
+	struct guest g;
+
+	must(guest_create(&g, 0, KERNEL_PAGES, BLOCK), "making a guest");
+	prepare(&g);
+	must(sampo_region_create(g.domain, BLOCK, SAMPO_REGION_2M, &region), "region_create");
+	must(sampo_region_map(region, g.domain, BLOCK, 0, SAMPO_MAP_RWX, BLOCK), "region_map");
+	must(sampo_handle_close(region), "handle_close");
+	for (unsigned i = 0; i < MANY; i++)
+		pages[i] = 8 + i;
+	write_pages(&g, pages, MANY);
+	expect(sampo_region_dirty(g.domain, 0, 2 * PAGES, NULL, SAMPO_DIRTY_START), SAMPO_OK,
+	       "dirty: START of two blocks");
+	check(read_bits(&g, 0, 2 * PAGES) && count_bits() == 2 * PAGES, "dirty: what was written before",
+	      "%u pages", count_bits());
+	for (unsigned round = 0; round < 2; round++) {
+		write_pages(&g, pages, MANY);
+		check(read_bits(&g, 0, 2 * PAGES) && count_bits() == MANY, "dirty: many pages",
+		      "%u pages", count_bits());
+		for (unsigned i = 0; i < MANY; i++)
+			all &= bit(pages[i]);
+	}
+	check(all, "dirty: exactly the many", "others");
+	write_pages(&g, later, 3);
+	check(read_bits(&g, 512, 100) && bit(88) && count_bits() == 1, "dirty: a part of a block",
+	      "%u pages", count_bits());
+	check(read_bits(&g, 0, 2 * PAGES) && bit(700) && bit(1023) && count_bits() == 2,
+	      "dirty: the other part", "%u pages", count_bits());
+	check(read_bits(&g, 0, 2 * PAGES) && !count_bits(), "dirty: nothing more", "%u pages",
+	      count_bits());
+	guest_remove(&g);
+}
+
 static void poor(void)
 {
 	static const uint32_t blocks[] = {3, PAGES, 2 * PAGES, 3 * PAGES};
@@ -124,5 +164,6 @@ static void poor(void)
 void test_dirty(void)
 {
 	tracking();
+	many();
 	poor();
 }

@@ -13,6 +13,8 @@ static const char *const features[] = {
 };
 static uint32_t without, used;
 
+const char hv_absent[] = "";
+
 uint8_t hv_io_bitmap[3 * 4096] __attribute__((aligned(4096)));
 uint8_t hv_msr_bitmap[2 * 4096] __attribute__((aligned(4096)));
 

@@ -48,7 +48,7 @@ enum exit_kind {
  * X(NAME, name): what is used when the CPU has it, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
- * loops, a log of what guests write, XSAVES. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
+ * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \
@@ -58,6 +58,7 @@ enum exit_kind {
 	X(PLE, "ple")                   \
 	X(PML, "pml")                   \
 	X(XSAVES, "xsaves")             \
+	X(TSCSCALE, "tscscale")         \
 	X(NRIPS, "nrips")               \
 	X(FLUSHBYASID, "flushbyasid")   \
 	X(PAUSEFILTER, "pausefilter")
@@ -91,8 +92,8 @@ struct hv_exit {
 /*
  * What each vendor has, as svm_NAME and vmx_NAME: X(type, name, arguments).
  *
- * present    does this CPU have the extension at all?
- * probe      NULL if it can be used, else what is missing (boot only)
+ * probe      NULL if it can be used, hv_absent if this CPU has no such extension, else what
+ *            is missing (boot only)
  * cpu_init   turn the extension on, on this CPU
  * slat_init  the format, levels and largest page of second-level tables
  * interrupt_window
@@ -108,8 +109,7 @@ struct hv_exit {
  * save       ... or back into memory
  * run        enter the guest until it exits
  *
- * rip, rflags, cr4
- *            what the guest has there
+ * fetch_few  RIP, RFLAGS and CR4, which are asked for most
  * advance    the one tail that moves RIP: to next_rip; ends an STI shadow
  * fpu_trap   the first use of the FPU exits (EXIT_FPU), or no longer
  *
@@ -124,16 +124,13 @@ struct hv_exit {
  *            interrupts by itself, it is told
  *
  * fetch, store
- *            between the exit page's system part and the vendor's state; what
+ *            between the exit page's system part (fetch: and the few) and the vendor's state; what
  *            comes has been through hv_store
  * store_rip  RIP and RFLAGS
- * set_efer   after WRMSR EFER
  * cr_access  do what an EXIT_CR asks for; false: it is the monitor's to decode
- * set_tsc_offset
  * dump       what its control block holds beside the registers, to the log
  */
 #define HV_OPS(X)                                                         \
-	X(bool, present, (void))                                          \
 	X(const char *, probe, (void))                                    \
 	X(void, cpu_init, (struct cpu *cpu))                             \
 	X(void, slat_init, (struct ptab *slat))                          \
@@ -146,9 +143,7 @@ struct hv_exit {
 	X(void, load, (struct vcpu *vcpu))                               \
 	X(void, save, (struct vcpu *vcpu))                               \
 	X(void, run, (struct vcpu *vcpu, struct hv_exit *exit))         \
-	X(uint64_t, rip, (const struct vcpu *vcpu))                       \
-	X(uint64_t, rflags, (const struct vcpu *vcpu))                    \
-	X(uint64_t, cr4, (const struct vcpu *vcpu))                       \
+	X(void, fetch_few, (struct vcpu *vcpu, struct sampo_exit *page)) \
 	X(void, advance, (struct vcpu *vcpu, uint64_t next_rip))         \
 	X(void, fpu_trap, (struct vcpu *vcpu, bool on))                  \
 	X(bool, interruptible, (struct vcpu *vcpu))                      \
@@ -159,9 +154,7 @@ struct hv_exit {
 	X(void, fetch, (struct vcpu *vcpu, struct sampo_exit *page))    \
 	X(void, store, (struct vcpu *vcpu, const struct sampo_exit *page)) \
 	X(void, store_rip, (struct vcpu *vcpu, uint64_t rip, uint64_t rflags)) \
-	X(void, set_efer, (struct vcpu *vcpu, uint64_t efer))             \
 	X(bool, cr_access, (struct vcpu *vcpu, const struct hv_exit *exit)) \
-	X(void, set_tsc_offset, (struct vcpu *vcpu, uint64_t offset))    \
 	X(void, dump, (struct vcpu *vcpu))
 
 struct hv_ops {
@@ -174,6 +167,7 @@ struct hv_ops {
 /* Bound at boot to the one that this CPU has. */
 extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops, vmx_ops;
+extern const char hv_absent[];
 
 /* The kernel's command line: features to do without. */
 void hv_options(const char *words);

@@ -206,6 +206,8 @@ int64_t call_domain_ctl(struct call *call)
 			return SAMPO_EINVAL;
 		domain->weight = (uint32_t)call->arg[2];
 		break;
+	case SAMPO_DOMAIN_TSC:
+		return domain_set_tsc(domain, call->arg[2]);
 	case SAMPO_DOMAIN_CAP:
 		status = set_cap(domain, (uint32_t)call->arg[2], call->arg[2] >> 32);
 		break;

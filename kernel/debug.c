@@ -37,10 +37,12 @@ static void show_vcpu(struct vcpu *v, void *)
 {
 	static const char *const states[] = {"ready", "halted", "with its monitor",
 					     "back from its monitor", "parked", "dead"};
+	struct sampo_exit s;
 
+	hv->fetch_few(v, &s);
 	log_print(
 		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %x\n",
-		v->domain->id, v->id, states[v->state], v->cpu->id, hv->rip(v), tsc_to_ns(v->entity.ran) / 1000,
+		v->domain->id, v->id, states[v->state], v->cpu->id, s.rip, tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
 		if (v->page->exits[i])
@@ -71,7 +73,7 @@ void vcpu_dump(struct vcpu *v, void *arg)
 		hv->save(v);
 	hv->fetch(v, &s);
 	log_print("domain %u vCPU %u: rip %016lx rflags %08lx\n", v->domain->id, v->id,
-		  hv->rip(v), hv->rflags(v));
+		  s.rip, s.rflags);
 	for (unsigned i = 0; i < 16; i += 4)
 		log_print("  r%02u %016lx %016lx %016lx %016lx\n", i, r[i], r[i + 1], r[i + 2],
 			  r[i + 3]);

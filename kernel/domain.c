@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "arch/paging.h"
+#include "arch/tsc.h"
 #include "kernel/event.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
@@ -60,6 +61,24 @@ bool domain_unwritten(struct domain *domain, uint64_t gpa)
 	       !(__atomic_fetch_and(&domain->written[block / 64], ~bit, __ATOMIC_ACQ_REL) & bit);
 }
 
+int64_t domain_set_tsc(struct domain *domain, uint64_t khz)
+{
+	uint64_t scale = (khz << 32) / tsc_khz;
+
+	/* SVM's ratio has 8 bits before the point. */
+	if (khz >> 32 || scale >> 40 || scale < 1 << 24)
+		return SAMPO_EINVAL;
+	if (khz != tsc_khz && !hv_uses(HV_TSCSCALE))
+		return SAMPO_ENODEV;
+	if (domain->vcpus)
+		return SAMPO_EBUSY;
+	domain->tsc_khz = khz;
+	domain->tsc_scale = scale;
+	domain->tsc_unscale = (tsc_khz << 32) / khz;
+	domain->tsc_offset = 0 - domain_tsc(domain, cpu_rdtsc());
+	return SAMPO_OK;
+}
+
 int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **result)
 {
 	struct domain *domain;
@@ -79,7 +98,9 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 	domain->flags = (uint32_t)flags;
 	domain->page_limit = page_limit;
 	domain->weight = (uint32_t)weight;
-	domain->tsc_offset = flags & SAMPO_DOMAIN_NO_LAPIC ? 0 : 0 - cpu_rdtsc();
+	domain_set_tsc(domain, tsc_khz);
+	if (flags & SAMPO_DOMAIN_NO_LAPIC)
+		domain->tsc_offset = 0;
 	domain->slat = (struct ptab){
 		.alloc = domain_page_alloc, .free = domain_page_free, .owner = domain};
 	hv->slat_init(&domain->slat);

@@ -49,6 +49,7 @@ struct domain {
 	uint32_t regions, events, doorbells;
 
 	uint64_t tsc_offset; /* that vCPUs begin with */
+	uint64_t tsc_khz, tsc_scale, tsc_unscale; /* its ticks per the host's and reverse, 32.32 */
 	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
 	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id */
 	uint64_t present;                /* bit n: vcpu[n] is there */
@@ -73,6 +74,14 @@ void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu,
 /* Its page tables have changed: the vCPUs flush before they run again, and
  * those that run now have left the guest. Its lock is held. */
 void domain_slat_changed(struct domain *domain);
+
+/* A TSC of this rate for vCPUs that are yet to be made, 0 from now on. EINVAL, EBUSY (there are
+ * some), ENODEV: the CPU knows no other rate than its own. */
+int64_t domain_set_tsc(struct domain *domain, uint64_t khz);
+static inline uint64_t domain_tsc(const struct domain *domain, uint64_t host)
+{
+	return (uint64_t)((unsigned __int128)host * domain->tsc_scale >> 32);
+}
 
 /* Something was written there that counted as clean; any CPU. */
 void domain_written(struct domain *domain, uint64_t gpa);

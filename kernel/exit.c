@@ -57,8 +57,11 @@ static void handle_cpuid(struct vcpu *vcpu, struct hv_exit *x)
 
 static void handle_hlt(struct vcpu *vcpu, struct hv_exit *x)
 {
+	struct sampo_exit state;
+
 	finish(vcpu, x);
-	vcpu->deaf = !(hv->rflags(vcpu) & RFLAGS_IF);
+	hv->fetch_few(vcpu, &state);
+	vcpu->deaf = !(state.rflags & RFLAGS_IF);
 	if (vcpu_has_wakeup(vcpu))
 		vcpu->kicked = false;
 	else if (vcpu->deaf && vcpu->domain->vcpus == 1)

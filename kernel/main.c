@@ -77,13 +77,14 @@ static void find_hv(void)
 {
 	const char *missing;
 
-	if (svm_ops.present())
-		hv = &svm_ops;
-	else if (vmx_ops.present())
-		hv = &vmx_ops;
-	else
-		refuse("this CPU has neither AMD SVM nor Intel VMX: no virtualization");
+	hv = &svm_ops;
 	missing = hv->probe();
+	if (missing == hv_absent) {
+		hv = &vmx_ops;
+		missing = hv->probe();
+	}
+	if (missing == hv_absent)
+		refuse("this CPU has neither AMD SVM nor Intel VMX: no virtualization");
 	if (missing)
 		refuse("%s cannot be used: %s", hv->name, missing);
 	hv_log_features();

@@ -41,8 +41,9 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct vlapic_effect effect;
-	int flags =
-		vlapic_msr_write(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()), &effect);
+	/* The end of an interrupt, which is most of them, has no use for the time. */
+	uint64_t now = msr == MSR_X2APIC + LAPIC_EOI ? 0 : vcpu_tsc(vcpu, cpu_rdtsc());
+	int flags = vlapic_msr_write(&vcpu->lapic, msr, value, now, &effect);
 
 	if (flags < 0)
 		return MSR_FAULT;
@@ -57,11 +58,11 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 
 static void write_tsc(struct vcpu *vcpu, uint64_t value)
 {
-	uint64_t offset = value - cpu_rdtsc();
+	uint64_t offset = value - domain_tsc(vcpu->domain, cpu_rdtsc());
 
 	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->tsc_offset);
+	vcpu_unload(vcpu);
 	vcpu->tsc_offset = offset;
-	hv->set_tsc_offset(vcpu, offset);
 	vcpu_set_timer(vcpu);
 }
 
@@ -70,10 +71,12 @@ static enum msr_result write_efer(struct vcpu *vcpu, uint64_t value)
 {
 	struct sampo_exit state;
 
+	vcpu_unload(vcpu);
 	hv->fetch(vcpu, &state);
 	if (value & ~EFER_GUEST || (state.cr0 & CR0_PG && (value ^ state.efer) & EFER_LME))
 		return MSR_FAULT;
-	hv->set_efer(vcpu, (value & ~(uint64_t)EFER_LMA) | (state.efer & EFER_LMA));
+	state.efer = (value & ~(uint64_t)EFER_LMA) | (state.efer & EFER_LMA);
+	hv->store(vcpu, &state);
 	return MSR_DONE;
 }
 

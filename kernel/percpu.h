@@ -30,6 +30,7 @@ struct cpu {
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;
 	uint64_t asid_generation;
+	uint64_t tsc_scale;    /* SVM: what MSR_TSC_RATIO holds; 0: not known */
 	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
 	uint64_t vmcs;         /* VMX: the current one */
 	uint32_t locks;        /* ranks of those that it holds */

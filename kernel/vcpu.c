@@ -13,6 +13,8 @@
 #include "kernel/panic.h"
 #include "kernel/region.h"
 
+#define LONG_WAIT (1ull << 48)
+
 static void timer_fired(struct timer *timer, uint64_t now)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
@@ -29,11 +31,19 @@ static void timer_fired(struct timer *timer, uint64_t now)
 
 void vcpu_set_timer(struct vcpu *vcpu)
 {
-	if (vcpu->lapic.deadline == VLAPIC_NEVER)
-		timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
-	else
-		timer_set(&vcpu->cpu->timers, &vcpu->timer,
-			  vcpu->lapic.deadline - vcpu->tsc_offset);
+	struct timer_queue *timers = &vcpu->cpu->timers;
+	uint64_t now = cpu_rdtsc(), left = vcpu->lapic.deadline - vcpu_tsc(vcpu, now);
+
+	if (vcpu->lapic.deadline == VLAPIC_NEVER) {
+		timer_cancel(timers, &vcpu->timer);
+		return;
+	}
+	if ((int64_t)left < 0)
+		left = 0;
+	if (left > LONG_WAIT)
+		left = LONG_WAIT; /* and then the rest */
+	timer_set(timers, &vcpu->timer,
+		  now + (uint64_t)((unsigned __int128)left * vcpu->domain->tsc_unscale >> 32));
 }
 
 void vcpu_unload(struct vcpu *vcpu)
@@ -65,7 +75,7 @@ static void reset(struct vcpu *vcpu, bool init)
 	if (init)
 		vlapic_reset(&vcpu->lapic);
 	else
-		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, tsc_khz,
+		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, vcpu->domain->tsc_khz,
 			    cpu_cpuid(0x80000008, 0).eax & 0xff);
 	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
@@ -123,8 +133,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 	vcpu->state = VCPU_MONITOR;
 	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 	vcpu_fill_system(vcpu);
-	vcpu->exit->rip = hv->rip(vcpu);
-	vcpu->exit->rflags = hv->rflags(vcpu);
+	hv->fetch_few(vcpu, vcpu->exit);
 	vcpu->exit->reason = SAMPO_EXIT_RESET;
 	domain->vcpu[id] = vcpu;
 	domain->present |= 1ull << id;
@@ -285,8 +294,7 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	struct sampo_exit *page = vcpu->exit;
 	struct vcpu *monitor;
 
-	page->rip = hv->rip(vcpu);
-	page->rflags = hv->rflags(vcpu);
+	hv->fetch_few(vcpu, page);
 	page->system_valid = 0;
 	page->dirty = 0;
 	for (unsigned i = 0; i < 16; i++)

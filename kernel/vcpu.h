@@ -79,12 +79,14 @@ struct vcpu {
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
 	uint64_t asid_generation; /* of the CPU that gave `asid`; 0: it wants another */
 	uint32_t asid;
-	uint64_t tsc_offset;   /* guest TSC = host TSC + tsc_offset */
+	uint64_t tsc_offset;   /* guest TSC = host TSC scaled + tsc_offset */
 	union {
 		struct svm_vcpu svm;
 		struct vmx_vcpu vmx;
 	};
 
+	uint64_t cpuid_key;          /* what the guest asked last, and which entry answered */
+	uint32_t cpuid;
 	uint64_t kvm_steal, tsc_aux; /* MSRs */
 };
 
@@ -169,7 +171,7 @@ void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect 
 
 static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
 {
-	return host + vcpu->tsc_offset;
+	return domain_tsc(vcpu->domain, host) + vcpu->tsc_offset;
 }
 
 /* ipi.c: deliver an interrupt message among the vCPUs of a domain; `from` sent

@@ -12,14 +12,11 @@
 #define CR0_TS 0x8ull
 #define CR0_ET 0x10ull
 
-uint64_t svm_rip(const struct vcpu *vcpu)
+void svm_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
-	return vcpu->svm.vmcb->rip;
-}
-
-uint64_t svm_rflags(const struct vcpu *vcpu)
-{
-	return vcpu->svm.vmcb->rflags;
+	page->rip = vcpu->svm.vmcb->rip;
+	page->rflags = vcpu->svm.vmcb->rflags;
+	page->cr4 = vcpu->svm.vmcb->cr4;
 }
 
 static void end_step(struct vcpu *vcpu)
@@ -136,17 +133,6 @@ void svm_nmi_window(struct vcpu *vcpu)
 	svm_intercept(s->vmcb, VMEXIT_IRET, false);
 }
 
-void svm_set_efer(struct vcpu *vcpu, uint64_t efer)
-{
-	vcpu->svm.vmcb->efer = efer | EFER_SVME;
-	vcpu->svm.vmcb->clean &= ~CLEAN_CR;
-}
-
-uint64_t svm_cr4(const struct vcpu *vcpu)
-{
-	return vcpu->svm.vmcb->cr4;
-}
-
 /* Without decode assists the register is not known. */
 bool svm_cr_access(struct vcpu *, const struct hv_exit *)
 {
@@ -171,15 +157,9 @@ void svm_lapic(struct vcpu *vcpu)
 	vmcb->clean &= ~CLEAN_TPR;
 }
 
-void svm_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
-{
-	vcpu->svm.vmcb->tsc_offset = offset;
-	vcpu->svm.vmcb->clean &= ~CLEAN_INTERCEPTS;
-}
-
 /* What the VMCB and the exit page have under the same name. */
 #define REGISTERS(X)                                                                 \
-	X(cr0) X(cr2) X(cr3) X(cr4) X(efer) X(dr6) X(dr7) X(pat)                     \
+	X(cr0) X(cr2) X(cr3) X(efer) X(dr6) X(dr7) X(pat)                     \
 	X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base)                        \
 	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip)
 
@@ -190,6 +170,7 @@ void svm_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 #define FETCH(name) page->name = vmcb->name;
 	REGISTERS(FETCH)
 #undef FETCH
+	svm_fetch_few(vcpu, page);
 	page->efer &= EFER_GUEST;
 	__builtin_memcpy(page->seg, vmcb->seg, sizeof(page->seg));
 	page->interruptibility = (vmcb->shadow & SHADOW_STI) | (vcpu->svm.nmi_blocked ? 2 : 0);
@@ -203,6 +184,7 @@ void svm_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	REGISTERS(STORE)
 #undef STORE
 	vmcb->cr0 |= CR0_ET;
+	vmcb->cr4 = page->cr4;
 	vmcb->efer |= EFER_SVME;
 	__builtin_memcpy(vmcb->seg, page->seg, sizeof(vmcb->seg));
 	/* APM 2 15.5.1: the CPL follows SS.DPL on entry. */

@@ -25,12 +25,6 @@ static void pass_msr(uint32_t msr)
 	hv_msr_bitmap[base + bit / 8] &= (uint8_t)~(3u << (bit % 8));
 }
 
-bool svm_present(void)
-{
-	return cpu_cpuid(0x80000000, 0).eax >= CPUID_SVM &&
-	       (cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM);
-}
-
 static void want(enum hv_feature feature, uint32_t bit)
 {
 	if (!hv_use(feature, svm_features & bit))
@@ -41,6 +35,9 @@ const char *svm_probe(void)
 {
 	uint64_t vm_cr = 0;
 
+	if (cpu_cpuid(0x80000000, 0).eax < CPUID_SVM ||
+	    !(cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM))
+		return hv_absent;
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
 	if (cpu_rdmsr_safe(MSR_VM_CR, &vm_cr) == 0 && (vm_cr & VM_CR_SVMDIS))
 		return svm_features & SVM_HAS_LOCK
@@ -51,6 +48,7 @@ const char *svm_probe(void)
 	want(HV_NRIPS, SVM_HAS_NRIPS);
 	want(HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID);
 	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);
+	want(HV_TSCSCALE, SVM_HAS_TSC_RATIO);
 	hv_use(HV_XSAVES, cpu_cpuid(0xd, 1).eax & 8);
 	hv_permissions(pass_msr);
 	return NULL;
@@ -98,7 +96,6 @@ int64_t svm_vcpu_init(struct vcpu *vcpu)
 	vmcb->nested_enable = 1;
 	vmcb->ncr3 = vcpu->domain->slat.root;
 	vmcb->vintr = VINTR_MASKING;
-	vmcb->tsc_offset = vcpu->tsc_offset;
 	return SAMPO_OK;
 }
 
@@ -117,7 +114,16 @@ void svm_detach(struct vcpu *vcpu)
 
 void svm_load(struct vcpu *vcpu)
 {
-	svm_vmload((uint64_t)vcpu->svm.vmcb);
+	struct vmcb *vmcb = vcpu->svm.vmcb;
+	uint64_t scale = vcpu->domain->tsc_scale;
+
+	svm_vmload((uint64_t)vmcb);
+	if (vmcb->tsc_offset != vcpu->tsc_offset) {
+		vmcb->tsc_offset = vcpu->tsc_offset;
+		vmcb->clean &= ~CLEAN_INTERCEPTS;
+	}
+	if (svm_features & SVM_HAS_TSC_RATIO && vcpu->cpu->tsc_scale != scale)
+		cpu_wrmsr(MSR_TSC_RATIO, vcpu->cpu->tsc_scale = scale);
 }
 
 void svm_save(struct vcpu *vcpu)

@@ -18,6 +18,7 @@ struct svm_vcpu {
 #define SVM_HAS_NPT 0x01u
 #define SVM_HAS_LOCK 0x04u
 #define SVM_HAS_NRIPS 0x08u
+#define SVM_HAS_TSC_RATIO 0x10u
 #define SVM_HAS_FLUSH_BY_ASID 0x40u
 #define SVM_HAS_PAUSE_FILTER 0x400u
 #define SVM_HAS_PAUSE_THRESHOLD 0x1000u

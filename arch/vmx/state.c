@@ -33,6 +33,7 @@ void vmx_load(struct vcpu *vcpu)
 #define LOAD(name, msr) cpu_wrmsr(msr, v->name);
 	VMX_MSRS(LOAD)
 #undef LOAD
+	vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 	__asm__ volatile("mov %0, %%cr2; mov %1, %%db6" : : "r"(v->cr2), "r"(v->dr6));
 }
 
@@ -48,16 +49,12 @@ void vmx_save(struct vcpu *vcpu)
 	__asm__ volatile("mov %%cr2, %0; mov %%db6, %1" : "=r"(v->cr2), "=r"(v->dr6));
 }
 
-uint64_t vmx_rip(const struct vcpu *vcpu)
+void vmx_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
 	vmx_use(vcpu);
-	return vmcs_read(VMCS_GUEST_RIP);
-}
-
-uint64_t vmx_rflags(const struct vcpu *vcpu)
-{
-	vmx_use(vcpu);
-	return vmcs_read(VMCS_GUEST_RFLAGS);
+	page->rip = vmcs_read(VMCS_GUEST_RIP);
+	page->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+	page->cr4 = vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST;
 }
 
 static void end_shadow(void)
@@ -145,19 +142,6 @@ void vmx_window(struct vcpu *vcpu, bool on)
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
 }
 
-void vmx_set_efer(struct vcpu *vcpu, uint64_t efer)
-{
-	vmx_use(vcpu);
-	vmcs_write(VMCS_GUEST_EFER, efer);
-	vcpu->asid_generation = 0; /* NXE: as with the CPU's own WRMSR */
-}
-
-uint64_t vmx_cr4(const struct vcpu *vcpu)
-{
-	vmx_use(vcpu);
-	return vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST;
-}
-
 void vmx_fpu_trap(struct vcpu *vcpu, bool on)
 {
 	uint64_t cr0, exceptions;
@@ -168,12 +152,6 @@ void vmx_fpu_trap(struct vcpu *vcpu, bool on)
 	vmcs_write(VMCS_GUEST_CR0, on ? cr0 | CR0_TS : cr0 & ~CR0_TS);
 	vmcs_write(VMCS_EXCEPTION_BITMAP,
 		   on ? exceptions | EXCEPTION_NM : exceptions & ~(uint64_t)EXCEPTION_NM);
-}
-
-void vmx_set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
-{
-	vmx_use(vcpu);
-	vmcs_write(VMCS_TSC_OFFSET, offset);
 }
 
 /* SDM 3C 25.4.1: the access rights have four bits between the VMCB's. */
@@ -241,7 +219,7 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	KEPT(FETCH)
 #undef FETCH
 	page->cr0 = vmx_cr0();
-	page->cr4 = vmx_cr4(vcpu);
+	vmx_fetch_few(vcpu, page);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		page->seg[i] = fetch_segment(i);
 	shadow = vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW;

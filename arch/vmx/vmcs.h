@@ -16,7 +16,7 @@ FIELD(VMCS_GUEST_SELECTOR, 0x0800); /* first of eight, see vmcs_nth */
 FIELD(VMCS_HOST_CS, 0x0c02); FIELD(VMCS_HOST_TR, 0x0c0c);
 FIELD(VMCS_IO_BITMAP_A, 0x2000); FIELD(VMCS_IO_BITMAP_B, 0x2002); FIELD(VMCS_MSR_BITMAP, 0x2004);
 FIELD(VMCS_PML_ADDRESS, 0x200e); FIELD(VMCS_TSC_OFFSET, 0x2010); FIELD(VMCS_APIC_PAGE, 0x2012); FIELD(VMCS_EPT_POINTER, 0x201a);
-FIELD(VMCS_EOI_EXIT, 0x201c); /* first of four */
+FIELD(VMCS_EOI_EXIT, 0x201c); /* first of four */ FIELD(VMCS_TSC_MULTIPLIER, 0x2032);
 FIELD(VMCS_GUEST_PHYSICAL, 0x2400);
 FIELD(VMCS_LINK_POINTER, 0x2800); FIELD(VMCS_GUEST_DEBUGCTL, 0x2802);
 FIELD(VMCS_GUEST_PAT, 0x2804); FIELD(VMCS_GUEST_EFER, 0x2806);
@@ -75,6 +75,7 @@ static inline void vmcs_write(struct vmcs_field field, uint64_t value)
 #define PROC2_APICV          (1u << 4 | 1u << 8 | PROC2_VID)
 #define PROC2_PLE            (1u << 10)
 #define PROC2_PML            (1u << 17)
+#define PROC2_TSC_SCALING    (1u << 25)
 #define EXIT_SAVE_PREEMPTION (1u << 22)
 #define PIN_PREEMPTION       (1u << 6)
 #define ENTRY_IA32E          (1u << 9)

@@ -92,6 +92,7 @@ static const struct {
 	{PROC2, 12, WANT}, /* INVPCID */
 	{PROC2, 17, WANT, NULL, HV_PML},
 	{PROC2, 20, WANT, NULL, HV_XSAVES},
+	{PROC2, 25, WANT, NULL, HV_TSCSCALE},
 	{EXIT, 2, MUST, "no saved debug controls"},
 	{EXIT, 9, MUST, "no 64-bit host"},
 	{EXIT, 18, MUST, "no saved PAT"},
@@ -169,16 +170,13 @@ static void pass_x2apic(void)
 	write[7] = (uint8_t)~0x80u;
 }
 
-bool vmx_present(void)
-{
-	return cpu_cpuid(1, 0).ecx & CPUID_ECX_VMX;
-}
-
 const char *vmx_probe(void)
 {
 	uint64_t feature = 0;
 	const char *missing;
 
+	if (!(cpu_cpuid(1, 0).ecx & CPUID_ECX_VMX))
+		return hv_absent;
 	if (cpu_rdmsr_safe(MSR_FEATURE_CONTROL, &feature) == 0 && (feature & FEATURE_LOCK) &&
 	    !(feature & FEATURE_VMX))
 		return "locked off by the firmware: enable it (\"Intel VT-x\") in the firmware "
@@ -359,7 +357,8 @@ static void init_controls(struct vcpu *vcpu)
 	vmcs_write(VMCS_IO_BITMAP_B, (uint64_t)hv_io_bitmap + FRAME_PAGE);
 	vmcs_write(VMCS_APIC_PAGE, (uint64_t)vcpu->lapic.reg);
 	vmcs_write(VMCS_EPT_POINTER, v->ept_pointer);
-	vmcs_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+	if (control[PROC2] & PROC2_TSC_SCALING) /* which has 48 bits of fraction */
+		vmcs_write(VMCS_TSC_MULTIPLIER, vcpu->domain->tsc_scale << 16);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
 	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);

@@ -33,9 +33,9 @@ uint64_t clock_ticks_ns(uint64_t ticks)
 	return scale(ticks, ns_per_tick);
 }
 
-uint64_t clock_ns_per_tick(void)
+uint64_t clock_tsc_khz(void)
 {
-	return ns_per_tick;
+	return khz;
 }
 
 uint64_t clock_wall_ns(void)

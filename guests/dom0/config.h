@@ -62,6 +62,7 @@ struct vm_config {
 
 	bool acpi, apic, pae; /* <features> */
 	bool clock_localtime; /* <clock offset='localtime'/>: as UTC here */
+	uint64_t tsc_hz;      /* 0: the machine's own */
 	enum vm_action on_poweroff, on_reboot, on_crash;
 
 	struct config_disk disk[CONFIG_DISKS];

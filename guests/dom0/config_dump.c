@@ -192,7 +192,11 @@ void config_dump(const struct vm_config *c, void (*out)(void *context, const cha
 		put(&d, "  <cpu mode='host-passthrough'>\n"
 			"    <topology sockets='%u' cores='%u' threads='%u'/>\n  </cpu>\n",
 		    c->vcpus / c->cores / c->threads, c->cores, c->threads);
-	put(&d, "  <clock offset='%s'/>\n", c->clock_localtime ? "localtime" : "utc");
+	put(&d, "  <clock offset='%s'%s>\n", c->clock_localtime ? "localtime" : "utc",
+	    c->tsc_hz ? "" : "/");
+	if (c->tsc_hz)
+		put(&d, "    <timer name='tsc' frequency='%llu'/>\n  </clock>\n",
+		    (unsigned long long)c->tsc_hz);
 	put(&d, "  <on_poweroff>%s</on_poweroff>\n", actions[c->on_poweroff]);
 	put(&d, "  <on_reboot>%s</on_reboot>\n", actions[c->on_reboot]);
 	put(&d, "  <on_crash>%s</on_crash>\n", actions[c->on_crash]);

@@ -317,14 +317,24 @@ static void clock_start(struct config_parser *p, const char **attributes)
 	p->config->clock_localtime = offset && !strcmp(offset, "localtime");
 }
 
+#define TSC_HZ_MIN 1000000u
+#define TSC_HZ_MAX 1000000000000u
+
 static void clock_timer_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const names[] = {"rtc", "pit", "kvmclock", "tsc", "hpet", NULL};
 	const char *name = config_choice(p, attributes, "name", names);
 	const char *present = config_attribute(attributes, "present");
+	const char *frequency = config_attribute(attributes, "frequency");
 	bool want = !present || !strcmp(present, "yes");
 
-	if (!name)
+	if (name && frequency && strcmp(name, "tsc"))
+		config_fail(p, "only the timer 'tsc' has a frequency");
+	else if (frequency)
+		p->config->tsc_hz = config_number(p, frequency, TSC_HZ_MAX);
+	if (frequency && !p->failed && p->config->tsc_hz < TSC_HZ_MIN)
+		config_fail(p, "frequency='%s' is below 1 MHz", frequency);
+	else if (!name)
 		config_fail(p, "attribute 'name' is missing");
 	else if (want == !strcmp(name, "hpet"))
 		config_fail(p, want ? "there is no %s" : "%s is always present", name);
@@ -368,7 +378,7 @@ static const struct config_element elements[] = {
 	{"domain/cpu", "mode -check -migratable", false, true, cpu_start, NULL},
 	{"domain/cpu/topology", "sockets dies cores threads", false, true, topology_start, NULL},
 	{"domain/clock", "offset", false, true, clock_start, NULL},
-	{"domain/clock/timer", "name present -tickpolicy", false, false, clock_timer_start, NULL},
+	{"domain/clock/timer", "name present frequency -tickpolicy", false, false, clock_timer_start, NULL},
 	{"domain/pm", "", false, true, NULL, NULL},
 	{"domain/pm/suspend-to-mem", "enabled", false, true, pm_start, NULL},
 	{"domain/pm/suspend-to-disk", "enabled", false, true, pm_start, NULL},

@@ -20,7 +20,7 @@ uint64_t clock_wall_ns(void);
 void clock_init(uint64_t tsc_khz, uint64_t wall_ns, uint64_t wall_tsc);
 /* How long so many ticks of the TSC are. */
 uint64_t clock_ticks_ns(uint64_t ticks);
-uint64_t clock_ns_per_tick(void); /* 32.32 */
+uint64_t clock_tsc_khz(void);
 /* The TSC's value at a time of clock_ns; UINT64_MAX stays that. */
 uint64_t clock_to_tsc(uint64_t ns);
 

@@ -77,24 +77,31 @@ static uint64_t *stored(struct msr_state *s, uint32_t msr)
 	}
 }
 
+/* 32.32 */
+static uint64_t ns_per_tick(const struct vm *vm)
+{
+	return (1000000ull << 32) / vm_tsc_khz(vm);
+}
+
 /* A bad address is the guest's affair. */
 static void write_clock(struct vm *vm, uint64_t gpa)
 {
 	struct kvm_clock time = {.version = 2, .flags = CLOCK_STABLE};
-	uint64_t ns_per_tick = clock_ns_per_tick(); /* 32.32 */
+	uint64_t factor = ns_per_tick(vm);
 
 	/* (ticks << shift) * mul >> 32, where mul has 32 bits; the guest's TSC
 	 * was 0 when its clock was. */
-	while (ns_per_tick >> time.shift >> 32)
+	while (factor >> time.shift >> 32)
 		time.shift++;
-	time.mul = (uint32_t)(ns_per_tick >> time.shift);
+	time.mul = (uint32_t)(factor >> time.shift);
 	vm_write(vm, gpa, &time, sizeof(time));
 }
 
 /* Unix time when the guest's TSC was 0. */
 static void write_wall(struct vm *vm, uint64_t gpa, uint64_t tsc)
 {
-	uint64_t ns = clock_wall_ns() - clock_ticks_ns(tsc);
+	uint64_t passed = (uint64_t)((unsigned __int128)tsc * ns_per_tick(vm) >> 32);
+	uint64_t ns = clock_wall_ns() - passed;
 	struct kvm_wall wall = {
 		.version = 2,
 		.sec = (uint32_t)(ns / 1000000000),

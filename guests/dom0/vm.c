@@ -184,6 +184,11 @@ bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
 	       !sampo_object_info(vm->domain, SAMPO_INFO_DOMAIN, info, sizeof(*info), 0, NULL);
 }
 
+uint64_t vm_tsc_khz(const struct vm *vm)
+{
+	return vm->config->tsc_hz ? vm->config->tsc_hz / 1000 : clock_tsc_khz();
+}
+
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu)
 {
 	return vm->own->vcpu[vcpu].page;

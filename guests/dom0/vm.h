@@ -124,6 +124,8 @@ const char *vm_last_reason(const struct vm *vm);
 /* Facts from the kernel; false while shut off. */
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info);
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info);
+/* The rate of its TSC. */
+uint64_t vm_tsc_khz(const struct vm *vm);
 /* Its counters and traces; NULL: it is not there. */
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu);
 

@@ -47,6 +47,12 @@ static const char *make_domain(struct vm *vm)
 	if (status)
 		return fail("creating the domain", status);
 	vm->id = vm_domain_info(vm, &info) ? info.id : 0;
+	if (config->tsc_hz)
+		status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_TSC, config->tsc_hz / 1000);
+	if (status == SAMPO_ENODEV)
+		return "a TSC of another frequency: this CPU cannot scale it";
+	if (status)
+		return fail("the TSC's frequency", status);
 	/* Writes to the POST port are how drivers wait a microsecond: the kernel
 	 * drops them. */
 	status = sampo_doorbell(vm->domain, POST_PORT, 1, 0, SAMPO_DOORBELL_ADD);
@@ -95,8 +101,9 @@ static const char *make_state(struct vm *vm)
 	return NULL;
 }
 
-static void set_cpuid(const struct vm_config *config, unsigned index, struct sampo_vcpu_page *page)
+static void set_cpuid(const struct vm *vm, unsigned index, struct sampo_vcpu_page *page)
 {
+	const struct vm_config *config = vm->config;
 	struct sampo_machine_info machine = {0};
 	struct cpuid_shape shape = {
 		.apic_id = config_apic_id(config, index),
@@ -109,7 +116,7 @@ static void set_cpuid(const struct vm_config *config, unsigned index, struct sam
 	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &machine, sizeof(machine), 0, NULL);
 	shape.xcr0 = machine.xcr0;
 	shape.xsave = (uint32_t)machine.xsave;
-	shape.tsc_khz = machine.tsc_khz;
+	shape.tsc_khz = vm_tsc_khz(vm);
 	cpuid_fill(page, &shape);
 }
 
@@ -140,7 +147,7 @@ static const char *make_vcpu(struct vm *vm, unsigned index)
 		return "dom0 cannot map the exit page";
 	v->exit = &v->page->exit;
 	vm->exit[index] = v->exit;
-	set_cpuid(vm->config, index, v->page);
+	set_cpuid(vm, index, v->page);
 	return NULL;
 }
 

@@ -25,8 +25,8 @@ RUNNING = ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_skylake
 FEATURES = {
     "corei5_arrandale_m520": "vpid",
     "corei7_sandy_bridge_2600k": "vpid",
-    "corei7_skylake_x": "vpid ad ple pml xsaves",
-    "corei7_icelake_u": "vpid ad ple pml xsaves",
+    "corei7_skylake_x": "vpid ad ple pml xsaves tscscale",
+    "corei7_icelake_u": "vpid ad ple pml xsaves tscscale",
 }
 
 
@@ -84,6 +84,25 @@ def test_calls_of_model(boot, model, words):
     text = box.log_text()
     assert "FAIL" not in text, "\n".join(re.findall(r"FAIL.*", text))
     assert re.search(r"DONE [1-9]\d* passed, 0 failed", text), box.tail()
+
+
+@pytest.mark.parametrize("khz", [12345, 2500000])
+def test_tsc_frequency(boot, tmp_path, khz):
+    """A TSC slower and faster than the machine's, and what goes by it: KVM's clock and the local APIC's timer."""
+    clock = f"  <clock offset='utc'><timer name='tsc' frequency='{khz}000'/></clock>"
+    modules = [(DOM0, "dom0")]
+    for name in ("clock", "apic"):
+        (tmp_path / f"{name}.def").write_text(m.domain_xml(name, f"{name}.elf", memory=16, head=clock))
+        modules += [(tmp_path / f"{name}.def", f"{name}.def"), (m.BUILD / f"guests/{name}.elf", f"{name}.elf")]
+    box = boot(kernel=KERNEL, modules=modules, memory=256, nic=None, model="corei7_skylake_x").boot()
+    for name in ("clock", "apic"):
+        box.run(f"define {name}.def")
+        box.send(f"start {name}\r")
+        box.expect(f"{name}: powered off[^\n]*\n", 60)
+        output = box.wait_run(f"console {name} --log", r"DONE [1-9]\d* passed, \d+ failed")
+        assert "FAIL" not in output, output
+        if name == "clock":
+            assert abs(int(re.search(r"TSC (\d+) kHz", output).group(1)) - khz) <= khz // 1000
 
 
 def test_linux_disk_and_network(boot, iso, disk):

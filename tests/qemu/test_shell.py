@@ -17,9 +17,11 @@ def box(tmp_path_factory):
     place = tmp_path_factory.mktemp("shell")
     for name in ("hello", "hello2"):
         (place / f"{name}.def").write_text(m.domain_xml(name, "hello.elf", memory=16, cmdline="a & b".replace("&", "&amp;")))
+    (place / "fast.def").write_text(m.domain_xml("fast", "hello.elf", memory=16, head="  <clock offset='utc'><timer name='tsc' "
+                                                 "frequency='123456789000'/></clock>"))
     (place / "broken.def").write_text("<domain type='kvm'>\n<name>x</name>\n<teapot/>\n</domain>\n")
     modules = [(m.BUILD / "dom0.bin", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf"),
-               *((place / f"{n}.def", f"{n}.def") for n in ("hello", "hello2", "broken"))]
+               *((place / f"{n}.def", f"{n}.def") for n in ("hello", "hello2", "broken", "fast"))]
     with m.Machine(place, kernel=m.BUILD / "sampo.elf32", modules=modules, memory=256, nic=None) as one:
         one.boot()
         for name in ("hello", "hello2"):
@@ -82,6 +84,9 @@ def test_errors(box):
     output = box.run("define broken.def")
     assert "Failed to define" in output and "broken.def:3" in output and "teapot" in output
     assert "no such boot module" in box.run("define nothere.xml")
+    assert "frequency='123456789000'" in box.run("define fast.def") + box.run("dumpxml fast")
+    assert "this CPU cannot scale it" in box.run("start fast")
+    box.run("undefine fast")
     assert re.search(r"error: Failed to define.*\nerror: .*hello", box.run("define hello.def"))
 
 

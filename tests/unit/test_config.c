@@ -299,6 +299,9 @@ static void test_refused(void **state)
 	refused(START "<vcpu>51</vcpu><cpu><topology sockets='3' cores='17'/></cpu>" REST,
 		"APIC ids of more than 63");
 	refused(START "<clock><timer name='hpet'/></clock>" REST, "no hpet");
+	refused(START "<clock><timer name='pit' frequency='2000000'/></clock>" REST, "only the timer 'tsc'");
+	refused(START "<clock><timer name='tsc' frequency='999999'/></clock>" REST, "below 1 MHz");
+	refused(START "<clock><timer name='tsc' frequency='fast'/></clock>" REST, "not a number");
 	refused(START "<clock><timer name='pit' present='no'/></clock>" REST, "always present");
 	refused(START "stray" REST, "text 'stray' does not belong here");
 	refused(START "<title/><description/><genid/>" REST, "<genid>");

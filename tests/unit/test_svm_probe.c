@@ -10,12 +10,14 @@
 
 static uint32_t features;
 static uint64_t vm_cr;
-static bool vm_cr_faults;
+static bool vm_cr_faults, absent;
 
 static struct cpu_cpuid fake_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	(void)subleaf;
-	return (struct cpu_cpuid){.edx = leaf == 0x8000000a ? features : 0};
+	return (struct cpu_cpuid){.eax = leaf == 0x80000000 ? 0x8000001e : 0,
+				  .ecx = leaf == 0x80000001 && !absent ? 4 : 0,
+				  .edx = leaf == 0x8000000a ? features : 0};
 }
 
 static int fake_rdmsr_safe(uint32_t msr, uint64_t *value)
@@ -34,6 +36,7 @@ static int fake_rdmsr_safe(uint32_t msr, uint64_t *value)
 #define ALL (SVM_HAS_NPT | SVM_HAS_LOCK)
 
 uint8_t hv_msr_bitmap[8192];
+const char hv_absent[] = "";
 
 void hv_permissions(void (*pass)(uint32_t msr))
 {
@@ -54,6 +57,14 @@ static void assert_refused(const char *wanted)
 	assert_non_null(said);
 	if (!strstr(said, wanted))
 		fail_msg("\"%s\" does not say \"%s\"", said, wanted);
+}
+
+static void test_absent(void **state)
+{
+	(void)state;
+	absent = true;
+	assert_ptr_equal(svm_probe(), hv_absent);
+	absent = false;
 }
 
 static void test_taken(void **state)
@@ -98,6 +109,7 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_taken),
 		cmocka_unit_test(test_turned_off),
 		cmocka_unit_test(test_refused),

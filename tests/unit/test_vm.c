@@ -39,6 +39,11 @@ void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape)
 	(void)shape;
 }
 
+uint64_t clock_tsc_khz(void)
+{
+	return 1000000;
+}
+
 void msr_reset(struct msr_state *state)
 {
 	memset(state, 0, sizeof(*state));

@@ -143,7 +143,7 @@ def test_linux_without_features(boot, iso, disk):
 SVM_RULES = ("isolation", "msrs", "crs", "ports", "hypercalls", "clock", "fpu", "exceptions", "apic", "cpuids")
 
 
-@pytest.mark.parametrize("without,used", [("", "nrips flushbyasid pausefilter"), ("no-features", "")],
+@pytest.mark.parametrize("without,used", [("", "xsaves nrips flushbyasid pausefilter"), ("no-features", "")],
                          ids=["features", "no-features"])
 def test_svm(boot, tmp_path, without, used):
     modules = [(DOM0, "dom0")]

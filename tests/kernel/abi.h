@@ -71,7 +71,7 @@ void guest_prepare(struct guest *g);
 		must(sampo_vcpu_ctl((g)->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");                   \
 	} while (0)
 void guest_vector(struct guest *g, unsigned vector);
-/* The reason of the exit that came within a second, or NONE. */
+/* The reason of the exit that came within ten seconds, or NONE. */
 uint32_t guest_wait(struct guest *g);
 /* The same after the answer to the one before. */
 uint32_t guest_answer(struct guest *g, uint32_t dirty);

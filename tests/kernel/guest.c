@@ -4,6 +4,8 @@
 
 #include "tests/kernel/abi.h"
 
+#define WAIT_MS 10000u /* of time that goes on while the emulator waits for its turn */
+
 static int64_t map_here(uint32_t region, uint64_t at, uint64_t bytes)
 {
 	return sampo_region_map(region, 0, at, 0, SAMPO_MAP_R | SAMPO_MAP_W, bytes);
@@ -90,7 +92,7 @@ static uint32_t reason_of(const struct guest *g)
 
 uint32_t guest_wait(struct guest *g)
 {
-	uint64_t deadline = rdtsc() + 1000 * tsc_per_ms;
+	uint64_t deadline = rdtsc() + WAIT_MS * tsc_per_ms;
 	struct event_bits bits;
 
 	for (;;) {
@@ -107,7 +109,7 @@ uint32_t guest_answer(struct guest *g, uint32_t dirty)
 
 	g->exit->dirty = dirty;
 	events_take(&bits);
-	must(sampo_wait(rdtsc() + 1000 * tsc_per_ms, g->vcpu), "wait with a reply");
+	must(sampo_wait(rdtsc() + WAIT_MS * tsc_per_ms, g->vcpu), "wait with a reply");
 	return guest_wait(g);
 }
 

@@ -77,7 +77,7 @@
 	X(15, region_dirty, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, gpa, pages, bitmap gpa, op")\
 	X(16, event_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, kind, a, b")                 \
 	X(17, event_raise, SAMPO_T_EVENT, SAMPO_R_RAISE, "event")                                 \
-	X(18, doorbell, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, port, bytes, event or 0, op")   \
+	X(18, doorbell, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, domain, port, bytes")             \
 	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data")                        \
 	X(20, port, SAMPO_T_REGION, SAMPO_R_READ, "region, offset, bytes | write, value")         \
 	X(21, irq, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, op, device or machine, pin")           \
@@ -155,10 +155,7 @@ enum sampo_call {
 /* event_create kinds */
 #define SAMPO_EVENT_BIT 0u /* a: bit in the target domain's event page */
 #define SAMPO_EVENT_MSI 1u /* a: address, b: data */
-
-/* doorbell operations */
-#define SAMPO_DOORBELL_ADD 0u
-#define SAMPO_DOORBELL_REMOVE 1u
+#define SAMPO_EVENT_NONE 2u /* nothing happens: for a doorbell whose writes vanish */
 
 /* irq operations */
 #define SAMPO_IRQ_BIND 0u /* value, for a device: address << 32 | data of the
@@ -358,7 +355,7 @@ struct sampo_domain_info {
 	uint64_t kernel_bytes;  /* kernel memory charged to it */
 	uint64_t kernel_limit;
 	uint64_t cpu_ns;        /* of all its vCPUs */
-	uint32_t handles, regions, events, doorbells;
+	uint32_t handles, regions, events, pad;
 };
 
 struct sampo_vcpu_info {

@@ -16,13 +16,6 @@
 
 #define CHUNK 512u /* bytes to the log at a time */
 
-struct event *call_event(struct call *call, uint64_t handle, int64_t *status)
-{
-	struct object *object = call_other(call, handle, SAMPO_T_EVENT, SAMPO_R_RAISE, status);
-
-	return object ? CONTAINER_OF(object, struct event, object) : NULL;
-}
-
 struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status)
 {
 	struct object *object;
@@ -222,11 +215,12 @@ int64_t call_vcpu_create(struct call *call)
 {
 	struct vcpu *vcpu;
 	int64_t status;
-	struct event *event = call_event(call, call->arg[2], &status);
+	struct object *event = call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
 
 	if (!event)
 		return status;
-	status = vcpu_new(CALL_OBJECT(call, domain), call->arg[1], event, &vcpu);
+	status = vcpu_new(CALL_OBJECT(call, domain), call->arg[1],
+			  CONTAINER_OF(event, struct event, object), &vcpu);
 	return status ? status : call_give(call, &vcpu->object, SAMPO_R_ALL);
 }
 

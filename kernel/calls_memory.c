@@ -128,20 +128,11 @@ int64_t call_event_raise(struct call *call)
 
 int64_t call_doorbell(struct call *call)
 {
-	struct domain *domain = CALL_OBJECT(call, domain);
-	struct event *event = NULL;
 	int64_t status;
+	struct domain *domain = call_domain(call, call->arg[1], SAMPO_R_CONTROL, &status);
 
-	if (call->arg[4] == SAMPO_DOORBELL_REMOVE)
-		return doorbell_remove(domain, call->arg[1]);
-	if (call->arg[4] != SAMPO_DOORBELL_ADD)
-		return SAMPO_ENOSYS;
-	if (call->arg[3]) {
-		event = call_event(call, call->arg[3], &status);
-		if (!event)
-			return status;
-	}
-	return doorbell_add(domain, call->arg[1], call->arg[2], event);
+	return domain ? event_doorbell(CALL_OBJECT(call, event), domain, call->arg[2], call->arg[3])
+		      : status;
 }
 
 int64_t call_msi(struct call *call)

@@ -15,7 +15,6 @@
 struct domain *domain_list;
 
 static struct slab domains = SLAB_INIT(struct domain);
-static struct slab doorbells = SLAB_INIT(struct doorbell);
 static uint32_t last_id;
 
 void *domain_page_alloc(struct domain *domain)
@@ -105,11 +104,9 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 		.alloc = domain_page_alloc, .free = domain_page_free, .owner = domain};
 	hv->slat_init(&domain->slat);
 	failed = ptab_init(&domain->slat);
-	domain->doorbell = domain_page_alloc(domain);
 	if (flags & SAMPO_DOMAIN_NO_LAPIC)
 		domain->event_page = domain_page_alloc(domain);
-	if (failed || !domain->doorbell ||
-	    (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
+	if (failed || (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
 		domain->state = SAMPO_DOM_DEAD;
 		object_put(&domain->object);
 		return SAMPO_ENOMEM;
@@ -131,9 +128,9 @@ void domain_destroy(struct domain *domain)
 	object_get(&domain->object); /* not under our feet */
 	domain_each_vcpu(domain, vcpu_kill);
 	region_unmap(domain, 0, ~0ull);
-	for (unsigned i = 0; i < DOORBELL_CHAINS; i++)
-		while (domain->doorbell[i])
-			doorbell_remove(domain, domain->doorbell[i]->port);
+	for (unsigned i = 0; i < DOMAIN_BELLS; i++) /* its vCPUs are dead: nobody looks there */
+		for (struct event *event = domain->bell[i]; event; event = event->next)
+			event->ringer = NULL;
 	handle_remove_all(domain);
 	object_put(&domain->object);
 }
@@ -149,8 +146,6 @@ void domain_free(struct object *object)
 	while (*link != domain)
 		link = &(*link)->next;
 	*link = domain->next;
-	if (domain->doorbell)
-		domain_page_free(domain, domain->doorbell);
 	if (domain->slat.root)
 		ptab_destroy(&domain->slat);
 	if (domain->event_page)
@@ -200,61 +195,6 @@ int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size
 int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 {
 	return copy(domain, gpa, to, bytes, SAMPO_MAP_R);
-}
-
-/* Where the chain of a port begins: a device's ports are neighbours. */
-static struct doorbell **doorbell_chain(const struct domain *domain, uint64_t port)
-{
-	return &domain->doorbell[(port >> 2) % DOORBELL_CHAINS];
-}
-
-const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port)
-{
-	const struct doorbell *bell = __atomic_load_n(doorbell_chain(domain, port), __ATOMIC_ACQUIRE);
-
-	while (bell && bell->port != port)
-		bell = __atomic_load_n(&bell->next, __ATOMIC_ACQUIRE);
-	return bell;
-}
-
-int64_t doorbell_add(struct domain *domain, uint64_t port, uint64_t size, struct event *event)
-{
-	struct doorbell **chain, *bell;
-
-	if (port > UINT16_MAX || (size != 1 && size != 2 && size != 4))
-		return SAMPO_EINVAL;
-	if (domain->state == SAMPO_DOM_DEAD)
-		return SAMPO_EDEAD;
-	if (doorbell_find(domain, (uint16_t)port))
-		return SAMPO_EEXIST;
-	bell = domain->doorbells < DOMAIN_DOORBELLS ? slab_alloc(&doorbells) : NULL;
-	if (!bell)
-		return SAMPO_ENOMEM;
-	if (event)
-		object_get(&event->object);
-	chain = doorbell_chain(domain, port);
-	*bell = (struct doorbell){(uint16_t)port, (uint8_t)size, event, *chain};
-	__atomic_store_n(chain, bell, __ATOMIC_RELEASE);
-	domain->doorbells++;
-	return SAMPO_OK;
-}
-
-int64_t doorbell_remove(struct domain *domain, uint64_t port)
-{
-	struct doorbell *bell, **link = doorbell_chain(domain, port);
-
-	while (*link && (*link)->port != port)
-		link = &(*link)->next;
-	bell = *link;
-	if (!bell)
-		return SAMPO_EINVAL;
-	__atomic_store_n(link, bell->next, __ATOMIC_RELEASE);
-	domain->doorbells--;
-	smp_quiesce(); /* its guest may be looking at it */
-	if (bell->event)
-		object_put(&bell->event->object);
-	slab_free(&doorbells, bell);
-	return SAMPO_OK;
 }
 
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data)

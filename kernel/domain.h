@@ -12,16 +12,8 @@ struct event;
 struct mapping;
 struct vcpu;
 
-#define DOMAIN_VCPUS     64
-#define DOMAIN_DOORBELLS 127
-#define DOORBELL_CHAINS  512 /* pointers of a page */
-
-struct doorbell {
-	uint16_t port;
-	uint8_t size;
-	struct event *event; /* NULL: the write is dropped */
-	struct doorbell *next;
-};
+#define DOMAIN_VCPUS 64
+#define DOMAIN_BELLS 64
 
 /* Changed with the manage lock, but for what says otherwise. */
 struct domain {
@@ -46,7 +38,7 @@ struct domain {
 
 	uint64_t page_limit, pages; /* kernel pages charged; atomic */
 	uint64_t memory;            /* bytes in regions charged */
-	uint32_t regions, events, doorbells;
+	uint32_t regions, events;
 
 	uint64_t tsc_offset; /* that vCPUs begin with */
 	uint64_t tsc_khz, tsc_scale, tsc_unscale; /* its ticks per the host's and reverse, 32.32 */
@@ -56,7 +48,7 @@ struct domain {
 	uint32_t vcpus;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
-	struct doorbell **doorbell;          /* a page of chains, by port; its guest reads them */
+	struct event *bell[DOMAIN_BELLS];    /* chains, by port (event.c); its guest reads them */
 };
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
@@ -105,11 +97,5 @@ void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
 
 /* An MSI (SDM 3A 10.11) to the domain's local APICs. */
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
-
-/* SAMPO_EEXIST, ENOMEM (table full), EINVAL. */
-int64_t doorbell_add(struct domain *domain, uint64_t port, uint64_t size, struct event *event);
-int64_t doorbell_remove(struct domain *domain, uint64_t port);
-/* NULL: there is none. */
-const struct doorbell *doorbell_find(const struct domain *domain, uint16_t port);
 
 extern struct domain *domain_list;

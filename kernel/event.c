@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/event.h"
 
-#include "kernel/domain.h"
 #include "kernel/irq.h"
 #include "kernel/slab.h"
 #include "kernel/vcpu.h"
@@ -13,7 +12,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 {
 	struct event *event;
 
-	if (kind > SAMPO_EVENT_MSI)
+	if (kind > SAMPO_EVENT_NONE)
 		return SAMPO_EINVAL;
 	if (kind == SAMPO_EVENT_BIT && (a >= SAMPO_EVENTS || !target->event_page))
 		return SAMPO_EINVAL;
@@ -31,12 +30,35 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 	return SAMPO_OK;
 }
 
+int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port, uint64_t size)
+{
+	struct event **chain = event_chain(domain, port);
+
+	if (port > UINT16_MAX || (size != 1 && size != 2 && size != 4))
+		return SAMPO_EINVAL;
+	if (domain->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (event->ringer || event_at(domain, (uint16_t)port))
+		return SAMPO_EEXIST;
+	event->ringer = domain;
+	event->port = (uint16_t)port;
+	event->size = (uint8_t)size;
+	event->next = *chain;
+	__atomic_store_n(chain, event, __ATOMIC_RELEASE);
+	return SAMPO_OK;
+}
+
 void event_free(struct object *object)
 {
-	struct event *event = CONTAINER_OF(object, struct event, object);
+	struct event *event = CONTAINER_OF(object, struct event, object), **link;
 
+	if (event->ringer) {
+		for (link = event_chain(event->ringer, event->port); *link != event;)
+			link = &(*link)->next;
+		__atomic_store_n(link, event->next, __ATOMIC_RELEASE);
+	}
 	irq_unbind(event);
-	smp_quiesce(); /* a guest may be ringing its doorbell */
+	smp_quiesce(); /* a guest may be ringing it */
 	event->target->events--;
 	object_put(&event->target->object);
 	slab_free(&events, event);
@@ -62,6 +84,6 @@ void event_raise(struct event *event)
 {
 	if (event->kind == SAMPO_EVENT_BIT)
 		event_set_bit(event->target, (unsigned)event->a);
-	else
+	else if (event->kind == SAMPO_EVENT_MSI)
 		domain_msi(event->target, event->a, (uint32_t)event->b);
 }

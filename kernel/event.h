@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events: something happened, for a domain to know. */
+/* Events: something happened, for a domain to know. An event may have a doorbell: a port that
+ * a guest raises it by, without an exit to the guest's monitor. */
 #pragma once
 
-#include "kernel/object.h"
+#include "kernel/domain.h"
 
-struct domain;
 struct line;
 
 struct event {
@@ -13,6 +13,11 @@ struct event {
 	struct line *line;     /* the interrupt that raises it, or NULL (irq.c) */
 	struct domain *target; /* holds a reference */
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
+
+	struct domain *ringer; /* whose doorbell it is, or NULL; ends with this domain */
+	struct event *next;    /* in a chain of the ringer's */
+	uint16_t port;
+	uint8_t size; /* of the writes, bytes */
 };
 
 /* Checks kind, a and b. Returns SAMPO_OK and *event with one reference. */
@@ -20,8 +25,30 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 		  struct event **event);
 void event_free(struct object *object);
 
+/* Writes of `size` bytes to the port of a domain raise it, until it is freed. SAMPO_EINVAL,
+ * EDEAD, EEXIST (the port is taken, or it has a doorbell). */
+int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port, uint64_t size);
+
 /* Deliver it: set the bit and wake the domain, or send the MSI. */
 void event_raise(struct event *event);
 
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
+
+/* Where the chain of a port begins. A device's ports are neighbours, and devices lie at
+ * multiples of 256. */
+static inline struct event **event_chain(struct domain *domain, uint64_t port)
+{
+	return &domain->bell[(port >> 2 ^ port >> 6) % DOMAIN_BELLS];
+}
+
+/* Whose doorbell the port is, or NULL. Needs no lock: what is found stays while this CPU is in
+ * the kernel. */
+static inline struct event *event_at(struct domain *domain, uint16_t port)
+{
+	struct event *event = __atomic_load_n(event_chain(domain, port), __ATOMIC_ACQUIRE);
+
+	while (event && event->port != port)
+		event = __atomic_load_n(&event->next, __ATOMIC_ACQUIRE);
+	return event;
+}

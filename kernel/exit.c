@@ -99,12 +99,12 @@ static void handle_io(struct vcpu *vcpu, struct hv_exit *x)
 	struct sampo_exit *page = vcpu->exit;
 
 	if (x->write && !x->string) {
-		const struct doorbell *bell = doorbell_find(vcpu->domain, x->port);
+		struct event *event = event_at(vcpu->domain, x->port);
 
-		if (bell && bell->size == x->size) {
+		if (event && event->size == x->size) {
 			finish(vcpu, x);
-			if (bell->event)
-				ring(vcpu, bell->event);
+			if (event->kind != SAMPO_EVENT_NONE)
+				ring(vcpu, event);
 			return;
 		}
 	}

@@ -26,8 +26,7 @@ struct call {
 /* A second handle among the arguments. NULL: *status says why. */
 struct object *call_other(struct call *call, uint64_t handle, uint32_t type, uint32_t right,
 			  int64_t *status);
-/* ... one with the right to raise it, or to `right`; handle 0: the caller itself. */
-struct event *call_event(struct call *call, uint64_t handle, int64_t *status);
+/* ... a domain; handle 0: the caller itself. */
 struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status);
 
 /* Hand out a new object as the call's value: the handle takes over the

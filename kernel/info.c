@@ -55,7 +55,6 @@ static int64_t domain_info(struct call *call)
 		.handles = d->handles.used,
 		.regions = d->regions,
 		.events = d->events,
-		.doorbells = d->doorbells,
 	};
 	uint64_t ticks = d->cpu_tsc;
 

@@ -13,7 +13,7 @@ struct cpu;
 /* In the order in which they may be taken. */
 enum lock_rank {
 	LOCK_MANAGE, /* objects, handles, bindings: all that management calls change */
-	LOCK_DOMAIN, /* a domain's mappings, page tables and doorbells */
+	LOCK_DOMAIN, /* a domain's mappings and page tables */
 	LOCK_REGION, /* which of a region's blocks have been zeroed */
 	LOCK_IRQ,    /* the I/O APICs */
 	LOCK_FRAME,  /* physical memory, the kernel's own page tables */

@@ -55,7 +55,9 @@ static const char *make_domain(struct vm *vm)
 		return fail("the TSC's frequency", status);
 	/* Writes to the POST port are how drivers wait a microsecond: the kernel
 	 * drops them. */
-	status = sampo_doorbell(vm->domain, POST_PORT, 1, 0, SAMPO_DOORBELL_ADD);
+	status = sampo_event_create(boot->domain, SAMPO_EVENT_NONE, 0, 0, &vm->own->post_event);
+	if (!status)
+		status = sampo_doorbell(vm->own->post_event, vm->domain, POST_PORT, 1);
 	return status ? fail("the POST port", status) : NULL;
 }
 
@@ -264,6 +266,7 @@ void vm_unbuild(struct vm *vm)
 	if (vm->state)
 		memory_unmap(vm->state, STATE_BYTES);
 	vm->state = NULL;
+	close_handle(&own->post_event);
 	close_handle(&own->state_region);
 	if (vm->ram)
 		memory_unmap(vm->ram, vm->ram_bytes);

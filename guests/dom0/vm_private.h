@@ -40,6 +40,7 @@ struct vm_private {
 	bool rebooting;          /* vm_reboot: power off means start again */
 	bool start_again;        /* when it has ended */
 	uint32_t ram_region, state_region;
+	uint32_t post_event; /* has the POST port as its doorbell */
 	uint64_t started_ns;
 	unsigned quick;     /* ends in a row soon after the start */
 	struct work work;   /* acts on `request` */

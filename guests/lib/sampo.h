@@ -179,10 +179,10 @@ static inline int64_t sampo_event_raise(uint32_t event)
 	return sampo_call(SAMPO_CALL_event_raise, event, 0, 0, 0, 0, NULL);
 }
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
-				     uint64_t op)
+/* Of an event that has none; ends when the event does. */
+static inline int64_t sampo_doorbell(uint32_t event, uint32_t domain, uint32_t port, uint32_t bytes)
 {
-	return sampo_call(SAMPO_CALL_doorbell, domain, port, bytes, event, op, NULL);
+	return sampo_call(SAMPO_CALL_doorbell, event, domain, port, bytes, 0, NULL);
 }
 
 static inline int64_t sampo_msi(uint32_t domain, uint64_t address, uint32_t data)

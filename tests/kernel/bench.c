@@ -32,7 +32,7 @@ static void event_to_handler(void)
 	guest_load(&g, handler_stamp, HANDLER);
 	guest_vector(&g, 0x40);
 	must(sampo_event_create(g.domain, SAMPO_EVENT_MSI, 0xfee00000, 0x40, &event), "event");
-	must(sampo_doorbell(g.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
+	must(sampo_doorbell(event, g.domain, 0x500, 2), "doorbell");
 	guest_run(&g, ring_stamp);
 	guest_wait(&g);
 	for (unsigned i = 0; i < ROUNDS; i++) {

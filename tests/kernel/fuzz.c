@@ -224,14 +224,13 @@ static bool arrange(unsigned number, uint64_t arg[5])
 		arg[4] = below(4);
 		return true;
 	case SAMPO_CALL_event_create:
-		arg[1] = below(3);
+		arg[1] = below(4);
 		arg[2] = arg[1] == SAMPO_EVENT_MSI ? 0xfee00000 | any() % 0x100000 : any_number();
 		return true;
 	case SAMPO_CALL_doorbell:
-		arg[1] = one_in(10) ? any_number() : below(300);
-		arg[2] = below(6);
-		arg[3] = one_in(3) ? 0 : handle_of(SAMPO_T_EVENT);
-		arg[4] = below(3);
+		arg[1] = one_in(10) ? 0 : handle_of(SAMPO_T_DOMAIN);
+		arg[2] = one_in(10) ? any_number() : below(300);
+		arg[3] = below(6);
 		return true;
 	case SAMPO_CALL_msi:
 		arg[1] = one_in(4) ? any_number() : 0xfee00000 | any() % 0x100000;

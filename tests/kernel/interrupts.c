@@ -119,15 +119,31 @@ static void init_by_bell(struct guest *g, bool asleep)
 		cpu_relax();
 }
 
+static uint32_t make_bell(uint32_t domain, uint64_t kind, uint32_t data, struct guest *ringer,
+			  uint32_t bytes)
+{
+	uint32_t event;
+
+	must(sampo_event_create(domain, kind, MSI_ADDRESS, data, &event), "event");
+	must(sampo_doorbell(event, ringer->domain, 0x500, bytes), "doorbell");
+	return event;
+}
+
+static bool at_the_bell(const struct guest *ringer)
+{
+	return ringer->exit->reason == SAMPO_EXIT_IO && ringer->exit->port == 0x500 &&
+	       ringer->exit->size == 2 && (ringer->exit->gpr[SAMPO_RAX] & 0xffff) == 0x55aa;
+}
+
 /* Another guest's doorbell is this one's interrupt. */
 static void bells(struct guest *g)
 {
 	struct guest ringer;
-	uint32_t event;
+	uint32_t event, less;
 
 	guest_make(&ringer, 1);
-	must(sampo_event_create(g->domain, SAMPO_EVENT_MSI, MSI_ADDRESS, 0x40, &event), "event");
-	must(sampo_doorbell(ringer.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
+	event = make_bell(g->domain, SAMPO_EVENT_MSI, 0x40, &ringer, 2);
+	must(sampo_handle_copy(event, 0, SAMPO_R_READ, &less), "handle_copy");
 	must(sampo_handle_close(event), "handle_close");
 	guest_run(&ringer, bell);
 	guest_wait(&ringer);
@@ -135,25 +151,23 @@ static void bells(struct guest *g)
 	      "doorbells: the guest goes on", "exit %u", ringer.exit->reason);
 	expect_woken(g, 5, "doorbells: another's interrupt");
 	resume_to_sleep(g);
-	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
+	must(sampo_handle_close(less), "handle_close");
 	resume(&ringer);
 	guest_wait(&ringer);
-	check(ringer.exit->reason == SAMPO_EXIT_IO && ringer.exit->port == 0x500 &&
-		      ringer.exit->size == 2 && (ringer.exit->gpr[SAMPO_RAX] & 0xffff) == 0x55aa,
-	      "doorbells: removed", "exit %u", ringer.exit->reason);
-	must(sampo_doorbell(ringer.domain, 0x500, 4, 0, SAMPO_DOORBELL_ADD), "doorbell");
+	check(at_the_bell(&ringer), "doorbells: the event is gone", "exit %u", ringer.exit->reason);
+	event = make_bell(self, SAMPO_EVENT_NONE, 0, &ringer, 4);
 	guest_answer(&ringer, SAMPO_DIRTY_NONE);
-	check(ringer.exit->port == 0x500, "doorbells: of another size", "port %x", ringer.exit->port);
-	must(sampo_doorbell(ringer.domain, 0x500, 4, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
-	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_ADD), "doorbell");
+	check(at_the_bell(&ringer), "doorbells: of another size", "port %x", ringer.exit->port);
+	must(sampo_handle_close(event), "handle_close");
+	event = make_bell(self, SAMPO_EVENT_NONE, 0, &ringer, 2);
 	guest_answer(&ringer, SAMPO_DIRTY_NONE);
-	check(guest_at_port(&ringer), "doorbells: without an event", "exit %u", ringer.exit->reason);
-	must(sampo_doorbell(ringer.domain, 0x500, 2, 0, SAMPO_DOORBELL_REMOVE), "doorbell");
+	check(guest_at_port(&ringer) && guest_word(&ringer, COUNT) == 2,
+	      "doorbells: of an event that does nothing", "exit %u", ringer.exit->reason);
+	check(!g->exit->reason, "doorbells: nothing more", "exit %u", g->exit->reason);
+	must(sampo_handle_close(event), "handle_close");
 
 	/* INIT to itself: it must be with the monitor from the doorbell on. */
-	must(sampo_event_create(ringer.domain, SAMPO_EVENT_MSI, MSI_ADDRESS, 0x500, &event), "event");
-	must(sampo_doorbell(ringer.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
-	must(sampo_handle_close(event), "handle_close");
+	event = make_bell(ringer.domain, SAMPO_EVENT_MSI, 0x500, &ringer, 2);
 	guest_load(&ringer, bell_init, CODE);
 	for (unsigned asleep = 0; asleep < 2; asleep++) {
 		init_by_bell(&ringer, asleep);
@@ -162,6 +176,7 @@ static void bells(struct guest *g)
 		      ringer.exit->reason, guest_word(&ringer, COUNT));
 	}
 	guest_remove(&ringer);
+	must(sampo_handle_close(event), "handle_close");
 }
 
 /* The xAPIC page is the monitor's: EOI through vcpu_lapic. */

@@ -156,7 +156,8 @@ static void domains(void)
 	expect(sampo_domain_create(machine, 0, 64, 65536, &domain), SAMPO_EINVAL,
 	       "domain: weight 65536");
 	expect(sampo_domain_create(machine, 0, 0, 1, &domain), SAMPO_ENOMEM, "domain: no page");
-	expect(sampo_domain_create(machine, 0, 1, 1, &domain), SAMPO_ENOMEM, "domain: one page");
+	expect(sampo_domain_create(machine, SAMPO_DOMAIN_NO_LAPIC, 1, 1, &domain), SAMPO_ENOMEM,
+	       "domain: one page");
 	domain = domain_of(64);
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 0), SAMPO_EINVAL, "WEIGHT 0");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65536), SAMPO_EINVAL, "WEIGHT 65536");
@@ -317,7 +318,7 @@ static void events(void)
 {
 	uint32_t domain = domain_of(64), other;
 
-	expect(sampo_event_create(self, 2, 0, 0, &other), SAMPO_EINVAL, "event: kind");
+	expect(sampo_event_create(self, 3, 0, 0, &other), SAMPO_EINVAL, "event: kind");
 	expect(sampo_event_create(self, SAMPO_EVENT_BIT, SAMPO_EVENTS, 0, &other), SAMPO_EINVAL,
 	       "event: bit");
 	expect(sampo_event_create(domain, SAMPO_EVENT_BIT, 0, 0, &other), SAMPO_EINVAL,
@@ -326,6 +327,9 @@ static void events(void)
 	       "event: MSI");
 	expect(sampo_event_raise(other), SAMPO_OK, "event: without a vCPU");
 	must(sampo_handle_close(other), "handle_close");
+	expect(sampo_event_create(domain, SAMPO_EVENT_NONE, 1, 2, &other), SAMPO_OK, "event: NONE");
+	expect(sampo_event_raise(other), SAMPO_OK, "event: raise NONE");
+	must(sampo_handle_close(other), "handle_close");
 	expect(sampo_call(SAMPO_CALL_msi, domain, 0xfee00000, 1ull << 32, 0, 0, NULL), SAMPO_EINVAL,
 	       "msi: data");
 	expect(sampo_msi(domain, 0x1000, 0x40), SAMPO_OK, "msi: a bad address");
@@ -333,33 +337,56 @@ static void events(void)
 	drop(domain);
 }
 
-static int64_t bell(uint32_t domain, uint32_t port, uint32_t bytes, uint64_t op)
+#define BELLS 200u
+
+static void many_doorbells(uint32_t domain)
 {
-	return sampo_doorbell(domain, port, bytes, event, op);
+	uint32_t events[BELLS], failed = 0;
+
+	for (uint32_t i = 0; i < BELLS; i++) {
+		must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &events[i]), "event");
+		failed += sampo_doorbell(events[i], domain, 97 * i, 1) != SAMPO_OK;
+	}
+	check(!failed, "doorbell: 200 of them", "%u failed", failed);
+	for (uint32_t i = 0; i < BELLS; i++)
+		failed += sampo_doorbell(event, domain, 97 * i, 2) != SAMPO_EEXIST;
+	check(!failed, "doorbell: each port is taken", "%u are not", failed);
+	for (uint32_t i = 0; i < BELLS; i++)
+		must(sampo_handle_close(events[i * 77 % BELLS]), "handle_close");
+	for (uint32_t i = 0; i < BELLS; i++) {
+		must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &events[i]), "event");
+		failed += sampo_doorbell(events[i], domain, 97 * i, 4) != SAMPO_OK;
+	}
+	check(!failed, "doorbell: each port is free again", "%u are not", failed);
+	for (uint32_t i = 0; i < BELLS; i++)
+		must(sampo_handle_close(events[i]), "handle_close");
 }
 
 static void doorbells(void)
 {
-	uint32_t domain = domain_of(64), dead = dead_domain(), left = 0;
+	uint32_t domain = domain_of(64), other = domain_of(64), dead = dead_domain(), taker, less;
 
-	expect(bell(domain, 65536, 1, 0), SAMPO_EINVAL, "doorbell: port");
-	expect(bell(domain, 1, 3, 0), SAMPO_EINVAL, "doorbell: size 3");
-	expect(bell(domain, 1, 0, 0), SAMPO_EINVAL, "doorbell: size 0");
-	expect(bell(domain, 1, 257, 0), SAMPO_EINVAL, "doorbell: size 257");
-	expect(bell(domain, 1, 1, SAMPO_DOORBELL_REMOVE), SAMPO_EINVAL, "doorbell: none to remove");
-	expect(bell(domain, 1, 1, UNKNOWN), SAMPO_ENOSYS, "doorbell: no such op");
-	expect(sampo_doorbell(domain, 1, 1, machine, 0), SAMPO_EHANDLE, "doorbell: no event");
-	expect(bell(domain, 1, 1, 0), SAMPO_OK, "doorbell: ADD");
-	expect(bell(domain, 1, 2, 0), SAMPO_EEXIST, "doorbell: port taken");
-	for (uint32_t i = 1; i < 127; i++)
-		left += bell(domain, 1 + 97 * i, 1, 0) != SAMPO_OK;
-	check(!left, "doorbell: 127 of them", "%u failed", left);
-	expect(bell(domain, 2, 1, 0), SAMPO_ENOMEM, "doorbell: the 128th");
-	for (uint32_t i = 0; i < 127; i++)
-		left += bell(domain, 1 + 97 * ((i * 50) % 127), 1, SAMPO_DOORBELL_REMOVE) != SAMPO_OK;
-	check(!left, "doorbell: all removed", "%u failed", left);
-	expect(bell(dead, 1, 1, 0), SAMPO_EDEAD, "doorbell: of a dead one");
-	drop(domain), drop(dead);
+	must(sampo_event_create(domain, SAMPO_EVENT_MSI, 0xfee00000, 0x40, &taker), "event");
+	must(sampo_handle_copy(event, 0, SAMPO_R_ALL & ~SAMPO_R_CONTROL, &less), "handle_copy");
+	expect(sampo_doorbell(event, domain, 65536, 1), SAMPO_EINVAL, "doorbell: port");
+	expect(sampo_doorbell(event, domain, 1, 3), SAMPO_EINVAL, "doorbell: size 3");
+	expect(sampo_doorbell(event, domain, 1, 0), SAMPO_EINVAL, "doorbell: size 0");
+	expect(sampo_doorbell(event, domain, 1, 257), SAMPO_EINVAL, "doorbell: size 257");
+	expect(sampo_doorbell(machine, domain, 1, 1), SAMPO_EHANDLE, "doorbell: no event");
+	expect(sampo_doorbell(less, domain, 1, 1), SAMPO_ERIGHT, "doorbell: without CONTROL");
+	expect(sampo_doorbell(event, machine, 1, 1), SAMPO_EHANDLE, "doorbell: no domain");
+	expect(sampo_doorbell(event, dead, 1, 1), SAMPO_EDEAD, "doorbell: of a dead one");
+	many_doorbells(domain);
+	expect(sampo_doorbell(event, domain, 1, 1), SAMPO_OK, "doorbell: one");
+	expect(sampo_doorbell(taker, domain, 1, 2), SAMPO_EEXIST, "doorbell: port taken");
+	expect(sampo_doorbell(event, domain, 2, 1), SAMPO_EEXIST, "doorbell: has one");
+	expect(sampo_doorbell(event, other, 2, 1), SAMPO_EEXIST, "doorbell: has one elsewhere");
+	expect(sampo_doorbell(taker, other, 1, 1), SAMPO_OK, "doorbell: the port of another");
+	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0), "DESTROY");
+	expect(sampo_doorbell(event, other, 1, 1), SAMPO_EEXIST, "doorbell: taken there");
+	expect(sampo_doorbell(event, other, 2, 1), SAMPO_OK, "doorbell: its domain has died");
+	must(sampo_handle_close(less) | sampo_handle_close(taker), "handle_close");
+	drop(domain), drop(other), drop(dead);
 }
 
 void test_statuses(void)

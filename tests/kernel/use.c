@@ -18,8 +18,8 @@ static void round_of_all(unsigned round)
 	must(sampo_region_map(extra, 0, slot_address(9), 0, 3, BLOCK), "region_map");
 	*(volatile uint8_t *)(uintptr_t)slot_address(9) = 1;
 	must(sampo_event_create(g.domain, SAMPO_EVENT_MSI, 0xfee00000, 0x40, &event), "event");
-	must(sampo_doorbell(g.domain, 0x500, 2, event, SAMPO_DOORBELL_ADD), "doorbell");
-	must(sampo_doorbell(g.domain, 0x600, 2, g.event, SAMPO_DOORBELL_ADD), "doorbell");
+	must(sampo_doorbell(event, g.domain, 0x500, 2), "doorbell");
+	must(sampo_doorbell(g.event, g.domain, 0x600, 2), "doorbell");
 	must(sampo_handle_copy(g.domain, g.domain, SAMPO_R_ALL, &there), "handle_copy");
 	must(sampo_handle_copy(g.vcpu, g.domain, SAMPO_R_ALL, &there), "handle_copy");
 	must(sampo_handle_copy(g.vcpu, 0, SAMPO_R_READ, &copy), "handle_copy");

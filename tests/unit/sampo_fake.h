@@ -144,14 +144,12 @@ static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 	return SAMPO_OK;
 }
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
-				     uint64_t op)
+static inline int64_t sampo_doorbell(uint32_t event, uint32_t domain, uint32_t port, uint32_t bytes)
 {
+	(void)event;
 	(void)domain;
 	(void)port;
 	(void)bytes;
-	(void)event;
-	(void)op;
 	return fake_fails();
 }
 

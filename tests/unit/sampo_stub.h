@@ -5,21 +5,26 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernel/abi.h"
 
-extern uint8_t stub_doorbells[65536];
+extern uint8_t stub_doorbells[65536]; /* by port: the event, 0: none */
 extern unsigned stub_events;
 
-static inline int64_t sampo_doorbell(uint32_t domain, uint32_t port, uint32_t bytes, uint32_t event,
-				     uint64_t op)
+static inline uint8_t *stub_doorbell_of(uint32_t event)
+{
+	return memchr(stub_doorbells, (int)event, sizeof(stub_doorbells));
+}
+
+static inline int64_t sampo_doorbell(uint32_t event, uint32_t domain, uint32_t port, uint32_t bytes)
 {
 	(void)domain;
-	if (port + bytes > sizeof(stub_doorbells) || (op == SAMPO_DOORBELL_ADD && !event))
+	if (port + bytes > sizeof(stub_doorbells) || !event || stub_doorbell_of(event))
 		abort();
-	if ((op == SAMPO_DOORBELL_ADD) == stub_doorbells[port])
-		return op == SAMPO_DOORBELL_ADD ? SAMPO_EEXIST : SAMPO_EINVAL;
-	stub_doorbells[port] = op == SAMPO_DOORBELL_ADD;
+	if (stub_doorbells[port])
+		return SAMPO_EEXIST;
+	stub_doorbells[port] = (uint8_t)event;
 	return SAMPO_OK;
 }
 
@@ -36,7 +41,12 @@ static inline int64_t sampo_event_create(uint32_t domain, uint64_t kind, uint64_
 
 static inline int64_t sampo_handle_close(uint32_t handle)
 {
-	(void)handle;
+	uint8_t *doorbell = stub_doorbell_of(handle);
+
+	if (!handle)
+		abort();
+	if (doorbell)
+		*doorbell = 0;
 	stub_events--;
 	return SAMPO_OK;
 }

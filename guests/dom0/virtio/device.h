@@ -12,12 +12,11 @@
 
 #define VIRTIO_CONFIG_BYTES 64u
 
-/* A queue's notification port, known to the kernel as a doorbell. */
+/* A queue's notification port, known to the kernel as an event's doorbell while it is decoded. */
 struct virtio_doorbell {
 	struct virtqueue *queue;
 	int bit;        /* of dom0's event page, -1: none */
 	uint32_t event; /* handle of the event, 0: none */
-	uint16_t port;  /* where it is registered, 0: nowhere */
 };
 
 struct virtio_device {

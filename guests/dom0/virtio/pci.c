@@ -435,21 +435,23 @@ static void rung(void *context)
 	vm->dom0_tsc += rdtsc() - start;
 }
 
-static void doorbell_remove(struct virtio_device *dev, struct virtio_doorbell *bell)
+static void doorbell_remove(struct virtio_doorbell *bell)
 {
-	if (bell->port)
-		sampo_doorbell(dev->vm->domain, bell->port, NOTIFY_BYTES, 0, SAMPO_DOORBELL_REMOVE);
-	bell->port = 0;
+	if (bell->event)
+		sampo_handle_close(bell->event);
+	bell->event = 0;
 }
 
 /* Without a doorbell the write comes as a port access: slower, no less right.
  */
 static void doorbell_add(struct virtio_device *dev, struct virtio_doorbell *bell, uint64_t port)
 {
-	if (bell->event && port + NOTIFY_STEP <= 0x10000 &&
-	    sampo_doorbell(dev->vm->domain, (uint32_t)port, NOTIFY_BYTES, bell->event,
-			   SAMPO_DOORBELL_ADD) == SAMPO_OK)
-		bell->port = (uint16_t)port;
+	if (bell->bit < 0 || port + NOTIFY_STEP > 0x10000)
+		return;
+	if (sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)bell->bit, 0, &bell->event))
+		bell->event = 0;
+	else if (sampo_doorbell(bell->event, dev->vm->domain, (uint32_t)port, NOTIFY_BYTES))
+		doorbell_remove(bell);
 }
 
 static void doorbell_make(struct virtio_device *dev, unsigned index)
@@ -458,18 +460,11 @@ static void doorbell_make(struct virtio_device *dev, unsigned index)
 
 	bell->queue = &dev->queue[index];
 	bell->bit = event_alloc(rung, bell->queue);
-	if (bell->bit < 0)
-		return;
-	if (sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)bell->bit, 0, &bell->event))
-		bell->event = 0;
 }
 
-static void doorbell_free(struct virtio_device *dev, struct virtio_doorbell *bell)
+static void doorbell_free(struct virtio_doorbell *bell)
 {
-	doorbell_remove(dev, bell);
-	if (bell->event)
-		sampo_handle_close(bell->event);
-	bell->event = 0;
+	doorbell_remove(bell);
 	if (bell->bit >= 0)
 		event_free(bell->bit);
 	bell->bit = -1;
@@ -483,7 +478,7 @@ static void bar_moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t f
 	if (!dev || bar != IO_BAR)
 		return;
 	for (unsigned i = 0; i < dev->type->queues; i++) {
-		doorbell_remove(dev, &dev->doorbell[i]);
+		doorbell_remove(&dev->doorbell[i]);
 		if (to != PCI_NO_BASE)
 			doorbell_add(dev, &dev->doorbell[i], to + NOTIFY + i * NOTIFY_STEP);
 	}
@@ -571,5 +566,5 @@ bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
 void virtio_pci_detach(struct virtio_device *dev)
 {
 	for (unsigned i = 0; i < dev->type->queues; i++)
-		doorbell_free(dev, &dev->doorbell[i]);
+		doorbell_free(&dev->doorbell[i]);
 }

@@ -289,7 +289,9 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
 	account(rq, now);
 	if (to != owner)
 		place(rq, to, now);
-	owner->donee = to != owner ? to : NULL;
+	to->donee = NULL; /* it may be elsewhere by now */
+	if (to != owner)
+		owner->donee = to;
 	rq->payer = owner;
 	rq->weight += (uint64_t)to->weight - from->weight;
 	rq->current = to;

@@ -507,6 +507,35 @@ static void test_donor_dies(void **state)
 	check_queue();
 }
 
+/* Who is handed the CPU has nobody to donate to any more, though it once had. */
+static void test_donee_goes(void **state)
+{
+	struct task *guest, *monitor, *hog;
+
+	(void)state;
+	begin();
+	monitor = add(SCHED_WEIGHT, 0, 0);
+	sched_sleep(&rq, &monitor->entity, now);
+	guest = add(SCHED_WEIGHT, 0, 0);
+	assert_ptr_equal(sched_pick(&rq, now), guest);
+	sched_sleep(&rq, &guest->entity, now += 10);
+	sched_wake(&rq, &monitor->entity, now);
+	sched_donate(&rq, &guest->entity, &monitor->entity);
+	/* In a turn of the monitor's own the guest goes on. */
+	assert_ptr_equal(sched_pick(&rq, now += 2 * TURN), monitor);
+	assert_true(sched_handoff(&rq, &guest->entity, now += 10));
+	/* While another one runs the monitor goes to another queue, and is awake there. */
+	hog = add(SCHED_WEIGHT, 0, 0);
+	assert_ptr_equal(sched_pick(&rq, now += 4 * TURN), hog);
+	sched_detach(&rq, &monitor->entity, now);
+	monitor->entity.state = SCHED_QUEUED;
+	sched_sleep(&rq, &hog->entity, now += 10);
+	assert_ptr_equal(sched_pick(&rq, now += 2 * TURN), guest);
+	sched_sleep(&rq, &guest->entity, now += 10);
+	assert_null(sched_pick(&rq, now));
+	check_queue();
+}
+
 static void test_yield(void **state)
 {
 	struct sched_entity *first, *second, *third;
@@ -897,7 +926,8 @@ int main(void)
 		cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_latency),
 		cmocka_unit_test(test_no_hoarding),
 		cmocka_unit_test(test_donation),      cmocka_unit_test(test_monitor_sleeps),
-		cmocka_unit_test(test_donor_dies),    cmocka_unit_test(test_yield),
+		cmocka_unit_test(test_donor_dies),
+		cmocka_unit_test(test_donee_goes),    cmocka_unit_test(test_yield),
 		cmocka_unit_test(test_preemption),    cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_caps),          cmocka_unit_test(test_siblings),
 		cmocka_unit_test(test_find),          cmocka_unit_test(test_moving),

@@ -16,6 +16,7 @@
 #define MSR_X2APIC          0x00000800u /* + register offset / 16 */
 #define MSR_X2APIC_LAST     0x000008ffu
 #define MSR_KVM_STEAL       0x4b564d03u
+#define MSR_KVM_EOI         0x4b564d04u
 #define MSR_EFER            0xc0000080u
 #define MSR_STAR            0xc0000081u
 #define MSR_LSTAR           0xc0000082u

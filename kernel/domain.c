@@ -155,7 +155,7 @@ void domain_free(struct object *object)
 	slab_free(&domains, domain);
 }
 
-void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)
+void *domain_page(const struct domain *domain, uint64_t gpa, uint32_t perm)
 {
 	const struct mapping *m = region_at(domain, gpa);
 
@@ -172,14 +172,11 @@ static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t
 		size_t room = FRAME_PAGE - gpa % FRAME_PAGE, n = bytes < room ? bytes : room;
 		void *page;
 
-		lock(&domain->lock);
 		page = domain_page(domain, gpa, perm);
-		if (page)
-			__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
-					 perm == SAMPO_MAP_W ? kernel : page, n);
-		unlock(&domain->lock);
 		if (!page)
 			return SAMPO_EFAULT;
+		__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
+				 perm == SAMPO_MAP_W ? kernel : page, n);
 		gpa += n;
 		kernel += n;
 		bytes -= n;

@@ -27,7 +27,7 @@ struct domain {
 
 	struct handle_table handles;
 
-	struct lock lock; /* for the next four */
+	struct lock lock; /* for the next four; mappings are read without */
 	struct ptab slat;
 	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
 	struct mapping *mappings, *last_mapping;
@@ -91,9 +91,9 @@ int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size
 int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes);
 
 /* Where the rest of a guest's page is in the kernel's window until the next such
- * call; NULL if there is no RAM with this SAMPO_MAP_*. Its lock is held: it stays
- * the domain's. */
-void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
+ * call; NULL if there is no RAM with this SAMPO_MAP_*. It stays the domain's until
+ * this CPU leaves the kernel. */
+void *domain_page(const struct domain *domain, uint64_t gpa, uint32_t perm);
 
 /* An MSI (SDM 3A 10.11) to the domain's local APICs. */
 void domain_msi(struct domain *domain, uint64_t address, uint32_t data);

@@ -62,6 +62,8 @@ static void handle_hlt(struct vcpu *vcpu, struct hv_exit *x)
 	finish(vcpu, x);
 	hv->fetch_few(vcpu, &state);
 	vcpu->deaf = !(state.rflags & RFLAGS_IF);
+	if (vcpu->pending & VCPU_PEND_EOI)
+		eoi_collect(vcpu);
 	if (vcpu_has_wakeup(vcpu))
 		vcpu->kicked = false;
 	else if (vcpu->deaf && vcpu->domain->vcpus == 1)

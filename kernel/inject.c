@@ -44,7 +44,8 @@ static bool inject_one(struct vcpu *vcpu)
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_INTACK);
 		return false;
 	}
-	vlapic_take(&vcpu->lapic, vector);
+	if (vlapic_take(&vcpu->lapic, vector) && vcpu->kvm_eoi)
+		eoi_offer(vcpu);
 	hv->inject(vcpu, SAMPO_INJECT_EXTINT | vector, 0);
 	return true;
 }
@@ -53,6 +54,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 {
 	bool window;
 
+	if (vcpu->pending & VCPU_PEND_EOI)
+		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)
 		steal_update(vcpu);
 	if (vcpu->lapic.hardware)

@@ -33,6 +33,9 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case MSR_KVM_STEAL:
 		*value = vcpu->kvm_steal;
 		return MSR_DONE;
+	case MSR_KVM_EOI:
+		*value = vcpu->kvm_eoi;
+		return MSR_DONE;
 	default:
 		return MSR_MONITOR;
 	}
@@ -102,6 +105,9 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	case MSR_KVM_STEAL:
 		vcpu->kvm_steal = value;
 		vcpu->pending |= VCPU_PEND_STEAL;
+		return MSR_DONE;
+	case MSR_KVM_EOI:
+		vcpu->kvm_eoi = value;
 		return MSR_DONE;
 	default:
 		return MSR_MONITOR;

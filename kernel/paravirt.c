@@ -2,7 +2,7 @@
 /*
  * What KVM offers guests with several vCPUs, as Linux's
  * Documentation/virt/kvm/x86/{msr,hypercalls}.rst have it: steal time with the
- * flag of a preempted vCPU, IPIs and kicks by hypercall. All of it can only
+ * flag of a preempted vCPU, ends of interrupts, IPIs and kicks by hypercall. All of it can only
  * harm the guest that asks for it.
  */
 #include "arch/cpu.h"
@@ -15,9 +15,10 @@
 #define HC_SCHED_YIELD 11u
 #define KVM_EINVAL     22ull
 
-#define STEAL_ENABLE 1ull
-#define PREEMPTED    1u
-#define FLUSH_TLB    2u
+#define ENABLE    1ull /* of both MSRs */
+#define PREEMPTED 1u
+#define FLUSH_TLB 2u
+#define EOI_LEFT  1u
 
 struct steal_time {
 	uint64_t steal;
@@ -45,16 +46,13 @@ static void begin(struct vcpu *vcpu, struct steal_time *s)
 
 static void access(struct vcpu *vcpu, void (*function)(struct vcpu *, struct steal_time *))
 {
-	struct domain *domain = vcpu->domain;
 	struct steal_time *s;
 
-	if (!(vcpu->kvm_steal & STEAL_ENABLE))
+	if (!(vcpu->kvm_steal & ENABLE))
 		return;
-	lock(&domain->lock);
-	s = domain_page(domain, vcpu->kvm_steal & ~63ull, SAMPO_MAP_W);
+	s = domain_page(vcpu->domain, vcpu->kvm_steal & ~63ull, SAMPO_MAP_W);
 	if (s)
 		function(vcpu, s);
-	unlock(&domain->lock);
 }
 
 void steal_update(struct vcpu *vcpu)
@@ -66,6 +64,31 @@ void steal_update(struct vcpu *vcpu)
 void steal_begin(struct vcpu *vcpu)
 {
 	access(vcpu, begin);
+}
+
+static uint32_t *eoi_word(const struct vcpu *vcpu)
+{
+	return domain_page(vcpu->domain, vcpu->kvm_eoi & ~3ull, SAMPO_MAP_W);
+}
+
+void eoi_offer(struct vcpu *vcpu)
+{
+	uint32_t *word = vcpu->kvm_eoi & ENABLE ? eoi_word(vcpu) : NULL;
+
+	if (!word)
+		return;
+	__atomic_store_n(word, EOI_LEFT, __ATOMIC_RELEASE);
+	vcpu->pending |= VCPU_PEND_EOI;
+}
+
+void eoi_collect(struct vcpu *vcpu)
+{
+	uint32_t *word = eoi_word(vcpu);
+
+	vcpu->pending &= ~VCPU_PEND_EOI;
+	/* What it has not ended until now it ends by its local APIC. */
+	if (word && !(__atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL) & EOI_LEFT))
+		vlapic_end(&vcpu->lapic);
 }
 
 static uint64_t send_ipi(struct vcpu *vcpu, uint64_t set, uint64_t first, uint64_t icr)

@@ -23,5 +23,9 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 void steal_update(struct vcpu *vcpu);
 /* The current vCPU makes way for another. */
 void steal_begin(struct vcpu *vcpu);
+/* An interrupt has been taken that has nothing behind it: its end may be said in memory,
+ * without an exit. Before the next entry, or a HLT, with VCPU_PEND_EOI: was it? */
+void eoi_offer(struct vcpu *vcpu);
+void eoi_collect(struct vcpu *vcpu);
 /* A hypercall of KVM's; false: not one of those that there are. */
 bool paravirt_call(struct vcpu *vcpu);

@@ -194,7 +194,7 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 	object_get(&region->object);
 	lock(&domain->lock);
 	*m = (struct mapping){domain->mappings, region, gpa, size, offset, perms};
-	domain->mappings = m;
+	__atomic_store_n(&domain->mappings, m, __ATOMIC_RELEASE);
 	unlock(&domain->lock);
 	return SAMPO_OK;
 }
@@ -204,11 +204,12 @@ static void remove_mapping(struct domain *domain, struct mapping **link)
 	struct mapping *m = *link;
 
 	lock(&domain->lock);
-	*link = m->next;
-	domain->last_mapping = NULL;
+	__atomic_store_n(link, m->next, __ATOMIC_RELEASE);
+	__atomic_store_n(&domain->last_mapping, NULL, __ATOMIC_RELEASE);
 	ptab_unmap(&domain->slat, m->gpa, m->size);
 	domain_slat_changed(domain);
 	unlock(&domain->lock);
+	smp_quiesce(); /* the kernel itself may be using it */
 	object_put(&m->region->object);
 	slab_free(&mappings, m);
 }
@@ -229,19 +230,16 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	return status;
 }
 
-struct mapping *region_at(struct domain *domain, uint64_t gpa)
+struct mapping *region_at(const struct domain *domain, uint64_t gpa)
 {
-	struct mapping *m = domain->last_mapping;
+	struct mapping *m = __atomic_load_n(&domain->last_mapping, __ATOMIC_ACQUIRE);
 
 	if (m && gpa - m->gpa < m->size)
 		return m;
-	for (m = domain->mappings; m; m = m->next) {
-		if (gpa - m->gpa >= m->size)
-			continue;
-		domain->last_mapping = m;
-		return m;
-	}
-	return NULL;
+	m = __atomic_load_n(&domain->mappings, __ATOMIC_ACQUIRE);
+	while (m && gpa - m->gpa >= m->size)
+		m = __atomic_load_n(&m->next, __ATOMIC_ACQUIRE);
+	return m;
 }
 
 static uint32_t ptab_flags(const struct mapping *m)
@@ -280,10 +278,11 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
 {
 	int result = SAMPO_EINVAL;
-	const struct mapping *m;
+	struct mapping *m;
 
 	lock(&domain->lock);
 	m = region_at(domain, gpa);
+	__atomic_store_n(&domain->last_mapping, m, __ATOMIC_RELEASE);
 	if (m && !(access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
 		result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
 	/* EEXIST: it was there, and the access is allowed: clean until now, or a stale entry. */

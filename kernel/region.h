@@ -54,8 +54,8 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 /* Unmap every mapping that begins in [gpa, gpa + size). EINVAL if none does. */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
 
-/* The mapping that holds gpa, or NULL. The domain's lock is held. */
-struct mapping *region_at(struct domain *domain, uint64_t gpa);
+/* The mapping that holds gpa, or NULL. Without a lock it stays until this CPU leaves the kernel. */
+struct mapping *region_at(const struct domain *domain, uint64_t gpa);
 
 /* A SLAT fault at gpa: fill the tables if something that allows the access is
  * mapped. True: run the guest again. *status tells of exhausted memory. */

@@ -66,7 +66,7 @@ static void reset(struct vcpu *vcpu, bool init)
 	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
 	vcpu->pending = 0;
 	vcpu->window = false;
-	vcpu->kvm_steal = vcpu->tsc_aux = 0;
+	vcpu->kvm_steal = vcpu->kvm_eoi = vcpu->tsc_aux = 0;
 	vcpu->kicked = false;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);

@@ -31,6 +31,7 @@ enum vcpu_state {
 #define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
 #define VCPU_PEND_INIT 0x10u  /* these came while it was with its monitor */
 #define VCPU_PEND_SIPI 0x20u
+#define VCPU_PEND_EOI 0x40u   /* it may have ended its interrupt in memory */
 #define VCPU_PEND_START (VCPU_PEND_INIT | VCPU_PEND_SIPI)
 
 
@@ -87,7 +88,7 @@ struct vcpu {
 
 	uint64_t cpuid_key;          /* what the guest asked last, and which entry answered */
 	uint32_t cpuid;
-	uint64_t kvm_steal, tsc_aux; /* MSRs */
+	uint64_t kvm_steal, kvm_eoi, tsc_aux; /* MSRs */
 };
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with

@@ -141,12 +141,15 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 	return true;
 }
 
-void vlapic_take(struct vlapic *v, uint8_t vector)
+bool vlapic_take(struct vlapic *v, uint8_t vector)
 {
 	clear(v, LAPIC_IRR, vector);
 	set(v, LAPIC_ISR, vector);
 	REG(v, LAPIC_PPR) = vector & 0xf0;
 	v->pending = 0; /* what else there is has no higher class */
+	return v->used == 1ull << (LAPIC_ISR + vector / 32) &&
+	       REG(v, LAPIC_ISR + vector / 32) == 1u << vector % 32 &&
+	       !(REG(v, LAPIC_TMR + vector / 32) >> vector % 32 & 1);
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
@@ -161,6 +164,13 @@ static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 		return 0;
 	effect->vector = (uint8_t)vector;
 	return VLAPIC_DO_EOI;
+}
+
+void vlapic_end(struct vlapic *v)
+{
+	struct vlapic_effect none;
+
+	end_of_interrupt(v, &none);
 }
 
 static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)

@@ -101,8 +101,10 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 /* Set a vector in the IRR; false: the APIC is disabled or the vector illegal. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
-/* The CPU takes the vector that is pending: IRR -> ISR. */
-void vlapic_take(struct vlapic *v, uint8_t vector);
+/* The CPU takes the vector that is pending: IRR -> ISR. True: it is an edge, and nothing else
+ * waits or is in service. vlapic_end: such a one has ended. */
+bool vlapic_take(struct vlapic *v, uint8_t vector);
+void vlapic_end(struct vlapic *v);
 
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */
 bool vlapic_expire(struct vlapic *v, uint64_t now);

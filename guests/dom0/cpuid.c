@@ -11,9 +11,9 @@
 #define CACHES_MAX   7u
 #define COMPONENTS   32u
 
-/* No I/O delay, clock, steal time, unhalt, TLB flush, send IPI, yield; the clock is stable. */
+/* No I/O delay, clock, steal time, EOI, unhalt, TLB flush, send IPI, yield; the clock is stable. */
 #define KVM_FEATURES \
-	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
+	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
 
 /* Leaf 1 ECX: without MONITOR, DS-CPL, VMX, SMX, EIST, TM2, CNXT, PDCM, DCA. */
 #define ECX1_MASK                                                                        \

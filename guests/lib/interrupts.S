@@ -21,6 +21,8 @@ interrupt_stubs:
 	.endr
 
 end_of_interrupt:
+	btrl $0, interrupt_eoi
+	jc 2f
 	cmpb $0, interrupts_xapic
 	jne 1f
 	pushq %rax
@@ -40,7 +42,16 @@ end_of_interrupt:
 	popq %rdi
 	iretq
 
+2:	incl interrupt_eoi_saved
+	iretq
+
 	.section .bss
+	.balign 4
+	.globl interrupt_eoi, interrupt_eoi_saved
+interrupt_eoi:
+	.skip 4
+interrupt_eoi_saved:
+	.skip 4
 	.globl interrupts_xapic
 interrupts_xapic:
 	.skip 1

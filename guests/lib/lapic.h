@@ -82,6 +82,8 @@ static inline void lapic_enable(void)
  * (except 0xff), by the page if interrupts_xapic says so; interrupts.S. */
 extern volatile uint64_t interrupt_count[256];
 extern volatile bool interrupts_xapic;
+/* KVM's word for MSR_KVM_PV_EOI, and how often it saved an EOI. */
+extern volatile uint32_t interrupt_eoi, interrupt_eoi_saved;
 void interrupts_init(void);
 
 static inline void interrupts_on(void)

@@ -69,6 +69,44 @@ static void check_self_ipi(void)
 	check(interrupt_count[VECTOR_LOW] == before + 3, "ICR to id 0", "not taken");
 }
 
+/* KVM's word for ends of interrupts: set when one is taken that has nothing behind it. */
+static void check_paravirtual_eoi(void)
+{
+	const uint64_t word = (uint64_t)(uintptr_t)&interrupt_eoi;
+	uint64_t before = interrupt_count[VECTOR_LOW];
+	uint32_t leaf[4];
+
+	cpuid(CPUID_KVM_FEATURES, 0, leaf);
+	if (!(leaf[0] & KVM_FEATURE_PV_EOI))
+		return;
+	wrmsr(MSR_KVM_PV_EOI, word | 1);
+	check(rdmsr(MSR_KVM_PV_EOI) == (word | 1), "EOI in memory: the MSR", "is another");
+	for (unsigned i = 0; i < 20; i++) {
+		wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
+		interrupts_on();
+		interrupts_off();
+	}
+	check(interrupt_count[VECTOR_LOW] == before + 20, "EOI in memory: all are taken", "%llu",
+	      (unsigned long long)(interrupt_count[VECTOR_LOW] - before));
+	printf("EOI in memory: %u saved\n", interrupt_eoi_saved); /* none if the CPU has no exits for it */
+	/* Of two, the first one has something behind it. */
+	interrupt_eoi_saved = 0;
+	wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
+	wrmsr(X2APIC_SELF_IPI, VECTOR_HIGH);
+	interrupts_on();
+	interrupts_off();
+	check(interrupt_count[VECTOR_LOW] == before + 21 && interrupt_eoi_saved <= 1,
+	      "EOI in memory: not of the first of two", "%u", interrupt_eoi_saved);
+	check(!(rdmsr(X2APIC_ISR + VECTOR_LOW / 32) | rdmsr(X2APIC_ISR + VECTOR_HIGH / 32)),
+	      "EOI in memory: nothing is in service", "ISR not empty");
+	wrmsr(MSR_KVM_PV_EOI, 0);
+	wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
+	interrupts_on();
+	interrupts_off();
+	check(interrupt_count[VECTOR_LOW] == before + 22 && !interrupt_eoi, "EOI in memory: turned off",
+	      "word %u", interrupt_eoi);
+}
+
 static void check_priority(void)
 {
 	uint64_t low = interrupt_count[VECTOR_LOW];
@@ -215,6 +253,7 @@ int main(void)
 	lapic_enable();
 	check_identity();
 	check_self_ipi();
+	check_paravirtual_eoi();
 	check_priority();
 	check_one_shot();
 	check_periodic();

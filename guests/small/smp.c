@@ -19,7 +19,7 @@
 #define VECTOR_WAKE    0x42
 #define VECTOR_PIT     0x51
 #define ANSWER_MS      5000u
-#define QUIET_MS       50u
+#define QUIET_MS       250u /* longer than a busy host keeps a CPU from its HLT */
 #define TSC_ROUNDS     50
 #define HC_KICK_CPU    5u
 #define HC_SEND_IPI    10u

@@ -104,11 +104,14 @@ static uint64_t send_ipi(struct vcpu *vcpu, uint64_t set, uint64_t first, uint64
 static void yield_to(struct vcpu *vcpu, struct vcpu *to)
 {
 	struct cpu *cpu = vcpu->cpu;
+	bool away = __atomic_load_n(&to->cpu, __ATOMIC_RELAXED) != cpu;
 	uint64_t now = cpu_rdtsc();
 
-	if (to->entity.state != SCHED_QUEUED)
+	if (__atomic_load_n(&to->entity.state, __ATOMIC_RELAXED) != SCHED_QUEUED)
 		return;
-	if (to->cpu != cpu || !sched_favour(&cpu->rq, &to->entity, now))
+	if (away)
+		smp_post(to, REQUEST_FAVOUR);
+	if (away || !sched_favour(&cpu->rq, &to->entity, now))
 		sched_pass(&cpu->rq, now);
 	cpu->resched = true;
 }

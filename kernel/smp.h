@@ -21,6 +21,7 @@ struct hv_exit;
 #define REQUEST_KICK   0x20u
 #define REQUEST_CALL   0x40u /* smp_call */
 #define REQUEST_ARRIVE 0x80u /* it has just moved here */
+#define REQUEST_FAVOUR 0x100u /* somebody elsewhere waits for it to run */
 
 /* Of any vCPU, from any CPU; may be this one. Does not wait. */
 void smp_post(struct vcpu *vcpu, uint32_t requests);

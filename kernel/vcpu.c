@@ -454,6 +454,8 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 		move_arrive(vcpu);
 	if (vcpu->state == VCPU_DEAD)
 		return;
+	if (requests & REQUEST_FAVOUR)
+		vcpu->cpu->resched |= sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc());
 	take_requests(vcpu, requests);
 	take_arrivals(vcpu);
 	/* Whatever wakes it may send it to another CPU. */

@@ -128,10 +128,11 @@ def test_linux_disk_and_network(boot, iso, disk):
         assert box.linux("md5sum /mnt/file").split()[0] == total
 
 
-def test_linux_without_features(boot, iso, disk):
-    """Linux on what every CPU has that is not refused."""
+@pytest.mark.parametrize("model, words", [("corei7_haswell_4770", "no-features"), ("corei7_skylake_x", "")])
+def test_linux_features(boot, iso, disk, model, words):
+    """Linux on what every CPU has that is not refused, and on the most that there is."""
     guests = {"linux1.xml": m.linux_xml("linux1", partition="guest1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
-    box = boot(iso=iso(guests, cmdline="no-features"), memory=512, image=disk()).boot(90)
+    box = boot(iso=iso(guests, cmdline=words), memory=512, image=disk(), model=model).boot(90)
     with box.in_console("linux1"):
         box.linux_up("linux1", 120)
         assert " /mnt ext4 " in box.linux("cat /proc/mounts")

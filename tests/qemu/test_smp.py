@@ -2,10 +2,12 @@
 """Guests with several virtual CPUs: the rules from inside, and stock Linux."""
 
 import re
+import subprocess
 import time
 
 import pytest
 
+import gdbstub
 import machine as m
 
 QUICK = pytest.mark.quick
@@ -155,3 +157,17 @@ def test_equal_shares(boot, iso, cpus):
         if all(abs(one - mean) < 0.03 * mean for one in used):
             return
     box.fail(f"not equal: {used}")
+
+
+def test_watchdog(boot, tmp_path):
+    """A CPU that stays in the kernel for ever, as only an error of the kernel's makes it: the next one says so and stops."""
+    symbols = {name: int(at, 16) for at, _, name in
+               (line.split() for line in subprocess.check_output(["nm", m.BUILD / "sampo.elf"], text=True).splitlines())}
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=[(m.BUILD / "dom0.bin", "dom0")], memory=256, cpus=2, nic=None,
+               args=["-gdb", f"unix:{tmp_path}/gdb,server,nowait"]).boot()
+    stub = gdbstub.Stub(tmp_path / "gdb")
+    stub.write(symbols["ap_trampoline"], b"\xeb\xfe")  # of no use any more: it jumps to itself
+    stub.reached_by(symbols["timer_run"], 1)
+    stub.jump(1, symbols["ap_trampoline"])
+    stub.leave()
+    box.expect(r"Sampo panic: CPU 1 does not leave the kernel", 90)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Sampo on Intel: the ladder of CPU models that Bochs has, from those that are refused to the newest, and Linux with its disk
-behind the IDE driver. The tests of tests/qemu that bochs.RUNS names run here too.
+Sampo on Intel: the ladder of CPU models that Bochs has, from those that are refused to the newest, four CPUs, and Linux with
+its disk behind the IDE driver. The tests of tests/qemu that bochs.RUNS names run here too.
 """
 
 import re
@@ -13,6 +13,7 @@ import machine as m
 KERNEL = m.BUILD / "sampo.elf32"
 DOM0 = m.BUILD / "dom0.bin"
 RULES = ("msrs", "crs", "debug", "exceptions", "fpu", "cpuids", "apic")
+MORE_RULES = ("isolation", "ports", "hypercalls", "clock")
 
 REFUSED = {
     "core2_penryn_t9600": r"no extended page tables",
@@ -35,6 +36,16 @@ def test_refusal(boot, model):
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], nic=None, model=model, memory=128)
     box.expect(r"Sampo cannot start: VMX [^\n]*\n", 60)
     assert re.search(REFUSED[model], box.match.group(0)), box.match.group(0)
+
+
+def run_rules(box, names):
+    """Each started by hand; nothing is typed while it fills the log."""
+    for name in names:
+        box.run(f"define {name}.def")
+        box.send(f"start {name}\r")
+        box.expect(f"{name}: powered off[^\n]*\n", 120)
+        output = box.wait_run(f"console {name} --log", r"DONE [1-9]\d* passed, \d+ failed")
+        assert "FAIL" not in output, output
 
 
 # Bochs's own BIOS locks the feature-control register with VMX on; OVMF leaves it as it is.
@@ -67,12 +78,7 @@ def test_model(boot, tmp_path, model, words):
     used = re.search(r"kernel: VMX with([^\n]*)", box.run("dmesg")).group(1).split()
     wanted = set(() if words == "no-features" else FEATURES[model].split())
     assert set(used) == wanted | ({"vid"} if words == "vid" else set())
-    for name in RULES:
-        box.run(f"define {name}.def")
-        box.send(f"start {name}\r")
-        box.expect(f"{name}: powered off[^\n]*\n")  # nothing is typed while it fills the log
-        output = box.wait_run(f"console {name} --log", r"DONE [1-9]\d* passed, \d+ failed")
-        assert "FAIL" not in output, output
+    run_rules(box, RULES)
 
 
 @pytest.mark.parametrize("model, words", [("corei7_skylake_x", ""), ("corei7_skylake_x", "no-features"),
@@ -103,6 +109,30 @@ def test_tsc_frequency(boot, tmp_path, khz):
         assert "FAIL" not in output, output
         if name == "clock":
             assert abs(int(re.search(r"TSC (\d+) kHz", output).group(1)) - khz) <= khz // 1000
+
+
+@pytest.mark.parametrize("words", ["", "fuzz=1 calls=40000"], ids=["calls", "hostile"])
+def test_interface_on_four_cpus(boot, words):
+    box = boot(kernel=KERNEL, modules=[(m.BUILD / "tests/abi.bin", f"dom0 {words}".strip())], memory=512, nic=None, cpus=4)
+    box.expect_end(120)
+    text = box.log_text()
+    assert "kernel: 4 of 4 CPUs run" in text and "panic" not in text.lower(), box.tail()
+    assert "FAIL" not in text, "\n".join(re.findall(r"FAIL.*", text))
+    assert re.search(r"DONE [1-9]\d* passed, 0 failed", text), box.tail()
+
+
+def test_rules_on_four_cpus(boot, tmp_path):
+    """The rules, also those of a guest that has a virtual CPU for each of the machine's."""
+    modules = [(DOM0, "dom0")]
+    for name in (*RULES, *MORE_RULES, "smp"):
+        xml = m.domain_xml(name, f"{name}.elf", memory=32, cmdline="cpus=4" if name == "smp" else None)
+        if name == "smp":
+            xml = xml.replace("<vcpu>1</vcpu>", "<vcpu>4</vcpu>")
+        (tmp_path / f"{name}.def").write_text(xml)
+        modules += [(tmp_path / f"{name}.def", f"{name}.def"), (m.BUILD / f"guests/{name}.elf", f"{name}.elf")]
+    box = boot(kernel=KERNEL, modules=modules, memory=256, nic=None, cpus=4).boot()
+    assert re.search(r"CPU\(s\): +4\b", box.run("nodeinfo"))
+    run_rules(box, (*RULES, *MORE_RULES, "smp"))
 
 
 def test_linux_disk_and_network(boot, iso, disk):

@@ -325,6 +325,8 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 {
 	vcpu_unload(vcpu);
 	hv_store(vcpu, page);
+	if (vcpu->fpu_trap)
+		hv->fpu_trap(vcpu, true);
 	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);
 	hv->lapic(vcpu);
 }

@@ -146,6 +146,7 @@ void svm_fpu_trap(struct vcpu *vcpu, bool on)
 	vmcb->cr0 = on ? vmcb->cr0 | CR0_TS : vmcb->cr0 & ~CR0_TS;
 	vmcb->clean &= ~CLEAN_CR;
 	svm_intercept(vmcb, VMEXIT_EXCEPTION + 7, on);
+	svm_intercept(vmcb, VMEXIT_CR0_WRITE, on); /* and CLTS: it could clear TS itself */
 }
 
 /* Of the local APIC the CPU has the upper half of the TPR alone. */

@@ -7,6 +7,7 @@
 
 /* Exit codes (APM 2 appendix C); below 0xa0 the intercept's bit number as well (APM 2 B.1). */
 enum vmexit {
+	VMEXIT_CR0_WRITE = 0x10,
 	VMEXIT_CR8_WRITE = 0x18,
 	VMEXIT_EXCEPTION = 0x40, /* + vector */
 	VMEXIT_VINTR = 0x64,

@@ -86,6 +86,8 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 	if ((changed & CR0_PG) && !change_paging(value & CR0_PG))
 		return false;
 	vmx_set_cr0(value);
+	if (vcpu->fpu_trap)
+		vmx_fpu_trap(vcpu, true);
 	if (changed & CR0_PG)
 		vmx_load_pdptes(vcpu);
 	vcpu->asid_generation = 0;

@@ -152,6 +152,8 @@ void vmx_fpu_trap(struct vcpu *vcpu, bool on)
 	vmcs_write(VMCS_GUEST_CR0, on ? cr0 | CR0_TS : cr0 & ~CR0_TS);
 	vmcs_write(VMCS_EXCEPTION_BITMAP,
 		   on ? exceptions | EXCEPTION_NM : exceptions & ~(uint64_t)EXCEPTION_NM);
+	/* CLTS and MOV to CR0 leave TS as it is then. */
+	vmcs_write(VMCS_CR0_MASK, on ? VMX_CR0_HOST | CR0_TS : VMX_CR0_HOST);
 }
 
 /* SDM 3C 25.4.1: the access rights have four bits between the VMCB's. */

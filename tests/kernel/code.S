@@ -71,6 +71,14 @@ PROGRAM msr
 	outb %al, $0x99
 END msr
 
+/* A value on the FPU's stack, and later: is it still there? */
+PROGRAM pi
+	fninit
+	fldpi
+	outb %al, $0x99
+	fnstsw WORDS
+	outb %al, $0x99
+END pi
 /* CPUID of the leaf and subleaf that the monitor has written. */
 PROGRAM ask
 	movl WORDS, %eax

@@ -174,6 +174,22 @@ static void cpuids(struct guest *g)
 	check(guest_word(g, WORDS + 8) != 0, "exits: CPUID, the CPU's own", "EAX 0");
 }
 
+/* This program's first use of the FPU, which it tries to hide: it finds its own, empty one. */
+static void fpu(struct guest *g)
+{
+	uint16_t status;
+
+	guest_load(g, pi, CODE);
+	guest_prepare(g);
+	guest_answer(g, g->exit->dirty);
+	check(guest_at_port(g), "exits: a guest uses its FPU", "exit %u", g->exit->reason);
+	__asm__ volatile("clts; fnstsw %0" : "=m"(status));
+	check(status == 0, "exits: whose FPU is another's", "status %#x", status);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(guest_at_port(g) && (guest_word(g, WORDS) & 0x3800) == 0x3800,
+	      "exits: the guest has its FPU again", "status %#x", guest_word(g, WORDS) & 0xffff);
+}
+
 static void triple_fault(struct guest *g)
 {
 	struct sampo_exit *e = g->exit;
@@ -244,6 +260,7 @@ void test_exits(void)
 	memory(&g);
 	msr(&g);
 	cpuids(&g);
+	fpu(&g);
 	triple_fault(&g);
 	guest_remove(&g);
 }

@@ -121,9 +121,11 @@ enum sampo_call {
 #define SAMPO_VCPU_EXTINT 3u  /* value 1/0: the PIC's INTR line is up/down */
 #define SAMPO_VCPU_NMI 4u     /* inject an NMI */
 #define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
-#define SAMPO_VCPU_RESET 6u   /* registers and local APIC to INIT/reset state */
-#define SAMPO_VCPU_PARK 7u    /* the same, and it waits for another's SIPI */
+#define SAMPO_VCPU_RESET 6u   /* registers and local APIC: value SAMPO_RESET_* */
 #define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on */
+
+#define SAMPO_RESET_POWER 0u /* as after power on */
+#define SAMPO_RESET_INIT 1u  /* as after INIT: the local APIC stays enabled or in x2APIC mode */
 
 /* object_info: what to copy */
 #define SAMPO_INFO_TYPE 0u    /* uint32_t type, uint32_t rights */
@@ -210,7 +212,7 @@ struct sampo_log {
 	X(10, HLT_FOREVER, "HLT with interrupts off")                          \
 	X(11, INVALID, "the CPU refused the guest state")                      \
 	X(12, UNKNOWN, "an exit that nobody claims: vendor code in qualification") \
-	X(13, INIT, "INIT sent to the boot CPU")
+	X(13, STARTUP, "INIT or start-up IPI sent: mode and vector, destinations")
 
 enum sampo_exit_reason {
 #define SAMPO_EXIT_ENUM(nr, name, text) SAMPO_EXIT_##name = nr,
@@ -267,9 +269,11 @@ struct sampo_exit {
 	uint32_t reason;        /* enum sampo_exit_reason */
 	uint32_t dirty;         /* monitor: SAMPO_DIRTY_* */
 	uint64_t qualification; /* IO: none; MEMORY: vendor's fault code; MSR:
-				   index; CR: number; EOI: vector;
-				   UNKNOWN, INVALID: the vendor's exit code */
-	uint64_t gpa;           /* MEMORY: the address */
+				   index; CR: number; EOI: vector; STARTUP:
+				   the ICR's bits 0-10; UNKNOWN, INVALID: the
+				   vendor's exit code */
+	uint64_t gpa;           /* MEMORY: the address; STARTUP: bit n: to the
+				   vCPU with local APIC id n, if there is one */
 	uint64_t next_rip;      /* of the instruction after, 0 if unknown */
 	uint32_t inject;        /* monitor: SAMPO_INJECT_* | vector */
 	uint32_t inject_code;   /* monitor: its error code */
@@ -359,8 +363,7 @@ struct sampo_domain_info {
 };
 
 struct sampo_vcpu_info {
-	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 waits for
-			   SIPI, 5 stopped */
+	uint32_t state; /* 0 running, 1 ready, 2 halted, 3 at monitor, 4 stopped */
 	uint32_t cpu;
 	uint64_t cpu_ns;
 	uint64_t wait_ns; /* ready but not running (steal) */

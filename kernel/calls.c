@@ -257,7 +257,7 @@ static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
 int64_t call_vcpu_ctl(struct call *call)
 {
 	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
-	bool refused, park = call->arg[1] == SAMPO_VCPU_PARK;
+	bool refused;
 
 	if (vcpu->state == VCPU_DEAD)
 		return SAMPO_EDEAD;
@@ -286,11 +286,10 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_PAGE:
 		object_get(&vcpu->exit_region->object);
 		return call_give(call, &vcpu->exit_region->object, SAMPO_R_READ | SAMPO_R_WRITE);
-	case SAMPO_VCPU_PARK:
 	case SAMPO_VCPU_RESET:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		smp_call(vcpu, vcpu_power_on, &park);
+		smp_call(vcpu, vcpu_reset, (void *)call->arg[2]);
 		return SAMPO_OK;
 	default:
 		return SAMPO_ENOSYS;
@@ -310,10 +309,8 @@ static void lapic_access(struct vcpu *vcpu, void *arg)
 	}
 	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3], now,
 				  &effect);
-	vcpu_lapic_effect(vcpu, flags, &effect);
-	/* The monitor asked, so it hears of an EOI at once: 256 + vector. */
-	if (flags & VLAPIC_DO_EOI)
-		call->value = 256u + effect.vector;
+	/* The monitor asked, so it hears at once of what the vCPU would come to it for. */
+	call->value = vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
 int64_t call_vcpu_lapic(struct call *call)

@@ -36,7 +36,7 @@ static void show_domains(void)
 static void show_vcpu(struct vcpu *v, void *)
 {
 	static const char *const states[] = {"ready", "halted", "with its monitor",
-					     "back from its monitor", "parked", "dead"};
+					     "back from its monitor", "dead"};
 	struct sampo_exit s;
 
 	hv->fetch_few(v, &s);

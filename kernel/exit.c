@@ -135,8 +135,8 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 			gpr[SAMPO_RDX] = value >> 32;
 		}
 		finish(vcpu, x);
-		if (result == MSR_EOI)
-			vcpu_to_monitor(vcpu, SAMPO_EXIT_EOI);
+		if (result != MSR_DONE)
+			vcpu_to_monitor(vcpu, result);
 	}
 }
 

@@ -48,18 +48,11 @@ static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 	case VLAPIC_NMI:
 		smp_post(vcpu, REQUEST_NMI);
 		break;
-	case VLAPIC_INIT:
-		smp_post(vcpu, REQUEST_INIT);
-		break;
-	case VLAPIC_STARTUP:
-		__atomic_store_n(&vcpu->sipi, m->vector, __ATOMIC_RELAXED);
-		smp_post(vcpu, REQUEST_SIPI);
-		break;
 	case VLAPIC_EXTINT:
 		vcpu->extint = true;
 		vcpu_notify(vcpu);
 		break;
-	default: /* SMI: there is no SMM */
+	default: /* SMI: there is no SMM; INIT: of vCPUs only, vcpu_lapic_effect */
 		break;
 	}
 }
@@ -113,12 +106,25 @@ void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_mes
 	vcpu_send_set(domain, set, m);
 }
 
-void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect)
+uint32_t vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect)
 {
+	const struct vlapic_message *m = &effect->message;
+
 	if (flags & VLAPIC_DO_SYNC)
 		hv->lapic(vcpu);
 	if (flags & VLAPIC_DO_TIMER)
 		vcpu_set_timer(vcpu);
-	if (flags & VLAPIC_DO_SEND)
-		vcpu_send(vcpu->domain, vcpu, &effect->message);
+	if (flags & VLAPIC_DO_EOI) {
+		vcpu->exit->qualification = effect->vector;
+		return SAMPO_EXIT_EOI;
+	}
+	if (!(flags & VLAPIC_DO_SEND))
+		return SAMPO_EXIT_NONE;
+	if (m->mode == VLAPIC_INIT || m->mode == VLAPIC_STARTUP) {
+		vcpu->exit->qualification = m->mode << 8 | m->vector;
+		vcpu->exit->gpa = destinations(vcpu->domain, vcpu, m);
+		return SAMPO_EXIT_STARTUP;
+	}
+	vcpu_send(vcpu->domain, vcpu, m);
+	return SAMPO_EXIT_NONE;
 }

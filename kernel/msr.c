@@ -52,11 +52,7 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 		return MSR_FAULT;
 	if (!flags)
 		return MSR_DONE;
-	vcpu_lapic_effect(vcpu, flags, &effect);
-	if (!(flags & VLAPIC_DO_EOI))
-		return MSR_DONE;
-	vcpu->exit->qualification = effect.vector;
-	return MSR_EOI;
+	return vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
 static void write_tsc(struct vcpu *vcpu, uint64_t value)

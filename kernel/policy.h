@@ -3,17 +3,18 @@
 #pragma once
 
 #include "arch/cpu.h"
+#include "kernel/abi.h"
 
 struct vcpu;
 
 /* The answer to CPUID (leaf in EAX, subleaf in ECX of the guest). */
 struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
 
+/* Any other: done, and the monitor must hear of it, SAMPO_EXIT_* with what is in the exit page. */
 enum msr_result {
-	MSR_DONE,    /* step over the instruction */
-	MSR_FAULT,   /* #GP */
-	MSR_EOI,     /* done; a level-triggered interrupt ended: vector in the exit page */
-	MSR_MONITOR, /* not the kernel's */
+	MSR_DONE = SAMPO_EXIT_NONE,   /* step over the instruction */
+	MSR_MONITOR = SAMPO_EXIT_MSR, /* not the kernel's */
+	MSR_FAULT = SAMPO_EXIT_COUNT, /* #GP */
 };
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);

@@ -16,12 +16,10 @@ struct hv_exit;
 #define REQUEST_WAKE   0x01u /* something has arrived: a posted vector, an event */
 #define REQUEST_RETURN 0x02u /* its monitor has given it back */
 #define REQUEST_NMI    0x04u
-#define REQUEST_INIT   0x08u
-#define REQUEST_SIPI   0x10u /* after INIT */
-#define REQUEST_KICK   0x20u
-#define REQUEST_CALL   0x40u /* smp_call */
-#define REQUEST_ARRIVE 0x80u /* it has just moved here */
-#define REQUEST_FAVOUR 0x100u /* somebody elsewhere waits for it to run */
+#define REQUEST_KICK   0x08u
+#define REQUEST_CALL   0x10u /* smp_call */
+#define REQUEST_ARRIVE 0x20u /* it has just moved here */
+#define REQUEST_FAVOUR 0x40u /* somebody elsewhere waits for it to run */
 
 /* Of any vCPU, from any CPU; may be this one. Does not wait. */
 void smp_post(struct vcpu *vcpu, uint32_t requests);

@@ -59,8 +59,7 @@ void vcpu_collect(struct vcpu *vcpu, void *)
 	vcpu_unload(vcpu);
 }
 
-/* Registers and local APIC as after power on, or after INIT. */
-static void reset(struct vcpu *vcpu, bool init)
+void vcpu_reset(struct vcpu *vcpu, void *init)
 {
 	__builtin_memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
 	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
@@ -79,6 +78,9 @@ static void reset(struct vcpu *vcpu, bool init)
 			    cpu_cpuid(0x80000008, 0).eax & 0xff);
 	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
+	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
+	vcpu_fill_system(vcpu);
+	hv->fetch_few(vcpu, vcpu->exit);
 }
 
 static int64_t make_pages(struct vcpu *vcpu)
@@ -125,15 +127,12 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 		object_put(&vcpu->object);
 		return status;
 	}
-	reset(vcpu, false);
+	vcpu_reset(vcpu, NULL);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, domain->weight, domain);
 	vcpu->exit_event = event;
 	if (event)
 		object_get(&event->object);
 	vcpu->state = VCPU_MONITOR;
-	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
-	vcpu_fill_system(vcpu);
-	hv->fetch_few(vcpu, vcpu->exit);
 	vcpu->exit->reason = SAMPO_EXIT_RESET;
 	domain->vcpu[id] = vcpu;
 	domain->present |= 1ull << id;
@@ -199,17 +198,6 @@ void vcpu_review(struct vcpu *vcpu, void *)
 	if (entity->quota != domain->quota || entity->period != domain->period)
 		sched_set_cap(&vcpu->cpu->rq, entity, domain->quota, domain->period, now);
 	vcpu_requeue(vcpu);
-}
-
-void vcpu_power_on(struct vcpu *vcpu, void *park)
-{
-	reset(vcpu, false);
-	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
-	vcpu_fill_system(vcpu);
-	if (!*(bool *)park)
-		return;
-	vcpu->exit->reason = SAMPO_EXIT_NONE;
-	vcpu->state = VCPU_PARKED;
 }
 
 static bool may_run(const struct vcpu *vcpu)
@@ -279,7 +267,7 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 	struct cpu *cpu = from->cpu;
 
 	if (cpu->current != from || to->cpu != cpu || cpu->resched ||
-	    to->domain->state != SAMPO_DOM_RUNNING || to->pending & VCPU_PEND_START ||
+	    to->domain->state != SAMPO_DOM_RUNNING ||
 	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
 		return false;
 	to->state = VCPU_READY;
@@ -359,38 +347,10 @@ void vcpu_take_in(struct vcpu *vcpu)
 		vcpu_inject(vcpu, page->inject, page->inject_code);
 }
 
-/* An INIT and then a SIPI, which says where it begins (SDM 3A 9.4). */
-static void start_up(struct vcpu *vcpu)
-{
-	uint32_t pending = vcpu->pending;
-
-	vcpu->pending &= ~VCPU_PEND_START;
-	if (pending & VCPU_PEND_INIT && !vcpu->id) {
-		vcpu_to_monitor(vcpu, SAMPO_EXIT_INIT); /* no firmware waits at the reset vector */
-		return;
-	}
-	if (pending & VCPU_PEND_INIT) {
-		reset(vcpu, true);
-		vcpu->state = VCPU_PARKED;
-	}
-	if (pending & VCPU_PEND_SIPI && vcpu->state == VCPU_PARKED) {
-		vcpu_fill_system(vcpu);
-		vcpu->exit->seg[SAMPO_CS].selector = (uint16_t)(vcpu->sipi << 8);
-		vcpu->exit->seg[SAMPO_CS].base = vcpu->sipi << 12;
-		store_system(vcpu, vcpu->exit);
-		hv->store_rip(vcpu, 0, 2);
-		vcpu->state = VCPU_READY;
-	}
-	vcpu_requeue(vcpu);
-}
-
 void vcpu_go_on(struct vcpu *vcpu)
 {
 	vcpu->state = VCPU_READY;
-	if (vcpu->pending & VCPU_PEND_START)
-		start_up(vcpu);
-	else
-		vcpu_requeue(vcpu);
+	vcpu_requeue(vcpu);
 }
 
 /* It is back from its monitor, on its home. */
@@ -437,19 +397,6 @@ void vcpu_notify(struct vcpu *vcpu)
 	wake_for_arrivals(vcpu);
 }
 
-/* A CPU that waits for a SIPI hears nothing else; one that does not, no SIPI. */
-static void take_requests(struct vcpu *vcpu, uint32_t requests)
-{
-	if (requests & REQUEST_INIT && vcpu->state != VCPU_PARKED)
-		vcpu->pending |= VCPU_PEND_INIT;
-	if (vcpu->state == VCPU_PARKED || vcpu->pending & VCPU_PEND_INIT) {
-		vcpu->pending |= requests & REQUEST_SIPI ? VCPU_PEND_SIPI : 0;
-		return;
-	}
-	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
-	vcpu->kicked |= requests & REQUEST_KICK;
-}
-
 void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 {
 	if (requests & REQUEST_ARRIVE)
@@ -458,14 +405,12 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 		return;
 	if (requests & REQUEST_FAVOUR)
 		vcpu->cpu->resched |= sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc());
-	take_requests(vcpu, requests);
+	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
+	vcpu->kicked |= requests & REQUEST_KICK;
 	take_arrivals(vcpu);
 	/* Whatever wakes it may send it to another CPU. */
 	if (requests & REQUEST_RETURN)
 		returned(vcpu);
-	else if (vcpu->pending & VCPU_PEND_START && vcpu->state != VCPU_MONITOR &&
-		 vcpu->state != VCPU_RETURNED)
-		start_up(vcpu);
 	else
 		wake_for_arrivals(vcpu);
 }

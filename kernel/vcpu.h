@@ -20,7 +20,6 @@ enum vcpu_state {
 	VCPU_HALTED,   /* until an interrupt, or in wait() until an event */
 	VCPU_MONITOR,  /* its exit page is with the monitor */
 	VCPU_RETURNED, /* given back; its home has yet to notice */
-	VCPU_PARKED,   /* after INIT: until a start-up IPI */
 	VCPU_DEAD,
 };
 
@@ -29,11 +28,7 @@ enum vcpu_state {
 #define VCPU_PEND_EXTINT 0x2u /* the PIC's INTR line is up */
 #define VCPU_PEND_EVENT 0x4u  /* `event` must be injected first */
 #define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
-#define VCPU_PEND_INIT 0x10u  /* these came while it was with its monitor */
-#define VCPU_PEND_SIPI 0x20u
-#define VCPU_PEND_EOI 0x40u   /* it may have ended its interrupt in memory */
-#define VCPU_PEND_START (VCPU_PEND_INIT | VCPU_PEND_SIPI)
-
+#define VCPU_PEND_EOI 0x10u   /* it may have ended its interrupt in memory */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -52,7 +47,6 @@ struct vcpu {
 	uint64_t posted[4];       /* vectors for the IRR */
 	uint64_t posted_level[4]; /* which of them are level-triggered */
 	bool extint;              /* the PIC's INTR line is up */
-	uint8_t sipi;             /* vector of REQUEST_SIPI */
 
 	struct sched_entity entity;
 
@@ -97,13 +91,12 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 void vcpu_free(struct object *object);
 
 /*
- * For smp_call: stop for ever, frees nothing; registers
- * and local APIC as after power on, for its monitor, which has it (or it waits for
- * a SIPI at once: *(bool *)park); look again
- * whether it may run, with which weight and cap, and account until now.
+ * For smp_call: stop for ever, frees nothing; registers and local APIC as after
+ * power on (after INIT, if that is not NULL), for its monitor, which has it; look
+ * again whether it may run, with which weight and cap, and account until now.
  */
 void vcpu_kill(struct vcpu *vcpu, void *unused);
-void vcpu_power_on(struct vcpu *vcpu, void *park);
+void vcpu_reset(struct vcpu *vcpu, void *init);
 void vcpu_review(struct vcpu *vcpu, void *unused);
 
 /* debug.c: registers and the vendor's control block, to the log. Also for smp_call. */
@@ -167,8 +160,9 @@ bool vcpu_has_wakeup(const struct vcpu *vcpu);
 /* The local APIC's deadline has changed. */
 void vcpu_set_timer(struct vcpu *vcpu);
 
-/* What an access to the local APIC asked for (VLAPIC_DO_*). */
-void vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect);
+/* Does what an access to the local APIC asked for (VLAPIC_DO_*). What the monitor
+ * must hear of is in the exit page then; why (SAMPO_EXIT_*) is returned. */
+uint32_t vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect);
 
 static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
 {

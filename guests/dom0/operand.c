@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guests/dom0/dev/ioapic.h"
+#include "guests/dom0/startup.h"
 #include "guests/lib/sampo.h"
 
 #define PAGE            4096u
@@ -116,14 +117,15 @@ static uint64_t apic_read(struct vcpu *v, unsigned offset, unsigned size)
 
 static void apic_write(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
-	uint64_t ended = 0;
+	uint64_t reason = SAMPO_EXIT_NONE;
 
 	if (offset & 15 || size != 4)
 		return;
-	sampo_vcpu_lapic(v->handle, offset, true, (uint32_t)value, &ended);
-	/* The end of a level-triggered interrupt: 256 + its vector. */
-	if (ended >= 256)
-		ioapic_eoi(v->vm, (uint8_t)ended);
+	sampo_vcpu_lapic(v->handle, offset, true, (uint32_t)value, &reason);
+	if (reason == SAMPO_EXIT_EOI)
+		ioapic_eoi(v->vm, (uint8_t)v->exit->qualification);
+	else if (reason == SAMPO_EXIT_STARTUP)
+		startup_sent(v);
 }
 
 /* Sizes that no device knows (3, 5...: what is left at a page's end) are done

@@ -17,6 +17,7 @@
 #include "guests/dom0/dev/pit.h"
 #include "guests/dom0/dev/uart.h"
 #include "guests/dom0/msr.h"
+#include "guests/dom0/startup.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm.h"
 
@@ -35,6 +36,7 @@ struct machine_state {
 	struct acpi_state acpi;
 	struct pci_state pci;
 	struct msr_state msr[VM_MAX_VCPUS];
+	struct startup_state startup[VM_MAX_VCPUS];
 	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
 };
 

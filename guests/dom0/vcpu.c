@@ -8,6 +8,7 @@
 #include "guests/dom0/dev/pic.h"
 #include "guests/dom0/insn.h"
 #include "guests/dom0/msr.h"
+#include "guests/dom0/state.h"
 #include "guests/dom0/vm_private.h"
 #include "guests/lib/sampo.h"
 
@@ -147,11 +148,10 @@ static bool exit_unknown(struct vcpu *v)
 	return false;
 }
 
-/* Firmware would start anew from the reset vector; the others' INITs the kernel does. */
-static bool exit_init(struct vcpu *v)
+static bool exit_startup(struct vcpu *v)
 {
-	vm_request(v->vm, VM_REQ_RESET, "INIT sent to the boot CPU");
-	return false;
+	startup_sent(v);
+	return true;
 }
 
 static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
@@ -166,7 +166,7 @@ static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
 	[SAMPO_EXIT_HLT_FOREVER] = exit_hlt_forever,
 	[SAMPO_EXIT_INVALID] = exit_invalid,
 	[SAMPO_EXIT_UNKNOWN] = exit_unknown,
-	[SAMPO_EXIT_INIT] = exit_init,
+	[SAMPO_EXIT_STARTUP] = exit_startup,
 };
 
 void vcpu_release(struct vcpu *v)
@@ -201,8 +201,11 @@ void vcpu_raised(void *vcpu)
 		return;
 	}
 	exit->dirty = SAMPO_DIRTY_NONE;
-	if (__builtin_expect(!handlers[reason](v) || own->request, 0)) {
+	if (__builtin_expect(!handlers[reason](v) || own->request ||
+				     v->vm->state->startup[v->index].phase != STARTUP_RUNS,
+			     0)) {
 		v->held = true;
+		startup_held(v);
 		return;
 	}
 	vcpu_release(v);

@@ -14,6 +14,7 @@
 #include "guests/dom0/dev/acpi.h"
 #include "guests/dom0/dev/platform.h"
 #include "guests/dom0/shell/console.h"
+#include "guests/dom0/state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm_build.h"
 #include "guests/dom0/vm_private.h"
@@ -26,6 +27,8 @@
 #define QUICK_FREE      2
 #define QUICK_WAIT_NS   1000000000ull
 #define QUICK_DOUBLINGS 5
+
+#define AT_MONITOR 3u /* state in struct sampo_vcpu_info */
 
 static struct vm *vms[VM_MAX]; /* in the order of definition */
 static unsigned vm_count;
@@ -197,8 +200,12 @@ const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu)
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	return vcpu < VM_MAX_VCPUS && vm->vcpu[vcpu] &&
-	       !sampo_object_info(vm->vcpu[vcpu], SAMPO_INFO_VCPU, info, sizeof(*info), 0, NULL);
+	if (vcpu >= VM_MAX_VCPUS || !vm->vcpu[vcpu] ||
+	    sampo_object_info(vm->vcpu[vcpu], SAMPO_INFO_VCPU, info, sizeof(*info), 0, NULL))
+		return false;
+	if (info->state == AT_MONITOR && vm->state->startup[vcpu].phase == STARTUP_WAITS)
+		info->state = VM_VCPU_OFFLINE;
+	return true;
 }
 
 /* --- Start and end --- */
@@ -323,20 +330,6 @@ void vm_stopped(struct vm *vm)
 	virtio_when_quiet(vm, quiet);
 }
 
-/*
- * A vCPU that is with us already cannot be stopped: either its exit is still
- * to be looked at, then that is where it stops; or its answer waits for the
- * end of the loop's turn, and is withdrawn.
- */
-static void stop(struct vcpu *v)
-{
-	if (sampo_vcpu_ctl(v->handle, SAMPO_VCPU_STOP, 0) != SAMPO_EBUSY ||
-	    v->exit->reason != SAMPO_EXIT_NONE)
-		return;
-	loop_forget(v->handle);
-	v->held = true;
-}
-
 static void reset(struct vm *vm)
 {
 	struct vm_private *own = vm->own;
@@ -345,7 +338,7 @@ static void reset(struct vm *vm)
 	own->phase = VM_PHASE_STOPPING;
 	for (unsigned i = 0; i < vm->config->vcpus; i++)
 		if (!own->vcpu[i].held)
-			stop(&own->vcpu[i]);
+			vcpu_stop(&own->vcpu[i]);
 	vm_stopped(vm);
 }
 

@@ -124,6 +124,7 @@ const char *vm_last_reason(const struct vm *vm);
 /* Facts from the kernel; false while shut off. */
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info);
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info);
+#define VM_VCPU_OFFLINE 5u /* a state after the kernel's: it waits for a start-up IPI */
 /* The rate of its TSC. */
 uint64_t vm_tsc_khz(const struct vm *vm);
 /* Its counters and traces; NULL: it is not there. */

@@ -192,25 +192,18 @@ const char *vm_build(struct vm *vm)
 	return error;
 }
 
-/* All but the boot CPU wait for its start-up IPI. */
-static int64_t park(struct vcpu *v)
-{
-	v->held = false;
-	v->exit->reason = SAMPO_EXIT_NONE;
-	return sampo_vcpu_ctl(v->handle, SAMPO_VCPU_PARK, 0);
-}
-
 const char *vm_boot(struct vm *vm)
 {
 	static struct load load;
 	struct vcpu *v = &vm->own->vcpu[0];
 	const char *error;
-	int64_t status = sampo_vcpu_ctl(v->handle, SAMPO_VCPU_RESET, 0);
+	int64_t status = SAMPO_OK;
 
-	for (unsigned i = 1; i < vm->config->vcpus && !status; i++)
-		status = park(&vm->own->vcpu[i]);
-	for (unsigned i = 0; i < vm->config->vcpus; i++)
+	startup_reset(vm);
+	for (unsigned i = 0; i < vm->config->vcpus && !status; i++) {
 		msr_reset(&vm->state->msr[i]);
+		status = sampo_vcpu_ctl(vm->vcpu[i], SAMPO_VCPU_RESET, SAMPO_RESET_POWER);
+	}
 	if (status)
 		return fail("resetting a vCPU", status);
 	memset(&load, 0, sizeof(load));

@@ -21,6 +21,7 @@
 #define ANSWER_MS      5000u
 #define QUIET_MS       250u /* longer than a busy host keeps a CPU from its HLT */
 #define TSC_ROUNDS     50
+#define INIT_ROUNDS    10
 #define HC_KICK_CPU    5u
 #define HC_SEND_IPI    10u
 #define HC_SCHED_YIELD 11u
@@ -31,7 +32,7 @@
 #define IOAPIC         0xfec00000ull
 
 enum command {
-	DONE, TELL_ID, TAKE, TELL_TSC, HALT, HALT_DEAF, COUNT, SET_STEAL, SET_LOGICAL, CRASH
+	DONE, TELL_ID, TAKE, TELL_TSC, HALT, HALT_DEAF, COUNT, SET_STEAL, SET_LOGICAL, INIT, CRASH
 };
 
 /* What one CPU is told to do, and its answer. */
@@ -123,6 +124,10 @@ static uint64_t execute(uint32_t command, uint64_t argument)
 	case COUNT:
 		for (;;)
 			counter++;
+	case INIT:
+		ipi_send((uint32_t)argument, ICR_INIT | ICR_ASSERT);
+		counter++;
+		return 0;
 	case CRASH: /* an exception, and no table for it */
 		__asm__ volatile("lidt %0; ud2" : : "m"(nothing));
 		return 0;
@@ -267,6 +272,32 @@ static void check_init(void)
 	check(smp_start(id_of[1], serve), "and starts again", "no");
 	check(ask(id_of[1], TELL_ID, 0) == id_of[1] && !nmis, "what came before is forgotten",
 	      "%u NMIs", nmis);
+}
+
+static bool restart(unsigned i)
+{
+	cpus[id_of[i]].command = DONE;
+	return smp_start(id_of[i], serve) && ask(id_of[i], TELL_ID, 0) == id_of[i];
+}
+
+/* Those who stop themselves, or each other at the same time. */
+static void check_init_of_senders(void)
+{
+	unsigned good = 0;
+
+	counter = 0;
+	tell(id_of[1], INIT, id_of[1]);
+	check(!done(id_of[1], QUIET_MS) && !counter, "INIT to itself", "goes on");
+	check(restart(1), "and it starts again", "no");
+	for (unsigned n = 0; n < INIT_ROUNDS; n++) {
+		tell(id_of[1], INIT, id_of[2]);
+		tell(id_of[2], INIT, id_of[1]);
+		done(id_of[1], 1);
+		ipi_send(id_of[1], ICR_INIT | ICR_ASSERT); /* who has been spared, or is late */
+		ipi_send(id_of[2], ICR_INIT | ICR_ASSERT);
+		good += restart(1) && restart(2);
+	}
+	check(good == INIT_ROUNDS, "INIT to each other", "%u of %u started again", good, INIT_ROUNDS);
 }
 
 static void check_fixed(void)
@@ -461,6 +492,7 @@ static void rules_x2apic(void)
 	if (option_word("crash"))
 		ask(id_of[2], CRASH, 0);
 	check_init();
+	check_init_of_senders();
 	check_logical();
 	check_nmi();
 	check_halt();
@@ -477,6 +509,7 @@ static void rules_xapic(void)
 	enter_xapic();
 	start_all();
 	check_init();
+	check_init_of_senders();
 	check_fixed();
 	check_logical_xapic();
 	check_nmi();

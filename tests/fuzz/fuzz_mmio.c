@@ -25,6 +25,11 @@ void ioapic_eoi(struct vm *v, uint8_t vector)
 	(void)vector;
 }
 
+void startup_sent(struct vcpu *v)
+{
+	(void)v;
+}
+
 void vcpu_exception(struct sampo_exit *exit, unsigned vector, int64_t code)
 {
 	if (vector > 31 || code > 0xffff)

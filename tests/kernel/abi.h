@@ -84,7 +84,8 @@ void pass_ms(uint64_t ms);
 void guest_until_asleep(const struct guest *g);
 
 #define CODES(X)                                                                                   \
-	X(ports) X(memory) X(msr) X(ask) X(pi) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(bell_init)     \
+	X(ports) X(memory) X(msr) X(ask) X(pi) X(undefined) X(spin) X(sleep) X(x2apic) X(bell)     \
+	X(startup)                                                                                 \
 	X(pages) X(stamp) X(ring_stamp) X(send_stamp) X(answer_asleep) X(answer_awake)             \
 	X(lock_spin) X(lock_kick) X(lock_away) X(cpuid)                                            \
 	X(handler) X(handler_quiet) X(handler_eoi) X(handler_stamp)

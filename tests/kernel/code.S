@@ -128,13 +128,17 @@ PROGRAM bell
 	jmp 1b
 END bell
 
-/* For a doorbell that sends INIT to this vCPU: it does not come to the count. */
-PROGRAM bell_init
-	movw $0x500, %dx
-	outw %ax, %dx
-1:	incl COUNT
-	jmp 1b
-END bell_init
+/* INIT to all but itself, a start-up IPI to local APIC 5. */
+PROGRAM startup
+	ENABLE_X2APIC
+	WRITE_MSR 0x830, 0xc4500
+	incl COUNT
+	movl $0x69a, %eax
+	movl $5, %edx
+	wrmsr
+	incl COUNT
+	outb %al, $0x99
+END startup
 
 /* A write to each page that the list at 0x900 has, up to 0, through ES. */
 PROGRAM pages

@@ -9,6 +9,9 @@
 #define LAPIC_EOI   0xb0u
 #define LAPIC_SVR   0xf0u
 #define LAPIC_ISR   0x100u
+#define LAPIC_ICR   0x300u
+#define LAPIC_DEST  0x310u
+#define APIC_MODES  0xc00u /* of APIC_BASE: enabled, x2APIC */
 
 /* What it says at its port after each time that it wakes. */
 static void expect_woken(struct guest *g, uint32_t count, const char *name)
@@ -83,8 +86,10 @@ static void messages(struct guest *g)
 	resume_to_sleep(g);
 	must(sampo_msi(g->domain, MSI_ADDRESS | 0x5000, 0x40), "msi");
 	must(sampo_msi(g->domain, MSI_ADDRESS, 0x5), "msi");
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x500), "msi");
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x602), "msi");
 	pass_ms(2);
-	check(!g->exit->reason, "interrupts: MSI to nobody, of a bad vector", "exit %u",
+	check(!g->exit->reason, "interrupts: MSI to nobody, of a bad vector or kind", "exit %u",
 	      g->exit->reason);
 	must(sampo_msi(g->domain, MSI_ADDRESS | 0xff000, 0x40), "msi");
 	expect_woken(g, 2, "interrupts: MSI to all");
@@ -100,23 +105,6 @@ static void messages(struct guest *g)
 	must(sampo_msi(g->domain, MSI_ADDRESS, 0x400), "msi");
 	expect_woken(g, 4, "interrupts: MSI of kind NMI");
 	resume_to_sleep(g);
-}
-
-/* With a monitor that sleeps, or one that is busy. */
-static void init_by_bell(struct guest *g, bool asleep)
-{
-	uint64_t end = rdtsc() + 500 * tsc_per_ms;
-
-	guest_prepare(g);
-	if (asleep) {
-		guest_answer(g, g->exit->dirty);
-		return;
-	}
-	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
-	while (!__atomic_load_n(&g->exit->reason, __ATOMIC_ACQUIRE) && rdtsc() < end)
-		cpu_relax();
-	for (end = rdtsc() + 50 * tsc_per_ms; rdtsc() < end;)
-		cpu_relax();
 }
 
 static uint32_t make_bell(uint32_t domain, uint64_t kind, uint32_t data, struct guest *ringer,
@@ -164,22 +152,49 @@ static void bells(struct guest *g)
 	check(guest_at_port(&ringer) && guest_word(&ringer, COUNT) == 2,
 	      "doorbells: of an event that does nothing", "exit %u", ringer.exit->reason);
 	check(!g->exit->reason, "doorbells: nothing more", "exit %u", g->exit->reason);
-	must(sampo_handle_close(event), "handle_close");
-
-	/* INIT to itself: it must be with the monitor from the doorbell on. */
-	event = make_bell(ringer.domain, SAMPO_EVENT_MSI, 0x500, &ringer, 2);
-	guest_load(&ringer, bell_init, CODE);
-	for (unsigned asleep = 0; asleep < 2; asleep++) {
-		init_by_bell(&ringer, asleep);
-		check(ringer.exit->reason == SAMPO_EXIT_INIT && !guest_word(&ringer, COUNT),
-		      "doorbells: INIT to itself", "exit %u, went on for %u",
-		      ringer.exit->reason, guest_word(&ringer, COUNT));
-	}
 	guest_remove(&ringer);
 	must(sampo_handle_close(event), "handle_close");
 }
 
-/* The xAPIC page is the monitor's: EOI through vcpu_lapic. */
+static void expect_startup(const struct guest *g, uint64_t message, uint64_t to, const char *name)
+{
+	check(g->exit->qualification == message && g->exit->gpa == to, name, "%llx to %llx",
+	      (unsigned long long)g->exit->qualification, (unsigned long long)g->exit->gpa);
+}
+
+/* What the guest sends is the monitor's to do, and what it needs for that. */
+static void startup_messages(void)
+{
+	struct guest g;
+
+	guest_make(&g, 2);
+	guest_run(&g, startup);
+	check(guest_wait(&g) == SAMPO_EXIT_STARTUP, "startup: INIT", "exit %u", g.exit->reason);
+	expect_startup(&g, 0x500, ~1ull, "startup: INIT to all others");
+	check(guest_answer(&g, SAMPO_DIRTY_NONE) == SAMPO_EXIT_STARTUP && guest_word(&g, COUNT) == 1,
+	      "startup: SIPI", "exit %u, went on for %u", g.exit->reason, guest_word(&g, COUNT));
+	expect_startup(&g, 0x69a, 1 << 5, "startup: SIPI to one");
+	guest_answer(&g, SAMPO_DIRTY_NONE);
+	check(guest_at_port(&g) && guest_word(&g, COUNT) == 2, "startup: on from there",
+	      "exit %u, went on for %u", g.exit->reason, guest_word(&g, COUNT));
+
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_NMI, 0), "NMI");
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_RESET, SAMPO_RESET_INIT), "RESET");
+	check((g.exit->apic_base & APIC_MODES) == 0xc00 && g.exit->rip == 0xfff0,
+	      "startup: INIT leaves APIC_BASE", "%llx, rip %llx",
+	      (unsigned long long)g.exit->apic_base, (unsigned long long)g.exit->rip);
+	guest_run(&g, spin);
+	pass_ms(2);
+	check(!g.exit->reason && guest_word(&g, COUNT), "startup: forgets an NMI", "exit %u",
+	      g.exit->reason);
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_STOP, 0), "STOP");
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_RESET, SAMPO_RESET_POWER), "RESET");
+	check((g.exit->apic_base & APIC_MODES) == 0x800, "startup: power on does not", "%llx",
+	      (unsigned long long)g.exit->apic_base);
+	guest_remove(&g);
+}
+
+/* The xAPIC page is the monitor's: EOI and INIT through vcpu_lapic. */
 static void xapic(void)
 {
 	uint64_t value = 0, isr = 0;
@@ -193,8 +208,17 @@ static void xapic(void)
 	expect_woken(&g, 1, "interrupts: level, xAPIC");
 	must(sampo_vcpu_lapic(g.vcpu, LAPIC_ISR + 0x20, false, 0, &isr), "vcpu_lapic");
 	must(sampo_vcpu_lapic(g.vcpu, LAPIC_EOI, true, 0, &value), "vcpu_lapic");
-	check(isr == 1 && value == 256 + 0x40, "interrupts: EOI through vcpu_lapic",
-	      "ISR %llx, value %llu", (unsigned long long)isr, (unsigned long long)value);
+	check(isr == 1 && value == SAMPO_EXIT_EOI && g.exit->qualification == 0x40,
+	      "interrupts: EOI through vcpu_lapic", "ISR %llx, value %llu, vector %llx",
+	      (unsigned long long)isr, (unsigned long long)value,
+	      (unsigned long long)g.exit->qualification);
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_DEST, true, 3u << 24, &value), "vcpu_lapic");
+	check(value == SAMPO_EXIT_NONE, "interrupts: nothing to tell", "value %llu",
+	      (unsigned long long)value);
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_ICR, true, 0x4500, &value), "vcpu_lapic");
+	check(value == SAMPO_EXIT_STARTUP, "startup: INIT through vcpu_lapic", "value %llu",
+	      (unsigned long long)value);
+	expect_startup(&g, 0x500, 1 << 3, "startup: INIT to one");
 	guest_remove(&g);
 }
 
@@ -210,5 +234,6 @@ void test_interrupts(void)
 	messages(&g);
 	bells(&g);
 	guest_remove(&g);
+	startup_messages();
 	xapic();
 }

@@ -207,11 +207,8 @@ static void vcpus(void)
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY, "RESUME twice");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_FETCH, 0), SAMPO_EBUSY, "FETCH of a running one");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 0), SAMPO_EBUSY, "RESET of a running one");
-	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_PARK, 0), SAMPO_EBUSY, "PARK of a running one");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP");
-	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_PARK, 0), SAMPO_OK, "PARK");
-	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY, "RESUME of a parked one");
-	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP of a parked one");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESET, 1), SAMPO_OK, "RESET after that");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_OK, "RESUME after that");
 	expect(sampo_wait(0, vcpu), SAMPO_EBUSY, "wait: reply is running");
 	expect(sampo_wait(0, event), SAMPO_EHANDLE, "wait: reply is no vCPU");

@@ -55,6 +55,16 @@ def check_linux(box, count):
     assert all(interrupts(text, "CAL")) and sum(interrupts(text, "RES")), text
 
 
+def check_hotplug(box, count):
+    """In its console: a CPU that has run is put offline, started again, and works."""
+    online = "/sys/devices/system/cpu/cpu1/online"
+    for _ in range(3):
+        box.linux(f"echo 0 > {online}")
+        assert box.linux("nproc").split()[-1] == str(count - 1)
+        box.linux(f"echo 1 > {online}")
+        check_linux(box, count)
+
+
 def test_linux(boot, iso):
     """Two guests of four virtual CPUs, a reboot of one from inside, a reset and a pause of the other."""
     guests = {f"{name}.xml": vcpus(m.linux_xml(name), 4) for name in ("one", "two")}
@@ -64,6 +74,7 @@ def test_linux(boot, iso):
             box.linux_up(name, 180)
             check_linux(box, 4)
             assert "Brought up 1 node, 4 CPUs" in box.linux("dmesg | grep smp:")
+            check_hotplug(box, 4)
     box.console("one")
     box.send("reboot\r")
     box.expect(r"one: reset: [^\n]*\n", 60)
@@ -106,7 +117,9 @@ def test_verbs(boot, iso):
     assert re.search(r"maximum +config +2\s+maximum +live +2", box.run("vcpucount busy"))
     text = box.run("vcpupin busy")
     assert re.search(r"VCPU +CPU Affinity", text) and re.search(r" 0 +0-1\b", text) and re.search(r" 1 +1\s", text)
-    assert re.findall(r"CPU Affinity: +(\S+)", box.run("vcpuinfo busy")) == ["yy", "-y"]
+    text = box.run("vcpuinfo busy")
+    assert re.findall(r"CPU Affinity: +(\S+)", text) == ["yy", "-y"]
+    assert re.findall(r"State: +(\S+)", text)[1] == "offline"
     for cpu in (0, 1, 0):
         box.run(f"vcpupin busy 0 {cpu}")
         box.wait_run("vcpuinfo busy", rf"VCPU: +0\s+CPU: +{cpu}\b")

@@ -16,7 +16,7 @@ struct sampo_fake {
 	int domains_alive;
 	bool paused;
 	bool busy; /* vCPUs are with their monitor */
-	unsigned stops, resets, resumes, parks;
+	unsigned stops, resets, inits; /* resets: as at power on */
 };
 extern struct sampo_fake fake;
 
@@ -130,16 +130,15 @@ static inline int64_t sampo_vcpu_page(uint32_t vcpu, uint32_t *region)
 
 static inline int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
 {
-	(void)value;
 	if (!vcpu)
 		__builtin_trap();
 	if (op == SAMPO_VCPU_STOP) {
 		fake.stops++;
 		return fake.busy ? SAMPO_EBUSY : SAMPO_OK;
 	}
-	if (op == SAMPO_VCPU_PARK)
-		fake.parks++;
-	if (op == SAMPO_VCPU_RESET)
+	if (op == SAMPO_VCPU_RESET && value == SAMPO_RESET_INIT)
+		fake.inits++;
+	else if (op == SAMPO_VCPU_RESET)
 		fake.resets++;
 	return SAMPO_OK;
 }
@@ -156,12 +155,11 @@ static inline int64_t sampo_doorbell(uint32_t event, uint32_t domain, uint32_t p
 static inline int64_t sampo_object_info(uint32_t handle, uint64_t what, void *to, uint64_t bytes,
 					uint64_t first, uint64_t *written)
 {
-	(void)what;
 	(void)first;
 	(void)bytes;
 	if (written)
 		*written = 0;
-	*(uint32_t *)to = handle;
+	*(uint32_t *)to = what == SAMPO_INFO_VCPU ? 3 : handle; /* all are with their monitor */
 	return SAMPO_OK;
 }
 

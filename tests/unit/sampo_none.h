@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/abi.h"
+
 static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset, bool write, uint32_t value,
 				       uint64_t *read)
 {
 	(void)vcpu;
-	(void)write;
-	(void)value;
 	if (offset >= 4096 || offset % 16)
 		__builtin_trap();
 	if (read)
-		*read = 256 + 0x31;
+		*read = !write ? 0x31 : value & 1 ? SAMPO_EXIT_EOI : SAMPO_EXIT_STARTUP;
 	return 0;
 }
 

@@ -31,6 +31,12 @@ void ioapic_eoi(struct vm *vm, uint8_t vector)
 	fail();
 }
 
+void startup_sent(struct vcpu *v)
+{
+	(void)v;
+	fail();
+}
+
 static struct vm vm;
 static struct sampo_exit exit_page;
 static struct vcpu vcpu;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_sched.c guests/dom0/cpuset.c */
-/* sources: guests/dom0/vm_memory.c guests/dom0/load/registers.c */
+/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_sched.c guests/dom0/startup.c */
+/* sources: guests/dom0/vm_memory.c guests/dom0/load/registers.c guests/dom0/cpuset.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is
@@ -17,6 +17,7 @@
 #include "guests/dom0/memory.h"
 #include "guests/dom0/msr.h"
 #include "guests/dom0/shell/console.h"
+#include "guests/dom0/state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm_private.h"
 
@@ -432,19 +433,25 @@ static void test_crash_loop(void **state)
 	assert_null(timer);
 }
 
-/* The operator's reset: the vCPU has to be stopped first. */
+/* The operator's reset: the vCPU has to be stopped first, perhaps by an exit that is
+ * still to be looked at. */
 static void test_reset_of_a_running_one(void **state)
 {
 	(void)state;
 	assert_null(vm_start(vm));
 	assert_null(vm_reset(vm));
 	assert_int_equal(fake.stops, 1);
-	assert_int_equal(boots, 1);
+	assert_int_equal(boots, 2);
+	fake.busy = true;
+	vm->exit[0]->reason = SAMPO_EXIT_IO;
+	assert_null(vm_reset(vm));
+	assert_int_equal(fake.stops, 2);
+	assert_int_equal(boots, 2);
 	assert_non_null(vm_reset(vm));
 	vm->own->vcpu[0].held = true;
 	vm_stopped(vm);
-	assert_int_equal(boots, 2);
-	assert_int_equal(fake.resets, 2);
+	assert_int_equal(boots, 3);
+	assert_int_equal(fake.resets, 3);
 	assert_string_equal(vm_state_name(vm), "running");
 	/* destroyed while it is stopping */
 	assert_null(vm_reset(vm));
@@ -452,29 +459,151 @@ static void test_reset_of_a_running_one(void **state)
 	assert_string_equal(vm_state_name(vm), "shut off");
 }
 
+static void start_three(void)
+{
+	config_of(vm)->vcpus = config_of(vm)->cores = 3;
+	assert_null(vm_start(vm));
+}
+
+static void end_three(void)
+{
+	assert_null(vm_destroy(vm));
+	config_of(vm)->vcpus = config_of(vm)->cores = 1;
+}
+
+static bool offline(unsigned vcpu)
+{
+	struct sampo_vcpu_info info;
+
+	assert_true(vm_vcpu_info(vm, vcpu, &info));
+	assert_int_equal(info.state == VM_VCPU_OFFLINE,
+			 vm->state->startup[vcpu].phase == STARTUP_WAITS);
+	assert_true(info.state != VM_VCPU_OFFLINE || vm->own->vcpu[vcpu].held);
+	return info.state == VM_VCPU_OFFLINE;
+}
+
+#define INIT 0x500u
+#define SIPI 0x600u
+
+static void send(unsigned from, uint32_t message, uint64_t set)
+{
+	vm->exit[from]->qualification = message;
+	vm->exit[from]->gpa = set;
+	startup_sent(&vm->own->vcpu[from]);
+}
+
 /* It begins anew when the last of its vCPUs has stopped, with the boot CPU alone. */
 static void test_reset_of_several(void **state)
 {
 	(void)state;
-	config_of(vm)->vcpus = config_of(vm)->cores = 3;
-	assert_null(vm_start(vm));
-	assert_int_equal(fake.parks, 2);
-	assert_int_equal(fake.resets, 1);
+	start_three();
+	assert_int_equal(fake.resets, 3);
+	send(0, SIPI, 6);
+	assert_int_equal(boots, 3);
+	fake.busy = true;
+	vm->exit[0]->reason = vm->exit[2]->reason = SAMPO_EXIT_IO;
 	vm->own->vcpu[1].held = true; /* its exit caused it */
 	assert_null(vm_reset(vm));
 	assert_int_equal(fake.stops, 2);
 	vm->own->vcpu[2].held = true;
 	vm_stopped(vm);
-	assert_int_equal(boots, 1);
+	assert_int_equal(boots, 3);
 	vm->own->vcpu[0].held = true;
 	vm_stopped(vm);
+	assert_int_equal(boots, 4);
+	assert_int_equal(fake.resets, 6);
+	assert_false(offline(0) || vm->own->vcpu[0].held);
+	assert_true(offline(1) && offline(2));
+	end_three();
+}
+
+/* INIT and start-up IPIs to those who run, and to those who wait. */
+static void test_startup(void **state)
+{
+	const struct sampo_segment *cs;
+
+	(void)state;
+	start_three();
+	assert_true(!offline(0) && offline(1) && offline(2));
+	send(0, INIT, ~1ull); /* as after power on, and there are but three */
+	assert_true(offline(1) && offline(2) && !fake.stops);
+	send(0, SIPI | 0x9a, 2);
+	assert_true(!offline(1) && !vm->own->vcpu[1].held && offline(2));
 	assert_int_equal(boots, 2);
-	assert_int_equal(fake.parks, 4);
-	assert_int_equal(fake.resets, 2);
-	for (unsigned i = 0; i < 3; i++)
-		assert_false(vm->own->vcpu[i].held);
-	assert_null(vm_destroy(vm));
-	config_of(vm)->vcpus = config_of(vm)->cores = 1;
+	cs = &vm->exit[1]->seg[SAMPO_CS];
+	assert_int_equal(cs->selector, 0x9a00);
+	assert_int_equal(cs->base, 0x9a000);
+	assert_int_equal(vm->exit[1]->rip, 0);
+	assert_int_equal(vm->exit[1]->dirty, SAMPO_DIRTY_RIP | SAMPO_DIRTY_SYSTEM);
+
+	vm->exit[1]->dirty = 0;
+	send(0, SIPI | 0x42, 2); /* it runs */
+	assert_int_equal(boots, 2);
+	assert_int_equal(vm->exit[1]->dirty, 0);
+	send(1, SIPI | 0x42, 4);
+	assert_true(!offline(2));
+	send(1, INIT, 4);
+	assert_int_equal(fake.stops, 1);
+	assert_true(offline(2));
+	send(1, SIPI | 0x43, 4);
+	assert_true(!offline(2));
+	assert_int_equal(vm->exit[2]->seg[SAMPO_CS].base, 0x43000);
+
+	assert_int_equal(fake.resets, 3);
+	assert_null(queued);
+	send(1, INIT, ~2ull);
+	assert_non_null(queued);
+	queued->run(queued);
+	queued = NULL;
+	assert_string_equal(vm_last_reason(vm), "INIT sent to the boot CPU");
+	assert_int_equal(fake.resets, 6);
+	assert_true(!offline(0) && offline(1) && offline(2));
+	end_three();
+}
+
+/* INIT to one whose exit is still to be looked at, or has just been answered. */
+static void test_init_of_one_with_us(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	start_three();
+	v = &vm->own->vcpu[2];
+	send(0, SIPI, 6);
+	fake.busy = true;
+	v->exit->reason = SAMPO_EXIT_IO;
+	send(0, INIT, 4);
+	assert_true(!offline(2) && !v->held);
+	v->held = true;
+	startup_held(v);
+	assert_true(offline(2));
+
+	send(0, SIPI, 4);
+	v->exit->reason = SAMPO_EXIT_IO;
+	send(2, INIT, 4); /* from itself */
+	send(0, SIPI | 0x77, 4);
+	assert_true(!offline(2) && !v->held);
+	boots = 0;
+	v->held = true;
+	startup_held(v);
+	assert_true(!offline(2) && !v->held);
+	assert_int_equal(boots, 1);
+	assert_int_equal(v->exit->seg[SAMPO_CS].base, 0x77000);
+
+	v->exit->reason = SAMPO_EXIT_IO;
+	send(0, INIT, 4);
+	send(0, SIPI | 0x77, 4);
+	send(0, INIT, 4); /* this is the last */
+	v->held = true;
+	startup_held(v);
+	assert_true(offline(2));
+
+	v = &vm->own->vcpu[1];
+	v->exit->reason = SAMPO_EXIT_NONE;
+	send(0, INIT, 2);
+	assert_int_equal(forgotten, v->handle);
+	assert_true(offline(1));
+	end_three();
 }
 
 /* Its last exit was answered in this turn of the loop, and the answer waits. */
@@ -592,6 +721,8 @@ int main(void)
 		TEST(test_crash_loop),
 		TEST(test_reset_of_a_running_one),
 		TEST(test_reset_of_several),
+		TEST(test_startup),
+		TEST(test_init_of_one_with_us),
 		TEST(test_reset_of_an_answered_one),
 		TEST(test_destroy_in_reset),
 		TEST(test_reset_fails),

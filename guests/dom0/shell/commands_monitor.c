@@ -154,7 +154,7 @@ static const char *affinity(const struct vm *vm, unsigned vcpu)
 static void run_vcpuinfo(int count, char *word[])
 {
 	static const char *const state[] = {"running",    "ready",   "halted",
-					    "at monitor", "offline", "stopped"};
+					    "at monitor", "stopped", "offline"};
 	bool counters = words_option(&count, word, "--exits");
 	struct vm *vm = running_domain(count, word);
 	const struct sampo_vcpu_page *page;

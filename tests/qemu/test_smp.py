@@ -102,7 +102,8 @@ def test_linux(boot, iso):
 def test_crash(boot, iso):
     """A triple fault of one of its CPUs ends the guest."""
     xml = vcpus(m.domain_xml("rules", "smp.elf", memory=32, cmdline="cpus=4 crash"), 4)
-    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"}), cpus=2).boot()
+    box = boot(iso=iso({"rules.xml": xml, "smp.elf": m.BUILD / "guests/smp.elf"}), cpus=2)
+    box.expect(r"rules: crashed: triple fault[^\n]*\n", 150)  # nothing is typed into the dump
     box.wait_state("rules", "shut off", 60)
     assert "vCPU 2: triple fault" in box.run("dmesg")
 

@@ -46,6 +46,10 @@ static void look(struct timer *timer, uint64_t now)
 
 void watchdog_start(struct cpu *cpu)
 {
+	uint64_t now = cpu_rdtsc();
+
+	/* The first CPU is still on its way to the main loop, and the TSC counts since power on. */
+	cpu->watch_since = now;
 	cpu->watch.fire = look;
-	look(&cpu->watch, cpu_rdtsc());
+	look(&cpu->watch, now);
 }

@@ -139,3 +139,9 @@ def test_kernel_is_w_xor_x(boot):
     assert executable and len(pages) > len(executable)
     assert not [p for p in executable if "W" in p]
     assert not [p for p in pages if "U" in p]
+
+
+def test_slow_firmware(boot, iso):
+    """The TSC has counted for longer than the watchdog waits when the kernel begins."""
+    image = iso({}, grub_commands="sleep 15", grub_modules="sleep")
+    assert "2 of 2 CPUs run" in boot(iso=image, nic=None, disk=None, cpus=2).boot(90).run("dmesg")

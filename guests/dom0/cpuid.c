@@ -13,7 +13,9 @@
 
 /* No I/O delay, clock, steal time, EOI, unhalt, TLB flush, send IPI, yield; the clock is stable. */
 #define KVM_FEATURES \
-	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
+	(1u << 1 | 1u << 3 | 1u << 5 | KVM_PV_EOI | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
+
+#define KVM_PV_EOI (1u << 6)
 
 /* Leaf 1 ECX: without MONITOR, DS-CPL, VMX, SMX, EIST, TM2, CNXT, PDCM, DCA. */
 #define ECX1_MASK                                                                        \
@@ -133,11 +135,24 @@ static void leaf_xsave(struct sampo_vcpu_page *page, uint64_t xcr0, uint32_t fea
 	}
 }
 
+/*
+ * QEMU 7.2's emulated SVM: an interrupt that VMRUN has injected stays in the CPU's "exception to
+ * deliver" until the next exit, and comes once more, whatever IF says, if QEMU looks there before.
+ * The exit for the guest's EOI mostly comes first; without one, guests lock up.
+ */
+static bool injects_twice(void)
+{
+	struct answer a = host(0x40000000, 0);
+
+	return a.ebx == 0x54474354 && a.ecx == 0x43544743 && a.edx == 0x47435447; /* TCGTCGTCGTCG */
+}
+
 /* Our own leaves and KVM's, at 0x40000100 and 0x40000000. */
 static void leaves_hypervisor(struct sampo_vcpu_page *page, const struct cpuid_shape *s)
 {
 	add(page, 0x40000000, 0, (struct answer){0x40000010, 0x4b4d564b, 0x564b4d56, 0x4d});
-	add(page, 0x40000001, 0, (struct answer){KVM_FEATURES, 0, 0, 0});
+	add(page, 0x40000001, 0,
+	    (struct answer){injects_twice() ? KVM_FEATURES & ~KVM_PV_EOI : KVM_FEATURES, 0, 0, 0});
 	/* TSC and local APIC timer in kHz */
 	add(page, 0x40000010, 0, (struct answer){(uint32_t)s->tsc_khz, 1000000, 0, 0});
 	add(page, SAMPO_CPUID_SIGNATURE, 0,

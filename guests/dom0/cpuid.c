@@ -11,11 +11,10 @@
 #define CACHES_MAX   7u
 #define COMPONENTS   32u
 
+#define KVM_PV_EOI (1u << 6)
 /* No I/O delay, clock, steal time, EOI, unhalt, TLB flush, send IPI, yield; the clock is stable. */
 #define KVM_FEATURES \
 	(1u << 1 | 1u << 3 | 1u << 5 | KVM_PV_EOI | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
-
-#define KVM_PV_EOI (1u << 6)
 
 /* Leaf 1 ECX: without MONITOR, DS-CPL, VMX, SMX, EIST, TM2, CNXT, PDCM, DCA. */
 #define ECX1_MASK                                                                        \

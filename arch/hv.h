@@ -48,7 +48,8 @@ enum exit_kind {
  * X(NAME, name): what is used when the CPU has it, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
- * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP saved, flush by ASID, exits from PAUSE loops.
+ * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP
+ * saved, flush by ASID, exits from PAUSE loops, a TSC of another rate, XSAVES.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \

@@ -110,9 +110,9 @@ enum sampo_call {
 #define SAMPO_DOMAIN_PAUSE 1u
 #define SAMPO_DOMAIN_UNPAUSE 2u
 #define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
-#define SAMPO_DOMAIN_TSC 5u    /* kHz of the TSC of vCPUs that are yet to be made */
 #define SAMPO_DOMAIN_CAP 4u    /* of each vCPU: microseconds | of which period << 32;
 				  0: none */
+#define SAMPO_DOMAIN_TSC 5u    /* kHz of the TSC of vCPUs that are yet to be made */
 
 /* vcpu_ctl operations */
 #define SAMPO_VCPU_RESUME 0u  /* leave the exit state; the exit page is read */

@@ -103,6 +103,8 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu->pending |= VCPU_PEND_STEAL;
 		return MSR_DONE;
 	case MSR_KVM_EOI:
+		if (vcpu->pending & VCPU_PEND_EOI) /* while it is known where that was said */
+			eoi_collect(vcpu);
 		vcpu->kvm_eoi = value;
 		return MSR_DONE;
 	default:

@@ -80,7 +80,6 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 	vcpu_fill_system(vcpu);
-	hv->fetch_few(vcpu, vcpu->exit);
 }
 
 static int64_t make_pages(struct vcpu *vcpu)

@@ -7,10 +7,6 @@
 /* So many CPUs, shared by those that wait, are looked at in search of one that is ahead. */
 #define LOOK 30u
 
-/* Who has moved on more often than so without running in between stays until it has run: where
- * virtual times jump, as on CPUs that are late, it would be sent about for ever. */
-#define HOPS 1u
-
 static uint64_t load(const uint64_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -147,7 +143,7 @@ static int64_t lead(const struct balance *b, struct sched_rq *rq, const struct s
 	}
 	far += turn / there - turn / here;
 	enough = turn / (here - own) - turn / (there + own);
-	return far >= enough && far >= each / 2 ? far : 0;
+	return far >= enough && far >= each / 3 ? far : 0;
 }
 
 struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,
@@ -158,15 +154,15 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 	struct sched_entity *e = NULL;
 
 	if (rq->count > 1 && others(cpus, b->idle, NULL, rq))
-		e = sched_find(rq, NULL, cpus);
+		e = sched_find(rq, cpus);
 	*to = take_idle(b, rq, e);
 	if (*to == SCHED_CPUS) {
 		if (rq->count < 2 || !others(cpus, b->online, NULL, rq))
 			return NULL;
-		e = sched_find(rq, NULL, cpus);
-		/* Nor one that has come just now, or goes to and fro without running. */
-		if (!e || now - e->since < rq->turn / 2 ||
-		    (e->hops > HOPS && e->ran == e->arrived))
+		e = sched_find(rq, cpus);
+		/* Not one that has just stopped; nor one that has not run since it came: where
+		 * virtual times jump, as on CPUs that are late, it would be sent about for ever. */
+		if (!e || now - e->since < rq->turn / 2 || e->ran == e->arrived)
 			return NULL;
 		others(cpus, b->online, e, rq);
 		for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {

@@ -18,7 +18,7 @@
  *
  * Equal shares where the numbers do not divide (three on two CPUs) come from
  * comparing the queues' mean virtual times: who lags behind gives the entity that is
- * most behind to one that is ahead, which runs it first.
+ * first in line to one that is ahead, which runs it first.
  */
 #pragma once
 

@@ -19,7 +19,6 @@
 #include "kernel/smp.h"
 #include "kernel/watchdog.h"
 
-#define SCHED_TURN_NS 500000ull
 /* SDM 3A 9.4.4 */
 #define INIT_NS     10000000ull
 #define STARTUP_NS  200000ull

@@ -96,11 +96,17 @@ static void place(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	e->vtime = now - e->since > LONG_SLEEP ? floor : later(e->vtime, floor);
 }
 
+/* The virtual time by which its next turn should be over. */
+static uint64_t due(const struct sched_rq *rq, const struct sched_entity *e)
+{
+	return e->vtime + sched_span(e, rq->turn);
+}
+
 static void enqueue(struct sched_rq *rq, struct sched_entity *e)
 {
 	e->state = SCHED_QUEUED;
 	rq->sum += e->weight * (e->vtime - rq->base);
-	push(&rq->ready, e, e->vtime);
+	push(&rq->ready, e, due(rq, e));
 }
 
 static void dequeue(struct sched_rq *rq, struct sched_entity *e)
@@ -201,21 +207,21 @@ static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	enqueue(rq, e);
 	if (!current || !runnable(current))
 		return true;
-	if (!before(e->vtime + (rq->turn / 2 << VTIME_BITS), rq->payer->vtime))
+	if (!before(e->vtime + sched_span(e, rq->turn / 4), rq->payer->vtime))
 		return false;
 	if (e != rq->owner)
 		rq->turn_end = now;
 	return true;
 }
 
-/* Those whose period is over. */
+/* Those whose period is over are neither ahead of the others nor behind. */
 static void release(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *e;
 
 	while ((e = top(rq->throttled)) && !before(now, e->node.key)) {
 		heap_remove(&rq->throttled, &e->node);
-		place(rq, e, now);
+		e->vtime = sched_vtime(rq, now) - rq->offset;
 		join(rq, e, now);
 	}
 }
@@ -312,26 +318,48 @@ bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	return true;
 }
 
-static bool fits(const struct sched_entity *e, const void *group, const uint64_t *cpus)
+/* It has had no more than its share: its virtual time is at most the mean. */
+static bool behind(const struct sched_rq *rq, const struct sched_entity *e, const void *)
 {
-	uint64_t both = 0;
+	const struct sched_entity *current = rq->current;
+	int64_t sum = (int64_t)rq->sum;
 
-	for (unsigned i = 0; !group && i < SCHED_WORDS; i++)
-		both |= e->affinity[i] & cpus[i];
-	return group ? e->group == group : both;
+	if (current && runnable(current))
+		sum += (int64_t)(current->weight * (current->vtime - rq->base));
+	return (int64_t)(rq->weight * (e->vtime - rq->base)) <= sum;
 }
 
-/* A node is looked at before what is below it, and there the smaller half first. */
-struct sched_entity *sched_find(const struct sched_rq *rq, const void *group,
-				const uint64_t cpus[SCHED_WORDS])
+static bool of_group(const struct sched_rq *, const struct sched_entity *e, const void *group)
+{
+	return e->group == group;
+}
+
+static bool may_run(const struct sched_rq *, const struct sched_entity *e, const void *cpus)
+{
+	const uint64_t *words = cpus;
+	uint64_t both = 0;
+
+	for (unsigned i = 0; i < SCHED_WORDS; i++)
+		both |= e->affinity[i] & words[i];
+	return both;
+}
+
+/*
+ * The first of those queued that fits, of a bounded number looked at. A node is looked at before
+ * what is below it, and there the smaller half first.
+ */
+static struct sched_entity *first(const struct sched_rq *rq,
+				  bool (*fits)(const struct sched_rq *, const struct sched_entity *,
+					       const void *),
+				  const void *what)
 {
 	struct heap_node *n = rq->ready;
 	struct sched_entity *best = NULL;
 
 	for (unsigned looked = 0; n && looked < LOOK; looked++) {
-		bool below = !best || before(n->key, best->vtime);
+		bool below = !best || before(n->key, best->node.key);
 
-		if (below && fits(top(n), group, cpus)) {
+		if (below && fits(rq, top(n), what)) {
 			best = top(n);
 			below = false;
 		}
@@ -346,6 +374,19 @@ struct sched_entity *sched_find(const struct sched_rq *rq, const void *group,
 	return best;
 }
 
+/* Of those who have had no more than their share, the one whose turn should be over first. */
+static struct sched_entity *first_in_line(const struct sched_rq *rq)
+{
+	struct sched_entity *e = first(rq, behind, NULL);
+
+	return e ? e : top(rq->ready);
+}
+
+struct sched_entity *sched_find(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS])
+{
+	return first(rq, may_run, cpus);
+}
+
 void sched_pass(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *current = rq->current;
@@ -354,8 +395,9 @@ void sched_pass(struct sched_rq *rq, uint64_t now)
 	rq->turn_end = now;
 	if (!rq->ready || !current)
 		return;
-	current->vtime = later(current->vtime, top(rq->ready)->vtime + 1);
-	sched_favour(rq, sched_find(rq, current->group, NULL), now);
+	current->vtime +=
+		later(first_in_line(rq)->node.key + 1, due(rq, current)) - due(rq, current);
+	sched_favour(rq, first(rq, of_group, current->group), now);
 }
 
 /* --- between queues --- */
@@ -376,7 +418,6 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	uint64_t mean;
 
 	e->vtime -= rq->offset;
-	e->hops = e->ran == e->arrived ? e->hops + 1 : 0;
 	e->arrived = e->ran;
 	e->since = sooner(e->since, now);
 	mean = sched_vtime(rq, now) - rq->offset;
@@ -436,10 +477,10 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 	}
 	next = same_turn(rq, now);
 	if (!next) {
-		next = top(rq->ready);
+		next = first_in_line(rq);
 		/* About equal, the other one goes. */
-		if (current && runnable(current) &&
-		    (!next || !before(next->vtime, current->vtime + slack)))
+		if (current && runnable(current) && (!next || behind(rq, current, NULL)) &&
+		    (!next || !before(next->node.key, due(rq, current) + slack)))
 			next = current;
 		rq->owner = next;
 		rq->turn_end = now + rq->turn;

@@ -4,9 +4,10 @@
  * work between CPUs.
  *
  * Every entity has a virtual time that advances, while it runs, inversely to
- * its weight; who is furthest behind runs next, for a turn. A sleeper is placed
- * at most three turns behind the others, so it is served at once when it wakes
- * but cannot hoard. A turn may be donated: while a vCPU waits for its monitor,
+ * its weight. Of those that have had no more than their share the one runs next
+ * that would be the first to end a turn in virtual time (earliest eligible
+ * virtual deadline first), for a turn. A sleeper is placed at most three turns
+ * behind the others, so it is served at once when it wakes but cannot hoard. A turn may be donated: while a vCPU waits for its monitor,
  * the monitor runs on the vCPU's turn and at its expense. An entity with a cap
  * that has had its quota rests until its period ends.
  *
@@ -23,6 +24,10 @@
 #define SCHED_CPUS   256u
 #define SCHED_WORDS  (SCHED_CPUS / 64)
 
+/* The turn that the kernel uses: the longest that keeps shares even to 1 % of any 100 ms
+ * (docs/scheduler.md). */
+#define SCHED_TURN_NS 350000u
+
 /* Virtual times of two queues that differ by more than so many turns have nothing to do with each
  * other (they did not share work). */
 #define SCHED_FAR 64u
@@ -36,7 +41,7 @@ enum sched_state {
 };
 
 struct sched_entity {
-	struct heap_node node; /* by virtual time; throttled: by the end of its period */
+	struct heap_node node; /* by the end of its turn; throttled: of its period */
 
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
@@ -56,11 +61,10 @@ struct sched_entity {
 	uint64_t since;  /* when it was queued or put to sleep */
 
 	uint64_t arrived; /* its `ran` when it came to this queue */
-	uint32_t hops;    /* how often it has moved without running in between */
 };
 
 struct sched_rq {
-	struct heap_node *ready;      /* heap by virtual time */
+	struct heap_node *ready;      /* heap by the virtual time at which a turn would end */
 	struct heap_node *throttled;  /* heap by the end of the period */
 	struct sched_entity *current; /* who runs, NULL: idle */
 	struct sched_entity *owner;   /* whose turn it is */
@@ -81,8 +85,8 @@ struct sched_rq {
 	uint64_t base, sum; /* sum of weight * (vtime - base) over `ready` */
 };
 
-/* turn: how long who is chosen runs before another is (say 1 ms); who wakes and
- * is behind by half of one preempts. */
+/* turn: how long who is chosen runs before another is; who wakes and is behind by a quarter of
+ * what one is to it preempts. */
 void sched_init(struct sched_rq *rq, uint32_t cpu, uint64_t turn, uint64_t now);
 /* Asleep, without a cap, allowed everywhere, at the queue's virtual time. */
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight,
@@ -144,10 +148,9 @@ bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
-/* The one most behind of those queued (of a bounded number looked at) that are of the group, or,
- * if that is NULL, that may run on one of the CPUs; or NULL. */
-struct sched_entity *sched_find(const struct sched_rq *rq, const void *group,
-				const uint64_t cpus[SCHED_WORDS]);
+/* The first of those queued (of a bounded number looked at) that may run on one of the CPUs; or
+ * NULL. */
+struct sched_entity *sched_find(const struct sched_rq *rq, const uint64_t cpus[SCHED_WORDS]);
 /* The mean virtual time of all runnable, comparable elsewhere. */
 uint64_t sched_vtime(struct sched_rq *rq, uint64_t now);
 /* The virtual time that e takes for so much time. */

@@ -20,7 +20,7 @@ static void begin(unsigned cpus)
 	memset(&balance, 0, sizeof(balance));
 	memset(push, 0, sizeof(push));
 	for (unsigned i = 0; i < cpus; i++) {
-		sched_init(&rq[i], i, 500 * US, 0);
+		sched_init(&rq[i], i, SCHED_TURN_NS, 0);
 		balance_publish(b, &rq[i]);
 	}
 }

@@ -399,6 +399,13 @@ static void weights(void)
 		add(HOG, 1, 0, 0)->weight = weight[i % 4];
 }
 
+/* On each CPU one that has as much as eight others. */
+static void heavy(void)
+{
+	for (unsigned i = 0; i < 9 * 64; i++)
+		add(HOG, 1, 0, 0)->weight = i % 9 ? 1024 : 8192;
+}
+
 static void ten_to_one(void)
 {
 	add_many(2560, HOG, 1, 0, 0);
@@ -503,12 +510,13 @@ static const struct machine machines[] = {
 	{"257-on-256", "257 hogs", 256, one_too_many, NULL, .01, 0, .001, 0, 5},
 	{"384-on-256", "384 hogs", 256, half_more, NULL, .01, 0, .001, 0, 5},
 	{"5000-on-256", "5,000 hogs", 256, five_thousand, NULL, .01, 0, .001, 0, 25},
-	{"weights", "1,000 hogs of four weights", 256, weights, NULL, .02, 0, .001, 0, 25},
+	{"weights", "1,000 hogs of four weights", 256, weights, NULL, .01, 0, .001, 0, 25},
+	{"heavy", "64 hogs of weight 8192, 512 of 1024", 64, heavy, NULL, .01, 0, .001, 0, 25},
 	{"10:1", "2,560 hogs, 768 sleepers", 256, ten_to_one, NULL, .01, 1000, .001, 0, 25},
-	{"mix", "5,000 vCPUs of all kinds", 256, mix, NULL, .015, 1000, .002, 0, 50},
+	{"mix", "5,000 vCPUs of all kinds", 256, mix, NULL, .01, 1000, .002, 0, 50},
 	{"rooms", "1,184 hogs in four rooms", 256, rooms, NULL, .01, 0, 0, 0, 20},
 	{"alone", "a hog apart, 4 on 3 CPUs", 4, alone, NULL, .01, 0, 0, 0, 5},
-	{"caps", "64 capped hogs, 20 others", 48, caps, NULL, .03, 0, .003, .01, 0},
+	{"caps", "64 capped hogs, 20 others", 48, caps, NULL, .01, 0, .003, .01, 0},
 	{"locks", "1,024 vCPUs, 256 locks", 256, locks, NULL, 0, 0, .01, 0, 25},
 	{"sleepers", "5,000 sleepers", 256, sleepers, NULL, 0, 1000, .001, 0, 10},
 	{"unpinned", "5 hogs, pinned 1 and 4 before", 2, pinned_at_first, unpin, .01, 0, 0, 0, 3},

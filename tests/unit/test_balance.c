@@ -179,12 +179,21 @@ static void test_lead(void **state)
 	add(4, 2);
 	for (unsigned i = 0; i < 5; i++)
 		pin(&entity[i], i < 4 ? 3 : 4);
+	/* Who has not run since it came stays. */
+	pass(TURN, 0);
+	rq[1].offset += 2 * TURN << 6;
+	choose(1);
+	assert_null(balance_push(&b, &rq[0], now, &to));
+	rq[1].offset -= 2 * TURN << 6;
+	pass(TURN, QUEUES);
+	pass(TURN, QUEUES);
 	/* Two and two: nothing to be gained. */
 	pass(TURN, 0);
 	assert_null(balance_push(&b, &rq[0], now, &to));
 	/* One has become free; but it does not say what it has: being written, or promised
 	 * something. */
 	sched_remove(&rq[1], &entity[2], now);
+	pass(TURN, QUEUES);
 	pass(TURN, 0);
 	assert_true(b.cpu[1].weight == SCHED_WEIGHT);
 	stamp = b.cpu[1].stamp;
@@ -207,6 +216,8 @@ static void test_lead(void **state)
 	rq[1].offset += 1000000 * MS;
 	for (unsigned i = 0; i < 4; i++)
 		pin(&entity[i], 3);
+	pass(TURN, QUEUES);
+	pass(TURN, QUEUES);
 	pass(TURN, 0);
 	assert_null(balance_push(&b, &rq[0], now, &to));
 	assert_in_range(sched_vtime(&rq[1], now) - sched_vtime(&rq[0], now) + 64 * TURN, 0,

@@ -7,9 +7,9 @@
 #include "kernel/sched.h"
 #include "tests/unit/unit.h"
 
-#define MS          1000ull
-#define TURN        (1 * MS)
-#define MAX         4096
+#define MS   1000ull
+#define TURN (1 * MS)
+#define MAX  4096
 
 struct task {
 	struct sched_entity entity;
@@ -186,8 +186,7 @@ static void shares(unsigned n, uint64_t length, uint32_t (*weight)(unsigned i))
 		const struct sched_entity *e = &task[i].entity;
 
 		/* Off by no more than some turns, whatever the time and the others. */
-		assert_near((double)e->ran, (double)length * e->weight / (double)sum,
-			    6 * TURN);
+		assert_near((double)e->ran, (double)length * e->weight / (double)sum, 6 * TURN);
 		uint64_t pending = e->state == SCHED_QUEUED ? now - e->since : 0;
 
 		assert_int_equal(e->ran + e->waited + pending, length);
@@ -222,6 +221,24 @@ static void test_shares(void **state)
 	shares(50, 60000 * MS, any_weights);
 	shares(1000, 100000 * MS, any_weights);
 	shares(MAX, 100000 * MS, equal_weights);
+}
+
+/* One heavy vCPU beside seven light ones, each with half: it does not wait until all of them have
+ * had a turn, nor they until it has had seven. */
+static void test_heavy(void **state)
+{
+	struct task *heavy;
+
+	(void)state;
+	begin();
+	heavy = add(7 * SCHED_WEIGHT, 0, 0);
+	for (unsigned i = 0; i < 7; i++)
+		add(SCHED_WEIGHT, 0, 0);
+	for (uint64_t at = now, ms = 1; ms <= 1000; ms++) {
+		simulate(at + ms * MS);
+		assert_in_range(2 * heavy->entity.ran + 2 * TURN - ms * MS, 0, 4 * TURN);
+	}
+	assert_in_range(heavy->worst_gap, TURN, 2 * TURN);
 }
 
 static void test_no_starvation(void **state)
@@ -554,6 +571,14 @@ static void test_yield(void **state)
 	assert_ptr_not_equal(third, first);
 	/* Only one place back, not behind everybody. */
 	assert_int_equal((int64_t)(second->vtime - third->vtime) <= 64 * 2, 1);
+	/* A heavy one makes way as well. */
+	begin();
+	add(SCHED_WEIGHT, 0, 0);
+	add(8 * SCHED_WEIGHT, 0, 0);
+	first = sched_pick(&rq, now);
+	assert_int_equal(first->weight, 8 * SCHED_WEIGHT);
+	sched_pass(&rq, now += 1);
+	assert_ptr_not_equal(sched_pick(&rq, now), first);
 	/* Alone, it comes back. */
 	begin();
 	add(SCHED_WEIGHT, 0, 0);
@@ -649,6 +674,7 @@ static void test_caps(void **state)
 	/* Alone: the next event is the end of the quota, then that of the period. */
 	sched_sleep(&rq, &capped[1]->entity, now);
 	sched_sleep(&rq, &hog->entity, now);
+	assert_null(sched_pick(&rq, now));
 	now += 7 * MS;
 	sched_wake(&rq, &capped[1]->entity, now);
 	assert_ptr_equal(sched_pick(&rq, now), capped[1]);
@@ -741,20 +767,18 @@ static void test_siblings(void **state)
 static void test_find(void **state)
 {
 	uint64_t cpus[SCHED_WORDS] = {0, 0, 4, 0};
-	unsigned group;
 
 	(void)state;
 	begin();
-	assert_null(sched_find(&rq, NULL, cpus));
+	assert_null(sched_find(&rq, cpus));
 	for (unsigned i = 0; i < 60; i++) {
 		struct task *t = add(SCHED_WEIGHT, 0, 0);
 
 		memset(t->entity.affinity, 0, sizeof(t->entity.affinity));
 		t->entity.affinity[i % 2 ? 2 : 0] = 4;
-		t->entity.group = i % 3 ? (void *)&rq : &group;
 	}
 	for (unsigned round = 0; round < 2000; round++) {
-		struct sched_entity *pinned = NULL, *sibling = NULL;
+		struct sched_entity *pinned = NULL;
 
 		sched_pick(&rq, now);
 		now += random_below(2 * TURN);
@@ -766,14 +790,11 @@ static void test_find(void **state)
 				continue;
 			if (i % 2 && (!pinned || (int64_t)(e->vtime - pinned->vtime) < 0))
 				pinned = e;
-			if (i % 3 == 0 && (!sibling || (int64_t)(e->vtime - sibling->vtime) < 0))
-				sibling = e;
 		}
-		assert_int_equal(sched_find(&rq, NULL, cpus)->vtime, pinned->vtime);
-		assert_int_equal(sched_find(&rq, &group, NULL)->vtime, sibling->vtime);
+		assert_int_equal(sched_find(&rq, cpus)->vtime, pinned->vtime);
 	}
 	cpus[2] = 8;
-	assert_null(sched_find(&rq, NULL, cpus));
+	assert_null(sched_find(&rq, cpus));
 }
 
 /* From one queue to another: as far behind, as much of the quota left. */
@@ -835,7 +856,8 @@ static void test_moving(void **state)
 	sched_detach(&rq, &c->entity, now);
 	c->entity.vtime += 1000000 * MS;
 	sched_attach(&rq, &c->entity, now);
-	assert_int_equal(c->entity.vtime, a->entity.vtime + ((b->entity.vtime - a->entity.vtime) / 2));
+	assert_int_equal(c->entity.vtime,
+			 a->entity.vtime + ((b->entity.vtime - a->entity.vtime) / 2));
 	/* A cap goes along. */
 	sched_set_cap(&rq, &c->entity, 3 * MS, 50 * MS, now);
 	simulate(now + 20 * MS);
@@ -922,16 +944,15 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alone),         cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_no_starvation), cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_no_hoarding),
-		cmocka_unit_test(test_donation),      cmocka_unit_test(test_monitor_sleeps),
-		cmocka_unit_test(test_donor_dies),
-		cmocka_unit_test(test_donee_goes),    cmocka_unit_test(test_yield),
-		cmocka_unit_test(test_preemption),    cmocka_unit_test(test_statistics),
-		cmocka_unit_test(test_caps),          cmocka_unit_test(test_siblings),
-		cmocka_unit_test(test_find),          cmocka_unit_test(test_moving),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_alone),      cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_heavy),      cmocka_unit_test(test_no_starvation),
+		cmocka_unit_test(test_latency),    cmocka_unit_test(test_no_hoarding),
+		cmocka_unit_test(test_donation),   cmocka_unit_test(test_monitor_sleeps),
+		cmocka_unit_test(test_donor_dies), cmocka_unit_test(test_donee_goes),
+		cmocka_unit_test(test_yield),      cmocka_unit_test(test_preemption),
+		cmocka_unit_test(test_statistics), cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_siblings),   cmocka_unit_test(test_find),
+		cmocka_unit_test(test_moving),     cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

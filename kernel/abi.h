@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00030000u
+#define SAMPO_ABI_VERSION 0x00030001u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -122,7 +122,8 @@ enum sampo_call {
 #define SAMPO_VCPU_NMI 4u     /* inject an NMI */
 #define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
 #define SAMPO_VCPU_RESET 6u   /* registers and local APIC: value SAMPO_RESET_* */
-#define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on */
+#define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on;
+				  of itself: it is on one of them when the call is over */
 
 #define SAMPO_RESET_POWER 0u /* as after power on */
 #define SAMPO_RESET_INIT 1u  /* as after INIT: the local APIC stays enabled or in x2APIC mode */
@@ -160,6 +161,7 @@ enum sampo_call {
 #define SAMPO_EVENT_NONE 2u /* nothing happens: for a doorbell whose writes vanish */
 
 /* irq operations */
+/* The CPU that the caller is on is the one that will be interrupted. */
 #define SAMPO_IRQ_BIND 0u /* value, for a device: address << 32 | data of the
 			     message that the device must send */
 #define SAMPO_IRQ_ACK 1u  /* level-triggered: serviced, unmask */
@@ -413,6 +415,8 @@ struct sampo_boot {
 	uint8_t rsdp[40];    /* of ACPI, a copy; zeroes: there is none */
 	char cmdline[512];
 	struct sampo_module module[SAMPO_BOOT_MODULES];
+	uint32_t vcpu;       /* handle of its only vCPU; since 3.1 */
+	uint32_t pad;
 };
 
 #endif

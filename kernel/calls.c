@@ -243,15 +243,20 @@ static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
 	uint64_t cpus[SCHED_WORDS], online = 0;
 	int64_t status = domain_read(call->domain, call->arg[2], cpus, sizeof(cpus));
 
-	if (vcpu == call->vcpu) /* it would leave in the midst of its call */
-		return SAMPO_EINVAL;
 	for (uint32_t i = 0; i < cpu_count; i++)
 		online |= cpus[i / 64] >> i % 64 & 1;
 	if (!status && !online)
 		status = SAMPO_EINVAL;
-	if (!status)
+	if (status)
+		return status;
+	if (vcpu != call->vcpu) {
 		smp_call(vcpu, move_pin, cpus);
-	return status;
+		return SAMPO_OK;
+	}
+	/* It leaves when the call is over, before its next instruction. */
+	__builtin_memcpy(vcpu->entity.affinity, cpus, sizeof(cpus));
+	smp_post(vcpu, REQUEST_PIN);
+	return SAMPO_OK;
 }
 
 int64_t call_vcpu_ctl(struct call *call)

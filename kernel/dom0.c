@@ -154,6 +154,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.map_end = info.map_base * 2;
 	info.machine = add_handle(domain, &machine);
 	info.domain = add_handle(domain, &domain->object);
+	info.vcpu = add_handle(domain, &domain->vcpu[0]->object);
 	info.console_event = DOM0_CONSOLE_BIT;
 	copy_text(info.cmdline, module->cmdline, sizeof(info.cmdline));
 	add_modules(domain, boot, &info);
@@ -162,17 +163,14 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 }
 
 /* As PVH guests are entered: protected mode, flat segments, no paging. */
-static void start(struct domain *domain, uint64_t entry)
+static void start(struct vcpu *vcpu, uint64_t entry)
 {
 	struct sampo_segment data = {0x10, 0xc93, 0xffffffff, 0};
-	struct sampo_exit *page;
-	struct vcpu *vcpu;
+	struct sampo_exit *page = vcpu->exit;
 
-	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
 	/* Where its devices interrupt. */
 	__builtin_memset(vcpu->entity.affinity, 0, sizeof(vcpu->entity.affinity));
 	vcpu->entity.affinity[0] = 1ull << vcpu->cpu->id;
-	page = vcpu->exit;
 	for (unsigned i = SAMPO_ES; i <= SAMPO_GS; i++)
 		page->seg[i] = data;
 	page->seg[SAMPO_CS] = (struct sampo_segment){0x08, 0xc9b, 0xffffffff, 0};
@@ -189,9 +187,11 @@ void dom0_start(const struct boot_info *boot)
 {
 	const struct boot_module *module = find_module(boot);
 	struct domain *domain;
+	struct vcpu *vcpu;
 	uint64_t ram = alloc_ram(), entry = load_image(module, ram);
 
 	check(domain_new(SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, &domain), "domain");
+	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
 	map_fixed(domain, ram, DOM0_RAM, 0, SAMPO_MAP_RWX, "RAM");
 	fill_boot(domain, boot, module, ram);
 	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, DOM0_EVENT_GPA,
@@ -200,5 +200,5 @@ void dom0_start(const struct boot_info *boot)
 		  "log");
 	domain->memory = DOM0_RAM;
 	console_listen(domain, DOM0_CONSOLE_BIT);
-	start(domain, entry);
+	start(vcpu, entry);
 }

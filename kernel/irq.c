@@ -11,6 +11,7 @@
 #define VECTORS   (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define PIN_FLAGS (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 #define NO_PIN    UINT32_MAX
+#define APIC_ID_LAST 0xfeu /* 0xff is all of them */
 
 /* What a vector stands for. Who holds the manage lock changes it; any CPU may have the
  * interrupt meanwhile. */
@@ -78,6 +79,8 @@ int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint6
 		return SAMPO_EEXIST;
 	if (!line)
 		return SAMPO_ENOMEM;
+	if (apic_id() > APIC_ID_LAST) /* neither messages nor pins have room for it */
+		return SAMPO_ENODEV;
 	line->wire = (struct ioapic_line){.gsi = NO_PIN};
 	if (source->type == SAMPO_T_MACHINE)
 		status = route_pin(line, pin);

@@ -23,7 +23,8 @@ struct object;
 /*
  * source: a device, then *message is what it must send; or the machine, then
  * pin has the number and SAMPO_PIN_*. EHANDLE (neither), EINVAL (pin), ENODEV
- * (no such pin), EEXIST (event or pin has been bound), ENOMEM (no vector left).
+ * (no such pin; this CPU, which will be interrupted, has an APIC ID above 254), EEXIST (event or
+ * pin has been bound), ENOMEM (no vector left).
  */
 int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message);
 /* EINVAL: it is not bound. */

@@ -13,7 +13,8 @@ bool move_elsewhere(struct vcpu *vcpu);
 /* REQUEST_ARRIVE: it is this CPU's now. */
 void move_arrive(struct vcpu *vcpu);
 
-/* smp_call: it may run on those CPUs (uint64_t[SCHED_WORDS]) alone from now on. */
+/* smp_call, REQUEST_PIN: it may run on those CPUs (uint64_t[SCHED_WORDS], also its own) alone
+ * from now on. */
 void move_pin(struct vcpu *vcpu, void *cpus);
 
 /* What the others see of this CPU's queue: after every change of who is to run. */

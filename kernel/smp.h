@@ -20,6 +20,7 @@ struct hv_exit;
 #define REQUEST_CALL   0x10u /* smp_call */
 #define REQUEST_ARRIVE 0x20u /* it has just moved here */
 #define REQUEST_FAVOUR 0x40u /* somebody elsewhere waits for it to run */
+#define REQUEST_PIN    0x80u /* its affinity has changed: it may have to leave */
 
 /* Of any vCPU, from any CPU; may be this one. Does not wait. */
 void smp_post(struct vcpu *vcpu, uint32_t requests);

@@ -410,6 +410,8 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 	/* Whatever wakes it may send it to another CPU. */
 	if (requests & REQUEST_RETURN)
 		returned(vcpu);
+	else if (requests & REQUEST_PIN) /* by itself: it is awake */
+		move_pin(vcpu, vcpu->entity.affinity);
 	else
 		wake_for_arrivals(vcpu);
 }

@@ -340,6 +340,7 @@ void fuzz(uint64_t from, uint64_t calls)
 	struct guest g;
 
 	seed = from;
+	sampo_handle_close(sampo_boot_info->vcpu); /* it could end itself by that */
 	keep_below = self > machine ? self : machine;
 	memset(scratch, 0, sizeof(scratch));
 	while (done < calls) {

@@ -201,6 +201,12 @@ static void vcpus(void)
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, ~0xfffull), SAMPO_EFAULT,
 	       "AFFINITY from outside");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)everywhere), SAMPO_OK, "AFFINITY");
+	expect(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)nowhere),
+	       SAMPO_EINVAL, "AFFINITY of oneself to no CPU");
+	expect(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EINVAL,
+	       "STOP oneself");
+	expect(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_EBUSY,
+	       "RESUME oneself");
 	expect(sampo_vcpu_page(vcpu, &page), SAMPO_OK, "PAGE");
 	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_RESUME, 0), SAMPO_OK, "RESUME while paused");

@@ -141,10 +141,56 @@ void test_hogs(void)
 		equal(3, "three equal hogs on two CPUs");
 }
 
+static unsigned cpu_of_self(void)
+{
+	struct sampo_vcpu_info info;
+
+	must(sampo_object_info(sampo_boot_info->vcpu, SAMPO_INFO_VCPU, &info, sizeof(info), 0, NULL),
+	     "vCPU info");
+	return info.cpu;
+}
+
+/* The caller itself, from CPU to CPU: it is there when the call has returned, its registers,
+ * its deadlines and what wakes it with it, and a guest that stays behind answers it. */
+static void moves(void)
+{
+	static struct sampo_machine_info info;
+	static uint64_t map[4];
+	unsigned elsewhere = 0, early = 0, lost = 0;
+	struct guest g;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	guest_make(&g, 0);
+	pin(&g);
+	guest_run(&g, ports);
+	for (unsigned i = 1; i <= 3 * info.cpus; i++) {
+		unsigned cpu = i % info.cpus;
+		uint64_t from;
+
+		map[0] = 1ull << cpu;
+		must(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)map),
+		     "AFFINITY of oneself");
+		elsewhere += cpu_of_self() != cpu;
+		from = rdtsc();
+		pass_ms(1);
+		early += rdtsc() - from < tsc_per_ms;
+		guest_wait(&g);
+		lost += !guest_at_port(&g);
+		g.exit->dirty = SAMPO_DIRTY_NONE;
+		must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+	}
+	check(!elsewhere, "it moves itself", "%u times not", elsewhere);
+	check(!early, "and its deadlines", "%u come early", early);
+	check(!lost, "and its guests' events", "%u are lost", lost);
+	guest_remove(&g);
+}
+
 void test_time(void)
 {
 	deadlines();
 	shares(1024, "weights: 1 to 1");
 	shares(2048, "weights: 2 to 1");
 	cap();
+	moves();
 }

@@ -24,15 +24,16 @@ static struct {
 } pin[GSIS];
 static uint64_t message;
 static unsigned quiesced;
+static uint32_t apic = 3;
 
 uint32_t apic_id(void)
 {
-	return 3;
+	return apic;
 }
 
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic)
+bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t to)
 {
-	assert_int_equal(apic, 3);
+	assert_int_equal(to, apic);
 	if (line->gsi >= GSIS)
 		return false;
 	pin[line->gsi].vector = vector;
@@ -121,6 +122,14 @@ static void test_messages(void **state)
 	irq_handle(IRQ_VECTOR_LAST);
 	assert_int_equal(bind_device(1), SAMPO_OK);
 	assert_int_equal(device.refs, 3);
+	apic = 254; /* on another CPU */
+	assert_int_equal(irq_unbind(&event[1]), SAMPO_OK);
+	assert_int_equal(bind_device(1), SAMPO_OK);
+	assert_int_equal(message >> 32, 0xfeefe000);
+	apic = 255; /* on one that has no place in a message */
+	assert_int_equal(bind_device(2), SAMPO_ENODEV);
+	assert_int_equal(bind_pin(2, 11), SAMPO_ENODEV);
+	apic = 3;
 }
 
 static void test_all_vectors(void **state)

@@ -42,19 +42,24 @@ static inline void dma_barrier(void)
  * Interrupts. A handler runs from the event loop, not in interrupt context. A
  * pin is the number in a function's configuration space or an ISA interrupt;
  * handlers may share it. A level-triggered one is quiet until all of them have
- * returned: each must have quieted its device.
+ * returned: each must have quieted its device. A handler is also called when
+ * an interrupt may have been lost: each looks whether there is anything to do.
  */
 struct irq_message {
 	uint64_t address;
 	uint32_t data;
 };
 typedef void irq_handler(void *context, unsigned vector);
+/* Makes a function of a device send that message as its interrupt `vector` from now on, and no
+ * mixture of it and the one before. NULL: none any more, nobody would take it. */
+typedef void irq_program(void *function, unsigned vector, const struct irq_message *message);
 
 /* For a PCI function, by bus << 8 | device << 3 | function: a handle. 0: none. */
 uint32_t device_open(uint16_t requester);
-/* What the device has to send so that the handler is called; false: no more. */
+/* The handler is called when the device sends what program(function, ...) is told, at once and
+ * again whenever it has to be another message; false: no more. */
 bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
-		      struct irq_message *message);
+		      irq_program *program, void *function);
 enum irq_trigger { IRQ_EDGE_HIGH, IRQ_LEVEL_LOW };
 bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
 		  unsigned vector);

@@ -30,70 +30,93 @@ void pci_messages_off(struct pci_device *dev)
 }
 
 static bool message(struct pci_device *dev, unsigned vector, irq_handler *handler, void *context,
-		    struct irq_message *m)
+		    irq_program *program)
 {
 	if (!dev->handle)
 		dev->handle = device_open(dev->bdf);
-	return dev->handle && irq_message_bind(dev->handle, handler, context, vector, m);
+	return dev->handle && irq_message_bind(dev->handle, handler, context, vector, program, dev);
 }
 
-/* PCI 3.0, 6.8.1 */
-static bool msi_bind(struct pci_device *dev, irq_handler *handler, void *context)
+static void log_lost(const struct pci_device *dev, unsigned vector)
 {
+	driver_log("pci: %s has lost its interrupt %u: it will be slow, if it works at all\n",
+		   dev->name, vector);
+}
+
+/* PCI 3.0, 6.8.1. Off while it changes: not every function can mask it. INTx stays off. */
+static void msi_program(void *function, unsigned vector, const struct irq_message *m)
+{
+	struct pci_device *dev = function;
 	unsigned at = dev->msi_cap;
 	uint32_t control = pci_read(dev, at + MSI_CONTROL, 2) & ~(MSI_ENABLE | MSI_COUNT);
 	unsigned data_at = at + (control & MSI_64 ? 12 : 8);
-	struct irq_message m;
 
-	if (!message(dev, 0, handler, context, &m))
-		return false;
 	pci_write(dev, at + MSI_CONTROL, 2, control);
-	pci_write(dev, at + MSI_ADDRESS, 4, (uint32_t)m.address);
+	if (!m) {
+		log_lost(dev, vector);
+		return;
+	}
+	pci_write(dev, at + MSI_ADDRESS, 4, (uint32_t)m->address);
 	if (control & MSI_64)
-		pci_write(dev, at + MSI_ADDRESS + 4, 4, (uint32_t)(m.address >> 32));
-	pci_write(dev, data_at, 2, m.data);
+		pci_write(dev, at + MSI_ADDRESS + 4, 4, (uint32_t)(m->address >> 32));
+	pci_write(dev, data_at, 2, m->data);
 	if (control & MSI_MASKING)
 		pci_write(dev, data_at + 4, 4, 0);
 	pci_write(dev, at + MSI_CONTROL, 2, control | MSI_ENABLE);
-	return true;
+}
+
+static volatile struct msix_entry *msix_entries(struct pci_device *dev)
+{
+	volatile uint8_t *registers = pci_map(dev, dev->msix_bar);
+
+	return registers ? (volatile struct msix_entry *)(registers + dev->msix_offset) : NULL;
+}
+
+/* PCI 3.0, 6.8.2: what happens while it is masked is sent afterwards. */
+static void msix_program(void *function, unsigned vector, const struct irq_message *m)
+{
+	struct pci_device *dev = function;
+	volatile struct msix_entry *entry = msix_entries(dev) + vector;
+
+	entry->control = MSIX_MASKED;
+	if (!m) {
+		log_lost(dev, vector);
+		return;
+	}
+	entry->address_low = (uint32_t)m->address;
+	entry->address_high = (uint32_t)(m->address >> 32);
+	entry->data = m->data;
+	entry->control = 0;
 }
 
 /* The first time every entry is masked: firmware may have left anything. */
-static volatile struct msix_entry *msix_table(struct pci_device *dev)
+static bool msix_on(struct pci_device *dev)
 {
-	volatile uint8_t *registers = pci_map(dev, dev->msix_bar);
-	volatile struct msix_entry *table;
+	volatile struct msix_entry *table = msix_entries(dev);
 	unsigned at = dev->msix_cap + MSIX_CONTROL;
 
-	if (!registers)
-		return NULL;
-	table = (volatile struct msix_entry *)(registers + dev->msix_offset);
+	if (!table)
+		return false;
 	if (pci_read(dev, at, 2) & MSIX_ENABLE)
-		return table;
+		return true;
 	pci_change(dev, PCI_COMMAND, 0, PCI_COMMAND_MEMORY);
 	pci_change(dev, at, 0, MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 0; i < dev->msix; i++)
 		table[i].control = MSIX_MASKED;
 	pci_change(dev, at, MSIX_MASK_ALL, 0);
-	return table;
+	return true;
 }
 
-/* PCI 3.0, 6.8.2 */
 static unsigned msix_bind(struct pci_device *dev, unsigned wanted, irq_handler *handler,
 			  void *context)
 {
-	volatile struct msix_entry *table = msix_table(dev);
-	struct irq_message m;
 	unsigned got = 0;
 
-	if (!table)
+	if (!msix_on(dev))
 		return 0;
-	while (got < wanted && got < dev->msix && message(dev, got, handler, context, &m)) {
-		table[got].address_low = (uint32_t)m.address;
-		table[got].address_high = (uint32_t)(m.address >> 32);
-		table[got].data = m.data;
-		table[got++].control = 0;
-	}
+	while (got < wanted && got < dev->msix &&
+	       message(dev, got, handler, context, msix_program))
+		got++;
 	if (!got)
 		pci_messages_off(dev);
 	return got;
@@ -127,7 +150,7 @@ unsigned pci_irq_setup(struct pci_device *dev, unsigned wanted, irq_handler *han
 		wanted = MAX_VECTORS;
 	if (dev->msix)
 		got = msix_bind(dev, wanted, handler, context);
-	if (!got && dev->msi && msi_bind(dev, handler, context))
+	if (!got && dev->msi && message(dev, 0, handler, context, msi_program))
 		got = 1;
 	if (!got && pci_legacy_ide(dev, 0) && pci_legacy_ide(dev, 1))
 		got = ide_bind(wanted, handler, context);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "guests/dom0/cpuset.h"
+#include "guests/dom0/home.h"
 #include "guests/dom0/host/firmware.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
@@ -28,8 +30,12 @@ struct source {
 	struct vector *first;
 	uint64_t pin; /* or MESSAGE */
 	bool level;
+	bool lost; /* nothing raises it any more */
 	uint32_t event;
 	int bit;
+	uint32_t from; /* handle: device or machine */
+	irq_program *program; /* of a message */
+	void *function;
 };
 
 static struct source *sources;
@@ -119,19 +125,33 @@ static void source_raised(void *context)
 		sampo_irq(source->event, SAMPO_IRQ_ACK, 0, 0, NULL);
 }
 
-/* An event bit of dom0's, an event for it, and the interrupt bound to that. */
-static struct source *source_make(uint32_t from, uint64_t pin, uint64_t *message)
+/* To the CPU where we are. */
+static int64_t source_bind(struct source *source)
 {
-	struct source *source = calloc(1, sizeof(*source));
+	uint64_t how = source->level ? SAMPO_PIN_LEVEL | SAMPO_PIN_LOW : 0, what = 0;
+	int64_t status = sampo_irq(source->event, SAMPO_IRQ_BIND, source->from,
+				   source->program ? 0 : source->pin | how, &what);
+	struct irq_message message = {what >> 32, (uint32_t)what};
+
+	source->lost = status != SAMPO_OK;
+	if (!status && source->program)
+		source->program(source->function, source->first->number, &message);
+	return status;
+}
+
+/* A copy with an event bit of dom0's, an event for it, and the interrupt bound to that. */
+static struct source *source_make(const struct source *from)
+{
+	struct source *source = malloc(sizeof(*source));
 
 	if (!source)
 		return NULL;
+	*source = *from;
 	source->bit = event_alloc(source_raised, source);
 	if (source->bit >= 0 &&
 	    !sampo_event_create(boot->domain, SAMPO_EVENT_BIT, (uint64_t)source->bit, 0,
 				&source->event) &&
-	    !sampo_irq(source->event, SAMPO_IRQ_BIND, from, pin, message)) {
-		source->pin = MESSAGE;
+	    !source_bind(source)) {
 		source->next = sources;
 		return sources = source;
 	}
@@ -160,35 +180,26 @@ uint32_t device_open(uint16_t requester)
 }
 
 bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
-		      struct irq_message *message)
+		      irq_program *program, void *function)
 {
 	struct vector *v = vector_make(handler, context, vector);
-	uint64_t what = 0;
-	struct source *source = v ? source_make(device, 0, &what) : NULL;
+	struct source from = {.first = v, .pin = MESSAGE, .from = device, .program = program,
+			      .function = function};
 
-	if (!source) {
-		free(v);
-		return false;
-	}
-	source->first = v;
-	*message = (struct irq_message){what >> 32, (uint32_t)what};
-	return true;
+	if (v && source_make(&from))
+		return true;
+	free(v);
+	return false;
 }
 
 static struct source *pin_source(unsigned pin, bool level)
 {
-	uint64_t how = level ? SAMPO_PIN_LEVEL | SAMPO_PIN_LOW : 0;
-	struct source *source;
+	struct source from = {.pin = pin, .level = level, .from = boot->machine};
 
-	for (source = sources; source; source = source->next)
+	for (struct source *source = sources; source; source = source->next)
 		if (source->pin == pin)
 			return source->level == level ? source : NULL;
-	source = source_make(boot->machine, pin | how, NULL);
-	if (!source)
-		return NULL;
-	source->pin = pin;
-	source->level = level;
-	return source;
+	return source_make(&from);
 }
 
 bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
@@ -204,6 +215,73 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, 
 	v->next = source->first;
 	source->first = v;
 	return true;
+}
+
+/* --- the CPU that dom0 is on --- */
+
+bool home_info(struct sampo_vcpu_info *info)
+{
+	return !sampo_object_info(boot->vcpu, SAMPO_INFO_VCPU, info, sizeof(*info), 0, NULL);
+}
+
+static int64_t run_on(unsigned cpu)
+{
+	static struct cpuset only;
+
+	only = (struct cpuset){{0}};
+	only.word[cpu / 64] = 1ull << cpu % 64;
+	return sampo_vcpu_ctl(boot->vcpu, SAMPO_VCPU_AFFINITY, sampo_gpa(&only));
+}
+
+/* All sources, to the CPU where we are. What came while a source was bound to nothing is lost:
+ * its handlers look themselves. */
+static int64_t bind_again(void)
+{
+	int64_t status = SAMPO_OK;
+
+	for (struct source *source = sources; source; source = source->next) {
+		int64_t this;
+
+		if (!source->lost)
+			sampo_irq(source->event, SAMPO_IRQ_UNBIND, 0, 0, NULL);
+		this = source_bind(source);
+		sampo_event_raise(source->event);
+		if (this)
+			status = this;
+	}
+	return status;
+}
+
+static void log_lost(void)
+{
+	for (struct source *source = sources; source; source = source->next) {
+		if (!source->lost)
+			continue;
+		if (source->program)
+			source->program(source->function, source->first->number, NULL);
+		else
+			driver_log("dom0: pin %u has lost its interrupt\n", (unsigned)source->pin);
+	}
+	driver_log("dom0: move Domain-0 to another CPU to try again, or restart the machine\n");
+}
+
+const char *home_move(unsigned cpu)
+{
+	struct sampo_vcpu_info before;
+	int64_t status;
+
+	if (!home_info(&before) || cpu >= CPUSET_CPUS)
+		return sampo_strerror(SAMPO_EINVAL);
+	status = run_on(cpu);
+	if (status)
+		return sampo_strerror(status);
+	status = bind_again();
+	if (!status)
+		return NULL;
+	run_on(before.cpu);
+	if (bind_again())
+		log_lost();
+	return sampo_strerror(status);
 }
 
 void driver_log(const char *format, ...)

@@ -47,12 +47,17 @@ uint32_t device_open(uint16_t requester)
 }
 
 bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
-		      struct irq_message *message)
+		      irq_program *program, void *function)
 {
+	struct irq_message message = {0xfee00000, 0x40 + vector};
+
 	(void)device;
 	(void)handler;
 	(void)context;
-	*message = (struct irq_message){0xfee00000, 0x40 + vector};
+	program(function, vector, &message);
+	program(function, vector, NULL);
+	message.address += 0x1000; /* and then to another CPU */
+	program(function, vector, &message);
 	return true;
 }
 

@@ -19,6 +19,10 @@ int64_t sampo_port(uint32_t region, uint64_t offset, uint64_t bytes, uint32_t va
 		   uint64_t *read);
 int64_t sampo_event_create(uint32_t domain, uint64_t kind, uint64_t a, uint64_t b, uint32_t *event);
 int64_t sampo_irq(uint32_t event, uint64_t op, uint32_t source, uint64_t pin, uint64_t *message);
+int64_t sampo_event_raise(uint32_t event);
+int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value);
+int64_t sampo_object_info(uint32_t handle, uint64_t what, void *to, uint64_t bytes, uint64_t first,
+			  uint64_t *written);
 int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device);
 
 static inline uint64_t sampo_gpa(const void *address)

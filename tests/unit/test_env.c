@@ -5,6 +5,8 @@
 #include "tests/unit/unit.h"
 
 #include "drivers/env.h"
+#include "guests/dom0/cpuset.h"
+#include "guests/dom0/home.h"
 #include "guests/dom0/host/firmware.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
@@ -12,7 +14,7 @@
 #define PIN_LEVEL_LOW (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 #define WINDOW        0x4000000000ull
 
-static struct sampo_boot info = {.machine = 1, .domain = 2};
+static struct sampo_boot info = {.machine = 1, .domain = 2, .vcpu = 3};
 const struct sampo_boot *boot = &info;
 
 static int handles, bits, windows, calls, fail_at;
@@ -26,6 +28,12 @@ static struct {
 	void *context;
 } seen;
 static unsigned handled[4];
+static unsigned cpu, unbound, raises;
+static int refused_cpu, refused_binds; /* where an interrupt cannot be bound, how often */
+static struct irq_message programmed[4];
+static unsigned silenced[4];
+static uint32_t pins; /* that have been bound */
+static bool messages_gone;
 
 static bool fails(void)
 {
@@ -93,12 +101,54 @@ int64_t sampo_irq(uint32_t event, uint64_t op, uint32_t source, uint64_t pin, ui
 		seen.handled_before_ack = handled[0] + handled[1] + handled[2];
 		return SAMPO_OK;
 	}
+	if (op == SAMPO_IRQ_UNBIND) {
+		unbound++;
+		return SAMPO_OK;
+	}
 	assert_int_equal(op, SAMPO_IRQ_BIND);
 	seen.source = source;
 	seen.pin = pin;
+	if (source == 1)
+		pins |= 1u << pin % 32;
+	else if (messages_gone)
+		return SAMPO_ENOMEM;
+	if (refused_binds && refused_cpu == (int)cpu && refused_binds--)
+		return SAMPO_ENODEV;
 	if (message)
-		*message = 0xfee0100000000041;
+		*message = (0xfee00000ull | cpu << 12) << 32 | 0x41;
 	return fails() ? SAMPO_ENOMEM : SAMPO_OK;
+}
+
+int64_t sampo_event_raise(uint32_t event)
+{
+	assert_true(event > 100);
+	raises++;
+	return SAMPO_OK;
+}
+
+int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value)
+{
+	const struct cpuset *set = (const void *)(uintptr_t)value;
+
+	assert_true(vcpu == 3 && op == SAMPO_VCPU_AFFINITY);
+	for (unsigned i = 0; i < 4; i++) {
+		if (!cpuset_has(set, i))
+			continue;
+		cpu = i;
+		return SAMPO_OK;
+	}
+	return SAMPO_EINVAL;
+}
+
+int64_t sampo_object_info(uint32_t vcpu, uint64_t what, void *to, uint64_t bytes, uint64_t first,
+			  uint64_t *written)
+{
+	struct sampo_vcpu_info *vcpu_info = to;
+
+	(void)written;
+	assert_true(vcpu == 3 && what == SAMPO_INFO_VCPU && bytes == sizeof(*vcpu_info) && !first);
+	*vcpu_info = (struct sampo_vcpu_info){.cpu = cpu};
+	return SAMPO_OK;
 }
 
 int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device)
@@ -158,9 +208,24 @@ static void on_interrupt(void *context, unsigned vector)
 	handled[vector]++;
 }
 
+static void program(void *function, unsigned vector, const struct irq_message *message)
+{
+	assert_ptr_equal(function, programmed);
+	if (message)
+		programmed[vector] = *message;
+	else
+		silenced[vector]++;
+}
+
 static int start(void **state)
 {
 	(void)state;
+	cpu = 1;
+	unbound = raises = 0;
+	refused_binds = 0;
+	pins = 0;
+	memset(programmed, 0, sizeof(programmed));
+	memset(silenced, 0, sizeof(silenced));
 	handles = bits = windows = calls = fail_at = 0;
 	window_busy = false;
 	memset(&seen, 0, sizeof(seen));
@@ -219,20 +284,20 @@ static void test_registers(void **state)
 
 static void test_message(void **state)
 {
-	struct irq_message m;
 	uint32_t device = device_open(0x18);
 
 	(void)state;
 	for (int i = 1; i <= 3; i++) {
 		calls = 0;
 		fail_at = i;
-		assert_false(irq_message_bind(device, on_interrupt, handled, 1, &m));
+		assert_false(irq_message_bind(device, on_interrupt, handled, 1, program, programmed));
 		assert_int_equal(handles, 1);
 		assert_int_equal(bits, 0);
+		assert_int_equal(programmed[1].address, 0);
 	}
-	assert_true(irq_message_bind(device, on_interrupt, handled, 2, &m));
-	assert_int_equal(m.address, 0xfee01000);
-	assert_int_equal(m.data, 0x41);
+	assert_true(irq_message_bind(device, on_interrupt, handled, 2, program, programmed));
+	assert_int_equal(programmed[2].address, 0xfee01000);
+	assert_int_equal(programmed[2].data, 0x41);
 	assert_int_equal(seen.source, device);
 	seen.raised(seen.context);
 	assert_int_equal(handled[2], 1);
@@ -267,6 +332,51 @@ static void test_pins(void **state)
 	assert_int_equal(seen.acks, 1);
 }
 
+/* After the two before it: a message, a level-triggered pin, one that is not. */
+static void test_move(void **state)
+{
+	(void)state;
+	assert_null(home_move(2));
+	assert_int_equal(cpu, 2);
+	assert_int_equal(unbound, 3);
+	assert_int_equal(raises, 3); /* an interrupt may have been lost */
+	assert_int_equal(programmed[2].address, 0xfee02000);
+	assert_int_equal(pins, 1u << 11 | 1u << 14);
+	assert_non_null(home_move(7)); /* there is no such CPU */
+	assert_non_null(home_move(256));
+	assert_int_equal(cpu, 2);
+	assert_int_equal(unbound, 3);
+}
+
+/* One that cannot have an interrupt on the new CPU keeps all of them where they were. */
+static void test_move_back(void **state)
+{
+	(void)state;
+	refused_cpu = 3;
+	refused_binds = 2;
+	assert_non_null(home_move(3));
+	assert_int_equal(cpu, 1);
+	assert_int_equal(programmed[2].address, 0xfee01000);
+	assert_int_equal(silenced[2], 0);
+	assert_int_equal(unbound, 3 + 1); /* two were bound to nothing */
+}
+
+/* What is lost on both is said, and had again on the next CPU. */
+static void test_move_lost(void **state)
+{
+	(void)state;
+	messages_gone = true;
+	assert_non_null(home_move(2));
+	assert_int_equal(cpu, 1);
+	assert_int_equal(silenced[2], 1);
+	messages_gone = false;
+	unbound = 0;
+	assert_null(home_move(0));
+	assert_int_equal(cpu, 0);
+	assert_int_equal(unbound, 2);
+	assert_int_equal(programmed[2].address, 0xfee00000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +384,9 @@ int main(void)
 		cmocka_unit_test_setup(test_registers, start),
 		cmocka_unit_test_setup(test_message, start),
 		cmocka_unit_test_setup(test_pins, start),
+		cmocka_unit_test_setup(test_move, start),
+		cmocka_unit_test_setup(test_move_back, start),
+		cmocka_unit_test_setup(test_move_lost, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 static uint8_t table[BAR_PAGE];
 static unsigned maps, opens, bound, most, pins_taken;
 static bool refuse_map;
+static irq_program *program_again;
 static struct {
 	unsigned pin, vector;
 	enum irq_trigger trigger;
@@ -63,15 +64,18 @@ uint32_t device_open(uint16_t requester)
 }
 
 bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
-		      struct irq_message *message)
+		      irq_program *program, void *function)
 {
+	struct irq_message message = {0x1fee01000, 0x41 + bound};
+
 	assert_int_equal(device, DEVICE);
 	assert_non_null(handler);
 	assert_ptr_equal(context, table);
 	if (bound == most)
 		return false;
-	*message = (struct irq_message){0x1fee01000, 0x41 + bound};
 	assert_int_equal(vector, bound++);
+	program(function, vector, &message);
+	program_again = program;
 	return true;
 }
 
@@ -349,6 +353,16 @@ static void test_msix(void **state)
 	assert_int_equal(word(44), 1); /* the others are masked */
 	assert_int_equal(word(76), 1);
 	assert_int_equal(word(80), 0); /* beyond the table */
+	program_again(found, 1, &(struct irq_message){0xfee02000, 0x77}); /* to another CPU */
+	assert_int_equal(word(16), 0xfee02000);
+	assert_int_equal(word(20), 0);
+	assert_int_equal(word(24), 0x77);
+	assert_int_equal(word(28), 0);
+	assert_int_equal(word(0), 0xfee01000); /* vector 0 goes where it went */
+	program_again(found, 1, NULL); /* to nobody */
+	assert_int_equal(word(28), 1);
+	assert_int_equal(word(12), 0);
+	assert_int_equal(config(0, 0xe2, 2), 0x8004);
 	pci_messages_off(found);
 	assert_int_equal(config(0, 0xe2, 2), 0x0004);
 }
@@ -379,6 +393,14 @@ static void test_msi(void **state)
 	assert_int_equal(config(0, 0xd4, 4), 0xfee01000);
 	assert_int_equal(config(0, 0xd8, 4), 1);
 	assert_int_equal(config(0, 0xdc, 2), 0x41);
+	program_again(found, 0, NULL);
+	assert_int_equal(config(0, 0xd2, 2), 0x0080);
+	assert_int_equal(config(0, 4, 2) & 0x400, 0x400); /* and no INTx instead */
+	program_again(found, 0, &(struct irq_message){0xfee02000, 0x77});
+	assert_int_equal(config(0, 0xd2, 2), 0x0081);
+	assert_int_equal(config(0, 0xd4, 4), 0xfee02000);
+	assert_int_equal(config(0, 0xd8, 4), 0);
+	assert_int_equal(config(0, 0xdc, 2), 0x77);
 	pci_messages_off(found);
 	assert_int_equal(config(0, 0xd2, 2), 0x0080);
 	start(NULL);

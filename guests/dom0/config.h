@@ -19,6 +19,7 @@
 #define CONFIG_INITRDS    16
 #define CONFIG_CONSOLES   2
 #define CONFIG_NAME       64
+#define CONFIG_DOM0       "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
 #define CONFIG_PATH       128
 #define CONFIG_CMDLINE    2048
 #define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */

@@ -28,6 +28,8 @@ static void name_end(struct config_parser *p, const char *text)
 	if (!config_plain(text))
 		config_fail(p,
 			    "the name may not have blanks, quotes, slashes or control characters");
+	if (!strcmp(text, CONFIG_DOM0))
+		config_fail(p, "the name '" CONFIG_DOM0 "' is dom0's own");
 }
 
 static void uuid_end(struct config_parser *p, const char *text)

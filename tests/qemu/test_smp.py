@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests with several virtual CPUs: the rules from inside, and stock Linux."""
 
+import hashlib
 import re
 import subprocess
 import time
@@ -171,6 +172,85 @@ def test_equal_shares(boot, iso, cpus):
         if all(abs(one - mean) < 0.03 * mean for one in used):
             return
     box.fail(f"not equal: {used}")
+
+
+ECAM = 0xb0000000  # where QEMU's q35 has the PCI functions' registers
+
+
+def words(box, address, count=1):
+    """Physical memory, by QEMU's monitor."""
+    return [int(w, 16) for line in box.monitor(f"xp /{count}xw {address:#x}").splitlines()
+            for w in line.partition(":")[2].split()]
+
+
+def message_addresses(box, function):
+    """What a function, at the address of its registers, sends as interrupts now."""
+    at = words(box, function + 0x34)[0] & 0xfc
+    while at:
+        head = words(box, function + at)[0]
+        kind, control = head & 0xff, head >> 16
+        if kind == 0x11 and control & 0x8000:
+            table = words(box, function + at + 4)[0]
+            low, high = words(box, function + 0x10 + 4 * (table & 7), 2)
+            base = (low & ~15) + (high << 32 if low & 4 else 0) + (table & ~7)
+            entries = words(box, base, 4 * ((control & 0x7ff) + 1))
+            return [entries[n] for n in range(0, len(entries), 4) if not entries[n + 3] & 1]
+        if kind == 0x05 and control & 1:
+            return words(box, function + at + 4)
+        at = head >> 8 & 0xfc
+    return []
+
+
+def check_interrupted(box, cpu, messages, pins):
+    """All interrupts of devices go to that CPU: messages of so many functions (the AHCI controller is always one), and pins (beside 4, the kernel's)."""
+    functions = re.findall(r"Bus +0, device +(\d+), function (\d+):", box.monitor("info pci"))
+    sent = [message_addresses(box, ECAM + (int(device) << 15) + (int(number) << 12)) for device, number in functions]
+    assert [set(one) for one in sent if one] == [{0xfee00000 + (cpu << 12)}] * messages, sent
+    routed = {int(pin): int(dest, 16) for pin, dest, vector in
+              re.findall(r"pin +(\d+) +\S+ dest=(\w+) vec=(\d+)", box.monitor("info pic")) if vector != "0"}
+    assert routed.pop(4) == 0 and list(routed.values()) == [cpu] * pins, routed
+    assert re.search(rf"VCPU: +0\s+CPU: +{cpu}\b", box.run("vcpuinfo Domain-0"))
+
+
+# In the guest: what is written to the disk comes back, over and over.
+LOAD = ("(n=0; while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/tmp/data bs=64k count=8 2>/dev/null; "
+        "dd if=/tmp/data of=/mnt/data bs=4k conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches; "
+        "cmp /tmp/data /mnt/data || echo $n >>/tmp/wrong; n=$((n+1)); echo $n >/tmp/rounds; done) & :")
+
+
+@pytest.mark.parametrize("nic, kind, messages, pins", [("e1000e", "nvme", 3, 0), ("e1000", "ahci", 1, 1)])
+def test_steering(boot, iso, disk, web, nic, kind, messages, pins):
+    """dom0 changes its CPU, and the interrupts of its devices come along, also under load."""
+    guests = {"one.xml": m.linux_xml("one", partition="guest1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    box = boot(iso=iso(guests), memory=512, nic=nic, image=disk(), disk=kind, cpus=4).boot()
+    with box.in_console("one"):
+        box.linux_up("one", 180)
+    check_interrupted(box, 0, messages, pins)
+    assert re.search(r"VCPU +CPU Affinity\s+-+\s+0 +0\s", box.run("vcpupin Domain-0"))
+    for wrong in ("0 4", "0 0-1", "0 x", "0 ^1"):
+        assert "runs on one CPU, the one that its devices interrupt" in box.run(f"vcpupin Domain-0 {wrong}")
+    assert "not a number up to 0" in box.run("vcpupin Domain-0 1 2")
+    box.run("vcpupin Domain-0 0 2")
+    check_interrupted(box, 2, messages, pins)
+    assert re.search(r"\s0 +2\s", box.run("vcpupin Domain-0 0"))
+    assert re.search(r"CPU Affinity: +--y-\s", box.run("vcpuinfo Domain-0"))
+
+    with box.in_console("one"):
+        assert box.linux(f"wget -q -O - {web.url}/hello") == "hello from outside\n"
+        box.linux(LOAD)
+    for n in range(20):
+        box.run(f"vcpupin Domain-0 0 {n % 4}")
+        if n % 5 == 0:
+            with box.in_console("one"):
+                assert box.linux(f"wget -q -O - {web.url}/hello") == "hello from outside\n"
+    check_interrupted(box, 3, messages, pins)
+    with box.in_console("one"):
+        before = int(box.linux("cat /tmp/rounds"))
+        box.linux(f"while [ $(cat /tmp/rounds) -lt {before + 3} ]; do sleep 0.1; done; touch /tmp/stop; wait")
+        assert "No such file" in box.linux("cat /tmp/wrong", status=1)
+        assert box.linux(f"wget -q -O - {web.url}/big | md5sum").split()[0] == hashlib.md5(web.pages["/big"]).hexdigest()
+    text = box.run("dmesg")
+    assert "lost its interrupt" not in text and "answer" not in text
 
 
 def test_watchdog(boot, tmp_path):

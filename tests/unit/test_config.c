@@ -277,6 +277,7 @@ static void test_refused(void **state)
 	refused(START "<name>h</name>" REST, "<name>: given twice");
 	refused("<domain type='kvm'><name>a b</name>" REST, "blanks");
 	refused("<domain type='kvm'><name>a/b</name>" REST, "slashes");
+	refused("<domain type='kvm'><name>Domain-0</name>" REST, "dom0's own");
 	refused("<domain type='kvm'><name></name>" REST, "empty");
 	refused(START "<uuid>0123</uuid>" REST, "not a UUID");
 	refused(START "<vcpu>0</vcpu>" REST, "<vcpu>: a guest needs a virtual CPU");

@@ -365,6 +365,8 @@ static void errors(void **state)
 	assert_string_equal(run("console guest0 --devname virtio"),
 			    "error: cannot find console device 'virtio'\n"
 			    "sampo# ");
+	assert_string_equal(run("destroy Domain-0"),
+			    "error: Operation not supported: Domain-0 is not a guest\nsampo# ");
 }
 
 static void completion(void **state)

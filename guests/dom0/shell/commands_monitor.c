@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/config.h"
+#include "guests/dom0/home.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/shell/exit_names.h"
 #include "guests/dom0/shell/shell.h"
@@ -138,7 +139,7 @@ static struct vm *running_domain(int count, char *word[])
 }
 
 /* A letter for each of the machine's CPUs. */
-static const char *affinity(const struct vm *vm, unsigned vcpu)
+static const char *affinity(const struct cpuset *set)
 {
 	static struct sampo_machine_info info;
 	static char text[CPUSET_CPUS + 1];
@@ -146,30 +147,59 @@ static const char *affinity(const struct vm *vm, unsigned vcpu)
 
 	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
 	for (n = 0; n < info.cpus && n < CPUSET_CPUS; n++)
-		text[n] = cpuset_has(&vm->config->affinity[vcpu], n) ? 'y' : '-';
+		text[n] = cpuset_has(set, n) ? 'y' : '-';
 	text[n] = 0;
 	return text;
 }
 
-static void run_vcpuinfo(int count, char *word[])
+static void print_vcpu(unsigned number, const struct sampo_vcpu_info *info, const struct cpuset *set)
 {
 	static const char *const state[] = {"running",    "ready",   "halted",
 					    "at monitor", "stopped", "offline"};
-	bool counters = words_option(&count, word, "--exits");
-	struct vm *vm = running_domain(count, word);
-	const struct sampo_vcpu_page *page;
-	struct sampo_vcpu_info info;
 	char time[32], steal[32];
 
+	seconds(time, sizeof(time), info->cpu_ns);
+	seconds(steal, sizeof(steal), info->wait_ns);
+	term_printf("VCPU:           %u\nCPU:            %u\n"
+		    "State:          %s\nCPU time:       %s\n"
+		    "Steal time:     %s\nCPU Affinity:   %s\n",
+		    number, info->cpu, info->state < 6 ? state[info->state] : "?", time, steal,
+		    affinity(set));
+}
+
+static void print_dom0(bool counters)
+{
+	struct sampo_vcpu_info info;
+	struct cpuset only = {{0}};
+
+	if (counters) {
+		shell_error("Operation not supported: the exits of " CONFIG_DOM0);
+		return;
+	}
+	if (!home_info(&info))
+		return;
+	only.word[info.cpu / 64] = 1ull << info.cpu % 64;
+	print_vcpu(0, &info, &only);
+	term_printf("\n");
+}
+
+static void run_vcpuinfo(int count, char *word[])
+{
+	bool counters = words_option(&count, word, "--exits");
+	const struct sampo_vcpu_page *page;
+	struct sampo_vcpu_info info;
+	struct vm *vm;
+
+	if (count > 1 && shell_is_dom0(word[1])) {
+		if (shell_arguments(count, word))
+			print_dom0(counters);
+		return;
+	}
+	vm = running_domain(count, word);
 	for (unsigned i = 0; vm && i < vm->config->vcpus; i++) {
 		if (!vm_vcpu_info(vm, i, &info))
 			continue;
-		seconds(time, sizeof(time), info.cpu_ns);
-		seconds(steal, sizeof(steal), info.wait_ns);
-		term_printf("VCPU:           %u\nCPU:            %u\n"
-			    "State:          %s\nCPU time:       %s\n"
-			    "Steal time:     %s\nCPU Affinity:   %s\n",
-			    i, info.cpu, info.state < 6 ? state[info.state] : "?", time, steal, affinity(vm, i));
+		print_vcpu(i, &info, &vm->config->affinity[i]);
 		page = vm_vcpu_page(vm, i);
 		for (unsigned n = 0; counters && page && n < SAMPO_EXIT_COUNTERS; n++)
 			if (page->exits[n])
@@ -363,7 +393,7 @@ const struct shell_command shell_monitor_commands[] = {
 	{"list", "[--all] [--inactive] [--name]", "list domains", 0, 0, COMPLETE_NONE, run_list},
 	{"trace", "<domain>", "the last exits of the domain's vCPU", 1, 1, COMPLETE_DOMAIN,
 	 run_trace},
-	{"vcpuinfo", "<domain> [--exits]", "detailed domain vcpu information", 1, 1,
-	 COMPLETE_DOMAIN, run_vcpuinfo},
+	{"vcpuinfo", "<domain> [--exits]", "detailed domain vcpu information; of Domain-0 too", 1, 1,
+	 COMPLETE_ANY_DOMAIN, run_vcpuinfo},
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/config.h"
+#include "guests/dom0/home.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/shell/shell.h"
@@ -57,13 +58,52 @@ static void pins(const struct vm *vm, unsigned first, unsigned last)
 	table_end(&table, line);
 }
 
+static void pin_dom0(int count, char *word[])
+{
+	static const char *const header[] = {"VCPU", "CPU Affinity"};
+	struct sampo_vcpu_info info;
+	char at[12] = "?", *end;
+	const char *error;
+	struct table table;
+	uint64_t n;
+
+	if (count > 2 && !number(word[2], 0, &n))
+		return;
+	if (count < 4) {
+		if (home_info(&info))
+			snprintf(at, sizeof(at), "%u", info.cpu);
+		table_start(&table, 2, header);
+		table_row(&table, (const char *const[]){"0", at});
+		table_end(&table, line);
+		return;
+	}
+	n = strtoull(word[3], &end, 10);
+	if (word[3][0] < '0' || word[3][0] > '9' || *end || n >= host_cpus()) {
+		shell_error("invalid argument: '%s': " CONFIG_DOM0 " runs on one CPU, the one that "
+			    "its devices interrupt, from 0 to %u", word[3], host_cpus() - 1);
+		return;
+	}
+	error = home_move((unsigned)n);
+	if (error)
+		shell_error("CPU %u: %s", (unsigned)n, error);
+	else
+		term_printf("\n");
+}
+
 static void run_vcpupin(int count, char *word[])
 {
-	struct vm *vm = shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
 	struct cpuset set;
 	const char *error;
 	uint64_t vcpu;
+	struct vm *vm;
 
+	if (!shell_arguments(count, word))
+		return;
+	if (shell_is_dom0(word[1])) {
+		pin_dom0(count, word);
+		return;
+	}
+	vm = shell_domain(word[1]);
 	if (!vm)
 		return;
 	if (count < 3) {
@@ -258,7 +298,7 @@ const struct shell_command shell_sched_commands[] = {
 	{"setvcpus", "<domain> <count> [--config] [--maximum]", "change number of virtual CPUs", 2, 2,
 	 COMPLETE_DOMAIN, run_setvcpus},
 	{"vcpucount", "<domain>", "domain vcpu counts", 1, 1, COMPLETE_DOMAIN, run_vcpucount},
-	{"vcpupin", "<domain> [vcpu [cpulist]]", "control or query domain vcpu affinity", 1, 3,
-	 COMPLETE_DOMAIN, run_vcpupin},
+	{"vcpupin", "<domain> [vcpu [cpulist]]", "control or query domain vcpu affinity; of Domain-0 too: one CPU", 1, 3,
+	 COMPLETE_ANY_DOMAIN, run_vcpupin},
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/config.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
@@ -53,9 +54,16 @@ struct vm *shell_domain(const char *name)
 {
 	struct vm *vm = vm_find(name);
 
-	if (!vm)
+	if (!vm && shell_is_dom0(name))
+		shell_error("Operation not supported: " CONFIG_DOM0 " is not a guest");
+	else if (!vm)
 		shell_error("failed to get domain '%s'", name);
 	return vm;
+}
+
+bool shell_is_dom0(const char *name)
+{
+	return !strcmp(name, CONFIG_DOM0);
 }
 
 const struct shell_command *shell_find(const char *verb)
@@ -218,6 +226,8 @@ static const char *candidate(void *context, const char *line, size_t start, unsi
 		return NULL;
 	if (command->complete == COMPLETE_VERB)
 		return verb_at(index);
+	if (command->complete == COMPLETE_ANY_DOMAIN)
+		return index ? domain_at(index - 1) : CONFIG_DOM0;
 	return command->complete == COMPLETE_DOMAIN ? domain_at(index) : NULL;
 }
 

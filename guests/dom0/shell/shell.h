@@ -15,7 +15,12 @@ void shell_console_ended(const char *name);
 
 /* The rest is for the verbs. */
 
-enum shell_complete { COMPLETE_NONE, COMPLETE_DOMAIN, COMPLETE_VERB };
+enum shell_complete {
+	COMPLETE_NONE,
+	COMPLETE_DOMAIN,
+	COMPLETE_ANY_DOMAIN, /* dom0 too */
+	COMPLETE_VERB
+};
 
 struct shell_command {
 	const char *name;
@@ -43,6 +48,8 @@ const struct shell_command *shell_find(const char *verb);
 struct vm;
 /* The guest of that name or number, or NULL after an error message. */
 struct vm *shell_domain(const char *name);
+/* Is it dom0's own name? */
+bool shell_is_dom0(const char *name);
 /* No options left over and as many arguments as the verb takes, else a message
  * and false. */
 bool shell_arguments(int count, char *word[]);

@@ -97,30 +97,20 @@ void smp_forget(const struct vcpu *vcpu)
 	}
 }
 
-/* For what the CPU will do soon; an interrupt that was lost is sent again. */
-static void wait_for(const struct cpu *cpu, bool (*done)(const struct cpu *cpu, uint64_t entries),
-		     uint64_t entries)
+/* What another CPU will do soon is waited for, since `start`; an interrupt that was lost is
+ * sent again. */
+static void wait_a_little(const struct cpu *cpu, uint64_t *start)
 {
-	uint64_t start = cpu_rdtsc();
-
-	while (!done(cpu, entries)) {
-		cpu_pause();
-		if (cpu_rdtsc() - start < tsc_from_ns(KICK_AGAIN_NS))
-			continue;
-		smp_kick(cpu);
-		start = cpu_rdtsc();
-	}
-}
-
-/* The vCPU may be on its way here, where nobody else would serve it. */
-static bool call_done(const struct cpu *, uint64_t)
-{
-	smp_serve(this_cpu());
-	return __atomic_load_n(&call.done, __ATOMIC_ACQUIRE);
+	cpu_pause();
+	if (cpu_rdtsc() - *start < tsc_from_ns(KICK_AGAIN_NS))
+		return;
+	smp_kick(cpu);
+	*start = cpu_rdtsc();
 }
 
 void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg)
 {
+	uint64_t start = cpu_rdtsc();
 	struct cpu *home;
 
 	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
@@ -134,7 +124,9 @@ void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg),
 	call.arg = arg;
 	__atomic_store_n(&call.done, false, __ATOMIC_RELEASE);
 	smp_post(vcpu, REQUEST_CALL);
-	wait_for(home, call_done, 0);
+	/* The vCPU may be on its way here, where nobody else would serve it. */
+	for (; !__atomic_load_n(&call.done, __ATOMIC_ACQUIRE); wait_a_little(home, &start))
+		smp_serve(this_cpu());
 }
 
 static bool has_left(const struct cpu *cpu, uint64_t entries)
@@ -164,7 +156,7 @@ static bool out_of_guest(const struct cpu *cpu, uint64_t entries)
 
 void smp_shoot_down(const struct domain *domain)
 {
-	uint64_t entries[CPUS]; /* 0: does not run it */
+	uint64_t entries[CPUS], start; /* entries 0: does not run it */
 
 	/* The tables have changed before it is looked who runs. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -175,9 +167,10 @@ void smp_shoot_down(const struct domain *domain)
 		else
 			smp_kick(cpu_table[i]);
 	}
+	start = cpu_rdtsc();
 	for (uint32_t i = 0; i < cpu_count; i++)
-		if (entries[i])
-			wait_for(cpu_table[i], out_of_guest, entries[i]);
+		while (entries[i] && !out_of_guest(cpu_table[i], entries[i]))
+			wait_a_little(cpu_table[i], &start);
 }
 
 void smp_stop_others(void)

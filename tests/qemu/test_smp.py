@@ -155,23 +155,24 @@ def cpu_times(box, names):
     return [int(times[name]) for name in names]
 
 
-@pytest.mark.parametrize("cpus", (1, 2))
-def test_equal_shares(boot, iso, cpus):
-    """Three that want all get the same, on one CPU and on two, as the hypervisor accounts it."""
+@pytest.mark.parametrize("cpus,shares", [(1, (512, 1024, 4096)), (2, (1024, 1024, 1024))])
+def test_shares(boot, iso, cpus, shares):
+    """Three that want all get their parts of one CPU, or of two, as the hypervisor accounts it."""
     names = [f"hog{n}" for n in range(3)]
     guests = {f"{name}.xml": m.domain_xml(name, "flood.elf", memory=4, cmdline="spin") for name in names}
     box = boot(iso=iso({**guests, "flood.elf": m.BUILD / "guests/flood.elf"}), cpus=cpus, memory=256, nic=None,
                disk=None, apart=True).boot()
-    for name in names:
+    for name, share in zip(names, shares):
         box.wait_state(name, "running")
+        box.run(f"schedinfo {name} --set cpu_shares={share}")
     for _ in range(8):  # the host may have taken a CPU away for a while
         before = cpu_times(box, names)
         time.sleep(5)
         used = [now - then for now, then in zip(cpu_times(box, names), before)]
-        mean = sum(used) / len(used)
-        if all(abs(one - mean) < 0.03 * mean for one in used):
+        parts = [sum(used) * share / sum(shares) for share in shares]
+        if all(abs(one - part) < 0.03 * part for one, part in zip(used, parts)):
             return
-    box.fail(f"not equal: {used}")
+    box.fail(f"not as {shares}: {used}")
 
 
 ECAM = 0xb0000000  # where QEMU's q35 has the PCI functions' registers

@@ -47,6 +47,7 @@ void cpu_setup(struct cpu *cpu)
 	cpu->apic_id = apic_id();
 	cpu->timers.armed = TIMER_NEVER;
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
+	cpu->nested = cpu_cpuid(1, 0).ecx >> 31; /* APM 3 appendix E.3.2 */
 	cpu->barriers = barriers_needed();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
 	cpu->slice.fire = loop_slice_ended;

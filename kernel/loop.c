@@ -16,6 +16,12 @@
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
 
+/* Under another hypervisor HLT is an exit, and its end takes an interrupt which that must bring.
+ * There a CPU whose last sleep was no longer than this waits awake for as long before it sleeps
+ * again. */
+#define POLL_NS     50000u
+#define POLL_PAUSES 16u
+
 void loop_slice_changed(struct cpu *cpu, uint64_t now)
 {
 	uint64_t slice = sched_slice(&cpu->rq, now);
@@ -115,13 +121,41 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	interrupt_check_timer(cpu, now);
 }
 
+/* Others have posted, or an interrupt has woken somebody. */
+static bool has_work(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->inbox, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&cpu->resched, __ATOMIC_RELAXED);
+}
+
+/* Awake until there is something to do (then true) or the time is over. */
+static bool poll(struct cpu *cpu, uint64_t until)
+{
+	uint64_t due = timer_next(&cpu->timers), now;
+
+	__atomic_store_n(&cpu->polling, true, __ATOMIC_SEQ_CST);
+	do {
+		hv->interrupt_window();
+		for (unsigned i = 0; i < POLL_PAUSES && !has_work(cpu); i++)
+			cpu_pause();
+		now = cpu_rdtsc();
+	} while (!has_work(cpu) && now < until && now < due);
+	__atomic_store_n(&cpu->polling, false, __ATOMIC_SEQ_CST);
+	return has_work(cpu) || now >= due;
+}
+
 static void idle(struct cpu *cpu)
 {
+	uint64_t start = cpu_rdtsc(), span = tsc_from_ns(POLL_NS);
+
 	interrupt_arm_timer(cpu);
-	apic_offer();
 	smp_leave_kernel(cpu, CPU_IDLE);
-	hv->idle();
+	if (!cpu->brief || !poll(cpu, start + span)) {
+		apic_offer();
+		hv->idle();
+	}
 	smp_enter_kernel(cpu);
+	cpu->brief = cpu->nested && cpu_rdtsc() - start < span;
 	interrupt_run_timers(cpu);
 }
 

@@ -25,8 +25,10 @@ struct cpu {
 	struct timer watch; /* the next CPU, see watchdog.c */
 	uint64_t watch_entries, watch_since;
 	bool has_tsc_aux;
+	bool nested;       /* there is a hypervisor below */
+	bool brief;        /* its last sleep was short */
 	uint32_t barriers; /* between domains, see barrier.h */
-	uint64_t tsc_aux; /* what the MSR holds */
+	uint64_t tsc_aux;  /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;
 	uint64_t asid_generation;
@@ -38,6 +40,7 @@ struct cpu {
 	/* Others read these; the CPU itself writes them. */
 	struct domain *in_guest; /* whose vCPU runs; CPU_IDLE; NULL: the kernel */
 	uint64_t entries;        /* how often it has left the kernel */
+	bool polling;            /* it looks at its inbox: no need to kick it */
 
 	/* Others write these, too: vCPUs of this CPU with requests, newest
 	 * first; whether one that idles has asked for work. */

@@ -28,7 +28,8 @@ void smp_kick(const struct cpu *cpu)
 		apic_send(cpu->apic_id, VECTOR_KICK);
 }
 
-/* Whoever finds the inbox empty kicks; others know that it has been done. */
+/* Whoever finds the inbox empty kicks; others know that it has been done. Who polls sees it, or
+ * looks once more when it has said that it no longer does. */
 static void push(struct vcpu *vcpu)
 {
 	struct cpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
@@ -38,7 +39,7 @@ static void push(struct vcpu *vcpu)
 		vcpu->inbox_next = first;
 	while (!__atomic_compare_exchange_n(&cpu->inbox, &first, vcpu, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED));
-	if (!first)
+	if (!first && !__atomic_load_n(&cpu->polling, __ATOMIC_SEQ_CST))
 		smp_kick(cpu);
 }
 

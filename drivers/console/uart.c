@@ -49,11 +49,21 @@ bool uart_init(struct uart *uart, uint16_t port)
 	return true;
 }
 
+/* All ones: it has gone. */
+static bool received(uint8_t status)
+{
+	return status & STATUS_RECEIVED && status != 0xff;
+}
+
 /* One that has been found stuck is only looked at. */
-static bool wait(struct uart *uart, uint8_t status)
+static bool wait(struct uart *uart, uint8_t wanted)
 {
 	for (unsigned i = uart->stuck ? 1 : PATIENCE; i; i--) {
-		if (get(uart, STATUS) & status) {
+		uint8_t status = get(uart, STATUS);
+
+		if (received(status) && uart->early_in - uart->early_out < UART_EARLY)
+			uart->early[uart->early_in++ % UART_EARLY] = get(uart, DATA);
+		if (status & wanted) {
 			uart->stuck = false;
 			return true;
 		}
@@ -90,10 +100,9 @@ void uart_drain(struct uart *uart)
 
 int uart_read(struct uart *uart)
 {
-	uint8_t status = uart->port ? get(uart, STATUS) : 0;
-
-	/* All ones: it has gone. */
-	return status & STATUS_RECEIVED && status != 0xff ? get(uart, DATA) : -1;
+	if (uart->early_out != uart->early_in)
+		return uart->early[uart->early_out++ % UART_EARLY];
+	return uart->port && received(get(uart, STATUS)) ? get(uart, DATA) : -1;
 }
 
 void uart_rx_interrupt(struct uart *uart, bool on)

@@ -10,9 +10,14 @@
 #define UART_COM1 0x3f8u
 #define UART_COM2 0x2f8u
 
+#define UART_EARLY 64u
+
 struct uart {
 	uint16_t port; /* 0: there is none */
 	bool stuck;    /* it did not drain in time; output is then not waited for */
+	/* Received during a wait to send: the 16 bytes of the UART would not last. */
+	uint8_t early[UART_EARLY];
+	uint32_t early_in, early_out; /* so many in all */
 };
 
 /* Finds out whether a UART answers at the port and sets it up; interrupts are

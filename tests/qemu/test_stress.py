@@ -69,6 +69,7 @@ class Model:
         self.box, self.cpus, self.dice = box, cpus, dice
         self.states = {name: "running" for name in SMALL}
         self.affinity = {}
+        self.home = 0  # the CPU of dom0
         self.done = 0
 
     def run(self, command):
@@ -87,13 +88,15 @@ class Model:
         self.states[name] = {"suspend": "paused", "destroy": "shut off"}.get(verb, "running")
 
     def pin(self):
-        name, vcpu = self.dice.choice([("big", n) for n in range(4)] + [(name, 0) for name in SMALL])
+        name, vcpu = self.dice.choice([("big", n) for n in range(4)] + [(name, 0) for name in (*SMALL, "Domain-0")])
         if self.states.get(name) == "shut off":
             return
-        some = self.dice.sample(range(self.cpus), self.dice.randint(1, self.cpus))
+        some = self.dice.sample(range(self.cpus), self.dice.randint(1, self.cpus) if name != "Domain-0" else 1)
         self.run(f"vcpupin {name} {vcpu} {cpu_list(some)}")
         if name == "big":
             self.affinity[vcpu] = some
+        elif name == "Domain-0":
+            self.home = some[0]
 
     def share(self):
         name = self.dice.choice(("big", *SMALL))
@@ -118,6 +121,7 @@ class Model:
         shown = re.findall(r"CPU Affinity: +(\S+)", self.box.run("vcpuinfo big"))
         for vcpu, cpus in self.affinity.items():
             assert shown[vcpu] == "".join("y" if cpu in cpus else "-" for cpu in range(self.cpus))
+        assert re.search(rf"CPU: +{self.home}\b", self.box.run("vcpuinfo Domain-0"))
 
 
 def test_stress(boot, iso, tmp_path):

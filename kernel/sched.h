@@ -7,9 +7,10 @@
  * its weight. Of those that have had no more than their share the one runs next
  * that would be the first to end a turn in virtual time (earliest eligible
  * virtual deadline first), for a turn. A sleeper is placed at most three turns
- * behind the others, so it is served at once when it wakes but cannot hoard. A turn may be donated: while a vCPU waits for its monitor,
- * the monitor runs on the vCPU's turn and at its expense. An entity with a cap
- * that has had its quota rests until its period ends.
+ * behind the others, so it is served at once when it wakes but cannot hoard. A
+ * turn may be donated: while a vCPU waits for its monitor, the monitor runs on
+ * the vCPU's turn and at its expense. An entity with a cap that has had its
+ * quota rests until its period ends.
  *
  * Time is what the caller passes in, in any unit (TSC ticks); it never goes
  * back. No locks and no globals: a run queue and the entities that belong to it

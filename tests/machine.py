@@ -19,6 +19,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 OVMF = pathlib.Path("/usr/share/OVMF")
 PROMPT = "sampo# "
+KERNEL_SPEAKS = r"(?:(?:[^\n]*\n){1,60}?)??"  # between two characters of a line: lines of its log
 LEAVE = "\x1d"  # Ctrl-]: leaves a guest's console
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 
@@ -183,7 +184,8 @@ class Machine:
     def run(self, command, timeout=60):
         """Runs a command in dom0's shell and returns what it printed."""
         self.send(command + "\r")
-        self.expect(re.escape(command[-40:]) + r"\r*\n", timeout)  # the whole line: the log may speak in between
+        # The whole line: the log may speak in between, dom0's and then the line again, or the kernel's and then its rest.
+        self.expect(KERNEL_SPEAKS.join(re.escape(c) for c in command[-40:]) + r"\r*\n", timeout)
         self.expect(re.escape(PROMPT), timeout)
         return self.before
 

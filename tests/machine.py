@@ -20,6 +20,7 @@ BUILD = TOP / "build"
 OVMF = pathlib.Path("/usr/share/OVMF")
 PROMPT = "sampo# "
 KERNEL_SPEAKS = r"(?:(?:[^\n]*\n){1,60}?)??"  # between two characters of a line: lines of its log
+LINE_END = r"(?:\r|qemu-system[^\n]*\n)*\n"  # QEMU itself may say something on the same terminal
 LEAVE = "\x1d"  # Ctrl-]: leaves a guest's console
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 
@@ -246,8 +247,8 @@ class Machine:
     def linux(self, command, timeout=60, status=0):
         """Runs a command in the Linux shell of the open console; returns what it printed. None: any status will do."""
         self.send(f'echo "<""<"; {command}; echo "<$?>"\r')
-        self.expect(r"<<\r*\n", 20)  # what was typed comes back before it, wrapped at the terminal's width
-        self.expect(r"<(\d+)>\r*\n", timeout)
+        self.expect(rf"<<{LINE_END}", 20)  # what was typed comes back before it, wrapped at the terminal's width
+        self.expect(rf"<(\d+)>{LINE_END}", timeout)
         output, code = self.before, int(self.match.group(1))
         self.expect(re.escape(f"{self.where}# "), 20)
         if status is not None and code != status:

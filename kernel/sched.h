@@ -25,7 +25,7 @@
 #define SCHED_CPUS   256u
 #define SCHED_WORDS  (SCHED_CPUS / 64)
 
-/* The turn that the kernel uses: the longest that keeps shares even to 1 % of any 100 ms
+/* The turn that the kernel uses, which keeps shares even to 1 % of any 100 ms
  * (docs/scheduler.md). */
 #define SCHED_TURN_NS 350000u
 
@@ -46,10 +46,10 @@ struct sched_entity {
 
 	uint32_t state; /* enum sched_state */
 	uint32_t weight;
-	uint64_t inverse;  /* 2^32 / weight */
+	uint64_t inverse; /* 2^32 / weight */
 	uint64_t vtime;
-	struct sched_entity *donee; /* who runs on our turn, or NULL */
-	const void *group;          /* not NULL; who yields prefers its own */
+	struct sched_entity *donee;     /* who runs on our turn, or NULL */
+	const void *group;              /* not NULL; who yields prefers its own */
 	uint64_t affinity[SCHED_WORDS]; /* the CPUs it may run on; see balance.h */
 
 	/* The cap: `quota` of each `period`; quota 0: none. */

@@ -767,6 +767,7 @@ static void test_siblings(void **state)
 static void test_find(void **state)
 {
 	uint64_t cpus[SCHED_WORDS] = {0, 0, 4, 0};
+	unsigned group, siblings = 0;
 
 	(void)state;
 	begin();
@@ -776,13 +777,14 @@ static void test_find(void **state)
 
 		memset(t->entity.affinity, 0, sizeof(t->entity.affinity));
 		t->entity.affinity[i % 2 ? 2 : 0] = 4;
+		t->entity.group = i % 3 ? (void *)&rq : &group;
 	}
 	for (unsigned round = 0; round < 2000; round++) {
-		struct sched_entity *pinned = NULL;
+		struct sched_entity *pinned = NULL, *sibling = NULL, *least = NULL, *now_on;
 
 		sched_pick(&rq, now);
 		now += random_below(2 * TURN);
-		sched_pick(&rq, now);
+		now_on = sched_pick(&rq, now);
 		for (unsigned i = 0; i < tasks; i++) {
 			struct sched_entity *e = &task[i].entity;
 
@@ -790,9 +792,21 @@ static void test_find(void **state)
 				continue;
 			if (i % 2 && (!pinned || (int64_t)(e->vtime - pinned->vtime) < 0))
 				pinned = e;
+			if (e->group == now_on->group &&
+			    (!sibling || (int64_t)(e->vtime - sibling->vtime) < 0))
+				sibling = e;
+			if (!least || (int64_t)(e->vtime - least->vtime) < 0)
+				least = e;
 		}
 		assert_int_equal(sched_find(&rq, cpus)->vtime, pinned->vtime);
+		/* Who yields prefers its own, unless that is unfair. */
+		sched_pass(&rq, now);
+		if (sibling->vtime - least->vtime > TURN << 6)
+			sibling = least;
+		siblings += sibling->group == now_on->group;
+		assert_int_equal(sched_pick(&rq, now)->vtime, sibling->vtime);
 	}
+	assert_in_range(siblings, 100, 2000);
 	cpus[2] = 8;
 	assert_null(sched_find(&rq, cpus));
 }

@@ -1,34 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# tcb.sh BUDGET IMAGE: the code lines of ring 0 per folder and its largest files, the size of the image; fails above
-# the budget.
+# tcb.sh BUDGET IMAGE DEPENDENCIES...: the code and comment lines of ring 0 per folder and its largest files, the size of the
+# image; fails above the budget. The count is of whole files: each source that is linked into the image and each
+# header that one of them includes, as the compiler's dependency files of the linked objects name them.
 set -eu
 budget=$1
 image=$2
+shift 2
 
-# Code lines of the files below the given folders, as cloc counts them; 0 if there are none.
-lines() {
-	cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' --sum-one "$@" 2>/dev/null |
-		awk -F, '$2 == "SUM" { n = $5 } END { print n + 0 }'
-}
+list=$(mktemp)
+trap 'rm -f "$list" "$list.csv"' EXIT
+cat "$@" | tr -s ' \\' '\n\n' | grep -v ':' | grep -E '\.(c|h|S)$' | grep -v '^/' |
+	sort -u >"$list"
+cloc --quiet --csv --by-file --skip-uniqueness --include-lang='C,C/C++ Header,Assembly' --list-file="$list" \
+	--out="$list.csv"
 
-echo "Code lines of ring 0 (cloc):"
-total=0
-for d in boot arch kernel; do
-	[ -d "$d" ] || continue
-	for s in "$d" $(find "$d" -mindepth 1 -maxdepth 1 -type d | sort); do
-		n=$(lines "$s")
-		if [ "$s" = "$d" ]; then
-			total=$((total + n))
-			printf '%7d  %s\n' "$n" "$s"
-		else
-			printf '          %7d  %s\n' "$n" "$s"
-		fi
-	done
-done
-printf '%7d  total, of %d\n' "$total" "$budget"
-shared=$(lines drivers/console)
-printf '%7d  drivers/console, shared with the kernel and not in the count\n' "$shared"
+echo "Ring 0 (cloc):"
+awk -F, -v budget="$budget" '
+	$2 !~ /\.[chS]$/ { next }
+	{
+		file = $2; sub(/^\.\//, "", file)
+		dir = file; sub(/\/[^\/]*$/, "", dir)
+		code[dir] += $5; comment[dir] += $4; all += $5; comments += $4
+	}
+	END {
+		print "   code comment"
+		for (d in code) printf "%7d %7d  %s\n", code[d], comment[d], d | "sort -k3"
+		close("sort -k3")
+		printf "%7d %7d  total; the budget is %d lines of code\n", all, comments, budget
+	}' "$list.csv"
 
 echo
 echo "The image:"
@@ -39,9 +39,9 @@ size -A -d "$image" | awk '
 
 echo
 echo "The largest files (code lines):"
-cloc --quiet --csv --by-file --include-lang='C,C/C++ Header,Assembly' boot arch kernel 2>/dev/null |
-	awk -F, '$2 ~ /\// { print $5, $2 }' | sort -rn | head -12 | awk '{ printf "%7d  %s\n", $1, $2 }'
+awk -F, '$2 ~ /\.[chS]$/ { print $5, $2 }' "$list.csv" | sort -rn | head -12 | awk '{ printf "%7d  %s\n", $1, $2 }'
 
+total=$(awk -F, '$2 ~ /\.[chS]$/ { n += $5 } END { print n + 0 }' "$list.csv")
 if [ "$total" -gt "$budget" ]; then
 	echo "ring 0 is over its budget of $budget lines" >&2
 	exit 1

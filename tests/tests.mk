@@ -130,9 +130,8 @@ test:
 bench: $(QEMU_NEEDS)
 	@$(PYTHON) tests/bench/bench.py
 
-# The size of ring 0.
-# Both vendors and, one day, both IOMMUs are to fit.
-TCB_BUDGET := 10000
+# The size of ring 0: both vendors, both IOMMUs, mitigations, and a restart of dom0 are to fit.
+TCB_BUDGET := 13500
 .PHONY: tcb
 tcb: build/sampo.elf
-	@sh tests/tcb.sh $(TCB_BUDGET) build/sampo.elf
+	@sh tests/tcb.sh $(TCB_BUDGET) build/sampo.elf $(KERNEL_OBJECTS:.o=.d)

@@ -6,55 +6,135 @@
 
 #define PM_TIMER_HZ   3579545u /* ACPI 6.5, 4.8.2.1 */
 #define PM_TIMER_MASK 0xffffffu
-#define WINDOW_MS     6u
-#define GIVE_UP       1000000000u /* TSC ticks without one of the PM timer */
+
+/* Of a measurement. */
+#define LOOKS      256u         /* in search of one edge */
+#define STEP_MS    4u           /* between two edges that are tried as the end */
+#define STEPS      100u         /* such tries */
+#define TRIES      4u           /* measurements, while their results make no sense */
+#define GOOD_PPM   10u          /* is exact enough */
+#define KHZ_MIN    100000u      /* no CPU with virtualization is slower, */
+#define KHZ_MAX    20000000u    /* or faster */
+
+#define CPUID_TSC           0x15u
+#define CPUID_HYPERVISOR    0x40000000u
+#define CPUID_TIMING        0x40000010u /* EAX: kHz of the TSC, as VMware and QEMU tell it */
+#define CPUID_ECX_HYPERVISOR (1u << 31)  /* leaf 1 */
 
 uint64_t tsc_khz, tsc_ns_per_tick, tsc_ticks_per_ns;
 
-/* Some timers have 32 bits: that the others do not count matters to nobody. */
-static uint32_t passed_since(uint32_t from)
+/* A moment at which the clock began to show `count`: the TSC was in the middle of `width` ticks
+ * around `tsc`. */
+struct edge {
+	uint64_t tsc, width;
+	uint32_t count;
+};
+
+static struct tsc_look look_at_pm_timer(void)
 {
-	return (port_in32(acpi.pm_timer) - from) & PM_TIMER_MASK;
+	struct tsc_look look;
+
+	look.before = cpu_rdtsc();
+	look.count = port_in32(acpi.pm_timer);
+	look.after = cpu_rdtsc();
+	return look;
 }
 
-/* Waits until at least `ticks` have passed since `from`; returns how many have, and in *tsc
- * when it was so. Both ends of a measurement are edges: the latency cancels. 0: it stands. */
-static uint32_t wait_edge(uint32_t from, uint32_t ticks, uint64_t *tsc)
+/*
+ * The clock changed between the beginning of one reading and the end of the next. Of many such
+ * pairs the narrowest counts: where an interrupt of the firmware, a hypervisor or a busy host
+ * took the CPU away in between, the pair is wide and loses. Returns false if the clock stands.
+ */
+static bool find_edge(struct tsc_look (*take)(void), uint32_t mask, struct edge *edge)
 {
-	uint64_t start = cpu_rdtsc();
-	uint32_t passed;
+	struct tsc_look last = take();
 
-	do {
-		passed = passed_since(from);
-		*tsc = cpu_rdtsc();
-		if (*tsc - start > GIVE_UP)
-			return 0;
-	} while (passed < ticks);
-	return passed;
+	edge->width = UINT64_MAX;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		struct tsc_look look = take();
+		uint64_t width = look.after - last.before;
+
+		if (((look.count ^ last.count) & mask) && width < edge->width)
+			*edge = (struct edge){last.before + width / 2, width, look.count};
+		last = look;
+	}
+	return edge->width != UINT64_MAX;
 }
 
-static uint64_t measure_once(void)
+/*
+ * From one edge to another: the error is half of both widths in relation to the time between
+ * them, so the end moves on until that is small.
+ */
+static struct tsc_rate measure_once(struct tsc_look (*look)(void), uint32_t hz, uint32_t mask)
 {
-	uint32_t from = passed_since(0), ticks;
-	uint64_t start, end;
+	struct tsc_rate rate = {0, 0};
+	struct edge start, end;
 
-	from += wait_edge(from, 1, &start);
-	ticks = wait_edge(from, PM_TIMER_HZ / 1000 * WINDOW_MS, &end);
-	return ticks ? (end - start) * PM_TIMER_HZ / (ticks * 1000ull) : 0;
+	if (!find_edge(look, mask, &start))
+		return rate;
+	for (unsigned i = 1; i <= STEPS; i++) {
+		uint64_t counts, ticks;
+
+		while (((look().count - start.count) & mask) < hz / 1000 * STEP_MS * i)
+			cpu_pause();
+		if (!find_edge(look, mask, &end))
+			break;
+		counts = (end.count - start.count) & mask;
+		ticks = end.tsc - start.tsc;
+		rate.khz = (uint64_t)((unsigned __int128)ticks * hz / 1000 / counts);
+		rate.error = 1 + rate.khz * ((start.width + end.width) / 2) / ticks;
+		if (rate.error <= rate.khz / 1000000 * GOOD_PPM)
+			break;
+	}
+	return rate;
+}
+
+struct tsc_rate tsc_measure(struct tsc_look (*look)(void), uint32_t hz, uint32_t mask)
+{
+	struct tsc_rate rate;
+
+	/* The CPU may have been away for longer than the clock takes to come round. */
+	for (unsigned i = 0; i < TRIES; i++) {
+		rate = measure_once(look, hz, mask);
+		if (rate.khz >= KHZ_MIN && rate.khz <= KHZ_MAX)
+			return rate;
+	}
+	return (struct tsc_rate){0, 0};
+}
+
+uint64_t tsc_settle(struct tsc_rate measured, uint64_t told_khz)
+{
+	uint64_t low = measured.khz - measured.error, high = measured.khz + measured.error;
+
+	return told_khz >= low && told_khz <= high ? told_khz : measured.khz;
+}
+
+/* SDM 3B 19.7.3: leaf 15h has the ratio to the crystal and the crystal's rate; leaf 16h, the
+ * rate on the box, is not exact. A hypervisor's own leaf is nearer than the CPU's. */
+static uint64_t told_khz(void)
+{
+	struct cpu_cpuid r;
+
+	if (cpu_cpuid(1, 0).ecx & CPUID_ECX_HYPERVISOR &&
+	    cpu_cpuid(CPUID_HYPERVISOR, 0).eax >= CPUID_TIMING)
+		return cpu_cpuid(CPUID_TIMING, 0).eax;
+	if (cpu_cpuid(0, 0).eax < CPUID_TSC)
+		return 0;
+	r = cpu_cpuid(CPUID_TSC, 0);
+	return r.eax ? (uint64_t)r.ecx * r.ebx / r.eax / 1000 : 0;
 }
 
 bool tsc_setup(void)
 {
-	/* The middle one of three: a single disturbance (SMI, emulator) does no harm. */
-	uint64_t a = measure_once(), b = a ? measure_once() : 0, c = b ? measure_once() : 0;
-	uint64_t low = a < b ? a : b, high = a < b ? b : a;
+	struct tsc_rate rate = tsc_measure(look_at_pm_timer, PM_TIMER_HZ, PM_TIMER_MASK);
 
-	tsc_khz = c < low ? low : c > high ? high : c;
-	if (!tsc_khz)
+	if (!rate.khz)
 		return false;
+	tsc_khz = tsc_settle(rate, told_khz());
 	tsc_ns_per_tick = (1000000ull << 32) / tsc_khz;
 	tsc_ticks_per_ns = (tsc_khz << 32) / 1000000;
-	log_print("tsc: %lu.%03lu MHz\n", tsc_khz / 1000, tsc_khz % 1000);
+	log_print("tsc: %lu.%03lu MHz, measured to %lu ppm\n", tsc_khz / 1000, tsc_khz % 1000,
+		  rate.error * 1000000 / rate.khz);
 	return true;
 }
 

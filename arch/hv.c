@@ -37,18 +37,15 @@ static bool denies(const char *words, const char *name)
 	return !*prefix && !*name && (!*words || *words == ' ');
 }
 
-void hv_options(const char *words)
+bool hv_option(const char *word)
 {
-	for (unsigned i; *words;) {
-		for (i = 0; i < COUNT_OF(features) && !denies(words, features[i]);)
-			i++;
-		if (i < COUNT_OF(features))
-			without |= i == HV_ALL ? UINT32_MAX - 1 : 1u << i;
-		else if (*words != ' ')
-			log_print("kernel: not known on its command line: %s\n", words);
-		while (*words && *words++ != ' ')
-			;
+	for (unsigned i = 0; i < COUNT_OF(features); i++) {
+		if (!denies(word, features[i]))
+			continue;
+		without |= i == HV_ALL ? UINT32_MAX - 1 : 1u << i;
+		return true;
 	}
+	return false;
 }
 
 bool hv_use(enum hv_feature feature, bool present)

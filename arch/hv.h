@@ -170,8 +170,8 @@ extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops, vmx_ops;
 extern const char hv_absent[];
 
-/* The kernel's command line: features to do without. */
-void hv_options(const char *words);
+/* A word of the kernel's command line, ended by a space or 0: is it a feature to do without? */
+bool hv_option(const char *word);
 /* The CPU has it or not: is it used? And the names of what is, to the log. */
 bool hv_use(enum hv_feature feature, bool present);
 void hv_log_features(void);

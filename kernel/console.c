@@ -6,14 +6,42 @@
 #include "kernel/domain.h"
 #include "kernel/event.h"
 #include "kernel/log.h"
+#include "kernel/options.h"
 #include "kernel/ring.h"
 
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
+#define CONTROL      0x1f /* of a letter's code, Ctrl- and this letter have these bits */
+#define NO_ESCAPE    (-1)
+#define WORD_MAX     16u
+
+/* Where the next byte of the serial console goes. */
+static enum {
+	TO_LISTENER,
+	TO_DEBUG_KEY, /* it is one, or the escape again for the listener */
+	TO_WORD,      /* it is part of the word that confirms the key */
+} input;
 
 static struct domain *listener;
 static unsigned listener_bit;
-static bool escaped;
-static char debug; /* key that waits */
+static int escape = DEBUG_ESCAPE;
+static char key;             /* the last debug key */
+static char typed[WORD_MAX]; /* the word so far, and how long it is */
+static unsigned typed_bytes;
+
+/* debug-key=off, or ^ and the letter that Ctrl- goes with. */
+static void choose_escape(void)
+{
+	const char *value = option_value(OPTION_DEBUG_KEY);
+
+	if (!value)
+		return;
+	if (option_is(value, "off"))
+		escape = NO_ESCAPE;
+	else if (value[0] == '^' && value[1] >= '@' && value[1] <= '_' && option_is(value + 2, ""))
+		escape = value[1] & CONTROL;
+	else
+		log_print("kernel: debug-key is \"off\", or \"^\" and a character from @ to _\n");
+}
 
 void console_listen(struct domain *domain, unsigned bit)
 {
@@ -21,33 +49,73 @@ void console_listen(struct domain *domain, unsigned bit)
 
 	listener = domain;
 	listener_bit = bit;
+	choose_escape();
 	if (!console_uart.port || !ioapic_route(line, VECTOR_CONSOLE, apic_id()))
 		return;
 	ioapic_mask(line->gsi, false);
 	uart_rx_interrupt(&console_uart, true);
 }
 
+static void to_listener(char c)
+{
+	ring_put(log_rings.input, sizeof(log_rings.input), &log_rings.input_end, c);
+	if (listener)
+		event_set_bit(listener, listener_bit);
+}
+
+/* The key is served by an interrupt of its own, not here amid another one's printing. */
+static void serve_key(void)
+{
+	apic_send(apic_id(), VECTOR_DEBUG);
+}
+
+static void to_word(char c)
+{
+	if (c == '\r' || c == '\n') {
+		typed[typed_bytes < WORD_MAX ? typed_bytes : 0] = 0;
+		input = TO_LISTENER;
+		serve_key();
+	} else if (typed_bytes < WORD_MAX) {
+		typed[typed_bytes++] = c;
+	}
+}
+
+static void to_debug_key(char c)
+{
+	input = TO_LISTENER;
+	if ((unsigned char)c == escape) {
+		to_listener(c);
+		return;
+	}
+	key = c;
+	typed_bytes = 0;
+	typed[0] = 0;
+	if (debug_word(key))
+		input = TO_WORD;
+	serve_key();
+}
+
+static void take(char c)
+{
+	if (input == TO_WORD)
+		to_word(c);
+	else if (input == TO_DEBUG_KEY)
+		to_debug_key(c);
+	else if ((unsigned char)c == escape)
+		input = TO_DEBUG_KEY;
+	else
+		to_listener(c);
+}
+
 void console_interrupt(void)
 {
-	int c;
-
 	lock(&log_lock);
-	while ((c = uart_read(&console_uart)) >= 0) {
-		if (escaped || c == DEBUG_ESCAPE) {
-			escaped = !escaped;
-			debug = (char)c;
-			if (!escaped) /* not here, in the middle of whatever prints */
-				apic_send(apic_id(), VECTOR_DEBUG);
-			continue;
-		}
-		ring_put(log_rings.input, sizeof(log_rings.input), &log_rings.input_end, (char)c);
-		if (listener)
-			event_set_bit(listener, listener_bit);
-	}
+	for (int c = uart_read(&console_uart); c >= 0; c = uart_read(&console_uart))
+		take((char)c);
 	unlock(&log_lock);
 }
 
 void console_debug(void)
 {
-	debug_key(debug);
+	debug_key(key, input == TO_WORD ? NULL : typed);
 }

@@ -14,7 +14,13 @@ struct domain;
 void console_listen(struct domain *domain, unsigned bit);
 void console_interrupt(void);
 
-/* After Ctrl-^ on the serial console: what the kernel shows of itself. The
- * key that was read last; not with any lock held. */
+/*
+ * After Ctrl-^ on the serial console: what the kernel shows of itself, and does. console_debug
+ * serves the key that was read last; it is called with no lock held.
+ *
+ * A key that acts on the machine wants a word typed behind it, which debug_word returns (NULL:
+ * the key wants none). debug_key with `typed` NULL asks for that word.
+ */
 void console_debug(void);
-void debug_key(char key);
+const char *debug_word(char key);
+void debug_key(char key, const char *typed);

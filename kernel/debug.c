@@ -8,6 +8,7 @@
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
+#include "kernel/print.h"
 #include "kernel/vcpu.h"
 
 static const char *const exit_names[] = {
@@ -85,34 +86,61 @@ void vcpu_dump(struct vcpu *v, void *arg)
 	hv->dump(v);
 }
 
-void debug_key(char key)
-{
-	static const struct {
-		char key;
-		void (*show)(void);
-		void (*show_vcpu)(struct vcpu *vcpu, void *arg);
-	} keys[] = {
-		{'d', .show = show_domains},    {'v', .show_vcpu = show_vcpu},
-		{'t', .show_vcpu = show_trace}, {'s', .show_vcpu = vcpu_dump},
-		{'R', .show = platform_reset},
-	};
-	unsigned i = 0;
+static const struct debug {
+	char key;
+	const char *word; /* that must be typed behind the key; NULL: none */
+	void (*show)(void);
+	void (*show_vcpu)(struct vcpu *vcpu, void *arg);
+} keys[] = {
+	{'d', .show = show_domains},
+	{'v', .show_vcpu = show_vcpu},
+	{'t', .show_vcpu = show_trace},
+	{'s', .show_vcpu = vcpu_dump},
+	{'R', .word = "reset", .show = platform_reset},
+};
 
-	while (i < COUNT_OF(keys) && keys[i].key != key)
-		i++;
-	if (i == COUNT_OF(keys)) {
-		log_print("debug keys after Ctrl-^: d domains and memory, v vCPUs, t last exits, "
-			  "s vCPU state, R reset\n");
-		return;
-	}
+static const struct debug *find(char key)
+{
+	for (unsigned i = 0; i < COUNT_OF(keys); i++)
+		if (keys[i].key == key)
+			return &keys[i];
+	return NULL;
+}
+
+const char *debug_word(char key)
+{
+	const struct debug *debug = find(key);
+
+	return debug ? debug->word : NULL;
+}
+
+/* Of every domain: the manage lock keeps them. */
+static void serve(const struct debug *debug)
+{
 	if (!lock_try(&manage_lock)) {
 		log_print("debug: another CPU is in the middle of something: try again\n");
 		return;
 	}
-	if (keys[i].show)
-		keys[i].show();
+	if (debug->show)
+		debug->show();
 	else
 		for (struct domain *d = domain_list; d; d = d->next)
-			domain_each_vcpu(d, keys[i].show_vcpu);
+			domain_each_vcpu(d, debug->show_vcpu);
 	unlock(&manage_lock);
+}
+
+void debug_key(char key, const char *typed)
+{
+	const struct debug *debug = find(key);
+
+	if (!debug)
+		log_print("debug keys: d domains and memory, v vCPUs, t last exits, "
+			  "s vCPU state, R reset\n");
+	else if (debug->word && !typed)
+		log_print("debug: type \"%s\" and Enter to do it; Enter alone does nothing\n",
+			  debug->word);
+	else if (debug->word && !text_equal(debug->word, typed))
+		log_print("debug: nothing done\n");
+	else
+		serve(debug);
 }

@@ -11,6 +11,7 @@
 #include "kernel/frame.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
+#include "kernel/print.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
@@ -28,13 +29,6 @@
 
 static struct object machine = {SAMPO_T_MACHINE, 1};
 
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 static void copy_text(char *to, const char *from, size_t size)
 {
 	size_t n = 0;
@@ -47,7 +41,7 @@ static void copy_text(char *to, const char *from, size_t size)
 static const struct boot_module *find_module(const struct boot_info *boot)
 {
 	for (unsigned i = 0; i < boot->modules; i++)
-		if (same(boot->module[i].name, DOM0_NAME))
+		if (text_equal(boot->module[i].name, DOM0_NAME))
 			return &boot->module[i];
 	refuse("the boot loader brought no module named \"" DOM0_NAME "\": add "
 	       "\"module2 /path/dom0.bin " DOM0_NAME "\" to the menu entry");
@@ -114,7 +108,7 @@ static void add_modules(struct domain *domain, const struct boot_info *boot,
 		struct sampo_module *to = &info->module[info->modules];
 		uint64_t size = (m->size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
 
-		if (same(m->name, DOM0_NAME) || !m->size)
+		if (text_equal(m->name, DOM0_NAME) || !m->size)
 			continue;
 		if (m->base % FRAME_PAGE || size > info->map_end - info->map_base)
 			refuse("the module \"%s\" is not on a page boundary, or too large",

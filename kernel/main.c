@@ -16,6 +16,7 @@
 #include "kernel/irq.h"
 #include "kernel/log.h"
 #include "kernel/loop.h"
+#include "kernel/options.h"
 #include "kernel/panic.h"
 #include "kernel/percpu.h"
 #include "kernel/resource.h"
@@ -109,7 +110,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	if (error)
 		refuse("the boot loader's information is unusable: %s", error);
 	trap_init();
-	hv_options(boot.cmdline);
+	options_read(boot.cmdline);
 	find_hv();
 	memory_init();
 	platform_setup(boot.rsdp);

@@ -79,3 +79,12 @@ size_t print_args(char *buffer, size_t size, const char *f, va_list args)
 	*s.at = 0;
 	return (size_t)(s.at - buffer);
 }
+
+bool text_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}

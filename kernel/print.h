@@ -11,3 +11,5 @@
  * written, without the terminator.
  */
 size_t print_args(char *buffer, size_t size, const char *format, va_list args);
+
+bool text_equal(const char *a, const char *b);

@@ -40,6 +40,39 @@ def test_kernel_words(boot):
 
 
 @pytest.mark.quick
+def test_debug_keys(boot):
+    """Keys that only look work at once; the one that resets the machine wants its word first; twice the escape is one for dom0."""
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None).boot()
+    box.send("\x1ed")
+    box.expect(r"domain 0: state 0, [^\n]*\n")
+    for answer in ("\r", "rese\r", "resett\r", "x" * 40 + "\r"):
+        box.send("\x1eR")
+        box.expect(r'debug: type "reset" and Enter[^\n]*\n')
+        box.send(answer)
+        box.expect(r"debug: nothing done\r*\n")
+    box.send("\x1e\x1e\r")
+    assert "Memory size" in box.run("nodeinfo")
+    box.send("\x1eR")
+    box.expect(r'debug: type "reset" and Enter[^\n]*\n')
+    box.send("reset\r")
+    box.expect_end()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("word,acts", [("^_", "\x1f"), ("off", None), ("R", "\x1e")])
+def test_debug_escape(boot, word, acts):
+    """The command line moves the debug keys to another character, or turns them off; nonsense is named."""
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None, cmdline=f"debug-key={word}").boot()
+    assert ("kernel: debug-key is" in box.run("dmesg")) == (word == "R")
+    for escape in ("\x1f", "\x1e"):
+        box.send(escape + "d\x08")  # where it is none, dom0's line has the d again taken away
+        if escape == acts:
+            box.expect(r"domain 0: state 0, [^\n]*\n")
+    box.send("\r")
+    assert "domain 0: state 0" not in box.run("nodeinfo")
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_grub(boot, iso, firmware):
     """GRUB loads the kernel and dom0 by multiboot2."""

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/options.h"
+
+#include "arch/hv.h"
+#include "kernel/log.h"
+
+#define WORD_MAX 63u /* characters of a word that the log shows */
+
+static const char *const names[] = {
+#define NAME(name, text) text,
+	OPTIONS(NAME)
+#undef NAME
+};
+
+static const char *values[OPTION_COUNT];
+
+/* Returns the value behind `name` and '='; NULL if the word is another one. */
+static const char *value_of(const char *word, const char *name)
+{
+	while (*name && *word == *name) {
+		word++;
+		name++;
+	}
+	return !*name && *word == '=' ? word + 1 : NULL;
+}
+
+static bool read_word(const char *word)
+{
+	for (unsigned i = 0; i < OPTION_COUNT; i++) {
+		const char *value = value_of(word, names[i]);
+
+		if (value) {
+			values[i] = value;
+			return true;
+		}
+	}
+	return hv_option(word);
+}
+
+static void complain(const char *word)
+{
+	char copy[WORD_MAX + 1];
+	unsigned n = 0;
+
+	for (; n < WORD_MAX && word[n] && word[n] != ' '; n++)
+		copy[n] = word[n];
+	copy[n] = 0;
+	log_print("kernel: not known on its command line: %s\n", copy);
+}
+
+void options_read(const char *words)
+{
+	while (*words) {
+		if (*words != ' ' && !read_word(words))
+			complain(words);
+		while (*words && *words != ' ')
+			words++;
+		while (*words == ' ')
+			words++;
+	}
+}
+
+const char *option_value(enum option option)
+{
+	return values[option];
+}
+
+bool option_is(const char *value, const char *text)
+{
+	while (*text && *value == *text) {
+		value++;
+		text++;
+	}
+	return !*text && (!*value || *value == ' ');
+}

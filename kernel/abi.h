@@ -90,14 +90,53 @@ enum sampo_call {
 	SAMPO_CALL_COUNT
 };
 
-/* log operations */
-#define SAMPO_LOG_WRITE 0u   /* len bytes at gpa to the log and the consoles */
-#define SAMPO_LOG_CONSOLE 1u /* len bytes at gpa to the consoles, not the log */
+/*
+ * X(call, number, name, meaning): what the call of that name can be asked for, in its argument
+ * "op", "kind" or "what".
+ */
+#define SAMPO_OPERATIONS(X)                                                                       \
+	X(log, 0, LOG_WRITE, "len bytes at gpa to the log and the consoles")                      \
+	X(log, 1, LOG_CONSOLE, "len bytes at gpa to the consoles, not the log")                   \
+	X(machine, 0, MACHINE_POWEROFF, "empty the console, enter ACPI mode; then it is the "     \
+					"caller's to write PM1 control")                          \
+	X(machine, 1, MACHINE_RESET, "by the chipset; does not return")                           \
+	X(object_info, 0, INFO_TYPE, "uint32_t type, uint32_t rights")                            \
+	X(object_info, 1, INFO_MACHINE, "struct sampo_machine_info")                              \
+	X(object_info, 2, INFO_DOMAIN, "struct sampo_domain_info")                                \
+	X(object_info, 3, INFO_VCPU, "struct sampo_vcpu_info")                                    \
+	X(object_info, 4, INFO_FRAMES, "region: uint64_t bus address of each block of the "       \
+				       "region, from block number `first`")                       \
+	X(domain_ctl, 0, DOMAIN_DESTROY, "for ever")                                              \
+	X(domain_ctl, 1, DOMAIN_PAUSE, "its vCPUs stand still")                                   \
+	X(domain_ctl, 2, DOMAIN_UNPAUSE, "and go on")                                             \
+	X(domain_ctl, 3, DOMAIN_WEIGHT, "1..65535, default 1024")                                 \
+	X(domain_ctl, 4, DOMAIN_CAP, "of each vCPU: microseconds | of which period << 32; 0: none") \
+	X(domain_ctl, 5, DOMAIN_TSC, "kHz of the TSC of vCPUs that are yet to be made")           \
+	X(vcpu_ctl, 0, VCPU_RESUME, "leave the exit state; the exit page is read")                \
+	X(vcpu_ctl, 1, VCPU_STOP, "come to the monitor with SAMPO_EXIT_STOPPED")                  \
+	X(vcpu_ctl, 2, VCPU_FETCH, "fill the system part of the exit page")                       \
+	X(vcpu_ctl, 3, VCPU_EXTINT, "value 1/0: the PIC's INTR line is up/down")                  \
+	X(vcpu_ctl, 4, VCPU_NMI, "inject an NMI")                                                 \
+	X(vcpu_ctl, 5, VCPU_PAGE, "value: handle of the exit page's region")                      \
+	X(vcpu_ctl, 6, VCPU_RESET, "registers and local APIC: value SAMPO_RESET_*")               \
+	X(vcpu_ctl, 8, VCPU_AFFINITY, "value: address of 256 bits, the CPUs that it may run on; " \
+				      "of itself: it is on one of them when the call is over")    \
+	X(region_dirty, 0, DIRTY_START, "what is written from now on is marked")                  \
+	X(region_dirty, 1, DIRTY_READ, "bitmap, bit n = page n; bits are cleared")                \
+	X(region_dirty, 2, DIRTY_STOP, "large pages again")                                       \
+	X(event_create, 0, EVENT_BIT, "a: bit in the target domain's event page")                 \
+	X(event_create, 1, EVENT_MSI, "a: address, b: data")                                      \
+	X(event_create, 2, EVENT_NONE, "nothing happens: for a doorbell whose writes vanish")     \
+	X(irq, 0, IRQ_BIND, "the caller's CPU will be interrupted; value, for a device: "         \
+			    "address << 32 | data of the message that the device must send")      \
+	X(irq, 1, IRQ_ACK, "level-triggered: serviced, unmask")                                   \
+	X(irq, 2, IRQ_UNBIND, "no interrupt any more")
 
-/* machine operations */
-#define SAMPO_MACHINE_POWEROFF 0u /* empty the console, enter ACPI mode; then
-				     it is the caller's to write PM1 control */
-#define SAMPO_MACHINE_RESET 1u	  /* by the chipset; does not return */
+enum sampo_operation {
+#define SAMPO_OPERATION_ENUM(call, nr, name, text) SAMPO_##name = nr,
+	SAMPO_OPERATIONS(SAMPO_OPERATION_ENUM)
+#undef SAMPO_OPERATION_ENUM
+};
 
 /* domain_create flags */
 #define SAMPO_DOMAIN_NO_LAPIC 0x1u    /* no virtual local APIC (dom0-like) */
@@ -105,36 +144,8 @@ enum sampo_call {
 					 guest shares: regions are created with
 					 no map right for others */
 
-/* domain_ctl operations */
-#define SAMPO_DOMAIN_DESTROY 0u
-#define SAMPO_DOMAIN_PAUSE 1u
-#define SAMPO_DOMAIN_UNPAUSE 2u
-#define SAMPO_DOMAIN_WEIGHT 3u /* 1..65535, default 1024 */
-#define SAMPO_DOMAIN_CAP 4u    /* of each vCPU: microseconds | of which period << 32;
-				  0: none */
-#define SAMPO_DOMAIN_TSC 5u    /* kHz of the TSC of vCPUs that are yet to be made */
-
-/* vcpu_ctl operations */
-#define SAMPO_VCPU_RESUME 0u  /* leave the exit state; the exit page is read */
-#define SAMPO_VCPU_STOP 1u    /* come to the monitor with SAMPO_EXIT_STOPPED */
-#define SAMPO_VCPU_FETCH 2u   /* fill the system part of the exit page */
-#define SAMPO_VCPU_EXTINT 3u  /* value 1/0: the PIC's INTR line is up/down */
-#define SAMPO_VCPU_NMI 4u     /* inject an NMI */
-#define SAMPO_VCPU_PAGE 5u    /* value: handle of the exit page's region */
-#define SAMPO_VCPU_RESET 6u   /* registers and local APIC: value SAMPO_RESET_* */
-#define SAMPO_VCPU_AFFINITY 8u /* value: address of 256 bits, the CPUs that it may run on;
-				  of itself: it is on one of them when the call is over */
-
 #define SAMPO_RESET_POWER 0u /* as after power on */
 #define SAMPO_RESET_INIT 1u  /* as after INIT: the local APIC stays enabled or in x2APIC mode */
-
-/* object_info: what to copy */
-#define SAMPO_INFO_TYPE 0u    /* uint32_t type, uint32_t rights */
-#define SAMPO_INFO_MACHINE 1u /* struct sampo_machine_info */
-#define SAMPO_INFO_DOMAIN 2u  /* struct sampo_domain_info */
-#define SAMPO_INFO_VCPU 3u    /* struct sampo_vcpu_info */
-#define SAMPO_INFO_FRAMES 4u  /* region: uint64_t bus address of each block of
-				 the region, from block number `first` */
 
 /* region_create flags */
 #define SAMPO_REGION_4K 0x0u   /* blocks of 4 KiB */
@@ -150,22 +161,6 @@ enum sampo_call {
 #define SAMPO_MAP_X 0x4u
 #define SAMPO_MAP_RWX 0x7u
 
-/* region_dirty operations */
-#define SAMPO_DIRTY_START 0u
-#define SAMPO_DIRTY_READ 1u /* bitmap, bit n = page n; bits are cleared */
-#define SAMPO_DIRTY_STOP 2u
-
-/* event_create kinds */
-#define SAMPO_EVENT_BIT 0u /* a: bit in the target domain's event page */
-#define SAMPO_EVENT_MSI 1u /* a: address, b: data */
-#define SAMPO_EVENT_NONE 2u /* nothing happens: for a doorbell whose writes vanish */
-
-/* irq operations */
-/* The CPU that the caller is on is the one that will be interrupted. */
-#define SAMPO_IRQ_BIND 0u /* value, for a device: address << 32 | data of the
-			     message that the device must send */
-#define SAMPO_IRQ_ACK 1u  /* level-triggered: serviced, unmask */
-#define SAMPO_IRQ_UNBIND 2u
 /* Pins: 0-15 are ISA interrupts, whose wiring the firmware may tell better; the
  * others are global system interrupts. */
 #define SAMPO_PIN_LEVEL 0x10000u

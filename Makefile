@@ -110,7 +110,7 @@ build/kernel/%.S.o: %.S Makefile
 
 include guests/libs.mk
 
-GUEST_LIB_SOURCES := $(sort $(wildcard guests/lib/*.c guests/lib/*.S guests/lib/*/*.c guests/lib/*/*.S))
+GUEST_LIB_SOURCES := $(sort $(filter-out guests/lib/seal.c,$(wildcard guests/lib/*.c guests/lib/*.S guests/lib/*/*.c guests/lib/*/*.S)))
 DOM0_SOURCES := $(sort $(wildcard guests/dom0/*.c guests/dom0/*.S guests/dom0/*/*.c guests/dom0/*/*.S drivers/*.c \
     drivers/net/*.c drivers/block/*.c drivers/pci/*.c))
 ASL_SOURCES := $(sort $(wildcard guests/dom0/*.asl))
@@ -132,9 +132,15 @@ build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.
 	@echo "  LD      $@"
 	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis)
 
-# What the kernel loads in dom0's place: struct sampo_image in front, see guest.ld.
-build/%.bin: build/%.elf
-	@$(OBJCOPY) -O binary $< $@
+build/tools/seal: guests/lib/seal.c kernel/crc32c.c kernel/crc32c.h kernel/abi.h
+	@echo "  HOSTCC  $@"
+	@mkdir -p $(@D)
+	@$(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ guests/lib/seal.c kernel/crc32c.c
+
+# What the kernel loads in dom0's place: struct sampo_image in front, see guest.ld, with its checksum.
+build/%.bin: build/%.elf build/tools/seal
+	@$(OBJCOPY) -O binary $< $@.open
+	@build/tools/seal $@.open $@
 
 build/guest/%.c.o: %.c Makefile guests/libs.mk | $(LIB_HEADERS) $(AML_HEADERS)
 	@echo "  CC      $<"

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00030001u
+#define SAMPO_ABI_VERSION 0x00040000u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -376,6 +376,8 @@ struct sampo_image {
 	uint64_t magic;
 	uint32_t base, entry; /* addresses; base is that of a page, 1 MiB or more */
 	uint32_t loaded, size;
+	uint32_t crc32c; /* of the `loaded` bytes, with this field 0 */
+	uint32_t pad;
 };
 
 /*

@@ -112,10 +112,13 @@ REFUSALS = [
     ("dom0 cut off", {}, "short", r"(?i)dom0"),
     ("dom0 cut off in its header", {}, "tiny", r"dom0"),
     ("dom0 is garbage", {}, "garbage", r"(?i)dom0"),
-    ("dom0 beyond its memory", {}, "large", r"dom0"),
-    ("dom0 over the kernel's information", {}, "low", r"dom0"),
-    ("dom0 without code", {}, "empty", r"dom0"),
-    ("dom0 entered outside", {}, "outside", r"dom0"),
+    ("dom0 with a bit flipped", {}, "flipped", r"dom0[^\n]*checksum"),
+    ("dom0 with its last bit flipped", {}, "last", r"dom0[^\n]*checksum"),
+    ("dom0 entered elsewhere", {}, "elsewhere", r"dom0[^\n]*checksum"),
+    ("dom0 beyond its memory", {}, "large", r"dom0[^\n]*addresses"),
+    ("dom0 over the kernel's information", {}, "low", r"dom0[^\n]*addresses"),
+    ("dom0 without code", {}, "empty", r"dom0[^\n]*cut off"),
+    ("dom0 entered outside", {}, "outside", r"dom0[^\n]*addresses"),
     ("little memory", {"memory": 16}, [(DOM0, "dom0")], r"(?i)memory"),
 ]
 
@@ -127,7 +130,15 @@ def header(image, **changes):
     return image[:8] + struct.pack("<4I", *(values[name] for name in names)) + image[24:]
 
 
+def flipped(image, at):
+    """The image with one bit of a byte changed."""
+    return image[:at] + bytes([image[at] ^ 0x10]) + image[at + 1:] if at >= 0 else flipped(image, len(image) + at)
+
+
 BROKEN = {
+    "flipped": lambda image: flipped(image, 0x5432),
+    "last": lambda image: flipped(image, -1),
+    "elsewhere": lambda image: header(image, entry=struct.unpack_from("<I", image, 12)[0] + 1),
     "short": lambda image: image[:5000],
     "tiny": lambda image: image[:20],
     "garbage": lambda image: b"not an image" * 1000,

@@ -47,8 +47,9 @@ void console_listen(struct domain *domain, unsigned bit)
 {
 	const struct ioapic_line *line = &acpi.isa[CONSOLE_IRQ];
 
-	listener = domain;
+	object_get(&domain->object); /* for ever */
 	listener_bit = bit;
+	listener = domain;
 	choose_escape();
 	if (!console_uart.port || !ioapic_route(line, VECTOR_CONSOLE, apic_id()))
 		return;

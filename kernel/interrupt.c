@@ -6,9 +6,9 @@
 #include "kernel/console.h"
 #include "kernel/irq.h"
 #include "kernel/log.h"
-#include "kernel/percpu.h"
+#include "kernel/smp.h"
 
-void interrupt_handle(unsigned vector)
+static void handle(unsigned vector)
 {
 	switch (vector) {
 	case VECTOR_TIMER:
@@ -32,6 +32,19 @@ void interrupt_handle(unsigned vector)
 			irq_handle((uint8_t)vector);
 	}
 	apic_eoi();
+}
+
+/* Asleep, the CPU counts as outside the kernel, but what the handler finds must stay. */
+void interrupt_handle(unsigned vector)
+{
+	struct cpu *cpu = this_cpu();
+	struct domain *outside = cpu->in_guest;
+
+	if (outside)
+		smp_enter_kernel(cpu);
+	handle(vector);
+	if (outside)
+		smp_leave_kernel(cpu, outside);
 }
 
 void interrupt_program_timer(struct cpu *cpu)

@@ -38,18 +38,36 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
  * caller holds the manage lock and no other. */
 void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg);
 
-/* The main loop, around each guest's run and each sleep. Others see that this
- * CPU is out of the kernel before it looks what they have done to the tables
- * of the guest that it enters. */
+/*
+ * The kernel's door. On x86 a CPU's store is in its store buffer before other CPUs see it, and
+ * loads behind it are done meanwhile (SDM 3A 8.2.3.4); a locked instruction, which XCHG is,
+ * empties the buffer first. Two protocols ask of both sides to store, and then to load what the
+ * other side has stored: with a barrier between the two on both sides, at least one of them sees
+ * the other's store.
+ *
+ * smp_quiesce: a CPU stores in_guest = NULL | XCHG |, then loads pointers from tables. The CPU
+ * that frees stores the table without the pointer | fence |, then loads in_guest. If that still
+ * shows the CPU outside, the CPU finds the table without the pointer. On the way out no barrier is
+ * needed: a store is never seen before the loads in front of it are done.
+ *
+ * smp_shoot_down: a CPU stores in_guest = domain | XCHG |, then loads slat_changes to know
+ * whether it must flush. The CPU that unmaps stores the page tables and slat_changes | fence |,
+ * then loads in_guest. If that does not show the domain, the CPU flushes before it enters. So the
+ * kernel does not pass the door again between its look at slat_changes and the guest: an NMI,
+ * which may come there, does not touch the door, nor anything that others free.
+ */
+
+/* The main loop, around each guest's run and each sleep; `to` as in cpu.in_guest. */
 static inline void smp_leave_kernel(struct cpu *cpu, struct domain *to)
 {
 	__atomic_store_n(&cpu->entries, cpu->entries + 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
+	(void)__atomic_exchange_n(&cpu->in_guest, to, __ATOMIC_SEQ_CST);
 }
 
+/* The main loop, behind them; and what interrupts a sleep. */
 static inline void smp_enter_kernel(struct cpu *cpu)
 {
-	__atomic_store_n(&cpu->in_guest, NULL, __ATOMIC_RELEASE);
+	(void)__atomic_exchange_n(&cpu->in_guest, NULL, __ATOMIC_SEQ_CST);
 }
 
 /* Waits until every other CPU that is in the kernel now has left it once, and

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The tests. A test in tests/unit/test_NAME.c (cmocka), tests/race/race_NAME.c (ThreadSanitizer) or
+# The tests. A test in tests/unit/test_NAME.c (cmocka), tests/race/race_NAME.c (ThreadSanitizer), tests/litmus/litmus_NAME.c (on the host's CPUs) or
 # tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
 #     /* sources: arch/ptab.c kernel/frame.c */
@@ -10,7 +10,8 @@
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 RACES      := $(patsubst tests/race/%.c,%,$(sort $(wildcard tests/race/race_*.c)))
-UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS) $(RACES))
+LITMUS     := $(patsubst tests/litmus/%.c,%,$(sort $(wildcard tests/litmus/litmus_*.c)))
+UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS) $(RACES) $(LITMUS))
 FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
 
 FUZZ_SECONDS ?= 5
@@ -67,6 +68,8 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(H
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -Wno-c2x-extensions -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.
 $(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -Wno-c2x-extensions -fsanitize=thread,-lpthread)))
+# The same without a tool that would hide what the CPUs' store buffers do.
+$(foreach t,$(LITMUS),$(eval $(call host_program,$(t),tests/litmus/$(t).c,$$(HOSTCC) -O2 -Itests/litmus,-lpthread)))
 $(eval $(call host_program,sim,tests/sim/sim.c,$$(HOSTCC),-lm))
 $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim: $(TEST_HEADERS)
 

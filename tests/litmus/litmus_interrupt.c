@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/interrupt.c kernel/irq.c kernel/smp.c kernel/lock.c kernel/timer.c kernel/heap.c */
+/* sources: tests/host/cpu.c tests/unit/panic_stub.c */
+/* An interrupt that a CPU takes while it sleeps: its event stays until the CPU is done with it. */
+#include "tests/litmus/litmus.h"
+
+#include "arch/apic.h"
+#include "arch/ioapic.h"
+#include "kernel/abi.h"
+#include "kernel/console.h"
+#include "kernel/event.h"
+#include "kernel/interrupt.h"
+#include "kernel/irq.h"
+#include "kernel/log.h"
+#include "kernel/smp.h"
+
+#define LOOKS 2000u
+
+struct acpi_info acpi;
+static struct object device = {SAMPO_T_DEVICE, 1};
+static struct event event;
+static uint64_t round_of[2]; /* which one: it is to be taken, it is being taken */
+static uint64_t freed;
+static uint64_t vector; /* of the interrupt; 0: there are no more */
+
+void apic_send(uint32_t dest, uint32_t command)
+{
+	(void)dest;
+	(void)command;
+}
+
+void apic_eoi(void)
+{
+}
+
+void apic_timer_set(uint64_t tsc)
+{
+	(void)tsc;
+}
+
+uint32_t apic_error(void)
+{
+	return 0;
+}
+
+uint32_t apic_id(void)
+{
+	return 0;
+}
+
+bool ioapic_route(const struct ioapic_line *line, uint8_t to, uint32_t apic)
+{
+	(void)line;
+	(void)to;
+	(void)apic;
+	return false;
+}
+
+void ioapic_mask(uint32_t gsi, bool masked)
+{
+	(void)gsi;
+	(void)masked;
+}
+
+void console_interrupt(void)
+{
+}
+
+void console_debug(void)
+{
+}
+
+void log_print(const char *format, ...)
+{
+	(void)format;
+}
+
+void object_free(struct object *object)
+{
+	(void)object;
+}
+
+void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
+{
+	(void)vcpu;
+	(void)requests;
+}
+
+/* The handler is in the middle of it: now the other CPU may unbind and free it. */
+void event_raise(struct event *raised)
+{
+	(void)raised;
+	__atomic_store_n(&round_of[1], round_of[0], __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < LOOKS; i++) {
+		expect(__atomic_load_n(&freed, __ATOMIC_ACQUIRE) != round_of[1],
+		       "an event was freed while an idle CPU raised it");
+		cpu_pause();
+	}
+}
+
+static void *sleep_and_take(void *arg)
+{
+	struct cpu *cpu = arg;
+
+	host_cpu = cpu;
+	for (uint64_t n = 1;; n++) {
+		smp_leave_kernel(cpu, CPU_IDLE);
+		litmus_wait(&round_of[0], n, "no interrupt");
+		if (!vector)
+			return NULL;
+		interrupt_handle((unsigned)vector);
+		smp_enter_kernel(cpu);
+	}
+}
+
+static void *bind_and_free(void *arg)
+{
+	uint64_t message;
+
+	host_cpu = arg;
+	while (litmus_goes_on()) {
+		expect(irq_bind(&event, &device, 0, &message) == SAMPO_OK, "bound");
+		vector = message & 0xff;
+		__atomic_store_n(&round_of[0], ++rounds, __ATOMIC_RELEASE);
+		litmus_wait(&round_of[1], rounds, "not taken");
+		irq_unbind(&event);
+		__atomic_store_n(&freed, rounds, __ATOMIC_RELEASE);
+	}
+	vector = 0;
+	__atomic_store_n(&round_of[0], rounds + 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int main(void)
+{
+	litmus_run("litmus_interrupt", sleep_and_take, bind_and_free);
+	litmus_done();
+	return 0;
+}

@@ -2,6 +2,7 @@
 #include "arch/fpu.h"
 
 #include "arch/cpu.h"
+#include "arch/msr.h"
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
@@ -17,6 +18,7 @@
 #define XCR0_X87       0x1ull
 #define AREA_BYTES     3072u
 #define XSAVEOPT       1u
+#define XSAVES         8u
 #define FCW_RESET      0x37f
 #define MXCSR_RESET    0x1f80
 
@@ -40,6 +42,8 @@ void fpu_init(void)
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSXSAVE);
 	fpu_xcr0 = cpu_cpuid(0xd, 0).eax & XCR0_SUPPORTED;
 	optimized = cpu_cpuid(0xd, 1).eax & XSAVEOPT;
+	if (cpu_cpuid(0xd, 1).eax & XSAVES)
+		cpu_wrmsr(MSR_XSS, 0); /* firmware may have left components on */
 	cpu_xsetbv(0, fpu_xcr0);
 	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES) /* what these take: SDM 1, 13.2 */
 		cpu_xsetbv(0, fpu_xcr0 &= 7);

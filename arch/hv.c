@@ -90,6 +90,7 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	s.efer &= EFER_GUEST;
 	s.dr6 = (s.dr6 & DR6_GUEST) | DR6_FIXED;
 	s.dr7 = (s.dr7 & 0xffff2bffull) | 0x400ull;
+	s.debugctl &= DEBUGCTL_BTF; /* the branch records are the CPU's, not a guest's */
 	s.lstar = canonical(s.lstar);
 	s.cstar = canonical(s.cstar);
 	s.kernel_gs_base = canonical(s.kernel_gs_base);

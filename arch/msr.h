@@ -15,6 +15,7 @@
 #define MSR_TSC_DEADLINE    0x000006e0u
 #define MSR_X2APIC          0x00000800u /* + register offset / 16 */
 #define MSR_X2APIC_LAST     0x000008ffu
+#define MSR_XSS             0x00000da0u
 #define MSR_KVM_STEAL       0x4b564d03u
 #define MSR_KVM_EOI         0x4b564d04u
 #define MSR_EFER            0xc0000080u
@@ -40,6 +41,8 @@
 #define EFER_NXE  0x0800u
 #define EFER_SVME 0x1000u
 #define EFER_GUEST ((uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) /* what one may have */
+
+#define DEBUGCTL_BTF 0x2ull /* TF stops at branches */
 
 #define DR6_GUEST 0xe00full /* what can be set */
 #define DR6_FIXED 0xffff0ff0ull

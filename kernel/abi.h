@@ -297,6 +297,7 @@ struct sampo_exit {
 	uint64_t apic_base, tsc; /* tsc: the guest's, as it would read now */
 	uint64_t interruptibility; /* bit 0: STI or MOV SS shadow; bit 1: NMIs
 				      blocked */
+	uint64_t debugctl;      /* IA32_DEBUGCTL: BTF, the others are 0 */
 };
 
 #define SAMPO_EXIT_COUNTERS 24u

@@ -160,7 +160,7 @@ void svm_lapic(struct vcpu *vcpu)
 
 /* What the VMCB and the exit page have under the same name. */
 #define REGISTERS(X)                                                                 \
-	X(cr0) X(cr2) X(cr3) X(efer) X(dr6) X(dr7) X(pat)                     \
+	X(cr0) X(cr2) X(cr3) X(efer) X(dr6) X(dr7) X(debugctl) X(pat)                    \
 	X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base)                        \
 	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip)
 
@@ -187,6 +187,8 @@ void svm_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	vmcb->cr0 |= CR0_ET;
 	vmcb->cr4 = page->cr4;
 	vmcb->efer |= EFER_SVME;
+	/* APM 2 15.23: only then does VMRUN load DBGCTL. */
+	vmcb->lbr_enable = svm_features & SVM_HAS_LBRV && page->debugctl;
 	__builtin_memcpy(vmcb->seg, page->seg, sizeof(vmcb->seg));
 	/* APM 2 15.5.1: the CPL follows SS.DPL on entry. */
 	vmcb->cpl = page->seg[SAMPO_SS].attrib >> 5 & 3;

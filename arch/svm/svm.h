@@ -16,6 +16,7 @@ struct svm_vcpu {
 
 /* CPUID 8000000A EDX (APM 3 E.4.9) */
 #define SVM_HAS_NPT 0x01u
+#define SVM_HAS_LBRV 0x02u
 #define SVM_HAS_LOCK 0x04u
 #define SVM_HAS_NRIPS 0x08u
 #define SVM_HAS_TSC_RATIO 0x10u

@@ -17,10 +17,13 @@
 #define CR0_PG    0x80000000ull
 #define CR0_NW    0x20000000ull
 #define CR0_CD    0x40000000ull
+#define CR0_CACHE (CR0_CD | CR0_NW)
 #define CR4_PAE   0x20ull
 #define CR4_VMXE  0x2000ull
 #define CR4_PCIDE 0x20000ull
 #define PDPTES    4u
+#define PDPTE_P   0x1ull
+#define PDPTE_RESERVED 0x1e6ull /* and all from the physical address width on */
 
 uint64_t vmx_cr0(void)
 {
@@ -47,18 +50,45 @@ void vmx_set_lma(bool on)
 		   on ? controls | ENTRY_IA32E : controls & ~(uint64_t)ENTRY_IA32E);
 }
 
-/* With PAE paging the CPU keeps the top table's entries (SDM 3A 4.4.1). */
+/*
+ * With PAE paging the CPU keeps the entries of the top table (SDM 3A 4.4.1). Returns false if one
+ * that is present has a reserved bit set, and makes that entry not present: the CPU would refuse
+ * to enter the guest with such an entry (SDM 3C 27.3.1.6).
+ */
+static bool read_pdptes(struct vcpu *vcpu, uint64_t entry[PDPTES])
+{
+	uint64_t width = cpu_cpuid(0x80000008, 0).eax & 0xff;
+	uint64_t reserved = PDPTE_RESERVED | ~0ull << width;
+	bool valid = true;
+
+	__builtin_memset(entry, 0, PDPTES * sizeof(*entry));
+	/* Not in its memory: not present. */
+	domain_read(vcpu->domain, vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0, entry,
+		    PDPTES * sizeof(*entry));
+	for (unsigned i = 0; i < PDPTES; i++) {
+		if (!(entry[i] & PDPTE_P) || !(entry[i] & reserved))
+			continue;
+		entry[i] = 0;
+		valid = false;
+	}
+	return valid;
+}
+
+static void set_pdptes(const uint64_t entry[PDPTES])
+{
+	for (unsigned i = 0; i < PDPTES; i++)
+		vmcs_write(vmcs_nth(VMCS_GUEST_PDPTE, i), entry[i]);
+}
+
 void vmx_load_pdptes(struct vcpu *vcpu)
 {
-	uint64_t entry[PDPTES] = {0};
+	uint64_t entry[PDPTES];
 
 	if (!(vmcs_read(VMCS_GUEST_CR0) & CR0_PG) || !(vmcs_read(VMCS_GUEST_CR4) & CR4_PAE) ||
 	    (vmcs_read(VMCS_GUEST_EFER) & EFER_LMA))
 		return;
-	/* Not in its memory: not present. */
-	domain_read(vcpu->domain, vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0, entry, sizeof(entry));
-	for (unsigned i = 0; i < PDPTES; i++)
-		vmcs_write(vmcs_nth(VMCS_GUEST_PDPTE, i), entry[i]);
+	read_pdptes(vcpu, entry);
+	set_pdptes(entry);
 }
 
 /* SDM 3A 4.1.2. False: #GP. */
@@ -78,18 +108,24 @@ static bool change_paging(bool on)
 
 static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 {
-	uint64_t changed = value ^ vmx_cr0();
+	uint64_t changed = value ^ vmx_cr0(), entry[PDPTES];
+	/* SDM 3A 4.4.1: a change of CD or NW has the entries read again, as one of PG has. */
+	bool pdptes = changed & (CR0_PG | CR0_CACHE) && value & CR0_PG &&
+		      vmcs_read(VMCS_GUEST_CR4) & CR4_PAE &&
+		      !(vmcs_read(VMCS_GUEST_EFER) & EFER_LME);
 
 	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
 	    ((value & CR0_NW) && !(value & CR0_CD)))
+		return false;
+	if (pdptes && !read_pdptes(vcpu, entry))
 		return false;
 	if ((changed & CR0_PG) && !change_paging(value & CR0_PG))
 		return false;
 	vmx_set_cr0(value);
 	if (vcpu->fpu_trap)
 		vmx_fpu_trap(vcpu, true);
-	if (changed & CR0_PG)
-		vmx_load_pdptes(vcpu);
+	if (pdptes)
+		set_pdptes(entry);
 	vcpu->asid_generation = 0;
 	return true;
 }

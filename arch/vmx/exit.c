@@ -131,6 +131,7 @@ static void debug_exception(struct hv_exit *x, uint64_t event)
 	dr6 = (dr6 & ~0xfull) | (x->info & DR6_GUEST) | DR6_FIXED;
 	__asm__ volatile("mov %0, %%db6" : : "r"(dr6));
 	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
+	vmcs_write(VMCS_GUEST_DEBUGCTL, 0); /* SDM 3B 18.4.4: a debug exception clears BTF */
 	if (EVENT_TYPE(event) == TYPE_ICEBP)
 		vmcs_write(VMCS_GUEST_RIP, x->next_rip);
 }

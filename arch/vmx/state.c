@@ -6,7 +6,9 @@
 #include "arch/vmx/vmx.h"
 #include "kernel/vcpu.h"
 
+#define RFLAGS_TF       0x100ull
 #define RFLAGS_IF       0x200ull
+#define PENDING_BS      0x4000ull
 #define CR0_PE          0x1ull
 #define CR0_TS          0x8ull
 #define ATTRIB_PRESENT  0x80u
@@ -200,6 +202,7 @@ static void store_segment(unsigned i, const struct sampo_segment *s)
 	X(cr3, VMCS_GUEST_CR3)                    \
 	X(efer, VMCS_GUEST_EFER)                  \
 	X(dr7, VMCS_GUEST_DR7)                    \
+	X(debugctl, VMCS_GUEST_DEBUGCTL)          \
 	X(pat, VMCS_GUEST_PAT)                    \
 	X(sysenter_cs, VMCS_GUEST_SYSENTER_CS)    \
 	X(sysenter_esp, VMCS_GUEST_SYSENTER_ESP)  \
@@ -228,11 +231,31 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	page->interruptibility = shadow | (v->nmi_blocked ? 2 : 0);
 }
 
+/*
+ * SDM 3C 27.3.1.5: in the shadow of MOV SS or STI the single step that TF asks for is pending,
+ * and none is if TF is 0 or BTF has the CPU stop at branches only. The CPU enters no guest where
+ * these disagree. What set the shadow or TF may be the monitor, so BS follows from both.
+ */
+static void settle_step(void)
+{
+	uint64_t pending = vmcs_read(VMCS_PENDING_DEBUG) & ~PENDING_BS;
+
+	if (!(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW))
+		return;
+	if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+	    !(vmcs_read(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		pending |= PENDING_BS;
+	vmcs_write(VMCS_PENDING_DEBUG, pending);
+}
+
 void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;
+	bool moved;
 
 	vmx_use(vcpu);
+	moved = page->cr0 != vmx_cr0() || page->cr3 != vmcs_read(VMCS_GUEST_CR3) ||
+		page->cr4 != (vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST);
 #define STORE(name, field) vmcs_write(field, page->name);
 	REGISTERS(STORE)
 #undef STORE
@@ -242,13 +265,15 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	vmx_set_cr0(page->cr0);
 	vmx_set_cr4(page->cr4);
 	vmx_set_lma(page->efer & EFER_LMA);
-	vmx_load_pdptes(vcpu);
+	if (moved) /* else the CPU's entries stay, whatever the table has become */
+		vmx_load_pdptes(vcpu);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		store_segment(i, &page->seg[i]);
 	/* MOV SS's kind of shadow does not ask for IF to be set. */
 	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
 						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
 	v->nmi_blocked = page->interruptibility & 2;
+	settle_step();
 	vcpu->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
 }
 

@@ -116,7 +116,10 @@ static uint64_t capabilities(void)
 	return hv_use(HV_AD, cap & EPT_AD) ? cap : cap & ~EPT_AD;
 }
 
-/* SDM 3D A.3: the low half has what must be 1, the high half what may be. */
+/*
+ * SDM 3D A.3: the low half has what must be 1, the high half what may be. Every CPU negotiates
+ * for itself, so a control that needs another feature is taken back here and nowhere else.
+ */
 static const char *negotiate(uint32_t *result)
 {
 	bool exact = cpu_rdmsr(MSR_VMX_BASIC) & BASIC_TRUE_CONTROLS;
@@ -135,7 +138,12 @@ static const char *negotiate(uint32_t *result)
 		possible[PROC2] &= ~((uint64_t)PROC2_VID << 32);
 	for (unsigned i = 0; i < COUNT_OF(wishes); i++) {
 		uint32_t bit = 1u << wishes[i].bit, *value = &result[wishes[i].set];
-		bool may = hv_use(wishes[i].feature, possible[wishes[i].set] >> 32 & bit);
+		bool may = possible[wishes[i].set] >> 32 & bit;
+
+		/* SDM 3C 27.2.1.1: the CPU logs writes only with dirty bits. */
+		if (wishes[i].feature == HV_PML && may)
+			may = capabilities() & EPT_AD;
+		may = hv_use(wishes[i].feature, may);
 
 		if (wishes[i].need == NEVER ? *value & bit : wishes[i].need == MUST && !may)
 			return wishes[i].text;
@@ -186,8 +194,6 @@ const char *vmx_probe(void)
 		return missing;
 	ept_vpid_cap = capabilities();
 	preemption_shift = cpu_rdmsr(MSR_VMX_MISC) & 31;
-	if (!(ept_vpid_cap & EPT_AD)) /* SDM 3C 27.2.1.1: only with dirty bits */
-		control[PROC2] &= ~PROC2_PML;
 	if (~ept_vpid_cap & (EPT_WALK_4 | EPT_WB))
 		return "no EPT of four levels in write-back memory";
 	if (~ept_vpid_cap & EPT_2M)
@@ -269,7 +275,8 @@ static const uint16_t zero_fields[] = {
 	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
 	0x6006,                 /* CR4 as read, where its bits are ours */
-	0x2802, 0x4826, 0x4828, /* guest DEBUGCTL, activity, SMBASE */
+	0x202c,                 /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
+	0x4826, 0x4828,         /* guest activity, SMBASE */
 };
 
 static void init_host(void)
@@ -397,13 +404,14 @@ void vmx_detach(struct vcpu *vcpu)
 
 void vmx_vcpu_free(struct vcpu *vcpu)
 {
-	if (!vcpu->vmx.vmcs)
-		return;
-	clear(vcpu);
-	domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
-	vcpu->vmx.vmcs = NULL;
-	if (vcpu->vmx.log)
+	if (vcpu->vmx.vmcs) {
+		clear(vcpu);
+		domain_page_free(vcpu->domain, vcpu->vmx.vmcs);
+	}
+	if (vcpu->vmx.log) /* which may be there without the other */
 		domain_page_free(vcpu->domain, vcpu->vmx.log);
+	vcpu->vmx.vmcs = NULL;
+	vcpu->vmx.log = NULL;
 }
 
 const struct hv_ops vmx_ops = {

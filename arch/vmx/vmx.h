@@ -49,7 +49,8 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);
 /* cr.c */
 #define VMX_CR0_NE    0x20ull
 #define VMX_CR0_HOST  (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
-#define VMX_CR4_GUEST 0x371fffull                  /* what a guest may set */
+/* What a guest may set. CPUID hides five-level paging and protection keys: LA57, PKE. */
+#define VMX_CR4_GUEST 0x370fffull
 uint64_t vmx_cr0(void);
 void vmx_set_cr0(uint64_t value);
 void vmx_set_cr4(uint64_t value);

@@ -32,6 +32,7 @@
 #define MSR_KVM_WALL      0x4b564d00u
 #define MSR_KVM_CLOCK     0x4b564d01u
 
+#define DEBUGCTL_BTF      0x2u
 #define MTRR_CAP_VALUE    0x508u /* eight variable ranges, fixed ones, write combining */
 #define MISC_ENABLE_RESET 1u     /* fast strings */
 #define CLOCK_ENABLE      1u
@@ -111,8 +112,9 @@ static void write_wall(struct vm *vm, uint64_t gpa, uint64_t tsc)
 	vm_write(vm, gpa, &wall, sizeof(wall));
 }
 
-static bool read(struct msr_state *s, uint32_t msr, uint64_t *value)
+static bool read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
+	struct msr_state *s = &v->vm->state->msr[v->index];
 	const uint64_t *remembered = stored(s, msr);
 
 	switch (msr) {
@@ -126,9 +128,11 @@ static bool read(struct msr_state *s, uint32_t msr, uint64_t *value)
 	case MSR_HWCR:
 	case MSR_INT_PENDING: /* no C1E to look for */
 	case MSR_DE_CFG:
-	case MSR_DEBUGCTL:
 	case MSR_XSS: /* nothing to be set */
 		*value = 0;
+		return true;
+	case MSR_DEBUGCTL:
+		*value = v->exit->debugctl;
 		return true;
 	default:
 		if (remembered)
@@ -147,7 +151,10 @@ static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_MCG_STATUS:
 	case MSR_HWCR:
 	case MSR_DE_CFG:
-	case MSR_DEBUGCTL:
+		return true;
+	case MSR_DEBUGCTL: /* branch records are not kept */
+		v->exit->debugctl = value & DEBUGCTL_BTF;
+		v->exit->dirty = SAMPO_DIRTY_SYSTEM;
 		return true;
 	case MSR_XSS:
 		return !value;
@@ -174,12 +181,12 @@ bool msr_exit(struct vcpu *v)
 	uint64_t *gpr = exit->gpr, value = gpr[SAMPO_RDX] << 32 | (uint32_t)gpr[SAMPO_RAX];
 	uint32_t msr = (uint32_t)exit->qualification;
 
-	if (exit->write ? !write(v, msr, value) : !read(&v->vm->state->msr[v->index], msr, &value))
+	if (exit->write ? !write(v, msr, value) : !read(v, msr, &value))
 		return false;
 	if (!exit->write) {
 		gpr[SAMPO_RAX] = (uint32_t)value;
 		gpr[SAMPO_RDX] = value >> 32;
 	}
-	exit->dirty = SAMPO_DIRTY_ADVANCE;
+	exit->dirty |= SAMPO_DIRTY_ADVANCE;
 	return true;
 }

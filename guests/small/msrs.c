@@ -14,6 +14,8 @@
 #define MSR_LSTAR           0xc0000082u
 #define MSR_FS_BASE         0xc0000100u
 #define MSR_KERNEL_GS_BASE  0xc0000102u
+#define MSR_DEBUGCTL        0x1d9u
+#define DEBUGCTL_BTF        0x2u
 #define MSR_PAT             0x277u
 #define MSR_VM_CR           0xc0010114u
 #define MSR_VM_HSAVE_PA     0xc0010117u
@@ -137,6 +139,11 @@ int main(void)
 	keeps("LSTAR", MSR_LSTAR, 0xffffffff81000000ull);
 	keeps("KERNEL_GS_BASE", MSR_KERNEL_GS_BASE, 0xffff888000000000ull);
 	keeps("FS_BASE", MSR_FS_BASE, 0x123456789000ull);
+	keeps("DEBUGCTL", MSR_DEBUGCTL, DEBUGCTL_BTF);
+	try_wrmsr(MSR_DEBUGCTL, ~0ull);
+	try_rdmsr(MSR_DEBUGCTL, &value);
+	check(value == DEBUGCTL_BTF, "DEBUGCTL has BTF alone", "%#llx", (unsigned long long)value);
+	try_wrmsr(MSR_DEBUGCTL, 0);
 	keeps("PAT", MSR_PAT, 0x0007040600070406ull);
 	check_end();
 	guest_poweroff();

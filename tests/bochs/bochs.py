@@ -21,6 +21,7 @@ RUNS = (
     "tests/qemu/test_boot.py::test_direct",
     "tests/qemu/test_boot.py::test_kernel_words",
     "tests/qemu/test_small.py::test_prints",
+    "tests/qemu/test_small.py::test_without",
     "tests/qemu/test_guests.py::",
     "tests/qemu/test_demo.py::",
     "tests/qemu/test_smp.py::test_rules",

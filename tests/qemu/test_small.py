@@ -31,6 +31,29 @@ def test_prints(boot, tmp_path, name, memory, prints):
     assert re.search(prints, output)
 
 
+# Each feature that a word on the kernel's command line turns off: the table of arch/hv.h.
+FEATURES = re.findall(r'X\([A-Z]+, "(\w+)"\)', (m.TOP / "arch/hv.h").read_text())
+FEATURES.remove("features")  # test_kernel_words
+FEATURES_OF_INTEL = ("vpid", "ad", "vid", "ple", "pml")
+FEATURES_OF_AMD = ("nrips", "flushbyasid", "pausefilter")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("feature", FEATURES)
+def test_without(boot, request, tmp_path, feature):
+    """With every other feature that the CPU has, and without this one, guests run."""
+    options = {}
+    if request.config.getoption("--machine") == "bochs":
+        options = {"model": "ryzen" if feature in FEATURES_OF_AMD else "corei7_skylake_x", "all_msrs": feature == "vid"}
+    elif feature in FEATURES_OF_INTEL:
+        pytest.skip("QEMU has no Intel CPU with VMX")
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=small_modules(tmp_path, "hello", 16), memory=256, nic=None,
+               cmdline=f"no-{feature}", **options)
+    box.expect(r"kernel: (?:VMX|SVM) with([^\n]*)\n", 60)
+    assert feature not in box.match.group(1).split()
+    box.expect(r"hello: powered off", 60)
+
+
 @pytest.mark.quick
 def test_hello_bare(boot):
     """The runtime needs no hypervisor: the same image boots in the bare machine."""

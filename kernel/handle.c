@@ -6,32 +6,39 @@
 
 static struct handle *entry_at(struct handle_table *table, uint64_t index)
 {
-	struct handle *page = index < HANDLE_PAGES * HANDLES_PER_PAGE
-				      ? table->page[index / HANDLES_PER_PAGE]
-				      : NULL;
+	struct handle *page;
 
+	if (index >= HANDLE_PAGES * HANDLES_PER_PAGE)
+		return NULL;
+	page = __atomic_load_n(&table->page[index / HANDLES_PER_PAGE], __ATOMIC_ACQUIRE);
 	return page ? page + index % HANDLES_PER_PAGE : NULL;
+}
+
+static struct object *object_of(uint64_t word)
+{
+	return (struct object *)(word & ((1ull << HANDLE_RIGHTS) - 1));
 }
 
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights)
 {
 	struct handle_table *table = &domain->handles;
 	uint32_t index = table->free_hint;
-	struct handle *entry;
+	struct handle *entry = entry_at(table, index);
 
-	while ((entry = entry_at(table, index)) && entry->object)
-		index++;
+	while (entry && entry->word)
+		entry = entry_at(table, ++index);
 	if (!entry) {
 		if (index >= HANDLE_PAGES * HANDLES_PER_PAGE)
 			return SAMPO_ENOMEM;
-		table->page[index / HANDLES_PER_PAGE] = domain_page_alloc(domain);
+		__atomic_store_n(&table->page[index / HANDLES_PER_PAGE], domain_page_alloc(domain),
+				 __ATOMIC_RELEASE);
 		entry = entry_at(table, index);
 		if (!entry)
 			return SAMPO_ENOMEM;
 	}
 	object_get(object);
-	entry->rights = rights;
-	__atomic_store_n(&entry->object, object, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->word, (uint64_t)object | (uint64_t)rights << HANDLE_RIGHTS,
+			 __ATOMIC_RELEASE);
 	table->used++;
 	table->free_hint = index + 1;
 	return index + 1;
@@ -43,26 +50,25 @@ struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 	const struct handle *entry = entry_at(&domain->handles, handle - 1);
 	uint32_t needed = *rights;
 	struct object *object;
+	uint64_t word;
 
 	*status = SAMPO_EHANDLE;
 	if (!entry)
 		return NULL;
-	object = __atomic_load_n(&entry->object, __ATOMIC_ACQUIRE);
+	word = __atomic_load_n(&entry->word, __ATOMIC_ACQUIRE);
+	object = object_of(word);
 	if (!object || (type != SAMPO_T_ANY && object->type != type))
 		return NULL;
-	*rights = __atomic_load_n(&entry->rights, __ATOMIC_ACQUIRE);
-	/* Another CPU may have closed it: are these the rights to that object? */
-	if (__atomic_load_n(&entry->object, __ATOMIC_RELAXED) != object)
-		return NULL;
+	*rights = (uint32_t)(word >> HANDLE_RIGHTS);
 	*status = (*rights & needed) == needed ? SAMPO_OK : SAMPO_ERIGHT;
 	return *status ? NULL : object;
 }
 
 static void remove(struct handle_table *table, struct handle *entry, uint32_t index)
 {
-	struct object *object = entry->object;
+	struct object *object = object_of(entry->word);
 
-	__atomic_store_n(&entry->object, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->word, 0, __ATOMIC_RELEASE);
 	table->used--;
 	if (index < table->free_hint)
 		table->free_hint = index;
@@ -82,7 +88,7 @@ void handle_remove_all(struct domain *domain)
 		if (!table->page[p])
 			continue;
 		for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
-			if (table->page[p][i].object)
+			if (table->page[p][i].word)
 				remove(table, &table->page[p][i], 0);
 		domain_page_free(domain, table->page[p]);
 		table->page[p] = NULL;

@@ -6,13 +6,18 @@
 
 struct domain;
 
+/*
+ * The object's address below bit 48, the rights (SAMPO_R_*) from there on; 0: free. It is one word
+ * because handle_find reads it without a lock: of two words one could be an object's that had this
+ * place before, and the rights would go to another object.
+ */
 struct handle {
-	struct object *object; /* NULL: free */
-	uint32_t rights;       /* SAMPO_R_* */
+	uint64_t word;
 };
 
+#define HANDLE_RIGHTS    48
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
-#define HANDLE_PAGES     32
+#define HANDLE_PAGES     16
 
 struct handle_table {
 	struct handle *page[HANDLE_PAGES]; /* allocated as needed, charged */

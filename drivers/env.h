@@ -64,6 +64,9 @@ enum irq_trigger { IRQ_EDGE_HIGH, IRQ_LEVEL_LOW };
 bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
 		  unsigned vector);
 
+/* The handler is called for the pin no more. Where no other handler has the pin, it is masked. */
+void irq_pin_unbind(unsigned pin, irq_handler *handler);
+
 uint64_t clock_ns(void);
 void clock_delay_ns(uint64_t ns); /* busy wait, microseconds only */
 

@@ -100,6 +100,8 @@ enum sampo_call {
 	X(machine, 0, MACHINE_POWEROFF, "empty the console, enter ACPI mode; then it is the "     \
 					"caller's to write PM1 control")                          \
 	X(machine, 1, MACHINE_RESET, "by the chipset; does not return")                           \
+	X(machine, 2, MACHINE_ACPI, "ask the firmware for ACPI mode, which PM1 control "          \
+				    "shows later")                                                \
 	X(object_info, 0, INFO_TYPE, "uint32_t type, uint32_t rights")                            \
 	X(object_info, 1, INFO_MACHINE, "struct sampo_machine_info")                              \
 	X(object_info, 2, INFO_DOMAIN, "struct sampo_domain_info")                                \

@@ -120,15 +120,17 @@ int64_t call_log(struct call *call)
 
 int64_t call_machine(struct call *call)
 {
-	bool reset = call->arg[1] == SAMPO_MACHINE_RESET;
+	uint64_t op = call->arg[1];
 
-	if (!reset && call->arg[1] != SAMPO_MACHINE_POWEROFF)
+	if (op > SAMPO_MACHINE_ACPI)
 		return SAMPO_ENOSYS;
 	if (!(call->rights & SAMPO_R_POWER))
 		return SAMPO_ERIGHT;
-	log_print("kernel: %s\n", reset ? "reset" : "power off");
-	uart_drain(&console_uart);
-	if (reset)
+	if (op != SAMPO_MACHINE_ACPI) {
+		log_print("kernel: %s\n", op == SAMPO_MACHINE_RESET ? "reset" : "power off");
+		uart_drain(&console_uart);
+	}
+	if (op == SAMPO_MACHINE_RESET)
 		platform_reset();
 	platform_acpi_mode();
 	return SAMPO_OK;

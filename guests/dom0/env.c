@@ -27,7 +27,7 @@ struct vector {
 /* What raises an event of ours: a message, or a pin. */
 struct source {
 	struct source *next;
-	struct vector *first;
+	struct vector *first; /* NULL: all have been unbound, and nothing is bound */
 	uint64_t pin; /* or MESSAGE */
 	bool level;
 	bool lost; /* nothing raises it any more */
@@ -119,9 +119,11 @@ static void source_raised(void *context)
 {
 	const struct source *source = context;
 
-	for (const struct vector *v = source->first; v; v = v->next)
+	for (const struct vector *v = source->first, *next; v; v = next) {
+		next = v->next; /* the handler may unbind itself */
 		v->handler(v->context, v->number);
-	if (source->level)
+	}
+	if (source->level && source->first)
 		sampo_irq(source->event, SAMPO_IRQ_ACK, 0, 0, NULL);
 }
 
@@ -217,6 +219,22 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, 
 	return true;
 }
 
+void irq_pin_unbind(unsigned pin, irq_handler *handler)
+{
+	for (struct source *source = sources; source; source = source->next)
+		for (struct vector **link = &source->first; *link; link = &(*link)->next) {
+			struct vector *v = *link;
+
+			if (source->pin != pin || v->handler != handler)
+				continue;
+			*link = v->next;
+			free(v);
+			if (!source->first)
+				sampo_irq(source->event, SAMPO_IRQ_UNBIND, 0, 0, NULL);
+			return;
+		}
+}
+
 /* --- the CPU that dom0 is on --- */
 
 bool home_info(struct sampo_vcpu_info *info)
@@ -242,6 +260,8 @@ static int64_t bind_again(void)
 	for (struct source *source = sources; source; source = source->next) {
 		int64_t this;
 
+		if (!source->first)
+			continue;
 		if (!source->lost)
 			sampo_irq(source->event, SAMPO_IRQ_UNBIND, 0, 0, NULL);
 		this = source_bind(source);
@@ -255,7 +275,7 @@ static int64_t bind_again(void)
 static void log_lost(void)
 {
 	for (struct source *source = sources; source; source = source->next) {
-		if (!source->lost)
+		if (!source->lost || !source->first)
 			continue;
 		if (source->program)
 			source->program(source->function, source->first->number, NULL);

@@ -11,6 +11,7 @@
 #include "guests/dom0/memory.h"
 #include "guests/dom0/net.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
@@ -51,6 +52,7 @@ int main(void)
 	stack_start(boot->cmdline);
 	autostart_define();
 	shell_start();
+	host_button(power_button);
 	/* Guests may name partitions, which are known only when the disks have
 	 * been read. */
 	blk_when_settled(autostart);

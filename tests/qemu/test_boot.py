@@ -40,6 +40,19 @@ def test_kernel_words(boot):
 
 
 @pytest.mark.quick
+def test_power_button(boot, tmp_path):
+    """The machine's power button, pressed while the operator is in a guest's console, ends guests and machine."""
+    (tmp_path / "one.xml").write_text(m.domain_xml("one", "hello.elf", memory=16))
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0"), (tmp_path / "one.xml", "one.xml"),
+                                       (m.BUILD / "guests/hello.elf", "hello.elf")], memory=256, nic=None).boot()
+    box.console("one")
+    box.monitor("system_powerdown")
+    box.expect(r"The power button was pressed\.", 60)
+    box.expect(r"Power down\.", 120)
+    box.expect_end()
+
+
+@pytest.mark.quick
 def test_debug_keys(boot):
     """Keys that only look work at once; the one that resets the machine wants its word first; twice the escape is one for dom0."""
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None).boot()

@@ -73,10 +73,15 @@ static inline void build_madt(void)
 static inline void build_fadt(void)
 {
 	put(FADT + 40, DSDT, 4);
+	put(FADT + 46, 9, 2);
 	put(FADT + 48, 0xb2, 4);
 	put(FADT + 52, 2, 1);
+	put(FADT + 56, 0x600, 4);
 	put(FADT + 64, 0x604, 4);
 	put(FADT + 76, 0x608, 4);
+	put(FADT + 80, 0x620, 4);
+	put(FADT + 88, 4, 1);
+	put(FADT + 92, 16, 1);
 	put(FADT + 112, 1 << 8 | 1 << 10, 4);
 	put(FADT + 116, 0x0801, 2);
 	put(FADT + 120, 0xcf9, 8);

@@ -43,6 +43,18 @@ static void test_rsdt(void **state)
 	assert_int_equal(power.reset_space, 1);
 	assert_int_equal(power.reset, 0xcf9);
 	assert_int_equal(power.reset_value, 0x0f);
+	assert_int_equal(power.sci, 9);
+	assert_int_equal(power.pm1_event[0], 0x600);
+	assert_int_equal(power.pm1_event[1], 0);
+	assert_int_equal(power.pm1_event_bytes, 4);
+	assert_int_equal(power.gpe[0], 0x620);
+	assert_int_equal(power.gpe_bytes[0], 16);
+	assert_int_equal(power.gpe_bytes[1], 0);
+	assert_true(power.has_button);
+	put(FADT + 112, 1 << 4, 4);
+	table(FADT, "FACP", 244);
+	read_it();
+	assert_false(power.has_button);
 }
 
 static void test_xsdt(void **state)

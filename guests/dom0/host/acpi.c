@@ -10,7 +10,9 @@
 #define RSDP_BYTES  36u
 #define SPACE_IO    1u
 
-#define FADT_RESET_SUPPORTED 0x400u /* flags */
+/* Flags of the FADT, ACPI 6.5 table 5.10. */
+#define FADT_BUTTON_IN_AML   0x10u
+#define FADT_RESET_SUPPORTED 0x400u
 
 struct table {
 	const uint8_t *data; /* NULL: there is none */
@@ -121,6 +123,15 @@ static void parse_fadt(struct firmware_power *power, struct table t)
 	uint64_t dsdt = field(t, 140, 8);
 	struct table d = table_open(dsdt ? dsdt : field(t, 40, 4), "DSDT");
 
+	power->sci = (uint16_t)field(t, 46, 2);
+	power->pm1_event[0] = fadt_port(t, 56, 148);
+	power->pm1_event[1] = fadt_port(t, 60, 160);
+	power->pm1_event_bytes = (uint8_t)field(t, 88, 1);
+	power->gpe[0] = fadt_port(t, 80, 220);
+	power->gpe[1] = fadt_port(t, 84, 232);
+	power->gpe_bytes[0] = (uint8_t)field(t, 92, 1);
+	power->gpe_bytes[1] = (uint8_t)field(t, 93, 1);
+	power->has_button = power->pm1_event[0] && !(field(t, 112, 4) & FADT_BUTTON_IN_AML);
 	power->pm1_control[0] = fadt_port(t, 64, 172);
 	power->pm1_control[1] = fadt_port(t, 68, 184);
 	if (field(t, 112, 4) & FADT_RESET_SUPPORTED) {

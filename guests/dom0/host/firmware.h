@@ -11,9 +11,15 @@
 const void *firmware_map(uint64_t base, uint64_t bytes);
 void firmware_unmap(const void *memory, uint64_t bytes);
 
-/* How the machine is turned off and reset (ACPI 6.5, 4.8.3.2, 4.8.3.6, 7.4.2). */
+/* How the machine is turned off and reset, and tells of its power button (ACPI 6.5, 4.8.3 and 7.4.2). */
 struct firmware_power {
 	uint16_t pm1_control[2]; /* ports, 0: none */
+	uint16_t pm1_event[2];   /* ports: status, and enable in the second half */
+	uint8_t pm1_event_bytes; /* of each */
+	uint16_t gpe[2];         /* the same of general-purpose events */
+	uint8_t gpe_bytes[2];
+	uint16_t sci;            /* the ISA interrupt or GSI of all these events */
+	bool has_button;         /* the power button is an event of PM1 */
 	uint8_t sleep_type[2];   /* SLP_TYPx of S5 */
 	bool sleeps;             /* these are known */
 	uint8_t reset_space;     /* 0: memory, 1: ports */
@@ -27,6 +33,12 @@ struct firmware_power firmware_power(const uint8_t rsdp[36]);
 
 /* Unix time in seconds from the CMOS clock (taken as UTC); 0 if it makes no sense. */
 uint64_t rtc_read(void);
+
+/*
+ * Listens to the power button: `pressed` runs from the event loop at each press. All other events
+ * of the firmware are masked. The log says so if the machine has no button that can be heard.
+ */
+void host_button(void (*pressed)(void));
 
 /* Both return only if the machine goes on, with the reason. */
 const char *host_poweroff(void);

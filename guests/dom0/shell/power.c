@@ -171,3 +171,15 @@ void power_end(uint64_t how, bool force)
 	next_stage(ASKED, GUESTS_NS);
 	shell_job(step, STEP_NS);
 }
+
+void power_button(void)
+{
+	static bool pressed;
+
+	if (pressed)
+		return;
+	pressed = true;
+	shell_interrupt();
+	term_printf("The power button was pressed.\n");
+	power_end(SAMPO_MACHINE_POWEROFF, false);
+}

@@ -9,4 +9,7 @@
 /* operation: SAMPO_MACHINE_POWEROFF or _RESET; force: guests are not asked. */
 void power_end(uint64_t operation, bool force);
 
+/* The machine's power button was pressed: as `poweroff`, whatever the shell was doing. */
+void power_button(void);
+
 #endif

@@ -156,6 +156,16 @@ void shell_job(bool (*step)(bool cancel), uint64_t interval_ns)
 	timer_set(&job_timer, clock_ns());
 }
 
+void shell_interrupt(void)
+{
+	if (console_attached()) {
+		console_detach();
+		term_printf("\n");
+	}
+	if (job_step)
+		job_run(true);
+}
+
 static void key(uint8_t byte)
 {
 	if (console_attached()) {

@@ -62,4 +62,7 @@ void shell_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 void shell_job(bool (*step)(bool cancel), uint64_t interval_ns);
 
+/* Leaves a guest's console and cancels a job, for something that cannot wait for the operator. */
+void shell_interrupt(void);
+
 #endif

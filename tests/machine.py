@@ -257,8 +257,11 @@ class Machine:
 
     def monitor(self, command):
         """A command to QEMU's own monitor; returns its answer."""
+        deadline = time.monotonic() + 20 * PATIENCE
+        while not self.monitor_path.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(20 * PATIENCE)
             s.connect(str(self.monitor_path))
 
             def answer():

@@ -48,7 +48,7 @@ int main(void)
 	printf("dom0: %llu MiB, %u modules\n", (unsigned long long)(boot->ram_bytes >> 20),
 	       boot->modules);
 	pci_start();
-	uplink_start();
+	uplink_start(boot->cmdline);
 	stack_start(boot->cmdline);
 	autostart_define();
 	shell_start();

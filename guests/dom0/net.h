@@ -51,8 +51,18 @@ void switch_input_offload(struct net_port *from, const struct net_piece *piece, 
 /* After a batch of switch_input: calls deliver_done of the ports touched. */
 void switch_flush(void);
 
-/* Makes the first physical NIC a port of the switch, as its uplink. false:
- * there is none. */
-bool uplink_start(void);
+/* Frames leave through the port in the name of each station that is a port's own, so that the
+ * switches outside learn that the stations are there now. */
+void switch_announce(struct net_port *through);
+
+/* Makes physical NICs a port of the switch, its uplink, as the word `uplink=` of the command line
+ * says (uplink.c); after the network drivers have found their devices. */
+void uplink_start(const char *cmdline);
+const struct net_port *uplink_port(void);
+/* Returns the NIC behind the uplink, or the one that will be if its cable is connected first; NULL
+ * if the uplink has none. */
+const struct netdev *uplink_card(void);
+/* "active", "backup" or "not used". */
+const char *uplink_role(const struct netdev *dev);
 
 #endif

@@ -61,9 +61,17 @@ void work_queue(struct work *work)
 		}
 }
 
-struct netdev *net_first(void)
+const struct netdev *uplink_card(void)
 {
 	return &nic;
+}
+
+const struct net_port *uplink_port(void)
+{
+	static struct net_port uplink;
+
+	uplink.link_up = nic.link_up;
+	return &uplink;
 }
 
 void switch_add(struct net_port *added)

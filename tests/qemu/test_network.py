@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The wire: what Sampo sends, the cable out, and nobody who answers DHCP."""
 
+import re
+
 import machine as m
 
 ANY = b"\xff" * 6
@@ -52,10 +54,33 @@ def test_cable(boot, iso, web):
         assert box.linux(f"wget -q -O - {web.url}/hello") == "hello from outside\n"
 
 
-def test_static_address(boot, iso):
-    """dom0's address from its command line."""
-    box = boot(iso=iso({}, dom0_cmdline="ip=10.0.2.77/24,gw=10.0.2.2"), memory=512, disk=None).boot()
-    box.wait_run("net", r"Address: +10\.0\.2\.77")
+SECOND_CARD = ["-netdev", "user,id=net2", "-device", "e1000e,netdev=net2,mac=52:54:00:12:34:57"]
+
+
+def test_second_card_has_the_cable(boot):
+    """Two network cards, of which the first has no cable: dom0 shows both and uses the second."""
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=[(m.BUILD / "dom0.bin", "dom0")], memory=256, args=SECOND_CARD + ["-S"])
+    box.monitor("set_link net off")
+    box.monitor("cont")
+    box.boot()
+    said = box.wait_run("net", r"Address: +10\.0\.2\.\d+")
+    assert re.search(r"eth0 +52:54:00:12:34:56, cable out, not used", said)
+    assert re.search(r"eth1 +52:54:00:12:34:57, cable connected, active", said)
+
+
+def test_bond(boot, iso, web):
+    """uplink= with two cards: where the cable of one is pulled, a guest goes on through the other."""
+    guests = {"linux1.xml": m.linux_xml("linux1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    box = boot(iso=iso(guests, dom0_cmdline="uplink=eth0,eth1"), memory=512, disk=None, args=SECOND_CARD).boot()
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        box.linux(f"wget -q -O - {web.url}/hello")
+    for gone, back, name in (("net", "net2", "eth1"), ("net2", "net", "eth0")):
+        box.monitor(f"set_link {back} on")
+        box.monitor(f"set_link {gone} off")
+        box.wait_run("net", rf"{name} [^\n]*, cable connected, active")
+        with box.in_console("linux1"):
+            assert box.linux(f"wget -q -O - {web.url}/hello") == "hello from outside\n"
 
 
 def arp_request(asker_mac, asker, wanted):

@@ -129,9 +129,17 @@ static void pass(uint64_t ns)
 
 /* --- the network ---------------------------------------------------------- */
 
-struct netdev *net_first(void)
+const struct netdev *uplink_card(void)
 {
 	return &nic;
+}
+
+const struct net_port *uplink_port(void)
+{
+	static struct net_port uplink;
+
+	uplink.link_up = nic.link_up;
+	return &uplink;
 }
 
 void switch_add(struct net_port *added)

@@ -372,6 +372,48 @@ static void link_local_stays(void **unused)
 	expect_frames(0, 0, 1);
 }
 
+/* A guest that sends from many addresses fills what is free, and drives out only its own. */
+static void drives_out_its_own(void **unused)
+{
+	(void)unused;
+	setup();
+	join(4, 0u, 1u, 2u, 3u);
+	for (unsigned i = 0; i < 40; i++)
+		simple(2, EVERYBODY, 0x4000 + i);
+	for (unsigned round = 0; round < 100; round++) {
+		now += SECOND;
+		for (unsigned i = 0; i < 64; i++)
+			simple(1, EVERYBODY, 0x1000 + round * 64 + i);
+		ports[1].port.learned = 0; /* as if it could learn without end */
+	}
+	clear();
+	for (unsigned i = 0; i < 40; i++)
+		simple(3, 0x4000 + i, 3);
+	expect_frames(0, 0, 40);
+}
+
+/* Another card has taken over: each guest's address leaves through it, with the guest's tag. */
+static void announces(void **unused)
+{
+	(void)unused;
+	setup();
+	ports[2].port.vlan = 7;
+	join(3, 0u, 1u, 2u);
+	simple(0, EVERYBODY, 0x900); /* stands outside: nothing to tell of it */
+	clear();
+	switch_announce(&ports[0].port);
+	assert_int_equal(ports[0].frames, 2);
+	assert_int_equal(ports[0].done, 1);
+	assert_int_equal(ports[1].frames + ports[2].frames, 0);
+	clear();
+	switch_remove(&ports[1].port);
+	switch_announce(&ports[0].port);
+	assert_int_equal(ports[0].frames, 1);
+	assert_int_equal(ports[0].bytes, 64);
+	assert_memory_equal(ports[0].last, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\2\x81\0\0\7\x80\x35", 18);
+	assert_memory_equal(ports[0].last + 18, "\0\1\x08\0\6\4\0\3\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0", 28);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +421,7 @@ int main(void)
 		cmocka_unit_test(sizes_and_pieces),       cmocka_unit_test(refuses_false_senders),
 		cmocka_unit_test(table_is_shared_fairly), cmocka_unit_test(vlans),
 		cmocka_unit_test(zero_address),           cmocka_unit_test(link_local_stays),
+		cmocka_unit_test(drives_out_its_own),     cmocka_unit_test(announces),
 	};
 
 	return cmocka_run_group_tests_name("switch", tests, NULL, NULL);

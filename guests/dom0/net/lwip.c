@@ -136,8 +136,8 @@ static void patience_ends(struct timer *timer)
 
 static void look_at_cable(struct timer *timer)
 {
-	const struct netdev *dev = net_first();
-	bool up = dev && dev->link_up;
+	const struct netdev *dev = uplink_card();
+	bool up = uplink_port()->link_up;
 
 	timer_set(timer, clock_ns() + CABLE_NS);
 	if (up == (netif_is_link_up(&netif) != 0))
@@ -177,7 +177,7 @@ static void address_changed(struct netif *of)
 static void derive_mac(uint8_t mac[6])
 {
 	static const uint8_t without_nic[6] = {0x02, 'S', 'a', 'm', 'p', 'o'};
-	const struct netdev *dev = net_first();
+	const struct netdev *dev = uplink_card();
 
 	memcpy(mac, dev ? dev->mac : without_nic, 6);
 	mac[0] = (uint8_t)((mac[0] | 0x02) ^ 0x04);
@@ -245,7 +245,7 @@ void stack_start(const char *cmdline)
 	set_address();
 	look_at_cable(&cable_timer);
 	if (!netif_is_link_up(&netif))
-		printf("net: %s\n", net_first() ? "cable out" : "no network card");
+		printf("net: %s\n", uplink_card() ? "cable out" : "no network card");
 	set_stack_timer();
 }
 

@@ -21,7 +21,9 @@
 #define HEADER_TAGGED  (HEADER + TAG)
 #define ETHERTYPE_VLAN 0x8100u /* 802.1Q */
 #define ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
+#define ETHERTYPE_RARP 0x8035u
 #define VLAN_MASK      0xfffu
+#define ANNOUNCE_BYTES 60u /* the shortest frame */
 
 #define BUCKETS           256u /* a power of two */
 #define WAYS              4u
@@ -124,15 +126,17 @@ static struct station *find(uint64_t key)
 	return NULL;
 }
 
-/* A place in the bucket: a free one, else the one not seen for longest. */
-static struct station *place(uint64_t key)
+/* A place in the bucket: a free one, else the port's own that was not seen for longest: no port
+ * drives out what others have learned. A port's own address drives out any learned one. */
+static struct station *place(uint64_t key, const struct net_port *port, bool fixed)
 {
 	struct station *station = bucket(key), *oldest = NULL;
 
 	for (unsigned i = 0; i < WAYS; i++, station++) {
 		if (!station->key)
 			return station;
-		if (!station->fixed && (!oldest || station->seen < oldest->seen))
+		if (!station->fixed && (fixed || station->port == port) &&
+		    (!oldest || station->seen < oldest->seen))
 			oldest = station;
 	}
 	if (oldest)
@@ -142,7 +146,7 @@ static struct station *place(uint64_t key)
 
 static void insert(uint64_t key, struct net_port *port, bool fixed)
 {
-	struct station *station = place(key);
+	struct station *station = place(key, port, fixed);
 
 	if (!station)
 		return;
@@ -475,4 +479,38 @@ void switch_input_offload(struct net_port *from, const struct net_piece *piece, 
 void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
 {
 	switch_input_offload(from, piece, pieces, NULL);
+}
+
+/*
+ * A reverse ARP request (RFC 903) to everybody, which stations take no notice of and each switch
+ * on its way learns from.
+ */
+static void announce(struct net_port *through, uint64_t key)
+{
+	static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 3};
+	uint8_t data[ANNOUNCE_BYTES - HEADER] = {0};
+	struct net_piece piece[2] = {{NULL, HEADER}, {data, sizeof(data)}};
+	struct frame frame;
+	uint32_t low = (uint32_t)key;
+	uint16_t high = (uint16_t)(key >> 32);
+
+	memset(frame.header, 0xff, MAC);
+	memcpy(frame.header + MAC, &low, 4);
+	memcpy(frame.header + MAC + 4, &high, 2);
+	put_be16(frame.header + ADDRESSES, ETHERTYPE_RARP);
+	memcpy(data, request, sizeof(request));
+	memcpy(data + sizeof(request), frame.header + MAC, MAC);          /* sender */
+	memcpy(data + sizeof(request) + MAC + 4, frame.header + MAC, MAC); /* target */
+	frame.tag = key >> 48 & VLAN_MASK;
+	piece[0].data = frame.header;
+	hand(&frame, through, piece, 2, ANNOUNCE_BYTES);
+}
+
+void switch_announce(struct net_port *through)
+{
+	for (unsigned i = 0; i < BUCKETS; i++)
+		for (unsigned j = 0; j < WAYS; j++)
+			if (table[i][j].key && !table[i][j].port->trunk)
+				announce(through, table[i][j].key);
+	switch_flush();
 }

@@ -1,33 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The uplink: the first physical NIC as a port of the switch. */
+/*
+ * The uplink: a port of the switch behind which there is one physical NIC at a time, the active
+ * one. `uplink=eth1` on dom0's command line names it. `uplink=eth0,eth1` makes a bond in mode
+ * active-backup, which needs nothing of the switches outside: the first of them that has a cable
+ * is active and stays so until its cable is out; frames that come to the others are dropped. With
+ * no such word the first NIC that has a cable is active for good, since another one may lead to
+ * another network.
+ */
+#include <stdio.h>
 #include <string.h>
 
 #include "guests/dom0/net.h"
 
+#define CARDS     16u
+#define WORD      "uplink="
+#define SEPARATOR ","
+
 static struct net_port uplink;
+static struct netdev *card[CARDS]; /* in the order in which they are tried */
+static unsigned cards;
+static struct netdev *active; /* NULL: none had a cable yet */
+static bool fails_over;
 
 static bool uplink_deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 			   unsigned bytes)
 {
-	struct netdev *dev = port->context;
-
+	(void)port;
 	(void)bytes;
-	return dev->send(dev, piece, pieces);
+	return active && active->send(active, piece, pieces);
 }
 
 static void uplink_deliver_done(struct net_port *port)
 {
-	struct netdev *dev = port->context;
-
-	dev->flush(dev);
+	(void)port;
+	if (active)
+		active->flush(active);
 }
 
 static void received(struct netdev *dev, const void *frame, size_t bytes)
 {
 	struct net_piece piece = {.data = frame, .bytes = (uint32_t)bytes};
 
-	if (bytes <= NET_FRAME_MAX)
-		switch_input(dev->user, &piece, 1);
+	if (dev == active && bytes <= NET_FRAME_MAX)
+		switch_input(&uplink, &piece, 1);
 }
 
 static void received_all(struct netdev *dev)
@@ -36,29 +51,136 @@ static void received_all(struct netdev *dev)
 	switch_flush();
 }
 
-static void link_changed(struct netdev *dev)
+static struct netdev *first_with_cable(void)
 {
-	struct net_port *port = dev->user;
-
-	port->link_up = dev->link_up;
+	for (unsigned i = 0; i < cards; i++)
+		if (card[i]->link_up)
+			return card[i];
+	return NULL;
 }
 
-bool uplink_start(void)
+static void look(void)
 {
-	struct netdev *dev = net_first();
+	struct netdev *before = active, *next = before;
 
-	if (!dev || uplink.context)
-		return dev != NULL;
-	strncpy(uplink.name, dev->name, sizeof(uplink.name) - 1);
-	uplink.trunk = true;
-	uplink.link_up = dev->link_up;
-	uplink.deliver = uplink_deliver;
-	uplink.deliver_done = uplink_deliver_done;
-	uplink.context = dev;
-	switch_add(&uplink);
-	dev->user = &uplink;
+	if (!before || (fails_over && !before->link_up))
+		next = first_with_cable();
+	if (next)
+		active = next;
+	uplink.link_up = active && active->link_up;
+	if (active == before)
+		return;
+	strncpy(uplink.name, active->name, sizeof(uplink.name) - 1);
+	if (!before)
+		return;
+	printf("net: %s is without a cable: %s takes over\n", before->name, active->name);
+	switch_announce(&uplink);
+}
+
+static void link_changed(struct netdev *dev)
+{
+	(void)dev;
+	look();
+}
+
+static struct netdev *find(const char *name, size_t length)
+{
+	for (struct netdev *dev = net_first(); dev; dev = dev->next)
+		if (strlen(dev->name) == length && !memcmp(dev->name, name, length))
+			return dev;
+	return NULL;
+}
+
+static void add(struct netdev *dev)
+{
+	if (cards == CARDS) {
+		printf("net: %s is not used: an uplink has at most %u network cards\n", dev->name,
+		       CARDS);
+		return;
+	}
+	card[cards++] = dev;
 	dev->receive = received;
 	dev->receive_done = received_all;
 	dev->link_changed = link_changed;
-	return true;
+}
+
+static bool is_card(const struct netdev *dev)
+{
+	for (unsigned i = 0; i < cards; i++)
+		if (card[i] == dev)
+			return true;
+	return false;
+}
+
+static void add_named(const char *names)
+{
+	size_t end = strcspn(names, " \t\n");
+
+	while (end) {
+		size_t length = strcspn(names, SEPARATOR " \t\n");
+		struct netdev *dev = find(names, length);
+
+		if (!dev)
+			printf("net: " WORD "%.*s: there is no such network card\n", (int)length, names);
+		else if (!is_card(dev))
+			add(dev);
+		end -= length;
+		names += length;
+		if (end) {
+			names++;
+			end--;
+		}
+	}
+	fails_over = true;
+}
+
+static const char *word_of(const char *cmdline)
+{
+	const char *at = strstr(cmdline, WORD);
+
+	while (at && at != cmdline && at[-1] != ' ' && at[-1] != '\t')
+		at = strstr(at + 1, WORD);
+	return at ? at + strlen(WORD) : NULL;
+}
+
+const char *uplink_role(const struct netdev *dev)
+{
+	if (dev == active)
+		return "active";
+	if (!is_card(dev))
+		return "not used";
+	return fails_over || !active ? "backup" : "not used";
+}
+
+const struct netdev *uplink_card(void)
+{
+	return active ? active : cards ? card[0] : NULL;
+}
+
+const struct net_port *uplink_port(void)
+{
+	return &uplink;
+}
+
+void uplink_start(const char *cmdline)
+{
+	const char *names = word_of(cmdline);
+
+	if (names)
+		add_named(names);
+	else
+		for (struct netdev *dev = net_first(); dev; dev = dev->next)
+			add(dev);
+	if (!cards)
+		return;
+	strncpy(uplink.name, card[0]->name, sizeof(uplink.name) - 1);
+	uplink.trunk = true;
+	uplink.deliver = uplink_deliver;
+	uplink.deliver_done = uplink_deliver_done;
+	look();
+	switch_add(&uplink);
+	for (struct netdev *dev = net_first(); dev; dev = dev->next)
+		printf("net: %s %02x:%02x:%02x:%02x:%02x:%02x, cable %s, %s\n", dev->name,
+		       dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4],
+		       dev->mac[5], dev->link_up ? "connected" : "out", uplink_role(dev));
 }

@@ -176,6 +176,16 @@ static void print_ports(void)
 	table_end(&table, line);
 }
 
+static void print_cards(void)
+{
+	for (const struct netdev *dev = net_first(); dev; dev = dev->next)
+		term_printf("%-15s %02x:%02x:%02x:%02x:%02x:%02x, cable %s, %s\n", dev->name,
+			    dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4],
+			    dev->mac[5], dev->link_up ? "connected" : "out", uplink_role(dev));
+	if (net_first())
+		term_printf("\n");
+}
+
 static const char *address_text(char text[16], uint32_t address)
 {
 	uint8_t b[4];
@@ -217,6 +227,7 @@ static void run_net(int count, char *word[])
 	if (!shell_arguments(count, word))
 		return;
 	print_ports();
+	print_cards();
 	print_stack();
 }
 

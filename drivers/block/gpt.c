@@ -3,14 +3,9 @@
 
 #include <string.h>
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static uint64_t get64(const uint8_t *p)
 {
-	return get32(p) | (uint64_t)get32(p + 4) << 32;
+	return partition_get32(p) | (uint64_t)partition_get32(p + 4) << 32;
 }
 
 /* The CRC of IEEE 802.3, four bits at a time. */
@@ -31,76 +26,16 @@ uint32_t gpt_crc32(const uint8_t *data, size_t bytes)
 	return ~crc;
 }
 
-static bool overlaps(const struct partition *part, const struct partition *parts, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (part->first < parts[i].first + parts[i].count &&
-		    parts[i].first < part->first + part->count)
-			return true;
-	return false;
-}
-
-static char hex(unsigned digit)
-{
-	return "0123456789abcdef"[digit & 15];
-}
-
-/* A partition of an MBR has the disk's signature and its number as identity,
- * as Linux' PARTUUID: "1234abcd-01". */
-static void mbr_uuid(char uuid[37], uint32_t signature, unsigned number)
-{
-	for (unsigned i = 0; i < 8; i++)
-		uuid[i] = hex(signature >> (28 - 4 * i));
-	uuid[8] = '-';
-	uuid[9] = '0';
-	uuid[10] = hex(number);
-	uuid[11] = 0;
-}
-
-enum mbr_kind mbr_parse(const uint8_t *sector, uint64_t blocks, struct partition *parts,
-			unsigned *count)
-{
-	const uint8_t *entry = sector + 446;
-
-	*count = 0;
-	if (sector[510] != 0x55 || sector[511] != 0xaa)
-		return MBR_NONE;
-	for (unsigned i = 0; i < 4; i++)
-		if (entry[16 * i + 4] == 0xee) /* UEFI 5.2.3 */
-			return MBR_PROTECTIVE;
-	/* A boot sector of a file system has the signature too, but bytes that
-	 * no partition entry begins with. */
-	for (unsigned i = 0; i < 4; i++)
-		if (entry[16 * i] & 0x7f)
-			return MBR_NONE;
-	for (unsigned i = 0; i < 4; i++, entry += 16) {
-		struct partition part = {.number = i + 1};
-
-		part.first = get32(entry + 8);
-		part.count = get32(entry + 12);
-		/* 5, f and 85 are extended partitions: containers, not to be
-		 * given to anybody. */
-		if (!entry[4] || entry[4] == 0x05 || entry[4] == 0x0f || entry[4] == 0x85)
-			continue;
-		if (!part.first || !part.count || part.first >= blocks ||
-		    part.count > blocks - part.first || overlaps(&part, parts, *count))
-			continue;
-		mbr_uuid(part.uuid, get32(sector + 440), part.number);
-		parts[(*count)++] = part;
-	}
-	return MBR_PLAIN;
-}
-
 const char *gpt_header_parse(const uint8_t *block, uint32_t block_bytes, uint64_t lba,
 			     uint64_t blocks, struct gpt_header *header)
 {
-	uint32_t size = get32(block + 12);
+	uint32_t size = partition_get32(block + 12);
 	uint8_t copy[92];
 	uint64_t array_blocks;
 
 	if (memcmp(block, "EFI PART", 8))
 		return "no GPT header";
-	if (get32(block + 8) >> 16 != 1)
+	if (partition_get32(block + 8) >> 16 != 1)
 		return "GPT header of an unknown revision";
 	if (size < sizeof(copy) || size > block_bytes || size > 512)
 		return "GPT header with a wrong size";
@@ -111,7 +46,7 @@ const char *gpt_header_parse(const uint8_t *block, uint32_t block_bytes, uint64_
 
 	memcpy(whole, block, size);
 	memset(whole + 16, 0, 4);
-	if (gpt_crc32(whole, size) != get32(block + 16))
+	if (gpt_crc32(whole, size) != partition_get32(block + 16))
 		return "GPT header with a wrong checksum";
 	if (get64(block + 24) != lba)
 		return "GPT header at a place that is not its own";
@@ -121,9 +56,9 @@ const char *gpt_header_parse(const uint8_t *block, uint32_t block_bytes, uint64_
 	header->last_usable = get64(block + 48);
 	memcpy(header->disk_guid, block + 56, 16);
 	header->entries = get64(block + 72);
-	header->entry_count = get32(block + 80);
-	header->entry_bytes = get32(block + 84);
-	header->entries_crc = get32(block + 88);
+	header->entry_count = partition_get32(block + 80);
+	header->entry_bytes = partition_get32(block + 84);
+	header->entries_crc = partition_get32(block + 88);
 
 	if (header->first_usable > header->last_usable || header->last_usable >= blocks ||
 	    header->first_usable < 2)
@@ -151,8 +86,8 @@ static void format_guid(char *text, const uint8_t *guid)
 	for (unsigned i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 			*text++ = '-';
-		*text++ = hex(guid[order[i]] >> 4);
-		*text++ = hex(guid[order[i]]);
+		*text++ = partition_hex(guid[order[i]] >> 4);
+		*text++ = partition_hex(guid[order[i]]);
 	}
 	*text = 0;
 }
@@ -173,7 +108,7 @@ static void format_label(char label[40], const uint8_t *name)
 }
 
 const char *gpt_entries_parse(const struct gpt_header *header, const uint8_t *array,
-			      struct partition parts[GPT_MAX_PARTITIONS], unsigned *count,
+			      struct partition parts[PARTITIONS_MAX], unsigned *count,
 			      unsigned *bad)
 {
 	static const uint8_t unused[16];
@@ -183,7 +118,7 @@ const char *gpt_entries_parse(const struct gpt_header *header, const uint8_t *ar
 	if (gpt_crc32(array, (size_t)header->entry_count * header->entry_bytes) !=
 	    header->entries_crc)
 		return "GPT entries with a wrong checksum";
-	for (uint32_t i = 0; i < header->entry_count && *count < GPT_MAX_PARTITIONS; i++) {
+	for (uint32_t i = 0; i < header->entry_count && *count < PARTITIONS_MAX; i++) {
 		const uint8_t *entry = array + (size_t)i * header->entry_bytes;
 		uint64_t first = get64(entry + 32), last = get64(entry + 40);
 		struct partition *part = &parts[*count];
@@ -197,7 +132,7 @@ const char *gpt_entries_parse(const struct gpt_header *header, const uint8_t *ar
 		part->number = i + 1;
 		part->first = first;
 		part->count = last - first + 1;
-		if (overlaps(part, parts, *count)) {
+		if (partition_overlaps(part, parts, *count)) {
 			(*bad)++;
 			continue;
 		}

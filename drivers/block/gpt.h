@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Partition tables: GPT (UEFI 2.10, chapter 5) and the MBR's four entries.
+ * GPT partition tables (UEFI 2.10, chapter 5).
  * Only parsing, no I/O: the bytes come from a disk and may be anything.
  */
 #ifndef DRIVERS_BLOCK_GPT_H
@@ -10,21 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GPT_MAX_BYTES      65536u /* of the array of entries */
-#define GPT_MAX_PARTITIONS 128u
+#include "drivers/block/partition.h"
 
-struct partition {
-	unsigned number;       /* as in "sda1" */
-	uint64_t first, count; /* in logical blocks */
-	char label[40];
-	char uuid[37];
-};
-
-enum mbr_kind { MBR_NONE, MBR_PLAIN, MBR_PROTECTIVE };
-
-/* `sector` has 512 bytes; `parts` room for 4. */
-enum mbr_kind mbr_parse(const uint8_t *sector, uint64_t blocks, struct partition *parts,
-			unsigned *count);
+#define GPT_MAX_BYTES 65536u /* of the array of entries */
 
 struct gpt_header {
 	uint64_t first_usable, last_usable;
@@ -47,7 +35,7 @@ const char *gpt_header_parse(const uint8_t *block, uint32_t block_bytes, uint64_
  * Returns what is wrong with the array as a whole, or NULL.
  */
 const char *gpt_entries_parse(const struct gpt_header *header, const uint8_t *array,
-			      struct partition parts[GPT_MAX_PARTITIONS], unsigned *count,
+			      struct partition parts[PARTITIONS_MAX], unsigned *count,
 			      unsigned *bad);
 
 uint32_t gpt_crc32(const uint8_t *data, size_t bytes);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "drivers/block/gpt.h"
+#include "drivers/block/mbr.h"
 #include "drivers/block/request.h"
 #include "drivers/env.h"
 
@@ -19,6 +20,8 @@ struct scan {
 	struct blk_segment segment;
 	uint8_t *buffer;
 	struct partition *parts;
+	unsigned count;
+	struct mbr mbr;
 	struct gpt_header header;
 	bool backup; /* the primary GPT was no good */
 	void (*next)(struct scan *scan);
@@ -40,13 +43,15 @@ static void finish(struct scan *scan)
 	blk_release();
 }
 
+static void add_partitions(struct scan *scan);
+
 static void read_done(struct blk_request *request, enum blk_status status)
 {
 	struct scan *scan = request->context;
 
 	if (status != BLK_OK) {
 		driver_log("%s: cannot read the partition table: I/O error\n", scan->dev->name);
-		finish(scan);
+		add_partitions(scan);
 		return;
 	}
 	scan->next(scan);
@@ -97,9 +102,9 @@ static void add_partition(struct blkdev *disk, const struct partition *part)
 		   *dev->part_label ? ", label " : "", dev->part_label);
 }
 
-static void add_partitions(struct scan *scan, unsigned count)
+static void add_partitions(struct scan *scan)
 {
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < scan->count; i++)
 		add_partition(scan->dev, &scan->parts[i]);
 	finish(scan);
 }
@@ -119,21 +124,28 @@ static void refuse(struct scan *scan, const char *why)
 	read_blocks(scan, blocks_of(scan->dev) - 1, BLK_SECTOR, header_read);
 }
 
+static void log_bad(const struct blkdev *dev, unsigned bad)
+{
+	if (bad)
+		driver_log("%s: %u partitions overlap others or lie outside the disk: left out\n",
+			   dev->name, bad);
+}
+
 static void entries_read(struct scan *scan)
 {
-	unsigned count, bad;
-	const char *why = gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &count, &bad);
+	unsigned bad;
+	const char *why = gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &scan->count,
+					    &bad);
 
 	if (why) {
+		scan->count = 0;
 		refuse(scan, why);
 		return;
 	}
 	if (scan->backup)
 		driver_log("%s: the backup GPT is used\n", scan->dev->name);
-	if (bad)
-		driver_log("%s: %u partitions overlap others or lie outside the disk: left out\n",
-			   scan->dev->name, bad);
-	add_partitions(scan, count);
+	log_bad(scan->dev, bad);
+	add_partitions(scan);
 }
 
 static void header_read(struct scan *scan)
@@ -150,18 +162,56 @@ static void header_read(struct scan *scan)
 		    entries_read);
 }
 
+static void mbr_done(struct scan *scan)
+{
+	const char *disk = scan->dev->name;
+
+	if (scan->mbr.broken)
+		driver_log("%s: the chain of logical partitions %s: the rest is left out\n", disk,
+			   scan->mbr.broken);
+	log_bad(scan->dev, scan->mbr.bad);
+	for (unsigned i = 0; i < scan->count; i++) {
+		const char *nested = mbr_nested(scan->mbr.type[i]);
+
+		if (nested)
+			driver_log("%s: partition %u has a table inside that is not read: %s\n", disk,
+				   scan->parts[i].number, nested);
+	}
+	add_partitions(scan);
+}
+
+static void ebr_read(struct scan *scan);
+
+static void next_ebr(struct scan *scan)
+{
+	if (scan->mbr.next)
+		read_blocks(scan, scan->mbr.next, BLK_SECTOR, ebr_read);
+	else
+		mbr_done(scan);
+}
+
+static void ebr_read(struct scan *scan)
+{
+	mbr_extended(scan->buffer, scan->parts, &scan->count, &scan->mbr);
+	next_ebr(scan);
+}
+
 static void mbr_read(struct scan *scan)
 {
-	unsigned count;
+	const char *foreign = mbr_foreign(scan->buffer);
 
-	switch (mbr_parse(scan->buffer, blocks_of(scan->dev), scan->parts, &count)) {
+	switch (mbr_parse(scan->buffer, blocks_of(scan->dev), scan->parts, &scan->count,
+			  &scan->mbr)) {
 	case MBR_PROTECTIVE:
 		read_blocks(scan, 1, BLK_SECTOR, header_read);
 		break;
 	case MBR_PLAIN:
-		add_partitions(scan, count);
+		next_ebr(scan);
 		break;
 	case MBR_NONE:
+		if (foreign)
+			driver_log("%s: its partition table is not read: %s\n", scan->dev->name,
+				   foreign);
 		finish(scan);
 		break;
 	}
@@ -183,7 +233,7 @@ void blk_scan(struct blkdev *dev, void (*ready)(struct blkdev *dev))
 	scan->request.done = read_done;
 	scan->request.context = scan;
 	scan->request.segment = &scan->segment;
-	scan->parts = calloc(GPT_MAX_PARTITIONS, sizeof(*scan->parts));
+	scan->parts = calloc(PARTITIONS_MAX, sizeof(*scan->parts));
 	scan->buffer = dma_alloc(GPT_MAX_BYTES, &scan->segment.bus);
 	scan->segment.data = scan->buffer;
 	if (!scan->parts || !scan->buffer) {

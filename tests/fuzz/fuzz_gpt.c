@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* sources: drivers/block/gpt.c */
+/* sources: drivers/block/gpt.c drivers/block/mbr.c */
 /* Partition tables of any bytes: what is accepted lies on the disk and does
  * not overlap. Checksums are put right, or little would get past them. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "drivers/block/gpt.h"
+#include "drivers/block/mbr.h"
 
 static void check(const struct partition *parts, unsigned count, uint64_t blocks)
 {
@@ -32,15 +33,28 @@ static void put32(uint8_t *at, uint32_t value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t array[GPT_MAX_BYTES];
-	static struct partition parts[GPT_MAX_PARTITIONS];
+	static struct partition parts[PARTITIONS_MAX];
 	const uint64_t blocks = 1 << 20;
 	uint8_t block[512] = {0};
 	struct gpt_header header;
+	struct mbr mbr;
 	unsigned count, bad;
 	uint32_t bytes;
 
 	memcpy(block, data, size < 512 ? size : 512);
-	mbr_parse(block, blocks, parts, &count);
+	mbr_parse(block, blocks, parts, &count, &mbr);
+	for (unsigned read = 0; mbr.next; read++) {
+		uint8_t ebr[512] = {0};
+
+		if (mbr.next >= blocks || read > 400)
+			abort();
+		if (size > 512) /* any place of the input, by the block's number */
+			memcpy(ebr, data + mbr.next * 64 % size,
+			       size - mbr.next * 64 % size < 512 ? size - mbr.next * 64 % size : 512);
+		ebr[510] = 0x55;
+		ebr[511] = 0xaa;
+		mbr_extended(ebr, parts, &count, &mbr);
+	}
 	check(parts, count, blocks);
 
 	memset(array, 0, sizeof(array));

@@ -3,6 +3,7 @@
 
 import re
 import struct
+import subprocess
 
 import pytest
 
@@ -50,6 +51,21 @@ def test_power_button(boot, tmp_path):
     box.expect(r"The power button was pressed\.", 60)
     box.expect(r"Power down\.", 120)
     box.expect_end()
+
+
+@pytest.mark.quick
+def test_logical_partitions(boot, tmp_path):
+    """A disk that sfdisk has given an MBR with logical partitions; Linux gives them the same numbers."""
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["/sbin/sfdisk", "--quiet", str(image)], input="label: dos\nlabel-id: 0xcafe1234\nsize=4M,type=83\n"
+                   "size=50M,type=f\nsize=8M,type=83\nsize=16M,type=83\n", text=True, check=True)
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None, image=image).boot()
+    said = box.wait_run("disks", r"sda6")
+    for name, size in (("sda1", 4), ("sda5", 8), ("sda6", 16)):
+        assert re.search(rf"{name}: {size} MiB", box.run("dmesg"))
+    assert "sda2" not in said and "sda7" not in said
 
 
 @pytest.mark.quick

@@ -13,7 +13,7 @@
 #define BLOCKS 2048u
 
 static uint8_t header[512], array[128 * 128];
-static struct partition parts[GPT_MAX_PARTITIONS];
+static struct partition parts[PARTITIONS_MAX];
 static struct gpt_header parsed;
 static unsigned count, bad;
 
@@ -168,48 +168,6 @@ static void test_label(void **state)
 	assert_string_equal(parts[0].label, "aaa??aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
 }
 
-static void test_mbr(void **state)
-{
-	uint8_t sector[512] = {0};
-
-	(void)state;
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_NONE);
-	sector[510] = 0x55;
-	sector[511] = 0xaa;
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_PLAIN);
-	assert_int_equal(count, 0);
-
-	put(sector + 440, 0x12345678, 4);
-	sector[446 + 4] = 0x83;
-	put(sector + 446 + 8, 10, 4);
-	put(sector + 446 + 12, 20, 4);
-	sector[462 + 4] = 0x05; /* extended */
-	put(sector + 462 + 8, 100, 4);
-	put(sector + 462 + 12, 20, 4);
-	sector[478 + 4] = 0x83; /* overlaps the first */
-	put(sector + 478 + 8, 29, 4);
-	put(sector + 478 + 12, 2, 4);
-	sector[494] = 0x80;
-	sector[494 + 4] = 0x83; /* up to the last block */
-	put(sector + 494 + 8, BLOCKS - 1, 4);
-	put(sector + 494 + 12, 1, 4);
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_PLAIN);
-	assert_int_equal(count, 2);
-	assert_int_equal(parts[0].first, 10);
-	assert_string_equal(parts[0].uuid, "12345678-01");
-	assert_int_equal(parts[1].number, 4);
-
-	put(sector + 494 + 12, 2, 4);
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_PLAIN);
-	assert_int_equal(count, 1);
-
-	sector[462 + 4] = 0xee;
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_PROTECTIVE);
-	sector[462 + 4] = 0;
-	sector[446] = 0x33; /* code of a boot sector */
-	assert_int_equal(mbr_parse(sector, BLOCKS, parts, &count), MBR_NONE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,7 +177,6 @@ int main(void)
 		cmocka_unit_test_setup(test_bits, good_table),
 		cmocka_unit_test_setup(test_bad_entries, good_table),
 		cmocka_unit_test_setup(test_label, good_table),
-		cmocka_unit_test(test_mbr),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

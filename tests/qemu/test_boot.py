@@ -59,8 +59,8 @@ def test_logical_partitions(boot, tmp_path):
     image = tmp_path / "disk.img"
     with image.open("wb") as file:
         file.truncate(64 << 20)
-    subprocess.run(["/sbin/sfdisk", "--quiet", str(image)], input="label: dos\nlabel-id: 0xcafe1234\nsize=4M,type=83\n"
-                   "size=50M,type=f\nsize=8M,type=83\nsize=16M,type=83\n", text=True, check=True)
+    subprocess.run(["/sbin/sfdisk", "--quiet", str(image)], input="label: dos\n1: size=4M,type=83\n"
+                   "2: size=50M,type=f\n5: size=8M,type=83\n6: size=16M,type=83\n", text=True, check=True)
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None, image=image).boot()
     said = box.wait_run("disks", r"sda6")
     for name, size in (("sda1", 4), ("sda5", 8), ("sda6", 16)):

@@ -309,4 +309,80 @@ PROGRAM handler_stamp
 	iretw
 END handler_stamp
 
+/* 64-bit code, for the fuzzer of calls: does what the list at RBX says, six words an entry, again
+ * and again. The first word is a call's number, or of OUT, WRMSR and so on in fuzz_pet.c. */
+	.code64
+PROGRAM caller
+	movl $0x1b, %ecx
+	rdmsr
+	orl $0xc00, %eax
+	wrmsr
+	WRITE_MSR 0x80f, 0x1ff
+1:	movq %rbx, %rbp
+2:	movq (%rbp), %rax
+	cmpb $0xff, %al
+	je 1b
+	incl COUNT
+	cmpq $0x100, %rax
+	jae 4f
+	movq 8(%rbp), %rdi
+	movq 16(%rbp), %rsi
+	movq 24(%rbp), %rdx
+	movq 32(%rbp), %r10
+	movq 40(%rbp), %r8
+	addq $0x53414d00, %rax
+	cmpb $0, 0x820
+	jne 3f
+	vmmcall
+	jmp 9f
+3:	vmcall
+	jmp 9f
+4:	movq 8(%rbp), %rcx
+	movq 16(%rbp), %rax
+	movq %rax, %rdx
+	shrq $32, %rdx
+	movq (%rbp), %rdi
+	cmpb $1, %dil
+	ja 6f
+	jb 5f
+	wrmsr
+	jmp 9f
+5:	movl %ecx, %edx
+	outb %al, %dx
+	outl %eax, %dx
+	jmp 9f
+6:	cmpb $3, %dil
+	ja 8f
+	jb 7f
+	xchgl %eax, %ecx
+	movq %rbx, %rsi
+	cpuid
+	movq %rsi, %rbx
+	jmp 9f
+7:	rdmsr
+	jmp 9f
+8:	cmpb $5, %dil
+	ja 10f
+	jb 11f
+	movq %rax, (%rcx)
+	jmp 9f
+10:	movq (%rcx), %rax
+	jmp 9f
+11:	sti
+	hlt
+9:	addq $48, %rbp
+	jmp 2b
+END caller
+
+PROGRAM caller_handler
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	WRITE_MSR 0x80b, 0
+	popq %rdx
+	popq %rcx
+	popq %rax
+	iretq
+END caller_handler
+
 	.section .note.GNU-stack, "", @progbits

@@ -2,320 +2,172 @@
 /*
  * Calls at random by a dom0 that means harm, except to itself: it does not end
  * its own domain, unmap its own memory or let the kernel write over it, for
- * then nobody could tell what the kernel does.
+ * then nobody could tell what the kernel does. Several vCPUs of it do so at
+ * once, the workers, on as many CPUs as there are, with one table of handles;
+ * each has a pet (fuzz_pet.c), whose vCPUs make calls as well. Now and then
+ * all of them give back what they have, and nothing must be left then.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/kernel/abi.h"
+#include "tests/kernel/fuzz.h"
 
-#define HANDLES  400u     /* most calls name one of the first */
-#define ROUND    4096u    /* calls between two clearances */
-#define ROOM     (1u << 18)
-#define NOWHERE  (1ull << 45)
-#define SLOT_ANY 16u      /* slots from here on are for mappings at random */
+#define ROUND   1024u /* calls of each worker between two clearances */
+#define STACK   16384u
+#define SECONDS 120u /* that a round may take: of the machine's time, which may stand still */
+/* Of kernel memory, page tables of this domain and objects that are kept for the next time. */
+#define SLACK (2ull << 20)
 
-static uint8_t scratch[2 * ROOM] __attribute__((aligned(4096)));
-static uint64_t seed;
-static uint32_t keep_below; /* handles up to here are the boot's */
-static uint64_t done, succeeded;
-static uint32_t types[HANDLES + 1];
+struct worker workers[WORKERS];
+uint32_t fuzz_kept, machine_cpus;
+uint8_t handle_types[HANDLES + 1];
 
-static uint64_t any(void)
+static uint8_t stacks[WORKERS][STACK] __attribute__((aligned(16)));
+static uint32_t round_number, finished;
+
+/* What there must be again after a round. */
+struct account {
+	uint32_t domains, machine_handles, handles, regions, events;
+	uint64_t memory, kernel_bytes, machine_kernel_bytes;
+};
+
+static struct account account(void)
 {
-	return random_next(&seed);
+	static struct sampo_machine_info m;
+	static struct sampo_domain_info d;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &m, sizeof(m), 0, NULL), "info");
+	must(sampo_object_info(self, SAMPO_INFO_DOMAIN, &d, sizeof(d), 0, NULL), "info");
+	return (struct account){m.domains, m.handles,      d.handles,      d.regions,
+				d.events,  d.memory_bytes, d.kernel_bytes, m.kernel_bytes};
 }
 
-static uint64_t below(uint64_t n)
+static bool same(const struct account *a, const struct account *b)
 {
-	return any() % n;
+	return a->domains == b->domains && a->machine_handles == b->machine_handles &&
+	       a->handles == b->handles && a->regions == b->regions && a->events == b->events &&
+	       a->memory == b->memory && a->kernel_bytes <= b->kernel_bytes + SLACK &&
+	       a->machine_kernel_bytes <= b->machine_kernel_bytes + SLACK;
 }
 
-static bool one_in(uint64_t n)
+static void print_account(const char *when, const struct account *a)
 {
-	return !below(n);
+	printf("fuzz: %s: domains %u handles %u/%u regions %u events %u memory %llu kernel %llu, "
+	       "machine's %llu\n",
+	       when, a->domains, a->handles, a->machine_handles, a->regions, a->events,
+	       (unsigned long long)a->memory, (unsigned long long)a->kernel_bytes,
+	       (unsigned long long)a->machine_kernel_bytes);
 }
 
-static uint32_t type_of(uint64_t handle)
+/* Workers that others have stopped go on; what else comes from them is a failure. */
+static void supervise(void)
 {
-	uint32_t type[2] = {0, 0};
+	for (struct worker *w = workers + 1; w < workers + WORKERS; w++) {
+		uint32_t reason = __atomic_load_n(&w->exit->reason, __ATOMIC_ACQUIRE);
 
-	if (handle >> 32 || sampo_object_info((uint32_t)handle, SAMPO_INFO_TYPE, type, sizeof(type),
-					      0, NULL))
-		return SAMPO_T_NONE;
-	return type[0];
-}
-
-static uint64_t any_handle(void)
-{
-	return one_in(20) ? any() >> below(64) : 1 + below(HANDLES);
-}
-
-/* Mostly of the type that the call wants, or was of it lately. */
-static uint64_t handle_of(uint32_t type)
-{
-	if (type == SAMPO_T_MACHINE && !one_in(10))
-		return machine;
-	for (unsigned i = 0; i < 100 && type != SAMPO_T_ANY && !one_in(50); i++) {
-		uint64_t handle = 1 + below(HANDLES);
-
-		if (types[handle] == type)
-			return handle;
-	}
-	return any_handle();
-}
-
-static void look_at_types(void)
-{
-	for (uint32_t handle = 1; handle <= HANDLES; handle++)
-		types[handle] = type_of(handle);
-}
-
-static uint64_t any_number(void)
-{
-	static const uint64_t odd[] = {0, 1, 2, 3, 4, 63, 64, 127, 0xffff, 0x10000, 4031, 4032,
-				       0xfff, 0x1000, ~0u, 1ull << 32, 1ull << 47, 1ull << 48,
-				       1ull << 63, ~0ull, ~0ull << 12};
-
-	switch (below(3)) {
-	case 0:
-		return odd[below(sizeof(odd) / sizeof(odd[0]))];
-	case 1:
-		return below(16);
-	default:
-		return any() >> below(64);
+		if (reason == SAMPO_EXIT_STOPPED)
+			sampo_vcpu_ctl(w->vcpu, SAMPO_VCPU_RESUME, 0);
+		else if (reason)
+			must((int64_t)reason, "fuzz: an exit of a worker");
 	}
 }
 
-static uint64_t any_buffer(void)
+static void work(struct worker *w)
 {
-	static const uint64_t odd[] = {NOWHERE, ~0ull, ~0ull - 4095, 0xfee00000, 1ull << 63};
-
-	return one_in(4) ? odd[below(5)] : sampo_gpa(scratch) + below(ROOM);
-}
-
-static uint64_t any_size(void)
-{
-	static const uint64_t odd[] = {0, 1, 0xfff, 0x1001, BLOCK, 2 * BLOCK, 256ull << 30, ~0ull,
-				       ~0ull << 12, 1ull << 63};
-
-	return one_in(3) ? odd[below(10)] : PAGE << below(4);
-}
-
-static uint64_t own_place(void)
-{
-	return slot_address((unsigned)(SLOT_ANY + below(SLOTS - SLOT_ANY))) + below(4) * PAGE;
-}
-
-static uint64_t guest_place(void)
-{
-	return one_in(5) ? any_number() : one_in(2) ? below(32) * PAGE : below(8) * BLOCK;
-}
-
-static uint64_t soon(void)
-{
-	return one_in(2) ? below(3) : rdtsc() + below(tsc_per_ms / 200);
-}
-
-/*
- * Ranges of the machine: some that do no harm, whatever is written there, and
- * some that are refused, being the kernel's or holding a part of that.
- */
-static void of_machine(uint64_t arg[5])
-{
-	static const struct {
-		uint32_t base, count;
-	} harmless[] = {{0x80, 4}, {0xed, 1}, {0xcf8, 4}, {0x2f8, 8}, {0xffff, 1}};
-	static const uint32_t ports[] = {0x20, 0xa1, 0x43, 0x60, 0x61, 0x64, 0x92, 0xb2, 0x3f8, 0x3ff};
-	static const uint64_t memory[] = {0x100000, 0xfee00000, 0xfec00000, 0x1000};
-	uint64_t before = below(16);
-	unsigned i = (unsigned)below(5);
-
-	arg[2] = one_in(10) ? any_number() & ~6ull : one_in(2) ? SAMPO_REGION_PORTS
-							       : SAMPO_REGION_PHYSICAL;
-	if (arg[2] == SAMPO_REGION_PORTS && one_in(2)) {
-		arg[3] = harmless[i].base;
-		arg[1] = 1 + below(harmless[i].count);
-	} else if (arg[2] == SAMPO_REGION_PORTS) {
-		arg[3] = ports[below(sizeof(ports) / sizeof(ports[0]))] - before;
-		arg[1] = before + 1 + (one_in(8) ? any_number() >> 1 : below(64));
-	} else if (one_in(3)) { /* the BIOS, which cannot be written */
-		arg[3] = 0xf0000 + PAGE * below(8);
-		arg[1] = PAGE * below(8);
-	} else {
-		arg[3] = (one_in(4) ? sampo_boot_info->dma_offset : memory[below(4)]) -
-			 (one_in(2) ? 0 : before * PAGE);
-		arg[1] = (before + 1 + below(64)) * PAGE;
-		if (one_in(8))
-			arg[1] = ~0ull - below(PAGE);
-	}
-}
-
-/* Second thoughts about arguments, by call. False: not this one. */
-static bool arrange(unsigned number, uint64_t arg[5])
-{
-	switch (number) {
-	case SAMPO_CALL_wait:
-		arg[0] = soon();
-		arg[1] = one_in(2) ? 0 : handle_of(SAMPO_T_VCPU);
-		return true;
-	case SAMPO_CALL_log:
-		arg[1] = one_in(500) ? any_number() : below(2);
-		arg[2] = any_buffer();
-		arg[3] = one_in(2) ? 0 : any_number() | 1ull << 40; /* nothing to be shown */
-		return true;
-	case SAMPO_CALL_machine:
-		arg[1] |= 2;
-		return true;
-	case SAMPO_CALL_handle_close:
-		if (arg[0] && arg[0] <= keep_below)
-			return false;
-		/* One that has a handle to itself would stay for ever. */
-		if (type_of(arg[0]) == SAMPO_T_DOMAIN)
-			sampo_domain_ctl((uint32_t)arg[0], SAMPO_DOMAIN_DESTROY, 0);
-		return true;
-	case SAMPO_CALL_handle_copy:
-		arg[1] = one_in(2) ? 0 : handle_of(SAMPO_T_DOMAIN);
-		arg[2] &= one_in(3) ? ~0ull : SAMPO_R_ALL;
-		return arg[0] != self;
-	case SAMPO_CALL_object_info:
-		arg[1] = below(9);
-		arg[2] = any_buffer();
-		arg[3] = one_in(4) ? any_number() : below(4096);
-		return true;
-	case SAMPO_CALL_domain_create:
-		arg[1] = one_in(4) ? any_number() : below(4);
-		arg[2] = below(160);
-		arg[3] = one_in(4) ? any_number() : 1024;
-		return true;
-	case SAMPO_CALL_domain_ctl:
-		return arg[0] != self;
-	case SAMPO_CALL_vcpu_create:
-		arg[1] = below(66);
-		arg[2] = handle_of(SAMPO_T_EVENT);
-		return arg[0] != self;
-	case SAMPO_CALL_vcpu_ctl:
-		arg[1] = below(8);
-		return true;
-	case SAMPO_CALL_region_create:
-		if (one_in(3))
-			arg[0] = machine;
-		if (type_of(arg[0]) == SAMPO_T_MACHINE) {
-			of_machine(arg);
-			return true;
-		}
-		arg[1] = one_in(4) ? below(8) : any_size();
-		arg[2] = below(3);
-		return true;
-	case SAMPO_CALL_region_map:
-		arg[1] = one_in(2) ? 0 : handle_of(SAMPO_T_DOMAIN);
-		arg[2] = !arg[1] || arg[1] == self ? own_place() : guest_place();
-		arg[3] = (one_in(2) ? 0 : any_size()) | below(9);
-		arg[4] = any_size();
-		return true;
-	case SAMPO_CALL_region_unmap:
-		arg[1] = arg[0] == self ? own_place() : guest_place();
-		arg[2] = arg[0] == self ? below(8 * BLOCK) : any_number();
-		return arg[0] != self || arg[1] + arg[2] < slot_address(SLOTS);
-	case SAMPO_CALL_region_dirty:
-		arg[1] = guest_place();
-		arg[2] = one_in(4) ? any_number() : below(1024);
-		arg[3] = arg[2] > ROOM ? NOWHERE : any_buffer();
-		arg[4] = below(4);
-		return true;
-	case SAMPO_CALL_event_create:
-		arg[1] = below(4);
-		arg[2] = arg[1] == SAMPO_EVENT_MSI ? 0xfee00000 | any() % 0x100000 : any_number();
-		return true;
-	case SAMPO_CALL_doorbell:
-		arg[1] = one_in(10) ? 0 : handle_of(SAMPO_T_DOMAIN);
-		arg[2] = one_in(10) ? any_number() : below(300);
-		arg[3] = below(6);
-		return true;
-	case SAMPO_CALL_msi:
-		arg[1] = one_in(4) ? any_number() : 0xfee00000 | any() % 0x100000;
-		arg[2] = one_in(4) ? any_number() : below(0x10000);
-		return true;
-	case SAMPO_CALL_port:
-		arg[1] = one_in(4) ? any_number() : below(8);
-		arg[2] = one_in(4) ? any_number() : 1u << below(3) | (one_in(2) ? 0x100 : 0);
-		return true;
-	case SAMPO_CALL_irq:
-		arg[1] = below(4);
-		arg[2] = handle_of(one_in(2) ? SAMPO_T_DEVICE : SAMPO_T_MACHINE);
-		arg[3] = one_in(4) ? any_number() : below(24) | below(4) << 16;
-		return true;
-	case SAMPO_CALL_device_create:
-		arg[1] = one_in(4) ? any_number() : below(300);
-		return true;
-	default:
-		return true;
-	}
-}
-
-static void one_call(void)
-{
-	static const uint32_t wanted[] = {
-#define ENTRY(nr, name, type, right, args) type,
-		SAMPO_HYPERCALLS(ENTRY)
-#undef ENTRY
-	};
-	unsigned number = (unsigned)below(SAMPO_CALL_COUNT);
-	uint64_t arg[5] = {handle_of(wanted[number]), any_number(), any_number(), any_number(),
-			   any_number()};
-
-	if (!arrange(number, arg))
-		return;
-	done++;
-	succeeded += !sampo_call(number, arg[0], arg[1], arg[2], arg[3], arg[4], NULL);
-}
-
-/* A guest whose registers are whatever comes. */
-static void disturb(struct guest *g)
-{
-	struct sampo_exit *e = g->exit;
-	uint64_t *system = (uint64_t *)e->seg;
-	unsigned words = (unsigned)((sizeof(*e) - offsetof(struct sampo_exit, seg)) / 8);
-
-	sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0);
-	if (one_in(2)) {
-		sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESET, 0);
-		guest_prepare(g);
-	}
-	for (unsigned i = 0; i < 2048; i++)
-		g->ram[CODE + i] = (uint8_t)any();
-	e->dirty = (uint32_t)below(16);
-	if (one_in(20))
-		system[below(words)] = any_number();
-	if (one_in(10))
-		e->rip = any_number();
-	if (one_in(10))
-		e->rflags = any();
-	e->inject = one_in(2) ? SAMPO_INJECT_EXTINT | (uint32_t)below(256) : (uint32_t)any();
-	sampo_domain_ctl(g->domain, SAMPO_DOMAIN_UNPAUSE, 0);
-	sampo_wait(rdtsc() + tsc_per_ms / 200, g->vcpu);
-	sampo_domain_ctl(g->domain, SAMPO_DOMAIN_PAUSE, 0); /* QEMU is slow with such code */
-}
-
-static uint32_t handles_used(void)
-{
-	struct sampo_domain_info info;
-
-	must(sampo_object_info(self, SAMPO_INFO_DOMAIN, &info, sizeof(info), 0, NULL), "info");
-	return info.handles;
-}
-
-static void clear_away(struct guest *g)
-{
+	uint64_t end = w->done + ROUND;
 	struct event_bits bits;
 
-	guest_remove(g);
-	for (uint32_t handle = keep_below + 1; handle % 64 || handles_used() > keep_below;
-	     handle++) {
-		sampo_domain_ctl(handle, SAMPO_DOMAIN_DESTROY, 0);
-		sampo_handle_close(handle);
+	pet_make(w);
+	while (w->done < end) {
+		if (one_in(w, 12))
+			fuzz_close_one(w);
+		else
+			fuzz_one(w);
+		if (one_in(w, 8))
+			pet_answer(w);
+		if (one_in(w, 100))
+			pet_disturb(w);
+		if (one_in(w, 500))
+			pet_make(w);
+		if (w->id == 0 && one_in(w, 16)) {
+			events_take(&bits);
+			supervise();
+		}
 	}
-	sampo_region_unmap(self, slot_address(0), SLOTS * 2 * BLOCK);
+	pet_remove(w);
+	fuzz_close_all(w);
+}
+
+static void __attribute__((noreturn)) worker_main(struct worker *w)
+{
+	for (uint32_t next = 1;; next++) {
+		while (__atomic_load_n(&round_number, __ATOMIC_ACQUIRE) != next)
+			sampo_wait(rdtsc() + tsc_per_ms / 10, 0);
+		work(w);
+		__atomic_fetch_add(&finished, 1, __ATOMIC_ACQ_REL);
+	}
+}
+
+/* A vCPU of this domain, of the same tables as the one that the kernel has made. */
+static void make_worker(struct worker *w)
+{
+	struct {
+		uint16_t limit;
+		uint64_t base;
+	} __attribute__((packed)) gdt, idt;
+	uint64_t place = slot_address(SLOT_OWN) + w->id * PAGE;
+	uint64_t stack = (uint64_t)(uintptr_t)&stacks[w->id][STACK] - 8;
+	uint32_t event, region;
+
+	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE + w->id, 0, &event), "event");
+	must(sampo_vcpu_create(self, w->id, event, &w->vcpu), "vcpu_create");
+	must(sampo_vcpu_page(w->vcpu, &region), "PAGE");
+	must(sampo_region_map(region, 0, place, 0, SAMPO_MAP_R | SAMPO_MAP_W, PAGE), "region_map");
+	must(sampo_handle_close(event) | sampo_handle_close(region), "handle_close");
+	w->exit = (struct sampo_exit *)(uintptr_t)place;
+	__asm__("sgdt %0; sidt %1" : "=m"(gdt), "=m"(idt));
+	long_mode(w->exit, read_cr3(), (uint64_t)(uintptr_t)worker_main, stack);
+	w->exit->seg[SAMPO_GDTR] = (struct sampo_segment){0, 0, gdt.limit, gdt.base};
+	w->exit->seg[SAMPO_IDTR] = (struct sampo_segment){0, 0, idt.limit, idt.base};
+	w->exit->gpr[SAMPO_RDI] = (uint64_t)(uintptr_t)w;
+	if (w->vcpu > fuzz_kept)
+		fuzz_kept = w->vcpu;
+}
+
+static void make_workers(uint64_t seed)
+{
+	fuzz_kept = self > machine ? self : machine;
+	if (sampo_boot_info->vcpu > fuzz_kept)
+		fuzz_kept = sampo_boot_info->vcpu;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		workers[i].id = i;
+		workers[i].seed = random_next(&seed);
+		if (i)
+			make_worker(&workers[i]);
+	}
+	handle_types[machine] = SAMPO_T_MACHINE;
+	handle_types[self] = SAMPO_T_DOMAIN;
+	for (unsigned i = 0; i < WORKERS; i++)
+		handle_types[i ? workers[i].vcpu : sampo_boot_info->vcpu] = SAMPO_T_VCPU;
+	for (unsigned i = 1; i < WORKERS; i++)
+		must(sampo_vcpu_ctl(workers[i].vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+}
+
+static void one_round(void)
+{
+	uint64_t deadline = rdtsc() + SECONDS * 1000 * tsc_per_ms;
+	struct event_bits bits;
+
+	__atomic_store_n(&finished, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&round_number, round_number + 1, __ATOMIC_RELEASE);
+	work(&workers[0]);
+	while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) < WORKERS - 1) {
+		must(rdtsc() > deadline, "fuzz: workers come to the end of the round");
+		events_take(&bits);
+		supervise();
+		sampo_wait(rdtsc() + tsc_per_ms / 10, 0);
+	}
+	sampo_region_unmap(self, slot_address(SLOT_ANY), (SLOTS - SLOT_ANY) * 2 * BLOCK);
 	events_take(&bits);
 }
 
@@ -334,31 +186,46 @@ static void still_well(void)
 	guest_remove(&g);
 }
 
-void fuzz(uint64_t from, uint64_t calls)
+static uint64_t calls_done(uint64_t *succeeded)
 {
-	struct event_bits bits;
-	struct guest g;
+	uint64_t calls = 0;
 
-	seed = from;
-	sampo_handle_close(sampo_boot_info->vcpu); /* it could end itself by that */
-	keep_below = self > machine ? self : machine;
-	memset(scratch, 0, sizeof(scratch));
-	while (done < calls) {
-		uint64_t end = done + ROUND;
-
-		guest_make(&g, 0);
-		while (done < end && done < calls) {
-			one_call();
-			if (done % 1024 == 0)
-				look_at_types();
-			if (one_in(16))
-				events_take(&bits);
-			if (one_in(128) && type_of(g.vcpu) == SAMPO_T_VCPU)
-				disturb(&g);
-		}
-		clear_away(&g);
+	*succeeded = 0;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		calls += workers[i].done;
+		*succeeded += workers[i].succeeded;
 	}
-	printf("fuzz: %llu calls, %llu succeeded\n", (unsigned long long)done,
+	return calls;
+}
+
+void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds)
+{
+	static struct sampo_machine_info info;
+	uint64_t end = rdtsc() + seconds * 1000 * tsc_per_ms, succeeded, said = 0;
+	struct account before, now;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL), "info");
+	machine_cpus = info.cpus;
+	printf("fuzz: seed %llu, %u workers on %u CPUs\n", (unsigned long long)seed, WORKERS,
+	       machine_cpus);
+	make_workers(seed);
+	one_round();
+	before = account();
+	now = before;
+	while (same(&now, &before) &&
+	       (calls ? calls_done(&succeeded) < calls : rdtsc() < end)) {
+		one_round();
+		now = account();
+		if (calls_done(&succeeded) - said > 100000) {
+			said = calls_done(&succeeded);
+			printf("fuzz: %llu calls\n", (unsigned long long)said);
+		}
+	}
+	print_account("before", &before);
+	print_account("after", &now);
+	check(same(&now, &before), "fuzz: nothing is left of a round", "round %u", round_number);
+	said = calls_done(&succeeded);
+	printf("fuzz: %llu calls, %llu succeeded\n", (unsigned long long)said,
 	       (unsigned long long)succeeded);
 	still_well();
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The kernel's interface from the outside: a program in dom0's place makes the calls, tests/kernel."""
 
+import os
+import random
 import re
 
 import pytest
@@ -8,6 +10,10 @@ import pytest
 import machine as m
 
 QUICK = pytest.mark.quick
+
+# A seed of the fuzzer of calls beside the one that it always has, and how long it runs in test_hostile_for_long.
+SEED = int(os.environ.get("SAMPO_SEED") or random.randrange(2, 1 << 32))
+FUZZ_SECONDS = int(os.environ.get("SAMPO_FUZZ_SECONDS", "0"))
 
 
 def run(boot, words="", timeout=120, cpus=None):
@@ -30,10 +36,27 @@ def test_calls(boot, request):
     run(boot, "" if exact else "loose")
 
 
+def hostile(boot, seed, words, timeout, cpus):
+    """Several vCPUs of the program, and guests, make calls at random. The seed of a run is in its log, and in its failure."""
+    print(f"SAMPO_SEED={seed}")
+    text = run(boot, f"fuzz={seed} {words}", timeout, cpus)
+    assert f"fuzz: seed {seed}," in text and "PASS fuzz: nothing is left of a round" in text
+    return int(re.search(r"fuzz: (\d+) calls, [1-9]\d* succeeded", text)[1])
+
+
 @QUICK
-@pytest.mark.parametrize("seed", [1, 2])
-def test_hostile(boot, seed):
-    run(boot, f"fuzz={seed} calls=40000")
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_hostile(boot, cpus):
+    assert hostile(boot, 1, "calls=30000", 120, cpus) >= 30000
+
+
+def test_hostile_by_another_seed(boot):
+    hostile(boot, SEED, "calls=30000", 120, 4)
+
+
+@pytest.mark.skipif(not FUZZ_SECONDS, reason="a long run, by SAMPO_FUZZ_SECONDS")
+def test_hostile_for_long(boot):
+    hostile(boot, SEED, f"seconds={FUZZ_SECONDS}", 600 + 4 * FUZZ_SECONDS, 4)
 
 
 @pytest.mark.parametrize("cpus", [1, 2])

@@ -147,7 +147,8 @@ void apic_offer(void)
 
 void apic_timer_set(uint64_t tsc)
 {
-	uint64_t now, count = 1;
+	unsigned __int128 count = 1;
+	uint64_t now;
 
 	if (deadline_mode) {
 		cpu_wrmsr(MSR_TSC_DEADLINE, tsc);
@@ -155,7 +156,7 @@ void apic_timer_set(uint64_t tsc)
 	}
 	now = cpu_rdtsc();
 	if (tsc > now)
-		count += (uint64_t)((unsigned __int128)(tsc - now) * counts_per_tick >> 32);
+		count += (unsigned __int128)(tsc - now) * counts_per_tick >> 32;
 	write(LAPIC_INITIAL_COUNT, count < UINT32_MAX ? (uint32_t)count : UINT32_MAX);
 }
 

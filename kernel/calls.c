@@ -174,7 +174,7 @@ static int64_t set_cap(struct domain *domain, uint64_t quota_us, uint64_t period
 {
 	if ((quota_us || period_us) && (period_us < 1000 || period_us > 1000000 || quota_us < 1000))
 		return SAMPO_EINVAL;
-	domain->quota = tsc_from_ns(quota_us * 1000);
+	domain->quota = quota_us < period_us ? tsc_from_ns(quota_us * 1000) : 0;
 	domain->period = tsc_from_ns(period_us * 1000);
 	return SAMPO_OK;
 }

@@ -32,14 +32,12 @@ static void timer_fired(struct timer *timer, uint64_t now)
 void vcpu_set_timer(struct vcpu *vcpu)
 {
 	struct timer_queue *timers = &vcpu->cpu->timers;
-	uint64_t now = cpu_rdtsc(), left = vcpu->lapic.deadline - vcpu_tsc(vcpu, now);
+	uint64_t now = cpu_rdtsc(), left = vlapic_left(&vcpu->lapic, vcpu_tsc(vcpu, now));
 
-	if (vcpu->lapic.deadline == VLAPIC_NEVER) {
+	if (left == VLAPIC_NEVER) {
 		timer_cancel(timers, &vcpu->timer);
 		return;
 	}
-	if ((int64_t)left < 0)
-		left = 0;
 	if (left > LONG_WAIT)
 		left = LONG_WAIT; /* and then the rest */
 	timer_set(timers, &vcpu->timer,

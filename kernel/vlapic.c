@@ -229,17 +229,31 @@ static uint64_t scale(uint64_t value, uint64_t factor)
 	return (uint64_t)((unsigned __int128)value * factor >> 32);
 }
 
+/*
+ * A deadline that the guest wrote is any number, and the CPU compares it with the TSC without a
+ * sign (SDM 3A 11.5.4.1). One that was counted is at most some minutes away, on either side, also
+ * where the guest's TSC wraps meanwhile.
+ */
+uint64_t vlapic_left(const struct vlapic *v, uint64_t now)
+{
+	uint64_t left = v->deadline - now;
+
+	if (v->deadline == VLAPIC_NEVER)
+		return VLAPIC_NEVER;
+	if (timer_mode(v) == TIMER_DEADLINE)
+		return now < v->deadline ? left : 0;
+	return (int64_t)left > 0 ? left : 0;
+}
+
 static uint32_t current_count(const struct vlapic *v, uint64_t now)
 {
-	uint64_t left = v->deadline - now, count;
+	uint64_t left = vlapic_left(v, now), count;
 	uint32_t initial = REG(v, LAPIC_INITIAL_COUNT);
 
-	if (v->deadline == VLAPIC_NEVER || timer_mode(v) == TIMER_DEADLINE)
+	if (left == VLAPIC_NEVER || timer_mode(v) == TIMER_DEADLINE)
 		return 0;
-	if (now >= v->deadline) /* expired, but nobody has called vlapic_tick() yet */
-		left = timer_mode(v) == TIMER_PERIODIC
-			       ? v->timer_period - (now - v->deadline) % v->timer_period
-			       : 0;
+	if (!left && timer_mode(v) == TIMER_PERIODIC) /* vlapic_tick() has not been called yet */
+		left = v->timer_period - (now - v->deadline) % v->timer_period;
 	count = scale(left, v->counts_per_tick) >> divide_shift(v);
 	return count < initial ? (uint32_t)count : initial;
 }
@@ -260,11 +274,11 @@ static int start_timer(struct vlapic *v, uint32_t count, uint64_t now)
 	return VLAPIC_DO_TIMER;
 }
 
-bool vlapic_expire(struct vlapic *v, uint64_t now)
+bool vlapic_tick(struct vlapic *v, uint64_t now)
 {
 	uint32_t lvt = REG(v, LAPIC_LVT_TIMER);
 
-	if (v->deadline == VLAPIC_NEVER)
+	if (vlapic_left(v, now))
 		return false;
 	if ((lvt & TIMER_MODE) != TIMER_PERIODIC)
 		v->deadline = VLAPIC_NEVER;
@@ -431,7 +445,8 @@ int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint6
 		return 0;
 	}
 	if (msr == MSR_TSC_DEADLINE) {
-		*value = timer_mode(v) == TIMER_DEADLINE && v->deadline != VLAPIC_NEVER
+		*value = timer_mode(v) == TIMER_DEADLINE && vlapic_left(v, now) &&
+					 v->deadline != VLAPIC_NEVER
 				 ? v->deadline
 				 : 0;
 		return 0;

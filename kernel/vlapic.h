@@ -106,12 +106,10 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 bool vlapic_take(struct vlapic *v, uint8_t vector);
 void vlapic_end(struct vlapic *v);
 
+/* Ticks of the guest's TSC until the timer expires; 0: it has expired; VLAPIC_NEVER: it is off. */
+uint64_t vlapic_left(const struct vlapic *v, uint64_t now);
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */
-bool vlapic_expire(struct vlapic *v, uint64_t now);
-static inline bool vlapic_tick(struct vlapic *v, uint64_t now)
-{
-	return now >= v->deadline && vlapic_expire(v, now);
-}
+bool vlapic_tick(struct vlapic *v, uint64_t now);
 /* The guest's TSC has jumped by delta: a counting timer does not notice. */
 void vlapic_shift_tsc(struct vlapic *v, uint64_t delta);
 

@@ -471,6 +471,53 @@ static void test_deadline(void **state)
 	assert_int_equal(v.deadline, 5000 - 100);
 }
 
+/* Any deadline is compared as the CPU does: what is far is not past. */
+static void test_far_deadline(void **state)
+{
+	static const uint64_t far[] = {1ull << 62, 1ull << 63, 0xf000000000000000u, UINT64_MAX - 1};
+
+	(void)state;
+	x2apic(0);
+	wr(X(0x32), 0x40061);
+	for (unsigned i = 0; i < sizeof(far) / sizeof(*far); i++) {
+		assert_int_equal(wr_at(MSR_TSC_DEADLINE, far[i], 5000), VLAPIC_DO_TIMER);
+		assert_int_equal(vlapic_left(&v, 5000), far[i] - 5000);
+		assert_false(vlapic_tick(&v, 6000));
+		assert_int_equal(rd_at(MSR_TSC_DEADLINE, 6000), far[i]);
+		assert_int_equal(vlapic_left(&v, far[i] - 1), 1);
+		assert_int_equal(vlapic_left(&v, far[i]), 0);
+		assert_int_equal(vlapic_left(&v, far[i] + 1), 0);
+		assert_int_equal(rd_at(MSR_TSC_DEADLINE, far[i]), 0); /* expired, not told yet */
+	}
+	assert_int_equal(vlapic_pending(&v), 0);
+	assert_true(vlapic_tick(&v, UINT64_MAX));
+	assert_int_equal(vlapic_pending(&v), 0x61);
+	assert_int_equal(vlapic_left(&v, 0), VLAPIC_NEVER);
+}
+
+/* A counting timer goes on over the end of the guest's TSC. */
+static void test_tsc_wraps(void **state)
+{
+	const uint64_t start = 0 - 100000ull;
+
+	(void)state;
+	x2apic(0);
+	wr(X(0x32), 0x20031);
+	wr(X(0x3e), 0xb);
+	wr_at(X(0x38), 400000, start); /* 1,000,000 ticks */
+	assert_int_equal(v.deadline, 900000);
+	assert_int_equal(vlapic_left(&v, start), 1000000);
+	assert_false(vlapic_tick(&v, start));
+	assert_false(vlapic_tick(&v, 0));
+	assert_in_range(rd_at(X(0x39), 0), 359999, 360000);
+	assert_true(vlapic_tick(&v, 900000));
+	assert_int_equal(v.deadline, 1900000);
+	/* Late, from before the end until after it. */
+	wr_at(X(0x38), 400000, start - 2000000);
+	assert_true(vlapic_tick(&v, 0));
+	assert_int_equal(vlapic_left(&v, 0), 900000);
+}
+
 static void test_disable(void **state)
 {
 	(void)state;
@@ -604,6 +651,8 @@ int main(void)
 		cmocka_unit_test(test_match),     cmocka_unit_test(test_msi),
 		cmocka_unit_test(test_one_shot),  cmocka_unit_test(test_dividers),
 		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_far_deadline),
+		cmocka_unit_test(test_tsc_wraps),
 		cmocka_unit_test(test_disable),   cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_reset),     cmocka_unit_test(test_random),
 	};

@@ -51,6 +51,25 @@ static void dump(const struct trap_frame *f)
 	log_print("r13 %016lx r14 %016lx r15 %016lx\n", f->r13, f->r14, f->r15);
 }
 
+/*
+ * On VMX an NMI comes between any two instructions of the kernel, while tables are half changed,
+ * locks are held or a guest is about to be entered: it is noted, and the main loop tells the log.
+ * A CPU that does not come to its main loop any more says here where it is, since the machine
+ * stops anyway.
+ */
+static void nmi(const struct trap_frame *f)
+{
+	struct cpu *cpu = this_cpu();
+
+	while (READ_ONCE(smp_stopping)) /* for ever */
+		cpu_hlt();
+	if (READ_ONCE(smp_stuck) == cpu)
+		dump(f);
+	cpu->nmi_rip = f->rip;
+	WRITE_ONCE(cpu->nmis, cpu->nmis + 1);
+	WRITE_ONCE(cpu->resched, true);
+}
+
 /* Called by arch/traps.S with the interrupted registers. */
 void trap(struct trap_frame *f);
 void trap(struct trap_frame *f)
@@ -60,10 +79,7 @@ void trap(struct trap_frame *f)
 		return;
 	}
 	if (f->vector == VECTOR_NMI) {
-		while (smp_stopping) /* for ever */
-			cpu_hlt();
-		log_print("kernel: NMI on CPU %u\n", this_cpu()->id);
-		dump(f);
+		nmi(f);
 		return;
 	}
 	if (f->vector == VECTOR_GP && f->rip == (uint64_t)rdmsr_at) {

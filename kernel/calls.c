@@ -38,7 +38,7 @@ static bool wait_is_over(struct vcpu *vcpu, uint64_t deadline)
 {
 	struct timer_queue *timers = &vcpu->cpu->timers;
 
-	if (vcpu->domain->event_page->summary || !deadline)
+	if (READ_ONCE(vcpu->domain->event_page->summary) || !deadline)
 		return true;
 	if (deadline == ~0ull) {
 		timer_cancel(timers, &vcpu->timer);
@@ -63,7 +63,7 @@ static int64_t find_reply(struct call *call, struct vcpu **reply)
 	if (!object)
 		return status;
 	vcpu = CONTAINER_OF(object, struct vcpu, object);
-	if (vcpu->cpu != call->vcpu->cpu)
+	if (!vcpu_is_here(vcpu))
 		return vcpu_resume(vcpu);
 	status = vcpu_take_back(vcpu);
 	if (status)

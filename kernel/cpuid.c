@@ -7,35 +7,40 @@
 #define CR4_OSXSAVE  (1ull << 18)
 #define ECX1_OSXSAVE (1u << 27)
 
-/* The last entry that is not above the key, or the first. */
-static const struct sampo_cpuid *find(const struct sampo_vcpu_page *page, uint64_t key)
+/* The number of the last entry that is not above the key, or the first. The monitor may write
+ * meanwhile. */
+static uint32_t find(const struct sampo_vcpu_page *page, uint64_t key)
 {
-	uint64_t count = page->cpuids < SAMPO_CPUIDS ? page->cpuids : SAMPO_CPUIDS;
-	const struct sampo_cpuid *e = page->cpuid;
+	uint64_t count = READ_ONCE(page->cpuids);
+	uint32_t first = 0;
 
+	if (count > SAMPO_CPUIDS)
+		count = SAMPO_CPUIDS;
 	for (uint64_t half; count > 1; count -= half) {
 		half = count / 2;
-		e += e[half].key <= key ? half : 0;
+		first += READ_ONCE(page->cpuid[first + half].key) <= key ? (uint32_t)half : 0;
 	}
-	return e;
+	return first;
 }
 
 struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
-	const struct sampo_cpuid *e = vcpu->page->cpuid;
+	const struct sampo_vcpu_page *page = vcpu->page;
+	const struct sampo_cpuid *e;
 	uint64_t key = (uint64_t)leaf << 32 | subleaf;
 	struct cpu_cpuid r = {0};
 	struct sampo_exit state;
 
 	if (vcpu->cpuid_key != key) { /* who only serializes asks for the same again */
 		vcpu->cpuid_key = key;
-		vcpu->cpuid = (uint32_t)(find(vcpu->page, key) - e);
+		vcpu->cpuid = find(page, key);
 	}
-	e += vcpu->cpuid;
-	if (!vcpu->page->cpuids)
+	e = &page->cpuid[vcpu->cpuid];
+	if (!READ_ONCE(page->cpuids))
 		r = cpu_cpuid(leaf, subleaf);
-	else if (e->key >> 32 == leaf)
-		r = (struct cpu_cpuid){e->eax, e->ebx, e->ecx, e->edx};
+	else if (READ_ONCE(e->key) >> 32 == leaf)
+		r = (struct cpu_cpuid){READ_ONCE(e->eax), READ_ONCE(e->ebx), READ_ONCE(e->ecx),
+				       READ_ONCE(e->edx)};
 	if (leaf == 1) {
 		hv->fetch_few(vcpu, &state);
 		r.ecx &= state.cr4 & CR4_OSXSAVE ? ~0u : ~ECX1_OSXSAVE;

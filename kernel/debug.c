@@ -45,20 +45,26 @@ static void show_vcpu(struct vcpu *v, void *)
 		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %x\n",
 		v->domain->id, v->id, states[v->state], v->cpu->id, s.rip, tsc_to_ns(v->entity.ran) / 1000,
 		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
-	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
-		if (v->page->exits[i])
-			log_print("  %22s %lu\n", exit_kind_name(i), v->page->exits[i]);
+	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++) {
+		uint64_t count = READ_ONCE(v->page->exits[i]);
+
+		if (count)
+			log_print("  %22s %lu\n", exit_kind_name(i), count);
+	}
 }
 
 static void show_trace(struct vcpu *v, void *)
 {
+	uint64_t from = READ_ONCE(v->page->traces);
+
 	log_print("domain %u vCPU %u: the last exits\n", v->domain->id, v->id);
 	for (uint64_t i = 0; i < SAMPO_TRACES; i++) {
-		const struct sampo_trace *t = &v->page->trace[(v->page->traces + i) % SAMPO_TRACES];
+		const struct sampo_trace *t = &v->page->trace[(from + i) % SAMPO_TRACES];
+		uint32_t kind = READ_ONCE(t->kind);
 
 		if (t->tsc)
 			log_print("  %lu rip %lx code %x info %lx %s\n", t->tsc, t->rip, t->code,
-				  t->info, exit_kind_name(t->kind));
+				  t->info, exit_kind_name(kind));
 	}
 }
 

@@ -38,7 +38,7 @@ void domain_page_free(struct domain *domain, void *page)
 
 void domain_slat_changed(struct domain *domain)
 {
-	domain->slat_changes++;
+	WRITE_ONCE(domain->slat_changes, domain->slat_changes + 1);
 	smp_shoot_down(domain);
 	ptab_flushed(&domain->slat);
 }

@@ -43,13 +43,19 @@ struct domain {
 	uint64_t tsc_offset; /* that vCPUs begin with */
 	uint64_t tsc_khz, tsc_scale, tsc_unscale; /* its ticks per the host's and reverse, 32.32 */
 	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
-	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id */
+	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id; others read them by domain_vcpu */
 	uint64_t present;                /* bit n: vcpu[n] is there */
 	uint32_t vcpus;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
 	struct event *bell[DOMAIN_BELLS];    /* chains, by port (event.c); its guest reads them */
 };
+
+/* NULL: there is none. Needs no lock: what is found stays while this CPU is in the kernel. */
+static inline struct vcpu *domain_vcpu(const struct domain *domain, unsigned id)
+{
+	return __atomic_load_n(&domain->vcpu[id], __ATOMIC_ACQUIRE);
+}
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */
 int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **domain);

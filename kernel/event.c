@@ -73,8 +73,8 @@ void event_set_bit(struct domain *domain, unsigned bit)
 		return;
 	__atomic_fetch_or(&page->pending[bit / 64], 1ull << bit % 64, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&page->summary, 1ull << bit / 64, __ATOMIC_RELEASE);
-	vcpu = domain->vcpu[0];
-	if (vcpu && vcpu->cpu == this_cpu())
+	vcpu = domain_vcpu(domain, 0);
+	if (vcpu && vcpu_is_here(vcpu))
 		vcpu_wake(vcpu);
 	else if (vcpu)
 		smp_post(vcpu, REQUEST_WAKE);

@@ -76,7 +76,7 @@ static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
 {
 	finish(vcpu, x);
 	sched_pass(&vcpu->cpu->rq, cpu_rdtsc());
-	vcpu->cpu->resched = true;
+	WRITE_ONCE(vcpu->cpu->resched, true);
 }
 
 /*
@@ -87,12 +87,12 @@ static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
 static void ring(struct vcpu *vcpu, struct event *event)
 {
 	struct cpu *cpu = vcpu->cpu;
-	bool resched = cpu->resched;
+	bool resched = READ_ONCE(cpu->resched);
 
 	event_raise(event);
-	if (cpu->resched == resched)
+	if (READ_ONCE(cpu->resched) == resched)
 		return;
-	cpu->resched = false;
+	WRITE_ONCE(cpu->resched, false);
 	loop_choose_within(cpu, DOORBELL_DELAY_NS);
 }
 

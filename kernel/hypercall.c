@@ -75,7 +75,7 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	bool managed = false;
 
 	/* Who has no handle gets no further than an error, and waits for nobody. */
-	if (number < SAMPO_CALL_COUNT && table[number].managed && vcpu->domain->handles.used) {
+	if (number < SAMPO_CALL_COUNT && table[number].managed && READ_ONCE(vcpu->domain->handles.used)) {
 		managed = true;
 		if (!lock_try(&manage_lock))
 			return; /* the instruction comes again, after what others want here */

@@ -18,7 +18,7 @@ static void post(struct vcpu *vcpu, const struct vlapic_message *m)
 void vcpu_accept_posted(struct vcpu *vcpu)
 {
 	for (unsigned i = 0; i < COUNT_OF(vcpu->posted); i++) {
-		uint64_t vectors = __atomic_load_n(&vcpu->posted[i], __ATOMIC_RELAXED);
+		uint64_t vectors = READ_ONCE(vcpu->posted[i]);
 
 		if (vectors)
 			vectors = __atomic_exchange_n(&vcpu->posted[i], 0, __ATOMIC_ACQUIRE);
@@ -26,7 +26,7 @@ void vcpu_accept_posted(struct vcpu *vcpu)
 			unsigned bit = (unsigned)__builtin_ctzll(vectors);
 
 			vlapic_accept(&vcpu->lapic, (uint8_t)(i * 64 + bit),
-				      vcpu->posted_level[i] >> bit & 1);
+				      READ_ONCE(vcpu->posted_level[i]) >> bit & 1);
 		}
 	}
 }
@@ -36,7 +36,7 @@ static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 	switch (m->mode) {
 	case VLAPIC_FIXED:
 	case VLAPIC_LOWEST:
-		if (vcpu->cpu == this_cpu())
+		if (vcpu_is_here(vcpu))
 			vlapic_accept(&vcpu->lapic, m->vector, m->level);
 		else
 			post(vcpu, m);
@@ -49,7 +49,7 @@ static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 		smp_post(vcpu, REQUEST_NMI);
 		break;
 	case VLAPIC_EXTINT:
-		vcpu->extint = true;
+		WRITE_ONCE(vcpu->extint, true);
 		vcpu_notify(vcpu);
 		break;
 	default: /* SMI: there is no SMM; INIT: of vCPUs only, vcpu_lapic_effect */
@@ -61,8 +61,8 @@ unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_
 {
 	unsigned count = 0;
 
-	for (set &= domain->present; set; set &= set - 1) {
-		struct vcpu *vcpu = domain->vcpu[__builtin_ctzll(set)];
+	for (set &= READ_ONCE(domain->present); set; set &= set - 1) {
+		struct vcpu *vcpu = domain_vcpu(domain, (unsigned)__builtin_ctzll(set));
 
 		if (!vcpu) /* it is just going */
 			continue;
@@ -83,8 +83,8 @@ static uint64_t destinations(const struct domain *domain, const struct vcpu *fro
 		return m->shorthand == VLAPIC_ALL_BUT_SELF ? ~self : ~0ull;
 	if (!m->logical && m->dest < DOMAIN_VCPUS)
 		return 1ull << m->dest;
-	for (uint64_t left = domain->present; left; left &= left - 1) {
-		const struct vcpu *vcpu = domain->vcpu[__builtin_ctzll(left)];
+	for (uint64_t left = READ_ONCE(domain->present); left; left &= left - 1) {
+		const struct vcpu *vcpu = domain_vcpu(domain, (unsigned)__builtin_ctzll(left));
 
 		if (vcpu && vlapic_match(&vcpu->lapic, m->dest, m->logical) &&
 		    (m->mode != VLAPIC_LOWEST || vlapic_enabled(&vcpu->lapic)))

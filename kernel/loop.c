@@ -10,6 +10,7 @@
 #include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/interrupt.h"
+#include "kernel/log.h"
 #include "kernel/move.h"
 #include "kernel/panic.h"
 #include "kernel/policy.h"
@@ -41,6 +42,17 @@ void loop_choose_within(struct cpu *cpu, uint64_t ns)
 		timer_set(&cpu->timers, &cpu->slice, latest);
 }
 
+/* See arch/trap.c. */
+static void tell_nmis(struct cpu *cpu)
+{
+	uint32_t nmis = READ_ONCE(cpu->nmis);
+
+	if (nmis == cpu->nmis_told)
+		return;
+	cpu->nmis_told = nmis;
+	log_print("kernel: NMI on CPU %u, rip %lx\n", cpu->id, cpu->nmi_rip);
+}
+
 static void schedule(struct cpu *cpu)
 {
 	uint64_t now = cpu_rdtsc();
@@ -48,8 +60,10 @@ static void schedule(struct cpu *cpu)
 	struct sched_entity *entity;
 
 	ASSERT(!cpu->locks);
-	cpu->resched = false;
-	if (cpu->asked || !sched_slice(&cpu->rq, now))
+	/* Before it is looked whether another CPU asks, since that one sets resched last. */
+	(void)__atomic_exchange_n(&cpu->resched, false, __ATOMIC_SEQ_CST);
+	tell_nmis(cpu);
+	if (READ_ONCE(cpu->asked) || !sched_slice(&cpu->rq, now))
 		move_surplus(cpu, now);
 	entity = sched_pick(&cpu->rq, now);
 	cpu->current = entity ? CONTAINER_OF(entity, struct vcpu, entity) : NULL;
@@ -58,7 +72,7 @@ static void schedule(struct cpu *cpu)
 		move_ask(cpu);
 	if (cpu->current == before)
 		return;
-	if (before && before->cpu == cpu)
+	if (before && vcpu_is_here(before))
 		steal_begin(before);
 	if (entity && cpu->current->kvm_steal)
 		cpu->current->pending |= VCPU_PEND_STEAL;
@@ -96,8 +110,10 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	struct sampo_vcpu_page *page = vcpu->page;
-	struct sampo_trace *entry = &page->trace[page->traces++ % SAMPO_TRACES];
+	uint64_t number = READ_ONCE(page->traces);
+	struct sampo_trace *entry = &page->trace[number % SAMPO_TRACES];
 
+	page->traces = number + 1;
 	page->exits[x->kind]++;
 	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->kind, x->code};
 	return entry->tsc;
@@ -161,7 +177,7 @@ static void idle(struct cpu *cpu)
 
 void loop_slice_ended(struct timer *, uint64_t)
 {
-	this_cpu()->resched = true;
+	WRITE_ONCE(this_cpu()->resched, true);
 }
 
 void loop_run(struct cpu *cpu)

@@ -6,6 +6,7 @@
 #include "arch/hv.h"
 #include "kernel/balance.h"
 #include "kernel/loop.h"
+#include "kernel/panic.h"
 #include "kernel/vcpu.h"
 
 static struct balance balance;
@@ -15,6 +16,7 @@ static void carry(struct vcpu *vcpu, uint32_t to)
 {
 	struct cpu *cpu = vcpu->cpu;
 
+	ASSERT(vcpu_is_here(vcpu));
 	vcpu_unload(vcpu);
 	fpu_leave(cpu, vcpu);
 	hv->detach(vcpu);
@@ -48,7 +50,7 @@ void move_pin(struct vcpu *vcpu, void *cpus)
 	if (cpu->current == vcpu)
 		cpu->current = NULL;
 	sched_detach(&cpu->rq, &vcpu->entity, cpu_rdtsc());
-	cpu->resched = true;
+	WRITE_ONCE(cpu->resched, true);
 	carry(vcpu, balance_wake(&balance, &cpu->rq, &vcpu->entity));
 }
 
@@ -59,7 +61,8 @@ void move_arrive(struct vcpu *vcpu)
 
 	if (vcpu->timed)
 		timer_set(&cpu->timers, &vcpu->timer, vcpu->timer.deadline);
-	cpu->resched |= sched_attach(&cpu->rq, &vcpu->entity, now);
+	if (sched_attach(&cpu->rq, &vcpu->entity, now))
+		WRITE_ONCE(cpu->resched, true);
 	/* Its domain may have been paused on the way. */
 	vcpu_enqueue(vcpu);
 	loop_slice_changed(cpu, now);
@@ -78,7 +81,8 @@ void move_surplus(struct cpu *cpu, uint64_t now)
 
 	if (cpu_count == 1)
 		return;
-	__atomic_store_n(&cpu->asked, false, __ATOMIC_RELAXED);
+	/* Before it is looked who idles: a CPU says so before it asks. */
+	(void)__atomic_exchange_n(&cpu->asked, false, __ATOMIC_SEQ_CST);
 	entity = balance_push(&balance, &cpu->rq, now, &to);
 	if (entity)
 		carry(CONTAINER_OF(entity, struct vcpu, entity), to);

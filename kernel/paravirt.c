@@ -28,7 +28,7 @@ struct steal_time {
 
 static void update(struct vcpu *vcpu, struct steal_time *s)
 {
-	uint32_t version = s->version | 1;
+	uint32_t version = READ_ONCE(s->version) | 1;
 
 	/* While it did not run others left its TLB to us. */
 	if (__atomic_exchange_n(&s->preempted, 0, __ATOMIC_ACQ_REL) & FLUSH_TLB)
@@ -104,22 +104,23 @@ static uint64_t send_ipi(struct vcpu *vcpu, uint64_t set, uint64_t first, uint64
 static void yield_to(struct vcpu *vcpu, struct vcpu *to)
 {
 	struct cpu *cpu = vcpu->cpu;
-	bool away = __atomic_load_n(&to->cpu, __ATOMIC_RELAXED) != cpu;
+	bool away = !vcpu_is_here(to);
 	uint64_t now = cpu_rdtsc();
 
-	if (__atomic_load_n(&to->entity.state, __ATOMIC_RELAXED) != SCHED_QUEUED)
+	if (READ_ONCE(to->entity.state) != SCHED_QUEUED)
 		return;
 	if (away)
 		smp_post(to, REQUEST_FAVOUR);
 	if (away || !sched_favour(&cpu->rq, &to->entity, now))
 		sched_pass(&cpu->rq, now);
-	cpu->resched = true;
+	WRITE_ONCE(cpu->resched, true);
 }
 
 bool paravirt_call(struct vcpu *vcpu)
 {
 	static const struct vlapic_message kick = {.mode = VLAPIC_KICK};
 	uint64_t *gpr = vcpu->gpr;
+	struct vcpu *to;
 
 	switch (gpr[SAMPO_RAX]) {
 	case HC_KICK_CPU:
@@ -132,8 +133,11 @@ bool paravirt_call(struct vcpu *vcpu)
 		return true;
 	case HC_SCHED_YIELD:
 		gpr[SAMPO_RAX] = 0;
-		if (gpr[SAMPO_RBX] < DOMAIN_VCPUS && vcpu->domain->vcpu[gpr[SAMPO_RBX]])
-			yield_to(vcpu, vcpu->domain->vcpu[gpr[SAMPO_RBX]]);
+		to = gpr[SAMPO_RBX] < DOMAIN_VCPUS
+			     ? domain_vcpu(vcpu->domain, (unsigned)gpr[SAMPO_RBX])
+			     : NULL;
+		if (to)
+			yield_to(vcpu, to);
 		return true;
 	default:
 		return false;

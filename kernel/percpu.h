@@ -36,6 +36,9 @@ struct cpu {
 	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
 	uint64_t vmcs;         /* VMX: the current one */
 	uint32_t locks;        /* ranks of those that it holds */
+	uint64_t nmi_rip;      /* where the last NMI came */
+	uint32_t nmis;         /* how many there were, and of how many the log tells */
+	uint32_t nmis_told;
 
 	/* Others read these; the CPU itself writes them. */
 	struct domain *in_guest; /* whose vCPU runs; CPU_IDLE; NULL: the kernel */

@@ -289,7 +289,7 @@ bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t 
 	if (result == SAMPO_EEXIST && access & SAMPO_ACCESS_W)
 		ptab_dirtied(&domain->slat, gpa & ~(FRAME_PAGE - 1));
 	if (result == SAMPO_EEXIST)
-		domain->slat_changes++;
+		WRITE_ONCE(domain->slat_changes, domain->slat_changes + 1);
 	unlock(&domain->lock);
 	*status = result == SAMPO_ENOMEM ? result : SAMPO_OK;
 	return result == SAMPO_OK || result == SAMPO_EEXIST;

@@ -14,6 +14,7 @@
 struct cpu *cpu_table[CPUS];
 uint32_t cpu_count;
 bool smp_stopping;
+const struct cpu *smp_stuck;
 
 /* The one call that is under way: its maker holds the manage lock. */
 static struct {
@@ -66,7 +67,7 @@ static void serve(struct vcpu *vcpu, uint32_t requests)
 	vcpu_serve(vcpu, requests);
 	if (!(requests & REQUEST_CALL))
 		return;
-	if (vcpu->cpu != this_cpu()) { /* it has been sent on */
+	if (!vcpu_is_here(vcpu)) { /* it has been sent on */
 		smp_post(vcpu, REQUEST_CALL);
 		return;
 	}
@@ -112,12 +113,10 @@ static void wait_a_little(const struct cpu *cpu, uint64_t *start)
 void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg)
 {
 	uint64_t start = cpu_rdtsc();
-	struct cpu *home;
 
 	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
 	/* Off its CPU it may move, but not from here, once it has arrived. */
-	home = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
-	if (home == this_cpu() && !__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE)) {
+	if (vcpu_is_here(vcpu) && !READ_ONCE(vcpu->requests)) {
 		function(vcpu, arg);
 		return;
 	}
@@ -126,7 +125,7 @@ void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg),
 	__atomic_store_n(&call.done, false, __ATOMIC_RELEASE);
 	smp_post(vcpu, REQUEST_CALL);
 	/* The vCPU may be on its way here, where nobody else would serve it. */
-	for (; !__atomic_load_n(&call.done, __ATOMIC_ACQUIRE); wait_a_little(home, &start))
+	for (; !__atomic_load_n(&call.done, __ATOMIC_ACQUIRE); wait_a_little(READ_ONCE(vcpu->cpu), &start))
 		smp_serve(this_cpu());
 }
 

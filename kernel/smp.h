@@ -83,3 +83,5 @@ void smp_kick(const struct cpu *cpu);
 /* Others stop for ever, after an NMI: this one is about to panic. */
 void smp_stop_others(void);
 extern bool smp_stopping;
+/* The CPU that does not leave the kernel any more, see watchdog.c; it is about to get an NMI. */
+extern const struct cpu *smp_stuck;

@@ -6,5 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A word that another CPU or a domain writes meanwhile: is read or written once, as a whole.
+ * tests/once.py finds what does without. */
+#define READ_ONCE(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
+#define WRITE_ONCE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
+
 #define COUNT_OF(array)                     (sizeof(array) / sizeof((array)[0]))
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))

@@ -131,8 +131,8 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 		object_get(&event->object);
 	vcpu->state = VCPU_MONITOR;
 	vcpu->exit->reason = SAMPO_EXIT_RESET;
-	domain->vcpu[id] = vcpu;
-	domain->present |= 1ull << id;
+	__atomic_store_n(&domain->vcpu[id], vcpu, __ATOMIC_RELEASE);
+	WRITE_ONCE(domain->present, domain->present | 1ull << id);
 	domain->vcpus++;
 	*result = vcpu;
 	return SAMPO_OK;
@@ -167,8 +167,8 @@ void vcpu_free(struct object *object)
 	struct domain *domain = vcpu->domain;
 
 	if (domain->vcpu[vcpu->id] == vcpu) {
-		domain->present &= ~(1ull << vcpu->id);
-		domain->vcpu[vcpu->id] = NULL;
+		WRITE_ONCE(domain->present, domain->present & ~(1ull << vcpu->id));
+		WRITE_ONCE(domain->vcpu[vcpu->id], NULL);
 		domain->vcpus--;
 		smp_quiesce(); /* then nobody posts to it any more */
 		smp_call(vcpu, leave_home, NULL);
@@ -215,14 +215,14 @@ void vcpu_enqueue(struct vcpu *vcpu)
 
 	if (may_run(vcpu)) {
 		if (sched_wake(&cpu->rq, &vcpu->entity, now))
-			cpu->resched = true;
+			WRITE_ONCE(cpu->resched, true);
 		else
 			loop_slice_changed(cpu, now);
 		return;
 	}
 	sched_sleep(&cpu->rq, &vcpu->entity, now);
 	if (cpu->current == vcpu)
-		cpu->resched = true;
+		WRITE_ONCE(cpu->resched, true);
 }
 
 void vcpu_wake(struct vcpu *vcpu)
@@ -256,14 +256,14 @@ void vcpu_fill_system(struct vcpu *vcpu)
 /* Plain port accesses need no more than the registers. */
 static bool needs_system(const struct sampo_exit *page, uint32_t reason)
 {
-	return reason != SAMPO_EXIT_EOI && (reason != SAMPO_EXIT_IO || page->string);
+	return reason != SAMPO_EXIT_EOI && (reason != SAMPO_EXIT_IO || READ_ONCE(page->string));
 }
 
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 {
 	struct cpu *cpu = from->cpu;
 
-	if (cpu->current != from || to->cpu != cpu || cpu->resched ||
+	if (cpu->current != from || !vcpu_is_here(to) || READ_ONCE(cpu->resched) ||
 	    to->domain->state != SAMPO_DOM_RUNNING ||
 	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
 		return false;
@@ -293,8 +293,8 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 		loop_domain_failed(vcpu, reason);
 		return;
 	}
-	monitor = vcpu->exit_event->target->vcpu[0];
-	if (monitor && monitor->cpu != vcpu->cpu)
+	monitor = domain_vcpu(vcpu->exit_event->target, 0);
+	if (monitor && !vcpu_is_here(monitor))
 		monitor = NULL;
 	if (monitor && monitor->state == VCPU_HALTED && vcpu_handoff(vcpu, monitor)) {
 		event_raise(vcpu->exit_event); /* which finds it awake */
@@ -312,7 +312,7 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 	hv_store(vcpu, page);
 	if (vcpu->fpu_trap)
 		hv->fpu_trap(vcpu, true);
-	vlapic_set_cr8(&vcpu->lapic, page->cr8 & 15);
+	vlapic_set_cr8(&vcpu->lapic, READ_ONCE(page->cr8) & 15);
 	hv->lapic(vcpu);
 }
 
@@ -330,18 +330,18 @@ int64_t vcpu_take_back(struct vcpu *vcpu)
 void vcpu_take_in(struct vcpu *vcpu)
 {
 	const struct sampo_exit *page = vcpu->exit;
-	uint32_t dirty = page->dirty;
+	uint32_t dirty = READ_ONCE(page->dirty);
 
 	for (unsigned i = 0; i < 16; i++)
-		vcpu->gpr[i] = page->gpr[i];
+		vcpu->gpr[i] = READ_ONCE(page->gpr[i]);
 	if (dirty & SAMPO_DIRTY_SYSTEM)
 		store_system(vcpu, page);
 	if (dirty & SAMPO_DIRTY_ADVANCE)
-		hv->advance(vcpu, page->next_rip);
+		hv->advance(vcpu, READ_ONCE(page->next_rip));
 	else if (dirty & SAMPO_DIRTY_RIP)
-		hv->store_rip(vcpu, page->rip, page->rflags);
+		hv->store_rip(vcpu, READ_ONCE(page->rip), READ_ONCE(page->rflags));
 	if (dirty & SAMPO_DIRTY_INJECT)
-		vcpu_inject(vcpu, page->inject, page->inject_code);
+		vcpu_inject(vcpu, READ_ONCE(page->inject), READ_ONCE(page->inject_code));
 }
 
 void vcpu_go_on(struct vcpu *vcpu)
@@ -363,7 +363,7 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 
 	if (status)
 		return status;
-	if (vcpu->cpu == this_cpu())
+	if (vcpu_is_here(vcpu))
 		returned(vcpu);
 	else
 		smp_post(vcpu, REQUEST_RETURN);
@@ -373,7 +373,8 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 /* What has been posted to its local APIC. */
 static void take_arrivals(struct vcpu *vcpu)
 {
-	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | (vcpu->extint ? VCPU_PEND_EXTINT : 0);
+	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | 
+			(READ_ONCE(vcpu->extint) ? VCPU_PEND_EXTINT : 0);
 	vcpu_accept_posted(vcpu);
 }
 
@@ -386,7 +387,7 @@ static void wake_for_arrivals(struct vcpu *vcpu)
 
 void vcpu_notify(struct vcpu *vcpu)
 {
-	if (vcpu->cpu != this_cpu()) {
+	if (!vcpu_is_here(vcpu)) {
 		smp_post(vcpu, REQUEST_WAKE);
 		return;
 	}
@@ -400,8 +401,9 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 		move_arrive(vcpu);
 	if (vcpu->state == VCPU_DEAD)
 		return;
-	if (requests & REQUEST_FAVOUR)
-		vcpu->cpu->resched |= sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc());
+	if (requests & REQUEST_FAVOUR &&
+	    sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc()))
+		WRITE_ONCE(vcpu->cpu->resched, true);
 	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
 	vcpu->kicked |= requests & REQUEST_KICK;
 	take_arrivals(vcpu);

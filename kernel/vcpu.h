@@ -41,7 +41,12 @@ struct vcpu {
 	uint32_t id;           /* index in the domain and local APIC id */
 	enum vcpu_state state; /* also changed by the monitor, from MONITOR to RETURNED */
 
-	/* What other CPUs ask for, atomically. */
+	/*
+	 * What other CPUs ask for, atomically. A vector is set in `posted`, then REQUEST_WAKE in
+	 * `requests`; the home clears requests, then takes the vectors. Each of these instructions
+	 * is locked, so that a vector which the home has not seen comes with a request that it
+	 * has yet to see.
+	 */
 	uint32_t requests;        /* REQUEST_* */
 	struct vcpu *inbox_next;  /* in the inbox of a CPU while requests is not 0 */
 	uint64_t posted[4];       /* vectors for the IRR */
@@ -84,6 +89,17 @@ struct vcpu {
 	uint32_t cpuid;
 	uint64_t kvm_steal, kvm_eoi, tsc_aux; /* MSRs */
 };
+
+/*
+ * Is the vCPU this CPU's to touch? On its way here it is not: REQUEST_ARRIVE is set before `cpu`
+ * says that this is its home, and cleared here, when the vCPU arrives. If this is false, the vCPU
+ * may only be posted to.
+ */
+static inline bool vcpu_is_here(const struct vcpu *vcpu)
+{
+	return __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE) == this_cpu() &&
+	       !(READ_ONCE(vcpu->requests) & REQUEST_ARRIVE);
+}
 
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
  * SAMPO_EXIT_RESET in its exit page. `event` may be NULL. */

@@ -23,6 +23,7 @@ static void __attribute__((noreturn)) stuck(const struct cpu *cpu)
 {
 	const struct vcpu *vcpu = cpu->current;
 
+	WRITE_ONCE(smp_stuck, cpu);
 	apic_send(cpu->apic_id, APIC_NMI); /* says where it is, if its NMIs are not held back */
 	tsc_delay_ns(DUMP_NS);
 	panic("CPU %u does not leave the kernel; it holds locks %x; current: domain %d, vCPU %d",

@@ -183,7 +183,7 @@ void svm_run(struct vcpu *vcpu, struct hv_exit *x)
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
 	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
-	    vcpu->slat_seen != vcpu->domain->slat_changes)
+	    vcpu->slat_seen != READ_ONCE(vcpu->domain->slat_changes))
 		flush(vcpu);
 	vmcb->rax = vcpu->gpr[SAMPO_RAX];
 	vmcb->rsp = vcpu->gpr[SAMPO_RSP];

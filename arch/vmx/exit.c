@@ -243,7 +243,7 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 
 	vmx_use(vcpu);
 	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
-	    vcpu->slat_seen != vcpu->domain->slat_changes)
+	    vcpu->slat_seen != READ_ONCE(vcpu->domain->slat_changes))
 		flush(vcpu);
 	blind = !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
 	if (blind != v->blind)

@@ -102,6 +102,16 @@ def test_debug_escape(boot, word, acts):
 
 
 @pytest.mark.quick
+def test_nmi(boot):
+    """The log tells of an NMI, which each CPU gets, and all goes on."""
+    box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None, cpus=2).boot()
+    box.monitor("nmi")
+    for _ in range(2):
+        box.expect(r"kernel: NMI on CPU \d, rip [^\n]*\n")
+    assert set(re.findall(r"NMI on CPU (\d)", box.run("dmesg"))) == {"0", "1"}
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_grub(boot, iso, firmware):
     """GRUB loads the kernel and dom0 by multiboot2."""

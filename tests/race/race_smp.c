@@ -97,7 +97,7 @@ static void manage(uint64_t dice)
 	unlock(&manage_lock);
 }
 
-static void in_the_kernel(struct cpu *cpu, uint64_t *state)
+static void in_the_kernel(uint64_t *state)
 {
 	uint64_t dice = random_of(state);
 	struct vcpu *vcpu = &vcpus[dice >> 8 & (VCPUS - 1)];
@@ -119,7 +119,7 @@ static void in_the_kernel(struct cpu *cpu, uint64_t *state)
 		manage(dice >> 16);
 		break;
 	case 4:
-		if (__atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE) == cpu)
+		if (vcpu_is_here(vcpu))
 			smp_send(vcpu, &cpus[dice >> 16 & (THREADS - 1)]);
 		break;
 	default:
@@ -137,7 +137,7 @@ static void *main_loop(void *arg)
 	host_cpu = cpu;
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		smp_serve(cpu);
-		in_the_kernel(cpu, &state);
+		in_the_kernel(&state);
 		smp_leave_kernel(cpu, &domain);
 		/* It flushes on entry: what it runs on is what is there now. */
 		seen = __atomic_load_n(&table_version, __ATOMIC_SEQ_CST);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
+/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/vcpu.c kernel/ipi.c kernel/vlapic.c */
+/* sources: kernel/inject.c kernel/event.c kernel/calls.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/*
+ * The event page and wait: what another CPU raises while the domain looks at its page, asks to
+ * wait, or sleeps, wakes it, and no bit is lost.
+ */
+#include "tests/litmus/machine.h"
+
+#include "kernel/event.h"
+#include "kernel/hypercall.h"
+
+#define BITS 3u /* at once */
+
+static struct sampo_event_page page __attribute__((aligned(4096)));
+static struct event event[BITS], own; /* own: of the CPU that the domain is on */
+static bool own_raised;
+static uint64_t raised, got[BITS]; /* the round in which each was */
+static uint64_t state = 1;
+
+int64_t call_wait(struct call *call);
+
+/* As dom0 does; then it waits, without a deadline. */
+static bool look(struct vcpu *vcpu)
+{
+	uint64_t summary = __atomic_exchange_n(&page.summary, 0, __ATOMIC_ACQ_REL), word;
+
+	bool own_seen = false;
+
+	(void)vcpu;
+	for (; summary; summary &= summary - 1) {
+		unsigned index = (unsigned)__builtin_ctzll(summary);
+
+		word = __atomic_exchange_n(&page.pending[index], 0, __ATOMIC_ACQ_REL);
+		own_seen |= own.a / 64 == index && word >> own.a % 64 & 1;
+		for (unsigned i = 0; i < BITS; i++)
+			if (event[i].a / 64 == index && word >> event[i].a % 64 & 1)
+				__atomic_store_n(&got[i], raised, __ATOMIC_RELEASE);
+	}
+	expect(own_seen == own_raised, "an event of this CPU was lost, or came twice");
+	own_raised = false;
+	return true;
+}
+
+static void wait(struct vcpu *vcpu)
+{
+	struct call call = {.vcpu = vcpu, .domain = vcpu->domain, .arg = {~0ull}};
+	static unsigned turn;
+
+	expect(call_wait(&call) == SAMPO_OK, "wait");
+	own_raised = ++turn % 2;
+	if (own_raised)
+		event_raise(&own);
+}
+
+static bool wait_for_all(struct vcpu *vcpu)
+{
+	static unsigned turns;
+	static double start;
+
+	(void)vcpu;
+	if (!turns)
+		start = litmus_now();
+	for (unsigned i = 0; i < BITS; i++) {
+		if (__atomic_load_n(&got[i], __ATOMIC_ACQUIRE) == rounds)
+			continue;
+		if (++turns % 65536 == 0)
+			expect(litmus_now() - start < LITMUS_PATIENCE, "an event was lost");
+		return false;
+	}
+	turns = 0;
+	litmus_jitter(&state, 2000);
+	return true;
+}
+
+static void raise_all(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	__atomic_store_n(&raised, ++rounds, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < BITS; i++)
+		event_raise(&event[i]);
+}
+
+static void taken(struct vcpu *vcpu, uint8_t vector)
+{
+	(void)vcpu;
+	(void)vector;
+	expect(false, "there are no interrupts");
+}
+
+int main(void)
+{
+	machine_taken = taken;
+	machine_domain.event_page = &page;
+	machine_domain.flags = SAMPO_DOMAIN_NO_LAPIC;
+	for (unsigned i = 0; i < BITS; i++)
+		event[i] = (struct event){.kind = SAMPO_EVENT_BIT, .target = &machine_domain,
+					  .a = 60 + 3 * i};
+	own = (struct event){.kind = SAMPO_EVENT_BIT, .target = &machine_domain, .a = 61};
+	machine_prepare();
+	tsc_ticks_per_ns = (1ull << 32) / 50;
+	machine_add(0, look, wait);
+	machine_add(1, wait_for_all, raise_all);
+	machine_run("litmus_event");
+	litmus_done();
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
+/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/vcpu.c kernel/ipi.c kernel/vlapic.c */
+/* sources: kernel/inject.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/*
+ * `posted`, the inbox, and the word that tells whether its owner polls it: no interrupt from one
+ * vCPU to another is lost, whether that one runs, its CPU polls, or sleeps.
+ */
+#include "tests/litmus/machine.h"
+
+#define VECTORS 3u /* at once */
+
+static uint8_t sent[VECTORS];
+static uint64_t got[4] __attribute__((aligned(64))); /* atomic: a bit for each vector */
+static uint64_t state = 1;
+
+static bool all_got(void)
+{
+	for (unsigned i = 0; i < VECTORS; i++)
+		if (!(__atomic_load_n(&got[sent[i] / 64], __ATOMIC_ACQUIRE) >> sent[i] % 64 & 1))
+			return false;
+	return true;
+}
+
+/* The receiver's guest: works for a moment, then HLT. */
+static bool work(struct vcpu *vcpu)
+{
+	static uint64_t own = 3;
+
+	(void)vcpu;
+	litmus_jitter(&own, 400);
+	return true;
+}
+
+static void taken(struct vcpu *vcpu, uint8_t vector)
+{
+	expect(vcpu->id == 0, "it was for the other one");
+	expect(!(__atomic_fetch_or(&got[vector / 64], 1ull << vector % 64, __ATOMIC_RELEASE) >>
+			 vector % 64 & 1),
+	       "an interrupt came twice");
+}
+
+/* The sender's: waits for what it has sent, then for any moment, in which the other one's CPU
+ * ceases to poll, or falls asleep. */
+static bool wait_for_all(struct vcpu *vcpu)
+{
+	static unsigned turns;
+	static double start;
+
+	(void)vcpu;
+	if (!turns)
+		start = litmus_now();
+	if (!all_got()) {
+		if (++turns % 65536 == 0)
+			expect(litmus_now() - start < LITMUS_PATIENCE, "an interrupt was lost");
+		return false;
+	}
+	turns = 0;
+	litmus_jitter(&state, 2000);
+	return true;
+}
+
+static void send(struct vcpu *vcpu)
+{
+	uint8_t first = (uint8_t)(16 + litmus_random(&state) % (256 - 16 - VECTORS));
+
+	rounds++;
+	for (unsigned i = 0; i < 4; i++)
+		__atomic_store_n(&got[i], 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < VECTORS; i++) {
+		sent[i] = (uint8_t)(first + i);
+		vcpu_send(vcpu->domain, vcpu, &(struct vlapic_message){.vector = sent[i]});
+	}
+}
+
+int main(void)
+{
+	machine_taken = taken;
+	machine_prepare();
+	tsc_ticks_per_ns = (1ull << 32) / 50; /* it polls for a microsecond */
+	machine_add(0, work, machine_halt);
+	machine_add(1, wait_for_all, send);
+	sent[0] = sent[1] = sent[2] = 32;
+	got[0] = 1ull << 32;
+	machine_run("litmus_ipi");
+	litmus_done();
+	return 0;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A machine of two CPUs, each of them a thread in the kernel's own main loop (loop.c). Interrupts
+ * are bits that one thread sets and the other one takes in its windows; a guest is a function of
+ * the test, called again and again while its vCPU runs. What a test does not need is not linked:
+ * it would fail when it is called.
+ */
+#pragma once
+
+#include "tests/litmus/litmus.h"
+
+#include "arch/apic.h"
+#include "arch/fpu.h"
+#include "arch/hv.h"
+#include "arch/tsc.h"
+#include "kernel/domain.h"
+#include "kernel/frame.h"
+#include "kernel/interrupt.h"
+#include "kernel/irq.h"
+#include "kernel/loop.h"
+#include "kernel/policy.h"
+#include "kernel/region.h"
+#include "kernel/vcpu.h"
+
+#define MACHINE_VCPUS 2u
+
+/* The test's: the guest of each vCPU. True: it makes a call, which is `call` in ring 0. */
+static bool (*machine_guest[MACHINE_VCPUS])(struct vcpu *vcpu);
+static void (*machine_call[MACHINE_VCPUS])(struct vcpu *vcpu);
+/* The test's: the guest takes an interrupt. */
+static void (*machine_taken)(struct vcpu *vcpu, uint8_t vector);
+
+static struct domain machine_domain = {
+	.object.refs = 1, .weight = SCHED_WEIGHT,
+	.tsc_khz = 1000000, .tsc_scale = 1ull << 32, .tsc_unscale = 1ull << 32};
+static struct vcpu *machine_vcpu[MACHINE_VCPUS];
+static uint64_t machine_timer[LITMUS_CPUS];
+static bool machine_kicked[LITMUS_CPUS]; /* atomic */
+static uint64_t machine_leaving;         /* atomic: how many CPUs have seen that it is over */
+
+void apic_send(uint32_t dest, uint32_t command)
+{
+	(void)command;
+	__atomic_store_n(&machine_kicked[dest], true, __ATOMIC_SEQ_CST);
+}
+
+void apic_timer_set(uint64_t tsc)
+{
+	machine_timer[this_cpu()->id] = tsc;
+}
+
+void apic_offer(void)
+{
+}
+
+void apic_eoi(void)
+{
+}
+
+void fpu_switch(struct cpu *cpu, struct vcpu *vcpu)
+{
+	cpu->fpu = vcpu;
+}
+
+void fpu_leave(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (cpu->fpu == vcpu)
+		cpu->fpu = NULL;
+}
+
+void fpu_forget(struct cpu *cpu, struct vcpu *vcpu)
+{
+	if (cpu->fpu == vcpu)
+		cpu->fpu = NULL;
+}
+
+void fpu_reset(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void hv_reset(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void steal_begin(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void *domain_page_alloc(struct domain *domain)
+{
+	void *page = aligned_alloc(FRAME_PAGE, FRAME_PAGE);
+
+	(void)domain;
+	expect(page, "memory");
+	return __builtin_memset(page, 0, FRAME_PAGE);
+}
+
+int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift,
+		       struct region **region)
+{
+	(void)owner;
+	(void)size;
+	(void)block_shift;
+	*region = calloc(1, sizeof(**region));
+	return SAMPO_OK;
+}
+
+uint64_t region_physical(struct region *region, uint64_t offset)
+{
+	(void)region;
+	(void)offset;
+	return (uint64_t)calloc(1, FRAME_PAGE);
+}
+
+static bool interrupt_waits(void)
+{
+	uint32_t id = this_cpu()->id;
+
+	return __atomic_load_n(&machine_kicked[id], __ATOMIC_SEQ_CST) ||
+	       cpu_rdtsc() >= machine_timer[id];
+}
+
+static void op_window(void)
+{
+	uint32_t id = this_cpu()->id;
+
+	if (__atomic_exchange_n(&machine_kicked[id], false, __ATOMIC_SEQ_CST))
+		interrupt_handle(VECTOR_KICK);
+	if (cpu_rdtsc() < machine_timer[id])
+		return;
+	machine_timer[id] = TIMER_NEVER;
+	interrupt_handle(VECTOR_TIMER);
+}
+
+/* When both have come to their ends nobody waits for this one any more. */
+static void leave_if_over(void)
+{
+	static _Thread_local bool leaves;
+
+	if (litmus_goes_on())
+		return;
+	if (!leaves)
+		__atomic_fetch_add(&machine_leaving, 1, __ATOMIC_SEQ_CST);
+	leaves = true;
+	if (__atomic_load_n(&machine_leaving, __ATOMIC_SEQ_CST) == LITMUS_CPUS)
+		pthread_exit(NULL);
+}
+
+static void op_idle(void)
+{
+	for (; !interrupt_waits(); cpu_pause())
+		leave_if_over();
+	op_window();
+}
+
+static void op_run(struct vcpu *vcpu, struct hv_exit *x)
+{
+	expect(vcpu->cpu == this_cpu(), "it runs at home");
+	*x = (struct hv_exit){.kind = EXIT_INTERRUPT};
+	for (; !interrupt_waits(); cpu_pause()) {
+		leave_if_over();
+		if (litmus_goes_on() && machine_guest[vcpu->id](vcpu)) {
+			x->kind = EXIT_HYPERCALL;
+			return;
+		}
+	}
+}
+
+static void op_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
+{
+	struct vlapic_effect effect;
+
+	(void)code;
+	vlapic_mmio_write(&vcpu->lapic, 0xb0, 0, 0, &effect);
+	machine_taken(vcpu, (uint8_t)event);
+}
+
+static int64_t op_init(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return SAMPO_OK;
+}
+
+static void op_vcpu(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static bool op_yes(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	return true;
+}
+
+static void op_fetch(struct vcpu *vcpu, struct sampo_exit *page)
+{
+	(void)vcpu;
+	(void)page;
+}
+
+static void op_flag(struct vcpu *vcpu, bool on)
+{
+	(void)vcpu;
+	(void)on;
+}
+
+static const struct hv_ops machine_ops = {
+	.interrupt_window = op_window,
+	.idle = op_idle,
+	.vcpu_init = op_init,
+	.detach = op_vcpu,
+	.load = op_vcpu,
+	.save = op_vcpu,
+	.lapic = op_vcpu,
+	.run = op_run,
+	.fetch = op_fetch,
+	.interruptible = op_yes,
+	.nmi_allowed = op_yes,
+	.inject = op_inject,
+	.window = op_flag,
+	.fpu_trap = op_flag,
+};
+const struct hv_ops *hv = &machine_ops;
+
+static void handle_interrupt(struct vcpu *vcpu, struct hv_exit *x)
+{
+	(void)vcpu;
+	(void)x;
+	op_window();
+	interrupt_run_timers(this_cpu());
+}
+
+static void handle_call(struct vcpu *vcpu, struct hv_exit *x)
+{
+	(void)x;
+	machine_call[vcpu->id](vcpu);
+}
+
+void (*const exit_handlers[EXIT_KIND_COUNT])(struct vcpu *vcpu, struct hv_exit *x) = {
+	[EXIT_INTERRUPT] = handle_interrupt,
+	[EXIT_HYPERCALL] = handle_call,
+};
+
+/* HLT: until an interrupt comes. */
+static inline void machine_halt(struct vcpu *vcpu)
+{
+	if (!vcpu_has_wakeup(vcpu))
+		vcpu_halt(vcpu);
+}
+
+static void *machine_cpu(void *arg)
+{
+	host_cpu = arg;
+	loop_run(arg);
+	return NULL;
+}
+
+/* vCPU n at home on CPU n, where alone it may run; its local APIC is enabled. */
+static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
+{
+	struct vlapic_effect effect;
+	struct vcpu *vcpu;
+
+	host_cpu = &litmus_cpu[n];
+	machine_guest[n] = guest;
+	machine_call[n] = call;
+	expect(!vcpu_new(&machine_domain, n, NULL, &machine_vcpu[n]), "vCPU");
+	vcpu = machine_vcpu[n];
+	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
+	vcpu->entity.affinity[0] = 1ull << n;
+	expect(!vcpu_resume(vcpu), "resumed");
+}
+
+static void machine_prepare(void)
+{
+	cpu_count = LITMUS_CPUS;
+	for (uint32_t i = 0; i < LITMUS_CPUS; i++) {
+		struct cpu *cpu = &litmus_cpu[i];
+
+		cpu->id = cpu->apic_id = i;
+		cpu_table[i] = cpu;
+		cpu->nested = true; /* it polls before it sleeps */
+		cpu->timers.armed = TIMER_NEVER;
+		machine_timer[i] = TIMER_NEVER;
+		sched_init(&cpu->rq, i, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
+		cpu->slice.fire = loop_slice_ended;
+	}
+}
+
+static inline void machine_run(const char *name)
+{
+	litmus_run(name, machine_cpu, machine_cpu);
+}

@@ -15,8 +15,10 @@ UNIT_BINS  := $(addprefix build/tests/,$(UNIT_TESTS) $(RACES) $(LITMUS))
 FUZZ_BINS  := $(addprefix build/tests/,$(FUZZERS))
 
 FUZZ_SECONDS ?= 5
-# The same inputs each time, as far as the seconds allow; FUZZ_SEED=0 chooses others.
+# The same inputs each time, as far as the seconds allow; FUZZ_SEED=0 is another seed each time.
 FUZZ_SEED    ?= 1
+# What has been found so far, a directory for each fuzzer, stays here and is where the next run begins.
+FUZZ_CORPUS  ?= build/fuzz
 # Debian's own, whose packages are installed.
 PYTHON       ?= /usr/bin/python3
 PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider
@@ -50,11 +52,13 @@ build/host/%.o: build/host/include/.headers
 
 # said FILE WORD: what FILE's first lines say after WORD.
 said = $(shell sed -n '1,12s|.*$(2): *\(.*[^ ]\) *\*/.*|\1|p' $(1))
+# included FILE: the sources that it includes.
+included = $(shell sed -n 's|^\#include "\(.*\.c\)"|\1|p' $(1))
 
 define host_program
 build/tests/$(1)_SOURCES := $$(call said,$(2),sources)
 build/tests/$(1)_LIBS := $$(patsubst %,build/host/lib%.a,$$(call said,$(2),libs))
-build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$(TEST_GENERATED) tests/tests.mk | build/host/include/.headers
+build/tests/$(1): $(2) $$(call included,$(2)) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$(TEST_GENERATED) tests/tests.mk | build/host/include/.headers
 	@echo "  HOSTCC  $$@"
 	@mkdir -p $$(@D)
 	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -o $$@ $(2) $$(build/tests/$(1)_SOURCES) \
@@ -86,15 +90,26 @@ unit: $(UNIT_BINS)
 sim: build/tests/sim
 	@./build/tests/sim
 
-# Bounded: some seconds each, from an empty corpus and the seeds in tests/fuzz/NAME/.
+# Bounded: some seconds each, from the corpus of the last run and the seeds in tests/fuzz/NAME/. FUZZERS= names some of them.
 .PHONY: fuzz
 fuzz: $(FUZZ_BINS)
+	@seed=$(FUZZ_SEED); [ $$seed != 0 ] || seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); echo "FUZZ_SEED=$$seed"; \
+	for t in $(FUZZERS); do \
+	    mkdir -p $(FUZZ_CORPUS)/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
+	    ./build/tests/$$t -seed=$$seed -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
+	        -artifact_prefix=$(FUZZ_CORPUS)/$$t- $(FUZZ_CORPUS)/$$t $$seeds >$(FUZZ_CORPUS)/$$t.log 2>&1 || \
+	        { tail -n 60 $(FUZZ_CORPUS)/$$t.log; echo "$$t: failed"; exit 1; }; \
+	    echo "$$t: $$(grep '^Done' $(FUZZ_CORPUS)/$$t.log), $$(ls $(FUZZ_CORPUS)/$$t | wc -l) inputs in the corpus"; \
+	done
+
+# As few inputs of the corpus as reach all that it reaches become seeds, in tests/fuzz/NAME/.
+.PHONY: fuzz-seeds
+fuzz-seeds: $(FUZZ_BINS)
 	@for t in $(FUZZERS); do \
-	    mkdir -p build/fuzz/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
-	    ./build/tests/$$t -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
-	        -artifact_prefix=build/fuzz/$$t- build/fuzz/$$t $$seeds >build/fuzz/$$t.log 2>&1 || \
-	        { tail -n 60 build/fuzz/$$t.log; echo "$$t: failed"; exit 1; }; \
-	    echo "$$t: $$(grep '^Done' build/fuzz/$$t.log)"; \
+	    [ -d $(FUZZ_CORPUS)/$$t ] || continue; mkdir -p tests/fuzz/$$t; \
+	    ./build/tests/$$t -set_cover_merge=1 tests/fuzz/$$t $(FUZZ_CORPUS)/$$t >$(FUZZ_CORPUS)/$$t.log 2>&1 || \
+	        { tail -n 60 $(FUZZ_CORPUS)/$$t.log; exit 1; }; \
+	    echo "$$t: $$(ls tests/fuzz/$$t | wc -l) seeds, $$(du -bs tests/fuzz/$$t | cut -f1) bytes"; \
 	done
 
 # A program in dom0's place, which tests the kernel's calls.

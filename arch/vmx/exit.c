@@ -172,7 +172,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		vmx_arm_preemption(vcpu, vcpu->vmx.blind);
 		break;
 	case EXIT_WINDOW:
-		if (x->code == REASON_LOG_FULL) {
+		if ((uint16_t)x->code == REASON_LOG_FULL) {
 			vmx_drain_log(vcpu);
 			if (x->info & 0x1000)
 				iret_faulted(vcpu);
@@ -192,7 +192,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		x->write = !(x->info & 0x10);
 		break;
 	case EXIT_FORBIDDEN:
-		x->vector = exits[x->code].answer;
+		x->vector = exits[(uint16_t)x->code].answer; /* above: flags (SDM 3C table 25-18) */
 		break;
 	default: /* HYPERCALL, XSETBV */
 		x->cpl = vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_SS)) >> 5 & 3;

@@ -66,7 +66,10 @@ WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wno-override-init -
 COMMON_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-strict-aliasing $(MACHINE_FLAGS) $(WARNINGS) -I. -Ibuild/gen
 DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 
-KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf
+# Ring 0 has no indirect branches but those of arch/thunk.S.
+THUNK_FLAGS  := $(if $(findstring clang,$(CC)),-mretpoline-external-thunk,-mindirect-branch=thunk-extern \
+    -mindirect-branch-register) -fno-jump-tables
+KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf $(THUNK_FLAGS)
 GUEST_FLAGS = $(COMMON_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
 
 LINK := -nostdlib -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \

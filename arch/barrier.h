@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the CPU keeps of one domain that another one might learn, and how it forgets. */
+/*
+ * What the CPU keeps of one domain that another one might learn or be steered by, and how it
+ * forgets: carries out the plan of mitigate.h.
+ */
 #pragma once
 
-#include "arch/cpu.h"
-#include "arch/msr.h"
+#include "arch/mitigate.h"
 
-#define BARRIER_IBPB 1u /* targets of indirect branches */
-#define BARRIER_L1D  2u /* the L1 data cache: L1TF */
-#define BARRIER_VERW 4u /* buffers: MDS, TAA */
+struct cpu;
+struct domain;
+struct vcpu;
 
-/* What this CPU has and needs: Intel by leaf 7, AMD by leaf 80000008. */
-static inline uint32_t barriers_needed(void)
-{
-	uint32_t edx = cpu_cpuid(7, 0).edx, kinds = 0;
-	uint64_t caps = edx >> 29 & 1 ? cpu_rdmsr(MSR_ARCH_CAPS) : 0;
+/* What all CPUs do; decided at boot by the first. */
+extern struct mitigate_plan mitigations;
+/* What a guest may set of SPEC_CTRL, 0: it has none; and with what of it a vCPU begins. */
+extern uint32_t guest_spec_ctrl, first_spec_ctrl;
+/* smt=off: the bits of an APIC ID that tell the threads of a core apart; else 0. */
+extern uint32_t sibling_mask;
 
-	if (edx >> 26 & 1 || cpu_cpuid(0x80000008, 0).ebx >> 12 & 1)
-		kinds |= BARRIER_IBPB;
-	if (edx >> 28 & 1 && !(caps & 0x9)) /* RDCL_NO, SKIP_L1DFL_VMENTRY */
-		kinds |= BARRIER_L1D;
-	if (edx >> 10 & 1 && ~caps & 0x120) /* MDS_NO, TAA_NO */
-		kinds |= BARRIER_VERW;
-	return kinds;
-}
+/* For the vendors: calls pass for each MSR of a guest's own barriers; `own`: it has written
+ * SPEC_CTRL, which is switched with it then. */
+void barrier_msrs(uint8_t *bitmap, bool own, void (*pass)(uint8_t *bitmap, uint32_t msr));
+/* A word of the kernel's command line; false: none of these. */
+bool barrier_option(const char *word);
+/* Decides, while the kernel's code can still be written, and logs. */
+void barrier_init(void);
+/* Too early for W^X as well: a JMP to `to` at the beginning of `at`. */
+void barrier_put_jump(void *at, const void *to);
+/* Each CPU's settings, and its microcode's revision to the log. */
+void barrier_cpu_init(void);
 
-static inline void barrier(uint32_t kinds)
-{
-	static const uint16_t data_segment = 0x10; /* any will do that can be written */
-
-	if (kinds & BARRIER_IBPB)
-		cpu_wrmsr(MSR_PRED_CMD, 1);
-	if (kinds & BARRIER_L1D)
-		cpu_wrmsr(MSR_FLUSH_CMD, 1);
-	if (kinds & BARRIER_VERW)
-		__asm__ volatile("verw %0" : : "m"(data_segment) : "cc", "memory");
-}
+/* The vCPU's state is about to be entered on this CPU, in place of what was there. Does nothing
+ * unless one of these is on. */
+#define BARRIERS_OF_SWITCHES (DO_IBPB | DO_IBPB_DOM0 | DO_L1D)
+void barrier_switch(struct cpu *cpu, const struct vcpu *to);
+/* The kernel has read memory or registers of the domain, whichever runs here. */
+void barrier_touched(const struct domain *domain);
+/* Then, before an entry of the vCPU that is loaded: VCPU_PEND_CACHE. */
+void barrier_cache(struct cpu *cpu, struct vcpu *vcpu);
+/* The vCPU leaves this CPU, and may be freed. */
+void barrier_forget(struct cpu *cpu, const struct vcpu *vcpu);

@@ -32,12 +32,13 @@ static inline void cpu_wrmsr(uint32_t msr, uint64_t value)
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"(value), "d"(value >> 32) : "memory");
 }
 
+/* The upper halves of RAX and RDX are 0 then. */
 static inline uint64_t cpu_rdtsc(void)
 {
-	uint32_t low, high;
+	uint64_t low, high;
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-	return (uint64_t)high << 32 | low;
+	return high << 32 | low;
 }
 
 static inline void cpu_pause(void)

@@ -2,9 +2,17 @@
 /* What both vendors have in common. */
 #include "arch/hv.h"
 
+#include "arch/barrier.h"
 #include "arch/msr.h"
 #include "kernel/log.h"
 #include "kernel/vcpu.h"
+
+/* Room for the JMP that hv_bind puts there; until then it stops. */
+#define JUMP(type, name, arguments)                                    \
+	__asm__(".pushsection .text.hv\n.globl hv_op_" #name "\n"      \
+		"hv_op_" #name ":\n.fill 8, 1, 0xcc\n.popsection\n");
+HV_OPS(JUMP)
+#undef JUMP
 
 static const char *const features[] = {
 #define NAME(name, text) text,
@@ -14,9 +22,10 @@ static const char *const features[] = {
 static uint32_t without, used;
 
 const char hv_absent[] = "";
+const struct hv_ops *hv_bound;
 
 uint8_t hv_io_bitmap[3 * 4096] __attribute__((aligned(4096)));
-uint8_t hv_msr_bitmap[2 * 4096] __attribute__((aligned(4096)));
+uint8_t hv_msr_bitmap[HV_MSR_BITMAPS * HV_MSR_BITMAP] __attribute__((aligned(4096)));
 
 /* In the control block or switched by load and save: the guest's own. */
 static const uint32_t passed_msrs[] = {
@@ -60,20 +69,33 @@ bool hv_uses(enum hv_feature feature)
 	return used >> feature & 1;
 }
 
+void hv_bind(const struct hv_ops *ops)
+{
+	hv_bound = ops;
+#define BIND(type, name, arguments) barrier_put_jump((void *)hv_op_##name, (void *)ops->name);
+	HV_OPS(BIND)
+#undef BIND
+}
+
 void hv_log_features(void)
 {
-	log_print("kernel: %s with", hv->name);
+	log_print("kernel: %s with", hv_bound->name);
 	for (unsigned i = 1; i < COUNT_OF(features); i++)
 		log_print("%s%s", used >> i & 1 ? " " : "", used >> i & 1 ? features[i] : "");
 	log_print("\n");
 }
 
-void hv_permissions(void (*pass)(uint32_t msr))
+void hv_permissions(void (*pass)(uint8_t *bitmap, uint32_t msr))
 {
 	__builtin_memset(hv_io_bitmap, 0xff, sizeof(hv_io_bitmap));
 	__builtin_memset(hv_msr_bitmap, 0xff, sizeof(hv_msr_bitmap));
-	for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
-		pass(passed_msrs[i]);
+	for (unsigned own = 0; own < HV_MSR_BITMAPS; own++) {
+		uint8_t *bitmap = hv_msr_bitmap + own * HV_MSR_BITMAP;
+
+		for (unsigned i = 0; i < COUNT_OF(passed_msrs); i++)
+			pass(bitmap, passed_msrs[i]);
+		barrier_msrs(bitmap, own, pass);
+	}
 }
 
 static uint64_t canonical(uint64_t address)

@@ -165,10 +165,24 @@ struct hv_ops {
 #undef HV_POINTER
 };
 
-/* Bound at boot to the one that this CPU has. */
-extern const struct hv_ops *hv;
 extern const struct hv_ops svm_ops, vmx_ops;
 extern const char hv_absent[];
+
+/* At boot, while the kernel's code can still be written: from now on the operations are these. */
+void hv_bind(const struct hv_ops *ops);
+extern const struct hv_ops *hv_bound;
+
+/* hv->NAME() is a call of hv_op_NAME, which is a jump to the vendor's, put there by hv_bind:
+ * no CPU predicts such branches by what a guest has done. */
+#define HV_OP(type, name, arguments) type hv_op_##name arguments;
+HV_OPS(HV_OP)
+#undef HV_OP
+static const struct hv_ops hv_jumps = {
+#define HV_JUMP(type, op, arguments) .op = hv_op_##op,
+	HV_OPS(HV_JUMP)
+#undef HV_JUMP
+};
+static const struct hv_ops *const hv = &hv_jumps;
 
 /* A word of the kernel's command line, ended by a space or 0: is it a feature to do without? */
 bool hv_option(const char *word);
@@ -197,8 +211,11 @@ unsigned asid_renew(struct vcpu *vcpu);
 /* It has never run on the CPU where it will run next. */
 void asid_forget(struct vcpu *vcpu);
 
-/* For the vendors: every port and MSR exits but those that `pass` lets through. */
-extern uint8_t hv_io_bitmap[], hv_msr_bitmap[]; /* three pages, two pages */
-void hv_permissions(void (*pass)(uint32_t msr));
+/* For the vendors: every port and MSR exits but those that `pass` lets through. MSRs have
+ * two bitmaps, of two pages: the second is of guests that have a SPEC_CTRL of their own. */
+#define HV_MSR_BITMAP  8192u
+#define HV_MSR_BITMAPS 2u
+extern uint8_t hv_io_bitmap[], hv_msr_bitmap[]; /* the first: three pages */
+void hv_permissions(void (*pass)(uint8_t *bitmap, uint32_t msr));
 
 const char *exit_kind_name(enum exit_kind kind);

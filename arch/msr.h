@@ -4,7 +4,9 @@
 
 #define MSR_TSC             0x00000010u
 #define MSR_APIC_BASE       0x0000001bu
+#define MSR_SPEC_CTRL       0x00000048u
 #define MSR_PRED_CMD        0x00000049u
+#define MSR_MICROCODE       0x0000008bu
 #define MSR_ARCH_CAPS       0x0000010au
 #define MSR_FLUSH_CMD       0x0000010bu
 #define MSR_SYSENTER_CS     0x00000174u
@@ -28,6 +30,8 @@
 #define MSR_KERNEL_GS_BASE  0xc0000102u
 #define MSR_TSC_AUX         0xc0000103u
 #define MSR_TSC_RATIO       0xc0000104u
+#define MSR_DE_CFG          0xc0011029u
+#define MSR_BP_CFG          0xc001102eu
 #define MSR_VM_CR           0xc0010114u
 #define MSR_VM_HSAVE_PA     0xc0010117u
 
@@ -40,6 +44,7 @@
 #define EFER_LMA  0x0400u
 #define EFER_NXE  0x0800u
 #define EFER_SVME 0x1000u
+#define EFER_AIBRSE 0x200000u
 #define EFER_GUEST ((uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) /* what one may have */
 
 #define DEBUGCTL_BTF 0x2ull /* TF stops at branches */

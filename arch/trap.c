@@ -11,7 +11,7 @@
 #define VECTOR_GP        13
 #define VECTOR_FIRST_IRQ 32
 
-extern const char trap_stubs[], rdmsr_at[], rdmsr_fault[];
+extern const char trap_stubs[], rdmsr_at[], wrmsr_at[], rdmsr_fault[];
 
 struct idt_gate idt[256];
 
@@ -82,7 +82,8 @@ void trap(struct trap_frame *f)
 		nmi(f);
 		return;
 	}
-	if (f->vector == VECTOR_GP && f->rip == (uint64_t)rdmsr_at) {
+	if (f->vector == VECTOR_GP &&
+	    (f->rip == (uint64_t)rdmsr_at || f->rip == (uint64_t)wrmsr_at)) {
 		f->rip = (uint64_t)rdmsr_fault;
 		return;
 	}

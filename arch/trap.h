@@ -24,5 +24,6 @@ extern struct idt_gate idt[];
 void trap_init(void);
 void trap_load(void);
 
-/* RDMSR that survives #GP: 0, or -1 and *value unchanged. */
+/* RDMSR and WRMSR that survive #GP: 0, or -1 and *value unchanged. */
 int cpu_rdmsr_safe(uint32_t msr, uint64_t *value);
+int cpu_wrmsr_safe(uint32_t msr, uint64_t value);

@@ -50,4 +50,16 @@ rdmsr_at:
 rdmsr_fault:
 	movl $-1, %eax
 	ret
+
+/* int cpu_wrmsr_safe(uint32_t msr, uint64_t value) */
+	.globl cpu_wrmsr_safe, wrmsr_at
+cpu_wrmsr_safe:
+	movl %edi, %ecx
+	movq %rsi, %rdx
+	movl %esi, %eax
+	shrq $32, %rdx
+wrmsr_at:
+	wrmsr
+	xorl %eax, %eax
+	ret
 	.section .note.GNU-stack, "", @progbits

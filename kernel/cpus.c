@@ -30,7 +30,7 @@ extern const char ap_trampoline[], ap_trampoline_end[];
 extern uint64_t start_stack;
 
 /* How far the CPU that is being started has come. */
-enum ap_state { AP_AWAITED, AP_ARRIVED, AP_WANTED, AP_UNWANTED };
+enum ap_state { AP_AWAITED, AP_ARRIVED, AP_WANTED, AP_UNWANTED, AP_PARKED };
 
 static enum ap_state ap_state;
 
@@ -48,7 +48,7 @@ void cpu_setup(struct cpu *cpu)
 	cpu->timers.armed = TIMER_NEVER;
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
 	cpu->nested = cpu_cpuid(1, 0).ecx >> 31; /* APM 3 appendix E.3.2 */
-	cpu->barriers = barriers_needed();
+	barrier_cpu_init();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
 	cpu->slice.fire = loop_slice_ended;
 	fpu_init();
@@ -101,17 +101,21 @@ void ap_main(void)
 	check_tsc(1);
 	while (__atomic_load_n(&ap_state, __ATOMIC_ACQUIRE) == AP_ARRIVED)
 		cpu_pause();
-	if (ap_state == AP_UNWANTED)
+	if (ap_state == AP_UNWANTED) {
+		set_state(AP_PARKED);
 		for (;;)
 			cpu_hlt();
+	}
 	cpu_setup(this_cpu());
 	loop_run(this_cpu());
 }
 
-/* One after the other: they share the trampoline and its stack pointer. */
-static bool start(struct cpu *cpu, uint64_t trampoline)
+/* One after the other: they share the trampoline and its stack pointer. One that is parked sleeps,
+ * but takes machine checks, which some CPUs send to all threads (SDM 3B 16.3). */
+static bool start(struct cpu *cpu, uint64_t trampoline, bool park)
 {
-	void *stack = stack_new(cpu->id);
+	static uint32_t stacks;
+	void *stack = stack_new(++stacks);
 
 	if (!stack)
 		return false;
@@ -131,8 +135,11 @@ static bool start(struct cpu *cpu, uint64_t trampoline)
 	if (ap_state != AP_ARRIVED)
 		return false;
 	check_tsc(0);
-	set_state(tsc_check.went_back ? AP_UNWANTED : AP_WANTED);
-	while (!tsc_check.went_back && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) <= cpu->id)
+	park |= tsc_check.went_back;
+	set_state(park ? AP_UNWANTED : AP_WANTED);
+	if (park)
+		wait_state(AP_PARKED, ARRIVE_NS);
+	while (!park && __atomic_load_n(&cpu_count, __ATOMIC_ACQUIRE) <= cpu->id)
 		cpu_pause();
 	return !tsc_check.went_back;
 }
@@ -142,12 +149,15 @@ void cpus_start(void)
 	uint64_t trampoline = frame_stats.trampoline;
 	volatile char *page = trampoline ? phys_map(trampoline, FRAME_PAGE, MAP_DEVICE) : NULL;
 	struct cpu *cpu = NULL;
+	uint32_t parked = 0;
 
 	if (acpi.cpus > 1 && !page)
 		log_print("cpus: no page below 640 KiB to start the others from\n");
 	for (const char *at = ap_trampoline; page && at < ap_trampoline_end; at++)
 		page[at - ap_trampoline] = *at;
 	for (uint32_t i = 0; page && i < acpi.cpus && cpu_count < CPUS; i++) {
+		bool park = (acpi.cpu[i] ^ this_cpu()->apic_id) & sibling_mask;
+
 		if (acpi.cpu[i] == this_cpu()->apic_id)
 			continue;
 		cpu = page_alloc();
@@ -155,11 +165,15 @@ void cpus_start(void)
 			break;
 		cpu->id = cpu_count;
 		cpu->apic_id = acpi.cpu[i];
-		if (start(cpu, trampoline))
+		if (start(cpu, trampoline, park)) {
+			parked += park;
 			continue;
+		}
 		log_print("cpus: the one with APIC ID %u is left out: %s\n", acpi.cpu[i],
 			  tsc_check.went_back ? "its TSC is behind" : "it does not start");
 		break; /* it may yet come, on the stack that was meant for it */
 	}
 	log_print("kernel: %u of %u CPUs run\n", cpu_count, acpi.cpus);
+	if (parked)
+		log_print("kernel: %u more are parked, smt=off\n", parked);
 }

@@ -154,7 +154,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 
 	info.magic = SAMPO_BOOT_MAGIC;
 	info.abi_version = SAMPO_ABI_VERSION;
-	info.vmcall = hv == &vmx_ops;
+	info.vmcall = hv_bound == &vmx_ops;
 	info.ram_bytes = DOM0_RAM;
 	info.dma_offset = ram;
 	info.event_page = DOM0_EVENT_GPA;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/domain.h"
 
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "arch/paging.h"
@@ -161,6 +162,7 @@ void *domain_page(const struct domain *domain, uint64_t gpa, uint32_t perm)
 
 	if (!m || !(m->perms & perm) || m->region->kind == REGION_DEVICE)
 		return NULL;
+	barrier_touched(domain);
 	return window_page(region_physical(m->region, gpa - m->gpa + m->offset));
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts and exceptions on their way to a vCPU. */
 
+#include "arch/barrier.h"
 #include "arch/hv.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
@@ -58,6 +59,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)
 		steal_update(vcpu);
+	if (vcpu->pending & VCPU_PEND_CACHE)
+		barrier_cache(vcpu->cpu, vcpu);
 	if (vcpu->lapic.hardware)
 		hv->lapic(vcpu);
 	if (!inject_one(vcpu))

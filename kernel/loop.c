@@ -97,14 +97,14 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 
 	if (before)
 		hv->save(before);
-	if (!before || before->domain != vcpu->domain)
-		barrier(cpu->barriers);
 	hv->load(vcpu);
 	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux)
 		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux = vcpu->tsc_aux);
 	cpu->loaded = vcpu;
 	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
 		own_fpu(cpu, vcpu);
+	if (mitigations.on & BARRIERS_OF_SWITCHES)
+		barrier_switch(cpu, vcpu); /* the last: what was there has been saved */
 }
 
 static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
@@ -112,11 +112,12 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 	struct sampo_vcpu_page *page = vcpu->page;
 	uint64_t number = READ_ONCE(page->traces);
 	struct sampo_trace *entry = &page->trace[number % SAMPO_TRACES];
+	uint64_t now = cpu_rdtsc();
 
 	page->traces = number + 1;
 	page->exits[x->kind]++;
-	*entry = (struct sampo_trace){cpu_rdtsc(), x->rip, x->info, x->kind, x->code};
-	return entry->tsc;
+	*entry = (struct sampo_trace){now, x->rip, x->info, x->kind, x->code};
+	return now;
 }
 
 static void run(struct cpu *cpu, struct vcpu *vcpu)

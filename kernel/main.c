@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the boot loader to the main loop. */
 #include "arch/apic.h"
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -25,8 +26,6 @@
 #define VGA_TEXT_BYTES 32768u
 
 extern char image_start[], image_end[], boot_stack[];
-
-const struct hv_ops *hv;
 
 static struct cpu cpu0;
 static struct boot_info boot;
@@ -76,18 +75,18 @@ static void memory_init(void)
 
 static void find_hv(void)
 {
-	const char *missing;
+	const struct hv_ops *ops = &svm_ops;
+	const char *missing = ops->probe();
 
-	hv = &svm_ops;
-	missing = hv->probe();
 	if (missing == hv_absent) {
-		hv = &vmx_ops;
-		missing = hv->probe();
+		ops = &vmx_ops;
+		missing = ops->probe();
 	}
 	if (missing == hv_absent)
 		refuse("this CPU has neither AMD SVM nor Intel VMX: no virtualization");
 	if (missing)
-		refuse("%s cannot be used: %s", hv->name, missing);
+		refuse("%s cannot be used: %s", ops->name, missing);
+	hv_bind(ops);
 	hv_log_features();
 }
 
@@ -111,13 +110,14 @@ void kernel_main(uint32_t magic, uint64_t info)
 		refuse("the boot loader's information is unusable: %s", error);
 	trap_init();
 	options_read(boot.cmdline);
+	barrier_init();
 	find_hv();
 	memory_init();
 	platform_setup(boot.rsdp);
 	cpu_setup(&cpu0);
 	cpus_start();
 	resource_setup(&boot);
-	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv->name,
+	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv_bound->name,
 		  tsc_khz, frame_stats.total_bytes >> 20, kernel_bytes_used() >> 10);
 	log_print("kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
 	dom0_start(&boot);

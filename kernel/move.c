@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/move.h"
 
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -19,6 +20,7 @@ static void carry(struct vcpu *vcpu, uint32_t to)
 	ASSERT(vcpu_is_here(vcpu));
 	vcpu_unload(vcpu);
 	fpu_leave(cpu, vcpu);
+	barrier_forget(cpu, vcpu);
 	hv->detach(vcpu);
 	vcpu->timed = vcpu->timer.queued;
 	timer_cancel(&cpu->timers, &vcpu->timer);

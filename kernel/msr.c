@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The MSRs that a guest may use and that do not reach the CPU. */
 
+#include "arch/barrier.h"
 #include "arch/msr.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
@@ -9,17 +10,22 @@
 
 #define CR0_PG 0x80000000u
 
+/* Most accesses are to these. */
+static bool of_lapic(uint32_t msr)
+{
+	return msr - MSR_X2APIC <= MSR_X2APIC_LAST - MSR_X2APIC || msr == MSR_TSC_DEADLINE ||
+	       msr == MSR_APIC_BASE;
+}
+
 enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	struct sampo_exit state;
 
-	switch (msr) {
-	case MSR_X2APIC ... MSR_X2APIC_LAST:
-	case MSR_TSC_DEADLINE:
-	case MSR_APIC_BASE:
+	if (of_lapic(msr))
 		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
 			       ? MSR_FAULT
 			       : MSR_DONE;
+	switch (msr) {
 	case MSR_TSC:
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
 		return MSR_DONE;
@@ -30,6 +36,9 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case MSR_TSC_AUX:
 		*value = vcpu->tsc_aux;
 		return MSR_DONE;
+	case MSR_SPEC_CTRL: /* later reads and writes are the CPU's, see msr_write */
+		*value = 0;
+		return guest_spec_ctrl ? MSR_DONE : MSR_MONITOR;
 	case MSR_KVM_STEAL:
 		*value = vcpu->kvm_steal;
 		return MSR_DONE;
@@ -81,11 +90,9 @@ static enum msr_result write_efer(struct vcpu *vcpu, uint64_t value)
 
 enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	switch (msr) {
-	case MSR_X2APIC ... MSR_X2APIC_LAST:
-	case MSR_TSC_DEADLINE:
-	case MSR_APIC_BASE:
+	if (of_lapic(msr))
 		return write_lapic(vcpu, msr, value);
+	switch (msr) {
 	case MSR_TSC:
 		write_tsc(vcpu, value);
 		return MSR_DONE;
@@ -97,6 +104,15 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		vcpu->tsc_aux = value;
 		vcpu->cpu->tsc_aux = value;
 		cpu_wrmsr(MSR_TSC_AUX, value);
+		return MSR_DONE;
+	case MSR_SPEC_CTRL: /* from now on it is switched */
+		if (!guest_spec_ctrl)
+			return MSR_MONITOR;
+		if (value & ~(uint64_t)guest_spec_ctrl)
+			return MSR_FAULT;
+		vcpu->spec_ctrl = (uint32_t)value;
+		vcpu->spec_own = true;
+		hv->lapic(vcpu);
 		return MSR_DONE;
 	case MSR_KVM_STEAL:
 		vcpu->kvm_steal = value;

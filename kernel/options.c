@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/options.h"
 
+#include "arch/barrier.h"
 #include "arch/hv.h"
 #include "kernel/log.h"
 
@@ -34,7 +35,7 @@ static bool read_word(const char *word)
 			return true;
 		}
 	}
-	return hv_option(word);
+	return hv_option(word) || barrier_option(word);
 }
 
 static void complain(const char *word)

@@ -27,7 +27,9 @@ struct cpu {
 	bool has_tsc_aux;
 	bool nested;       /* there is a hypervisor below */
 	bool brief;        /* its last sleep was short */
-	uint32_t barriers; /* between domains, see barrier.h */
+	/* See barrier.c: of whom it has predictions of branches, and data in its cache. */
+	const struct vcpu *trained;
+	const struct domain *cached;
 	uint64_t tsc_aux;  /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;

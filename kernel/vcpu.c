@@ -2,6 +2,7 @@
 /* The life of a vCPU: made, run, halted, with its monitor, dead. */
 #include "kernel/vcpu.h"
 
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
@@ -65,6 +66,8 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 	vcpu->window = false;
 	vcpu->kvm_steal = vcpu->kvm_eoi = vcpu->tsc_aux = 0;
 	vcpu->kicked = false;
+	vcpu->spec_ctrl = first_spec_ctrl;
+	vcpu->spec_own = false;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);
 	vcpu_unload(vcpu);
@@ -158,6 +161,7 @@ static void leave_home(struct vcpu *vcpu, void *arg)
 	if (cpu->loaded == vcpu)
 		cpu->loaded = NULL;
 	fpu_forget(cpu, vcpu);
+	barrier_forget(cpu, vcpu);
 	hv->detach(vcpu);
 }
 
@@ -397,6 +401,7 @@ void vcpu_notify(struct vcpu *vcpu)
 
 void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 {
+	barrier_touched(vcpu->domain);
 	if (requests & REQUEST_ARRIVE)
 		move_arrive(vcpu);
 	if (vcpu->state == VCPU_DEAD)

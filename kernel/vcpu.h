@@ -29,11 +29,16 @@ enum vcpu_state {
 #define VCPU_PEND_EVENT 0x4u  /* `event` must be injected first */
 #define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
 #define VCPU_PEND_EOI 0x10u   /* it may have ended its interrupt in memory */
+#define VCPU_PEND_CACHE 0x20u /* the L1 cache has data of another domain */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
 	/* First, for the vendors' entry.S: the registers, by enum sampo_gpr. */
 	uint64_t gpr[16];
+	/* For them, too (arch/guard.h): SPEC_CTRL in the guest. Its own, or what suits ring 0 until
+	 * the guest writes it. */
+	uint32_t spec_ctrl;
+	bool spec_own;
 
 	struct object object;
 	struct domain *domain; /* holds a reference */

@@ -7,6 +7,7 @@
  * RSP of the guest are in the VMCB; the host's are kept in VM_HSAVE_PA.
  */
 #include "arch/gpr.h"
+#include "arch/guard_asm.h"
 
 	.text
 	.balign 64
@@ -20,6 +21,24 @@ svm_enter:
 	popq %rax
 	store_gprs_to_rax
 	clear r8d, r9d, r10d, r11d
+	pop_saved
+	ret
+
+/* The same, for a CPU that needs it. */
+	.balign 64
+	.globl svm_enter_guarded
+svm_enter_guarded:
+	push_saved
+	pushq %rdi
+	guard_entry
+	movq %rsi, %rax
+	load_gprs_from_rdi
+	guard_buffers
+	vmrun %rax
+	popq %rax
+	store_gprs_to_rax
+	guard_exit
+	clear ecx, edx, esi, edi, r8d, r9d, r10d, r11d
 	pop_saved
 	ret
 

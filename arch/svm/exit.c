@@ -118,10 +118,11 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 {
 	const struct vmcb *vmcb = vcpu->svm.vmcb;
 
-	switch (x->kind) {
-	case EXIT_IO:
+	if (x->kind == EXIT_IO) { /* mostly */
 		decode_io(vmcb, x);
-		break;
+		return;
+	}
+	switch (x->kind) {
 	case EXIT_RDMSR:
 		if (vmcb->exit_info1)
 			x->kind = EXIT_WRMSR;

@@ -154,8 +154,10 @@ void svm_lapic(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
+	vmcb->msrpm_base = (uint64_t)hv_msr_bitmap + (vcpu->spec_own ? HV_MSR_BITMAP : 0);
+
 	vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | vlapic_cr8(&vcpu->lapic);
-	vmcb->clean &= ~CLEAN_TPR;
+	vmcb->clean &= ~(CLEAN_PERMISSIONS | CLEAN_TPR);
 }
 
 /* What the VMCB and the exit page have under the same name. */

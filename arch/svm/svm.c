@@ -18,11 +18,11 @@
 
 uint32_t svm_features;
 /* APM 2 15.11: two bits per MSR in three ranges of 0x2000. */
-static void pass_msr(uint32_t msr)
+static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
 	uint32_t base = msr >= 0xc0000000 ? 0x800 : 0, bit = (msr & 0x1fff) * 2;
 
-	hv_msr_bitmap[base + bit / 8] &= (uint8_t)~(3u << (bit % 8));
+	bitmap[base + bit / 8] &= (uint8_t)~(3u << (bit % 8));
 }
 
 static void want(enum hv_feature feature, uint32_t bit)

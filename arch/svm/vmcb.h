@@ -19,6 +19,7 @@ enum vmexit {
 
 /* Clean bits: set = unchanged since the last VMRUN (APM 2 15.15.3). */
 #define CLEAN_INTERCEPTS 0x001u
+#define CLEAN_PERMISSIONS 0x002u
 #define CLEAN_TPR 0x008u
 #define CLEAN_CR 0x020u
 #define CLEAN_DR 0x040u

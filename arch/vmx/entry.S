@@ -7,6 +7,7 @@
  * When the CPU refuses the entry, execution goes on behind the instruction.
  */
 #include "arch/gpr.h"
+#include "arch/guard_asm.h"
 
 #define HOST_RSP 0x6c14 /* its VMCS field, SDM 3D B.4 */
 
@@ -42,6 +43,41 @@ vmx_exit:
 3:	clear ecx, edx, esi, edi, r8d, r9d, r10d, r11d
 	pop_saved
 	ret
+
+/* The same, for a CPU that needs it. An entry that is refused leaves by the other's end: no guest
+ * has run. */
+	.balign 64
+	.globl vmx_enter_guarded
+vmx_enter_guarded:
+	push_saved
+	pushq %rdi
+	movl $HOST_RSP, %eax
+	vmwrite %rsp, %rax
+	guard_entry
+	testb %sil, %sil
+	movq (%rdi), %rax
+	load_gprs_from_rdi
+	jnz 4f
+	guard_buffers
+	vmlaunch
+	jmp 5f
+4:	guard_buffers
+	vmresume
+5:	movq (%rsp), %rax
+	guard_exit
+	jmp 2b
+
+	.balign 64
+	.globl vmx_exit_guarded
+vmx_exit_guarded:
+	pushq %rax
+	movq 8(%rsp), %rax
+	popq (%rax)
+	addq $8, %rsp
+	store_gprs_to_rax
+	guard_exit
+	xorl %eax, %eax
+	jmp 3b
 
 /* void vmx_interrupt_window(void): physical interrupts are taken between the two. */
 	.globl vmx_interrupt_window

@@ -156,21 +156,21 @@ static const char *negotiate(uint32_t *result)
 }
 
 /* SDM 3C 25.6.9: for reading and, 0x800 further, for writing. */
-static void pass_msr(uint32_t msr)
+static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
 	uint32_t at = (msr >= 0xc0000000 ? 0x400 : 0) + (msr & 0x1fff) / 8;
 	uint8_t bit = (uint8_t)(1u << (msr % 8));
 
-	hv_msr_bitmap[at] &= (uint8_t)~bit;
-	hv_msr_bitmap[at + 0x800] &= (uint8_t)~bit;
+	bitmap[at] &= (uint8_t)~bit;
+	bitmap[at + 0x800] &= (uint8_t)~bit;
 }
 
 /* Reads of the ID, version, TPR, PPR, LDR, ISR and IRR, writes of the TPR, EOI and self-IPI. */
-static void pass_x2apic(void)
+static void pass_x2apic(uint8_t *bitmap)
 {
-	uint8_t *read = hv_msr_bitmap + FRAME_PAGE + MSR_X2APIC / 8, *write = read + 0x800;
+	uint8_t *read = bitmap + FRAME_PAGE + MSR_X2APIC / 8, *write = read + 0x800;
 
-	__builtin_memcpy(hv_msr_bitmap + FRAME_PAGE, hv_msr_bitmap, FRAME_PAGE);
+	__builtin_memcpy(bitmap + FRAME_PAGE, bitmap, FRAME_PAGE);
 	read[0] = (uint8_t)~0x0cu;
 	read[1] = (uint8_t)~0x25u;
 	read[2] = read[4] = 0;
@@ -201,7 +201,8 @@ const char *vmx_probe(void)
 	if (~ept_vpid_cap & (INVEPT_CONTEXT | INVVPID_ALL))
 		return "no INVEPT of one context and INVVPID of all";
 	hv_permissions(pass_msr);
-	pass_x2apic();
+	for (unsigned i = 0; i < HV_MSR_BITMAPS; i++)
+		pass_x2apic(hv_msr_bitmap + i * HV_MSR_BITMAP);
 	return NULL;
 }
 
@@ -322,7 +323,8 @@ void vmx_lapic(struct vcpu *vcpu)
 	l->hardware = l->apic_base & APIC_BASE_X2APIC && !(~control[PROC2] & PROC2_APICV);
 	vmcs_write(VMCS_PROC2_CONTROLS,
 		   l->hardware ? control[PROC2] : control[PROC2] & ~PROC2_APICV);
-	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap + (l->hardware ? FRAME_PAGE : 0));
+	vmcs_write(VMCS_MSR_BITMAP, (uint64_t)hv_msr_bitmap + (l->hardware ? FRAME_PAGE : 0) +
+					    (vcpu->spec_own ? HV_MSR_BITMAP : 0));
 	if (!l->hardware)
 		return;
 	vmcs_write(VMCS_INTERRUPT_STATUS,

@@ -28,6 +28,8 @@ RUNS = (
     "tests/qemu/test_smp.py::test_crash",
     "tests/qemu/test_stress.py::test_stress",
     "tests/qemu/test_kernel.py::",
+    "tests/qemu/test_mitigations.py::test_none",
+    "tests/qemu/test_mitigations.py::test_forced",
 )
 
 CONFIG = """\

@@ -35,12 +35,12 @@ static int fake_rdmsr_safe(uint32_t msr, uint64_t *value)
 
 #define ALL (SVM_HAS_NPT | SVM_HAS_LOCK)
 
-uint8_t hv_msr_bitmap[8192];
+uint8_t hv_msr_bitmap[HV_MSR_BITMAPS * HV_MSR_BITMAP];
 const char hv_absent[] = "";
 
-void hv_permissions(void (*pass)(uint32_t msr))
+void hv_permissions(void (*pass)(uint8_t *bitmap, uint32_t msr))
 {
-	pass(0xc0000081);
+	pass(hv_msr_bitmap, 0xc0000081);
 }
 
 static int turned_off = -1;

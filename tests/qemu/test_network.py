@@ -43,6 +43,9 @@ def test_cable(boot, iso, web):
     with box.in_console("linux1"):
         box.linux_up("linux1")
         box.linux(f"wget -q -O - {web.url}/hello")
+    mine = re.search(r"Address: +(10\.0\.2\.\d+)", box.wait_run("net", r"Address: +10\.0\.2\.\d+")).group(1)
+    with box.in_console("linux1"):  # the longest ping that there is: 45 fragments, to and fro
+        assert "2 packets received" in box.linux(f"ping -c 2 -s 65507 {mine}")
     box.monitor("set_link net off")
     box.wait_run("net", r"Cable: +out")
     with box.in_console("linux1"):

@@ -387,6 +387,45 @@ static void entropy_in_shares(void **unused)
 	virtio_detach_all(&mock_vm);
 }
 
+/* A long frame of thousands of short segments goes in turns, whole and in order, and the frame
+ * behind it comes behind it. */
+static void short_segments_in_turns(void **unused)
+{
+	const unsigned data = 3000, headers = 54;
+	uint8_t *at = frame_at(DATA), *frame = at + HEADER;
+	unsigned turns = 0, seen;
+
+	(void)unused;
+	setup(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4);
+	queue_frame(0, 0, 0, headers + data);
+	memset(at, 0, HEADER);
+	at[0] = 1;            /* needs its checksum */
+	at[1] = 1;            /* TCP over IPv4 */
+	at[4] = 1;            /* in segments of a byte */
+	at[6] = 34;
+	at[8] = 16;
+	memset(frame + 14, 0, 40);
+	frame[14] = 0x45;
+	frame[16] = (uint8_t)((headers - 14 + data) >> 8);
+	frame[17] = (uint8_t)(headers - 14 + data);
+	frame[23] = 6;
+	frame[34 + 12] = 0x50;
+	queue_frame(0, 1, 0, 60);
+	kick(0, TX);
+	seen = outside_frames;
+	assert_true(seen && seen <= 64);
+	assert_int_equal(used_count(0, TX), 0);
+	while (mock_run_work()) {
+		assert_true(outside_frames - seen <= 65);
+		seen = outside_frames;
+		turns++;
+	}
+	assert_true(turns >= data / 65);
+	assert_int_equal(outside_frames, data + 1);
+	assert_int_equal(outside_bytes, 60);
+	assert_int_equal(used_count(0, TX), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -395,6 +434,7 @@ int main(void)
 		cmocka_unit_test(without_mergeable_buffers),
 		cmocka_unit_test(drops_and_counts),
 		cmocka_unit_test(floods_in_turns),
+		cmocka_unit_test(short_segments_in_turns),
 		cmocka_unit_test(restart_returns_buffers),
 		cmocka_unit_test(console_both_ways),
 		cmocka_unit_test(console_flood_in_turns),

@@ -20,8 +20,8 @@
 /* The longest frame with NET_TCP4 or NET_TCP6, without tag. */
 #define NET_LONG_FRAME 65550u
 
-/* Ethernet without tag, the longest of IPv4 and of TCP. */
-#define OFFLOAD_HEADERS (14u + 60u + 60u)
+/* Headers are as long as a frame at most. */
+#define OFFLOAD_HEADERS NET_FRAME_MAX
 
 struct net_offload {
 	unsigned needs;         /* NET_*: CHECKSUM alone or with one of TCP */
@@ -30,12 +30,24 @@ struct net_offload {
 	uint16_t headers;       /* bytes in front of the data; set by offload_check */
 };
 
+/* Returns how many of a frame's first bytes the other functions look at, at most OFFLOAD_HEADERS
+ * and at most the frame's `bytes`. */
+unsigned offload_looks_at(const struct net_offload *offload, unsigned bytes);
+
 /*
- * Whether what the sender says fits its frame, whose first bytes (up to
- * OFFLOAD_HEADERS) are in header.
+ * Does what the sender says fit its frame? The first `have` of its `bytes` are in header. The
+ * frame may have a VLAN tag.
  */
 bool offload_check(struct net_offload *offload, const uint8_t *header, unsigned have,
 		   unsigned bytes);
+
+/*
+ * A long frame in several ones, each again a long frame: makes the header of the whole frame,
+ * which has `all` bytes of data, that of the part with `bytes` of data from byte `from` on. `from`
+ * is a multiple of offload->segment.
+ */
+void offload_part(const struct net_offload *offload, uint8_t *header, uint32_t from, uint32_t bytes,
+		  uint32_t all);
 
 /*
  * Makes complete frames. `header` holds offload->headers bytes, the pieces what

@@ -31,7 +31,7 @@
 #define LEARNED_MAX_TRUNK 768u
 #define AGE_SECONDS       300u
 
-#define MAX_PIECES 40u
+#define MAX_PIECES 132u /* of a virtqueue's chain */
 
 struct station {
 	uint64_t key; /* key_of, 0: free */
@@ -412,18 +412,36 @@ static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsi
 	return true;
 }
 
-/* A frame whose sender leaves work to others: more of it has to be looked at.
- * None of these have tags. */
+/* A tag of VLAN 0, a priority, which access ports may send, goes where the switch keeps it. */
+static bool take_priority(struct frame *frame)
+{
+	uint16_t tag = get_be16(frame->header + HEADER);
+
+	if (frame->from->trunk || tag & VLAN_MASK || frame->headers < HEADER_TAGGED ||
+	    frame->offload.start < HEADER_TAGGED)
+		return false;
+	frame->tag |= tag;
+	frame->headers -= TAG;
+	frame->bytes -= TAG;
+	frame->offload.start = (uint16_t)(frame->offload.start - TAG);
+	memmove(frame->header + ADDRESSES, frame->header + ADDRESSES + TAG,
+		frame->headers - ADDRESSES);
+	return get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN;
+}
+
+/* A frame whose sender leaves work to others: more of it has to be looked at. */
 static bool take_offload(struct frame *frame, const struct net_piece *piece, unsigned pieces,
 			 const struct net_offload *offload)
 {
-	unsigned bytes = frame->bytes < OFFLOAD_HEADERS ? frame->bytes : OFFLOAD_HEADERS;
+	unsigned bytes = offload_looks_at(offload, frame->bytes);
 
 	frame->offload = *offload;
 	frame->headers = bytes;
-	return take(frame, piece, pieces, frame->header, bytes) &&
-	       offload_check(&frame->offload, frame->header, bytes, frame->bytes) &&
-	       get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN;
+	if (!take(frame, piece, pieces, frame->header, bytes))
+		return false;
+	if (get_be16(frame->header + ADDRESSES) == ETHERTYPE_VLAN && !take_priority(frame))
+		return false;
+	return offload_check(&frame->offload, frame->header, frame->headers, frame->bytes);
 }
 
 static bool take_plain(struct frame *frame, const struct net_piece *piece, unsigned pieces)

@@ -17,6 +17,7 @@
 
 #define VIRTIO_NET_F_CSUM       (1ull << 0)
 #define VIRTIO_NET_F_GUEST_CSUM (1ull << 1)
+#define VIRTIO_NET_F_MTU        (1ull << 3)
 #define VIRTIO_NET_F_MAC        (1ull << 5)
 #define VIRTIO_NET_F_GUEST_TSO4 (1ull << 7)
 #define VIRTIO_NET_F_GUEST_TSO6 (1ull << 8)

@@ -18,6 +18,7 @@
 #define TX 1u
 
 #define STATUS_LINK_UP 1u
+#define MTU            1500u
 
 /* Work that a guest may leave to us, and we to it. */
 #define OFFLOADS                                                                \
@@ -46,19 +47,22 @@ struct net_header {
 struct net_config {
 	uint8_t mac[6];
 	uint16_t status;
+	uint16_t queue_pairs; /* not negotiated */
+	uint16_t mtu;
 } __attribute__((packed));
 
 struct net {
 	struct virtio_device *dev;
 	struct net_port port;
 	struct work work; /* more frames to send */
+	uint32_t part;    /* bytes of data that are sent of the long frame that comes next */
 	bool detached;
 	/* Of port.dropped: no room in the guest; beside it: no frame at all. */
 	uint64_t rx_dropped, tx_dropped;
 };
 
 /* The pieces of the frame that a guest sends: one at a time in dom0. */
-static struct net_piece tx_piece[QUEUE_MAX_SEGMENTS];
+static struct net_piece tx_piece[QUEUE_MAX_SEGMENTS + 1];
 
 /* --- from the guest ------------------------------------------------------- */
 
@@ -100,31 +104,91 @@ static void read_header(const struct net_header *header, struct net_offload *off
 		offload->needs |= NET_TCP6;
 }
 
-/* Sends a frame; returns how many frames it counts for. */
-static unsigned send_chain(struct net *net, const struct queue_chain *chain)
+/* Of the pieces, `bytes` from byte `skip` on, behind the first place of tx_piece; returns how many
+ * pieces there are with that place. */
+static unsigned cut_pieces(unsigned pieces, uint32_t skip, uint32_t bytes)
+{
+	static struct net_piece cut[QUEUE_MAX_SEGMENTS + 1];
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < pieces && bytes; i++) {
+		uint32_t from = skip < tx_piece[i].bytes ? skip : tx_piece[i].bytes;
+		uint32_t take = tx_piece[i].bytes - from;
+
+		skip -= from;
+		if (take > bytes)
+			take = bytes;
+		bytes -= take;
+		if (take)
+			cut[n++] = (struct net_piece){
+				(const uint8_t *)tx_piece[i].data + from, take};
+	}
+	memcpy(tx_piece, cut, sizeof(*cut) * n);
+	return n;
+}
+
+/*
+ * A long frame of so many segments that others would wait for all of them: the next TX_FRAMES of
+ * them as a long frame of their own. Returns true if these were the last ones.
+ */
+static bool send_part(struct net *net, const struct queue_chain *chain, unsigned pieces,
+		      struct net_offload *offload)
+{
+	static uint8_t header[OFFLOAD_HEADERS];
+	uint32_t frame_bytes = (uint32_t)chain->out_bytes - HEADER_BYTES, all, bytes;
+	unsigned have = offload_looks_at(offload, frame_bytes);
+
+	queue_read(chain, HEADER_BYTES, header, have);
+	if (frame_bytes > NET_LONG_FRAME || !offload_check(offload, header, have, frame_bytes)) {
+		net->tx_dropped++;
+		return true;
+	}
+	all = frame_bytes - offload->headers;
+	if (net->part >= all || net->part % offload->segment) /* the guest has changed the frame */
+		net->part = 0;
+	bytes = all - net->part;
+	if (bytes > TX_FRAMES * offload->segment)
+		bytes = TX_FRAMES * offload->segment;
+	offload_part(offload, header, net->part, bytes, all);
+	pieces = cut_pieces(pieces, offload->headers + net->part, bytes);
+	tx_piece[0] = (struct net_piece){header, offload->headers};
+	switch_input_offload(&net->port, tx_piece, pieces, offload);
+	net->part += bytes;
+	return net->part == all;
+}
+
+/* Sends a frame, or a part of it; returns true if all of it is sent. *cost: how many frames it
+ * counts for. */
+static bool send_chain(struct net *net, const struct queue_chain *chain, unsigned *cost)
 {
 	struct net_header header;
 	struct net_offload offload;
+	unsigned pieces;
 
+	*cost = 1;
 	if (chain->out_bytes <= HEADER_BYTES) {
 		net->tx_dropped++;
-		return 1;
+		return true;
 	}
 	queue_read(chain, 0, &header, sizeof(header));
-	unsigned pieces = frame_pieces(chain);
+	pieces = frame_pieces(chain);
 	if (!header.flags && !header.gso_type) {
 		switch_input(&net->port, tx_piece, pieces);
-		return 1;
+		return true;
 	}
 	read_header(&header, &offload);
+	if (offload.segment && offload.needs & (NET_TCP4 | NET_TCP6))
+		*cost = 1 + (unsigned)(chain->out_bytes / offload.segment);
+	if (*cost > TX_FRAMES)
+		return send_part(net, chain, pieces, &offload);
 	switch_input_offload(&net->port, tx_piece, pieces, &offload);
-	return offload.segment ? 1 + (unsigned)(chain->out_bytes / offload.segment) : 1;
+	return true;
 }
 
 static void send_frames(struct net *net)
 {
 	struct virtqueue *queue = &net->dev->queue[TX];
-	unsigned budget = TX_FRAMES;
+	unsigned budget = TX_FRAMES, cost;
 	bool more = true;
 
 	queue_suppress(queue);
@@ -134,8 +198,12 @@ static void send_frames(struct net *net)
 		while (budget && (chain = queue_pop(queue))) {
 			struct queue_used used = {.head = chain->head};
 
-			unsigned cost = send_chain(net, chain);
-			queue_push(queue, &used, 1);
+			if (send_chain(net, chain, &cost)) {
+				queue_push(queue, &used, 1);
+				net->part = 0;
+			} else {
+				queue_unpop(queue, used.head);
+			}
 			budget -= cost < budget ? cost : budget;
 		}
 		/* Out of budget: the rest later, and no doorbell meanwhile. */
@@ -313,7 +381,8 @@ static const char *net_attach(struct virtio_device *dev, const struct vm_config 
 		return "out of memory";
 	if (fresh) {
 		dev->state->offered |=
-			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | OFFLOADS;
+			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU |
+			VIRTIO_NET_F_MRG_RXBUF | OFFLOADS;
 		memcpy(dev->state->net.mac, nic->mac, sizeof(nic->mac));
 		dev->state->net.link_up = !nic->link_down;
 	}
@@ -335,6 +404,7 @@ static void net_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CON
 {
 	struct net_config config = {
 		.status = dev->state->net.link_up ? STATUS_LINK_UP : 0,
+		.mtu = MTU,
 	};
 
 	memcpy(config.mac, dev->state->net.mac, sizeof(config.mac));
@@ -353,6 +423,7 @@ static void net_start(struct virtio_device *dev)
 {
 	struct net *net = dev->backend;
 
+	net->part = 0;
 	net->port.takes = takes(dev->state->negotiated);
 	/* Frames are not kept: those that an earlier dom0 had in hand count as
 	 * sent, and as received broken. */

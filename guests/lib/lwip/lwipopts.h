@@ -40,6 +40,7 @@
 #define MEMP_NUM_TCP_PCB_LISTEN 8
 #define MEMP_NUM_TCP_SEG 256
 #define MEMP_NUM_ARP_QUEUE 16
+#define IP_REASS_MAX_PBUFS 64 /* the longest packet has 45 fragments */
 #define PBUF_POOL_SIZE 128
 #define PBUF_POOL_BUFSIZE 1600
 

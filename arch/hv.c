@@ -107,6 +107,8 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 {
 	struct sampo_exit s = *page;
 
+	/* The page may change meanwhile: nothing of it is read again. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		s.seg[i].attrib &= 0xfff;
 	s.efer &= EFER_GUEST;

@@ -248,7 +248,7 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 	do {
 		uint64_t child;
 
-		old = *entry;
+		old = READ_ONCE(*entry);
 		child = level - 1 == PTAB_4K ? old & ~f->type : old;
 		for (unsigned i = 0; i < ENTRIES; i++)
 			table[i] = child + i * page_size(level - 1);

@@ -119,8 +119,8 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg))
 {
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain->vcpu[i])
-			smp_call(domain->vcpu[i], function, NULL);
+		if (domain_vcpu(domain, i))
+			smp_call(domain_vcpu(domain, i), function, NULL);
 }
 
 void domain_destroy(struct domain *domain)

@@ -25,7 +25,7 @@ int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights
 	uint32_t index = table->free_hint;
 	struct handle *entry = entry_at(table, index);
 
-	while (entry && entry->word)
+	while (entry && READ_ONCE(entry->word))
 		entry = entry_at(table, ++index);
 	if (!entry) {
 		if (index >= HANDLE_PAGES * HANDLES_PER_PAGE)
@@ -66,7 +66,7 @@ struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 
 static void remove(struct handle_table *table, struct handle *entry, uint32_t index)
 {
-	struct object *object = object_of(entry->word);
+	struct object *object = object_of(READ_ONCE(entry->word));
 
 	__atomic_store_n(&entry->word, 0, __ATOMIC_RELEASE);
 	table->used--;

@@ -38,7 +38,7 @@ static void handle(unsigned vector)
 void interrupt_handle(unsigned vector)
 {
 	struct cpu *cpu = this_cpu();
-	struct domain *outside = cpu->in_guest;
+	struct domain *outside = READ_ONCE(cpu->in_guest);
 
 	if (outside)
 		smp_enter_kernel(cpu);

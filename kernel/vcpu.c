@@ -79,7 +79,7 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 			    cpu_cpuid(0x80000008, 0).eax & 0xff);
 	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
-	__builtin_memcpy(vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
+	__builtin_memcpy(&vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
 	vcpu_fill_system(vcpu);
 }
 
@@ -108,7 +108,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 		return SAMPO_EINVAL;
 	if (domain->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
-	if (domain->vcpu[id])
+	if (domain_vcpu(domain, (unsigned)id))
 		return SAMPO_EEXIST;
 	vcpu = domain_page_alloc(domain);
 	if (!vcpu)
@@ -170,7 +170,7 @@ void vcpu_free(struct object *object)
 	struct vcpu *vcpu = CONTAINER_OF(object, struct vcpu, object);
 	struct domain *domain = vcpu->domain;
 
-	if (domain->vcpu[vcpu->id] == vcpu) {
+	if (domain_vcpu(domain, vcpu->id) == vcpu) {
 		WRITE_ONCE(domain->present, domain->present & ~(1ull << vcpu->id));
 		WRITE_ONCE(domain->vcpu[vcpu->id], NULL);
 		domain->vcpus--;

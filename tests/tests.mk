@@ -134,12 +134,17 @@ qemu-tests: $(QEMU_NEEDS)
 bochs-tests: $(QEMU_NEEDS)
 	$(PYTEST) tests/bochs tests/qemu --machine bochs --smp 1 --junitxml=build/tests/$@.xml $(PYTEST_ARGS)
 
+# Words that others write meanwhile are read once.
+.PHONY: once
+once:
+	@$(PYTHON) tests/once.py
+
 .PHONY: check
-check: unit $(QEMU_NEEDS)
+check: unit once $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
 # Everything, and how long each part took.
-TEST_PARTS := build-tests tcb unit sim fuzz qemu-tests bochs-tests
+TEST_PARTS := build-tests tcb once unit sim fuzz qemu-tests bochs-tests
 .PHONY: test
 test:
 	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import machine as m
+import once
 
 
 def make(*words, cwd=m.TOP):
@@ -30,6 +31,24 @@ def test_nothing_to_do():
     assert make("all", "iso").replace("make: Nothing to be done for 'all'.", "") \
         .replace("make: Nothing to be done for 'iso'.", "").strip() == ""
     assert iso.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize("line,found", [
+    ("first = cpu->inbox;", True),
+    ("if (vcpu->posted[i] & bit)", True),
+    ("cpu->resched |= more;", True),
+    ("count = page->cpuids < 64 ? page->cpuids : 64;", True),
+    ("page->port = page->size;", True),
+    ("a = READ_ONCE(page->cpuids); b = READ_ONCE(page->cpuids);", True),
+    ("if (vcpu->cpu == this_cpu())", True),
+    ("count = READ_ONCE(page->cpuids); /* page->cpuids */", False),
+    ("page->port = x->port;", False),
+    ("e = &page->cpuid[n];", False),
+    ("__atomic_fetch_or(&vcpu->posted[i], bit, __ATOMIC_RELEASE);", False),
+])
+def test_words_read_once(line, found):
+    """make once sees plain accesses to words that others write."""
+    assert bool(once.faults("kernel/x.c", f"void f(void)\n{{\n\t{line}\n}}\n")) == found
 
 
 def test_reproducible(tmp_path):

@@ -2,6 +2,7 @@
 #include "arch/fpu.h"
 
 #include "arch/cpu.h"
+#include "arch/hv.h"
 #include "arch/msr.h"
 #include "kernel/percpu.h"
 #include "kernel/vcpu.h"
@@ -13,6 +14,7 @@
 #define CR4_OSXMMEXCPT  0x400ull
 #define CR4_OSXSAVE     0x40000ull
 #define CPUID_ECX_XSAVE (1u << 26)
+#define CPUID_ECX_PKU   (1u << 3) /* leaf 7 */
 /* x87, SSE, AVX, AVX-512: 2,696 bytes at most. */
 #define XCR0_SUPPORTED 0xe7ull
 #define XCR0_X87       0x1ull
@@ -23,7 +25,44 @@
 #define MXCSR_RESET    0x1f80
 
 uint64_t fpu_xcr0;
-static bool optimized;
+bool fpu_lazy;
+static bool optimized, keys;
+
+/* The first bytes of the vendor's name, CPUID leaf 0 EBX. */
+#define VENDOR_INTEL 0x756e6547u
+#define VENDOR_AMD   0x68747541u
+#define VENDOR_HYGON 0x6f677948u
+
+/* Intel's models of family 6 that CVE-2018-3665 does not concern: Atoms, then Xeon Phis. */
+static const uint8_t immune[] = {
+	0x1c, 0x26, 0x27, 0x35, 0x36,             /* Bonnell, Saltwell */
+	0x37, 0x4a, 0x4c, 0x4d, 0x5a, 0x5d, 0x65, /* Silvermont, Airmont */
+	0x6e, 0x75,                               /* Airmont */
+	0x5c, 0x5f, 0x7a,                         /* Goldmont */
+	0x57, 0x85,                               /* Knights Landing, Knights Mill */
+};
+
+/* Does this CPU compute with the registers before it raises #NM? One that is not known does. */
+static bool leaks(void)
+{
+	uint32_t vendor = cpu_cpuid(0, 0).ebx, signature = cpu_cpuid(1, 0).eax;
+	uint32_t family = (signature >> 8 & 15) + (signature >> 20 & 0xff);
+	uint32_t model = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
+
+	if (vendor == VENDOR_AMD || vendor == VENDOR_HYGON)
+		return false;
+	if (vendor != VENDOR_INTEL || family != 6)
+		return true;
+	for (unsigned i = 0; i < COUNT_OF(immune); i++)
+		if (immune[i] == model)
+			return false;
+	return true;
+}
+
+void fpu_probe(void)
+{
+	fpu_lazy = !hv_use(HV_EAGERFPU, leaks());
+}
 
 static uint64_t xgetbv0(void)
 {
@@ -36,7 +75,8 @@ static uint64_t xgetbv0(void)
 void fpu_init(void)
 {
 	cpu_write_cr0((cpu_read_cr0() | CR0_MP) & ~(CR0_EM | CR0_TS));
-	cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
+	keys = cpu_cpuid(0, 0).eax >= 7 && cpu_cpuid(7, 0).ecx & CPUID_ECX_PKU;
+	cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (keys ? CR4_PKE : 0));
 	if (!(cpu_cpuid(1, 0).ecx & CPUID_ECX_XSAVE))
 		return;
 	cpu_write_cr4(cpu_read_cr4() | CR4_OSXSAVE);
@@ -57,14 +97,17 @@ void fpu_reset(struct vcpu *vcpu)
 	*(uint16_t *)area = FCW_RESET;
 	*(uint32_t *)(area + 24) = MXCSR_RESET;
 	vcpu->xcr0 = XCR0_X87;
-	__builtin_memset(vcpu->dr, 0, sizeof(vcpu->dr));
+	vcpu->pkru = 0;
 }
 
-/* All of what XCR0 has, by the masks of XSAVE and XRSTOR. */
+/*
+ * All of what XCR0 has, by the masks of XSAVE and XRSTOR. Guests have no component for PKRU, but
+ * under SVM they may set CR4.PKE unseen.
+ */
 static void save(struct vcpu *v)
 {
-	__asm__ volatile("mov %%db0, %0; mov %%db1, %1; mov %%db2, %2; mov %%db3, %3"
-			 : "=r"(v->dr[0]), "=r"(v->dr[1]), "=r"(v->dr[2]), "=r"(v->dr[3]));
+	if (keys)
+		__asm__ volatile("rdpkru" : "=a"(v->pkru) : "c"(0) : "rdx");
 	if (!fpu_xcr0) {
 		__asm__ volatile("fxsave64 (%0)" : : "r"(v->fpu_state) : "memory");
 		return;
@@ -81,9 +124,8 @@ static void save(struct vcpu *v)
 
 static void load(struct vcpu *v)
 {
-	__asm__ volatile("mov %0, %%db0; mov %1, %%db1; mov %2, %%db2; mov %3, %%db3"
-			 :
-			 : "r"(v->dr[0]), "r"(v->dr[1]), "r"(v->dr[2]), "r"(v->dr[3]));
+	if (keys)
+		__asm__ volatile("wrpkru" : : "a"(v->pkru), "c"(0), "d"(0));
 	if (!fpu_xcr0) {
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->fpu_state) : "memory");
 		return;

@@ -3,8 +3,10 @@
 #include "arch/hv.h"
 
 #include "arch/barrier.h"
+#include "arch/debugreg.h"
 #include "arch/msr.h"
 #include "kernel/log.h"
+#include "kernel/percpu.h"
 #include "kernel/vcpu.h"
 
 /* Room for the JMP that hv_bind puts there; until then it stops. */
@@ -51,7 +53,7 @@ bool hv_option(const char *word)
 	for (unsigned i = 0; i < COUNT_OF(features); i++) {
 		if (!denies(word, features[i]))
 			continue;
-		without |= i == HV_ALL ? UINT32_MAX - 1 : 1u << i;
+		without |= i == HV_ALL ? ~(1u << HV_ALL | 1u << HV_EAGERFPU) : 1u << i;
 		return true;
 	}
 	return false;
@@ -121,6 +123,8 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	s.sfmask = (uint32_t)s.sfmask;
 	s.sysenter_cs = (uint32_t)s.sysenter_cs;
 	hv->store(vcpu, &s);
+	if (s.dr7 & DR7_ENABLES && vcpu->cpu->debug != vcpu)
+		vcpu->pending |= VCPU_PEND_DEBUG;
 }
 
 /* SDM 3A table 9-1 */

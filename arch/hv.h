@@ -30,6 +30,7 @@ struct vcpu;
 	X(XSETBV, handle_xsetbv, "XSETBV")                      \
 	X(EXCEPTION, handle_exception, "exception")             \
 	X(FPU, handle_fpu, "FPU first used")                    \
+	X(DEBUG, handle_debug, "debug registers first used")    \
 	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
 	X(CACHE, finish, "WBINVD or INVD")                      \
 	X(EOI, handle_eoi, "end of interrupt")                  \
@@ -49,7 +50,9 @@ enum exit_kind {
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
  * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP
- * saved, flush by ASID, exits from PAUSE loops, a TSC of another rate, XSAVES.
+ * saved, flush by ASID, exits from PAUSE loops, a TSC of another rate, XSAVES. Both: FPU
+ * state that is switched with the vCPU, where the CPU needs it (fpu.h); that is no matter of
+ * no-features.
  */
 #define HV_FEATURES(X)                  \
 	X(ALL, "features")              \
@@ -62,13 +65,16 @@ enum exit_kind {
 	X(TSCSCALE, "tscscale")         \
 	X(NRIPS, "nrips")               \
 	X(FLUSHBYASID, "flushbyasid")   \
-	X(PAUSEFILTER, "pausefilter")
+	X(PAUSEFILTER, "pausefilter")   \
+	X(EAGERFPU, "eagerfpu")
 
 enum hv_feature {
 #define HV_FEATURE_ENUM(name, text) HV_##name,
 	HV_FEATURES(HV_FEATURE_ENUM)
 #undef HV_FEATURE_ENUM
 };
+
+enum hv_trap { HV_TRAP_FPU, HV_TRAP_DEBUG };
 
 struct hv_exit {
 	enum exit_kind kind;
@@ -112,7 +118,8 @@ struct hv_exit {
  *
  * fetch_few  RIP, RFLAGS and CR4, which are asked for most
  * advance    the one tail that moves RIP: to next_rip; ends an STI shadow
- * fpu_trap   the first use of the FPU exits (EXIT_FPU), or no longer
+ * trap       the next use of the FPU or of a debug register exits (EXIT_FPU, EXIT_DEBUG), or no
+ *            longer
  *
  * interruptible
  *            may an external interrupt be injected now?
@@ -146,7 +153,7 @@ struct hv_exit {
 	X(void, run, (struct vcpu *vcpu, struct hv_exit *exit))         \
 	X(void, fetch_few, (struct vcpu *vcpu, struct sampo_exit *page)) \
 	X(void, advance, (struct vcpu *vcpu, uint64_t next_rip))         \
-	X(void, fpu_trap, (struct vcpu *vcpu, bool on))                  \
+	X(void, trap, (struct vcpu *vcpu, enum hv_trap what, bool on))   \
 	X(bool, interruptible, (struct vcpu *vcpu))                      \
 	X(bool, nmi_allowed, (struct vcpu *vcpu))                        \
 	X(void, inject, (struct vcpu *vcpu, uint32_t event, uint32_t code)) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an exit means: done here, or the monitor's. */
 #include "arch/cpu.h"
+#include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "kernel/event.h"
@@ -214,7 +215,12 @@ static void handle_fpu(struct vcpu *vcpu, struct hv_exit *)
 {
 	fpu_switch(vcpu->cpu, vcpu);
 	vcpu->fpu_trap = false;
-	hv->fpu_trap(vcpu, false);
+	hv->trap(vcpu, HV_TRAP_FPU, false);
+}
+
+static void handle_debug(struct vcpu *vcpu, struct hv_exit *)
+{
+	debug_take(vcpu->cpu, vcpu);
 }
 
 static void handle_forbidden(struct vcpu *vcpu, struct hv_exit *x)

@@ -2,6 +2,7 @@
 /* Interrupts and exceptions on their way to a vCPU. */
 
 #include "arch/barrier.h"
+#include "arch/debugreg.h"
 #include "arch/hv.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
@@ -61,6 +62,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 		steal_update(vcpu);
 	if (vcpu->pending & VCPU_PEND_CACHE)
 		barrier_cache(vcpu->cpu, vcpu);
+	if (vcpu->pending & VCPU_PEND_DEBUG)
+		debug_take(vcpu->cpu, vcpu);
 	if (vcpu->lapic.hardware)
 		hv->lapic(vcpu);
 	if (!inject_one(vcpu))

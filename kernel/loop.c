@@ -79,15 +79,17 @@ static void schedule(struct cpu *cpu)
 }
 
 /* The FPU is another's: take it now, or on first use (fpu_trap stays false for
- * vCPUs that are not lazy). */
+ * vCPUs that are not lazy). No trap guards PKRU once CR4.PKE is set. */
 static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 {
-	if (!vcpu->lazy_fpu) {
+	struct sampo_exit state;
+
+	hv->fetch_few(vcpu, &state);
+	if (!vcpu->lazy_fpu || state.cr4 & CR4_PKE)
 		fpu_switch(cpu, vcpu);
-		return;
-	}
-	vcpu->fpu_trap = !vcpu->fpu_trap;
-	hv->fpu_trap(vcpu, vcpu->fpu_trap);
+	vcpu->fpu_trap = cpu->fpu != vcpu;
+	if (vcpu->lazy_fpu)
+		hv->trap(vcpu, HV_TRAP_FPU, vcpu->fpu_trap);
 }
 
 /* Put the vCPU's state into the CPU, in place of whoever's is there. */

@@ -87,6 +87,7 @@ static void find_hv(void)
 	if (missing)
 		refuse("%s cannot be used: %s", ops->name, missing);
 	hv_bind(ops);
+	fpu_probe();
 	hv_log_features();
 }
 

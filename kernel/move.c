@@ -3,6 +3,7 @@
 
 #include "arch/barrier.h"
 #include "arch/cpu.h"
+#include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "kernel/balance.h"
@@ -21,6 +22,7 @@ static void carry(struct vcpu *vcpu, uint32_t to)
 	vcpu_unload(vcpu);
 	fpu_leave(cpu, vcpu);
 	barrier_forget(cpu, vcpu);
+	debug_leave(cpu, vcpu);
 	hv->detach(vcpu);
 	vcpu->timed = vcpu->timer.queued;
 	timer_cancel(&cpu->timers, &vcpu->timer);

@@ -18,7 +18,8 @@ struct cpu {
 	uint32_t id, apic_id; /* id: index in cpu_table */
 	struct vcpu *current; /* whose turn it is; NULL: idle */
 	struct vcpu *loaded;  /* whose vendor state the CPU holds */
-	struct vcpu *fpu;     /* whose FPU state and DR0-3 the CPU holds */
+	struct vcpu *fpu;     /* whose FPU state the CPU holds */
+	struct vcpu *debug;   /* whose DR0-3 */
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice; /* end of current's turn */

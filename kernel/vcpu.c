@@ -4,6 +4,7 @@
 
 #include "arch/barrier.h"
 #include "arch/cpu.h"
+#include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
@@ -70,6 +71,7 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 	vcpu->spec_own = false;
 	fpu_forget(vcpu->cpu, vcpu);
 	fpu_reset(vcpu);
+	debug_reset(vcpu->cpu, vcpu);
 	vcpu_unload(vcpu);
 	hv_reset(vcpu);
 	if (init)
@@ -119,7 +121,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 	vcpu->domain = domain;
 	vcpu->id = (uint32_t)id;
 	vcpu->cpu = this_cpu();
-	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC;
+	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC && fpu_lazy;
 	vcpu->tsc_offset = domain->tsc_offset;
 	vcpu->timer.fire = timer_fired;
 	status = make_pages(vcpu);
@@ -162,6 +164,7 @@ static void leave_home(struct vcpu *vcpu, void *arg)
 		cpu->loaded = NULL;
 	fpu_forget(cpu, vcpu);
 	barrier_forget(cpu, vcpu);
+	debug_forget(cpu, vcpu);
 	hv->detach(vcpu);
 }
 
@@ -314,8 +317,7 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 {
 	vcpu_unload(vcpu);
 	hv_store(vcpu, page);
-	if (vcpu->fpu_trap)
-		hv->fpu_trap(vcpu, true);
+	vcpu->fpu_trap = false; /* the next load decides anew */
 	vlapic_set_cr8(&vcpu->lapic, READ_ONCE(page->cr8) & 15);
 	hv->lapic(vcpu);
 }

@@ -30,6 +30,7 @@ enum vcpu_state {
 #define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
 #define VCPU_PEND_EOI 0x10u   /* it may have ended its interrupt in memory */
 #define VCPU_PEND_CACHE 0x20u /* the L1 cache has data of another domain */
+#define VCPU_PEND_DEBUG 0x40u /* it has breakpoints, and DR0-3 are not in the CPU */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -80,7 +81,8 @@ struct vcpu {
 
 	void *fpu_state;       /* XSAVE area, in the page of lapic.reg */
 	uint64_t xcr0;
-	uint64_t dr[4];
+	uint32_t pkru;
+	uint64_t dr[4];        /* DR0-3, while no CPU holds them */
 	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
 	uint64_t asid_generation; /* of the CPU that gave `asid`; 0: it wants another */
 	uint32_t asid;

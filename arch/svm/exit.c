@@ -21,8 +21,10 @@ static const struct {
 	uint8_t kind, length, flags;
 } exits[0xa6] = {
 	[0 ... 0xa5] = {EXIT_UNKNOWN},
-	[VMEXIT_CR0_WRITE] = {EXIT_FPU}, /* see svm_fpu_trap */
+	[VMEXIT_CR0_WRITE] = {EXIT_FPU}, /* see svm_trap */
+	[VMEXIT_CR4_WRITE] = {EXIT_FPU},
 	[VMEXIT_CR8_WRITE] = {EXIT_CR, 0, MORE},
+	[VMEXIT_DR... VMEXIT_DR + 31] = {EXIT_DEBUG},
 	[VMEXIT_EXCEPTION... VMEXIT_EXCEPTION + 31] = {EXIT_EXCEPTION, 0, MORE},
 	/* A guest can make #DB and #AC recur for ever within one instruction
 	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. #MC. */

@@ -139,14 +139,20 @@ bool svm_cr_access(struct vcpu *, const struct hv_exit *)
 	return false;
 }
 
-void svm_fpu_trap(struct vcpu *vcpu, bool on)
+void svm_trap(struct vcpu *vcpu, enum hv_trap what, bool on)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
+	if (what == HV_TRAP_DEBUG) {
+		vmcb->intercept[VMEXIT_DR >> 5] = on ? UINT32_MAX : 0;
+		vmcb->clean &= ~CLEAN_INTERCEPTS;
+		return;
+	}
 	vmcb->cr0 = on ? vmcb->cr0 | CR0_TS : vmcb->cr0 & ~CR0_TS;
 	vmcb->clean &= ~CLEAN_CR;
 	svm_intercept(vmcb, VMEXIT_EXCEPTION + 7, on);
 	svm_intercept(vmcb, VMEXIT_CR0_WRITE, on); /* and CLTS: it could clear TS itself */
+	svm_intercept(vmcb, VMEXIT_CR4_WRITE, on); /* PKE would let it reach PKRU */
 }
 
 /* Of the local APIC the CPU has the upper half of the TPR alone. */

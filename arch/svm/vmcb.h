@@ -8,7 +8,9 @@
 /* Exit codes (APM 2 appendix C); below 0xa0 the intercept's bit number as well (APM 2 B.1). */
 enum vmexit {
 	VMEXIT_CR0_WRITE = 0x10,
+	VMEXIT_CR4_WRITE = 0x14,
 	VMEXIT_CR8_WRITE = 0x18,
+	VMEXIT_DR = 0x20, /* + number; from 0x30 on writes */
 	VMEXIT_EXCEPTION = 0x40, /* + vector */
 	VMEXIT_VINTR = 0x64,
 	VMEXIT_IRET = 0x74,

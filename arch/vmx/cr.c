@@ -123,7 +123,7 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 		return false;
 	vmx_set_cr0(value);
 	if (vcpu->fpu_trap)
-		vmx_fpu_trap(vcpu, true);
+		vmx_trap(vcpu, HV_TRAP_FPU, true);
 	if (pdptes)
 		set_pdptes(entry);
 	vcpu->asid_generation = 0;

@@ -45,6 +45,7 @@ static const struct {
 	[18] = {EXIT_HYPERCALL, 0, true},
 	[19 ... 27] = {EXIT_FORBIDDEN, 6, true}, /* VMX instructions */
 	[28] = {EXIT_CR, 0, true},
+	[29] = {EXIT_DEBUG},
 	[30] = {EXIT_IO, 0, true},
 	[31] = {EXIT_RDMSR},
 	[32] = {EXIT_WRMSR},

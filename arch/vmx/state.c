@@ -144,11 +144,15 @@ void vmx_window(struct vcpu *vcpu, bool on)
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
 }
 
-void vmx_fpu_trap(struct vcpu *vcpu, bool on)
+void vmx_trap(struct vcpu *vcpu, enum hv_trap what, bool on)
 {
 	uint64_t cr0, exceptions;
 
 	vmx_use(vcpu);
+	if (what == HV_TRAP_DEBUG) {
+		vmx_set_proc(vcpu, PROC_MOV_DR, on);
+		return;
+	}
 	cr0 = vmcs_read(VMCS_GUEST_CR0);
 	exceptions = vmcs_read(VMCS_EXCEPTION_BITMAP);
 	vmcs_write(VMCS_GUEST_CR0, on ? cr0 | CR0_TS : cr0 & ~CR0_TS);

@@ -80,6 +80,7 @@ static const struct {
 	{PROC, 15, NEVER, "no MOV to CR3 without exits"},
 	{PROC, 16, NEVER, "no MOV from CR3 without exits"},
 	{PROC, 21, MUST, "no TPR shadow"},
+	{PROC, 23, MUST, "no exits by MOV to and from debug registers"},
 	{PROC, 25, MUST, "no I/O bitmaps"},
 	{PROC, 28, MUST, "no MSR bitmaps"},
 	{PROC, 29, MUST, "no exits by MONITOR"},

@@ -24,10 +24,10 @@ RUNNING = ["corei5_arrandale_m520", "corei7_sandy_bridge_2600k", "corei7_skylake
 
 # What is used when it is there, as the kernel says it.
 FEATURES = {
-    "corei5_arrandale_m520": "vpid",
-    "corei7_sandy_bridge_2600k": "vpid",
-    "corei7_skylake_x": "vpid ad ple pml xsaves tscscale",
-    "corei7_icelake_u": "vpid ad ple pml xsaves tscscale",
+    "corei5_arrandale_m520": "vpid eagerfpu",
+    "corei7_sandy_bridge_2600k": "vpid eagerfpu",
+    "corei7_skylake_x": "vpid ad ple pml xsaves tscscale eagerfpu",
+    "corei7_icelake_u": "vpid ad ple pml xsaves tscscale eagerfpu",
 }
 
 
@@ -76,7 +76,7 @@ def test_model(boot, tmp_path, model, words):
     box = boot(kernel=KERNEL, modules=modules, memory=256, nic=None, model=model, all_msrs=words == "vid",
                cmdline=words if words.startswith("no-") else "").boot()
     used = re.search(r"kernel: VMX with([^\n]*)", box.run("dmesg")).group(1).split()
-    wanted = set(() if words == "no-features" else FEATURES[model].split())
+    wanted = {"eagerfpu"} if words == "no-features" else set(FEATURES[model].split())
     assert set(used) == wanted | ({"vid"} if words == "vid" else set())
     run_rules(box, RULES)
 

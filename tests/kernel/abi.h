@@ -84,11 +84,11 @@ void pass_ms(uint64_t ms);
 void guest_until_asleep(const struct guest *g);
 
 #define CODES(X)                                                                                   \
-	X(ports) X(memory) X(msr) X(ask) X(pi) X(undefined) X(spin) X(sleep) X(x2apic) X(bell)     \
+	X(ports) X(memory) X(msr) X(ask) X(pi) X(breakpoint) X(keys) X(undefined) X(spin) X(sleep) X(x2apic) X(bell)     \
 	X(startup)                                                                                 \
 	X(pages) X(stamp) X(ring_stamp) X(send_stamp) X(answer_asleep) X(answer_awake)             \
 	X(lock_spin) X(lock_kick) X(lock_away) X(cpuid)                                            \
-	X(handler) X(handler_quiet) X(handler_eoi) X(handler_stamp) X(caller) X(caller_handler)
+	X(handler) X(handler_debug) X(handler_quiet) X(handler_eoi) X(handler_stamp) X(caller) X(caller_handler)
 #define CODE_SYMBOLS(name) extern const uint8_t code_##name[], code_##name##_end[];
 CODES(CODE_SYMBOLS)
 

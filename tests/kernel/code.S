@@ -79,6 +79,47 @@ PROGRAM pi
 	fnstsw WORDS
 	outb %al, $0x99
 END pi
+
+/* A breakpoint on execution behind the first port access, and values that are no addresses here. */
+PROGRAM breakpoint
+	movl $0x5ec2e700, %eax
+	movl %eax, %db1
+	incl %eax
+	movl %eax, %db2
+	movl $(2f - code_breakpoint + 0x1000), %eax
+	movl %eax, %db0
+	movl $0x403, %eax
+	movl %eax, %db7
+	outb %al, $0x99
+2:	nop
+	outb %al, $0x99
+	movl %db1, %eax
+	movl %eax, WORDS
+	movl %db2, %eax
+	movl %eax, WORDS + 4
+	xorl %eax, %eax
+	movl %eax, %db7
+	outb %al, $0x99
+END breakpoint
+
+/* CR4.PKE, a value for PKRU (WRPKRU and RDPKRU want 0 in ECX and EDX), and later: is it there? */
+PROGRAM keys
+	movl %cr4, %eax
+	orl $0x400000, %eax
+	movl %eax, %cr4
+	xorl %ecx, %ecx
+	xorl %edx, %edx
+	movl $0x55555554, %eax
+	.byte 0x0f, 0x01, 0xef
+	outb %al, $0x99
+	.byte 0x0f, 0x01, 0xee
+	movl %eax, WORDS
+	outb %al, $0x99
+	xorl %eax, %eax
+	movl %eax, %cr4
+	outb %al, $0x99
+END keys
+
 /* CPUID of the leaf and subleaf that the monitor has written. */
 PROGRAM ask
 	movl WORDS, %eax
@@ -289,6 +330,20 @@ PROGRAM handler
 	incl COUNT
 	iretw
 END handler
+
+/* Counts breakpoints, and goes on behind the instruction of one byte that has one. */
+PROGRAM handler_debug
+	incl COUNT
+	pushw %ax
+	pushw %bp
+	movw %sp, %bp
+	movw 4(%bp), %ax
+	incw %ax
+	movw %ax, 4(%bp)
+	popw %bp
+	popw %ax
+	iretw
+END handler_debug
 
 PROGRAM handler_eoi
 	pushal

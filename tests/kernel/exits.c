@@ -190,6 +190,99 @@ static void fpu(struct guest *g)
 	      "exits: the guest has its FPU again", "status %#x", guest_word(g, WORDS) & 0xffff);
 }
 
+static void write_debug(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(value));
+}
+
+/* All four, if they are the same. */
+static uint64_t read_debug(void)
+{
+	uint64_t dr[4];
+
+	__asm__ volatile("mov %%db0, %0; mov %%db1, %1; mov %%db2, %2; mov %%db3, %3"
+			 : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
+	return dr[0] == dr[1] && dr[1] == dr[2] && dr[2] == dr[3] ? dr[0] : UINT64_MAX;
+}
+
+/* This program's debug registers are its own, and a guest's breakpoint stays on beside them. */
+static void debug_registers(struct guest *g)
+{
+	uint64_t seen = read_debug();
+
+	check(seen == 0, "exits: debug registers are 0 at first", "%llx", (unsigned long long)seen);
+	guest_load(g, breakpoint, CODE);
+	guest_load(g, handler_debug, HANDLER);
+	guest_vector(g, 1);
+	guest_prepare(g);
+	guest_answer(g, g->exit->dirty);
+	check(guest_at_port(g), "exits: a guest sets its debug registers", "exit %u", g->exit->reason);
+	seen = read_debug();
+	check(seen == 0, "exits: which are not to be read here", "%llx", (unsigned long long)seen);
+	write_debug(0xbadbad00);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(guest_at_port(g) && guest_word(g, COUNT) == 1, "exits: the guest's breakpoint is on",
+	      "exit %u, %u hits", g->exit->reason, guest_word(g, COUNT));
+	seen = read_debug();
+	check(seen == 0xbadbad00, "exits: what this program wrote is its own", "%llx",
+	      (unsigned long long)seen);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(guest_at_port(g) && guest_word(g, WORDS) == 0x5ec2e700 &&
+		      guest_word(g, WORDS + 4) == 0x5ec2e701,
+	      "exits: the guest has its own again", "%x %x", guest_word(g, WORDS),
+	      guest_word(g, WORDS + 4));
+	write_debug(0);
+}
+
+#define CR4_PKE 0x400000ull
+
+static uint32_t read_keys(void)
+{
+	uint32_t keys;
+
+	__asm__ volatile("rdpkru" : "=a"(keys) : "c"(0) : "rdx");
+	return keys;
+}
+
+static void write_keys(uint32_t keys)
+{
+	__asm__ volatile("wrpkru" : : "a"(keys), "c"(0), "d"(0));
+}
+
+/* Protection keys are not offered, but SVM lets a guest turn them on: the register is its own. */
+static void protection_keys(struct guest *g)
+{
+	uint32_t leaf[4], seen;
+	uint64_t cr4;
+
+	cpuid(7, 0, leaf);
+	if (!(leaf[2] >> 3 & 1))
+		return;
+	cpuid(0x80000001, 0, leaf);
+	if (!(leaf[2] >> 2 & 1)) /* MOV to CR4 faults under VMX */
+		return;
+	guest_load(g, keys, CODE);
+	guest_prepare(g);
+	guest_answer(g, g->exit->dirty);
+	check(guest_at_port(g), "exits: a guest turns on protection keys", "exit %u",
+	      g->exit->reason);
+	__asm__ volatile("mov %%cr4, %0; mov %1, %%cr4"
+			 : "=&r"(cr4)
+			 : "r"(CR4_PKE | 0x6b0ull /* PSE, PAE, PGE, OSFXSR, OSXMMEXCPT */));
+	seen = read_keys();
+	check(seen == 0, "exits: whose register is not to be read here", "%x", seen);
+	write_keys(0x33333330);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(guest_at_port(g) && guest_word(g, WORDS) == 0x55555554,
+	      "exits: the guest has its own", "%x", guest_word(g, WORDS));
+	seen = read_keys();
+	check(seen == 0x33333330, "exits: and this program has", "%x", seen);
+	write_keys(0);
+	__asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	check(guest_at_port(g), "exits: protection keys off", "exit %u", g->exit->reason);
+}
+
 static void triple_fault(struct guest *g)
 {
 	struct sampo_exit *e = g->exit;
@@ -261,6 +354,8 @@ void test_exits(void)
 	msr(&g);
 	cpuids(&g);
 	fpu(&g);
+	debug_registers(&g);
+	protection_keys(&g);
 	triple_fault(&g);
 	guest_remove(&g);
 }

@@ -18,6 +18,7 @@ static const char *const names[] = {
 	"XSETBV",
 	"exception",
 	"FPU first used",
+	"debug registers first used",
 	"forbidden instruction",
 	"WBINVD or INVD",
 	"end of interrupt",

@@ -4,6 +4,7 @@
 
 #define MSR_TSC             0x00000010u
 #define MSR_APIC_BASE       0x0000001bu
+#define MSR_TSC_ADJUST      0x0000003bu
 #define MSR_SPEC_CTRL       0x00000048u
 #define MSR_PRED_CMD        0x00000049u
 #define MSR_MICROCODE       0x0000008bu

@@ -29,6 +29,9 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	case MSR_TSC:
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
 		return MSR_DONE;
+	case MSR_TSC_ADJUST:
+		*value = vcpu->tsc_offset - vcpu->domain->tsc_offset;
+		return MSR_DONE;
 	case MSR_EFER:
 		hv->fetch(vcpu, &state);
 		*value = state.efer;
@@ -64,10 +67,10 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 	return vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
-static void write_tsc(struct vcpu *vcpu, uint64_t value)
+/* TSC_ADJUST is what the guest has added to the TSC since reset (SDM 3B 18.17.3): how far the vCPU's
+ * offset is from the domain's. So a write to the TSC changes it too. */
+static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
-	uint64_t offset = value - domain_tsc(vcpu->domain, cpu_rdtsc());
-
 	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->tsc_offset);
 	vcpu_unload(vcpu);
 	vcpu->tsc_offset = offset;
@@ -94,7 +97,10 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		return write_lapic(vcpu, msr, value);
 	switch (msr) {
 	case MSR_TSC:
-		write_tsc(vcpu, value);
+		set_tsc_offset(vcpu, value - domain_tsc(vcpu->domain, cpu_rdtsc()));
+		return MSR_DONE;
+	case MSR_TSC_ADJUST:
+		set_tsc_offset(vcpu, vcpu->domain->tsc_offset + value);
 		return MSR_DONE;
 	case MSR_EFER:
 		return write_efer(vcpu, value);

@@ -15,7 +15,8 @@
 #include "kernel/panic.h"
 #include "kernel/region.h"
 
-#define LONG_WAIT (1ull << 48)
+#define LONG_WAIT  (1ull << 48)
+#define GUEST_BITS 48u
 
 static void timer_fired(struct timer *timer, uint64_t now)
 {
@@ -59,6 +60,14 @@ void vcpu_collect(struct vcpu *vcpu, void *)
 	vcpu_unload(vcpu);
 }
 
+/* Bits of a guest's physical addresses: no more than four levels of nested tables translate. */
+static unsigned guest_bits(void)
+{
+	unsigned bits = cpu_cpuid(0x80000008, 0).eax & 0xff;
+
+	return bits < GUEST_BITS ? bits : GUEST_BITS;
+}
+
 void vcpu_reset(struct vcpu *vcpu, void *init)
 {
 	__builtin_memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
@@ -74,11 +83,13 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 	debug_reset(vcpu->cpu, vcpu);
 	vcpu_unload(vcpu);
 	hv_reset(vcpu);
-	if (init)
+	if (init) {
 		vlapic_reset(&vcpu->lapic);
-	else
+	} else {
+		vcpu->tsc_offset = vcpu->domain->tsc_offset;
 		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, vcpu->domain->tsc_khz,
-			    cpu_cpuid(0x80000008, 0).eax & 0xff);
+			    guest_bits());
+	}
 	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
 	__builtin_memcpy(&vcpu->exit->gpr, vcpu->gpr, sizeof(vcpu->gpr));
@@ -122,7 +133,6 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 	vcpu->id = (uint32_t)id;
 	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC && fpu_lazy;
-	vcpu->tsc_offset = domain->tsc_offset;
 	vcpu->timer.fire = timer_fired;
 	status = make_pages(vcpu);
 	if (status) {

@@ -14,7 +14,13 @@ struct cpuid_shape {
 	uint64_t tsc_khz;
 };
 
-/* Fills in the table of a vCPU's exit page, before the vCPU runs. */
-void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape);
+/* CPUID of the CPU on which it is executed: EAX, EBX, ECX, EDX. */
+typedef void (*cpuid_source)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/*
+ * Fills in the table of a vCPU's exit page, before the vCPU runs, from what `host` answers. It asks
+ * the host only for leaves that the host has.
+ */
+void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape, cpuid_source host);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The MSRs that the kernel leaves to the monitor: those that only have to be
- * remembered, those that are always 0, and KVM's clocks, two structures in the
+ * remembered, those that never change (msr_model.c), and KVM's clocks, two structures in the
  * guest's memory that say how its TSC relates to nanoseconds since its start
  * and to Unix time (Linux's Documentation/virt/kvm/x86/msr.rst). The TSC is
  * constant, so they are written once, when the guest asks.
@@ -11,6 +11,7 @@
 #include "drivers/env.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
+#include "guests/dom0/msr_model.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm_private.h"
 
@@ -23,10 +24,6 @@
 #define MSR_MTRR_BASE0    0x200u
 #define MSR_MTRR_DEF_TYPE 0x2ffu
 #define MSR_XSS           0xda0u
-#define MSR_SYSCFG        0xc0010010u
-#define MSR_HWCR          0xc0010015u
-#define MSR_INT_PENDING   0xc0010055u
-#define MSR_DE_CFG        0xc0011029u
 #define MSR_KVM_WALL_OLD  0x11u
 #define MSR_KVM_CLOCK_OLD 0x12u
 #define MSR_KVM_WALL      0x4b564d00u
@@ -112,6 +109,12 @@ static void write_wall(struct vm *vm, uint64_t gpa, uint64_t tsc)
 	vm_write(vm, gpa, &wall, sizeof(wall));
 }
 
+/* The guest's CPUID leaf 0 is the first of its page. */
+static bool is_amd(const struct vcpu *v)
+{
+	return msr_vendor_is_amd(v->page->cpuid[0].ebx);
+}
+
 static bool read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	struct msr_state *s = &v->vm->state->msr[v->index];
@@ -124,10 +127,6 @@ static bool read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_MICROCODE: /* none that a guest could load; no bank, no error */
 	case MSR_MCG_CAP:
 	case MSR_MCG_STATUS:
-	case MSR_SYSCFG:
-	case MSR_HWCR:
-	case MSR_INT_PENDING: /* no C1E to look for */
-	case MSR_DE_CFG:
 	case MSR_XSS: /* nothing to be set */
 		*value = 0;
 		return true;
@@ -135,9 +134,10 @@ static bool read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = v->exit->debugctl;
 		return true;
 	default:
-		if (remembered)
-			*value = *remembered;
-		return remembered;
+		if (!remembered)
+			return msr_model_read(is_amd(v), msr, value);
+		*value = *remembered;
+		return true;
 	}
 }
 
@@ -149,8 +149,6 @@ static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
 	switch (msr) {
 	case MSR_MICROCODE:
 	case MSR_MCG_STATUS:
-	case MSR_HWCR:
-	case MSR_DE_CFG:
 		return true;
 	case MSR_DEBUGCTL: /* branch records are not kept */
 		v->exit->debugctl = value & DEBUGCTL_BTF;
@@ -160,7 +158,7 @@ static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
 		return !value;
 	default:
 		if (!remembered)
-			return false;
+			return msr_model_read(is_amd(v), msr, &value);
 	}
 	*remembered = value;
 	if (remembered == &s->kvm_wall)

@@ -16,6 +16,7 @@
 #include "guests/dom0/state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm_private.h"
+#include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
 #define PAGE        4096ull
@@ -119,7 +120,7 @@ static void set_cpuid(const struct vm *vm, unsigned index, struct sampo_vcpu_pag
 	shape.xcr0 = machine.xcr0;
 	shape.xsave = (uint32_t)machine.xsave;
 	shape.tsc_khz = vm_tsc_khz(vm);
-	cpuid_fill(page, &shape);
+	cpuid_fill(page, &shape, cpuid);
 }
 
 static const char *make_vcpu(struct vm *vm, unsigned index)

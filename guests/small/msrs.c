@@ -20,6 +20,9 @@
 #define MSR_VM_CR           0xc0010114u
 #define MSR_VM_HSAVE_PA     0xc0010117u
 #define MSR_FEATURE_CONTROL 0x3au
+#define MSR_TSC             0x10u
+#define MSR_TSC_ADJUST      0x3bu
+#define STEP                (1ull << 40)
 #define RANDOM_TRIES        20000
 
 static const struct {
@@ -120,11 +123,68 @@ static void keeps(const char *name, uint32_t msr, uint64_t value)
 	try_wrmsr(msr, old);
 }
 
+/* TSC_ADJUST is what was added to the TSC, by itself or by a write to the TSC (SDM 3B 18.17.3). */
+static void check_tsc_adjust(void)
+{
+	uint64_t before = rdtsc(), value = 1;
+	uint32_t seven[4];
+
+	cpuid(7, 0, seven);
+	check(seven[1] & 2, "TSC_ADJUST is announced", "%#x", seven[1]);
+	check(try_rdmsr(MSR_TSC_ADJUST, &value) == NO_FAULT && !value, "TSC_ADJUST begins at 0",
+	      "%#llx", (unsigned long long)value);
+	try_wrmsr(MSR_TSC_ADJUST, STEP);
+	check(rdtsc() - before >= STEP && rdtsc() - before < 2 * STEP, "TSC_ADJUST moves the TSC",
+	      "%#llx", (unsigned long long)(rdtsc() - before));
+	try_rdmsr(MSR_TSC_ADJUST, &value);
+	check(value == STEP, "TSC_ADJUST is kept", "%#llx", (unsigned long long)value);
+	try_wrmsr(MSR_TSC, 8 * STEP);
+	try_rdmsr(MSR_TSC_ADJUST, &value);
+	check(value + before > 7 * STEP && value + before <= 8 * STEP,
+	      "a write to the TSC counts in it", "%#llx", (unsigned long long)value);
+	try_wrmsr(MSR_TSC_ADJUST, 0);
+	check(rdtsc() - before < STEP, "TSC_ADJUST moves the TSC back", "%#llx",
+	      (unsigned long long)(rdtsc() - before));
+}
+
+/* What each CPU of the vendor has, and kernels use unasked: off, and off it stays. */
+static void check_model(void)
+{
+	static const uint32_t amd[] = {0xc0010000, 0xc0010003, 0xc0010004, 0xc0010007, 0xc0010010,
+				       0xc001001f, 0xc0010055, 0xc0010140, 0xc0010141, 0xc0011020,
+				       0xc0011028, 0xc0011029, 0x8b};
+	static const uint32_t intel[] = {0x17, 0x2a, 0x34, 0x8b, 0xce, 0x1c9, 0x606};
+	const uint32_t *msr = intel;
+	unsigned count = sizeof(intel) / sizeof(intel[0]);
+	uint64_t value, hwcr = 0;
+	uint32_t vendor[4];
+
+	cpuid(0, 0, vendor);
+	if (vendor[1] == 0x68747541) { /* Authenti */
+		msr = amd;
+		count = sizeof(amd) / sizeof(amd[0]);
+		check(try_rdmsr(0xc0010015, &hwcr) == NO_FAULT && hwcr == 1u << 24, "HWCR", "%#llx",
+		      (unsigned long long)hwcr);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		char name[32];
+		int written;
+
+		value = 1;
+		snprintf(name, sizeof(name), "MSR %x", msr[i]);
+		written = try_wrmsr(msr[i], 0xabcd);
+		check(written == NO_FAULT && try_rdmsr(msr[i], &value) == NO_FAULT && !value, name,
+		      "%d, %#llx", written, (unsigned long long)value);
+	}
+}
+
 int main(void)
 {
 	uint64_t seed = option("seed", 1), efer = 0, value = 0;
 
 	faults_init();
+	check_tsc_adjust();
+	check_model();
 	read_ranges();
 	write_ranges(&seed);
 	wild(&seed);

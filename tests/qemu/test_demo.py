@@ -130,8 +130,18 @@ def test_no_complaints(box):
     for guest in LINUX:
         with box.in_console(guest):
             box.linux_up(guest)
-            text = box.linux("dmesg | grep -i -E 'bug:|oops|call trace|lockup|stall|i/o error|irq.*nobody' || true")
+            text = box.linux("dmesg | grep -i -E 'bug:|oops|call trace|lockup|stall|i/o error|irq.*nobody|"
+                             "unchecked msr|firmware bug|bad e820' || true")
             assert text.strip() == ""
+
+
+def test_caches(box):
+    """Whatever the kernel says of caches is a cache's: programs take the size of a line from it."""
+    for guest in LINUX:
+        with box.in_console(guest):
+            box.linux_up(guest)
+            lines = box.linux("cat /sys/devices/system/cpu/cpu0/cache/index*/coherency_line_size 2>/dev/null || true")
+            assert set(lines.split()) <= {"64"}
 
 
 def test_suspend_and_resume(box):

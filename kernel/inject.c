@@ -64,6 +64,8 @@ bool vcpu_deliver(struct vcpu *vcpu)
 		barrier_cache(vcpu->cpu, vcpu);
 	if (vcpu->pending & VCPU_PEND_DEBUG)
 		debug_take(vcpu->cpu, vcpu);
+	if (vcpu->pending & VCPU_PEND_TIMER)
+		vcpu_renew_timer(vcpu);
 	if (vcpu->lapic.hardware)
 		hv->lapic(vcpu);
 	if (!inject_one(vcpu))

@@ -21,6 +21,7 @@
 #include "kernel/panic.h"
 #include "kernel/percpu.h"
 #include "kernel/resource.h"
+#include "kernel/vlapic.h"
 
 #define VGA_TEXT 0xb8000ull
 #define VGA_TEXT_BYTES 32768u
@@ -112,6 +113,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	trap_init();
 	options_read(boot.cmdline);
 	barrier_init();
+	vlapic_period_min_us = option_number(OPTION_MIN_TIMER_PERIOD, vlapic_period_min_us);
 	find_hv();
 	memory_init();
 	platform_setup(boot.rsdp);

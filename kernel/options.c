@@ -5,7 +5,8 @@
 #include "arch/hv.h"
 #include "kernel/log.h"
 
-#define WORD_MAX 63u /* characters of a word that the log shows */
+#define WORD_MAX   63u /* characters of a word that the log shows */
+#define DIGITS_MAX 9u
 
 static const char *const names[] = {
 #define NAME(name, text) text,
@@ -64,6 +65,22 @@ void options_read(const char *words)
 const char *option_value(enum option option)
 {
 	return values[option];
+}
+
+uint32_t option_number(enum option option, uint32_t otherwise)
+{
+	const char *value = values[option];
+	uint32_t number = 0;
+	unsigned digits = 0;
+
+	if (!value)
+		return otherwise;
+	for (; value[digits] >= '0' && value[digits] <= '9' && digits < DIGITS_MAX; digits++)
+		number = number * 10 + (uint32_t)(value[digits] - '0');
+	if (digits && option_is(value + digits, ""))
+		return number;
+	log_print("kernel: %s is a number of at most %u digits\n", names[option], DIGITS_MAX);
+	return otherwise;
 }
 
 bool option_is(const char *value, const char *text)

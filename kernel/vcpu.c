@@ -18,6 +18,11 @@
 #define LONG_WAIT  (1ull << 48)
 #define GUEST_BITS 48u
 
+/*
+ * A periodic timer goes on by itself only while its vCPU is the current one, which then pays for
+ * the interrupts. Of another vCPU the IRR holds the vector already (or there is nothing that it
+ * could set): further rounds change nothing until that vCPU runs, so the host's timer rests.
+ */
 static void timer_fired(struct timer *timer, uint64_t now)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
@@ -26,10 +31,19 @@ static void timer_fired(struct timer *timer, uint64_t now)
 		vcpu_wake(vcpu);
 		return;
 	}
-	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now));
-	vcpu_set_timer(vcpu);
+	if (!vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now)) || vcpu->cpu->current == vcpu)
+		vcpu_set_timer(vcpu);
+	else if (vcpu->lapic.deadline != VLAPIC_NEVER)
+		vcpu->pending |= VCPU_PEND_TIMER;
 	if (vcpu_has_wakeup(vcpu))
 		vcpu_wake(vcpu);
+}
+
+void vcpu_renew_timer(struct vcpu *vcpu)
+{
+	vcpu->pending &= ~VCPU_PEND_TIMER;
+	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, cpu_rdtsc()));
+	vcpu_set_timer(vcpu);
 }
 
 void vcpu_set_timer(struct vcpu *vcpu)
@@ -37,7 +51,7 @@ void vcpu_set_timer(struct vcpu *vcpu)
 	struct timer_queue *timers = &vcpu->cpu->timers;
 	uint64_t now = cpu_rdtsc(), left = vlapic_left(&vcpu->lapic, vcpu_tsc(vcpu, now));
 
-	if (left == VLAPIC_NEVER) {
+	if (left == VLAPIC_NEVER || vlapic_timer_masked(&vcpu->lapic)) {
 		timer_cancel(timers, &vcpu->timer);
 		return;
 	}

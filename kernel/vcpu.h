@@ -31,6 +31,7 @@ enum vcpu_state {
 #define VCPU_PEND_EOI 0x10u   /* it may have ended its interrupt in memory */
 #define VCPU_PEND_CACHE 0x20u /* the L1 cache has data of another domain */
 #define VCPU_PEND_DEBUG 0x40u /* it has breakpoints, and DR0-3 are not in the CPU */
+#define VCPU_PEND_TIMER 0x80u /* its timer has fired and is to be set again */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -180,8 +181,10 @@ void vcpu_accept_posted(struct vcpu *vcpu);
 /* Is there anything that ends a HLT? */
 bool vcpu_has_wakeup(const struct vcpu *vcpu);
 
-/* The local APIC's deadline has changed. */
+/* The local APIC's deadline or the timer's mask has changed. */
 void vcpu_set_timer(struct vcpu *vcpu);
+/* Before an entry with VCPU_PEND_TIMER: what has expired meanwhile is one interrupt. */
+void vcpu_renew_timer(struct vcpu *vcpu);
 
 /* Does what an access to the local APIC asked for (VLAPIC_DO_*). What the monitor
  * must hear of is in the exit page then; why (SAMPO_EXIT_*) is returned. */

@@ -16,7 +16,8 @@
 
 #define ICR_VALID 0xcdfffu
 
-#define PERIOD_MIN_NS 20000u /* so that a guest cannot drown in its own timer */
+/* Shorter periods become as long as this; see the kernel's word min-timer-period. */
+uint32_t vlapic_period_min_us = 200;
 
 /* Registers that can be read, by their bits, and those that only the xAPIC page has. */
 #define BITS(reg, count) (((1ull << (count)) - 1) << (reg))
@@ -304,18 +305,28 @@ static int write_deadline(struct vlapic *v, uint64_t value, uint64_t now)
 	return VLAPIC_DO_TIMER;
 }
 
-static int write_lvt(struct vlapic *v, unsigned reg, uint32_t value)
+bool vlapic_timer_masked(const struct vlapic *v)
+{
+	return REG(v, LAPIC_LVT_TIMER) & LVT_MASKED;
+}
+
+/* What has expired until now has done so under the old entry: nobody ticks a masked timer. */
+static int write_lvt(struct vlapic *v, unsigned reg, uint32_t value, uint64_t now)
 {
 	uint32_t old = REG(v, reg);
 
 	value &= valid[reg] & ~LVT_READ_ONLY;
 	if (!vlapic_enabled(v))
 		value |= LVT_MASKED;
+	if (reg == LAPIC_LVT_TIMER)
+		vlapic_tick(v, now);
 	REG(v, reg) = value;
-	if (reg != LAPIC_LVT_TIMER || !((old ^ value) & TIMER_DEADLINE))
+	if (reg != LAPIC_LVT_TIMER || !((old ^ value) & (TIMER_DEADLINE | LVT_MASKED)))
 		return 0;
-	REG(v, LAPIC_INITIAL_COUNT) = 0; /* in or out of deadline mode: SDM 11.5.4.1 */
-	v->deadline = VLAPIC_NEVER;
+	if ((old ^ value) & TIMER_DEADLINE) { /* in or out of that mode: SDM 11.5.4.1 */
+		REG(v, LAPIC_INITIAL_COUNT) = 0;
+		v->deadline = VLAPIC_NEVER;
+	}
 	return VLAPIC_DO_TIMER;
 }
 
@@ -348,7 +359,7 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 		v->esr_next = 0;
 		return 0;
 	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
-		return write_lvt(v, reg, value);
+		return write_lvt(v, reg, value, now);
 	case LAPIC_INITIAL_COUNT:
 		if (timer_mode(v) != TIMER_DEADLINE)
 			REG(v, LAPIC_INITIAL_COUNT) = value;
@@ -576,6 +587,6 @@ void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsi
 		.ticks_per_count = (tsc_khz << 32) / (VLAPIC_TIMER_HZ / 1000),
 		.counts_per_tick = ((uint64_t)(VLAPIC_TIMER_HZ / 1000) << 32) / tsc_khz + 1,
 	};
-	v->period_min = scale(PERIOD_MIN_NS, v->ticks_per_count);
+	v->period_min = scale(vlapic_period_min_us * 1000ull, v->ticks_per_count) + 1;
 	vlapic_reset(v);
 }

@@ -110,6 +110,9 @@ void vlapic_end(struct vlapic *v);
 uint64_t vlapic_left(const struct vlapic *v, uint64_t now);
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */
 bool vlapic_tick(struct vlapic *v, uint64_t now);
+/* While it is masked nothing but what it shows depends on the time. */
+bool vlapic_timer_masked(const struct vlapic *v);
+extern uint32_t vlapic_period_min_us; /* of a periodic timer */
 /* The guest's TSC has jumped by delta: a counting timer does not notice. */
 void vlapic_shift_tsc(struct vlapic *v, uint64_t delta);
 

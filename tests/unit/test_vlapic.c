@@ -358,6 +358,7 @@ static void test_one_shot(void **state)
 {
 	(void)state;
 	x2apic(0);
+	assert_int_equal(wr(X(0x32), 0x30), VLAPIC_DO_TIMER); /* no longer masked */
 	assert_int_equal(wr(X(0x32), 0x30), 0);
 	assert_int_equal(wr_at(X(0x3e), 0xb, 0), VLAPIC_DO_TIMER); /* by 1 */
 	assert_int_equal(wr_at(X(0x38), 1000, 10000), VLAPIC_DO_TIMER);
@@ -410,6 +411,7 @@ static void test_dividers(void **state)
 static void test_periodic(void **state)
 {
 	(void)state;
+	vlapic_period_min_us = 20;
 	x2apic(0);
 	wr(X(0x32), 0x20031);
 	wr(X(0x3e), 0xb);
@@ -424,9 +426,13 @@ static void test_periodic(void **state)
 	assert_true(vlapic_tick(&v, 501000 + 250000 * 7 + 3)); /* seven missed */
 	assert_int_equal(v.deadline, 501000 + 250000 * 8);
 	/* A flood is slowed down. */
+	vlapic_period_min_us = 200;
+	x2apic(0);
+	wr(X(0x32), 0x20031);
+	wr(X(0x3e), 0xb);
 	wr_at(X(0x38), 1, 0);
 	vlapic_tick(&v, 3);
-	assert_true(v.deadline >= 50000);
+	assert_true(v.deadline >= 500000); /* 200 us */
 	/* Masked: it runs, but nothing comes. */
 	x2apic(0);
 	wr(X(0x32), 0x30031);
@@ -469,6 +475,59 @@ static void test_deadline(void **state)
 	wr_at(X(0x38), 1000, 0);
 	vlapic_shift_tsc(&v, -100ull);
 	assert_int_equal(v.deadline, 5000 - 100);
+}
+
+/* Nobody ticks a timer that is masked: what it shows, and its phase, are right all the same. */
+static void test_masked(void **state)
+{
+	(void)state;
+	x2apic(0);
+	wr(X(0x32), 0x30031);
+	assert_true(vlapic_timer_masked(&v));
+	wr(X(0x3e), 0xb);
+	wr_at(X(0x38), 400000, 0); /* 1,000,000 ticks */
+	assert_in_range(rd_at(X(0x39), 250000), 299999, 300000);
+	assert_in_range(rd_at(X(0x39), 7250000), 299999, 300000);
+	/* Unmasked: what has expired before is not told, and the phase is the old one. */
+	assert_int_equal(wr_at(X(0x32), 0x20031, 7250000), VLAPIC_DO_TIMER);
+	assert_false(vlapic_timer_masked(&v));
+	assert_int_equal(vlapic_pending(&v), 0);
+	assert_int_equal(vlapic_left(&v, 7250000), 750000);
+	assert_true(vlapic_tick(&v, 8000000));
+	assert_int_equal(vlapic_pending(&v), 0x31);
+	/* Masked again; as a one-shot it is over. */
+	wr_at(X(0x32), 0x10031, 8500000);
+	assert_in_range(rd_at(X(0x39), 8500000), 199999, 200000);
+	assert_int_equal(rd_at(X(0x39), 9500000), 0);
+	wr_at(X(0x32), 0x00031, 9500000);
+	assert_int_equal(v.deadline, VLAPIC_NEVER);
+	/* A deadline that comes while it is masked is lost. */
+	wr_at(X(0x32), 0x50031, 9500000);
+	wr_at(MSR_TSC_DEADLINE, 9600000, 9500000);
+	assert_int_equal(rd_at(MSR_TSC_DEADLINE, 9550000), 9600000);
+	assert_int_equal(rd_at(MSR_TSC_DEADLINE, 9600000), 0);
+	vlapic_take(&v, 0x31);
+	wr(X(0x0b), 0);
+	assert_int_equal(wr_at(X(0x32), 0x40031, 9700000), VLAPIC_DO_TIMER);
+	assert_int_equal(vlapic_pending(&v), 0);
+	assert_int_equal(vlapic_left(&v, 9700000), VLAPIC_NEVER);
+}
+
+/* The shortest period is the machine owner's choice. */
+static void test_period_min(void **state)
+{
+	(void)state;
+	vlapic_period_min_us = 1000;
+	x2apic(0);
+	wr(X(0x32), 0x20031);
+	wr(X(0x3e), 0xb);
+	wr_at(X(0x38), 1, 0);
+	vlapic_tick(&v, 3);
+	assert_in_range(v.deadline, 2500000, 2500010);
+	vlapic_period_min_us = 0;
+	vlapic_init(&v, 0, true, 400, 40);
+	assert_true(v.period_min > 0);
+	vlapic_period_min_us = 200;
 }
 
 /* Any deadline is compared as the CPU does: what is far is not past. */
@@ -651,6 +710,8 @@ int main(void)
 		cmocka_unit_test(test_match),     cmocka_unit_test(test_msi),
 		cmocka_unit_test(test_one_shot),  cmocka_unit_test(test_dividers),
 		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_period_min),
 		cmocka_unit_test(test_far_deadline),
 		cmocka_unit_test(test_tsc_wraps),
 		cmocka_unit_test(test_disable),   cmocka_unit_test(test_errors),

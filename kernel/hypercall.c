@@ -77,7 +77,7 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	/* Who has no handle gets no further than an error, and waits for nobody. */
 	if (number < SAMPO_CALL_COUNT && table[number].managed && READ_ONCE(vcpu->domain->handles.used)) {
 		managed = true;
-		if (!lock_try(&manage_lock))
+		if (!manage_try())
 			return; /* the instruction comes again, after what others want here */
 		object_get(&vcpu->object);
 	}
@@ -101,6 +101,6 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	gpr[SAMPO_RDX] = call.value;
 	if (managed) {
 		object_put(&vcpu->object);
-		unlock(&manage_lock);
+		manage_unlock();
 	}
 }

@@ -104,6 +104,7 @@ static inline void litmus_run(const char *name, void *(*side0)(void *), void *(*
 	pthread_t thread[LITMUS_CPUS];
 
 	litmus_name = name;
+	__atomic_store_n(&litmus_over, false, __ATOMIC_RELAXED);
 	cpu_count = LITMUS_CPUS;
 	for (uint32_t i = 0; i < LITMUS_CPUS; i++) {
 		litmus_cpu[i].id = litmus_cpu[i].apic_id = i;

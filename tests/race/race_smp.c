@@ -76,7 +76,7 @@ static void manage(uint64_t dice)
 	struct thing *old = thing;
 	uint64_t done = 0;
 
-	if (!lock_try(&manage_lock))
+	if (!manage_try())
 		return;
 	smp_call(&vcpus[dice % VCPUS], count, &done);
 	expect(done == 1, "called once");
@@ -94,7 +94,7 @@ static void manage(uint64_t dice)
 	/* A page table loses something. */
 	__atomic_store_n(&table_version, table_version + 1, __ATOMIC_SEQ_CST);
 	smp_shoot_down(&domain);
-	unlock(&manage_lock);
+	manage_unlock();
 }
 
 static void in_the_kernel(uint64_t *state)

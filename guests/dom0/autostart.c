@@ -27,18 +27,28 @@ static int by_name(const void *a, const void *b)
 static char guests[SAMPO_BOOT_MODULES][sizeof(((struct vm *)0)->name)];
 static unsigned guest_count;
 
+static void print_error(const char *text)
+{
+	printf("error: %s\n", text);
+}
+
+static void print_note(const char *text)
+{
+	printf("%s\n", text);
+}
+
 static void define(const struct module *module)
 {
-	struct config_error error;
+	static struct config_error error;
 	struct vm_config *config;
 	struct vm *vm = NULL;
 	const char *wrong;
 
 	config = config_parse(module->name, (const char *)module->data, module->size, &error);
-	if (!config) {
-		printf("error: %s\n", error.text);
+	config_each_line(&error.notes, print_note);
+	config_each_line(&error.refusals, print_error);
+	if (!config)
 		return;
-	}
 	wrong = vm_define(config, &vm);
 	if (wrong)
 		printf("error: %s: %s\n", module->name, wrong);

@@ -19,6 +19,7 @@
 #define CONFIG_INITRDS    16
 #define CONFIG_CONSOLES   2
 #define CONFIG_NAME       64
+#define CONFIG_TITLE      128
 #define CONFIG_DOM0       "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
 #define CONFIG_PATH       128
 #define CONFIG_CMDLINE    2048
@@ -45,6 +46,7 @@ struct config_nic {
 
 struct vm_config {
 	char name[CONFIG_NAME];
+	char title[CONFIG_TITLE]; /* "" if none */
 	uint8_t uuid[16]; /* made from the name if not given */
 	uint64_t memory;  /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
@@ -75,18 +77,30 @@ struct vm_config {
 	bool rng;
 };
 
-/* "FILE:LINE: <ELEMENT>: what is wrong" */
+/*
+ * What is wrong with a description, all of it: lines "FILE:LINE: <ELEMENT>: what is wrong", and
+ * what was accepted although the guest gets something else, in lines of the same kind. Each line
+ * ends with a line's end. What does not fit is counted in the last line.
+ */
+#define CONFIG_ERROR_BYTES 8192u
+struct config_report {
+	char text[CONFIG_ERROR_BYTES];
+	unsigned used, left_out;
+};
 struct config_error {
-	char text[256];
+	struct config_report refusals, notes;
 };
 
 /*
- * Parses a description. NULL and the reason in *error if it is not right; the
- * result is from malloc and ends with config_free.
+ * Parses a description. Returns NULL if something in it is refused; *error has every refusal
+ * then, and the notes in either case. The result is from malloc and ends with config_free.
  */
 struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 			       struct config_error *error);
 void config_free(struct vm_config *config);
+
+/* Calls `line` with each line of a report, without its end. */
+void config_each_line(const struct config_report *report, void (*line)(const char *text));
 
 /* Bits that number n things. */
 static inline unsigned config_bits(uint32_t n)

@@ -21,8 +21,11 @@ static void disk_start(struct config_parser *p, const char **attributes)
 	static const char *const types[] = {"block", NULL};
 	static const char *const devices[] = {"disk", NULL};
 
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
+
 	if (p->config->disks == CONFIG_DISKS) {
 		config_fail(p, "more than %d disks", CONFIG_DISKS);
+		config_skip(p);
 		return;
 	}
 	p->config->disks++;
@@ -30,6 +33,8 @@ static void disk_start(struct config_parser *p, const char **attributes)
 	if (!config_choice(p, attributes, "type", types))
 		config_fail(p, "attribute 'type' is missing");
 	config_choice(p, attributes, "device", devices);
+	config_choice(p, attributes, "model", models);
+	p->other_device = p->failed;
 }
 
 static void disk_driver_start(struct config_parser *p, const char **attributes)
@@ -37,15 +42,32 @@ static void disk_driver_start(struct config_parser *p, const char **attributes)
 	static const char *const types[] = {"raw", NULL};
 
 	config_choice(p, attributes, "type", types);
+	if (config_attribute(attributes, "queues"))
+		config_note(p, "a disk has one queue");
 }
 
+/* An empty one says that the image depends on no other. */
+static void backing_start(struct config_parser *p, const char **attributes)
+{
+	if (!*attributes)
+		return;
+	config_fail(p, "an image that depends on another is not supported");
+	config_skip(p);
+}
+
+/* The names of sources of the types that are refused already are not refused again. */
 static void disk_source_start(struct config_parser *p, const char **attributes)
 {
+	static const char *const other[] = {"file",   "dir",  "protocol", "name", "pool",
+					    "volume", "mode", NULL};
 	const char *dev = config_attribute(attributes, "dev");
 
-	if (!dev)
+	for (unsigned i = 0; other[i] && !p->other_device; i++)
+		if (config_attribute(attributes, other[i]))
+			config_fail(p, "attribute '%s' is not supported", other[i]);
+	if (!dev && !p->other_device)
 		config_fail(p, "attribute 'dev' is missing");
-	else
+	else if (dev)
 		config_copy(p, disk(p)->source, sizeof(disk(p)->source), dev, "'dev'");
 	if (p->has_source)
 		config_fail(p, "given twice");
@@ -62,6 +84,10 @@ static void disk_target_start(struct config_parser *p, const char **attributes)
 		return;
 	}
 	config_copy(p, disk(p)->target, sizeof(disk(p)->target), dev, "'dev'");
+	if (p->other_device) {
+		p->has_target = true;
+		return;
+	}
 	if (!config_choice(p, attributes, "bus", buses) && strncmp(dev, "vd", 2) != 0)
 		config_fail(p, "bus='virtio' is the only one");
 	for (uint32_t i = 0; i + 1 < p->config->disks; i++)
@@ -89,9 +115,9 @@ static void disk_end(struct config_parser *p, const char *text)
 {
 	if (*text)
 		config_fail(p, "text does not belong here");
-	else if (!p->has_source)
+	if (!p->has_source && !p->other_device)
 		config_fail(p, "<source> is missing");
-	else if (!p->has_target)
+	if (!p->has_target && !p->other_device)
 		config_fail(p, "<target> is missing");
 }
 
@@ -103,12 +129,14 @@ static void interface_start(struct config_parser *p, const char **attributes)
 
 	if (p->config->nics == CONFIG_NICS) {
 		config_fail(p, "more than %d interfaces", CONFIG_NICS);
+		config_skip(p);
 		return;
 	}
 	p->config->nics++;
 	p->has_mac = p->has_source = false;
 	if (!config_choice(p, attributes, "type", types))
 		config_fail(p, "attribute 'type' is missing");
+	p->other_device = p->failed;
 }
 
 static bool parse_mac(const char *text, uint8_t mac[6])
@@ -142,13 +170,19 @@ static void interface_source_start(struct config_parser *p, const char **attribu
 {
 	const char *name = config_attribute(attributes, "bridge");
 
+	if (p->other_device) {
+		p->has_source = true;
+		return;
+	}
+	if (config_attribute(attributes, "dev"))
+		config_fail(p, "attribute 'dev' is not supported");
 	if (!name)
 		name = config_attribute(attributes, "network");
 	if (!name)
 		config_fail(p, "attribute 'bridge' or 'network' is missing");
 	else
 		config_copy(p, nic(p)->source, sizeof(nic(p)->source), name, "the name");
-	if (!p->failed && !config_plain(name))
+	if (name && !config_plain(name))
 		config_fail(p, "the name has blanks or quotes");
 	if (p->has_source)
 		config_fail(p, "given twice");
@@ -171,6 +205,26 @@ static void model_start(struct config_parser *p, const char **attributes)
 	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
 
 	config_choice(p, attributes, "type", models);
+}
+
+static void nic_driver_start(struct config_parser *p, const char **attributes)
+{
+	if (config_attribute(attributes, "queues"))
+		config_note(p, "an interface has one pair of queues");
+}
+
+static void mtu_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const sizes[] = {"1500", NULL};
+
+	config_choice(p, attributes, "size", sizes);
+}
+
+static void isolated_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const no[] = {"no", NULL};
+
+	config_choice(p, attributes, "isolated", no);
 }
 
 static void vlan_tag_start(struct config_parser *p, const char **attributes)
@@ -201,7 +255,7 @@ static void interface_end(struct config_parser *p, const char *text)
 
 	if (*text)
 		config_fail(p, "text does not belong here");
-	else if (!p->has_source)
+	if (!p->has_source && !p->other_device)
 		config_fail(p, "<source> is missing");
 	if (p->has_mac)
 		for (uint32_t i = 0; i + 1 < p->config->nics; i++)
@@ -292,56 +346,122 @@ static void rng_backend_start(struct config_parser *p, const char **attributes)
 
 static void memballoon_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const models[] = {"none", NULL};
+	const char *model = config_attribute(attributes, "model");
 
-	if (!config_choice(p, attributes, "model", models))
-		config_fail(p, "model='none' is the only one");
+	if (!model || strcmp(model, "none") != 0)
+		config_note(p, "there is no balloon: the guest keeps its memory");
 }
 
+/* A controller with nothing on it is nothing that a guest misses; a device on one that is not
+ * there is refused itself. */
 static void controller_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"pci", "virtio-serial", NULL};
-	static const char *const models[] = {"pci-root", "pcie-root", NULL};
+	static const char *const here[] = {"pci", "virtio-serial", NULL};
+	const char *type = config_attribute(attributes, "type");
+	const char *model = config_attribute(attributes, "model");
+
+	if (!type)
+		config_fail(p, "attribute 'type' is missing");
+	else if (!config_one_of(type, here) && (!model || strcmp(model, "none") != 0))
+		config_note(p, "there is no controller of type '%.16s'", type);
+}
+
+static void input_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"mouse", "keyboard", NULL};
+	static const char *const buses[] = {"ps2", NULL};
 
 	config_choice(p, attributes, "type", types);
+	config_choice(p, attributes, "bus", buses);
+	if (!p->failed)
+		config_note(p, "there is no keyboard and no mouse: the guest has a console");
+}
+
+static void none_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const none[] = {"none", NULL};
+	const char *type = config_attribute(attributes, "type");
+
+	if (!type || !config_one_of(type, none))
+		config_fail(p, "this element is not supported");
+	if (p->failed)
+		config_skip(p);
+}
+
+static void video_model_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const none[] = {"none", NULL};
+
+	config_choice(p, attributes, "type", none);
+	p->has_target = true;
+}
+
+static void video_start(struct config_parser *p, const char **attributes)
+{
+	(void)attributes;
+	p->has_target = false;
+}
+
+static void video_end(struct config_parser *p, const char *text)
+{
+	(void)text;
+	if (!p->has_target)
+		config_fail(p, "this element is not supported");
+}
+
+static void panic_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const models[] = {"isa", NULL};
+
 	config_choice(p, attributes, "model", models);
 }
 
 #define DEVICES "domain/devices/"
 
 static const struct config_element elements[] = {
-	{DEVICES "emulator", "*", true, false, NULL, NULL},
-	{DEVICES "disk", "type device", false, false, disk_start, disk_end},
-	{DEVICES "disk/driver", "-name type -cache -io -discard", false, false, disk_driver_start,
+	{DEVICES "disk", "type device model -snapshot -rawio", false, disk_start, disk_end},
+	{DEVICES "disk/driver",
+	 "-name type -cache -io -discard -detect_zeroes -iothread -queues -error_policy "
+	 "-rerror_policy -ioeventfd -event_idx -packed -iommu -ats -discard_no_unref -queue_size "
+	 "-copy_on_read",
+	 false, disk_driver_start, NULL},
+	{DEVICES "disk/source", "dev -index -startupPolicy -file -dir -protocol -name -pool -volume -mode",
+	 false, disk_source_start, NULL},
+	{DEVICES "disk/backingStore", "-type -index", false, backing_start, NULL},
+	{DEVICES "disk/target", "dev bus -tray", false, disk_target_start, NULL},
+	{DEVICES "disk/readonly", "", false, readonly_start, NULL},
+	{DEVICES "disk/serial", "", false, NULL, disk_serial_end},
+	{DEVICES "interface", "type -managed -trustGuestRxFilters", false, interface_start,
+	 interface_end},
+	{DEVICES "interface/mac", "address -type -check", false, mac_start, NULL},
+	{DEVICES "interface/source", "bridge network -dev -mode -portid", false,
+	 interface_source_start, NULL},
+	{DEVICES "interface/target", "dev -managed", false, interface_target_start, NULL},
+	{DEVICES "interface/model", "type", false, model_start, NULL},
+	{DEVICES "interface/driver",
+	 "-name -txmode -ioeventfd -event_idx -queues -rx_queue_size -tx_queue_size -iommu -ats "
+	 "-packed -rss -rss_hash_report -page_per_vq",
+	 false, nic_driver_start, NULL},
+	{DEVICES "interface/mtu", "size", false, mtu_start, NULL},
+	{DEVICES "interface/port", "isolated", false, isolated_start, NULL},
+	{DEVICES "interface/vlan", "", false, NULL, NULL},
+	{DEVICES "interface/vlan/tag", "id", false, vlan_tag_start, NULL},
+	{DEVICES "interface/link", "state", false, link_start, NULL},
+	{DEVICES "serial", "type -tty", false, serial_start, NULL},
+	{DEVICES "serial/target", "type port", false, serial_target_start, NULL},
+	{DEVICES "serial/target/model", "name", false, serial_model_start, NULL},
+	{DEVICES "console", "type -tty", false, console_start, console_end},
+	{DEVICES "console/target", "type -port", false, console_target_start, NULL},
+	{DEVICES "rng", "model", true, rng_start, NULL},
+	{DEVICES "rng/backend", "model", true, rng_backend_start, rng_backend_end},
+	{DEVICES "memballoon", "model -autodeflate -freePageReporting", true, memballoon_start,
 	 NULL},
-	{DEVICES "disk/source", "dev -index", false, false, disk_source_start, NULL},
-	{DEVICES "disk/target", "dev bus", false, false, disk_target_start, NULL},
-	{DEVICES "disk/readonly", "", false, false, readonly_start, NULL},
-	{DEVICES "disk/serial", "", false, false, NULL, disk_serial_end},
-	{DEVICES "disk/alias", "*", true, false, NULL, NULL},
-	{DEVICES "disk/boot", "*", true, false, NULL, NULL},
-	{DEVICES "interface", "type", false, false, interface_start, interface_end},
-	{DEVICES "interface/mac", "address", false, false, mac_start, NULL},
-	{DEVICES "interface/source", "bridge network", false, false, interface_source_start, NULL},
-	{DEVICES "interface/target", "dev", false, false, interface_target_start, NULL},
-	{DEVICES "interface/model", "type", false, false, model_start, NULL},
-	{DEVICES "interface/vlan", "", false, false, NULL, NULL},
-	{DEVICES "interface/vlan/tag", "id", false, false, vlan_tag_start, NULL},
-	{DEVICES "interface/link", "state", false, false, link_start, NULL},
-	{DEVICES "interface/alias", "*", true, false, NULL, NULL},
-	{DEVICES "serial", "type", false, false, serial_start, NULL},
-	{DEVICES "serial/source", "*", true, false, NULL, NULL},
-	{DEVICES "serial/alias", "*", true, false, NULL, NULL},
-	{DEVICES "serial/target", "type port", false, false, serial_target_start, NULL},
-	{DEVICES "serial/target/model", "name", false, false, serial_model_start, NULL},
-	{DEVICES "console", "type -tty", false, false, console_start, console_end},
-	{DEVICES "console/source", "*", true, false, NULL, NULL},
-	{DEVICES "console/alias", "*", true, false, NULL, NULL},
-	{DEVICES "console/target", "type -port", false, false, console_target_start, NULL},
-	{DEVICES "rng", "model", false, true, rng_start, NULL},
-	{DEVICES "rng/backend", "model", false, true, rng_backend_start, rng_backend_end},
-	{DEVICES "memballoon", "model", false, true, memballoon_start, NULL},
-	{DEVICES "controller", "type model -index", false, false, controller_start, NULL},
+	{DEVICES "controller", "type model -index -ports -vectors", false, controller_start, NULL},
+	{DEVICES "input", "type bus", false, input_start, NULL},
+	{DEVICES "audio", "type -id", false, none_start, NULL},
+	{DEVICES "video", "", false, video_start, video_end},
+	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false, video_model_start, NULL},
+	{DEVICES "panic", "model", false, panic_start, NULL},
 };
 
 const struct config_table config_devices = {elements, sizeof(elements) / sizeof(elements[0])};

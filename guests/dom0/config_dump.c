@@ -183,6 +183,8 @@ void config_dump(const struct vm_config *c, void (*out)(void *context, const cha
 	    "%02x%02x%02x%02x%02x%02x</uuid>\n",
 	    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
 	    u[14], u[15]);
+	if (c->title[0])
+		put(&d, "  <title>%s</title>\n", escape(c->title));
 	put(&d, "  <memory unit='KiB'>%llu</memory>\n", (unsigned long long)(c->memory >> 10));
 	put(&d, "  <vcpu placement='static'>%u</vcpu>\n", c->vcpus);
 	dump_cputune(&d, c);

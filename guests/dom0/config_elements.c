@@ -32,6 +32,14 @@ static void name_end(struct config_parser *p, const char *text)
 		config_fail(p, "the name '" CONFIG_DOM0 "' is dom0's own");
 }
 
+static void title_end(struct config_parser *p, const char *text)
+{
+	if (strpbrk(text, "\r\n\t"))
+		config_fail(p, "a title is one line");
+	else if (*text)
+		config_copy(p, p->config->title, sizeof(p->config->title), text, "the title");
+}
+
 static void uuid_end(struct config_parser *p, const char *text)
 {
 	unsigned digits = 0;
@@ -77,15 +85,33 @@ static uint64_t unit_bytes(struct config_parser *p, const char *unit)
 
 static void memory_start(struct config_parser *p, const char **attributes)
 {
-	p->unit = unit_bytes(p, config_attribute(attributes, "unit"));
+	const char *unit = config_attribute(attributes, "unit");
+
+	p->unit = unit_bytes(p, unit);
+	snprintf(p->unit_name, sizeof(p->unit_name), "%s", unit ? unit : "KiB");
 }
 
+/* 0 if it is refused. */
 static uint64_t memory_size(struct config_parser *p, const char *text)
 {
-	uint64_t bytes = config_number(p, text, CONFIG_MEMORY_MAX / p->unit) * p->unit;
+	uint64_t n, bytes;
 
-	if (!p->failed && bytes < CONFIG_MEMORY_MIN)
-		config_fail(p, "less than 2 MiB");
+	switch (config_digits(text, CONFIG_MEMORY_MAX / p->unit, &n)) {
+	case NUMBER_RIGHT:
+		break;
+	case NUMBER_NONE:
+		config_fail(p, "'%.32s' is not a size", text);
+		return 0;
+	case NUMBER_MORE:
+		config_fail(p, "%.32s %s: a guest can have %llu GiB", text, p->unit_name,
+			    CONFIG_MEMORY_MAX >> 30);
+		return 0;
+	}
+	bytes = n * p->unit;
+	if (bytes < CONFIG_MEMORY_MIN) {
+		config_fail(p, "%.32s %s is less than 2 MiB", text, p->unit_name);
+		return 0;
+	}
 	return (bytes + LARGE - 1) & ~(LARGE - 1);
 }
 
@@ -229,6 +255,8 @@ static void initrd_end(struct config_parser *p, const char *text)
 	char file[CONFIG_PATH];
 	size_t n = strcspn(text, " \t\r\n");
 
+	if (!*text)
+		return;
 	if (c->initrds == CONFIG_INITRDS) {
 		config_fail(p, "more than %d", CONFIG_INITRDS);
 		return;
@@ -255,7 +283,31 @@ static void cmdline_end(struct config_parser *p, const char *text)
 			    "the command line");
 }
 
+/* The firmware that another host would run: the kernel is given, and none is needed. */
+static void os_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const kinds[] = {"bios", NULL};
+
+	config_choice(p, attributes, "firmware", kinds);
+}
+
+static void smbios_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const modes[] = {"emulate", NULL};
+
+	config_choice(p, attributes, "mode", modes);
+}
+
 /* <features>, <cpu>, <clock>, <pm> */
+
+/* What the machine does not have may be written down as off. */
+static void feature_off(struct config_parser *p, const char **attributes)
+{
+	const char *state = config_attribute(attributes, "state");
+
+	if (!state || strcmp(state, "off") != 0)
+		config_fail(p, "only state='off' is supported");
+}
 
 static void state_on(struct config_parser *p, const char **attributes)
 {
@@ -287,15 +339,50 @@ static void cpu_start(struct config_parser *p, const char **attributes)
 	static const char *const modes[] = {"host-passthrough", "host-model", "maximum", NULL};
 
 	config_choice(p, attributes, "mode", modes);
+	p->cpu_mode = config_attribute(attributes, "mode") != NULL;
+}
+
+/* With a mode there is nothing to choose, or the mode is refused already. */
+static void cpu_model_start(struct config_parser *p, const char **attributes)
+{
+	(void)attributes;
+	if (!p->cpu_mode)
+		config_fail(p, "the CPU is the machine's own: mode='host-passthrough'");
+}
+
+static void cpu_model_end(struct config_parser *p, const char *text)
+{
+	(void)p;
+	(void)text;
+}
+
+static void cpu_feature_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const absent[] = {"vmx", "svm", NULL};
+	const char *name = config_attribute(attributes, "name");
+	const char *policy = config_attribute(attributes, "policy");
+
+	if (policy && !strcmp(policy, "optional"))
+		return;
+	if (!policy || !name || strcmp(policy, "disable") != 0 || !config_one_of(name, absent))
+		config_fail(p, "policy='%.16s' for '%.32s' is not supported",
+			    policy ? policy : "require", name ? name : "");
+}
+
+static void cpu_cache_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const modes[] = {"passthrough", NULL};
+
+	config_choice(p, attributes, "mode", modes);
 }
 
 static void topology_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const parts[] = {"sockets", "dies", "cores", "threads"};
-	uint32_t number[4] = {1, 1, 1, 1};
+	static const char *const parts[] = {"sockets", "dies", "cores", "threads", "clusters"};
+	uint32_t number[5] = {1, 1, 1, 1, 1};
 
 	p->topology = 1;
-	for (unsigned i = 0; i < 4 && !p->failed; i++) {
+	for (unsigned i = 0; i < 5 && !p->failed; i++) {
 		const char *value = config_attribute(attributes, parts[i]);
 
 		if (value)
@@ -306,6 +393,8 @@ static void topology_start(struct config_parser *p, const char **attributes)
 	}
 	if (!p->failed && number[1] != 1)
 		config_fail(p, "dies='%u' is not supported", number[1]);
+	if (!p->failed && number[4] != 1)
+		config_fail(p, "clusters='%u' is not supported", number[4]);
 	p->config->cores = number[2];
 	p->config->threads = number[3];
 }
@@ -314,8 +403,10 @@ static void topology_start(struct config_parser *p, const char **attributes)
 static void clock_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const offsets[] = {"utc", "localtime", NULL};
+	static const char *const adjustments[] = {"0", "reset", NULL};
 	const char *offset = config_choice(p, attributes, "offset", offsets);
 
+	config_choice(p, attributes, "adjustment", adjustments);
 	p->config->clock_localtime = offset && !strcmp(offset, "localtime");
 }
 
@@ -324,12 +415,16 @@ static void clock_start(struct config_parser *p, const char **attributes)
 
 static void clock_timer_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const names[] = {"rtc", "pit", "kvmclock", "tsc", "hpet", NULL};
+	static const char *const names[] = {"rtc",  "pit",         "kvmclock", "tsc",
+					    "hpet", "hypervclock", NULL};
 	const char *name = config_choice(p, attributes, "name", names);
 	const char *present = config_attribute(attributes, "present");
 	const char *frequency = config_attribute(attributes, "frequency");
 	bool want = !present || !strcmp(present, "yes");
+	bool absent = name && (!strcmp(name, "hpet") || !strcmp(name, "hypervclock"));
 
+	if (p->failed)
+		return;
 	if (name && frequency && strcmp(name, "tsc"))
 		config_fail(p, "only the timer 'tsc' has a frequency");
 	else if (frequency)
@@ -338,7 +433,7 @@ static void clock_timer_start(struct config_parser *p, const char **attributes)
 		config_fail(p, "frequency='%s' is below 1 MHz", frequency);
 	else if (!name)
 		config_fail(p, "attribute 'name' is missing");
-	else if (want == !strcmp(name, "hpet"))
+	else if (want == absent)
 		config_fail(p, want ? "there is no %s" : "%s is always present", name);
 }
 
@@ -350,41 +445,52 @@ static void pm_start(struct config_parser *p, const char **attributes)
 }
 
 static const struct config_element elements[] = {
-	{"domain", "type -id", false, true, domain_start, NULL},
-	{"domain/name", "", false, true, NULL, name_end},
-	{"domain/uuid", "", false, true, NULL, uuid_end},
-	{"domain/title", "*", true, false, NULL, NULL},
-	{"domain/description", "*", true, false, NULL, NULL},
-	{"domain/metadata", "*", true, false, NULL, NULL},
-	{"domain/memory", "unit -dumpCore", false, true, memory_start, memory_end},
-	{"domain/currentMemory", "unit", false, true, memory_start, current_memory_end},
-	{"domain/vcpu", "placement cpuset current", false, true, vcpu_start, vcpu_end},
-	{"domain/cputune", "", false, true, NULL, NULL},
-	{"domain/cputune/shares", "", false, true, NULL, shares_end},
-	{"domain/cputune/quota", "", false, true, NULL, quota_end},
-	{"domain/cputune/period", "", false, true, NULL, period_end},
-	{"domain/cputune/vcpupin", "vcpu cpuset", false, false, vcpupin_start, NULL},
-	{"domain/on_poweroff", "", false, true, NULL, on_poweroff_end},
-	{"domain/on_reboot", "", false, true, NULL, on_reboot_end},
-	{"domain/on_crash", "", false, true, NULL, on_crash_end},
-	{"domain/os", "", false, true, NULL, NULL},
-	{"domain/os/type", "arch -machine", false, true, os_type_start, os_type_end},
-	{"domain/os/kernel", "", false, true, NULL, kernel_end},
-	{"domain/os/initrd", "", false, false, NULL, initrd_end},
-	{"domain/os/cmdline", "", false, true, NULL, cmdline_end},
-	{"domain/os/boot", "-dev", false, false, NULL, NULL},
-	{"domain/features", "", false, true, NULL, NULL},
-	{"domain/features/acpi", "state", false, true, acpi_start, NULL},
-	{"domain/features/apic", "state", false, true, apic_start, NULL},
-	{"domain/features/pae", "state", false, true, pae_start, NULL},
-	{"domain/cpu", "mode -check -migratable", false, true, cpu_start, NULL},
-	{"domain/cpu/topology", "sockets dies cores threads", false, true, topology_start, NULL},
-	{"domain/clock", "offset", false, true, clock_start, NULL},
-	{"domain/clock/timer", "name present frequency -tickpolicy", false, false, clock_timer_start, NULL},
-	{"domain/pm", "", false, true, NULL, NULL},
-	{"domain/pm/suspend-to-mem", "enabled", false, true, pm_start, NULL},
-	{"domain/pm/suspend-to-disk", "enabled", false, true, pm_start, NULL},
-	{"domain/devices", "", false, true, NULL, NULL},
+	{"domain", "type -id", true, domain_start, NULL},
+	{"domain/name", "", true, NULL, name_end},
+	{"domain/title", "", true, NULL, title_end},
+	{"domain/uuid", "", true, NULL, uuid_end},
+	{"domain/memory", "unit -dumpCore", true, memory_start, memory_end},
+	{"domain/currentMemory", "unit", true, memory_start, current_memory_end},
+	{"domain/vcpu", "placement cpuset current", true, vcpu_start, vcpu_end},
+	{"domain/cputune", "", true, NULL, NULL},
+	{"domain/cputune/shares", "", true, NULL, shares_end},
+	{"domain/cputune/quota", "", true, NULL, quota_end},
+	{"domain/cputune/period", "", true, NULL, period_end},
+	{"domain/cputune/vcpupin", "vcpu cpuset", false, vcpupin_start, NULL},
+	{"domain/on_poweroff", "", true, NULL, on_poweroff_end},
+	{"domain/on_reboot", "", true, NULL, on_reboot_end},
+	{"domain/on_crash", "", true, NULL, on_crash_end},
+	{"domain/os", "firmware", true, os_start, NULL},
+	{"domain/os/smbios", "mode", true, smbios_start, NULL},
+	{"domain/os/type", "arch -machine", true, os_type_start, os_type_end},
+	{"domain/os/kernel", "", true, NULL, kernel_end},
+	{"domain/os/initrd", "", false, NULL, initrd_end},
+	{"domain/os/cmdline", "", true, NULL, cmdline_end},
+	{"domain/features", "", true, NULL, NULL},
+	{"domain/features/acpi", "state", true, acpi_start, NULL},
+	{"domain/features/vmport", "state", true, feature_off, NULL},
+	{"domain/features/smm", "state", true, feature_off, NULL},
+	{"domain/features/pmu", "state", true, feature_off, NULL},
+	{"domain/features/pvspinlock", "state", true, feature_off, NULL},
+	{"domain/features/vmcoreinfo", "state", true, feature_off, NULL},
+	{"domain/features/kvm", "", true, NULL, NULL},
+	{"domain/features/kvm/hidden", "state", true, feature_off, NULL},
+	{"domain/features/apic", "state -eoi", true, apic_start, NULL},
+	{"domain/features/pae", "state", true, pae_start, NULL},
+	{"domain/cpu", "mode -check -migratable -match -deprecated_features", true, cpu_start, NULL},
+	{"domain/cpu/model", "-fallback -vendor_id", true, cpu_model_start, cpu_model_end},
+	{"domain/cpu/vendor", "", true, cpu_model_start, cpu_model_end},
+	{"domain/cpu/feature", "-policy -name", false, cpu_feature_start, NULL},
+	{"domain/cpu/cache", "mode -level", false, cpu_cache_start, NULL},
+	{"domain/cpu/maxphysaddr", "mode", true, cpu_cache_start, NULL},
+	{"domain/cpu/topology", "sockets dies clusters cores threads", true, topology_start, NULL},
+	{"domain/clock", "offset adjustment", true, clock_start, NULL},
+	{"domain/clock/timer", "name present frequency -tickpolicy -track -mode",
+	 false, clock_timer_start, NULL},
+	{"domain/pm", "", true, NULL, NULL},
+	{"domain/pm/suspend-to-mem", "enabled", true, pm_start, NULL},
+	{"domain/pm/suspend-to-disk", "enabled", true, pm_start, NULL},
+	{"domain/devices", "", true, NULL, NULL},
 };
 
 const struct config_table config_domain = {elements, sizeof(elements) / sizeof(elements[0])};
@@ -426,8 +532,6 @@ static void check_topology(struct config_parser *p)
 {
 	struct vm_config *c = p->config;
 
-	if (p->failed)
-		return;
 	if (!p->topology) {
 		c->cores = c->vcpus;
 		c->threads = 1;
@@ -444,8 +548,6 @@ static void check_vcpus(struct config_parser *p)
 {
 	struct vm_config *c = p->config;
 
-	if (p->failed)
-		return;
 	if (p->current && p->current != c->vcpus)
 		config_fail(p, "<vcpu> current='%u': all of them are always there",
 			    (unsigned)p->current);
@@ -456,22 +558,35 @@ static void check_vcpus(struct config_parser *p)
 			c->affinity[i] = p->cpus;
 }
 
+/* An element that was there and has no value was refused at its place. */
+static void check_missing(struct config_parser *p)
+{
+	const struct vm_config *c = p->config;
+
+	if (!config_given(p, "domain"))
+		return;
+	if (!config_given(p, "domain/name"))
+		config_fail(p, "<name> is missing");
+	if (!config_given(p, "domain/memory"))
+		config_fail(p, "<memory> is missing");
+	if (!config_given(p, "domain/os/kernel"))
+		config_fail(p, "<os> has no <kernel>: there is no firmware to boot from a disk");
+	if (p->current_memory && c->memory && p->current_memory != c->memory)
+		config_fail(p, "<currentMemory> differs from <memory>");
+}
+
 void config_check(struct config_parser *p)
 {
 	struct vm_config *c = p->config;
+	bool refused = config_given(p, "domain/vcpu") && !c->vcpus;
 
-	if (!c->name[0])
-		config_fail(p, "<name> is missing");
-	else if (!c->memory)
-		config_fail(p, "<memory> is missing");
-	else if (!c->kernel[0])
-		config_fail(p, "<os> has no <kernel>: there is no firmware to boot from a disk");
-	else if (p->current_memory && p->current_memory != c->memory)
-		config_fail(p, "<currentMemory> differs from <memory>");
+	check_missing(p);
 	if (!c->vcpus)
 		c->vcpus = 1;
-	check_topology(p);
-	check_vcpus(p);
+	if (!refused) {
+		check_topology(p);
+		check_vcpus(p);
+	}
 	if (!c->serials)
 		c->serials = 1;
 	make_uuid(c);

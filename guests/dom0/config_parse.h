@@ -17,7 +17,8 @@ struct config_parser {
 	struct config_error *error;
 	const char *file;
 	void *expat;
-	bool failed;
+	bool failed;  /* something in the call that runs now, so that one fault is told once */
+	bool refused; /* something in the document */
 
 	const struct config_element *stack[CONFIG_DEPTH];
 	unsigned depth;
@@ -26,16 +27,20 @@ struct config_parser {
 
 	char text[CONFIG_TEXT];
 	unsigned text_used;
+	bool text_over; /* there was more of it than fits, which has been told */
 
 	/* What is checked when all is read. */
 	uint64_t current_memory;
 	uint64_t unit;     /* of the memory size that is being read, in bytes */
+	char unit_name[8];
+	bool cpu_mode; /* <cpu> has a mode */
 	struct cpuset cpus;       /* of <vcpu cpuset>: for those without <vcpupin> */
 	uint64_t pinned, current; /* vCPUs with <vcpupin>; <vcpu current> */
 	uint64_t topology; /* product of <topology>, 0: none */
 	/* Of the device that is open. */
 	bool has_cpus;
 	bool has_source, has_target, has_mac, console_virtio;
+	bool other_device; /* of a kind that is refused: nothing in it is missing */
 };
 
 /*
@@ -46,7 +51,6 @@ struct config_parser {
 struct config_element {
 	const char *path;
 	const char *attributes;
-	bool ignore; /* with everything in it */
 	bool once;   /* in the document */
 	void (*start)(struct config_parser *p, const char **attributes);
 	void (*end)(struct config_parser *p, const char *text);
@@ -59,9 +63,23 @@ struct config_table {
 };
 extern const struct config_table config_domain, config_devices;
 
-/* Reports an error at the present line and element; only the first counts. */
+/* What is refused or noted by its path alone. */
+struct config_word {
+	const char *path; /* an element; a name that begins with '*' is meant below each device */
+	const char *note; /* NULL: it changes nothing for the guest */
+};
+extern const struct config_word config_ignored[]; /* config_ignored.c; ends with a NULL path */
+
+/* Reports a refusal at the present line and element. */
 void config_fail(struct config_parser *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Reports what the guest gets otherwise than written, without a refusal. */
+void config_note(struct config_parser *p, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* For an element's start: nothing in the element is looked at. */
+void config_skip(struct config_parser *p);
+/* Was the element of that path in the document? */
+bool config_given(const struct config_parser *p, const char *path);
 /* The value of an attribute, or NULL. */
 const char *config_attribute(const char **attributes, const char *name);
 
@@ -74,6 +92,9 @@ const char *config_choice(struct config_parser *p, const char **attributes, cons
 void config_copy(struct config_parser *p, char *to, size_t room, const char *from,
 		 const char *what);
 uint64_t config_number(struct config_parser *p, const char *text, uint64_t most);
+/* Is the text a number, and how is it to `most`? The value is in *value if NUMBER_RIGHT. */
+enum config_number { NUMBER_RIGHT, NUMBER_NONE, NUMBER_MORE };
+enum config_number config_digits(const char *text, uint64_t most, uint64_t *value);
 /* Printable ASCII, without what would confuse a shell or XML. */
 bool config_plain(const char *text);
 /* The value of a hexadecimal digit, -1 if it is none. */

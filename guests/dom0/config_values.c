@@ -35,26 +35,40 @@ void config_copy(struct config_parser *p, char *to, size_t room, const char *fro
 		memcpy(to, from, n + 1);
 }
 
-uint64_t config_number(struct config_parser *p, const char *text, uint64_t most)
+enum config_number config_digits(const char *text, uint64_t most, uint64_t *value)
 {
-	uint64_t value = 0;
+	bool more = false;
 
+	*value = 0;
 	if (!*text)
-		config_fail(p, "a number is missing");
+		return NUMBER_NONE;
 	for (const char *c = text; *c; c++) {
 		uint64_t digit = (uint64_t)(*c - '0');
 
-		if (*c < '0' || *c > '9') {
-			config_fail(p, "'%.32s' is not a number", text);
-			return 0;
-		}
-		if (digit > most || value > (most - digit) / 10) {
-			config_fail(p, "%.32s is more than %llu", text, (unsigned long long)most);
-			return 0;
-		}
-		value = value * 10 + digit;
+		if (*c < '0' || *c > '9')
+			return NUMBER_NONE;
+		more = more || digit > most || *value > (most - digit) / 10;
+		if (!more)
+			*value = *value * 10 + digit;
 	}
-	return value;
+	return more ? NUMBER_MORE : NUMBER_RIGHT;
+}
+
+uint64_t config_number(struct config_parser *p, const char *text, uint64_t most)
+{
+	uint64_t value;
+
+	switch (config_digits(text, most, &value)) {
+	case NUMBER_RIGHT:
+		return value;
+	case NUMBER_NONE:
+		config_fail(p, *text ? "'%.32s' is not a number" : "a number is missing", text);
+		break;
+	case NUMBER_MORE:
+		config_fail(p, "%.32s is more than %llu", text, (unsigned long long)most);
+		break;
+	}
+	return 0;
 }
 
 /* Printable ASCII, without what would confuse a shell or XML. */

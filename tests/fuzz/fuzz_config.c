@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/cpuset.c guests/dom0/config_dump.c */
+/* sources: guests/dom0/config_values.c guests/dom0/config_ignored.c guests/dom0/cpuset.c guests/dom0/config_dump.c */
 /* libs: expat */
 /* Domain XML: whatever is accepted is dumped, read again and then the same. */
 #include <stdint.h>
@@ -24,13 +24,13 @@ static void collect(void *context, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct config_error error;
+	static struct config_error error;
 	struct vm_config *config, *again;
 	size_t used = 0;
 
 	config = config_parse("f.xml", (const char *)data, size, &error);
 	if (!config) {
-		if (!memchr(error.text, 0, sizeof(error.text)) || !error.text[0])
+		if (!memchr(error.refusals.text, 0, sizeof(error.refusals.text)) || !error.refusals.text[0])
 			abort();
 		return 0;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/config_dump.c guests/dom0/cpuset.c */
+/* sources: guests/dom0/config_values.c guests/dom0/config_ignored.c guests/dom0/config_dump.c guests/dom0/cpuset.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -29,8 +29,8 @@ static void refused(const char *xml, const char *words)
 	struct vm_config *config = parse(xml);
 
 	assert_null(config);
-	if (!strstr(error.text, words))
-		fail_msg("'%s' is not in '%s'", words, error.text);
+	if (!strstr(error.refusals.text, words))
+		fail_msg("'%s' is not in '%s'", words, error.refusals.text);
 }
 
 static struct vm_config *accepted(const char *xml)
@@ -38,7 +38,7 @@ static struct vm_config *accepted(const char *xml)
 	struct vm_config *config = parse(xml);
 
 	if (!config)
-		fail_msg("%s", error.text);
+		fail_msg("%s", error.refusals.text);
 	return config;
 }
 
@@ -253,6 +253,105 @@ static void test_cputune(void **state)
 		"given twice");
 }
 
+static void read_file(const char *path, char *to, size_t room)
+{
+	FILE *f = fopen(path, "r");
+	size_t n;
+
+	if (!f)
+		fail_msg("%s cannot be opened", path);
+	n = fread(to, 1, room - 1, f);
+	to[n] = 0;
+	fclose(f);
+}
+
+static unsigned lines(const struct config_report *report)
+{
+	unsigned n = 0;
+
+	for (const char *c = report->text; *c; c++)
+		n += *c == '\n';
+	return n;
+}
+
+/* All of a document at once, each by its line; one fault is one line. */
+static void test_all_at_once(void **state)
+{
+	(void)state;
+	refused("<domain type='vbox'>\n<name>a b</name>\n<memory>x</memory>\n<vcpu>0</vcpu>\n"
+		"<os>\n<loader>f</loader></os>\n<devices>\n"
+		"<disk type='file' device='cdrom'>\n<source file='a'/>\n<target dev='hda'/></disk>\n"
+		"<video><model type='qxl' vram='1'/></video>\n</devices></domain>",
+		"g.xml:1: <domain>: type='vbox' is not supported\n"
+		"g.xml:2: <name>: the name may not have blanks, quotes, slashes or control characters\n"
+		"g.xml:3: <memory>: 'x' is not a size\n"
+		"g.xml:4: <vcpu>: a guest needs a virtual CPU\n"
+		"g.xml:6: <loader>: this element is not supported\n"
+		"g.xml:8: <disk>: type='file' is not supported\n"
+		"g.xml:8: <disk>: device='cdrom' is not supported\n"
+		"g.xml:11: <model>: type='qxl' is not supported\n"
+		"g.xml:12: <os> has no <kernel>: there is no firmware to boot from a disk\n");
+	assert_int_equal(lines(&error.refusals), 9);
+}
+
+/* More than the report holds: the rest is counted. */
+static void test_bounded(void **state)
+{
+	static char many[CONFIG_XML_BYTES];
+	size_t n = (size_t)sprintf(many, START);
+	unsigned told, more;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++)
+		n += (size_t)sprintf(many + n, "<teapot/>\n");
+	strcpy(many + n, REST);
+	assert_null(parse(many));
+	assert_int_equal(sscanf(strstr(error.refusals.text, "and "), "and %u more", &more), 1);
+	told = lines(&error.refusals) - 1;
+	assert_true(told > 40);
+	assert_int_equal(told + more, 5000);
+}
+
+/* Which line of the report comes next, and whether all have come. */
+static const char *next_line;
+
+static void compare(const char *text)
+{
+	size_t n = strlen(text);
+
+	if (strncmp(next_line, text, n) != 0 || next_line[n] != '\n')
+		fail_msg("'%s' instead of '%.*s'", text, (int)strcspn(next_line, "\n"), next_line);
+	next_line += n + 1;
+}
+
+/* Descriptions as tools and instructions write them: every refusal and every note. */
+static void test_descriptions(void **state)
+{
+	static const char *const names[] = {"virt-manager-linux", "virt-install-direct", "windows-howto",
+					    "qubes", "kubevirt", "cloud-script"};
+	static char xml[CONFIG_XML_BYTES], expected[16384];
+	char path[128], file[64];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct vm_config *c;
+
+		snprintf(path, sizeof(path), "tests/descriptions/%s.xml", names[i]);
+		read_file(path, xml, sizeof(xml));
+		snprintf(path, sizeof(path), "tests/descriptions/%s.report", names[i]);
+		read_file(path, expected, sizeof(expected));
+		snprintf(file, sizeof(file), "%s.xml", names[i]);
+		c = config_parse(file, xml, strlen(xml), &error);
+		next_line = expected;
+		config_each_line(&error.refusals, compare);
+		assert_int_equal(c == NULL, next_line != expected);
+		compare(c ? "accepted" : "refused");
+		config_each_line(&error.notes, compare);
+		assert_string_equal(next_line, "");
+		config_free(c);
+	}
+}
+
 static void test_where(void **state)
 {
 	(void)state;
@@ -287,7 +386,9 @@ static void test_refused(void **state)
 	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
 	refused(START "<currentMemory>32768</currentMemory>" REST, "differs");
 	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>", "unit 'XiB'");
-	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>", "more than 1");
+	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>", "2 TiB: a guest can have 1024 GiB");
+	refused("<domain type='kvm'><memory unit='TiB'>9999999999</memory></domain>",
+		"<memory>: 9999999999 TiB: a guest can have");
 	refused(START "<on_crash>coredump-destroy</on_crash>" REST, "coredump-destroy");
 	refused(START "<features><hyperv/></features>" REST, "<hyperv>");
 	refused(START "<features><acpi state='off'/></features>" REST, "state='off'");
@@ -330,7 +431,7 @@ static void test_refused_devices(void **state)
 	refused(DEVICES("<disk type='block'><source dev='a'/><source dev='b'/></disk>"),
 		"<source>: given twice");
 	refused(DEVICES("<disk type='block'><iotune/></disk>"), "<iotune>");
-	refused(DEVICES("<disk type='block'><address type='pci'/></disk>"), "<address>");
+	refused(DEVICES("<disk type='block'><backingStore type='file'/></disk>"), "<backingStore>");
 	refused(DEVICES("<interface type='user'/>"), "type='user'");
 	refused(DEVICES("<interface type='bridge'></interface>"), "<source> is missing");
 	refused(DEVICES("<interface type='bridge'><mac address='52:54:00:00:00'/></interface>"),
@@ -348,7 +449,7 @@ static void test_refused_devices(void **state)
 			"bridge='b'/></interface>"),
 		"MAC address is used twice");
 	refused(DEVICES("<serial type='pty'/><serial type='pty'/>"), "more than one serial");
-	refused(DEVICES("<memballoon model='virtio'/>"), "model='virtio'");
+	refused(DEVICES("<audio type='spice' id='1'/>"), "<audio>: this element is not");
 	refused(DEVICES("<rng model='virtio'><rate bytes='1'/></rng>"), "<rate>");
 	refused(DEVICES("<graphics type='vnc'/>"), "<graphics>");
 	refused(DEVICES("<video/>"), "<video>");
@@ -395,7 +496,8 @@ int main(void)
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_where),
 		cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_devices),
 		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_topology),
-		cmocka_unit_test(test_cputune),
+		cmocka_unit_test(test_cputune),  cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_bounded),  cmocka_unit_test(test_descriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

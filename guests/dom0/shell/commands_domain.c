@@ -105,28 +105,49 @@ static void run_resume(int count, char *word[])
 		report(vm, "resume", vm_resume(vm), "resumed");
 }
 
-/* A description is one of the files that came with the machine's boot. */
-static void run_define(int count, char *word[])
+static void print_error(const char *text)
 {
-	struct config_error error;
+	shell_error("%s", text);
+}
+
+static void print_note(const char *text)
+{
+	term_printf("%s\n", text);
+}
+
+/* A description is one of the files that came with the machine's boot. NULL after a message. */
+static struct vm *define(int count, char *word[], const char *what)
+{
+	static struct config_error error;
 	struct vm_config *config;
 	struct module module;
 	struct vm *vm = NULL;
 	const char *failure;
 
 	if (!shell_arguments(count, word))
-		return;
+		return NULL;
 	if (!module_find(word[1], &module)) {
 		shell_error("Failed to open file '%s': no such boot module", word[1]);
-		return;
+		return NULL;
 	}
 	config = config_parse(word[1], (const char *)module.data, module.size, &error);
-	failure = config ? vm_define(config, &vm) : error.text;
-	if (failure) {
-		shell_error("Failed to define domain from %s", word[1]);
+	config_each_line(&error.notes, print_note);
+	failure = config ? vm_define(config, &vm) : "";
+	if (!failure)
+		return vm;
+	shell_error("Failed to %s domain from %s", what, word[1]);
+	config_each_line(&error.refusals, print_error);
+	if (*failure)
 		shell_error("%s", failure);
+	return NULL;
+}
+
+static void run_define(int count, char *word[])
+{
+	struct vm *vm = define(count, word, "define");
+
+	if (!vm)
 		return;
-	}
 	term_printf("Domain '%s' defined from %s\n\n", vm->name, word[1]);
 }
 

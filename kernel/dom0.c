@@ -123,12 +123,13 @@ static void add_modules(struct domain *domain, const struct boot_info *boot,
 		struct sampo_module *to = &info->module[info->modules];
 		uint64_t size = (m->size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
 
-		if (text_equal(m->name, DOM0_NAME) || !m->size)
+		if (text_equal(m->name, DOM0_NAME))
 			continue;
 		if (m->base % FRAME_PAGE || size > info->map_end - info->map_base)
 			refuse("the module \"%s\" is not on a page boundary, or too large",
 			       m->name);
-		map_fixed(domain, m->base, size, info->map_base, SAMPO_MAP_R, m->name);
+		if (size) /* a file may be empty */
+			map_fixed(domain, m->base, size, info->map_base, SAMPO_MAP_R, m->name);
 		to->gpa = info->map_base;
 		to->size = m->size;
 		copy_text(to->name, m->name, sizeof(to->name));

@@ -111,15 +111,17 @@ def test_multiboot2(boot, tmp_path):
     """A multiboot2 kernel at an unusual address gets its command line and its modules."""
     (tmp_path / "first").write_bytes(b"the first module")
     (tmp_path / "second").write_bytes(b"another")
+    (tmp_path / "third").write_bytes(b"")
     xml = tmp_path / "mb2.xml"
-    xml.write_text(m.domain_xml("mb2", "multiboot2-32.elf", memory=16, initrd=["first with words", "second"],
+    xml.write_text(m.domain_xml("mb2", "multiboot2-32.elf", memory=16, initrd=["first with words", "second", "third"],
                                 cmdline="root=nowhere debug"))
     files = [(xml, "mb2.xml"), (m.BUILD / "guests/multiboot2-32.elf", "multiboot2-32.elf"),
-             (tmp_path / "first", "first"), (tmp_path / "second", "second")]
+             *((tmp_path / name, name) for name in ("first", "second", "third"))]
     box = boot(kernel=m.BUILD / "sampo.elf32", modules=[(m.BUILD / "dom0.bin", "dom0"), *files], memory=256,
                nic=None).boot()
     said = box.wait_run("console mb2 --log", "multiboot2: done")
     assert "multiboot2: command line: root=nowhere debug\n" in said
     assert "multiboot2: module: first with words: the first module\n" in said
     assert "multiboot2: module: second: another\n" in said
+    assert "multiboot2: module: third: \n" in said
     box.wait_state("mb2", "shut off")

@@ -274,7 +274,7 @@ static void test_multiboot1(void **state)
 	assert_int_equal(info[0], 0x24d);
 	assert_int_equal(info[1], 639);
 	assert_int_equal(info[2], (MOCK_RAM_BYTES - 0x100000) >> 10);
-	assert_string_equal((char *)ram(info[4]), "a b c");
+	assert_string_equal((char *)ram(info[4]), "kernel a b c");
 	assert_int_equal(info[5], 2);
 	module = (const void *)ram(info[6]);
 	assert_int_equal(module[1] - module[0], 2);
@@ -431,6 +431,7 @@ static void make_bzimage(uint32_t payload)
 	memcpy(file + 0x202, "HdrS", 4);
 	put16(file + 0x206, 0x20f);
 	file[0x211] = 1;
+	put32(file + 0x214, 0x100000);
 	put32(file + 0x22c, 0x7fffffff);
 	put32(file + 0x230, 0x200000);
 	file[0x234] = 1;
@@ -475,15 +476,27 @@ static void test_bzimage_placement(void **state)
 	make_bzimage(0x4000);
 	put64(file + 0x258, 0x1000000); /* where there is no memory */
 	put32(file + 0x260, 0x600000);
+	refused("a guest with 22 MiB");
+	put64(file + 0x258, 0xb00000); /* to the next multiple of its alignment */
+	put32(file + 0x260, 0x400000);
 	loads();
-	check_protected(0x200000); /* its alignment */
-	put32(file + 0x260, 0x2000000);
-	refused("needs 33 MiB");
-	put32(file + 0x260, 0x100000);
+	check_protected(0xc00000);
+	put32(file + 0x260, 0x400001);
+	refused("a guest with 17 MiB");
+	put64(file + 0x258, 0); /* anywhere */
+	loads();
+	check_protected(0x200000);
+	put32(file + 0x230, 3);
+	refused("an alignment of 3");
 	file[0x234] = 0; /* must be where it wants */
-	refused("at 1000000");
+	refused("runs at 0");
+	put64(file + 0x258, 0xffffff);
+	refused("runs at ffffff");
 	put64(file + 0x258, ~0ull);
 	refused("at ffffffffffffffff");
+	put16(file + 0x206, 0x209); /* a protocol with neither address nor size */
+	loads();
+	check_protected(0x100000);
 }
 
 static void test_bzimage_refused(void **state)
@@ -492,8 +505,8 @@ static void test_bzimage_refused(void **state)
 
 	(void)state;
 	make_bzimage(0x4000);
-	put16(file + 0x206, 0x200);
-	refused("older");
+	put16(file + 0x206, 0x205);
+	refused("boot protocol 2.05");
 	put16(file + 0x206, 0x20f);
 	file[0x211] = 0;
 	refused("zImage");
@@ -502,6 +515,12 @@ static void test_bzimage_refused(void **state)
 	strcpy(load_config.cmdline, "longer");
 	refused("command line of 3 bytes");
 	put32(file + 0x238, 2047);
+	put32(file + 0x214, 0);
+	refused("real mode needs a BIOS");
+	put32(file + 0x214, 0x100000);
+	put32(file + 0x1f4, 0x401);
+	refused("cut off: 17920 of 17936 bytes");
+	put32(file + 0x1f4, 0x400);
 	file[0x1f1] = 255;
 	refused("ends in its set-up part");
 	file[0x1f1] = 2;
@@ -518,34 +537,218 @@ static void test_bzimage_refused(void **state)
 static void test_real_mode(void **state)
 {
 	(void)state;
-	memcpy(file, "\xba\xf8\x03", 3);
-	file_size = 100;
-	loads();
-	assert_int_equal(load_regs.rip, 0x1000);
-	assert_int_equal(load_regs.seg[SAMPO_CS].base, 0);
-	assert_int_equal(load_regs.cr0 & 1, 0);
-	assert_memory_equal(ram(0x1000), "\xba\xf8\x03", 3);
-
 	make_elf32(0x27c10, 0x27c14);
 	loads();
 	check_image(0x27c10);
+	assert_int_equal(load_regs.rip, 0x7c14);
 	assert_int_equal(load_regs.seg[SAMPO_CS].selector, 0x2000);
 	assert_int_equal(load_regs.seg[SAMPO_CS].base, 0x20000);
-	assert_int_equal(load_regs.rip, 0x7c14);
-
+	assert_int_equal(load_regs.cr0 & 1, 0);
+	put16(file + 16, 3); /* a program that any address suits */
+	refused("no kernel");
+	make_elf32(0x27c10, 0x27c40);
+	refused("begins at 27c40");
 	make_elf32(0x100000, 0x100000);
-	refused("above 1 MiB");
-	memcpy(file, "\x1f\x8b", 2);
-	refused("gzip");
+	refused("no kernel");
+	make_elf64(0x27c10, 0x27c14, 1);
+	refused("no kernel");
 }
 
-static void test_raw_too_large(void **state)
+/* What is no kernel is refused with what it is. */
+static void test_unknown(void **state)
 {
-	static uint8_t big[LOW_MEMORY_END];
+	static const struct {
+		const char *bytes;
+		unsigned count, at;
+		uint64_t size;
+		const char *words;
+	} files[] = {
+		{"", 0, 0, 0, "it is empty"},
+		{"\x1f\x8b", 2, 0, 1000, "gzip"},
+		{"MZ", 2, 0, 1000, "an EFI program"},
+		{"\xea\x5b\xe0\x00\xf0", 5, 0xfff0, 0x10000, "a firmware image"},
+		{"\x90\x90\xe9", 3, 0xfff0, 0x10000, "a firmware image"},
+		{"\x55\xaa", 2, 510, 512, "a boot sector"},
+		{"\xba\xf8\x03", 3, 0, 100, "none of their headers"},
+	};
 
 	(void)state;
-	mock_files[0] = (struct mock_file){"kernel", big, sizeof(big)};
-	assert_non_null(strstr(load_guest(&load), "no known format"));
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		memset(file, 0, sizeof(file));
+		memcpy(file + files[i].at, files[i].bytes, files[i].count);
+		file_size = files[i].size;
+		refused(files[i].words);
+	}
+	memset(file, 'x', 100);
+	strcpy((char *)file, "<domain type='kvm'>\n");
+	file[20] = '\n';
+	file_size = 100;
+	refused("a text");
+}
+
+/* An empty file is a module like others. */
+static void test_empty_module(void **state)
+{
+	const uint32_t *info, *module;
+
+	(void)state;
+	make_elf32(0x100000, 0x100004);
+	add_mb1(0x100, 0);
+	add_initrd("first", "", "11", 2);
+	add_initrd("nothing", "", "", 0);
+	loads();
+	info = (const void *)ram(load_regs.gpr[SAMPO_RBX]);
+	module = (const void *)ram(info[6]);
+	assert_int_equal(info[5], 2);
+	assert_int_equal(module[1] - module[0], 2);
+	assert_int_equal(module[5], module[4]);
+	assert_string_equal((char *)ram(module[6]), "nothing");
+	make_bzimage(0x4000);
+	load_config.initrds = 2;
+	loads();
+	assert_int_equal(get32(ram(load_regs.gpr[SAMPO_RSI]) + 0x21c), 4);
+}
+
+/* --- Refused, or it runs: over sizes of memory, truncations and fields of the headers --- */
+
+static uint64_t seed = 1;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(seed >> 33) % below;
+}
+
+/* A number of the kind that breaks arithmetic, or a likely one. */
+static uint64_t strange(void)
+{
+	static const uint64_t list[] = {0,          1,          0xf,        0x1000,
+					0x9fc00,    0xa0000,    0xfffff,    0x100000,
+					0x200000,   0x1000000,  0x7fffffff, 0xffffffff,
+					1ull << 32, 1ull << 63, ~0ull,      0xfff000};
+
+	return any(3) ? list[any(16)] : (uint64_t)any(1u << 25);
+}
+
+static bool disjoint(uint64_t a, uint64_t size_a, uint64_t b, uint64_t size_b)
+{
+	return a + size_a <= b || b + size_b <= a;
+}
+
+/* The kernel finds itself whole where it runs, memory for all of itself, and its initrd beside it.
+ */
+static void check_linux(const uint8_t *data, uint64_t bytes)
+{
+	const uint8_t *zero_page = ram(load_regs.gpr[SAMPO_RSI]);
+	uint64_t setup = ((data[0x1f1] ? data[0x1f1] : 4) + 1) * 512u, at = load_regs.rip, run = at;
+	uint64_t size = bytes - setup, align = get32(data + 0x230), need = get32(data + 0x260);
+	uint64_t initrd = get32(zero_page + 0x218), initrd_bytes = get32(zero_page + 0x21c);
+
+	assert_true(get16(data + 0x206) >= 0x206 && data[0x211] & 1 && get32(data + 0x214));
+	assert_true(bytes >= setup + get32(data + 0x1f4) * 16ull);
+	if (get16(data + 0x206) < 0x20a)
+		need = size;
+	else if (run < get64(data + 0x258) || !data[0x234])
+		run = get64(data + 0x258);
+	if (data[0x234])
+		assert_int_equal(at % align, 0);
+	assert_true(at >= 0x100000 && at + size <= load_vm.ram_bytes);
+	assert_true(run >= 0x100000 && run + need <= load_vm.ram_bytes);
+	assert_memory_equal(ram(at), data + setup, size);
+	assert_int_equal(initrd_bytes, load_config.initrds ? 5000 : 0);
+	assert_true(initrd + initrd_bytes <= load_vm.ram_bytes);
+	assert_true(!initrd_bytes || initrd + initrd_bytes - 1 <= get32(data + 0x22c));
+	assert_true(!initrd_bytes || disjoint(initrd, initrd_bytes, run, need));
+	assert_true(!initrd_bytes || disjoint(initrd, initrd_bytes, at, size));
+}
+
+static void mutate_linux(void)
+{
+	static const uint16_t fields[] = {0x1f1, 0x1f4, 0x206, 0x211, 0x214,
+					  0x22c, 0x230, 0x234, 0x258, 0x260};
+	uint32_t n = any(4);
+
+	make_bzimage(0x800 + any(0x4000));
+	put32(file + 0x1f4, (uint32_t)((file_size - 0x600) / 16));
+	for (uint32_t i = 0; i < n; i++) {
+		uint16_t field = fields[any(10)];
+		uint64_t value = strange();
+
+		memcpy(file + field, &value,
+		       field == 0x258                     ? 8
+		       : field >= 0x214 && field != 0x234 ? 4
+							  : 1);
+	}
+	if (!any(3))
+		file_size -= any((uint32_t)file_size);
+}
+
+static void test_linux_refused_or_runs(void **state)
+{
+	unsigned ran = 0;
+
+	(void)state;
+	add_initrd("initrd", "", file, 5000);
+	for (unsigned i = 0; i < 20000; i++) {
+		load_vm.ram_bytes = (1 + any(8)) << 21;
+		load_config.initrds = any(2);
+		mutate_linux();
+		if (run())
+			continue;
+		if (is_bzimage(&load.kernel)) {
+			check_linux(file, file_size);
+			ran++;
+		}
+	}
+	assert_true(ran > 1000);
+	load_vm.ram_bytes = MOCK_RAM_BYTES;
+}
+
+/* The entry and all that a segment has in the file are there, and nothing lies on it. */
+static void check_elf(uint64_t entry, uint64_t info)
+{
+	uint64_t physical = get32(file + 52 + 12), bytes = get32(file + 52 + 16);
+
+	assert_true(entry >= physical && entry < physical + get32(file + 52 + 20));
+	assert_true(physical + get32(file + 52 + 20) <= load_vm.ram_bytes);
+	assert_memory_equal(ram(physical), file + get32(file + 52 + 4), bytes);
+	assert_true(disjoint(info, 64, physical, get32(file + 52 + 20)));
+	assert_true(info + 64 <= load_vm.ram_bytes);
+}
+
+static void test_elf_refused_or_runs(void **state)
+{
+	static const uint16_t fields[] = {16, 18, 24, 28, 42, 44, 52, 56, 60, 64, 68, 72};
+	unsigned ran = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		uint32_t n = any(3), kind = any(3);
+
+		load_vm.ram_bytes = (1 + any(8)) << 21;
+		memset(file, 0, 0x1000);
+		make_elf32(0x100000 * (1 + any(4)), 0x100000 + any(64));
+		if (kind == 1)
+			add_mb1(0x100, any(2) * 3);
+		else if (kind == 2)
+			put32(add_mb2(0x200, 24) + 4, 8);
+		for (uint32_t k = 0; k < n; k++) {
+			uint32_t value = (uint32_t)strange();
+
+			memcpy(file + fields[any(12)], &value, any(2) ? 2 : 4);
+		}
+		if (!any(3))
+			file_size -= any((uint32_t)file_size);
+		if (run() || kind == 0 || load_regs.gpr[SAMPO_RAX] == 0)
+			continue;
+		/* one segment alone, as it was made: where it says */
+		if (get32(file + 28) != 52 || get16(file + 44) != 1 || get16(file + 42) != 32)
+			continue;
+		check_elf(load_regs.rip, load_regs.gpr[SAMPO_RBX]);
+		ran++;
+	}
+	assert_true(ran > 500);
+	load_vm.ram_bytes = MOCK_RAM_BYTES;
 }
 
 /* --- A guest with RAM above 4 GiB --- */
@@ -586,7 +789,10 @@ int main(void)
 		TEST(test_bzimage_placement),
 		TEST(test_bzimage_refused),
 		TEST(test_real_mode),
-		TEST(test_raw_too_large),
+		TEST(test_unknown),
+		TEST(test_empty_module),
+		TEST(test_linux_refused_or_runs),
+		TEST(test_elf_refused_or_runs),
 		TEST(test_memory_map_above_4g),
 	};
 

@@ -11,6 +11,7 @@
 /* Offsets in the file and in the zero page, which are the same. */
 #define HDR_START         0x1f1u
 #define HDR_SETUP_SECTS   0x1f1u
+#define HDR_SYSSIZE       0x1f4u
 #define HDR_BOOT_FLAG     0x1feu
 #define HDR_JUMP_LENGTH   0x201u
 #define HDR_MAGIC         0x202u
@@ -53,12 +54,16 @@ bool is_bzimage(const struct load_file *file)
 	       !memcmp(file->data + HDR_MAGIC, "HdrS", 4);
 }
 
-/* Where the kernel wants to run, if that is in the RAM; else at 1 MiB if it
- * can be anywhere. */
+/*
+ * Where the kernel goes: where it runs. A kernel that can be moved and lies below its preferred
+ * address moves itself there, one that lies above runs where it is, if that is aligned; so the
+ * preferred address is the lowest one (boot.rst, pref_address), and what init_size says must be
+ * memory from there on. A kernel of an old protocol gives one address alone.
+ */
 static const char *choose_address(struct load *load, struct bzimage *image)
 {
 	const uint8_t *data = load->kernel.data;
-	uint64_t wanted = HIGH_MEMORY, align;
+	uint64_t wanted = get32(data + HDR_CODE32_START), align = get32(data + HDR_ALIGNMENT);
 
 	image->memory = image->kernel_bytes;
 	if (get16(data + HDR_VERSION) >= VERSION_INIT_SIZE) {
@@ -68,33 +73,52 @@ static const char *choose_address(struct load *load, struct bzimage *image)
 		if (init_size > image->memory)
 			image->memory = init_size;
 	}
+	if (wanted >= VM_RAM_BELOW_4G)
+		return load_fail(load, "the kernel wants to run at %llx",
+				 (unsigned long long)wanted);
+	if (data[HDR_RELOCATABLE]) {
+		if (!align || align & (align - 1))
+			return load_fail(load, "the kernel wants an alignment of %llx",
+					 (unsigned long long)align);
+		wanted = wanted > HIGH_MEMORY ? wanted : HIGH_MEMORY;
+		wanted = (wanted + align - 1) & ~(align - 1);
+	}
 	image->address = wanted;
 	if (wanted >= HIGH_MEMORY && wanted < VM_RAM_BELOW_4G &&
 	    load_room(load, wanted, image->memory))
 		return NULL;
-	align = get32(data + HDR_ALIGNMENT);
-	image->address = HIGH_MEMORY;
-	if (align && !(align & (align - 1)) && align > HIGH_MEMORY)
-		image->address = align;
-	if (data[HDR_RELOCATABLE] && load_room(load, image->address, image->memory))
-		return NULL;
-	return load_fail(load, "the kernel needs %llu MiB of memory at %llx",
-			 (unsigned long long)(image->memory >> 20) + 1, (unsigned long long)wanted);
+	return load_fail(load,
+			 "the kernel runs at %llx and needs %llu KiB there: a guest with %llu MiB "
+			 "of memory or more",
+			 (unsigned long long)wanted, (unsigned long long)(image->memory >> 10),
+			 (unsigned long long)((wanted + image->memory + (1 << 20) - 1) >> 20));
 }
 
 static const char *check(struct load *load, struct bzimage *image)
 {
 	const struct load_file *file = &load->kernel;
-	unsigned sectors = file->data[HDR_SETUP_SECTS];
+	unsigned sectors = file->data[HDR_SETUP_SECTS], version = get16(file->data + HDR_VERSION);
+	uint64_t bytes = get32(file->data + HDR_SYSSIZE) * 16ull;
 
-	if (get16(file->data + HDR_VERSION) < VERSION_LEAST)
-		return load_fail(load, "a Linux kernel older than 2.6.22");
+	if (version < VERSION_LEAST)
+		return load_fail(load,
+				 "a kernel with Linux's boot protocol %x.%02x: 2.06 is needed "
+				 "(Linux 2.6.22)",
+				 version >> 8, version & 0xff);
 	if (!(file->data[HDR_LOADFLAGS] & LOADED_HIGH))
-		return load_fail(load, "a zImage: a bzImage is needed");
+		return load_fail(load,
+				 "a zImage, which is loaded below 1 MiB: a bzImage is needed");
+	if (!get32(file->data + HDR_CODE32_START))
+		return load_fail(load, "a kernel without an entry for protected mode: its code for "
+				       "real mode needs a BIOS, and there is none");
 	image->setup_bytes = ((sectors ? sectors : 4) + 1) * 512ull;
 	if (image->setup_bytes >= file->size)
 		return load_fail(load, "the file ends in its set-up part");
 	image->kernel_bytes = file->size - image->setup_bytes;
+	if (bytes > image->kernel_bytes)
+		return load_fail(load, "the file is cut off: %llu of %llu bytes",
+				 (unsigned long long)file->size,
+				 (unsigned long long)(image->setup_bytes + bytes));
 	return choose_address(load, image);
 }
 

@@ -6,6 +6,7 @@
 
 #define PT_LOAD           1u
 #define PT_NOTE           4u
+#define ET_EXEC           2u
 #define EM_386            3u
 #define EM_X86_64         62u
 #define MAX_SEGMENTS      64u
@@ -14,7 +15,7 @@
 /* A program header of either class. */
 struct segment {
 	uint32_t type;
-	uint64_t offset, physical, file_size, memory_size;
+	uint64_t offset, virtual, physical, file_size, memory_size;
 };
 
 static bool in_file(const struct load_file *file, uint64_t offset, uint64_t size)
@@ -52,6 +53,7 @@ static bool read_segment(const struct load_file *file, unsigned index, struct se
 	p = file->data + table + index * size;
 	s->type = get32(p);
 	s->offset = wide ? get64(p + 8) : get32(p + 4);
+	s->virtual = wide ? get64(p + 16) : get32(p + 8);
 	s->physical = wide ? get64(p + 24) : get32(p + 12);
 	s->file_size = wide ? get64(p + 32) : get32(p + 16);
 	s->memory_size = wide ? get64(p + 40) : get32(p + 20);
@@ -75,13 +77,41 @@ static const char *load_segment(struct load *load, const struct segment *s, unsi
 			 (unsigned long long)s->memory_size / 1024);
 }
 
+static bool inside(uint64_t address, uint64_t start, uint64_t size)
+{
+	return address >= start && address - start < size;
+}
+
+/* The entry is an address of either kind; the virtual one counts if both are in a segment. */
+static void find_entry(struct elf_image *image, const struct segment *s, uint64_t entry,
+		       bool *found)
+{
+	if (inside(entry, s->virtual, s->memory_size) && !*found) {
+		image->entry = s->physical + (entry - s->virtual);
+		*found = true;
+	}
+}
+
+bool elf_entry_loaded(const struct load_file *file, uint64_t entry)
+{
+	struct segment s;
+
+	for (unsigned i = 0; i < segment_count(file); i++)
+		if (read_segment(file, i, &s) && s.type == PT_LOAD &&
+		    inside(entry, s.physical, s.memory_size))
+			return true;
+	return false;
+}
+
 const char *elf_load(struct load *load, struct elf_image *image)
 {
 	const struct load_file *file = &load->kernel;
 	unsigned count = segment_count(file);
+	bool found = false;
 	struct segment s;
 
 	image->is_64 = is_64(file);
+	image->executable = get16(file->data + 16) == ET_EXEC;
 	image->machine = get16(file->data + 18);
 	image->entry = image->is_64 ? get64(file->data + 24) : get32(file->data + 24);
 	image->low = UINT64_MAX;
@@ -100,6 +130,7 @@ const char *elf_load(struct load *load, struct elf_image *image)
 		error = load_segment(load, &s, i);
 		if (error)
 			return error;
+		find_entry(image, &s, image->entry, &found);
 		if (s.physical < image->low)
 			image->low = s.physical;
 		if (s.physical + s.memory_size > image->high)

@@ -2,7 +2,12 @@
 /* Finds a guest's files and the loader for its kernel. */
 #include "guests/dom0/load/load.h"
 
+#include <string.h>
+
 #include "guests/dom0/memory.h"
+
+#define TEXT_LOOK     512u
+#define FIRMWARE_STEP 65536u
 
 static const char *find_file(struct load *load, const char *what, const char *name,
 			     struct load_file *file)
@@ -13,10 +18,58 @@ static const char *find_file(struct load *load, const char *what, const char *na
 		return load_fail(load,
 				 "the %s '%s' was not loaded at boot: there is no such module",
 				 what, name);
-	if (!module.size)
-		return load_fail(load, "the %s '%s' is empty", what, name);
 	*file = (struct load_file){module.data, module.size};
 	return NULL;
+}
+
+static bool begins(const struct load_file *file, const char *with, size_t bytes)
+{
+	return file->size >= bytes && !memcmp(file->data, with, bytes);
+}
+
+static bool is_text(const struct load_file *file)
+{
+	uint64_t n = file->size < TEXT_LOOK ? file->size : TEXT_LOOK;
+
+	for (uint64_t i = 0; i < n; i++)
+		if (file->data[i] < ' ' && !memchr("\t\n\r\f\b", file->data[i], 5))
+			return false;
+	return true;
+}
+
+/* A PC's firmware ends at 4 GiB, and the CPU begins 16 bytes before: with a jump (16 or 32 bits).
+ */
+static bool is_firmware(const struct load_file *file)
+{
+	const uint8_t *reset;
+
+	if (!file->size || file->size % FIRMWARE_STEP)
+		return false;
+	reset = file->data + file->size - 16;
+	return reset[0] == 0xea || reset[0] == 0xe9 || reset[0] == 0xeb ||
+	       (reset[0] == 0x90 && reset[1] == 0x90) || (reset[0] == 0x0f && reset[1] == 0x09);
+}
+
+/* What the file is, as far as that helps. */
+static const char *unknown(struct load *load)
+{
+	const struct load_file *file = &load->kernel;
+	const char *what = "it has none of their headers";
+
+	if (!file->size)
+		what = "it is empty";
+	else if (begins(file, "\x1f\x8b", 2))
+		what = "it is a gzip file, which has to be unpacked before";
+	else if (begins(file, "MZ", 2))
+		what = "it is an EFI program";
+	else if (is_firmware(file))
+		what = "it is a firmware image, for which there is no machine here";
+	else if (is_text(file))
+		what = "it is a text";
+	else if (file->size >= 512 && file->data[510] == 0x55 && file->data[511] == 0xaa)
+		what = "it is a boot sector, or Linux older than 1.3.73";
+	return load_fail(load, "the kernel is no bzImage, PVH, multiboot or real-mode ELF file: %s",
+			 what);
 }
 
 static const char *load_kernel(struct load *load)
@@ -33,9 +86,9 @@ static const char *load_kernel(struct load *load)
 		return load_multiboot2(load, at);
 	if (multiboot1_header(file, &at))
 		return load_multiboot1(load, at);
-	if (file->size > 2 && file->data[0] == 0x1f && file->data[1] == 0x8b)
-		return load_fail(load, "a gzip file: it has to be unpacked before");
-	return load_real_mode(load);
+	if (is_elf(file))
+		return load_real_mode(load);
+	return unknown(load);
 }
 
 const char *load_guest(struct load *load)

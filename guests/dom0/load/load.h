@@ -33,7 +33,7 @@ struct load {
 /*
  * Finds the files by the modules' names, recognizes the kernel's format and
  * loads it: a Linux bzImage, an ELF file with a PVH entry, a multiboot 1 or 2
- * ELF file, or code for real mode. NULL, or what is wrong.
+ * file, or an ELF file for real mode. NULL, or what is wrong.
  */
 const char *load_guest(struct load *load);
 
@@ -58,15 +58,18 @@ const char *load_fail(struct load *load, const char *format, ...)
 /* --- ELF (elf.c) --- */
 
 struct elf_image {
-	uint64_t entry;     /* as in the file: physical if the loader says so */
+	uint64_t entry;     /* physical if a segment has it, else as in the file */
 	uint64_t low, high; /* what the segments cover in guest memory */
 	uint16_t machine;
 	bool is_64;
+	bool executable; /* linked for these addresses, unlike a library or a program of a system */
 };
 bool is_elf(const struct load_file *file);
 /* Copies the PT_LOAD segments to their physical addresses and clears the rest
  * of them. NULL, or what is wrong. */
 const char *elf_load(struct load *load, struct elf_image *image);
+/* Returns true if the physical address is in one of the segments. */
+bool elf_entry_loaded(const struct load_file *file, uint64_t entry);
 /* The sections for a debugger, as multiboot hands them over. */
 struct elf_sections {
 	uint64_t offset;
@@ -81,6 +84,8 @@ struct load_addresses {
 };
 const char *load_by_addresses(struct load *load, uint64_t header_at, const struct load_addresses *a,
 			      struct elf_image *image);
+/* Loads an ELF file, whose entry is in what was loaded. */
+const char *load_multiboot_elf(struct load *load, struct elf_image *image);
 /* "FILE ARGUMENTS", as the <initrd> element says it. */
 void load_module_string(const struct vm_config *config, uint32_t index,
 			char string[2 * CONFIG_PATH]);

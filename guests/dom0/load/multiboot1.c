@@ -44,7 +44,7 @@ struct mb1 {
 	struct mb_mmap mmap[E820_ENTRIES];
 	char loader[8];
 	char string[CONFIG_INITRDS][2 * CONFIG_PATH];
-	char cmdline[CONFIG_CMDLINE];
+	char cmdline[CONFIG_PATH + CONFIG_CMDLINE];
 };
 
 bool multiboot1_header(const struct load_file *file, uint64_t *at)
@@ -79,6 +79,9 @@ const char *load_by_addresses(struct load *load, uint64_t header_at, const struc
 	    !load_clear(load, a->load + size, bss))
 		return load_fail(load, "the multiboot kernel at %x is not in the guest's memory",
 				 a->load);
+	if (a->entry < a->load || a->entry - a->load >= size)
+		return load_fail(load, "the multiboot kernel begins at %x, where nothing of it is",
+				 a->entry);
 	image->low = a->load;
 	image->high = a->load + size + bss;
 	image->entry = a->entry;
@@ -101,7 +104,17 @@ static const char *load_image(struct load *load, uint64_t header, uint32_t flags
 	if (!is_elf(&load->kernel))
 		return load_fail(load,
 				 "a multiboot kernel that is neither ELF nor gives its addresses");
-	return elf_load(load, image);
+	return load_multiboot_elf(load, image);
+}
+
+const char *load_multiboot_elf(struct load *load, struct elf_image *image)
+{
+	const char *error = elf_load(load, image);
+
+	if (error || (image->entry <= UINT32_MAX && elf_entry_loaded(&load->kernel, image->entry)))
+		return error;
+	return load_fail(load, "the multiboot kernel begins at %llx, where nothing of it is",
+			 (unsigned long long)image->entry);
 }
 
 void load_module_string(const struct vm_config *config, uint32_t index,
@@ -113,6 +126,17 @@ void load_module_string(const struct vm_config *config, uint32_t index,
 	if (config->initrd_args[index][0])
 		string[n++] = ' ';
 	memcpy(string + n, config->initrd_args[index], strlen(config->initrd_args[index]) + 1);
+}
+
+/* The kernel's name is the first word, as other loaders have it. */
+static void fill_cmdline(const struct vm_config *config, char cmdline[CONFIG_PATH + CONFIG_CMDLINE])
+{
+	size_t n = strlen(config->kernel);
+
+	memcpy(cmdline, config->kernel, n);
+	if (config->cmdline[0])
+		cmdline[n++] = ' ';
+	memcpy(cmdline + n, config->cmdline, strlen(config->cmdline) + 1);
 }
 
 static void fill_modules(struct load *load, struct mb1 *mb, uint32_t base, const uint64_t modules[])
@@ -161,8 +185,6 @@ const char *load_multiboot1(struct load *load, uint64_t header)
 	error = load_image(load, header, flags, &image);
 	if (error)
 		return error;
-	if (image.entry > UINT32_MAX)
-		return load_fail(load, "the multiboot kernel begins above 4 GiB");
 	if (!load_modules(load, image.high, modules))
 		return load_fail(load, "no room in memory for the <initrd> files");
 	base = load_place_low(load, sizeof(mb), image.low, image.high);
@@ -174,7 +196,7 @@ const char *load_multiboot1(struct load *load, uint64_t header)
 	mb.info.cmdline = (uint32_t)(base + offsetof(struct mb1, cmdline));
 	mb.info.loader_name = (uint32_t)(base + offsetof(struct mb1, loader));
 	memcpy(mb.loader, "Sampo", 6);
-	memcpy(mb.cmdline, load->config->cmdline, sizeof(mb.cmdline));
+	fill_cmdline(load->config, mb.cmdline);
 	fill_memory(load, &mb, (uint32_t)base);
 	fill_modules(load, &mb, (uint32_t)base, modules);
 	if (!load_copy(load, base, &mb, sizeof(mb)))

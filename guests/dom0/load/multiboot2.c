@@ -258,6 +258,33 @@ static void add_elf(struct load *load, struct info *info)
 	memcpy(p + 12, file->data + s.offset, bytes);
 }
 
+/* The header's entry counts before the file's. */
+static const char *load_image(struct load *load, uint64_t header, struct wishes *w,
+			      struct elf_image *image)
+{
+	struct load_addresses *a = &w->addresses;
+	const char *error;
+
+	if (w->has_addresses) {
+		if (!w->has_entry)
+			return load_fail(load, "the multiboot2 kernel gives no entry");
+		if (a->load == UINT32_MAX && a->header >= header) /* from the file's beginning */
+			a->load = a->header - (uint32_t)header;
+		return load_by_addresses(load, header, a, image);
+	}
+	if (!is_elf(&load->kernel))
+		return load_fail(load,
+				 "a multiboot2 kernel that is neither ELF nor gives its addresses");
+	if (!w->has_entry)
+		return load_multiboot_elf(load, image);
+	error = elf_load(load, image);
+	image->entry = a->entry;
+	if (error || elf_entry_loaded(&load->kernel, a->entry))
+		return error;
+	return load_fail(load, "the multiboot2 kernel begins at %x, where nothing of it is",
+			 a->entry);
+}
+
 const char *load_multiboot2(struct load *load, uint64_t header)
 {
 	static struct info info;
@@ -268,19 +295,9 @@ const char *load_multiboot2(struct load *load, uint64_t header)
 
 	if (error)
 		return error;
-	if (w.has_addresses)
-		error = load_by_addresses(load, header, &w.addresses, &image);
-	else if (is_elf(&load->kernel))
-		error = elf_load(load, &image);
-	else
-		error = load_fail(
-			load, "a multiboot2 kernel that is neither ELF nor gives its addresses");
+	error = load_image(load, header, &w, &image);
 	if (error)
 		return error;
-	if (w.has_entry)
-		image.entry = w.addresses.entry;
-	else if (w.has_addresses || image.entry > UINT32_MAX)
-		return load_fail(load, "the multiboot2 kernel gives no entry below 4 GiB");
 	if (!load_modules(load, image.high, modules))
 		return load_fail(load, "no room in memory for the <initrd> files");
 

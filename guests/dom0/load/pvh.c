@@ -51,6 +51,8 @@ const char *load_pvh(struct load *load, uint32_t entry)
 
 	if (error)
 		return error;
+	if (!elf_entry_loaded(&load->kernel, entry))
+		return load_fail(load, "the PVH entry %x is not in a segment of the file", entry);
 	if (!load_modules(load, image.high, modules))
 		return load_fail(load, "no room in memory for the <initrd> files");
 	at = load_place_low(load, sizeof(info), image.low, image.high);

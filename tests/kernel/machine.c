@@ -13,6 +13,7 @@
 #define RTC_RATE 0x26u /* 1024 Hz */
 #define FIRST    (EVENT_FREE + 1)
 #define VECTORS  192u
+#define ASLEEP_ROUNDS 500u
 
 static uint32_t region_of(uint64_t flags, uint64_t base, uint64_t size, int64_t wanted,
 			  const char *what)
@@ -319,6 +320,56 @@ static void pins(void)
 	     "handle_close");
 }
 
+static void move_to(unsigned cpu)
+{
+	static uint64_t map[4];
+
+	map[0] = 1ull << cpu;
+	must(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)map), "AFFINITY");
+}
+
+/*
+ * CPU 0 sleeps and takes an interrupt, and at the same time CPU 1 closes its event and makes
+ * another one, which lies where the first one was. The clock's line is up all the time, so that
+ * the interrupt comes when the pin is acknowledged.
+ */
+static void taken_asleep(void)
+{
+	static struct sampo_machine_info info;
+	uint32_t event, fresh;
+	struct event_bits bits;
+	unsigned wrong = 0;
+
+	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
+	     "machine info");
+	if (info.cpus < 2)
+		return;
+	cmos = region_of(SAMPO_REGION_PORTS, CMOS, 2, SAMPO_OK, "CMOS");
+	cmos_write(0x0a, RTC_RATE);
+	cmos_write(0x0b, cmos_read(0x0b) | 0x40);
+	for (unsigned i = 0; i < ASLEEP_ROUNDS; i++) {
+		move_to(0);
+		event = event_at(FIRST);
+		must(sampo_irq(event, SAMPO_IRQ_BIND, machine, RTC_IRQ | SAMPO_PIN_LEVEL, NULL),
+		     "BIND");
+		move_to(1);
+		must(sampo_irq(event, SAMPO_IRQ_ACK, 0, 0, NULL), "ACK");
+		for (volatile unsigned n = i % 64; n; n--)
+			;
+		must(sampo_handle_close(event), "handle_close");
+		fresh = event_at(FIRST + 1);
+		events_take(&bits);
+		wrong += event_taken(&bits, FIRST + 1);
+		must(sampo_handle_close(fresh), "handle_close");
+	}
+	check(!wrong, "pin: taken by a CPU that sleeps, while its event goes",
+	      "%u times another event was raised", wrong);
+	move_to(0);
+	cmos_write(0x0b, cmos_read(0x0b) & ~0x40);
+	cmos_read(0x0c);
+	must(sampo_handle_close(cmos), "handle_close");
+}
+
 void test_machine(void)
 {
 	physical();
@@ -328,4 +379,5 @@ void test_machine(void)
 	devices();
 	messages();
 	pins();
+	taken_asleep();
 }

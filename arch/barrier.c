@@ -17,6 +17,7 @@
 #define LEAF_TOPOLOGY  0xbu
 #define LEAF_AMD_CORES 0x8000001eu
 #define ARCH_CAPS      (1u << 29) /* leaf 7 EDX */
+#define AUTOMATIC_IBRS (1u << 8)  /* 80000021 EAX */
 #define V_SPEC_CTRL    (1u << 20) /* 8000000A EDX: VMCBs have the guest's */
 #define CPUID_SVM      0x8000000au
 #define DE_CFG_LFENCE  0x2ull     /* LFENCE_SERIALIZE (APM 2 3.2.3) */
@@ -29,6 +30,7 @@
 
 struct mitigate_plan mitigations;
 uint32_t guest_spec_ctrl, first_spec_ctrl, sibling_mask;
+uint64_t guest_efer = EFER_GUEST, guest_arch_caps;
 /* For entry.S: GUARD_*; ring 0's SPEC_CTRL; a selector for VERW, any that can be written to. */
 uint32_t guards, ring0_spec_ctrl;
 const uint16_t guard_selector = 0x10;
@@ -160,6 +162,9 @@ void barrier_init(void)
 	/* Where IBRS must be written at each exit, a guest is better off without it. */
 	first_spec_ctrl = ring0_spec_ctrl & (mitigations.on & DO_IBRS ? ~SPEC_IBRS : ~0u);
 	guest_spec_ctrl = words.off ? 0 : spec_ctrl_bits(&cpu);
+	guest_arch_caps = cpu.arch_caps;
+	if (cpu.ext21_eax & AUTOMATIC_IBRS && !words.off)
+		guest_efer |= EFER_AIBRSE;
 	has_ibpb = cpu.intel ? cpu.leaf7_edx >> 26 & 1 : cpu.ext8_ebx >> 12 & 1;
 	has_flush = cpu.leaf7_edx >> 28 & 1;
 	guards = (guest_spec_ctrl && !virtual_spec_ctrl ? GUARD_SPEC : 0) |

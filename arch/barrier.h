@@ -15,6 +15,8 @@ struct vcpu;
 extern struct mitigate_plan mitigations;
 /* What a guest may set of SPEC_CTRL, 0: it has none; and with what of it a vCPU begins. */
 extern uint32_t guest_spec_ctrl, first_spec_ctrl;
+/* What it may set of EFER; IA32_ARCH_CAPABILITIES of this CPU, 0: none. */
+extern uint64_t guest_efer, guest_arch_caps;
 /* smt=off: the bits of an APIC ID that tell the threads of a core apart; else 0. */
 extern uint32_t sibling_mask;
 

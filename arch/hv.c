@@ -113,7 +113,7 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		s.seg[i].attrib &= 0xfff;
-	s.efer &= EFER_GUEST;
+	s.efer &= guest_efer;
 	s.dr6 = (s.dr6 & DR6_GUEST) | DR6_FIXED;
 	s.dr7 = (s.dr7 & 0xffff2bffull) | 0x400ull;
 	s.debugctl &= DEBUGCTL_BTF; /* the branch records are the CPU's, not a guest's */

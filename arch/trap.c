@@ -4,11 +4,13 @@
 #include "arch/cpu.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
+#include "kernel/mce.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
 
 #define VECTOR_NMI       2
 #define VECTOR_GP        13
+#define VECTOR_MC        18
 #define VECTOR_FIRST_IRQ 32
 
 extern const char trap_stubs[], rdmsr_at[], wrmsr_at[], rdmsr_fault[];
@@ -85,6 +87,10 @@ void trap(struct trap_frame *f)
 	if (f->vector == VECTOR_GP &&
 	    (f->rip == (uint64_t)rdmsr_at || f->rip == (uint64_t)wrmsr_at)) {
 		f->rip = (uint64_t)rdmsr_fault;
+		return;
+	}
+	if (f->vector == VECTOR_MC) {
+		mce_in_kernel();
 		return;
 	}
 	dump(f);

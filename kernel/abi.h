@@ -347,6 +347,12 @@ struct sampo_machine_info {
 	uint32_t handles;        /* in use, all domains together */
 	uint32_t xcr0;           /* what guests may set of it; 0: no XSAVE */
 	uint64_t xsave;          /* what they may use: CPUID 0xd.1 EAX */
+	uint64_t machine_checks; /* errors of the hardware that it corrected; since 4.0 */
+	/* What of the CPU's own means against speculation a guest may use; since 4.0. */
+	uint64_t arch_caps;      /* IA32_ARCH_CAPABILITIES as the CPU has it */
+	uint64_t efer;           /* bits that may be set */
+	uint32_t spec_ctrl;      /* the same; 0: no SPEC_CTRL. PRED_CMD and FLUSH_CMD as the CPU */
+	uint32_t lfence;         /* 1: AMD, LFENCE waits for all before it */
 };
 
 #define SAMPO_DOM_RUNNING 0u

@@ -15,6 +15,7 @@
 #include "kernel/irq.h"
 #include "kernel/log.h"
 #include "kernel/loop.h"
+#include "kernel/mce.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
 #include "kernel/watchdog.h"
@@ -49,6 +50,7 @@ void cpu_setup(struct cpu *cpu)
 	cpu->has_tsc_aux = cpu_cpuid(0x80000001, 0).edx >> 27 & 1;
 	cpu->nested = cpu_cpuid(1, 0).ecx >> 31; /* APM 3 appendix E.3.2 */
 	barrier_cpu_init();
+	mce_cpu_init();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
 	cpu->slice.fire = loop_slice_ended;
 	fpu_init();
@@ -102,6 +104,7 @@ void ap_main(void)
 	while (__atomic_load_n(&ap_state, __ATOMIC_ACQUIRE) == AP_ARRIVED)
 		cpu_pause();
 	if (ap_state == AP_UNWANTED) {
+		mce_enable();
 		set_state(AP_PARKED);
 		for (;;)
 			cpu_hlt();

@@ -9,6 +9,7 @@
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
 #include "kernel/loop.h"
+#include "kernel/mce.h"
 #include "kernel/policy.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
@@ -202,7 +203,9 @@ static void handle_exception(struct vcpu *vcpu, struct hv_exit *x)
 	uint32_t event = SAMPO_INJECT_EXCEPTION | x->vector;
 
 	if (x->vector == VECTOR_MC) {
-		log_print("kernel: machine check while domain %u ran\n", vcpu->domain->id);
+		if (mce_in_guest())
+			return;
+		log_print("kernel: domain %u ends by a machine check\n", vcpu->domain->id);
 		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
 		return;
 	}
@@ -248,6 +251,9 @@ static void handle_window(struct vcpu *, struct hv_exit *)
 /* The guest is at its end: say how, for the log, and let the monitor decide. */
 static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 {
+	/* On AMD, a machine check in a guest that has turned CR4.MCE off (APM 2 15.14.3) */
+	if (x->kind == EXIT_SHUTDOWN)
+		mce_poll();
 	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
 		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
 	vcpu_dump(vcpu, NULL);

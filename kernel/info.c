@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* object_info: the facts about an object. */
 
+#include "arch/barrier.h"
 #include "arch/fpu.h"
 #include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/hypercall.h"
 #include "kernel/loop.h"
+#include "kernel/mce.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
@@ -31,6 +33,11 @@ static int64_t machine_info(struct call *call)
 		.cpus = cpu_count,
 		.idle_tsc = this_cpu()->rq.idle,
 		.xcr0 = (uint32_t)fpu_xcr0,
+		.machine_checks = __atomic_load_n(&mce_corrected, __ATOMIC_RELAXED),
+		.arch_caps = guest_arch_caps,
+		.efer = guest_efer,
+		.spec_ctrl = guest_spec_ctrl,
+		.lfence = !!(mitigations.on & DO_LFENCE),
 		.xsave = cpu_cpuid(0xd, 1).eax & (hv_uses(HV_XSAVES) ? 0xf : 7),
 	};
 

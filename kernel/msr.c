@@ -84,7 +84,7 @@ static enum msr_result write_efer(struct vcpu *vcpu, uint64_t value)
 
 	vcpu_unload(vcpu);
 	hv->fetch(vcpu, &state);
-	if (value & ~EFER_GUEST || (state.cr0 & CR0_PG && (value ^ state.efer) & EFER_LME))
+	if (value & ~guest_efer || (state.cr0 & CR0_PG && (value ^ state.efer) & EFER_LME))
 		return MSR_FAULT;
 	state.efer = (value & ~(uint64_t)EFER_LMA) | (state.efer & EFER_LMA);
 	hv->store(vcpu, &state);

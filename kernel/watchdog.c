@@ -11,6 +11,7 @@
 #include "arch/cpu.h"
 #include "arch/tsc.h"
 #include "kernel/domain.h"
+#include "kernel/mce.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
 #include "kernel/vcpu.h"
@@ -42,6 +43,7 @@ static void look(struct timer *timer, uint64_t now)
 	} else if (next != cpu && now - cpu->watch_since > tsc_from_ns(STUCK_NS)) {
 		stuck(next);
 	}
+	mce_poll();
 	timer_set(&cpu->timers, timer, now + tsc_from_ns(LOOK_NS));
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in its VMCB, and events on their way into it. */
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/svm/svm.h"
@@ -180,7 +181,7 @@ void svm_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	REGISTERS(FETCH)
 #undef FETCH
 	svm_fetch_few(vcpu, page);
-	page->efer &= EFER_GUEST;
+	page->efer &= guest_efer;
 	__builtin_memcpy(page->seg, vmcb->seg, sizeof(page->seg));
 	page->interruptibility = (vmcb->shadow & SHADOW_STI) | (vcpu->svm.nmi_blocked ? 2 : 0);
 }

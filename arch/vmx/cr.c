@@ -19,6 +19,7 @@
 #define CR0_CD    0x40000000ull
 #define CR0_CACHE (CR0_CD | CR0_NW)
 #define CR4_PAE   0x20ull
+#define CR4_MCE   VMX_CR4_MCE
 #define CR4_VMXE  0x2000ull
 #define CR4_PCIDE 0x20000ull
 #define PDPTES    4u
@@ -36,9 +37,17 @@ void vmx_set_cr0(uint64_t value)
 	vmcs_write(VMCS_CR0_SHADOW, value & VMX_CR0_HOST);
 }
 
+uint64_t vmx_cr4(void)
+{
+	return (vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST & ~CR4_MCE) | vmcs_read(VMCS_CR4_SHADOW);
+}
+
+/* A machine check while MCE is off would stop the CPU, and with it the machine: MCE is always on, and
+ * what the guest wrote is what it reads. */
 void vmx_set_cr4(uint64_t value)
 {
-	vmcs_write(VMCS_GUEST_CR4, (value & VMX_CR4_GUEST) | CR4_VMXE);
+	vmcs_write(VMCS_GUEST_CR4, (value & VMX_CR4_GUEST) | CR4_VMXE | CR4_MCE);
+	vmcs_write(VMCS_CR4_SHADOW, value & CR4_MCE);
 }
 
 void vmx_set_lma(bool on)
@@ -130,7 +139,7 @@ static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 	return true;
 }
 
-/* The exits that are asked for: MOV to CR0, to CR4 (what may not be), to CR8. */
+/* The exits that are asked for: MOV to CR0, to CR4 (what may not be, and MCE), to CR8. */
 bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	uint64_t value = vcpu->gpr[x->info >> 8 & 15];
@@ -141,6 +150,11 @@ bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
 		return false;
 	if (!(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))
 		value = (uint32_t)value;
+	/* MCE changes, for the guest alone. The instruction is executed again, and does the rest. */
+	if (x->vector == 4 && !(value & ~VMX_CR4_GUEST)) {
+		vmcs_write(VMCS_CR4_SHADOW, value & CR4_MCE);
+		return true;
+	}
 	valid = x->vector == 0 ? write_cr0(vcpu, value) : x->vector == 8 && !(value >> 4);
 	if (valid && x->vector)
 		vlapic_set_cr8(&vcpu->lapic, (unsigned)value);

@@ -22,10 +22,11 @@
 #define DR7_GD    0x2000ull
 #define VECTOR_DB 1
 #define VECTOR_NM 7
+#define VECTOR_MC 18
 
 /*
  * By basic exit reason (SDM 3D appendix C). `answer`: the exception that a
- * FORBIDDEN instruction gets.
+ * FORBIDDEN instruction gets; that an EXCEPTION was, if its exit does not tell.
  */
 static const struct {
 	uint8_t kind, answer;
@@ -53,7 +54,7 @@ static const struct {
 	[36] = {EXIT_FORBIDDEN, 6, true}, /* MWAIT */
 	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
 	[40] = {EXIT_PAUSE},
-	[41] = {EXIT_INVALID}, /* machine check */
+	[41] = {EXIT_EXCEPTION, VECTOR_MC, true}, /* a machine check at the entry */
 	[45] = {EXIT_EOI},
 	[48] = {EXIT_MEMORY, 0, true},
 	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
@@ -139,8 +140,12 @@ static void debug_exception(struct hv_exit *x, uint64_t event)
 
 static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 {
-	uint64_t event = vmcs_read(VMCS_EXIT_EVENT);
+	uint64_t event;
 
+	x->vector = exits[(uint16_t)x->code].answer;
+	if (x->vector)
+		return;
+	event = vmcs_read(VMCS_EXIT_EVENT);
 	x->vector = (uint8_t)event;
 	x->error = (uint32_t)vmcs_read(VMCS_EXIT_ERROR);
 	if (EVENT_TYPE(event) == TYPE_NMI) {

@@ -56,7 +56,7 @@ void vmx_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 	vmx_use(vcpu);
 	page->rip = vmcs_read(VMCS_GUEST_RIP);
 	page->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
-	page->cr4 = vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST;
+	page->cr4 = vmx_cr4();
 }
 
 static void end_shadow(void)
@@ -259,7 +259,7 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 
 	vmx_use(vcpu);
 	moved = page->cr0 != vmx_cr0() || page->cr3 != vmcs_read(VMCS_GUEST_CR3) ||
-		page->cr4 != (vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST);
+		page->cr4 != vmx_cr4();
 #define STORE(name, field) vmcs_write(field, page->name);
 	REGISTERS(STORE)
 #undef STORE

@@ -276,7 +276,6 @@ static const uint16_t zero_fields[] = {
 	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
 	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
-	0x6006,                 /* CR4 as read, where its bits are ours */
 	0x202c,                 /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
 	0x4826, 0x4828,         /* guest activity, SMBASE */
 };
@@ -371,7 +370,7 @@ static void init_controls(struct vcpu *vcpu)
 		vmcs_write(VMCS_TSC_MULTIPLIER, vcpu->domain->tsc_scale << 16);
 	vmcs_write(VMCS_LINK_POINTER, ~0ull);
 	vmcs_write(VMCS_CR0_MASK, VMX_CR0_HOST);
-	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST);
+	vmcs_write(VMCS_CR4_MASK, ~VMX_CR4_GUEST | VMX_CR4_MCE);
 	vmx_arm_preemption(vcpu, false);
 	if (v->log) {
 		vmcs_write(VMCS_PML_ADDRESS, (uint64_t)v->log);

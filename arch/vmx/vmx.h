@@ -51,7 +51,9 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);
 #define VMX_CR0_HOST  (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
 /* What a guest may set. CPUID hides five-level paging and protection keys: LA57, PKE. */
 #define VMX_CR4_GUEST 0x370fffull
+#define VMX_CR4_MCE   0x40ull
 uint64_t vmx_cr0(void);
+uint64_t vmx_cr4(void);
 void vmx_set_cr0(uint64_t value);
 void vmx_set_cr4(uint64_t value);
 void vmx_set_lma(bool on);

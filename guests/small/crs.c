@@ -17,6 +17,7 @@
 #define CR0_CD        0x40000000ull
 #define CR4_TSD       0x4ull
 #define CR4_DE        0x8ull
+#define CR4_MCE       0x40ull
 #define CR4_PGE       0x80ull
 #define CR4_OSFXSR    0x200ull
 #define CR4_OSXSAVE   0x40000ull
@@ -66,6 +67,9 @@ static void check_small_instructions(void)
 static void check_cr4(void)
 {
 	taken("CR4: PGE", 4, cr4 ^ CR4_PGE);
+	taken("CR4: MCE on", 4, cr4 | CR4_MCE);
+	taken("CR4: MCE off", 4, cr4 & ~CR4_MCE);
+	taken("CR4: MCE and DE", 4, (cr4 ^ CR4_MCE) | CR4_DE);
 	taken("CR4: DE", 4, cr4 | CR4_DE);
 	taken("CR4: TSD", 4, cr4 | CR4_TSD);
 	taken("CR4: OSFXSR", 4, cr4 | CR4_OSFXSR);

@@ -72,10 +72,12 @@ static void run_nodeinfo(int count, char *word[])
 		    "CPU brand:           %s\n"
 		    "Virtualization:      %s\n"
 		    "Domains:             %u\n"
-		    "Handles:             %u\n\n",
+		    "Handles:             %u\n"
+		    "Machine checks:      %llu corrected\n\n",
 		    (llu)(info.free_bytes >> 10), (llu)(info.kernel_bytes >> 10),
 		    (llu)(total >> 10), (llu)(used >> 10), brand,
-		    sampo_by_vmcall ? "VMX" : "SVM", info.domains, info.handles);
+		    sampo_by_vmcall ? "VMX" : "SVM", info.domains, info.handles,
+		    (llu)info.machine_checks);
 }
 
 static void run_version(int count, char *word[])

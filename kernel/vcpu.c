@@ -403,7 +403,7 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 /* What has been posted to its local APIC. */
 static void take_arrivals(struct vcpu *vcpu)
 {
-	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) | 
+	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) |
 			(READ_ONCE(vcpu->extint) ? VCPU_PEND_EXTINT : 0);
 	vcpu_accept_posted(vcpu);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/vcpu.c kernel/ipi.c kernel/vlapic.c kernel/inject.c */
+/* sources: kernel/sched.c kernel/move.c kernel/ipi.c kernel/vlapic.c kernel/inject.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/vcpu.c kernel/ipi.c kernel/vlapic.c */
+/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/ipi.c kernel/vlapic.c */
 /* sources: kernel/inject.c kernel/event.c kernel/calls.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/smp.c kernel/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* smp_quiesce: what one CPU has found in a table, the other one does not free. */
 #include "tests/litmus/litmus.h"
 
@@ -12,18 +13,6 @@
 static uint64_t object[2] __attribute__((aligned(64)));
 static uint64_t *table __attribute__((aligned(64)));
 static uint64_t guests_word __attribute__((aligned(64)));
-
-void apic_send(uint32_t dest, uint32_t command)
-{
-	(void)dest;
-	(void)command;
-}
-
-void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
-{
-	(void)vcpu;
-	(void)requests;
-}
 
 /* A guest that writes to memory which others write to: its stores stay in the store buffer for
  * a while. Then an exit, in which the kernel looks something up. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/smp.c kernel/lock.c arch/asid.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* smp_shoot_down: no guest runs on a translation that was taken from it. */
 #include "tests/litmus/litmus.h"
 
@@ -11,22 +12,16 @@
 #define TAKEN 0xdeadull
 #define LOOKS 40u
 
-static uint64_t page[2] __attribute__((aligned(64)));
-static uint64_t *page_table __attribute__((aligned(64)));
-static struct domain domain;
-static struct vcpu vcpu = {.domain = &domain, .cpu = &litmus_cpu[0]};
-
 void apic_send(uint32_t dest, uint32_t command)
 {
 	(void)dest;
 	(void)command;
 }
 
-void vcpu_serve(struct vcpu *served, uint32_t requests)
-{
-	(void)served;
-	(void)requests;
-}
+static uint64_t page[2] __attribute__((aligned(64)));
+static uint64_t *page_table __attribute__((aligned(64)));
+static struct domain domain;
+static struct vcpu vcpu = {.domain = &domain, .cpu = &litmus_cpu[0]};
 
 /* Before each entry it looks whether it must flush, as hv->run does; then the guest runs on what
  * its TLB has. */

@@ -10,6 +10,8 @@
 #include "tests/litmus/litmus.h"
 
 #include "arch/apic.h"
+#include "arch/barrier.h"
+#include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
@@ -19,8 +21,7 @@
 #include "kernel/irq.h"
 #include "kernel/loop.h"
 #include "kernel/policy.h"
-#include "kernel/region.h"
-#include "kernel/vcpu.h"
+#include "kernel/vcpu.c" /* for its timer_fired */
 
 #define MACHINE_VCPUS 2u
 
@@ -29,6 +30,8 @@ static bool (*machine_guest[MACHINE_VCPUS])(struct vcpu *vcpu);
 static void (*machine_call[MACHINE_VCPUS])(struct vcpu *vcpu);
 /* The test's: the guest takes an interrupt. */
 static void (*machine_taken)(struct vcpu *vcpu, uint8_t vector);
+
+struct mitigate_plan mitigations;
 
 static struct domain machine_domain = {
 	.object.refs = 1, .weight = SCHED_WEIGHT,
@@ -57,6 +60,11 @@ void apic_eoi(void)
 {
 }
 
+void barrier_touched(const struct domain *domain)
+{
+	(void)domain;
+}
+
 void fpu_switch(struct cpu *cpu, struct vcpu *vcpu)
 {
 	cpu->fpu = vcpu;
@@ -68,51 +76,15 @@ void fpu_leave(struct cpu *cpu, struct vcpu *vcpu)
 		cpu->fpu = NULL;
 }
 
-void fpu_forget(struct cpu *cpu, struct vcpu *vcpu)
+void debugreg_leave(struct cpu *cpu, struct vcpu *vcpu)
 {
-	if (cpu->fpu == vcpu)
-		cpu->fpu = NULL;
-}
-
-void fpu_reset(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}
-
-void hv_reset(struct vcpu *vcpu)
-{
+	(void)cpu;
 	(void)vcpu;
 }
 
 void steal_begin(struct vcpu *vcpu)
 {
 	(void)vcpu;
-}
-
-void *domain_page_alloc(struct domain *domain)
-{
-	void *page = aligned_alloc(FRAME_PAGE, FRAME_PAGE);
-
-	(void)domain;
-	expect(page, "memory");
-	return __builtin_memset(page, 0, FRAME_PAGE);
-}
-
-int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift,
-		       struct region **region)
-{
-	(void)owner;
-	(void)size;
-	(void)block_shift;
-	*region = calloc(1, sizeof(**region));
-	return SAMPO_OK;
-}
-
-uint64_t region_physical(struct region *region, uint64_t offset)
-{
-	(void)region;
-	(void)offset;
-	return (uint64_t)calloc(1, FRAME_PAGE);
 }
 
 static bool interrupt_waits(void)
@@ -123,7 +95,7 @@ static bool interrupt_waits(void)
 	       cpu_rdtsc() >= machine_timer[id];
 }
 
-static void op_window(void)
+void hv_op_interrupt_window(void)
 {
 	uint32_t id = this_cpu()->id;
 
@@ -149,14 +121,14 @@ static void leave_if_over(void)
 		pthread_exit(NULL);
 }
 
-static void op_idle(void)
+void hv_op_idle(void)
 {
 	for (; !interrupt_waits(); cpu_pause())
 		leave_if_over();
-	op_window();
+	hv_op_interrupt_window();
 }
 
-static void op_run(struct vcpu *vcpu, struct hv_exit *x)
+void hv_op_run(struct vcpu *vcpu, struct hv_exit *x)
 {
 	expect(vcpu->cpu == this_cpu(), "it runs at home");
 	*x = (struct hv_exit){.kind = EXIT_INTERRUPT};
@@ -169,7 +141,7 @@ static void op_run(struct vcpu *vcpu, struct hv_exit *x)
 	}
 }
 
-static void op_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
+void hv_op_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 {
 	struct vlapic_effect effect;
 
@@ -178,58 +150,54 @@ static void op_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 	machine_taken(vcpu, (uint8_t)event);
 }
 
-static int64_t op_init(struct vcpu *vcpu)
-{
-	(void)vcpu;
-	return SAMPO_OK;
-}
+/* Of the registers nothing is kept. */
+#define NOTHING(op)                       \
+	void hv_op_##op(struct vcpu *vcpu) \
+	{                                  \
+		(void)vcpu;                \
+	}
+NOTHING(detach)
+NOTHING(load)
+NOTHING(save)
+NOTHING(lapic)
+#undef NOTHING
 
-static void op_vcpu(struct vcpu *vcpu)
-{
-	(void)vcpu;
-}
-
-static bool op_yes(struct vcpu *vcpu)
+bool hv_op_interruptible(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return true;
 }
 
-static void op_fetch(struct vcpu *vcpu, struct sampo_exit *page)
+bool hv_op_nmi_allowed(struct vcpu *vcpu)
 {
 	(void)vcpu;
-	(void)page;
+	return true;
 }
 
-static void op_flag(struct vcpu *vcpu, bool on)
+void hv_op_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
+{
+	(void)vcpu;
+	page->cr4 = 0;
+}
+
+void hv_op_window(struct vcpu *vcpu, bool on)
 {
 	(void)vcpu;
 	(void)on;
 }
 
-static const struct hv_ops machine_ops = {
-	.interrupt_window = op_window,
-	.idle = op_idle,
-	.vcpu_init = op_init,
-	.detach = op_vcpu,
-	.load = op_vcpu,
-	.save = op_vcpu,
-	.lapic = op_vcpu,
-	.run = op_run,
-	.fetch = op_fetch,
-	.interruptible = op_yes,
-	.nmi_allowed = op_yes,
-	.inject = op_inject,
-	.window = op_flag,
-	.fpu_trap = op_flag,
-};
-const struct hv_ops *hv = &machine_ops;
+void hv_op_trap(struct vcpu *vcpu, enum hv_trap what, bool on)
+{
+	(void)vcpu;
+	(void)what;
+	(void)on;
+}
 
 static void handle_interrupt(struct vcpu *vcpu, struct hv_exit *x)
 {
 	(void)vcpu;
 	(void)x;
-	op_window();
+	hv_op_interrupt_window();
 	interrupt_run_timers(this_cpu());
 }
 
@@ -258,20 +226,41 @@ static void *machine_cpu(void *arg)
 	return NULL;
 }
 
+static void *new_page(void)
+{
+	void *page = aligned_alloc(FRAME_PAGE, FRAME_PAGE);
+
+	expect(page, "memory");
+	return __builtin_memset(page, 0, FRAME_PAGE);
+}
+
 /* vCPU n at home on CPU n, where alone it may run; its local APIC is enabled. */
 static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
 {
 	struct vlapic_effect effect;
 	struct vcpu *vcpu;
 
+	_Static_assert(sizeof(*vcpu) <= FRAME_PAGE && sizeof(*vcpu->page) <= FRAME_PAGE, "pages");
 	host_cpu = &litmus_cpu[n];
 	machine_guest[n] = guest;
 	machine_call[n] = call;
-	expect(!vcpu_new(&machine_domain, n, NULL, &machine_vcpu[n]), "vCPU");
-	vcpu = machine_vcpu[n];
+	vcpu = machine_vcpu[n] = new_page();
+	vcpu->object.refs = 1;
+	vcpu->domain = &machine_domain;
+	vcpu->id = n;
+	vcpu->cpu = this_cpu();
+	vcpu->page = new_page();
+	vcpu->exit = &vcpu->page->exit;
+	vcpu->lapic.reg = new_page();
+	vcpu->timer.fire = timer_fired;
+	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz, 40);
+	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
+	machine_domain.vcpu[n] = vcpu;
+	machine_domain.present |= 1ull << n;
 	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	vcpu->entity.affinity[0] = 1ull << n;
-	expect(!vcpu_resume(vcpu), "resumed");
+	vcpu->state = VCPU_READY;
+	vcpu_requeue(vcpu);
 }
 
 static void machine_prepare(void)

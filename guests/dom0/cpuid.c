@@ -52,7 +52,11 @@
 #define ECX7_MASK   (1u << 1 | 1u << 2 | 1u << 6 | 0x1fu << 8 | 1u << 14 | 1u << 22)
 #define ECX7_AVX    (1u << 9 | 1u << 10)
 #define ECX7_AVX512 (1u << 1 | 1u << 6 | 1u << 11 | 1u << 12 | 1u << 14)
-#define EDX7_MASK   (1u << 4 | 1u << 10) /* FSRM, MD_CLEAR */
+#define EDX7_MASK   (1u << 4 | 1u << 10 | 1u << 28) /* FSRM, MD_CLEAR, L1D_FLUSH */
+#define EDX7_SPEC   (1u << 26 | 1u << 27 | 1u << 31) /* IBRS with IBPB, STIBP, SSBD */
+#define EDX7_CAPS   (1u << 29)
+/* Subleaf 2: PSFD, IPRED, RRSBA, DDPD, BHI of SPEC_CTRL; MCDT_NO */
+#define EDX7_2_MASK 0x3fu
 /* LAHF, CMP_LEGACY, CR8, ABM, SSE4A, MISALIGN, 3DNOWPREFETCH, XOP, FMA4, TBM */
 #define ECX80000001_MASK     0x2109f3u
 #define ECX80000001_LEGACY   (1u << 1)
@@ -63,7 +67,17 @@
 #define EDX80000001_COPY   (0x0183f3ffu)
 #define EDX80000001_OWN    (1u << 11 | 1u << 20 | 1u << 22 | 1u << 26 | 1u << 27 | 7u << 29)
 #define EDX80000007_TSC    (1u << 8) /* invariant */
-#define EBX80000008_CLZERO 1u
+/* CLZERO, IBPB, SSB_NO, BTC_NO, IBPB_RET; and what SPEC_CTRL has and how it should be used: IBRS,
+ * STIBP, both always on, IBRS preferred, IBRS in the same mode, SSBD, PSFD */
+#define EBX80000008_MASK   (1u | 1u << 12 | 1u << 26 | 1u << 29 | 1u << 30)
+#define EBX80000008_SPEC   (0x3fu << 14 | 1u << 24 | 1u << 28)
+/* LFENCE; VERW clears buffers, null selectors clear bases, SBPB, IBPB_BRTYPE, SRSO_NO and
+ * SRSO_USER_KERNEL_NO; AutoIBRS. ECX: TSA_SQ_NO, TSA_L1_NO. */
+#define LEAF_AMD_SPEC        0x80000021u
+#define EAX80000021_LFENCE   (1u << 2)
+#define EAX80000021_AUTOIBRS (1u << 8)
+#define EAX80000021_MASK     (EAX80000021_LFENCE | 1u << 5 | 1u << 6 | 0xfu << 27)
+#define ECX80000021_MASK     (1u << 1 | 1u << 2)
 
 #define XCR0_AVX    0x4u
 #define XCR0_AVX512 0xe4u
@@ -165,14 +179,16 @@ static void leaf_caches(struct sampo_vcpu_page *page, const struct host *h, uint
 	end(page, leaf, n);
 }
 
-static void leaf_7(struct sampo_vcpu_page *page, const struct host *h, uint64_t xcr0)
+static void leaf_7(struct sampo_vcpu_page *page, const struct host *h, const struct cpuid_shape *s)
 {
 	struct answer a = host(h, 7, 0);
+	uint64_t xcr0 = s->xcr0;
+	bool two = a.eax >= 2 && s->spec_ctrl;
 
-	a.eax = 0;
+	a.eax = two ? 2 : 0;
 	a.ebx = (a.ebx & EBX7_MASK) | EBX7_SET;
 	a.ecx &= ECX7_MASK;
-	a.edx &= EDX7_MASK;
+	a.edx &= EDX7_MASK | (s->spec_ctrl ? EDX7_SPEC : 0) | (s->arch_caps ? EDX7_CAPS : 0);
 	if (!has(xcr0, XCR0_AVX)) {
 		a.ebx &= ~EBX7_AVX;
 		a.ecx &= ~ECX7_AVX;
@@ -183,6 +199,10 @@ static void leaf_7(struct sampo_vcpu_page *page, const struct host *h, uint64_t 
 	}
 	add(page, 7, 0, a);
 	end(page, 7, 1);
+	if (!two)
+		return;
+	add(page, 7, 2, (struct answer){0, 0, 0, host(h, 7, 2).edx & EDX7_2_MASK});
+	end(page, 7, 3);
 }
 
 static void leaf_topology(struct sampo_vcpu_page *page, const struct cpuid_shape *s)
@@ -274,7 +294,7 @@ static void leaf_80000008(struct sampo_vcpu_page *page, const struct host *h,
 	if (physical > ADDRESS_BITS)
 		physical = ADDRESS_BITS;
 	a.eax = ADDRESS_BITS << 8 | physical;
-	a.ebx &= h->amd ? EBX80000008_CLZERO : 0;
+	a.ebx &= h->amd ? EBX80000008_MASK | (s->spec_ctrl ? EBX80000008_SPEC : 0) : 0;
 	a.ecx = h->amd ? (uint32_t)s->package_bits << 12 | (s->package_threads - 1u) : 0;
 	a.edx = 0;
 	add(page, LEAF_EXT + 8, 0, a);
@@ -292,6 +312,16 @@ static void leaves_amd(struct sampo_vcpu_page *page, const struct host *h,
 			    s->apic_id >> s->package_bits, 0});
 }
 
+static void leaf_80000021(struct sampo_vcpu_page *page, const struct host *h,
+			  const struct cpuid_shape *s)
+{
+	struct answer a = host(h, LEAF_AMD_SPEC, 0);
+
+	a.eax &= EAX80000021_MASK | (s->auto_ibrs ? EAX80000021_AUTOIBRS : 0);
+	a.eax |= s->lfence ? EAX80000021_LFENCE : 0;
+	add(page, LEAF_AMD_SPEC, 0, (struct answer){a.eax, 0, a.ecx & ECX80000021_MASK, 0});
+}
+
 static void leaves_extended(struct sampo_vcpu_page *page, const struct host *h,
 			    const struct cpuid_shape *s)
 {
@@ -299,7 +329,9 @@ static void leaves_extended(struct sampo_vcpu_page *page, const struct host *h,
 	/* TOPOEXT announces the leaves of caches and of topology, both. */
 	bool topology = h->amd && host(h, LEAF_CACHES, 0).eax & 0x1f;
 
-	a.eax = topology ? LEAF_AMD_MAX : LEAF_EXT_MAX;
+	bool spec = h->amd && (s->lfence || h->ext_max >= LEAF_AMD_SPEC);
+
+	a.eax = spec ? LEAF_AMD_SPEC : topology ? LEAF_AMD_MAX : LEAF_EXT_MAX;
 	add(page, LEAF_EXT, 0, a);
 	leaf_80000001(page, h, s, topology);
 	for (uint32_t leaf = LEAF_EXT + 2; leaf <= LEAF_EXT + 6; leaf++)
@@ -308,6 +340,8 @@ static void leaves_extended(struct sampo_vcpu_page *page, const struct host *h,
 	leaf_80000008(page, h, s);
 	if (topology)
 		leaves_amd(page, h, s);
+	if (spec)
+		leaf_80000021(page, h, s);
 }
 
 void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *s, cpuid_source read)
@@ -324,7 +358,7 @@ void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *s, cpuid
 	add(page, 2, 0, host(&h, 2, 0));
 	leaf_caches(page, &h, 4, s);
 	add(page, 6, 0, (struct answer){EAX6_ARAT, 0, 0, 0});
-	leaf_7(page, &h, s->xcr0);
+	leaf_7(page, &h, s);
 	leaf_topology(page, s);
 	leaf_xsave(page, &h, s->xcr0, s->xsave);
 	leaves_hypervisor(page, &h, s);

@@ -3,6 +3,8 @@
 #ifndef DOM0_CPUID_H
 #define DOM0_CPUID_H
 
+#include <stdbool.h>
+
 #include "kernel/abi.h"
 
 struct cpuid_shape {
@@ -12,6 +14,11 @@ struct cpuid_shape {
 	uint64_t xcr0;                          /* what may be set; 0: no XSAVE */
 	uint32_t xsave;                         /* what of it may be used: CPUID 0xd.1 EAX */
 	uint64_t tsc_khz;
+	/* Means against speculation, as the kernel gives them (struct sampo_machine_info). */
+	uint32_t spec_ctrl; /* what may be set of the MSR; 0: there is none */
+	bool arch_caps;     /* IA32_ARCH_CAPABILITIES may be read */
+	bool auto_ibrs;     /* AMD: EFER.AIBRSE may be set */
+	bool lfence;        /* AMD: LFENCE waits for all before it */
 };
 
 /* CPUID of the CPU on which it is executed: EAX, EBX, ECX, EDX. */

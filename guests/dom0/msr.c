@@ -14,9 +14,11 @@
 #include "guests/dom0/msr_model.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm_private.h"
+#include "guests/lib/sampo.h"
 
 #define MSR_MICROCODE     0x8bu
 #define MSR_MTRR_CAP      0xfeu
+#define MSR_ARCH_CAPS     0x10au
 #define MSR_MCG_CAP       0x179u
 #define MSR_MCG_STATUS    0x17au
 #define MSR_MISC_ENABLE   0x1a0u
@@ -29,6 +31,10 @@
 #define MSR_KVM_WALL      0x4b564d00u
 #define MSR_KVM_CLOCK     0x4b564d01u
 
+/* Of IA32_ARCH_CAPABILITIES what says that the CPU is immune, or clears by VERW: RDCL_NO, IBRS_ALL, RSBA,
+ * SKIP_L1DFL, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, those of MMIO stale data, FB_CLEAR, RRSBA, BHI_NO,
+ * PBRSB_NO, GDS_NO, RFDS_NO, RFDS_CLEAR, ITS_NO. Not those that announce MSRs. */
+#define ARCH_CAPS_MASK    (0x17fu | 7u << 13 | 1u << 17 | 3u << 19 | 1u << 24 | 7u << 26 | 1ull << 62)
 #define DEBUGCTL_BTF      0x2u
 #define MTRR_CAP_VALUE    0x508u /* eight variable ranges, fixed ones, write combining */
 #define MISC_ENABLE_RESET 1u     /* fast strings */
@@ -109,6 +115,14 @@ static void write_wall(struct vm *vm, uint64_t gpa, uint64_t tsc)
 	vm_write(vm, gpa, &wall, sizeof(wall));
 }
 
+uint64_t msr_arch_capabilities(void)
+{
+	struct sampo_machine_info machine = {0};
+
+	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &machine, sizeof(machine), 0, NULL);
+	return machine.arch_caps & ARCH_CAPS_MASK;
+}
+
 /* The guest's CPUID leaf 0 is the first of its page. */
 static bool is_amd(const struct vcpu *v)
 {
@@ -124,6 +138,9 @@ static bool read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_MTRR_CAP:
 		*value = MTRR_CAP_VALUE;
 		return true;
+	case MSR_ARCH_CAPS:
+		*value = msr_arch_capabilities();
+		return *value != 0;
 	case MSR_MICROCODE: /* none that a guest could load; no bank, no error */
 	case MSR_MCG_CAP:
 	case MSR_MCG_STATUS:

@@ -22,4 +22,7 @@ void msr_reset(struct msr_state *state);
 /* Does what the exit asks for. False: there is no such MSR. */
 bool msr_exit(struct vcpu *v);
 
+/* What guests see of IA32_ARCH_CAPABILITIES; 0: they have no such MSR. */
+uint64_t msr_arch_capabilities(void);
+
 #endif

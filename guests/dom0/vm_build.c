@@ -19,6 +19,7 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
+#define EFER_AIBRSE 0x200000u /* AMD's automatic IBRS */
 #define PAGE        4096ull
 #define BLOCK       (1ull << VM_BLOCK_SHIFT)
 #define FOUR_GIB    (4ull << 30)
@@ -120,6 +121,10 @@ static void set_cpuid(const struct vm *vm, unsigned index, struct sampo_vcpu_pag
 	shape.xcr0 = machine.xcr0;
 	shape.xsave = (uint32_t)machine.xsave;
 	shape.tsc_khz = vm_tsc_khz(vm);
+	shape.spec_ctrl = machine.spec_ctrl;
+	shape.arch_caps = msr_arch_capabilities() != 0;
+	shape.auto_ibrs = machine.efer & EFER_AIBRSE;
+	shape.lfence = machine.lfence != 0;
 	cpuid_fill(page, &shape, cpuid);
 }
 

@@ -22,6 +22,9 @@
 #define MSR_FEATURE_CONTROL 0x3au
 #define MSR_TSC             0x10u
 #define MSR_TSC_ADJUST      0x3bu
+#define MSR_SPEC_CTRL       0x48u
+#define MSR_PRED_CMD        0x49u
+#define MSR_ARCH_CAPS       0x10au
 #define STEP                (1ull << 40)
 #define RANDOM_TRIES        20000
 
@@ -123,6 +126,42 @@ static void keeps(const char *name, uint32_t msr, uint64_t value)
 	try_wrmsr(msr, old);
 }
 
+/* What a guest has against speculation, and what of it is not there (SDM 4 table 2-2). */
+static void check_speculation(void)
+{
+	uint32_t seven[4], eight[4];
+	uint64_t value = 0;
+	bool ibpb, spec;
+
+	cpuid(7, 0, seven);
+	cpuid(0x80000008, 0, eight);
+	ibpb = seven[3] >> 26 & 1 || eight[1] >> 12 & 1;
+	spec = seven[3] >> 26 & 1 || eight[1] >> 14 & 1;
+	check(try_rdmsr(MSR_PRED_CMD, &value) == VECTOR_GP, "PRED_CMD cannot be read", "%d", ibpb);
+	check(try_wrmsr(MSR_PRED_CMD, 1) == (ibpb ? NO_FAULT : VECTOR_GP), "PRED_CMD", "%d", ibpb);
+	check(try_rdmsr(MSR_ARCH_CAPS, &value) == (seven[3] >> 29 & 1 ? NO_FAULT : VECTOR_GP),
+	      "ARCH_CAPABILITIES", "%#x", seven[3]);
+	expect_gp("ARCH_CAPABILITIES cannot be written", MSR_ARCH_CAPS, value);
+	value = 1;
+	check(try_rdmsr(MSR_SPEC_CTRL, &value) == (spec ? NO_FAULT : VECTOR_GP), "SPEC_CTRL", "%d", spec);
+	check(!spec || !value, "SPEC_CTRL begins at 0", "%#llx", (unsigned long long)value);
+	expect_gp("SPEC_CTRL: reserved bits", MSR_SPEC_CTRL, 1ull << 40);
+	if (!spec) {
+		expect_gp("SPEC_CTRL is not there", MSR_SPEC_CTRL, 0);
+		return;
+	}
+	keeps("SPEC_CTRL: IBRS", MSR_SPEC_CTRL, 1);
+	try_wrmsr(MSR_SPEC_CTRL, 1);
+	cpuid(0, 0, eight); /* an exit, through ring 0's value */
+	try_rdmsr(MSR_SPEC_CTRL, &value);
+	check(value == 1, "SPEC_CTRL is kept over exits", "%#llx", (unsigned long long)value);
+	expect_gp("SPEC_CTRL: reserved bits, once it is the guest's own", MSR_SPEC_CTRL, 1ull << 40);
+	try_wrmsr(MSR_SPEC_CTRL, 0);
+	cpuid(0, 0, eight);
+	try_rdmsr(MSR_SPEC_CTRL, &value);
+	check(!value, "SPEC_CTRL off is kept over exits", "%#llx", (unsigned long long)value);
+}
+
 /* TSC_ADJUST is what was added to the TSC, by itself or by a write to the TSC (SDM 3B 18.17.3). */
 static void check_tsc_adjust(void)
 {
@@ -184,6 +223,7 @@ int main(void)
 
 	faults_init();
 	check_tsc_adjust();
+	check_speculation();
 	check_model();
 	read_ranges();
 	write_ranges(&seed);

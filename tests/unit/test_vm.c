@@ -34,10 +34,16 @@ static struct timer *timer;
 
 /* --- What guests need of the rest of dom0 --- */
 
-void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape)
+void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape, cpuid_source host)
 {
 	(void)page;
 	(void)shape;
+	(void)host;
+}
+
+uint64_t msr_arch_capabilities(void)
+{
+	return 0;
 }
 
 uint64_t clock_tsc_khz(void)

@@ -65,6 +65,12 @@ void barrier_touched(const struct domain *domain)
 	(void)domain;
 }
 
+void barrier_forget(struct cpu *cpu, const struct vcpu *vcpu)
+{
+	(void)cpu;
+	(void)vcpu;
+}
+
 void fpu_switch(struct cpu *cpu, struct vcpu *vcpu)
 {
 	cpu->fpu = vcpu;
@@ -76,7 +82,7 @@ void fpu_leave(struct cpu *cpu, struct vcpu *vcpu)
 		cpu->fpu = NULL;
 }
 
-void debugreg_leave(struct cpu *cpu, struct vcpu *vcpu)
+void debug_leave(struct cpu *cpu, struct vcpu *vcpu)
 {
 	(void)cpu;
 	(void)vcpu;

@@ -29,31 +29,53 @@ export SOURCE_DATE_EPOCH := 1767225600
 export LC_ALL := C
 export TZ := UTC
 
-NO_TOOLS_GOALS := clean help format tcb-count
-ifneq ($(if $(MAKECMDGOALS),$(filter-out $(NO_TOOLS_GOALS),$(MAKECMDGOALS)),all),)
-include build/.packages
-endif
-
 # --- Packages ----------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin grub-efi-amd64-bin grub-common xorriso \
-    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod cloc
-TEST_PACKAGES := qemu-system-x86 ovmf bochs bochsbios bochs-term vgabios libcmocka-dev python3-pytest \
-    python3-pexpect clang libclang-rt-14-dev
+    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod
+RUN_PACKAGES_qemu  := qemu-system-x86
+RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
+RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
+TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc libcmocka-dev python3-pytest python3-pexpect \
+    clang libclang-rt-14-dev
 
-# Looked at once per build directory: the packages that are missing are named and installed.
+# What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are
+# missing are named and installed.
+GOALS      := $(or $(MAKECMDGOALS),all)
+BARE_GOALS := clean help format
+RUNS_IN    := $(if $(filter bochs,$(MACHINE)),bochs,$(if $(UEFI),uefi,qemu))
+
+ifneq ($(filter-out $(BARE_GOALS),$(GOALS)),)
+include build/.packages
+endif
+ifneq ($(filter run,$(GOALS)),)
+include build/.packages-$(RUNS_IN)
+endif
+ifneq ($(filter-out $(BARE_GOALS) all iso iso-demo run small-guests build/%.elf build/%.bin build/%.iso,$(GOALS)),)
+include build/.packages-test
+endif
+
+# install PACKAGES
+define install
+@mkdir -p $(@D)
+@missing=; for p in $(1); do \
+    case "$$(dpkg-query -W -f '$${Status}' $$p 2>/dev/null)" in *\ installed) ;; *) missing="$$missing $$p" ;; esac; \
+done; \
+if [ -n "$$missing" ]; then \
+    echo "Installing from Debian, because they are missing:$$missing"; \
+    as=; [ "$$(id -u)" = 0 ] || as=sudo; \
+    $$as apt-get update -q && \
+    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+fi
+@touch $@
+endef
+
 build/.packages: Makefile
-	@mkdir -p build
-	@missing=; for p in $(BUILD_PACKAGES) $(TEST_PACKAGES); do \
-	    case "$$(dpkg-query -W -f '$${Status}' $$p 2>/dev/null)" in *\ installed) ;; *) missing="$$missing $$p" ;; esac; \
-	done; \
-	if [ -n "$$missing" ]; then \
-	    echo "Installing from Debian, because they are missing:$$missing"; \
-	    as=; [ "$$(id -u)" = 0 ] || as=sudo; \
-	    $$as apt-get update -q && \
-	    $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
-	fi
-	@touch $@
+	$(call install,$(BUILD_PACKAGES))
+build/.packages-test: Makefile | build/.packages
+	$(call install,$(TEST_PACKAGES))
+build/.packages-%: Makefile | build/.packages
+	$(call install,$(RUN_PACKAGES_$*))
 
 # --- Flags -------------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,13 @@
 
 #include "kernel/frame.c"
 #include "kernel/slab.h"
+#include "kernel/percpu.h"
 #include "tests/unit/unit.h"
+
+/* The manage lock's, which nobody takes here. */
+struct cpu *cpu_table[CPUS];
+uint32_t cpu_count;
+uint64_t tsc_ticks_per_ns;
 
 extern jmp_buf *panic_expected;
 

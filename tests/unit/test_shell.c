@@ -215,8 +215,22 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 {
 	(void)xml;
 	(void)bytes;
-	snprintf(error->text, sizeof(error->text), "%s:1: <x>: no", file);
+	error->notes.used = 0;
+	error->refusals.used = (unsigned)snprintf(error->refusals.text,
+						  sizeof(error->refusals.text),
+						  "%s:1: <x>: no\n", file);
 	return refusal ? NULL : &config[1];
+}
+
+void config_each_line(const struct config_report *report, void (*line)(const char *text))
+{
+	char text[CONFIG_ERROR_BYTES];
+
+	if (!report->used)
+		return;
+	memcpy(text, report->text, report->used);
+	text[report->used - 1] = 0; /* the one line's end */
+	line(text);
 }
 
 void config_dump(const struct vm_config *of, void (*put)(void *context, const char *text),

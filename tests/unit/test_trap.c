@@ -11,7 +11,12 @@
 
 #define NMI 2
 
-const char trap_stubs[1], rdmsr_at[1], rdmsr_fault[1];
+const char trap_stubs[1], rdmsr_at[1], rdmsr_fault[1], wrmsr_at[1];
+
+void mce_in_kernel(void)
+{
+	fail();
+}
 bool smp_stopping;
 const struct cpu *smp_stuck;
 

@@ -52,22 +52,19 @@ build/host/%.o: build/host/include/.headers
 
 # said FILE WORD: what FILE's first lines say after WORD.
 said = $(shell sed -n '1,12s|.*$(2): *\(.*[^ ]\) *\*/.*|\1|p' $(1))
-# included FILE: the sources that it includes.
-included = $(shell sed -n 's|^\#include "\(.*\.c\)"|\1|p' $(1))
 
 define host_program
 build/tests/$(1)_SOURCES := $$(call said,$(2),sources)
 build/tests/$(1)_LIBS := $$(patsubst %,build/host/lib%.a,$$(call said,$(2),libs))
-build/tests/$(1): $(2) $$(call included,$(2)) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$(TEST_GENERATED) tests/tests.mk | build/host/include/.headers
+build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$(TEST_GENERATED) tests/tests.mk | build/host/include/.headers
 	@echo "  HOSTCC  $$@"
 	@mkdir -p $$(@D)
+	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -MM -MP -MT $$@ $(2) $$(build/tests/$(1)_SOURCES) >$$@.d
 	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -o $$@ $(2) $$(build/tests/$(1)_SOURCES) \
 	    $$(build/tests/$(1)_LIBS) $(4)
+-include build/tests/$(1).d
 endef
 TEST_GENERATED = $(AML_HEADERS)
-# Several sources in one compiler run give no usable dependency file: any header rebuilds them.
-TEST_HEADERS := $(sort $(wildcard boot/*.h arch/*.h arch/*/*.h kernel/*.h drivers/*.h drivers/*/*.h guests/*/*.h \
-    guests/*/*/*.h tests/*/*.h))
 $(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -Wno-c2x-extensions -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.
@@ -75,7 +72,6 @@ $(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -Wn
 # The same without a tool that would hide what the CPUs' store buffers do.
 $(foreach t,$(LITMUS),$(eval $(call host_program,$(t),tests/litmus/$(t).c,$$(HOSTCC) -O2 -Itests/litmus,-lpthread)))
 $(eval $(call host_program,sim,tests/sim/sim.c,$$(HOSTCC),-lm))
-$(UNIT_BINS) $(FUZZ_BINS) build/tests/sim: $(TEST_HEADERS)
 
 # Each runs to its end, within a bound; the target fails if any did.
 UNIT_SECONDS := 180

@@ -64,6 +64,11 @@ void event_free(struct object *object)
 	slab_free(&events, event);
 }
 
+/*
+ * The bit, then the summary, then the vCPU's state or a request: each by a locked instruction. The
+ * domain takes the summary first, then the words that it names, so that a bit which the domain does
+ * not see comes with a summary, and with an end of wait, that it has yet to see.
+ */
 void event_set_bit(struct domain *domain, unsigned bit)
 {
 	struct sampo_event_page *page = domain->event_page;

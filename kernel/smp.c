@@ -16,7 +16,9 @@ uint32_t cpu_count;
 bool smp_stopping;
 const struct cpu *smp_stuck;
 
-/* The one call that is under way: its maker holds the manage lock. */
+/* The one call that is under way: its maker holds the manage lock. The first two are written before
+ * REQUEST_CALL is, by a locked instruction, and `done` after the function has returned; a CPU's
+ * stores are seen in their order. */
 static struct {
 	void (*function)(struct vcpu *vcpu, void *arg);
 	void *arg;
@@ -29,8 +31,14 @@ void smp_kick(const struct cpu *cpu)
 		apic_send(cpu->apic_id, VECTOR_KICK);
 }
 
-/* Whoever finds the inbox empty kicks; others know that it has been done. Who polls sees it, or
- * looks once more when it has said that it no longer does. */
+/*
+ * A CPU that finds the inbox empty kicks its owner; others know that this has been done. An owner
+ * that polls needs no kick. Here the inbox is stored | locked CMPXCHG |, then `polling` is loaded;
+ * the owner stores polling = false | XCHG |, then loads its inbox (poll in loop.c). So either the
+ * owner is kicked, or it finds the vCPU. `requests` tells who puts a vCPU into an inbox: the CPU
+ * that sets the first bit there, by a locked instruction. The home empties the inbox first, then
+ * requests, so that a bit which it does not see puts the vCPU there again.
+ */
 static void push(struct vcpu *vcpu)
 {
 	struct cpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);

@@ -6,6 +6,7 @@
 #     /* sources: arch/ptab.c kernel/frame.c */
 #     /* libs: expat zydis lwip */
 #     /* flags: -DNAME=value */
+#     /* fuzz: -max_len=100 */
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 FUZZERS    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -92,8 +93,9 @@ fuzz: $(FUZZ_BINS)
 	@seed=$(FUZZ_SEED); [ $$seed != 0 ] || seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); echo "FUZZ_SEED=$$seed"; \
 	for t in $(FUZZERS); do \
 	    mkdir -p $(FUZZ_CORPUS)/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
+	    options=$$(sed -n '1,12s|.*fuzz: *\(.*[^ ]\) *\*/.*|\1|p' tests/fuzz/$$t.c); \
 	    ./build/tests/$$t -seed=$$seed -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
-	        -artifact_prefix=$(FUZZ_CORPUS)/$$t- $(FUZZ_CORPUS)/$$t $$seeds >$(FUZZ_CORPUS)/$$t.log 2>&1 || \
+	        -artifact_prefix=$(FUZZ_CORPUS)/$$t- $$options $(FUZZ_CORPUS)/$$t $$seeds >$(FUZZ_CORPUS)/$$t.log 2>&1 || \
 	        { tail -n 60 $(FUZZ_CORPUS)/$$t.log; echo "$$t: failed"; exit 1; }; \
 	    echo "$$t: $$(grep '^Done' $(FUZZ_CORPUS)/$$t.log), $$(ls $(FUZZ_CORPUS)/$$t | wc -l) inputs in the corpus"; \
 	done

@@ -110,6 +110,13 @@ fuzz-seeds: $(FUZZ_BINS)
 	    echo "$$t: $$(ls tests/fuzz/$$t | wc -l) seeds, $$(du -bs tests/fuzz/$$t | cut -f1) bytes"; \
 	done
 
+# Which lines of ring 0 the tests on the host execute; the fuzzers of its parts run before, for their corpora.
+RING0_FUZZERS := fuzz_hypercall fuzz_exits_svm fuzz_exits_vmx fuzz_vlapic
+.PHONY: coverage
+coverage: $(TEST_GENERATED) build/host/include/.headers
+	@$(MAKE) --no-print-directory fuzz FUZZERS="$(RING0_FUZZERS)"
+	@$(PYTHON) tests/coverage.py $(FUZZ_CORPUS) $(HOST_FLAGS)
+
 # A program in dom0's place, which tests the kernel's calls.
 ABI_OBJECTS := $(patsubst %,build/guest/%.o,$(sort $(wildcard tests/kernel/*.c tests/kernel/*.S)))
 build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a guests/lib/guest.ld

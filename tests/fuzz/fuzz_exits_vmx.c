@@ -6,9 +6,7 @@
  * an array here, and the guest's run is a stand-in that fills in the fields of exits.
  */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <string.h>
-#include <ucontext.h>
 
 #define vmcs_read  cpu_vmcs_read
 #define vmcs_write cpu_vmcs_write
@@ -29,6 +27,7 @@ static void vmcs_write(struct vmcs_field field, uint64_t value)
 }
 
 #include "arch/vmx/exit.c"
+#include "tests/fuzz/debugreg.h"
 #include "tests/fuzz/exits.h"
 
 /* What an input has of the VMCS. */
@@ -83,20 +82,6 @@ void vmx_set_proc(struct vcpu *v, uint32_t controls, bool on)
 
 void vmx_take_nmi(void)
 {
-}
-
-/* A program may not touch debug registers: MOV from and to DR6 is stepped over. */
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-	greg_t *rip = &((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
-	const uint8_t *at = (const uint8_t *)*rip;
-
-	(void)number;
-	(void)info;
-	at += (at[0] & 0xf0) == 0x40; /* REX */
-	if (at[0] != 0x0f || (at[1] != 0x21 && at[1] != 0x23))
-		abort();
-	*rip = (greg_t)(at + 3);
 }
 
 /* SDM 3C 28.2: what the processor writes at an exit. */
@@ -155,9 +140,7 @@ static void one(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-
-	sigaction(SIGSEGV, &action, NULL);
+	step_over_debug_registers();
 	memset(vmcs, 0, sizeof(vmcs));
 	memset(&domain, 0, sizeof(domain));
 	cpu = (struct cpu){.asid_count = 16, .asid_next = 1, .asid_generation = 1};

@@ -2,9 +2,9 @@
 /* sources: kernel/hypercall.c kernel/calls.c kernel/calls_memory.c kernel/info.c kernel/handle.c kernel/object.c kernel/domain.c kernel/region.c */
 /* sources: kernel/event.c kernel/irq.c kernel/device.c kernel/resource.c kernel/slab.c kernel/heap.c kernel/timer.c kernel/lock.c kernel/smp.c */
 /* sources: kernel/vcpu.c kernel/vlapic.c kernel/ipi.c kernel/inject.c kernel/exit.c kernel/msr.c kernel/cpuid.c kernel/paravirt.c */
-/* sources: kernel/sched.c kernel/balance.c kernel/move.c arch/ptab.c arch/asid.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
+/* sources: kernel/sched.c kernel/balance.c kernel/move.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -include tests/fuzz/instructions.h -no-pie -Wno-missing-field-initializers -Wno-initializer-overrides */
+/* flags: -D_GNU_SOURCE -include tests/fuzz/instructions.h -no-pie -Wno-missing-field-initializers -Wno-initializer-overrides */
 /* fuzz: -max_len=4800 */
 /*
  * The kernel's calls, and its answers to guests' exits, on a machine of two CPUs that the input
@@ -32,6 +32,7 @@
 #include "kernel/interrupt.h"
 #include "kernel/irq.h"
 #include "kernel/log.h"
+#include "kernel/mce.h"
 #include "kernel/policy.h"
 #include "kernel/region.h"
 #include "kernel/resource.h"
@@ -39,6 +40,8 @@
 #include "kernel/loop.c"
 
 #include "arch/svm/svm.c"
+
+#include "tests/fuzz/debugreg.h"
 
 #define expect(condition) ((condition) ? (void)0 : abort())
 
@@ -72,10 +75,12 @@ struct frame_stats frame_stats;
 struct lock frame_lock = {.rank = LOCK_FRAME};
 uint64_t tsc_khz = KHZ, tsc_ns_per_tick = 1ull << 32, tsc_ticks_per_ns = 1ull << 32;
 uint64_t fpu_xcr0 = 7;
+bool fpu_lazy = true;
 struct uart console_uart;
 char image_start[1], image_end[1];
 struct mitigate_plan mitigations;
 uint32_t guest_spec_ctrl, first_spec_ctrl, sibling_mask;
+uint64_t guest_efer, guest_arch_caps, mce_corrected;
 
 static struct cpu cpus[CPUS_HERE];
 static bool busy[CPUS_HERE]; /* it is in the kernel, further up this stack */
@@ -104,6 +109,12 @@ struct cpu_cpuid cpu_cpuid(uint32_t leaf, uint32_t subleaf)
 uint64_t cpu_rdmsr(uint32_t msr)
 {
 	return msr;
+}
+
+int cpu_rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	*value = msr;
+	return 0;
 }
 
 void cpu_wrmsr(uint32_t msr, uint64_t value)
@@ -297,6 +308,15 @@ void barrier_msrs(uint8_t *bitmap, bool own, void (*pass)(uint8_t *bitmap, uint3
 	(void)bitmap;
 	(void)own;
 	(void)pass;
+}
+
+bool mce_in_guest(void)
+{
+	return record.other & 1;
+}
+
+void mce_poll(void)
+{
 }
 
 void interrupt_program_timer(struct cpu *cpu)
@@ -680,6 +700,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint32_t kept = 0;
 
+	step_over_debug_registers();
 	begin();
 	for (unsigned n = 0; size >= sizeof(record); n++) {
 		memcpy(&record, data, sizeof(record));

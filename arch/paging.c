@@ -20,14 +20,15 @@
 #define WINDOW_TOP   256u
 #define WINDOW_BASE  0xffff800000000000ull
 #define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK) /* behind the block of page windows */
-/* Stacks, each below an unmapped gap of its size. */
+/* Stacks, and tables with theirs, each above an unmapped gap of its size. */
 #define STACKS       0x0000808000000000ull /* before sign extension */
+#define STACKS_END   (STACKS + 4ull * STACK_SIZE * (2 * CPUS))
 #define SIGN         0xffff000000000000ull
 #define PTE_TABLE    0x3ull
 #define PTE_WINDOW   (0x8000000000000003ull)
 #define PTE_LARGE    0x80ull
 
-extern char image_start[], text_end[], rodata_end[], image_end[];
+extern char image_start[], text_end[], rodata_end[], image_end[], boot_stack_gap[], boot_stack[];
 extern uint64_t start_cr3;
 
 static struct ptab host;
@@ -84,7 +85,8 @@ void paging_init(void)
 	need(!ptab_init(&host));
 	map(image_start, text_end, PTAB_R | PTAB_X);
 	map(text_end, rodata_end, PTAB_R);
-	map(rodata_end, image_end, PTAB_R | PTAB_W);
+	map(rodata_end, boot_stack_gap, PTAB_R | PTAB_W);
+	map(boot_stack, image_end, PTAB_R | PTAB_W);
 	map(first, first + frame_stats.kernel_bytes, PTAB_R | PTAB_W);
 	make_windows();
 	start_cr3 = host.root;
@@ -145,9 +147,10 @@ void window_zero_block(uint64_t pa)
 	cpu_invlpg(base);
 }
 
-void *stack_new(uint32_t id)
+/* Slots have four pieces: a gap, a stack, a gap, tables. */
+static void *map_piece(uint32_t slot, unsigned piece)
 {
-	uint64_t base = STACKS + id * 2ull * STACK_SIZE;
+	uint64_t base = STACKS + (4ull * slot + piece) * STACK_SIZE;
 
 	for (uint64_t at = base; at < base + STACK_SIZE; at += FRAME_PAGE) {
 		void *page = page_alloc();
@@ -156,4 +159,22 @@ void *stack_new(uint32_t id)
 			return NULL;
 	}
 	return (void *)(base | SIGN);
+}
+
+void *stack_new(uint32_t slot)
+{
+	return map_piece(slot, 1);
+}
+
+void *tables_new(uint32_t slot)
+{
+	return map_piece(slot, 3);
+}
+
+bool stack_below(uint64_t address)
+{
+	if (address >= (uint64_t)boot_stack_gap && address < (uint64_t)boot_stack)
+		return true;
+	address &= ~SIGN;
+	return address >= STACKS && address < STACKS_END && (address / STACK_SIZE) % 2 == 0;
 }

@@ -11,8 +11,13 @@ void paging_init(void);
 /* On each CPU: use them, with what protects the kernel from what it maps. */
 void paging_enable(void);
 
-/* A stack of STACK_SIZE bytes for this CPU, above a gap; NULL: no memory. */
-void *stack_new(uint32_t id);
+/* A stack of STACK_SIZE bytes above a gap, by a number of its own; NULL: no memory. The boot CPU's
+ * is in the image, above a gap too. */
+void *stack_new(uint32_t slot);
+/* As many bytes for struct cpu_tables and what follows it. */
+void *tables_new(uint32_t slot);
+/* The address is in the gap below a stack. */
+bool stack_below(uint64_t address);
 
 /* Access to physical memory that is no guest's (firmware's tables, boot modules, registers of
  * devices), as PTAB_* say, for good; what was mapped before stays as it is. NULL if it cannot

@@ -2,15 +2,13 @@
 #include "arch/trap.h"
 
 #include "arch/cpu.h"
+#include "arch/paging.h"
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
 #include "kernel/mce.h"
 #include "kernel/panic.h"
 #include "kernel/smp.h"
 
-#define VECTOR_NMI       2
-#define VECTOR_GP        13
-#define VECTOR_MC        18
 #define VECTOR_FIRST_IRQ 32
 
 extern const char trap_stubs[], rdmsr_at[], wrmsr_at[], rdmsr_fault[];
@@ -94,5 +92,8 @@ void trap(struct trap_frame *f)
 		return;
 	}
 	dump(f);
+	/* The CPU could not put a page fault's frame there. */
+	if (f->vector == VECTOR_DF && stack_below(cpu_read_cr2()))
+		panic("the stack of CPU %u has overflowed", this_cpu()->id);
 	panic("exception %lu in the kernel, error code %lx", f->vector, f->error);
 }

@@ -3,6 +3,11 @@
 
 #include "kernel/types.h"
 
+#define VECTOR_NMI 2
+#define VECTOR_DF  8
+#define VECTOR_GP  13
+#define VECTOR_MC  18
+
 /* What arch/traps.S leaves on the stack. */
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One 16-byte stub for each vector. Ring 0 only and no IST: the task register
- * holds a guest's TSS while the kernel runs, so delivery must not look at it
+ * One 16-byte stub for each vector. Ring 0 only, and an IST on Intel only (tss.h): on AMD the task
+ * register holds a guest's TSS while the kernel runs, so delivery must not look at it
  * (SDM 3A 6.14.2: no stack switch without a change of privilege or an IST).
  */
 	.text

@@ -172,7 +172,9 @@ boot_pd:
 
 	.section .bss.boot, "aw", @nobits
 	.balign 16384 /* this_cpu() finds its structure by masking RSP */
-	.globl boot_stack
+	.globl boot_stack_gap, boot_stack
+boot_stack_gap: /* arch/paging.c does not map it */
+	.skip 16384
 boot_stack:
 	.skip 16384
 	.globl boot_stack_end

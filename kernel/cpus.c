@@ -10,6 +10,7 @@
 #include "arch/hv.h"
 #include "arch/paging.h"
 #include "arch/trap.h"
+#include "arch/tss.h"
 #include "arch/tsc.h"
 #include "kernel/frame.h"
 #include "kernel/irq.h"
@@ -97,6 +98,7 @@ static bool wait_state(enum ap_state state, uint64_t ns)
 void ap_main(void);
 void ap_main(void)
 {
+	tss_load(this_cpu());
 	trap_load();
 	paging_enable();
 	set_state(AP_ARRIVED);
@@ -120,7 +122,7 @@ static bool start(struct cpu *cpu, uint64_t trampoline, bool park)
 	static uint32_t stacks;
 	void *stack = stack_new(++stacks);
 
-	if (!stack)
+	if (!stack || !tss_new(cpu, stacks))
 		return false;
 	*(struct cpu **)stack = cpu;
 	start_stack = (uint64_t)stack + STACK_SIZE;

@@ -27,17 +27,27 @@ static bool precedes(const struct heap_node *a, const struct heap_node *b)
 	return difference < 0 || (!difference && (int64_t)(a->second - b->second) < 0);
 }
 
+/* The right spines of both become one, from its top to its end, and then the ranks are put right
+ * from there back. The stack does not grow with the heap. */
 static struct heap_node *merge(struct heap_node *a, struct heap_node *b)
 {
-	struct heap_node *top, *other;
+	struct heap_node *top = NULL, *last = NULL, **link = &top;
 
-	if (!a || !b)
-		return a ? a : b;
-	top = precedes(b, a) ? b : a;
-	other = top == a ? b : a;
-	top->right = merge(top->right, other);
-	top->right->parent = top;
-	fix_rank(top);
+	while (a && b) {
+		struct heap_node *first = precedes(b, a) ? b : a, *other = first == a ? b : a;
+
+		*link = first;
+		first->parent = last;
+		last = first;
+		link = &first->right;
+		a = first->right;
+		b = other;
+	}
+	*link = a ? a : b;
+	if (*link)
+		(*link)->parent = last;
+	for (; last; last = last->parent)
+		fix_rank(last);
 	return top;
 }
 

@@ -8,6 +8,7 @@
 #include "arch/paging.h"
 #include "arch/platform.h"
 #include "arch/trap.h"
+#include "arch/tss.h"
 #include "arch/tsc.h"
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
@@ -116,6 +117,9 @@ void kernel_main(uint32_t magic, uint64_t info)
 	vlapic_period_min_us = option_number(OPTION_MIN_TIMER_PERIOD, vlapic_period_min_us);
 	find_hv();
 	memory_init();
+	if (!tss_new(&cpu0, 0))
+		refuse("no memory for the boot CPU's stacks of exceptions");
+	tss_load(&cpu0);
 	platform_setup(boot.rsdp);
 	cpu_setup(&cpu0);
 	cpus_start();

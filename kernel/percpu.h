@@ -38,6 +38,7 @@ struct cpu {
 	uint64_t tsc_scale;    /* SVM: what MSR_TSC_RATIO holds; 0: not known */
 	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
 	uint64_t vmcs;         /* VMX: the current one */
+	struct cpu_tables *tables; /* VMX: its GDT and TSS, see tss.h */
 	uint32_t locks;        /* ranks of those that it holds */
 	uint64_t nmi_rip;      /* where the last NMI came */
 	uint32_t nmis;         /* how many there were, and of how many the log tells */

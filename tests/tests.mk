@@ -125,7 +125,13 @@ build/tests/abi.elf: $(ABI_OBJECTS) build/guest/lib.a $(LIBS)/libpicolibc.a gues
 	@$(call link_guest,$(ABI_OBJECTS),picolibc)
 -include $(ABI_OBJECTS:.o=.d)
 
-QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.bin
+QEMU_NEEDS = all iso-demo build/demo/disk.img build/tests/abi.bin build/tests/overflow.elf
+
+# The kernel with a fault of its own: tests/faults.
+build/tests/overflow.elf: build/kernel/tests/faults/overflow.c.o $(KERNEL_OBJECTS) linker.ld
+	@echo "  LD      $@"
+	@mkdir -p $(@D)
+	@$(CC) $(LINK) -Wl,-T,linker.ld -Wl,--wrap=platform_acpi_mode -o $@ $< $(KERNEL_OBJECTS) -lgcc
 
 .PHONY: build-tests
 build-tests: $(QEMU_NEEDS) $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim

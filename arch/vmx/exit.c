@@ -2,6 +2,7 @@
 /* Entering a guest, and what an exit was. */
 #include "arch/cpu.h"
 #include "arch/msr.h"
+#include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
 #include "kernel/domain.h"
@@ -88,8 +89,12 @@ static void __attribute__((noinline)) flush(struct vcpu *vcpu)
 
 	if (what & ASID_FLUSH_ALL)
 		invalidate(INVVPID_ALL, 0, false);
-	if (what & ASID_NEW)
+	if (what & ASID_NEW) {
 		vmcs_write(VMCS_VPID, vcpu->asid);
+		/* The first entry on a CPU passes here: what exits load is that CPU's. */
+		vmcs_write(VMCS_HOST_TR_BASE, (uint64_t)&vcpu->cpu->tables->tss);
+		vmcs_write(VMCS_HOST_GDTR, (uint64_t)vcpu->cpu->tables->gdt);
+	}
 	if (what & ASID_FLUSH_SLAT)
 		invalidate(INVEPT_CONTEXT, vcpu->vmx.ept_pointer, true);
 }

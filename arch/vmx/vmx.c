@@ -6,6 +6,7 @@
 #include "arch/msr.h"
 #include "arch/trap.h"
 #include "arch/tsc.h"
+#include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
 #include "kernel/domain.h"
 #include "kernel/frame.h"
@@ -45,9 +46,6 @@
 #define PML_ENTRIES   512u
 #define EXCEPTIONS    (1u << 1 | 1u << 17 | 1u << 18)
 #define HOST_CS       0x08u
-#define HOST_TR       0x18u /* nobody looks at it; it must not be 0 */
-
-extern const char boot_gdt[];
 
 enum { PIN, PROC, PROC2, EXIT, ENTRY, CONTROLS };
 enum need { MUST, WANT, NEVER };
@@ -273,7 +271,7 @@ static void clear(struct vcpu *vcpu)
 
 /* Fields that are 0 and stay so: the contents of a new VMCS are not defined. */
 static const uint16_t zero_fields[] = {
-	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, 0x6c0a, /* host segments */
+	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, /* host segments */
 	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
 	0x202c,                 /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
@@ -285,13 +283,12 @@ static void init_host(void)
 	for (unsigned i = 0; i < COUNT_OF(zero_fields); i++)
 		vmcs_write((struct vmcs_field){zero_fields[i]}, 0);
 	vmcs_write(VMCS_HOST_CS, HOST_CS);
-	vmcs_write(VMCS_HOST_TR, HOST_TR);
+	vmcs_write(VMCS_HOST_TR, TSS_SELECTOR);
 	vmcs_write(VMCS_HOST_CR0, cpu_read_cr0());
 	vmcs_write(VMCS_HOST_CR3, cpu_read_cr3());
 	vmcs_write(VMCS_HOST_CR4, cpu_read_cr4());
 	vmcs_write(VMCS_HOST_EFER, cpu_rdmsr(MSR_EFER));
 	vmcs_write(VMCS_HOST_PAT, cpu_rdmsr(MSR_PAT));
-	vmcs_write(VMCS_HOST_GDTR, (uint64_t)boot_gdt);
 	vmcs_write(VMCS_HOST_IDTR, (uint64_t)idt);
 	vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
 }

@@ -121,6 +121,15 @@ def test_interface_on_four_cpus(boot, words):
     assert re.search(r"DONE [1-9]\d* passed, 0 failed", text), box.tail()
 
 
+@pytest.mark.parametrize("cpu", [0, 1])
+def test_stack_overflow(boot, cpu):
+    """A kernel that runs out of its stack, on the first CPU and on another, says so before it stops."""
+    box = boot(kernel=m.BUILD / "tests/overflow.elf32", modules=[(DOM0, "dom0")], memory=256, nic=None, cpus=2).boot()
+    box.run(f"vcpupin Domain-0 0 {cpu}")
+    box.send("poweroff\r")
+    box.expect(rf"Sampo panic: the stack of CPU {cpu} has overflowed", 60)
+
+
 def test_rules_on_four_cpus(boot, tmp_path):
     """The rules, also those of a guest that has a virtual CPU for each of the machine's."""
     modules = [(DOM0, "dom0")]

@@ -240,17 +240,13 @@ static void *new_page(void)
 	return __builtin_memset(page, 0, FRAME_PAGE);
 }
 
-/* vCPU n at home on CPU n, where alone it may run; its local APIC is enabled. */
-static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
+/* On this CPU, as vcpu_new makes it. */
+static void machine_make(struct vcpu *vcpu, unsigned n)
 {
 	struct vlapic_effect effect;
-	struct vcpu *vcpu;
 
 	_Static_assert(sizeof(*vcpu) <= FRAME_PAGE && sizeof(*vcpu->page) <= FRAME_PAGE, "pages");
-	host_cpu = &litmus_cpu[n];
-	machine_guest[n] = guest;
-	machine_call[n] = call;
-	vcpu = machine_vcpu[n] = new_page();
+	__builtin_memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->object.refs = 1;
 	vcpu->domain = &machine_domain;
 	vcpu->id = n;
@@ -260,10 +256,22 @@ static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(s
 	vcpu->lapic.reg = new_page();
 	vcpu->timer.fire = timer_fired;
 	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz, 40);
+	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
+}
+
+/* vCPU n at home on CPU n, where alone it may run; its local APIC is enabled. */
+static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
+{
+	struct vcpu *vcpu = new_page();
+
+	host_cpu = &litmus_cpu[n];
+	machine_guest[n] = guest;
+	machine_call[n] = call;
+	machine_vcpu[n] = vcpu;
+	machine_make(vcpu, n);
 	machine_domain.vcpu[n] = vcpu;
 	machine_domain.present |= 1ull << n;
-	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	vcpu->entity.affinity[0] = 1ull << n;
 	vcpu->state = VCPU_READY;
 	vcpu_requeue(vcpu);

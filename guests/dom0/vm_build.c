@@ -10,6 +10,7 @@
 #include "guests/dom0/config.h"
 #include "guests/dom0/cpuid.h"
 #include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/bios.h"
 #include "guests/dom0/dev/platform.h"
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/memory.h"
@@ -217,6 +218,7 @@ const char *vm_boot(struct vm *vm)
 	load.config = vm->config;
 	load.regs = v->exit;
 	load.rsdp = acpi_build(vm);
+	bios_build(vm);
 	regs_reset(v->exit);
 	error = load_guest(&load);
 	if (error)

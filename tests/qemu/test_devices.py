@@ -34,7 +34,8 @@ def box(tmp_path_factory):
     modules += [(file, name) for name, file in m.LINUX_FILES.items()]
     descriptions = {name: description(name, words) for name, (words, *_) in MODES.items()}
     descriptions["kbc"] = description("kbc", "reboot=k")
-    for name in ("board", "tick-real16"):
+    descriptions["bios"] = description("bios", "reboot=b")
+    for name in ("board", "tick-real16", "reset-real16"):
         modules.append((m.BUILD / f"guests/{name}.elf", f"{name}.elf"))
         descriptions[name] = m.domain_xml(name, f"{name}.elf", memory=16, extra=RNG)
     for name, text in descriptions.items():
@@ -81,6 +82,27 @@ def test_real_mode(box, guest):
     assert re.search(r"\.{10} ten ticks, the year is 20\d\d", box.run(f"console {name} --log"))
 
 
+@pytest.mark.quick
+def test_bios(box, guest):
+    """A jump to ffff:0 resets the machine; a BIOS call fails, and the BIOS data area is there."""
+    name = guest("reset-real16")
+    said = box.wait_run(f"console {name} --log", r"9fc0c\r*\n(.*\n)*?.*9fc0c", 20)
+    assert "9fc0-" not in said
+
+
+def test_dmi(box, guest):
+    """SMBIOS says what the guest is called, and its UUID."""
+    name = guest("default")
+    uuid = re.search(r"<uuid>(.*)</uuid>", box.run(f"dumpxml {name}")).group(1)
+    with box.in_console(name):
+        box.linux_up(name)
+        dmi = {file: box.linux(f"cat /sys/class/dmi/id/{file}").strip()
+               for file in ("sys_vendor", "product_name", "product_serial", "product_uuid")}
+        assert dmi == {"sys_vendor": "Sampo", "product_name": "Virtual Machine", "product_serial": name,
+                       "product_uuid": uuid}
+        assert "000f0000-000fffff" in box.linux("dmesg | grep -i bios-e820").replace("0x", "").replace("00000000", "")
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_linux_interrupts(box, guest, mode):
     """Linux comes up, hears from its UART and its virtio device, and time goes on."""
@@ -117,9 +139,9 @@ def test_typing(box, guest):
         assert box.linux(f"echo {line} | wc -c").strip().endswith("901")
 
 
-@pytest.mark.parametrize("mode", ("default", "kbc"))
+@pytest.mark.parametrize("mode", ("default", "kbc", "bios"))
 def test_reboot(box, guest, mode):
-    """By ACPI's reset register, and by the keyboard controller."""
+    """By ACPI's reset register, by the keyboard controller, and by a jump to ffff:0."""
     with box.in_console(guest(mode)):
         box.linux_up(mode)
         box.linux("touch /tmp/before")

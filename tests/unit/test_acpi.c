@@ -134,7 +134,7 @@ static const uint8_t *table(uint64_t address, uint64_t bytes)
 	const uint8_t *p = vm_mem(&mock_vm, address, bytes);
 
 	assert_non_null(p);
-	assert_true(address >= 0xe0000 && address + bytes <= 0x100000);
+	assert_true(address >= 0xf0000 && address + bytes <= 0xfb000);
 	return p;
 }
 
@@ -179,8 +179,8 @@ static void test_tables(void **state)
 	unsigned types[5] = {0};
 
 	(void)state;
-	assert_int_equal(acpi_build(&mock_vm), 0xe0000);
-	rsdp = table(0xe0000, 36);
+	assert_int_equal(acpi_build(&mock_vm), 0xf0000);
+	rsdp = table(0xf0000, 36);
 	assert_memory_equal(rsdp, "RSD PTR ", 8);
 	assert_sum(rsdp, 20);
 	assert_sum(rsdp, 36);
@@ -227,8 +227,8 @@ static void test_processors(void **state)
 	mock_config.vcpus = 12;
 	mock_config.cores = 3;
 	mock_config.threads = 2;
-	assert_int_equal(acpi_build(&mock_vm), 0xe0000);
-	xsdt = table(u64(table(0xe0000, 36) + 24), 68);
+	assert_int_equal(acpi_build(&mock_vm), 0xf0000);
+	xsdt = table(u64(table(0xf0000, 36) + 24), 68);
 	p = checked(u64(xsdt + 44), "APIC") + 44;
 	for (unsigned i = 0; i < 12; i++, p += 8) {
 		assert_int_equal(p[0], 0);
@@ -255,8 +255,8 @@ static void test_disassembly(void **state)
 
 	(void)state;
 	mock_config.vcpus = mock_config.cores = 64;
-	assert_int_equal(acpi_build(&mock_vm), 0xe0000);
-	xsdt = table(u64(table(0xe0000, 36) + 24), 68);
+	assert_int_equal(acpi_build(&mock_vm), 0xf0000);
+	xsdt = table(u64(table(0xf0000, 36) + 24), 68);
 	for (unsigned i = 0; i < 4; i++)
 		address[i] = u64(xsdt + 36 + 8 * i);
 	fadt = table(address[0], 268);

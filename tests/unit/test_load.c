@@ -181,12 +181,15 @@ static void test_pvh(void **state)
 	assert_int_equal(module->size, 7);
 	assert_int_equal(module->address % 4096, 0);
 	assert_memory_equal(ram(module->address), "initrd!", 7);
-	assert_int_equal(info->memmap_entries, 3);
+	assert_int_equal(info->memmap_entries, 4);
 	map = (const void *)ram(info->memmap);
 	assert_int_equal(map[0].size, LOW_MEMORY_END);
 	assert_int_equal(map[1].type, E820_RESERVED);
-	assert_int_equal(map[2].address, 0x100000);
-	assert_int_equal(map[2].size, MOCK_RAM_BYTES - 0x100000);
+	assert_int_equal(map[1].address + map[1].size, 0xa0000);
+	assert_int_equal(map[2].type, E820_RESERVED);
+	assert_int_equal(map[2].address, 0xf0000);
+	assert_int_equal(map[3].address, 0x100000);
+	assert_int_equal(map[3].size, MOCK_RAM_BYTES - 0x100000);
 }
 
 static void test_elf_hostile(void **state)
@@ -283,7 +286,7 @@ static void test_multiboot1(void **state)
 	assert_string_equal((char *)ram(module[2]), "first x=1");
 	assert_int_equal(module[5] - module[4], 3);
 	assert_string_equal((char *)ram(module[6]), "second");
-	assert_int_equal(info[11], 3 * 24);
+	assert_int_equal(info[11], 4 * 24);
 	assert_int_equal(*(const uint32_t *)ram(info[12]), 20);
 }
 
@@ -397,7 +400,7 @@ static void test_multiboot2(void **state)
 	assert_int_equal(get32(tag + 12) - get32(tag + 8), 3);
 	assert_string_equal((const char *)tag + 16, "m arg");
 	assert_int_equal(get32(mb2_tag(4) + 12), (MOCK_RAM_BYTES >> 10) - 1024);
-	assert_int_equal(get32(mb2_tag(6) + 4), 16 + 3 * 24);
+	assert_int_equal(get32(mb2_tag(6) + 4), 16 + 4 * 24);
 	assert_memory_equal(mb2_tag(14) + 8, "RSD PTR ", 8);
 	assert_memory_equal(mb2_tag(15) + 8, "RSD PTR ", 8);
 	assert_int_equal(get32(mb2_tag(0) + 4), 8);
@@ -465,8 +468,8 @@ static void test_bzimage(void **state)
 	assert_int_equal(get32(zero_page + 0x21c), 11);
 	assert_memory_equal(ram(initrd), "12345\0\0\0abc", 11);
 	assert_true(initrd >= 0x900000);
-	assert_int_equal(zero_page[0x1e8], 3);
-	assert_int_equal(get64(zero_page + 0x2d0 + 40), 0x100000);
+	assert_int_equal(zero_page[0x1e8], 4);
+	assert_int_equal(get64(zero_page + 0x2d0 + 60), 0x100000);
 	assert_int_equal(load_regs.seg[SAMPO_GDTR].limit, 31);
 }
 
@@ -759,10 +762,10 @@ static void test_memory_map_above_4g(void **state)
 	struct vm big = {.ram_bytes = 5ull << 30};
 
 	(void)state;
-	assert_int_equal(load_memory_map(&big, map), 4);
-	assert_int_equal(map[2].address + map[2].size, VM_RAM_BELOW_4G);
-	assert_int_equal(map[3].address, 4ull << 30);
-	assert_int_equal(map[3].size, 2ull << 30);
+	assert_int_equal(load_memory_map(&big, map), 5);
+	assert_int_equal(map[3].address + map[3].size, VM_RAM_BELOW_4G);
+	assert_int_equal(map[4].address, 4ull << 30);
+	assert_int_equal(map[4].size, 2ull << 30);
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G, 1));
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G - 1, 2));
 	assert_ptr_equal(vm_mem(&big, 4ull << 30, 2ull << 30), (void *)VM_RAM_BELOW_4G);

@@ -12,6 +12,7 @@
 #include "guests/dom0/config.h"
 #include "guests/dom0/cpuid.h"
 #include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/bios.h"
 #include "guests/dom0/dev/platform.h"
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/memory.h"
@@ -179,6 +180,11 @@ void virtio_when_quiet(struct vm *vm, void (*quiet)(struct vm *vm))
 		quiet(vm);
 	else
 		when_quiet = quiet;
+}
+
+void bios_build(struct vm *vm)
+{
+	(void)vm;
 }
 
 uint64_t acpi_build(struct vm *vm)

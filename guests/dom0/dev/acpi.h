@@ -16,7 +16,7 @@ struct vm;
 #define ACPI_GPE0     0x620u
 #define ACPI_GPE0_LEN 4u /* two status and two enable bytes */
 #define ACPI_SCI      9u
-#define ACPI_TABLES   0xe0000u /* where acpi_build puts the RSDP */
+#define ACPI_TABLES   0xf0000u /* where acpi_build puts the RSDP */
 
 struct acpi_state {
 	uint64_t epoch;     /* clock_wall_ns - clock_ns, for resume */

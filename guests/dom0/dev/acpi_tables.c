@@ -6,11 +6,11 @@
 #include "dsdt_aml.h"
 #include "guests/dom0/config.h"
 #include "guests/dom0/dev/acpi.h"
+#include "guests/dom0/dev/bios.h"
 #include "guests/dom0/dev/ioapic.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
-#define TABLES_END 0x100000u
 #define TABLES_MAX 5u /* named by RSDT and XSDT */
 
 #define LAPIC_BASE 0xfee00000u
@@ -362,7 +362,7 @@ static uint32_t build_root(struct builder *b, const char *signature, const uint3
 
 uint64_t acpi_build(struct vm *vm)
 {
-	struct builder b = {vm_mem(vm, ACPI_TABLES, TABLES_END - ACPI_TABLES), 0};
+	struct builder b = {vm_mem(vm, ACPI_TABLES, BIOS_MP - ACPI_TABLES), 0};
 	uint32_t table[TABLES_MAX];
 	unsigned count = 0;
 	struct rsdp *rsdp;
@@ -370,7 +370,7 @@ uint64_t acpi_build(struct vm *vm)
 
 	if (!b.base)
 		return 0;
-	memset(b.base, 0, TABLES_END - ACPI_TABLES);
+	memset(b.base, 0, BIOS_MP - ACPI_TABLES);
 	rsdp = take(&b, sizeof(*rsdp), 16);
 	facs = build_facs(&b);
 	dsdt = build_dsdt(&b);

@@ -103,6 +103,9 @@ struct e820 {
 } __attribute__((packed));
 unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES]);
 
+/* Bytes of RAM from HIGH_MEMORY on, without a hole. */
+uint64_t load_memory_above(const struct vm *vm);
+
 /* Everything below 1 MiB that the memory map gives as RAM ends here. */
 #define LOW_MEMORY_END 0x9fc00u
 #define HIGH_MEMORY    0x100000u

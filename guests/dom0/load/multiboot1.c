@@ -158,11 +158,9 @@ static void fill_memory(struct load *load, struct mb1 *mb, uint32_t base)
 	struct e820 map[E820_ENTRIES];
 	unsigned count = load_memory_map(load->vm, map);
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < count; i++)
 		mb->mmap[i] = (struct mb_mmap){sizeof(struct e820), map[i]};
-		if (map[i].address == HIGH_MEMORY)
-			mb->info.mem_upper = (uint32_t)(map[i].size >> 10);
-	}
+	mb->info.mem_upper = (uint32_t)(load_memory_above(load->vm) >> 10);
 	mb->info.mem_lower = LOW_MEMORY_END >> 10;
 	mb->info.mmap = base + (uint32_t)offsetof(struct mb1, mmap);
 	mb->info.mmap_bytes = count * (uint32_t)sizeof(mb->mmap[0]);

@@ -205,7 +205,7 @@ static void add_memory(struct load *load, struct info *info)
 
 	if (p) {
 		put32(p, LOW_MEMORY_END >> 10);
-		put32(p + 4, (uint32_t)(map[2].size >> 10));
+		put32(p + 4, (uint32_t)(load_memory_above(load->vm) >> 10));
 	}
 	p = add_tag(info, INFO_MMAP, 8 + count * MMAP_ENTRY);
 	if (!p)

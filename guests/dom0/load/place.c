@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/dev/bios.h"
 #include "guests/dom0/load/load.h"
 
 #define FOUR_GIB (4ull << 30)
 #define PAGE     4096ull
+
+#define LOW_MEMORY_ROOM 0xa0000u /* before the video memory */
 
 const char *load_fail(struct load *load, const char *format, ...)
 {
@@ -30,13 +33,19 @@ unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES])
 	unsigned n = 0;
 
 	map[n++] = (struct e820){0, LOW_MEMORY_END, E820_RAM};
-	/* Where a PC has its extended BIOS data, video memory and firmware;
-	 * the ACPI tables are here. */
-	map[n++] = (struct e820){LOW_MEMORY_END, HIGH_MEMORY - LOW_MEMORY_END, E820_RESERVED};
+	/* The extended BIOS data area, and the firmware, where all tables are. As in a PC's map,
+	 * what is between them, video memory and ROMs of cards, is in no range. */
+	map[n++] = (struct e820){LOW_MEMORY_END, LOW_MEMORY_ROOM - LOW_MEMORY_END, E820_RESERVED};
+	map[n++] = (struct e820){BIOS_SEGMENT, HIGH_MEMORY - BIOS_SEGMENT, E820_RESERVED};
 	map[n++] = (struct e820){HIGH_MEMORY, below - HIGH_MEMORY, E820_RAM};
 	if (vm->ram_bytes > below)
 		map[n++] = (struct e820){FOUR_GIB, vm->ram_bytes - below, E820_RAM};
 	return n;
+}
+
+uint64_t load_memory_above(const struct vm *vm)
+{
+	return ram_below(vm) - HIGH_MEMORY;
 }
 
 bool load_room(const struct load *load, uint64_t address, uint64_t size)

@@ -10,10 +10,16 @@
 
 struct lock manage_lock = {.rank = LOCK_MANAGE};
 
-static uint64_t asked[CPUS / 64]; /* who has asked for a turn, atomic */
-/* Whose turn is next, and for how long: the holder writes them. */
-static struct cpu *turn;
-static uint64_t turn_end;
+/* Tickets are given out from manage_tickets on; the CPU with manage_turn may come until turn_end. */
+static uint64_t manage_tickets = 1, manage_turn = 1, turn_end;
+
+/* The next ticket's turn begins, if this one's has not ended yet. */
+static void end_turn(uint64_t ticket)
+{
+	WRITE_ONCE(turn_end, cpu_rdtsc() + tsc_from_ns(TURN_NS));
+	__atomic_compare_exchange_n(&manage_turn, &ticket, ticket + 1, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
 
 /* Already this CPU's? Else its order is checked. */
 static bool taken_again(struct lock *l, struct cpu *cpu)
@@ -70,55 +76,24 @@ void unlock(struct lock *l)
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }
 
-static void ask(const struct cpu *cpu, bool asks)
-{
-	uint64_t bit = 1ull << cpu->id % 64;
-
-	if (asks)
-		__atomic_fetch_or(&asked[cpu->id / 64], bit, __ATOMIC_RELAXED);
-	else if (READ_ONCE(asked[cpu->id / 64]) & bit)
-		__atomic_fetch_and(&asked[cpu->id / 64], ~bit, __ATOMIC_RELAXED);
-}
-
 bool manage_try(void)
 {
-	struct cpu *cpu = this_cpu(), *next = __atomic_load_n(&turn, __ATOMIC_ACQUIRE);
-	bool reserved = next && next != cpu && cpu_rdtsc() < READ_ONCE(turn_end);
+	struct cpu *cpu = this_cpu();
+	uint64_t turn = READ_ONCE(manage_turn);
 
-	if (reserved || !lock_try(&manage_lock)) {
-		ask(cpu, true);
-		return false;
+	if (cpu->manage_ticket < turn) /* it has none, or has not come in time */
+		cpu->manage_ticket = __atomic_fetch_add(&manage_tickets, 1, __ATOMIC_RELAXED);
+	if (cpu->manage_ticket == turn && lock_try(&manage_lock)) {
+		WRITE_ONCE(turn_end, UINT64_MAX);
+		return true;
 	}
-	if (turn) /* it has come, or not in time: then it may ask again */
-		ask(turn, false);
-	ask(cpu, false);
-	WRITE_ONCE(turn, NULL);
-	return true;
-}
-
-/* The first behind this one that has asked. */
-static struct cpu *next_turn(uint32_t id)
-{
-	uint64_t any = 0;
-
-	for (uint32_t i = 0; i < COUNT_OF(asked); i++)
-		any |= READ_ONCE(asked[i]);
-	for (uint32_t i = 1; any && i < cpu_count; i++) {
-		uint32_t other = (id + i) % cpu_count;
-
-		if (READ_ONCE(asked[other / 64]) >> other % 64 & 1)
-			return cpu_table[other];
-	}
-	return NULL;
+	if (cpu->manage_ticket != turn && cpu_rdtsc() >= READ_ONCE(turn_end))
+		end_turn(turn);
+	return false;
 }
 
 void manage_unlock(void)
 {
-	struct cpu *next = next_turn(this_cpu()->id);
-
-	if (next) {
-		WRITE_ONCE(turn_end, cpu_rdtsc() + tsc_from_ns(TURN_NS));
-		__atomic_store_n(&turn, next, __ATOMIC_RELEASE);
-	}
+	end_turn(this_cpu()->manage_ticket);
 	unlock(&manage_lock);
 }

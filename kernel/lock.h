@@ -35,9 +35,8 @@ void unlock(struct lock *lock);
 /*
  * Management calls are made with it. A CPU that finds it taken does not wait, but asks again from
  * its main loop (manage_try), where it serves what others want of it. So that it does not always
- * come too late, it has then asked for a turn: the CPU that lets go gives the next one to another
- * that has asked, in the order of their numbers, and until that one comes, but for 100 us at most,
- * all others find the lock taken. So a CPU that keeps asking waits, of each other CPU, for one call.
+ * come too late, it keeps a ticket: CPUs have the lock in the order in which they asked first. A
+ * CPU that does not come within 100 us of its turn loses the ticket, so that it holds nobody up.
  */
 extern struct lock manage_lock;
 bool manage_try(void);

@@ -40,6 +40,7 @@ struct cpu {
 	uint64_t vmcs;         /* VMX: the current one */
 	struct cpu_tables *tables; /* VMX: its GDT and TSS, see tss.h */
 	uint32_t locks;        /* ranks of those that it holds */
+	uint64_t manage_ticket; /* see manage_try */
 	uint64_t nmi_rip;      /* where the last NMI came */
 	uint32_t nmis;         /* how many there were, and of how many the log tells */
 	uint32_t nmis_told;

@@ -52,9 +52,9 @@ struct domain {
 };
 
 /* NULL: there is none. Needs no lock: what is found stays while this CPU is in the kernel. */
-static inline struct vcpu *domain_vcpu(const struct domain *domain, unsigned id)
+static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
 {
-	return __atomic_load_n(&domain->vcpu[id], __ATOMIC_ACQUIRE);
+	return id < DOMAIN_VCPUS ? __atomic_load_n(&domain->vcpu[id], __ATOMIC_ACQUIRE) : NULL;
 }
 
 /* Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL. */

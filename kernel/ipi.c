@@ -62,7 +62,7 @@ unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_
 	unsigned count = 0;
 
 	for (set &= READ_ONCE(domain->present); set; set &= set - 1) {
-		struct vcpu *vcpu = domain_vcpu(domain, (unsigned)__builtin_ctzll(set));
+		struct vcpu *vcpu = domain_vcpu(domain, (uint64_t)__builtin_ctzll(set));
 
 		if (!vcpu) /* it is just going */
 			continue;
@@ -84,7 +84,7 @@ static uint64_t destinations(const struct domain *domain, const struct vcpu *fro
 	if (!m->logical && m->dest < DOMAIN_VCPUS)
 		return 1ull << m->dest;
 	for (uint64_t left = READ_ONCE(domain->present); left; left &= left - 1) {
-		const struct vcpu *vcpu = domain_vcpu(domain, (unsigned)__builtin_ctzll(left));
+		const struct vcpu *vcpu = domain_vcpu(domain, (uint64_t)__builtin_ctzll(left));
 
 		if (vcpu && vlapic_match(&vcpu->lapic, m->dest, m->logical) &&
 		    (m->mode != VLAPIC_LOWEST || vlapic_enabled(&vcpu->lapic)))

@@ -133,9 +133,7 @@ bool paravirt_call(struct vcpu *vcpu)
 		return true;
 	case HC_SCHED_YIELD:
 		gpr[SAMPO_RAX] = 0;
-		to = gpr[SAMPO_RBX] < DOMAIN_VCPUS
-			     ? domain_vcpu(vcpu->domain, (unsigned)gpr[SAMPO_RBX])
-			     : NULL;
+		to = domain_vcpu(vcpu->domain, gpr[SAMPO_RBX]);
 		if (to)
 			yield_to(vcpu, to);
 		return true;

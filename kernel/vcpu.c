@@ -135,7 +135,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 		return SAMPO_EINVAL;
 	if (domain->state == SAMPO_DOM_DEAD)
 		return SAMPO_EDEAD;
-	if (domain_vcpu(domain, (unsigned)id))
+	if (domain_vcpu(domain, id))
 		return SAMPO_EEXIST;
 	vcpu = domain_page_alloc(domain);
 	if (!vcpu)

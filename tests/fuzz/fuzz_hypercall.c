@@ -4,7 +4,7 @@
 /* sources: kernel/vcpu.c kernel/vlapic.c kernel/ipi.c kernel/inject.c kernel/exit.c kernel/msr.c kernel/cpuid.c kernel/paravirt.c */
 /* sources: kernel/sched.c kernel/balance.c kernel/move.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -D_GNU_SOURCE -include tests/fuzz/instructions.h -no-pie -Wno-missing-field-initializers -Wno-initializer-overrides */
+/* flags: -D_GNU_SOURCE -include tests/fuzz/instructions.h -Wno-missing-field-initializers -Wno-initializer-overrides */
 /* fuzz: -max_len=4800 */
 /*
  * The kernel's calls, and its answers to guests' exits, on a machine of two CPUs that the input
@@ -50,6 +50,7 @@
 #define BLOCKS    32u   /* of 2 MiB */
 #define RAM       0x10000u
 #define KHZ       1000000u
+#define WAIT      100000u
 #define CHECK_EVERY 32u /* steps: handle tables are large */
 
 /* One step of the input. */
@@ -91,6 +92,7 @@ static bool block_out[BLOCKS];
 static struct record record;
 static struct domain *dom0;
 static struct object machine;
+static uint32_t guest_handle[2]; /* dom0's, of the vCPUs of the guest that was there first */
 
 uint64_t cpu_rdtsc(void)
 {
@@ -444,6 +446,17 @@ static void make_call(uint64_t *gpr, struct vmcb *vmcb)
 	gpr[SAMPO_R8] = argument(3);
 }
 
+/* dom0 leaves the CPU to the guests for a while, and answers an exit. */
+static void make_wait(uint64_t *gpr, struct vmcb *vmcb)
+{
+	vmcb->exit_code = 0x81;
+	vmcb->cpl = 0;
+	vmcb->rax = SAMPO_CALL_BASE + SAMPO_CALL_wait;
+	gpr[SAMPO_RDI] = tsc + WAIT;
+	gpr[SAMPO_RSI] = record.shape & 0x800 ? 0 : guest_handle[record.shape & 1];
+	dom0->event_page->summary = 0;
+}
+
 /* The guest that has the CPU does what the record says. dom0 does nothing that would end it. */
 void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 {
@@ -460,7 +473,9 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 	vmcb->next_rip = vmcb->rip + 1 + record.other % 15;
 	if (record.op < SAMPO_CALL_COUNT) {
 		make_call(gpr, vmcb);
-	} else if (record.op == OP_EXIT && vcpu->domain != dom0) {
+	} else if (vcpu->domain == dom0) {
+		make_wait(gpr, vmcb);
+	} else if (record.op == OP_EXIT) {
 		vmcb->exit_code = record.number & 0x8000 ? VMEXIT_INVALID : record.number & 0x7ff;
 		if (record.handle & 1)
 			vmcb->exit_int_info = EVENT_VALID | (record.value[1] & 0xfff);
@@ -469,7 +484,7 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 					   0x10u << record.handle % 3;
 		if (vmcb->exit_code == 0x7b)
 			vmcb->exit_info2 = vmcb->next_rip;
-	} else if (record.op == OP_REGISTERS && vcpu->domain != dom0) {
+	} else if (record.op == OP_REGISTERS) {
 		vmcb->exit_code = record.other & 1 ? 0x7c : 0x81; /* an MSR, or a call of KVM's */
 		vmcb->exit_info1 = record.other >> 1 & 1;
 		vmcb->cpl = 0;
@@ -591,7 +606,7 @@ static struct domain *make_domain(uint64_t flags, unsigned vcpus, struct event *
 	}
 	for (unsigned i = 0; i < vcpus; i++) {
 		expect(!vcpu_new(domain, i, event, &vcpu));
-		give(dom0 ? dom0 : domain, &vcpu->object);
+		guest_handle[i] = give(dom0 ? dom0 : domain, &vcpu->object);
 		if (i == 1)
 			give(domain, &vcpu->object);
 		expect(!vcpu_resume(vcpu));
@@ -727,6 +742,9 @@ static uint64_t draw(uint64_t *state, uint64_t n)
 /* A call, mostly, by a handle that there may be, with an operation that there may be. */
 static struct record draw_record(uint64_t *state)
 {
+	static const uint16_t codes[] = {0x10, 0x18, 0x41, 0x47, 0x51, 0x52, 0x60, 0x61,
+					 0x64, 0x6f, 0x72, 0x74, 0x77, 0x78, 0x7b, 0x7c,
+					 0x7f, 0x89, 0x8a, 0x8d, 0x400, 0x8000};
 	struct record r = {
 		.op = (uint8_t)draw(state, SAMPO_CALL_COUNT),
 		.cpu = (uint8_t)(draw(state, CPUS_HERE) | (draw(state, 100) ? 0 : 0x80)),
@@ -741,8 +759,12 @@ static struct record draw_record(uint64_t *state)
 		r.shape &= 0xff8;
 	if (!draw(state, 3))
 		r.op = (uint8_t)(OP_EXIT + draw(state, 5));
-	if (r.op == OP_EXIT && draw(state, 2))
-		r.number = draw(state, 2) ? 0x400 : 0x78;
+	if (r.op == OP_EXIT && draw(state, 8))
+		r.number = codes[draw(state, COUNT_OF(codes))];
+	if (r.op == OP_EXIT && r.number == 0x7b) /* a port that may have a doorbell */
+		r.value[0] = draw(state, 64) << 16 | draw(state, 16);
+	if (r.op == OP_EXIT && !draw(state, 4))
+		r.value[1] <<= 12;
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: arch/asid.c tests/host/cpu.c */
-/* flags: -no-pie -Wno-missing-field-initializers -Wno-initializer-overrides -Wl,--unresolved-symbols=ignore-all */
+/* flags: -no-pie -Wno-unused-command-line-argument -Wno-missing-field-initializers -Wno-initializer-overrides -Wl,--unresolved-symbols=ignore-all */
 /*
  * Exits as a VMCB may report them: any code, any information about it. The guest's run is a stand-in
  * that fills the control area.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: arch/asid.c tests/host/cpu.c */
-/* flags: -no-pie -Wno-missing-field-initializers -Wno-initializer-overrides -Wl,--unresolved-symbols=ignore-all */
+/* flags: -no-pie -Wno-unused-command-line-argument -Wno-missing-field-initializers -Wno-initializer-overrides -Wl,--unresolved-symbols=ignore-all */
 /*
  * Exits as a VMCS may report them: any reason with any of its flags, any qualification. The VMCS is
  * an array here, and the guest's run is a stand-in that fills in the fields of exits.

@@ -53,6 +53,7 @@ void cpu_setup(struct cpu *cpu)
 	barrier_cpu_init();
 	mce_cpu_init();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
+	cpu->way = WAY_MOST;
 	cpu->slice.fire = loop_slice_ended;
 	fpu_init();
 	hv->cpu_init(cpu);

@@ -6,7 +6,9 @@
 #include "kernel/abi.h"
 #include "kernel/console.h"
 #include "kernel/event.h"
+#include "kernel/loop.h"
 #include "kernel/smp.h"
+#include "kernel/vcpu.h"
 
 #define VECTORS   (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define PIN_FLAGS (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
@@ -103,9 +105,13 @@ void irq_handle(uint8_t vector)
 {
 	const struct line *line = &lines[vector - IRQ_VECTOR_FIRST];
 	struct event *event = __atomic_load_n(&line->event, __ATOMIC_ACQUIRE);
+	struct vcpu *vcpu;
 
 	if (!event)
 		return;
+	vcpu = domain_vcpu(event->target, 0);
+	if (vcpu && vcpu_is_here(vcpu))
+		loop_charge(vcpu->cpu, &vcpu->entity);
 	if (line->wire.level)
 		ioapic_mask(line->wire.gsi, true);
 	event_raise(event);

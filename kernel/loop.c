@@ -34,6 +34,12 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now)
 	move_publish(cpu);
 }
 
+void loop_charge(struct cpu *cpu, struct sched_entity *e)
+{
+	if (cpu->interrupted)
+		sched_charge(&cpu->rq, e, cpu->rq.cause ? cpu_rdtsc() : cpu->interrupted);
+}
+
 void loop_choose_within(struct cpu *cpu, uint64_t ns)
 {
 	uint64_t latest = cpu_rdtsc() + tsc_from_ns(ns);
@@ -72,8 +78,11 @@ static void schedule(struct cpu *cpu)
 		move_ask(cpu);
 	if (cpu->current == before)
 		return;
-	if (before && vcpu_is_here(before))
+	if (before && vcpu_is_here(before)) {
 		steal_begin(before);
+		if (before->entity.state == SCHED_ASLEEP) /* it has the others loaded again */
+			sched_charge(&cpu->rq, &before->entity, now);
+	}
 	if (entity && cpu->current->kvm_steal)
 		cpu->current->pending |= VCPU_PEND_STEAL;
 }
@@ -132,6 +141,8 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	if (cpu->loaded != vcpu)
 		load(cpu, vcpu);
 	interrupt_arm_timer(cpu);
+	if (cpu->rq.cause)
+		sched_charge(&cpu->rq, NULL, cpu_rdtsc());
 	smp_leave_kernel(cpu, vcpu->domain);
 	hv->run(vcpu, &x);
 	smp_enter_kernel(cpu);
@@ -167,6 +178,7 @@ static void idle(struct cpu *cpu)
 {
 	uint64_t start = cpu_rdtsc(), span = tsc_from_ns(POLL_NS);
 
+	sched_charge(&cpu->rq, NULL, start);
 	interrupt_arm_timer(cpu);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	if (!cpu->brief || !poll(cpu, start + span)) {

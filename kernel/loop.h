@@ -6,6 +6,7 @@
 
 struct cpu;
 struct hv_exit;
+struct sched_entity;
 struct timer;
 struct vcpu;
 
@@ -18,6 +19,11 @@ void loop_run(struct cpu *cpu) __attribute__((noreturn));
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
 /* Choose again in so many nanoseconds at the latest. */
 void loop_choose_within(struct cpu *cpu, uint64_t ns);
+
+/* The interrupt that made the current vCPU leave is for this entity, which pays for what the
+ * kernel does from then until the next such call or entry. Nothing happens outside of
+ * an interrupt's exit: what an exit of its own leads to is the current vCPU's. */
+void loop_charge(struct cpu *cpu, struct sched_entity *e);
 
 /* A vCPU that has no monitor, dom0's, cannot go on. */
 void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);

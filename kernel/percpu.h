@@ -9,7 +9,8 @@
 #include "kernel/sched.h"
 #include "kernel/timer.h"
 
-#define CPUS 256u
+#define CPUS     256u
+#define WAY_MOST 2000u /* cpu.way, as long as nobody knows better */
 
 struct vcpu;
 struct domain;
@@ -23,6 +24,8 @@ struct cpu {
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice; /* end of current's turn */
+	uint64_t way;         /* TSC ticks into a guest and out again, see handle_interrupt */
+	uint64_t interrupted; /* TSC; while it does what an interrupt asks for; else 0 */
 	struct timer watch; /* the next CPU, see watchdog.c */
 	uint64_t watch_entries, watch_since;
 	bool has_tsc_aux;

@@ -58,6 +58,8 @@ uint64_t sched_span(const struct sched_entity *e, uint64_t time)
 	return (uint64_t)((unsigned __int128)time * e->inverse >> (22 - VTIME_BITS));
 }
 
+static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, uint64_t now);
+
 /* Charges the time since the last call to who pays. */
 static void account(struct sched_rq *rq, uint64_t now)
 {
@@ -65,6 +67,10 @@ static void account(struct sched_rq *rq, uint64_t now)
 	uint64_t delta = now - rq->last;
 
 	rq->last = now;
+	if (rq->cause) {
+		charge(rq, rq->cause, delta, now);
+		return;
+	}
 	if (!rq->current) {
 		rq->idle += delta;
 		rq->vmin += delta << VTIME_BITS; /* as if one had run alone */
@@ -113,6 +119,32 @@ static void dequeue(struct sched_rq *rq, struct sched_entity *e)
 {
 	rq->sum -= e->weight * (e->vtime - rq->base);
 	heap_remove(&rq->ready, &e->node);
+}
+
+/*
+ * Time that went by for e, which may do anything but run. A sleeper has its place among the
+ * others first: what it saved up by sleeping longer than it may does not pay for it.
+ */
+static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, uint64_t now)
+{
+	bool queued = e->state == SCHED_QUEUED;
+
+	e->ran += delta;
+	if (e->state == SCHED_ASLEEP) {
+		place(rq, e, now);
+		e->since = now;
+	}
+	if (queued)
+		dequeue(rq, e);
+	e->vtime += sched_span(e, delta);
+	if (queued)
+		enqueue(rq, e);
+}
+
+void sched_charge(struct sched_rq *rq, struct sched_entity *e, uint64_t since)
+{
+	account(rq, later(since, rq->last));
+	rq->cause = e;
 }
 
 static void count(struct sched_rq *rq, struct sched_entity *e, int sign)
@@ -269,6 +301,8 @@ void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	sched_sleep(rq, e, now);
 	account(rq, now);
+	if (rq->cause == e)
+		rq->cause = NULL;
 	if (rq->current == e)
 		rq->current = NULL;
 	if (rq->payer == e)

@@ -70,6 +70,7 @@ struct sched_rq {
 	struct sched_entity *current; /* who runs, NULL: idle */
 	struct sched_entity *owner;   /* whose turn it is */
 	struct sched_entity *payer;   /* whose virtual time advances */
+	struct sched_entity *cause;   /* for whom the kernel works meanwhile; NULL: for current */
 	uint64_t turn;                /* length of one */
 	uint64_t turn_end;
 	uint64_t last;   /* time up to which all is accounted */
@@ -106,6 +107,14 @@ void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, 
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 /* e is no longer runnable. If it is the current one, call sched_pick next. */
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
+
+/*
+ * The kernel has worked for e since `since` and goes on to, until the next such call: this time is
+ * e's, on its virtual time and its cap, and not that of the current one, which was interrupted.
+ * e may sleep. NULL: from `since` on the current one's time is its own again. What has
+ * been accounted for already stays as it is.
+ */
+void sched_charge(struct sched_rq *rq, struct sched_entity *e, uint64_t since);
 
 /* e is about to be freed. */
 void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now);

@@ -27,6 +27,7 @@ static void timer_fired(struct timer *timer, uint64_t now)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
 
+	loop_charge(vcpu->cpu, &vcpu->entity);
 	if (vcpu->domain->flags & SAMPO_DOMAIN_NO_LAPIC) {
 		vcpu_wake(vcpu);
 		return;
@@ -430,6 +431,7 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 	barrier_touched(vcpu->domain);
 	if (requests & REQUEST_ARRIVE)
 		move_arrive(vcpu);
+	loop_charge(vcpu->cpu, &vcpu->entity);
 	if (vcpu->state == VCPU_DEAD)
 		return;
 	if (requests & REQUEST_FAVOUR &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Command line: nothing for the tests, `hogs`, `bench`, or `fuzz=SEED` with `calls=COUNT` or
+ * Command line: nothing for the tests, `hogs`, `floods`, `bench`, or `fuzz=SEED` with `calls=COUNT` or
  * `seconds=COUNT`. With `loose` the
  * clock is one of a machine that stands still now and then: what took too long is no failure.
  * In one that takes no interrupts while a guest runs, `no-interrupts`.
@@ -108,6 +108,8 @@ int main(void)
 		bench();
 	} else if (option_word("hogs")) {
 		test_hogs();
+	} else if (option_word("floods")) {
+		test_floods();
 	} else if (option("fuzz", 0)) {
 		fuzz(option("fuzz", 1), option("calls", 0), option("seconds", 60));
 	} else {

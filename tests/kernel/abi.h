@@ -88,6 +88,8 @@ void guest_until_asleep(const struct guest *g);
 	X(startup)                                                                                 \
 	X(pages) X(stamp) X(ring_stamp) X(send_stamp) X(answer_asleep) X(answer_awake)             \
 	X(lock_spin) X(lock_kick) X(lock_away) X(cpuid)                                            \
+	X(flood_deadline) X(flood_timer) X(flood_icr) X(flood_call) X(flood_port) X(flood_touch)   \
+	X(handler_again)                                                                           \
 	X(handler) X(handler_debug) X(handler_quiet) X(handler_eoi) X(handler_stamp) X(caller) X(caller_handler)
 #define CODE_SYMBOLS(name) extern const uint8_t code_##name[], code_##name##_end[];
 CODES(CODE_SYMBOLS)
@@ -107,6 +109,7 @@ void test_dirty(void);
 void test_time(void);
 void test_hogs(void);
 void test_use(void);
+void test_floods(void);
 void bench(void);
 /* Ends after so many calls, or seconds if there are no calls to count. */
 void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds);

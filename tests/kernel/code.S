@@ -318,6 +318,98 @@ PROGRAM cpuid
 	jmp 1b
 END cpuid
 
+/* What floods do (flood.c): vCPU ESI of a crowd. Asleep for ever: EBP 0 with interrupts off, 1
+ * with interrupts on, 2 awake. */
+.macro REST
+	cmpl $1, %ebp
+	ja 3f
+	je 2f
+1:	cli
+	hlt
+	jmp 1b
+2:	sti
+	hlt
+	jmp 2b
+3:	sti
+4:	incl COUNT
+	jmp 4b
+.endm
+
+/* A TSC deadline that never comes. */
+PROGRAM flood_deadline
+	ENABLE_X2APIC
+	WRITE_MSR 0x832, 0x40061
+	movl $0x6e0, %ecx
+	xorl %eax, %eax
+	movl $0xf0000000, %edx
+	wrmsr
+	REST
+END flood_deadline
+
+/* The timer: EBX in its LVT entry, EDI its count, the upper half of EBP the TPR. */
+PROGRAM flood_timer
+	ENABLE_X2APIC
+	movl %ebp, %eax
+	shrl $16, %eax
+	andl $0xffff, %ebp
+	movl $0x808, %ecx
+	wrmsr
+	WRITE_MSR 0x83e, 0xb
+	movl $0x832, %ecx
+	movl %ebx, %eax
+	wrmsr
+	movl $0x838, %ecx
+	movl %edi, %eax
+	wrmsr
+	REST
+END flood_timer
+
+/* vCPU 0 writes EDI and EBX to the ICR, always. */
+PROGRAM flood_icr
+	ENABLE_X2APIC
+	testl %esi, %esi
+	jnz 6f
+	movl $0x830, %ecx
+	movl %ebx, %eax
+	movl %edi, %edx
+	sti
+5:	wrmsr
+	jmp 5b
+6:	REST
+END flood_icr
+
+/* vCPU 0 makes KVM's hypercall EBX for vCPU 1, always; EDI: by VMCALL. */
+PROGRAM flood_call
+	testl %esi, %esi
+	jnz 6f
+4:	movl %ebx, %eax
+	movl $1, %ecx
+	testl %edi, %edi
+	jnz 5f
+	vmmcall
+	jmp 4b
+5:	vmcall
+	jmp 4b
+6:	REST
+END flood_call
+
+/* Writes to port BX, always. */
+PROGRAM flood_port
+	movw %bx, %dx
+5:	outw %ax, %dx
+	jmp 5b
+END flood_port
+
+/* EDI times the next block of 2 MiB is touched. */
+PROGRAM flood_touch
+	movl $0x200000, %eax
+5:	movl %eax, %es:(%eax)
+	addl $0x200000, %eax
+	decl %edi
+	jnz 5b
+	REST
+END flood_touch
+
 /* Interrupt handlers. */
 PROGRAM handler_quiet
 	pushal
@@ -352,6 +444,15 @@ PROGRAM handler_eoi
 	popal
 	iretw
 END handler_eoi
+
+/* Sets the timer again, as a count of 100. */
+PROGRAM handler_again
+	pushal
+	WRITE_MSR 0x838, 100
+	WRITE_MSR 0x80b, 0
+	popal
+	iretw
+END handler_again
 
 PROGRAM handler_stamp
 	pushal

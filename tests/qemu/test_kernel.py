@@ -3,6 +3,7 @@
 
 import os
 import random
+import os
 import re
 
 import pytest
@@ -75,6 +76,13 @@ def test_hogs(boot, request, cpus):
         pytest.skip("QEMU's CPUs stand still while the host does other things, or under -icount for long turns")
     text = run(boot, "hogs", cpus=cpus)
     assert ("hogs on two CPUs" in text) == (cpus == 2)
+
+
+def test_floods(boot, request):
+    """Whatever a guest has the kernel do, a neighbour loses at most 3 % of the CPU beyond what the guest is charged for.
+    SAMPO_FLOODS=1000: milliseconds for each kind."""
+    ms = os.environ.get("SAMPO_FLOODS", "100" if request.config.getoption("--machine") == "bochs" else "40")
+    run(boot, f"floods ms={ms}", timeout=120 + 10 * int(ms), cpus=1)
 
 
 def test_bench(boot):

@@ -885,6 +885,88 @@ static void test_moving(void **state)
 	assert_ptr_equal(sched_pick(&other, now + 30 * MS), c);
 }
 
+/* What the kernel does for one entity while another is the current one. */
+static void test_charge(void **state)
+{
+	struct sched_entity *a, *b, *c;
+	uint64_t v;
+
+	(void)state;
+	begin();
+	a = &add(1024, 0, 0)->entity;
+	b = &add(1024, 0, 0)->entity;
+	c = &add(1024, 0, 0)->entity;
+	sched_sleep(&rq, c, now);
+	assert_ptr_equal(sched_pick(&rq, now), a);
+	now += 100;
+	v = a->vtime;
+	/* 40 of it for b, which waits: the heap has it in its new place. */
+	sched_charge(&rq, b, now - 40);
+	now += 10;
+	sched_charge(&rq, NULL, now);
+	assert_int_equal(a->ran, 60);
+	assert_int_equal(a->vtime - v, sched_span(a, 60));
+	assert_int_equal(b->ran, 50);
+	check_queue();
+	/* For one that sleeps, and has slept for long: it does not pay with what it saved up. */
+	now += 10 * TURN;
+	sched_charge(&rq, c, now);
+	now += TURN;
+	sched_charge(&rq, NULL, now);
+	assert_int_equal(a->ran, 60 + 10 * TURN);
+	assert_int_equal(c->ran, TURN);
+	v = c->vtime;
+	assert_true((int64_t)(v - (rq.vmin - rq.credit + sched_span(c, TURN))) >= 0);
+	sched_wake(&rq, c, now);
+	assert_int_equal(c->vtime, v);
+	/* What has been accounted for stays; whoever goes pays no more. */
+	sched_charge(&rq, b, now - 5 * TURN);
+	sched_remove(&rq, b, now + 7);
+	assert_int_equal(b->ran, 57);
+	assert_null(rq.cause);
+	/* It counts for a cap. */
+	sched_set_cap(&rq, c, 2 * TURN, 10 * TURN, now + 7);
+	sched_charge(&rq, c, now + 7);
+	sched_charge(&rq, NULL, now + 7 + 2 * TURN);
+	sched_sleep(&rq, a, now + 7 + 2 * TURN);
+	sched_pick(&rq, now + 7 + 2 * TURN); /* its turn ends as it begins */
+	assert_int_equal(sched_slice(&rq, now + 7 + 2 * TURN), 0);
+	assert_null(sched_pick(&rq, now + 7 + 2 * TURN));
+	assert_int_equal(c->state, SCHED_THROTTLED);
+}
+
+/* Two hogs; for a third, which sleeps, something is done again and again: it gets no more than a
+ * third of the time when it wakes, and the hogs lose no more than it is charged. */
+static void test_charge_sleeper(void **state)
+{
+	struct sched_entity *a, *b, *c;
+	uint64_t start, until, cost = TURN / 8;
+
+	(void)state;
+	begin();
+	a = &add(1024, 0, 0)->entity;
+	b = &add(1024, 0, 0)->entity;
+	c = &add(1024, 0, 0)->entity;
+	sched_pick(&rq, now);
+	sched_sleep(&rq, c, now);
+	sched_pick(&rq, now);
+	start = now;
+	until = now + 100 * TURN;
+	for (; now < until; now += TURN - cost) {
+		sched_charge(&rq, c, now);
+		now += cost;
+		sched_charge(&rq, NULL, now);
+		sched_pick(&rq, now);
+	}
+	sched_pick(&rq, now);
+	assert_int_equal(a->ran + b->ran + c->ran, now - start);
+	assert_in_range(c->ran, (now - start) / 8 - TURN, (now - start) / 8 + TURN);
+	assert_in_range(a->ran, b->ran - 2 * TURN, b->ran + 2 * TURN);
+	/* It comes back no further behind than one that was never charged. */
+	sched_wake(&rq, c, now);
+	assert_true((int64_t)(c->vtime - (rq.vmin - rq.credit)) >= 0);
+}
+
 static void test_random(void **state)
 {
 	uint64_t start, ran = 0;
@@ -966,7 +1048,8 @@ int main(void)
 		cmocka_unit_test(test_yield),      cmocka_unit_test(test_preemption),
 		cmocka_unit_test(test_statistics), cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_siblings),   cmocka_unit_test(test_find),
-		cmocka_unit_test(test_moving),     cmocka_unit_test(test_random),
+		cmocka_unit_test(test_moving),     cmocka_unit_test(test_charge),
+		cmocka_unit_test(test_charge_sleeper), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

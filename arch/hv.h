@@ -31,6 +31,7 @@ struct vcpu;
 	X(EXCEPTION, handle_exception, "exception")             \
 	X(FPU, handle_fpu, "FPU first used")                    \
 	X(DEBUG, handle_debug, "debug registers first used")    \
+	X(TASK, handle_task, "hardware task switch")            \
 	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
 	X(CACHE, finish, "WBINVD or INVD")                      \
 	X(EOI, handle_eoi, "end of interrupt")                  \
@@ -92,7 +93,8 @@ struct hv_exit {
 	uint8_t vector;   /* EXCEPTION, FORBIDDEN; CR: register number */
 	uint8_t insn_len; /* MEMORY, CR: bytes in insn, 0: not given */
 	const uint8_t *insn;
-	uint32_t error; /* EXCEPTION: its error code, if it has one */
+	uint32_t error; /* EXCEPTION, TASK: its error code, if it has one */
+	uint32_t event; /* TASK: SAMPO_INJECT_*, whose delivery it is, or 0 */
 	uint8_t cpl;
 };
 

@@ -211,7 +211,8 @@ struct sampo_log {
 	X(10, HLT_FOREVER, "HLT with interrupts off")                          \
 	X(11, INVALID, "the CPU refused the guest state")                      \
 	X(12, UNKNOWN, "an exit that nobody claims: vendor code in qualification") \
-	X(13, STARTUP, "INIT or start-up IPI sent: mode and vector, destinations")
+	X(13, STARTUP, "INIT or start-up IPI sent: mode and vector, destinations") \
+	X(14, TASK, "hardware task switch: TSS selector and source")
 
 enum sampo_exit_reason {
 #define SAMPO_EXIT_ENUM(nr, name, text) SAMPO_EXIT_##name = nr,
@@ -269,13 +270,16 @@ struct sampo_exit {
 	uint32_t dirty;         /* monitor: SAMPO_DIRTY_* */
 	uint64_t qualification; /* IO: none; MEMORY: vendor's fault code; MSR:
 				   index; CR: number; EOI: vector; STARTUP:
-				   the ICR's bits 0-10; UNKNOWN, INVALID: the
+				   the ICR's bits 0-10; TASK: SDM 3C table
+				   28-6; UNKNOWN, INVALID: the
 				   vendor's exit code */
 	uint64_t gpa;           /* MEMORY: the address; STARTUP: bit n: to the
 				   vCPU with local APIC id n, if there is one */
 	uint64_t next_rip;      /* of the instruction after, 0 if unknown */
-	uint32_t inject;        /* monitor: SAMPO_INJECT_* | vector */
-	uint32_t inject_code;   /* monitor: its error code */
+	uint32_t inject;        /* monitor: SAMPO_INJECT_* | vector; TASK: the event
+				   that has a task gate, type 4 and above an
+				   instruction's, or 0 */
+	uint32_t inject_code;   /* monitor: its error code; TASK: the event's */
 	uint16_t port;          /* IO */
 	uint8_t size;           /* IO: bytes */
 	uint8_t write;          /* IO, MSR, CR: to the device / register */

@@ -239,6 +239,13 @@ static void handle_debug(struct vcpu *vcpu, struct hv_exit *)
 	debug_take(vcpu->cpu, vcpu);
 }
 
+static void handle_task(struct vcpu *vcpu, struct hv_exit *x)
+{
+	vcpu->exit->inject = x->event;
+	vcpu->exit->inject_code = x->error;
+	ask_monitor(vcpu, x, SAMPO_EXIT_TASK, x->info);
+}
+
 static void handle_forbidden(struct vcpu *vcpu, struct hv_exit *x)
 {
 	vcpu_inject(vcpu, x->vector == 13 ? VCPU_GP : VCPU_UD, 0);

@@ -39,6 +39,7 @@ static const struct {
 	[2] = {EXIT_SHUTDOWN},
 	[7] = {EXIT_WINDOW},
 	[8] = {EXIT_WINDOW, 0, true}, /* NMI window */
+	[9] = {EXIT_TASK, 0, true},
 	[10] = {EXIT_CPUID},
 	[11] = {EXIT_FORBIDDEN, 6, true}, /* GETSEC */
 	[12] = {EXIT_HLT, 0, true},
@@ -166,6 +167,21 @@ static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 		iret_faulted(vcpu);
 }
 
+/* SDM 3C 28.2.4: the switch is an event's delivery, so that nothing is left to deliver. RIP is
+ * behind an instruction that asked for it, and where an interrupt or a fault came. */
+static void decode_task(struct vcpu *vcpu, struct hv_exit *x)
+{
+	x->event = (uint32_t)vmcs_read(VMCS_VECTORING_EVENT);
+	x->error = (uint32_t)vmcs_read(VMCS_VECTORING_ERROR);
+	if (!(x->event & EVENT_VALID)) {
+		x->event = 0;
+		return;
+	}
+	vcpu->pending &= ~VCPU_PEND_EVENT;
+	if (EVENT_TYPE(x->event) < TYPE_SOFTWARE)
+		x->next_rip = x->rip;
+}
+
 /* What the table alone does not tell. */
 static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 {
@@ -201,6 +217,9 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	case EXIT_CR: /* SDM 3C table 28-3 */
 		x->vector = x->info & 15;
 		x->write = !(x->info & 0x10);
+		break;
+	case EXIT_TASK:
+		decode_task(vcpu, x);
 		break;
 	case EXIT_FORBIDDEN:
 		x->vector = exits[(uint16_t)x->code].answer; /* above: flags (SDM 3C table 25-18) */

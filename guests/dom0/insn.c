@@ -14,7 +14,6 @@
 #define RFLAGS_TF    0x100ull
 #define RFLAGS_RF    0x10000ull
 #define DR6_BS       0x4000ull
-#define EXCEPTION_DB 1u
 
 struct cached {
 	uint64_t key[2]; /* the bytes; the last one is the mode + 1 */

@@ -131,4 +131,7 @@ bool mmio_exit(struct vcpu *v);
 bool string_io_exit(struct vcpu *v);
 bool control_exit(struct vcpu *v);
 
+/* task.c: the hardware task switch of a TASK exit. False: as above. */
+bool task_exit(struct vcpu *v);
+
 #endif

@@ -101,6 +101,14 @@ static bool exit_cr(struct vcpu *v)
 	return false;
 }
 
+static bool exit_task(struct vcpu *v)
+{
+	if (task_exit(v))
+		return true;
+	vcpu_dump(v, "hardware task switch through tables where there is no memory");
+	return false;
+}
+
 static bool exit_eoi(struct vcpu *v)
 {
 	ioapic_eoi(v->vm, (uint8_t)v->exit->qualification);
@@ -167,6 +175,7 @@ static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
 	[SAMPO_EXIT_INVALID] = exit_invalid,
 	[SAMPO_EXIT_UNKNOWN] = exit_unknown,
 	[SAMPO_EXIT_STARTUP] = exit_startup,
+	[SAMPO_EXIT_TASK] = exit_task,
 };
 
 void vcpu_release(struct vcpu *v)

@@ -74,7 +74,10 @@ void vcpu_dump(struct vcpu *v, const char *why);
 /* An exception for the guest at the next entry; code < 0: without one. */
 void vcpu_exception(struct sampo_exit *exit, unsigned vector, int64_t code);
 void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code);
+#define EXCEPTION_DB 1u
 #define EXCEPTION_UD 6u
+#define EXCEPTION_TS 10u
+#define EXCEPTION_NP 11u
 #define EXCEPTION_SS 12u
 #define EXCEPTION_GP 13u
 #define EXCEPTION_PF 14u

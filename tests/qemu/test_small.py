@@ -13,6 +13,7 @@ import machine as m
 PRINTS = [
     ("real16", 4, r"4\r*\n"),
     ("hello", 16, r"Hello from a 64-bit guest of Sampo"),
+    ("tasks32", 16, r"tasks: ABCDEFGHIJK done"),
 ]
 
 

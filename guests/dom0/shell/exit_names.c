@@ -19,6 +19,7 @@ static const char *const names[] = {
 	"exception",
 	"FPU first used",
 	"debug registers first used",
+	"hardware task switch",
 	"forbidden instruction",
 	"WBINVD or INVD",
 	"end of interrupt",

@@ -91,7 +91,9 @@ DEPFLAGS = -MMD -MP -MF $(@:.o=.d)
 # Ring 0 has no indirect branches but those of arch/thunk.S.
 THUNK_FLAGS  := $(if $(findstring clang,$(CC)),-mretpoline-external-thunk,-mindirect-branch=thunk-extern \
     -mindirect-branch-register) -fno-jump-tables
-KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf $(THUNK_FLAGS)
+# GCC writes down each function's frame and calls, for tests/depth.py.
+CALLGRAPH    := $(if $(findstring Free Software,$(shell $(CC) --version)),-fcallgraph-info=su)
+KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf $(THUNK_FLAGS) $(CALLGRAPH)
 GUEST_FLAGS = $(COMMON_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
 
 LINK := -nostdlib -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \

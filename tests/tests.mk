@@ -169,3 +169,8 @@ TCB_BUDGET := 13500
 .PHONY: tcb
 tcb: build/sampo.elf
 	@sh tests/tcb.sh $(TCB_BUDGET) build/sampo.elf $(KERNEL_OBJECTS:.o=.d)
+
+# How deep ring 0's stack gets.
+.PHONY: depth
+depth: build/sampo.elf
+	$(if $(CALLGRAPH),@$(PYTHON) tests/depth.py $(KERNEL_OBJECTS),@echo "depth: only GCC writes down frames and calls")

@@ -17,7 +17,8 @@
 
 struct acpi_info acpi;
 static struct object device = {SAMPO_T_DEVICE, 1};
-static struct event event;
+static struct domain domain;
+static struct event event = {.target = &domain};
 static uint64_t round_of[2]; /* which one: it is to be taken, it is being taken */
 static uint64_t freed;
 static uint64_t vector; /* of the interrupt; 0: there are no more */

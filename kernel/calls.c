@@ -284,8 +284,11 @@ int64_t call_vcpu_ctl(struct call *call)
 		smp_call(vcpu, fetch, NULL);
 		return SAMPO_OK;
 	case SAMPO_VCPU_EXTINT:
-		__atomic_store_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_RELEASE);
-		vcpu_notify(vcpu);
+		if (!__atomic_exchange_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_ACQ_REL) &&
+		    call->arg[2])
+			smp_post(vcpu, REQUEST_LINT0);
+		else
+			vcpu_notify(vcpu);
 		return SAMPO_OK;
 	case SAMPO_VCPU_NMI:
 		smp_post(vcpu, REQUEST_NMI);

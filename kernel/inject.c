@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts and exceptions on their way to a vCPU. */
 
+#include "arch/apic.h"
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/hv.h"
+#include "kernel/irq.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
@@ -16,12 +18,19 @@ void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 
 static bool extint_pending(const struct vcpu *vcpu)
 {
-	return (vcpu->pending & VCPU_PEND_EXTINT) && vlapic_extint_allowed(&vcpu->lapic);
+	return vcpu->pending & VCPU_PEND_INTACK ||
+	       (vcpu->pending & VCPU_PEND_EXTINT && vlapic_extint_allowed(&vcpu->lapic));
 }
 
-bool vcpu_has_wakeup(const struct vcpu *vcpu)
+bool vcpu_wants_window(const struct vcpu *vcpu)
 {
-	return (vcpu->pending & VCPU_PEND_NMI) || vcpu->kicked ||
+	return !(vcpu->lapic.pending & VLAPIC_BLOCKED) || extint_pending(vcpu);
+}
+
+bool vcpu_has_wakeup(struct vcpu *vcpu)
+{
+	/* An NMI behind another one's handler waits for that to end. */
+	return (vcpu->pending & VCPU_PEND_NMI && hv->nmi_allowed(vcpu)) || vcpu->kicked ||
 	       (!vcpu->deaf && (vlapic_pending(&vcpu->lapic) || extint_pending(vcpu)));
 }
 
@@ -33,6 +42,9 @@ static bool inject_one(struct vcpu *vcpu)
 	if (vcpu->pending & VCPU_PEND_EVENT) {
 		vcpu->pending &= ~VCPU_PEND_EVENT;
 		hv->inject(vcpu, vcpu->event, vcpu->event_code);
+		/* Only one goes in at a time: this interrupts the guest before its next one. */
+		if (vcpu->pending & VCPU_PEND_NMI)
+			apic_send(apic_id(), VECTOR_KICK);
 		return true;
 	}
 	if ((vcpu->pending & VCPU_PEND_NMI) && hv->nmi_allowed(vcpu)) {
@@ -43,6 +55,7 @@ static bool inject_one(struct vcpu *vcpu)
 	if ((!vector && !extint_pending(vcpu)) || !hv->interruptible(vcpu))
 		return true;
 	if (extint_pending(vcpu)) {
+		vcpu->pending &= ~VCPU_PEND_INTACK;
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_INTACK);
 		return false;
 	}

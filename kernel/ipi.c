@@ -49,8 +49,7 @@ static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 		smp_post(vcpu, REQUEST_NMI);
 		break;
 	case VLAPIC_EXTINT:
-		WRITE_ONCE(vcpu->extint, true);
-		vcpu_notify(vcpu);
+		smp_post(vcpu, REQUEST_INTACK);
 		break;
 	default: /* SMI: there is no SMM; INIT: of vCPUs only, vcpu_lapic_effect */
 		break;
@@ -86,23 +85,37 @@ static uint64_t destinations(const struct domain *domain, const struct vcpu *fro
 	for (uint64_t left = READ_ONCE(domain->present); left; left &= left - 1) {
 		const struct vcpu *vcpu = domain_vcpu(domain, (uint64_t)__builtin_ctzll(left));
 
-		if (vcpu && vlapic_match(&vcpu->lapic, m->dest, m->logical) &&
-		    (m->mode != VLAPIC_LOWEST || vlapic_enabled(&vcpu->lapic)))
+		if (vcpu && vlapic_match(&vcpu->lapic, m->dest, m->logical))
 			set |= left & -left;
 	}
 	return set;
+}
+
+/*
+ * One of the set that is there and has its local APIC on, or none. It is always the same one for a
+ * vector: the vector's data are in that CPU's cache.
+ */
+static uint64_t one_of(const struct domain *domain, uint64_t set, uint8_t vector)
+{
+	uint64_t able = 0;
+
+	for (set &= READ_ONCE(domain->present); set; set &= set - 1) {
+		const struct vcpu *vcpu = domain_vcpu(domain, (uint64_t)__builtin_ctzll(set));
+
+		if (vcpu && vlapic_enabled(&vcpu->lapic))
+			able |= set & -set;
+	}
+	for (int skip = able ? vector % __builtin_popcountll(able) : 0; skip; skip--)
+		able &= able - 1;
+	return able & -able;
 }
 
 void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *m)
 {
 	uint64_t set = destinations(domain, from, m);
 
-	if (m->mode == VLAPIC_LOWEST && set) {
-		/* Always the same for a vector: its data are in that CPU's cache. */
-		for (int skip = m->vector % __builtin_popcountll(set); skip; skip--)
-			set &= set - 1;
-		set &= -set;
-	}
+	if (m->mode == VLAPIC_LOWEST)
+		set = one_of(domain, set, m->vector);
 	vcpu_send_set(domain, set, m);
 }
 

@@ -21,6 +21,8 @@ struct hv_exit;
 #define REQUEST_ARRIVE 0x20u /* it has just moved here */
 #define REQUEST_FAVOUR 0x40u /* somebody elsewhere waits for it to run */
 #define REQUEST_PIN    0x80u /* its affinity has changed: it may have to leave */
+#define REQUEST_LINT0  0x100u /* the PIC's INTR line has gone up */
+#define REQUEST_INTACK 0x200u /* a message asks for a vector of the PIC */
 
 /* Of any vCPU, from any CPU; may be this one. Does not wait. */
 void smp_post(struct vcpu *vcpu, uint32_t requests);

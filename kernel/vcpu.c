@@ -16,7 +16,6 @@
 #include "kernel/region.h"
 
 #define LONG_WAIT  (1ull << 48)
-#define GUEST_BITS 48u
 
 /*
  * A periodic timer goes on by itself only while its vCPU is the current one, which then pays for
@@ -75,14 +74,6 @@ void vcpu_collect(struct vcpu *vcpu, void *)
 	vcpu_unload(vcpu);
 }
 
-/* Bits of a guest's physical addresses: no more than four levels of nested tables translate. */
-static unsigned guest_bits(void)
-{
-	unsigned bits = cpu_cpuid(0x80000008, 0).eax & 0xff;
-
-	return bits < GUEST_BITS ? bits : GUEST_BITS;
-}
-
 void vcpu_reset(struct vcpu *vcpu, void *init)
 {
 	__builtin_memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
@@ -102,8 +93,7 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 		vlapic_reset(&vcpu->lapic);
 	} else {
 		vcpu->tsc_offset = vcpu->domain->tsc_offset;
-		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, vcpu->domain->tsc_khz,
-			    guest_bits());
+		vlapic_init(&vcpu->lapic, vcpu->id, vcpu->id == 0, vcpu->domain->tsc_khz);
 	}
 	hv->lapic(vcpu);
 	timer_cancel(&vcpu->cpu->timers, &vcpu->timer);
@@ -439,6 +429,10 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 		WRITE_ONCE(vcpu->cpu->resched, true);
 	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
 	vcpu->kicked |= requests & REQUEST_KICK;
+	if (requests & REQUEST_LINT0 && vlapic_lint0_rises(&vcpu->lapic))
+		vcpu->pending |= VCPU_PEND_NMI;
+	if (requests & REQUEST_INTACK && vlapic_enabled(&vcpu->lapic))
+		vcpu->pending |= VCPU_PEND_INTACK;
 	take_arrivals(vcpu);
 	/* Whatever wakes it may send it to another CPU. */
 	if (requests & REQUEST_RETURN)

@@ -32,6 +32,7 @@ enum vcpu_state {
 #define VCPU_PEND_CACHE 0x20u /* the L1 cache has data of another domain */
 #define VCPU_PEND_DEBUG 0x40u /* it has breakpoints, and DR0-3 are not in the CPU */
 #define VCPU_PEND_TIMER 0x80u /* its timer has fired and is to be set again */
+#define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -179,7 +180,10 @@ static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
 void vcpu_accept_posted(struct vcpu *vcpu);
 
 /* Is there anything that ends a HLT? */
-bool vcpu_has_wakeup(const struct vcpu *vcpu);
+bool vcpu_has_wakeup(struct vcpu *vcpu);
+
+/* For hv->window: does what waits need interrupts to be on, and not only a lower TPR? */
+bool vcpu_wants_window(const struct vcpu *vcpu);
 
 /* The local APIC's deadline or the timer's mask has changed. */
 void vcpu_set_timer(struct vcpu *vcpu);

@@ -16,6 +16,13 @@
 
 #define ICR_VALID 0xcdfffu
 
+#define APIC_BASE_ADDRESS 0xfee00000u
+#define APIC_BASE_FLAGS   (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
+
+#define MSI_LOGICAL  0x4u /* in its address */
+#define MSI_REDIRECT 0x8u
+#define CLUSTER_ALL  0xfu
+
 /* Shorter periods become as long as this; see the kernel's word min-timer-period. */
 uint32_t vlapic_period_min_us = 200;
 
@@ -400,13 +407,14 @@ static uint64_t icr_high(const struct vlapic *v)
 	return (uint64_t)REG(v, LAPIC_ICR_HIGH) << 32;
 }
 
-/* Transitions: SDM 11.12.5 and figure 11-27. */
+/* Transitions: SDM 11.12.5 and figure 11-27. The registers do not move: the address is refused as
+ * one that the machine does not have. */
 static int write_base(struct vlapic *v, uint64_t value)
 {
 	uint64_t old = v->apic_base & (APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 	uint64_t new = value &(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 
-	if (value & v->base_reserved || new == APIC_BASE_X2APIC)
+	if ((value & ~(uint64_t)APIC_BASE_FLAGS) != APIC_BASE_ADDRESS || new == APIC_BASE_X2APIC)
 		return -1;
 	if (new > APIC_BASE_ENABLE ? !old : new &&old > APIC_BASE_ENABLE)
 		return -1; /* disabled to x2APIC, or back from there to xAPIC */
@@ -529,20 +537,23 @@ bool vlapic_match(const struct vlapic *v, uint32_t dest, bool logical)
 		return dest >> 16 == wide >> 16 && dest & wide & 0xffff;
 	if (REG(v, LAPIC_DFR) >> 28 == 0xf) /* the flat model */
 		return dest & ldr;
-	return dest >> 4 == ldr >> 4 && dest & ldr & 0xf;
+	return (dest >> 4 == ldr >> 4 || dest >> 4 == CLUSTER_ALL) && dest & ldr & 0xf;
 }
 
 bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *message)
 {
-	uint32_t dest = (uint32_t)address >> 12 & 0xff;
+	uint32_t dest = (uint32_t)address >> 12 & 0xff, mode = data >> 8 & 7;
 
 	if (address >> 20 != 0xfee)
 		return false;
+	/* SDM 3A 11.11.1: with the hint one of its destinations gets it, as with lowest priority. */
+	if (mode == VLAPIC_FIXED && address & MSI_REDIRECT)
+		mode = VLAPIC_LOWEST;
 	*message = (struct vlapic_message){
 		.dest = dest == 0xff ? VLAPIC_ALL : dest,
 		.vector = (uint8_t)data,
-		.mode = data >> 8 & 7,
-		.logical = address >> 2 & 1,
+		.mode = (uint8_t)mode,
+		.logical = address & MSI_LOGICAL,
 		.level = data >> 15 & 1,
 	};
 	return true;
@@ -558,6 +569,17 @@ bool vlapic_extint_allowed(const struct vlapic *v)
 	if (!vlapic_enabled(v))
 		return true; /* as if there were no local APIC: the PIC has the pin */
 	return (REG(v, LAPIC_LVT_LINT0) & (LVT_MASKED | 0x700)) == VLAPIC_EXTINT << 8;
+}
+
+bool vlapic_lint0_rises(struct vlapic *v)
+{
+	uint32_t lvt = REG(v, LAPIC_LVT_LINT0), mode = lvt >> 8 & 7;
+
+	if (!vlapic_enabled(v) || lvt & LVT_MASKED)
+		return false;
+	if (mode == VLAPIC_FIXED)
+		vlapic_accept(v, (uint8_t)lvt, false);
+	return mode == VLAPIC_NMI;
 }
 
 void vlapic_reset(struct vlapic *v)
@@ -577,13 +599,12 @@ void vlapic_reset(struct vlapic *v)
 	vlapic_update(v);
 }
 
-void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsigned phys_bits)
+void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz)
 {
 	*v = (struct vlapic){
 		.reg = v->reg,
 		.id = id,
-		.apic_base = 0xfee00000u | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
-		.base_reserved = ~((1ull << phys_bits) - 1) | 0x2ff,
+		.apic_base = APIC_BASE_ADDRESS | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0),
 		.ticks_per_count = (tsc_khz << 32) / (VLAPIC_TIMER_HZ / 1000),
 		.counts_per_tick = ((uint64_t)(VLAPIC_TIMER_HZ / 1000) << 32) / tsc_khz + 1,
 	};

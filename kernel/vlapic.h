@@ -66,7 +66,6 @@ struct vlapic {
 	uint64_t ticks_per_count; /* TSC ticks per nanosecond, 32.32 */
 	uint64_t counts_per_tick; /* its inverse, 32.32 */
 	uint64_t period_min;      /* shortest periodic timer, TSC ticks */
-	uint64_t base_reserved;   /* address bits that APIC_BASE does not have */
 };
 
 /* What the caller must do after an access: */
@@ -81,7 +80,7 @@ struct vlapic_effect {
 };
 
 /* Power-up state; `reg` has been set. */
-void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz, unsigned phys_bits);
+void vlapic_init(struct vlapic *v, uint32_t id, bool bsp, uint64_t tsc_khz);
 /* After INIT: as power-up, but ID and APIC_BASE stay (SDM 11.4.7.3). */
 void vlapic_reset(struct vlapic *v);
 
@@ -125,6 +124,10 @@ bool vlapic_enabled(const struct vlapic *v); /* by software */
 
 /* Does the PIC's INTR line reach the CPU through this APIC? */
 bool vlapic_extint_allowed(const struct vlapic *v);
+
+/* The PIC's INTR line, which is wired to LINT0 too, has gone up: in fixed mode that is an edge.
+ * Returns true if it is an NMI. */
+bool vlapic_lint0_rises(struct vlapic *v);
 
 void vlapic_update(struct vlapic *v); /* internal: recompute `pending` */
 /* Of LAPIC_ISR or LAPIC_IRR; 0: none, since vectors below 16 are never set. */

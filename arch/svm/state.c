@@ -90,7 +90,13 @@ bool svm_nmi_allowed(struct vcpu *vcpu)
 
 	if (s->nmi_blocked && s->iret_rip && s->iret_rip != s->vmcb->rip)
 		s->nmi_blocked = false;
-	return !s->nmi_blocked && !(s->vmcb->shadow & SHADOW_STI);
+	if (s->nmi_blocked || !(s->vmcb->shadow & SHADOW_STI))
+		return !s->nmi_blocked;
+	/* Nothing tells when the shadow ends: it lasts for one instruction, which is stepped over. With
+	 * the guest's own TF set its debug exception comes by. */
+	s->stepping = s->stepping || !(s->vmcb->rflags & RFLAGS_TF);
+	s->vmcb->rflags |= RFLAGS_TF;
+	return false;
 }
 
 void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
@@ -114,7 +120,7 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 void svm_window(struct vcpu *vcpu, bool on)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	bool irq = on && !vcpu->svm.stepping && !(vcpu->lapic.pending & VLAPIC_BLOCKED);
+	bool irq = on && !vcpu->svm.stepping && vcpu_wants_window(vcpu);
 
 	if (irq)
 		vmcb->vintr |= VINTR_IRQ | VINTR_PRIORITY_MAX | VINTR_IGNORE_TPR;

@@ -87,7 +87,9 @@ bool vmx_interruptible(struct vcpu *vcpu)
 bool vmx_nmi_allowed(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	if (!vcpu->vmx.nmi_blocked && !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW))
+	/* The window is held back by MOV SS (SDM 3C 26.2); STI holds back neither it nor the NMI, for
+	 * which vmx_inject ends that shadow. */
+	if (!vcpu->vmx.nmi_blocked && !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_MOV_SS))
 		return true;
 	vmx_set_proc(vcpu, PROC_NMI_WINDOW, true);
 	return false;
@@ -140,7 +142,7 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on)
 /* MOV to CR8 exits meanwhile: a lower TPR may let an interrupt through. */
 void vmx_window(struct vcpu *vcpu, bool on)
 {
-	vmx_set_proc(vcpu, PROC_WINDOW, on && !(vcpu->lapic.pending & VLAPIC_BLOCKED));
+	vmx_set_proc(vcpu, PROC_WINDOW, on && vcpu_wants_window(vcpu));
 	vmx_set_proc(vcpu, PROC_CR8_LOAD, on);
 }
 

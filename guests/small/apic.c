@@ -219,6 +219,8 @@ static void check_refused(void)
 	check(try_wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_X2APIC) ==
 		      VECTOR_GP,
 	      "x2APIC to xAPIC needs disabling first", "no #GP");
+	check(try_wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) + 0x1000) == VECTOR_GP,
+	      "the local APIC does not move", "no #GP");
 }
 
 /* The counting handlers send EOI by x2APIC MSR, so here the interrupts are

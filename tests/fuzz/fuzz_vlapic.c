@@ -11,7 +11,6 @@
 #include "kernel/vlapic.h"
 
 #define KHZ       2500000u
-#define PHYS_BITS 40u
 
 static uint32_t page[LAPIC_REGISTERS * 4];
 static struct vlapic v;
@@ -201,7 +200,7 @@ static void step(uint8_t what, uint8_t which, uint64_t value)
 		if (which == 0)
 			vlapic_reset(&v);
 		else if (which == 1)
-			vlapic_init(&v, value & 63, value & 64, KHZ, PHYS_BITS);
+			vlapic_init(&v, value & 63, value & 64, KHZ);
 		else if (which < 64)
 			vlapic_msr_write(&v, MSR_APIC_BASE, 0xfee00000 | (which & 3) << 10, now,
 					 &effect);
@@ -218,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(page, 0, sizeof(page));
 	v = (struct vlapic){.reg = (void *)page};
 	now = 1;
-	vlapic_init(&v, 3, false, KHZ, PHYS_BITS);
+	vlapic_init(&v, 3, false, KHZ);
 	v.reg[LAPIC_SVR].value = 0x1ff;
 	for (; size >= 10; data += 10, size -= 10) {
 		memcpy(&value, data + 2, sizeof(value));

@@ -106,7 +106,7 @@ static void prepare(const struct flood *f, unsigned n)
 
 	guest_prepare(&crowd[n]);
 	memcpy(crowd[n].ram + COUNT, &count, sizeof(count));
-	e->seg[SAMPO_ES].limit = UINT32_MAX;
+	e->seg[SAMPO_ES] = (struct sampo_segment){0, 0x893, UINT32_MAX, 0};
 	e->gpr[SAMPO_RSP] = STACKS - STACK * n;
 	e->gpr[SAMPO_RSI] = n;
 	e->gpr[SAMPO_RBX] = f->ebx;

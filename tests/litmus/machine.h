@@ -255,7 +255,7 @@ static void machine_make(struct vcpu *vcpu, unsigned n)
 	vcpu->exit = &vcpu->page->exit;
 	vcpu->lapic.reg = new_page();
 	vcpu->timer.fire = timer_fired;
-	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz, 40);
+	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz);
 	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
 }

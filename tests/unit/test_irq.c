@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/irq.c */
+/* sources: kernel/irq.c tests/host/cpu.c */
 /* From vectors to events, on an I/O APIC that only notes what it is told. */
 #include "arch/apic.h"
 #include "arch/ioapic.h"
@@ -7,6 +7,8 @@
 #include "kernel/console.h"
 #include "kernel/event.h"
 #include "kernel/irq.h"
+#include "kernel/loop.h"
+#include "kernel/vcpu.h"
 #include "tests/unit/unit.h"
 
 #define EVENTS  256
@@ -16,7 +18,10 @@
 
 struct acpi_info acpi;
 static struct object machine = {SAMPO_T_MACHINE, 1}, device = {SAMPO_T_DEVICE, 1};
-static struct event event[EVENTS];
+static struct vcpu driver = {.id = 0};
+static struct domain drivers = {.vcpu = {&driver}};
+static struct event event[EVENTS] = {[0 ... EVENTS - 1] = {.target = &drivers}};
+static unsigned charged;
 static unsigned raised[EVENTS];
 static struct {
 	uint8_t vector;
@@ -48,6 +53,13 @@ void ioapic_mask(uint32_t gsi, bool masked)
 {
 	assert_true(gsi < GSIS && pin[gsi].routed);
 	pin[gsi].masked = masked;
+}
+
+void loop_charge(struct cpu *cpu, struct sched_entity *e)
+{
+	assert_ptr_equal(cpu, this_cpu());
+	assert_ptr_equal(e, &driver.entity);
+	charged++;
 }
 
 void event_raise(struct event *e)
@@ -214,6 +226,23 @@ static void test_bad_pins(void **state)
 	assert_int_equal(irq_ack(&event[0]), SAMPO_EINVAL);
 }
 
+/* The domain whose device interrupts pays for it, where its vCPU is. */
+static void test_charge(void **state)
+{
+	uint8_t vector;
+
+	(void)state;
+	assert_int_equal(bind_device(1), SAMPO_OK);
+	vector = (uint8_t)message;
+	irq_handle(vector);
+	assert_int_equal(charged, 0);
+	driver.cpu = this_cpu();
+	irq_handle(vector);
+	assert_int_equal(charged, 1);
+	assert_int_equal(raised[1], 2);
+	driver.cpu = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +250,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_vectors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_edge, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_charge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_pins, setup, teardown),
 	};
 

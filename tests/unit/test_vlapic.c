@@ -48,7 +48,7 @@ static uint32_t mmio_rd(uint32_t offset)
 static void xapic(uint32_t id)
 {
 	effect = (struct vlapic_effect){0};
-	vlapic_init(&v, id, id == 0, KHZ, 40);
+	vlapic_init(&v, id, id == 0, KHZ);
 	mmio_wr(0xf0, ENABLED);
 }
 
@@ -62,7 +62,7 @@ static void x2apic(uint32_t id)
 static void test_power_up(void **state)
 {
 	(void)state;
-	vlapic_init(&v, 3, false, KHZ, 40);
+	vlapic_init(&v, 3, false, KHZ);
 	assert_int_equal(rd(MSR_APIC_BASE), 0xfee00800);
 	assert_int_equal(mmio_rd(0x20), 3u << 24);
 	assert_int_equal(mmio_rd(0x30), 0x50014);
@@ -74,7 +74,7 @@ static void test_power_up(void **state)
 	assert_false(vlapic_accept(&v, 0x40, false)); /* software-disabled */
 	assert_true(vlapic_extint_allowed(&v));
 	assert_int_equal(v.deadline, VLAPIC_NEVER);
-	vlapic_init(&v, 0, true, KHZ, 40);
+	vlapic_init(&v, 0, true, KHZ);
 	assert_int_equal(rd(MSR_APIC_BASE), 0xfee00900);
 	assert_true(sizeof(v) <= 1024);
 }
@@ -170,7 +170,7 @@ static void test_hardware(void **state)
 	assert_true(vlapic_accept(&v, 0xf2, true));
 	assert_int_equal(vlapic_pending(&v), 0xf2);
 	assert_true(v.pending & VLAPIC_BLOCKED);
-	vlapic_init(&v, 0, true, KHZ, 40);
+	vlapic_init(&v, 0, true, KHZ);
 	assert_false(v.hardware);
 	assert_int_equal(vlapic_pending(&v), 0);
 }
@@ -198,7 +198,9 @@ static void test_apic_base(void **state)
 	xapic(0x25);
 	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00400), -1);    /* x2APIC without enable */
 	assert_int_equal(wr(MSR_APIC_BASE, 0xfee00801), -1);    /* reserved */
-	assert_int_equal(wr(MSR_APIC_BASE, 0x100fee00800), -1); /* beyond 40 bits */
+	assert_int_equal(wr(MSR_APIC_BASE, 0x100fee00800), -1); /* the registers do not move */
+	assert_int_equal(wr(MSR_APIC_BASE, 0xfed00800), -1);
+	assert_int_equal(rd(MSR_APIC_BASE), 0xfee00800);
 	assert_int_equal(wr(X(0x02), 0), -1);                   /* not in x2APIC mode */
 	vlapic_accept(&v, 0x77, false);
 	assert_true(wr(MSR_APIC_BASE, 0xfee00c00) & VLAPIC_DO_SYNC);
@@ -332,6 +334,8 @@ static void test_match(void **state)
 	assert_true(vlapic_match(&v, 0x33, true));
 	assert_false(vlapic_match(&v, 0x31, true));
 	assert_false(vlapic_match(&v, 0x23, true));
+	assert_true(vlapic_match(&v, 0xf2, true)); /* every cluster */
+	assert_false(vlapic_match(&v, 0xf1, true));
 	assert_true(vlapic_match(&v, VLAPIC_ALL, true));
 }
 
@@ -352,6 +356,33 @@ static void test_msi(void **state)
 	assert_int_equal(m.dest, VLAPIC_ALL);
 	assert_false(m.logical);
 	assert_true(m.level);
+	/* The redirection hint: one of them. */
+	assert_true(vlapic_decode_msi(0xfee0300c, 0x0030, &m));
+	assert_true(m.logical);
+	assert_int_equal(m.mode, VLAPIC_LOWEST);
+	assert_true(vlapic_decode_msi(0xfee03008, 0x0430, &m));
+	assert_int_equal(m.mode, VLAPIC_NMI);
+}
+
+/* The PIC's line at LINT0 goes up. */
+static void test_lint0(void **state)
+{
+	(void)state;
+	x2apic(0);
+	assert_false(vlapic_lint0_rises(&v)); /* masked */
+	wr(X(0x35), 0x700);
+	assert_false(vlapic_lint0_rises(&v));
+	assert_true(vlapic_extint_allowed(&v));
+	assert_int_equal(vlapic_pending(&v), 0);
+	wr(X(0x35), 0x400);
+	assert_true(vlapic_lint0_rises(&v));
+	assert_false(vlapic_extint_allowed(&v));
+	assert_int_equal(vlapic_pending(&v), 0);
+	wr(X(0x35), 0x053);
+	assert_false(vlapic_lint0_rises(&v));
+	assert_int_equal(vlapic_pending(&v), 0x53);
+	wr(X(0x35), 0x10400);
+	assert_false(vlapic_lint0_rises(&v));
 }
 
 static void test_one_shot(void **state)
@@ -525,7 +556,7 @@ static void test_period_min(void **state)
 	vlapic_tick(&v, 3);
 	assert_in_range(v.deadline, 2500000, 2500010);
 	vlapic_period_min_us = 0;
-	vlapic_init(&v, 0, true, 400, 40);
+	vlapic_init(&v, 0, true, 400);
 	assert_true(v.period_min > 0);
 	vlapic_period_min_us = 200;
 }
@@ -711,6 +742,7 @@ int main(void)
 		cmocka_unit_test(test_one_shot),  cmocka_unit_test(test_dividers),
 		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_masked),
+		cmocka_unit_test(test_lint0),
 		cmocka_unit_test(test_period_min),
 		cmocka_unit_test(test_far_deadline),
 		cmocka_unit_test(test_tsc_wraps),

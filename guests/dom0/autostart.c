@@ -22,11 +22,6 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct module *)a)->name, ((const struct module *)b)->name);
 }
 
-/* The names of those that were defined: somebody may undefine one before it is
- * started. */
-static char guests[SAMPO_BOOT_MODULES][sizeof(((struct vm *)0)->name)];
-static unsigned guest_count;
-
 static void print_error(const char *text)
 {
 	printf("error: %s\n", text);
@@ -53,7 +48,7 @@ static void define(const struct module *module)
 	if (wrong)
 		printf("error: %s: %s\n", module->name, wrong);
 	else
-		memcpy(guests[guest_count++], vm->name, sizeof(vm->name));
+		vm->autostart = true;
 }
 
 void autostart_define(void)
@@ -70,18 +65,22 @@ void autostart_define(void)
 		define(&found[i]);
 }
 
+/* The operator may have undefined or unmarked some while the disks were read. */
 void autostart(void)
 {
-	unsigned started = 0;
+	unsigned started = 0, marked = 0;
 
-	for (unsigned i = 0; i < guest_count; i++) {
-		struct vm *vm = vm_find(guests[i]);
-		const char *wrong = vm ? vm_start(vm) : NULL;
+	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
+		const char *wrong;
 
+		if (!vm->autostart)
+			continue;
+		marked++;
+		wrong = vm->run == VM_OFF ? vm_start(vm) : NULL;
 		if (wrong)
-			printf("error: guest '%s': %s\n", guests[i], wrong);
+			printf("error: guest '%s': %s\n", vm->name, wrong);
 		else
 			started++;
 	}
-	printf("dom0: ready, %u of %u guests started\n", started, guest_count);
+	printf("dom0: ready, %u of %u guests started\n", started, marked);
 }

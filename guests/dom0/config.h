@@ -102,6 +102,9 @@ void config_free(struct vm_config *config);
 /* Calls `line` with each line of a report, without its end. */
 void config_each_line(const struct config_report *report, void (*line)(const char *text));
 
+/* False if the text is not a UUID. */
+bool config_uuid(const char *text, uint8_t uuid[16]);
+
 /* Bits that number n things. */
 static inline unsigned config_bits(uint32_t n)
 {

@@ -42,21 +42,7 @@ static void title_end(struct config_parser *p, const char *text)
 
 static void uuid_end(struct config_parser *p, const char *text)
 {
-	unsigned digits = 0;
-
-	for (const char *c = text; *c; c++) {
-		int value = config_hex(*c);
-
-		if (*c == '-')
-			continue;
-		if (value < 0 || digits == 32) {
-			digits = 0;
-			break;
-		}
-		p->config->uuid[digits / 2] = (uint8_t)(p->config->uuid[digits / 2] << 4 | value);
-		digits++;
-	}
-	if (digits != 32)
+	if (!config_uuid(text, p->config->uuid))
 		config_fail(p, "'%.40s' is not a UUID", text);
 }
 

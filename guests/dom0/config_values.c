@@ -91,6 +91,23 @@ int config_hex(char c)
 	return -1;
 }
 
+bool config_uuid(const char *text, uint8_t uuid[16])
+{
+	unsigned digits = 0;
+
+	for (; *text; text++) {
+		int value = config_hex(*text);
+
+		if (*text == '-')
+			continue;
+		if (value < 0 || digits == 32)
+			return false;
+		uuid[digits / 2] = (uint8_t)(uuid[digits / 2] << 4 | value);
+		digits++;
+	}
+	return digits == 32;
+}
+
 /* FNV-1a, for addresses that stay the same from start to start. */
 uint64_t config_hash(const char *text, uint64_t value)
 {

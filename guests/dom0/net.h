@@ -18,6 +18,8 @@ struct net_port {
 	/* The station's own address: no other port may send from it. All zero:
 	 * none. Set before switch_add. */
 	uint8_t mac[6];
+	/* The IPv4 address that the station last named by ARP; 0: none yet. */
+	uint32_t ipv4;
 	unsigned takes; /* NET_*: frames of which work is left to the port */
 	/* The switch gives a frame to the port. The pieces are valid during
 	 * the call only; the first is the Ethernet header with its tag. false:

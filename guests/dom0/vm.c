@@ -51,20 +51,46 @@ struct vm *vm_next(const struct vm *vm)
 	return NULL;
 }
 
-struct vm *vm_find(const char *name_or_id)
+struct vm *vm_find_name(const char *name)
+{
+	for (unsigned i = 0; i < vm_count; i++)
+		if (!strcmp(vms[i]->name, name))
+			return vms[i];
+	return NULL;
+}
+
+static struct vm *find_id(const char *text)
 {
 	char *end;
-	unsigned long id = strtoul(name_or_id, &end, 10);
+	unsigned long id = strtoul(text, &end, 10);
 
-	for (unsigned i = 0; i < vm_count; i++)
-		if (!strcmp(vms[i]->name, name_or_id))
-			return vms[i];
-	if (*end || end == name_or_id || !id)
+	if (*text < '0' || *text > '9' || *end || !id)
 		return NULL;
 	for (unsigned i = 0; i < vm_count; i++)
 		if (vms[i]->id == id)
 			return vms[i];
 	return NULL;
+}
+
+static struct vm *find_uuid(const char *text)
+{
+	uint8_t uuid[16];
+
+	if (!config_uuid(text, uuid))
+		return NULL;
+	for (unsigned i = 0; i < vm_count; i++)
+		if (!memcmp(vms[i]->config->uuid, uuid, sizeof(uuid)))
+			return vms[i];
+	return NULL;
+}
+
+struct vm *vm_find(const char *text)
+{
+	struct vm *vm = find_id(text);
+
+	if (!vm)
+		vm = find_uuid(text);
+	return vm ? vm : vm_find_name(text);
 }
 
 /* A name, UUID or MAC address that another guest has already. */
@@ -145,7 +171,7 @@ const char *vm_undefine(struct vm *vm)
 	unsigned i = 0;
 
 	if (vm->own->phase != VM_PHASE_OFF || vm->own->work.queued)
-		return "the guest is running";
+		return "Requested operation is not valid: domain is running";
 	timer_cancel(&vm->own->again);
 	while (vms[i] != vm)
 		i++;
@@ -160,8 +186,20 @@ const char *vm_undefine(struct vm *vm)
 
 /* --- Facts --- */
 
+uint64_t vm_up_ns(const struct vm *vm)
+{
+	return clock_ns() - vm->own->started_ns;
+}
+
+bool vm_waits(const struct vm *vm)
+{
+	return vm->own->phase == VM_PHASE_QUIETING && vm->own->again.deadline;
+}
+
 const char *vm_state_name(const struct vm *vm)
 {
+	if (vm_waits(vm))
+		return "paused";
 	switch (vm->run) {
 	case VM_RUNNING:
 		return vm->own->phase == VM_PHASE_RUN ? "running" : "in shutdown";
@@ -173,6 +211,13 @@ const char *vm_state_name(const struct vm *vm)
 		break;
 	}
 	return vm->own->phase == VM_PHASE_OFF ? "shut off" : "in shutdown";
+}
+
+const char *vm_reason(const struct vm *vm)
+{
+	if (vm_waits(vm))
+		return "starting up";
+	return vm->own->why ? vm->own->why : "unknown";
 }
 
 const char *vm_last_reason(const struct vm *vm)
@@ -210,7 +255,21 @@ bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
 
 /* --- Start and end --- */
 
-const char *vm_start(struct vm *vm)
+static const char *boot(struct vm *vm, bool paused)
+{
+	const char *error;
+
+	vm->own->start_paused = paused;
+	error = vm_boot(vm);
+	vm->own->start_paused = false;
+	if (error)
+		return error;
+	vm->run = paused ? VM_PAUSED : VM_RUNNING;
+	vm->own->why = paused ? "user" : "booted";
+	return NULL;
+}
+
+static const char *start(struct vm *vm, bool paused)
 {
 	struct vm_private *own = vm->own;
 	const char *error;
@@ -220,25 +279,37 @@ const char *vm_start(struct vm *vm)
 		return NULL;
 	}
 	if (own->phase != VM_PHASE_OFF)
-		return "the guest is running already";
+		return "Domain is already active";
 	timer_cancel(&own->again);
 	own->request = 0;
 	own->quick = 0;
-	own->rebooting = own->start_again = false;
+	own->rebooting = own->start_again = own->for_good = false;
 	own->reason[0] = 0;
+	own->why = "failed";
 	error = vm_build(vm);
 	if (error)
 		return error;
 	own->phase = VM_PHASE_RUN;
 	own->started_ns = clock_ns();
 	vm->run = VM_RUNNING;
-	error = vm_boot(vm);
+	error = boot(vm, paused);
 	if (error) {
 		vm_destroy(vm);
+		own->why = "failed";
 		return error;
 	}
 	printf("%s: started, domain %u\n", vm->name, vm->id);
 	return NULL;
+}
+
+const char *vm_start(struct vm *vm)
+{
+	return start(vm, false);
+}
+
+const char *vm_start_paused(struct vm *vm)
+{
+	return start(vm, true);
 }
 
 static void released(struct vm *vm)
@@ -248,7 +319,7 @@ static void released(struct vm *vm)
 	vm_unbuild(vm);
 	vm->own->phase = VM_PHASE_OFF;
 	vm->run = VM_OFF;
-	if (again)
+	if (again || vm->transient)
 		timer_set(&vm->own->again, clock_ns());
 }
 
@@ -283,10 +354,10 @@ static void begin_again(struct vm *vm)
 		return;
 	vm->own->phase = VM_PHASE_RUN;
 	vm->own->started_ns = clock_ns();
-	vm->run = VM_RUNNING;
-	error = vm_boot(vm);
+	error = boot(vm, false);
 	if (!error)
 		return;
+	vm->own->why = "failed";
 	vm_log(vm, "reset: %s", error);
 	snprintf(vm->own->reason, sizeof(vm->own->reason), "reset: %s", error);
 	end(vm);
@@ -353,6 +424,10 @@ static void again_fire(struct timer *timer)
 	}
 	if (vm->own->phase != VM_PHASE_OFF)
 		return;
+	if (vm->transient && !vm->own->start_again) {
+		vm_undefine(vm);
+		return;
+	}
 	error = vm_start(vm);
 	if (error)
 		printf("%s: start: %s\n", vm->name, error);
@@ -375,6 +450,7 @@ static void preserve(struct vm *vm)
 {
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	vm->run = VM_CRASHED;
+	vm->own->why = vm->own->panicked ? "panicked" : "unknown";
 	vm_log(vm, "kept as it is for inspection");
 }
 
@@ -382,6 +458,8 @@ static enum vm_action action_for(struct vm *vm, enum vm_request what)
 {
 	const struct vm_config *config = vm->config;
 
+	if (vm->own->for_good)
+		return VM_ACTION_DESTROY;
 	if (what == VM_REQ_CRASH)
 		return config->on_crash;
 	if (what == VM_REQ_RESET)
@@ -403,6 +481,7 @@ static void act(struct work *work)
 	own->request = 0;
 	switch (action_for(vm, what)) {
 	case VM_ACTION_DESTROY:
+		own->why = what == VM_REQ_CRASH ? "crashed" : "shutdown";
 		end(vm);
 		break;
 	case VM_ACTION_RESTART:
@@ -416,10 +495,12 @@ static void act(struct work *work)
 
 /* --- What the operator asks for --- */
 
+static const char not_active[] = "Requested operation is not valid: domain is not running";
+
 static const char *not_running(const struct vm *vm)
 {
 	if (vm->own->phase == VM_PHASE_OFF)
-		return "the guest is not running";
+		return not_active;
 	if (vm->own->phase != VM_PHASE_RUN)
 		return "the guest is just ending or starting again";
 	return NULL;
@@ -432,10 +513,11 @@ const char *vm_destroy(struct vm *vm)
 	timer_cancel(&vm->own->again);
 	vm->own->start_again = false;
 	if (vm->own->phase == VM_PHASE_OFF)
-		return waiting ? NULL : "the guest is not running";
+		return waiting ? NULL : not_active;
 	if (vm->own->phase == VM_PHASE_ENDING)
 		return NULL;
 	snprintf(vm->own->reason, sizeof(vm->own->reason), "destroyed");
+	vm->own->why = "destroyed";
 	end(vm);
 	return NULL;
 }
@@ -459,6 +541,12 @@ const char *vm_shutdown(struct vm *vm)
 	if (!error)
 		vm->own->rebooting = false;
 	return error;
+}
+
+const char *vm_shutdown_for_good(struct vm *vm)
+{
+	vm->own->for_good = true;
+	return vm_shutdown(vm);
 }
 
 const char *vm_reboot(struct vm *vm)
@@ -497,6 +585,7 @@ const char *vm_suspend(struct vm *vm)
 	if (status)
 		return sampo_strerror(status);
 	vm->run = VM_PAUSED;
+	vm->own->why = "user";
 	return NULL;
 }
 
@@ -513,5 +602,18 @@ const char *vm_resume(struct vm *vm)
 	if (status)
 		return sampo_strerror(status);
 	vm->run = VM_RUNNING;
+	vm->own->why = "unpaused";
 	return NULL;
+}
+
+const char *vm_nmi(struct vm *vm)
+{
+	const char *error = not_running(vm);
+	int64_t status = SAMPO_OK;
+
+	for (unsigned i = 0; !error && !status && i < vm->config->vcpus; i++)
+		status = sampo_vcpu_ctl(vm->vcpu[i], SAMPO_VCPU_NMI, 0);
+	if (status)
+		error = sampo_strerror(status);
+	return error;
 }

@@ -47,6 +47,8 @@ struct vm {
 	struct sampo_exit *exit[VM_MAX_VCPUS];
 	struct bus bus;
 
+	bool autostart; /* started with the machine */
+	bool transient; /* its description goes when it ends */
 	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
 
 	unsigned index; /* 0..VM_MAX-1, its own as long as it is defined */
@@ -97,18 +99,24 @@ void vm_request(struct vm *vm, enum vm_request what, const char *why);
 const char *vm_define(struct vm_config *config, struct vm **defined);
 const char *vm_undefine(struct vm *vm);
 
-/* In the order of definition; vm_find takes a name or a running guest's id. */
+/* In the order of definition; vm_find takes a running guest's id, a UUID or a name, in this order
+ * as virsh does; vm_find_name takes a name only. */
 struct vm *vm_first(void);
 struct vm *vm_next(const struct vm *vm);
-struct vm *vm_find(const char *name_or_id);
+struct vm *vm_find(const char *text);
+struct vm *vm_find_name(const char *name);
 
 const char *vm_start(struct vm *vm);
+const char *vm_start_paused(struct vm *vm);
 const char *vm_destroy(struct vm *vm);  /* power off at once */
 const char *vm_shutdown(struct vm *vm); /* ask it, by the power button */
+/* The same, and whatever the description says it does not start again. */
+const char *vm_shutdown_for_good(struct vm *vm);
 const char *vm_reboot(struct vm *vm);   /* ask it, then start it again */
 const char *vm_reset(struct vm *vm);    /* the reset button */
 const char *vm_suspend(struct vm *vm);
 const char *vm_resume(struct vm *vm);
+const char *vm_nmi(struct vm *vm); /* an NMI for each vCPU, as the button of a server */
 
 /* vm_sched.c: weight, microseconds of a period for each vCPU (0: all), CPUs; of a
  * running guest and of its description. */
@@ -119,7 +127,13 @@ const char *vm_pin(struct vm *vm, unsigned vcpu, const struct cpuset *cpus);
 
 /* "running", "paused", "shut off", "crashed", as virsh says. */
 const char *vm_state_name(const struct vm *vm);
-/* Why the guest last ended or crashed, "" if it never did. */
+/* It has ended too often too soon, and waits for its next start. */
+bool vm_waits(const struct vm *vm);
+/* Nanoseconds since its last start or reset. */
+uint64_t vm_up_ns(const struct vm *vm);
+/* Why it is in this state, in virsh's words for domstate --reason. */
+const char *vm_reason(const struct vm *vm);
+/* Why the guest last ended or crashed in particular, "" if it never did. */
 const char *vm_last_reason(const struct vm *vm);
 /* Facts from the kernel; false while shut off. */
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info);

@@ -224,6 +224,8 @@ const char *vm_boot(struct vm *vm)
 	if (error)
 		return error;
 	v->exit->dirty = SAMPO_DIRTY_RIP | SAMPO_DIRTY_SYSTEM;
+	if (vm->own->start_paused)
+		sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	vcpu_release(v);
 	return NULL;
 }

@@ -36,9 +36,13 @@ struct vm_private {
 	enum vm_phase phase;
 	enum vm_request request; /* 0: none */
 	char reason[128];        /* of the request, of the last end */
+	const char *why;         /* of the state, a word of virsh's; NULL: it never ran */
 	bool devices;            /* platform and virtio devices are there */
 	bool rebooting;          /* vm_reboot: power off means start again */
+	bool for_good;           /* vm_shutdown_for_good: no end means start again */
 	bool start_again;        /* when it has ended */
+	bool panicked;           /* a crash that the guest's kernel told of */
+	bool start_paused;       /* its first vCPU waits for vm_resume */
 	uint32_t ram_region, state_region;
 	uint32_t post_event; /* has the POST port as its doorbell */
 	uint64_t started_ns;

@@ -78,9 +78,9 @@ def test_life(box):
 def test_errors(box):
     assert "error: failed to get domain 'nobody'" in box.run("start nobody")
     assert "error: unknown command: 'frob'" in box.run("frob")
-    assert "error: command 'start' requires" in box.run("start")
     assert "error: The domain is not running" in box.run("console hello")
-    assert "is not running" in box.run("vcpuinfo hello")
+    assert re.search(r"State: +N/A", box.run("vcpuinfo hello"))
+    assert "error: command 'start' requires <domain> option" in box.run("start")
     output = box.run("define broken.def")
     assert "Failed to define" in output and "broken.def:3" in output and "teapot" in output
     assert "no such boot module" in box.run("define nothere.xml")
@@ -88,6 +88,24 @@ def test_errors(box):
     assert "this CPU cannot scale it" in box.run("start fast")
     box.run("undefine fast")
     assert re.search(r"error: Failed to define.*\nerror: .*hello", box.run("define hello.def"))
+
+
+def test_names(box):
+    """A guest by its name, its UUID and its number; created, it goes when it ends."""
+    uuid = box.run("domuuid hello").strip()
+    assert re.search(r"^-\s", box.run("domid " + uuid).strip() + "\n")
+    assert f"{uuid} hello\n" in box.run("list --all --uuid --name").replace("\r", "")
+    assert "shut off (shutdown)" in box.run("domstate hello --reason")
+    assert "shut off (unknown)" in box.run("domstate hello2 --reason")
+    assert "Domain 'hello2' started" in box.run("start --paused --domain hello2")
+    assert "paused (user)" in box.run("domstate hello2 --reason")
+    number = box.run("domid hello2").strip()
+    assert "hello2" in box.run("domname " + number)
+    box.run("resume " + number)
+    box.wait_state("hello2", "shut off", 20)
+    box.run("undefine hello2")
+    assert "created from hello2.def" in box.run("create hello2.def")
+    box.wait_run("list --all --name", r"hello\r*\n(?!.*hello2)")
 
 
 def test_dmesg(box):

@@ -161,6 +161,17 @@ const char *vm_start(struct vm *vm)
 	return note("start", vm);
 }
 
+const char *vm_start_paused(struct vm *vm)
+{
+	vm->run = VM_PAUSED;
+	return note("start paused", vm);
+}
+
+const char *vm_nmi(struct vm *vm)
+{
+	return note("nmi", vm);
+}
+
 const char *vm_destroy(struct vm *vm)
 {
 	vm->run = VM_OFF;
@@ -215,22 +226,23 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 {
 	(void)xml;
 	(void)bytes;
-	error->notes.used = 0;
-	error->refusals.used = (unsigned)snprintf(error->refusals.text,
-						  sizeof(error->refusals.text),
-						  "%s:1: <x>: no\n", file);
+	memset(error, 0, sizeof(*error));
+	if (refusal)
+		snprintf(error->refusals.text, sizeof(error->refusals.text),
+			 "%s:1: <x>: no\n%s:2: <y>: no\n", file, file);
+	else
+		snprintf(error->notes.text, sizeof(error->notes.text), "%s:1: <z>: yes\n", file);
 	return refusal ? NULL : &config[1];
 }
 
 void config_each_line(const struct config_report *report, void (*line)(const char *text))
 {
-	char text[CONFIG_ERROR_BYTES];
+	char text[64];
 
-	if (!report->used)
-		return;
-	memcpy(text, report->text, report->used);
-	text[report->used - 1] = 0; /* the one line's end */
-	line(text);
+	for (const char *at = report->text; *at; at += strcspn(at, "\n") + 1) {
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "\n"), at);
+		line(text);
+	}
 }
 
 void config_dump(const struct vm_config *of, void (*put)(void *context, const char *text),
@@ -246,6 +258,11 @@ void power_end(uint64_t operation, bool force)
 	(void)force;
 	assert_int_equal(operation, SAMPO_MACHINE_RESET);
 	powered_off++;
+}
+
+bool power_ends(void)
+{
+	return false;
 }
 
 size_t uart_room(struct vm *vm, unsigned instance)
@@ -273,6 +290,9 @@ const struct shell_command shell_monitor_commands[] = {
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };
 const struct shell_command shell_sched_commands[] = {
+	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+};
+const struct shell_command shell_device_commands[] = {
 	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
 };
 const struct shell_command shell_host_commands[] = {
@@ -344,7 +364,24 @@ static void verbs(void **state)
 	assert_string_equal(run("resume guest0"), "Domain 'guest0' resumed\n\nsampo# ");
 	assert_string_equal(run("dumpxml guest0"), "<domain>\n</domain>\n\nsampo# ");
 	assert_string_equal(run("define there.xml"),
-			    "Domain 'guest1' defined from there.xml\n\nsampo# ");
+			    "there.xml:1: <z>: yes\nDomain 'guest1' defined from there.xml\n\nsampo# ");
+	assert_false(guest[1].transient);
+	assert_string_equal(run("create --paused --file there.xml"),
+			    "there.xml:1: <z>: yes\nDomain 'guest1' created from there.xml\n\nsampo# ");
+	assert_string_equal(called, "start paused guest1");
+	assert_true(guest[1].transient);
+	assert_string_equal(run("autostart guest1"),
+			    "error: Failed to mark transient domain as autostarted\nsampo# ");
+	guest[1].transient = false;
+	assert_non_null(strstr(run("autostart guest1"), "'guest1' marked as autostarted\nThis mark is not"));
+	assert_true(guest[1].autostart);
+	assert_non_null(strstr(run("autostart guest1 --disable"), "unmarked as"));
+	assert_false(guest[1].autostart);
+	assert_string_equal(run("inject-nmi --domain=guest0"), "\nsampo# ");
+	assert_string_equal(called, "nmi guest0");
+	assert_string_equal(run("shutdown --mode acpi --domain guest0"),
+			    "Domain 'guest0' is being shutdown\n\nsampo# ");
+	assert_string_equal(run("destroy guest1 --graceful"), "Domain 'guest1' destroyed\n\nsampo# ");
 	assert_string_equal(run("undefine guest1"),
 			    "Domain 'guest1' has been undefined\n\nsampo# ");
 	assert_string_equal(run("# nothing"), "sampo# ");
@@ -358,8 +395,11 @@ static void errors(void **state)
 	(void)state;
 	assert_string_equal(run("start nobody"), "error: failed to get domain 'nobody'\nsampo# ");
 	assert_string_equal(run("frob"), "error: unknown command: 'frob'\nsampo# ");
-	assert_string_equal(run("start"), "error: command 'start' requires <domain> "
-					  "[--console]\nsampo# ");
+	assert_string_equal(run("start"), "error: command 'start' requires <domain> option\nsampo# ");
+	assert_string_equal(run("start guest0"), "error: Domain is already active\nsampo# ");
+	assert_string_equal(run("reboot guest0 --mode agent"),
+			    "error: Operation not supported: mode 'agent'\nsampo# ");
+	assert_non_null(strstr(run("shutdown guest0 --mode=x"), "Unknown mode x value, expecting"));
 	assert_string_equal(run("destroy guest0 more"), "error: unexpected data 'more'\nsampo# ");
 	assert_string_equal(run("destroy guest0 --now"),
 			    "error: command 'destroy' doesn't support option "
@@ -371,7 +411,8 @@ static void errors(void **state)
 						 "error: out of memory\nsampo# ");
 	assert_string_equal(run("define there.xml"),
 			    "error: Failed to define domain from there.xml\n"
-			    "error: there.xml:1: <x>: no\nsampo# ");
+			    "error: there.xml:1: <x>: no\n"
+			    "error: there.xml:2: <y>: no\nsampo# ");
 	assert_string_equal(run("define other.xml"),
 			    "error: Failed to open file 'other.xml': no such "
 			    "boot module\nsampo# ");

@@ -35,6 +35,14 @@ static struct timer *timer;
 
 /* --- What guests need of the rest of dom0 --- */
 
+/* "u" and a digit, in this test. */
+bool config_uuid(const char *text, uint8_t uuid[16])
+{
+	memset(uuid, 0, 16);
+	uuid[0] = (uint8_t)(text[0] == 'u' ? text[1] - '0' : 0);
+	return text[0] == 'u';
+}
+
 void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape, cpuid_source host)
 {
 	(void)page;
@@ -378,7 +386,16 @@ static void test_power_off(void **state)
 	ask(VM_REQ_POWEROFF);
 	assert_string_equal(vm_state_name(vm), "running");
 	assert_int_equal(boots, 3);
-	assert_null(vm_destroy(vm));
+	/* The machine ends: neither a power off nor a reset starts it again. */
+	assert_null(vm_shutdown_for_good(vm));
+	assert_int_equal(buttons, 1);
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_state_name(vm), "shut off");
+	assert_null(vm_start(vm));
+	assert_null(vm_shutdown_for_good(vm));
+	ask(VM_REQ_RESET);
+	assert_string_equal(vm_state_name(vm), "shut off");
+	assert_int_equal(boots, 4);
 }
 
 static void test_reboot_is_power_off_and_start(void **state)
@@ -705,6 +722,13 @@ static void test_definitions(void **state)
 	snprintf(id, sizeof(id), "%u", other->id);
 	found = vm_find(id);
 	assert_ptr_equal(found, other);
+	/* As virsh: an id comes before a UUID, and a name last. */
+	assert_null(vm_define(make_config(id, 9), &found));
+	assert_ptr_equal(vm_find(id), other);
+	assert_ptr_equal(vm_find_name(id), found);
+	assert_ptr_equal(vm_find("u9"), found);
+	assert_ptr_equal(vm_find("u2"), other);
+	assert_null(vm_undefine(found));
 	assert_non_null(vm_undefine(other));
 	assert_null(vm_destroy(other));
 	assert_null(vm_undefine(other));
@@ -717,6 +741,51 @@ static void test_definitions(void **state)
 	assert_non_null(vm_define(make_config("more", 200), NULL));
 	while (vm_next(vm))
 		assert_null(vm_undefine(vm_next(vm)));
+}
+
+static void test_reasons(void **state)
+{
+	(void)state;
+	assert_string_equal(vm_reason(vm), "unknown"); /* it never ran */
+	load_fails = true;
+	assert_non_null(vm_start(vm));
+	assert_string_equal(vm_reason(vm), "failed");
+	load_fails = false;
+	assert_null(vm_start_paused(vm));
+	assert_string_equal(vm_state_name(vm), "paused");
+	assert_string_equal(vm_reason(vm), "user");
+	assert_null(vm_resume(vm));
+	assert_string_equal(vm_state_name(vm), "running");
+	assert_string_equal(vm_reason(vm), "unpaused");
+	ask(VM_REQ_POWEROFF);
+	assert_string_equal(vm_reason(vm), "shutdown");
+	assert_null(vm_start(vm));
+	assert_string_equal(vm_reason(vm), "booted");
+	ask(VM_REQ_CRASH);
+	assert_string_equal(vm_reason(vm), "crashed");
+	config_of(vm)->on_crash = VM_ACTION_RESTART;
+	assert_null(vm_start(vm));
+	for (unsigned i = 0; i < 3; i++)
+		ask(VM_REQ_CRASH);
+	assert_string_equal(vm_state_name(vm), "paused"); /* for a second */
+	assert_string_equal(vm_reason(vm), "starting up");
+	fire();
+	assert_null(vm_destroy(vm));
+	assert_string_equal(vm_reason(vm), "destroyed");
+}
+
+/* What was created goes when it ends. */
+static void test_transient(void **state)
+{
+	struct vm *other;
+
+	(void)state;
+	assert_null(vm_define(make_config("other", 2), &other));
+	other->transient = true;
+	assert_null(vm_start(other));
+	assert_null(vm_destroy(other));
+	fire();
+	assert_null(vm_find_name("other"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -740,6 +809,8 @@ int main(void)
 		TEST(test_reset_fails),
 		TEST(test_suspend),
 		TEST(test_definitions),
+		TEST(test_reasons),
+		TEST(test_transient),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "guests/dom0/shell/words.h"
 
 static char line[256];
@@ -141,12 +143,53 @@ static void wide_table(void **state)
 	assert_int_equal(longest, 6 * (TABLE_CELL - 1 + 3));
 }
 
+/* "verb words" with the arguments of a synopsis put in their places. */
+static const char *named(const char *text, const char *arguments)
+{
+	static char line[256], joined[256];
+	char *word[WORDS_MAX + 1];
+	const char *error = NULL;
+	int count;
+
+	snprintf(line, sizeof(line), "%s", text);
+	count = words_split(line, word, &error);
+	error = words_named(&count, word, arguments);
+	if (error)
+		return error;
+	joined[0] = 0;
+	for (int i = 0; i < count; i++) {
+		strcat(joined, word[i]);
+		strcat(joined, i + 1 < count ? " " : "");
+	}
+	return joined;
+}
+
+static void test_named(void **state)
+{
+	static const char pin[] = "<domain> [--live] [vcpu [cpulist]] [--set <string>]";
+	char name[WORDS_NAME];
+
+	(void)state;
+	assert_true(words_argument(pin, 2, name));
+	assert_string_equal(name, "cpulist");
+	assert_false(words_argument(pin, 3, name));
+	assert_false(words_argument("", 0, name));
+	assert_string_equal(named("v --domain a", pin), "v a");
+	assert_string_equal(named("v 1 --domain=a 2", pin), "v a 1 2");
+	assert_string_equal(named("v --cpulist 0-1 a --vcpu 3", pin), "v a 3 0-1");
+	assert_string_equal(named("v --live a --vcpu 3", pin), "v --live a 3");
+	assert_string_equal(named("v a b --other", pin), "v a b --other");
+	assert_string_equal(named("v a --cpulist 0", pin), "vcpu");
+	assert_string_equal(named("v --vcpu 0", pin), "domain");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(splitting),  cmocka_unit_test(bad_lines),
 		cmocka_unit_test(options),    cmocka_unit_test(tables),
 		cmocka_unit_test(large_table), cmocka_unit_test(wide_table),
+		cmocka_unit_test(test_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

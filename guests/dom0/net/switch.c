@@ -20,6 +20,8 @@
 #define TAG            4u
 #define HEADER_TAGGED  (HEADER + TAG)
 #define ETHERTYPE_VLAN 0x8100u /* 802.1Q */
+#define ETHERTYPE_ARP  0x0806u
+#define ARP_SENDER     14u /* offset of the sender's address */
 #define ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
 #define ETHERTYPE_RARP 0x8035u
 #define VLAN_MASK      0xfffu
@@ -454,6 +456,21 @@ static bool take_plain(struct frame *frame, const struct net_piece *piece, unsig
 	       take_tagged(frame, piece, pieces);
 }
 
+/* RFC 826: the sender's protocol address, in a frame without a tag. */
+static void hear_arp(struct net_port *from, struct frame *frame, const struct net_piece *piece,
+		     unsigned pieces)
+{
+	uint8_t arp[HEADER + ARP_SENDER + 4];
+	const uint8_t *at = arp + HEADER + ARP_SENDER;
+
+	if (from->trunk || get_be16(frame->header + ADDRESSES) != ETHERTYPE_ARP ||
+	    !take(frame, piece, pieces, arp, sizeof(arp)) ||
+	    get_be16(arp + ADDRESSES) != ETHERTYPE_ARP)
+		return;
+	if (get_be16(at) || get_be16(at + 2))
+		from->ipv4 = (uint32_t)get_be16(at) << 16 | get_be16(at + 2);
+}
+
 /* false: the frame is not right, or not from whom it says. */
 static bool input(struct frame *frame, const struct net_piece *piece, unsigned pieces,
 		  const struct net_offload *offload)
@@ -480,6 +497,7 @@ static bool input(struct frame *frame, const struct net_piece *piece, unsigned p
 		return false;
 	from->rx_frames++;
 	from->rx_bytes += bytes;
+	hear_arp(from, frame, piece, pieces);
 	forward(frame);
 	return true;
 }

@@ -80,15 +80,29 @@ static void run_nodeinfo(int count, char *word[])
 		    (llu)info.machine_checks);
 }
 
+/* In virsh's four lines: what this shell was made for, and what the kernel is. */
 static void run_version(int count, char *word[])
 {
 	uint64_t version = 0;
 
+	words_without(&count, word, "--daemon");
 	if (!shell_arguments(count, word))
 		return;
 	sampo_version(&version);
-	term_printf("Running hypervisor: Sampo, kernel interface %llu.%llu\n\n",
+	term_printf("Compiled against library: kernel interface %u.%u.0\n"
+		    "Using library: kernel interface %llu.%llu.0\n"
+		    "Using API: Sampo %llu.%llu.0\n"
+		    "Running hypervisor: Sampo %llu.%llu.0\n\n",
+		    SAMPO_ABI_VERSION >> 16, SAMPO_ABI_VERSION & 0xffff, (llu)(version >> 16),
+		    (llu)(version & 0xffff), (llu)(version >> 16), (llu)(version & 0xffff),
 		    (llu)(version >> 16), (llu)(version & 0xffff));
+}
+
+/* There is nothing behind this shell to go back to. */
+static void run_exit(int count, char *word[])
+{
+	if (shell_arguments(count, word))
+		term_printf("This is the machine's console, it stays; `poweroff` ends the machine.\n\n");
 }
 
 static void run_uptime(int count, char *word[])
@@ -280,11 +294,13 @@ static void run_reboot_host(int count, char *word[])
 const struct shell_command shell_host_commands[] = {
 	{"disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE, run_disks},
 	{"dmesg", "", "the log of the kernel and of dom0", 0, 0, COMPLETE_NONE, run_dmesg},
+	{"exit", "", "says that this shell has no end", 0, 0, COMPLETE_NONE, run_exit},
 	{"help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help},
 	{"net", "", "ports of the switch, dom0's network address", 0, 0, COMPLETE_NONE, run_net},
 	{"nodeinfo", "", "node information", 0, 0, COMPLETE_NONE, run_nodeinfo},
 	{"poweroff", "[--force]", "shut all domains down and power the machine off", 0, 0,
 	 COMPLETE_NONE, run_poweroff},
+	{"quit", "", "the same as exit", 0, 0, COMPLETE_NONE, run_exit},
 	{"reboot-host", "[--force]", "shut all domains down and reset the machine", 0, 0,
 	 COMPLETE_NONE, run_reboot_host},
 	{"uptime", "", "time since the start", 0, 0, COMPLETE_NONE, run_uptime},

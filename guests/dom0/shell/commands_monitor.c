@@ -17,11 +17,6 @@
 
 typedef unsigned long long llu;
 
-static struct vm *only_domain(int count, char *word[])
-{
-	return shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
-}
-
 static void line(const char *text)
 {
 	term_printf("%s\n", text);
@@ -41,101 +36,198 @@ static void id_text(char *text, size_t size, const struct vm *vm)
 		snprintf(text, size, "-");
 }
 
-static void list_names(bool on, bool off)
+/* What `list` shows. */
+struct list {
+	bool active, inactive;
+	bool running, paused, shutoff, other; /* none of them: any state */
+	bool persistent, transient, autostart, no_autostart;
+	bool name, uuid, id, title;
+};
+
+static bool has_state(const struct list *list, const struct vm *vm)
 {
-	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
-		if (vm->run == VM_OFF ? off : on)
-			line(vm->name);
+	if (!list->running && !list->paused && !list->shutoff && !list->other)
+		return true;
+	switch (vm->run) {
+	case VM_RUNNING:
+		return list->running;
+	case VM_PAUSED:
+		return list->paused;
+	case VM_OFF:
+		return list->shutoff;
+	default:
+		return list->other;
+	}
+}
+
+static bool is_listed(const struct list *list, const struct vm *vm)
+{
+	bool kind = list->persistent == list->transient || list->transient == vm->transient;
+	bool mark = list->autostart == list->no_autostart || list->autostart == vm->autostart;
+
+	return (vm->run == VM_OFF ? list->inactive : list->active) && kind && mark &&
+	       has_state(list, vm);
+}
+
+/* As virsh: with an option for a state that is not active, those that are inactive. */
+static void list_options(struct list *list, int *count, char *word[])
+{
+	bool all = words_option(count, word, "--all");
+	bool inactive = words_option(count, word, "--inactive");
+
+	list->running = words_option(count, word, "--state-running");
+	list->paused = words_option(count, word, "--state-paused");
+	list->shutoff = words_option(count, word, "--state-shutoff");
+	list->other = words_option(count, word, "--state-other");
+	list->persistent = words_option(count, word, "--persistent");
+	list->transient = words_option(count, word, "--transient");
+	list->autostart = words_option(count, word, "--autostart");
+	list->no_autostart = words_option(count, word, "--no-autostart");
+	list->name = words_option(count, word, "--name");
+	list->uuid = words_option(count, word, "--uuid");
+	list->id = words_option(count, word, "--id");
+	list->title = words_option(count, word, "--title");
+	words_without(count, word, "--table --managed-save");
+	list->inactive = all || inactive || list->shutoff;
+	list->active = all || !list->inactive;
+}
+
+static void uuid_text(char text[37], const struct vm *vm)
+{
+	const uint8_t *u = vm->config->uuid;
+
+	snprintf(text, 37,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+}
+
+static void list_words(const struct list *list)
+{
+	char uuid[37], id[16];
+
+	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
+		if (!is_listed(list, vm))
+			continue;
+		uuid_text(uuid, vm);
+		id_text(id, sizeof(id), vm);
+		term_printf("%s%s%s%s%s\n", list->uuid ? uuid : "",
+			    list->uuid && (list->id || list->name) ? " " : "", list->id ? id : "",
+			    list->id && list->name ? " " : "", list->name ? vm->name : "");
+	}
 	line("");
 }
 
 static void run_list(int count, char *word[])
 {
-	static const char *const header[] = {"Id", "Name", "State"};
-	bool all = words_option(&count, word, "--all");
-	bool inactive = words_option(&count, word, "--inactive");
-	bool names = words_option(&count, word, "--name");
+	static const char *const header[] = {"Id", "Name", "State", "Title"};
+	struct list list = {0};
 	struct table table;
 	char id[16];
 
+	list_options(&list, &count, word);
 	if (!shell_arguments(count, word))
 		return;
-	if (names) {
-		list_names(all || !inactive, all || inactive);
+	if (list.name || list.uuid || list.id) {
+		list_words(&list);
 		return;
 	}
-	table_start(&table, 3, header);
+	table_start(&table, list.title ? 4 : 3, header);
 	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
-		bool off = vm->run == VM_OFF;
-
-		if (!all && off != inactive)
+		if (!is_listed(&list, vm))
 			continue;
 		id_text(id, sizeof(id), vm);
-		table_row(&table, (const char *const[]){id, vm->name, vm_state_name(vm)});
+		table_row(&table, (const char *const[]){id, vm->name, vm_state_name(vm),
+							vm->config->title});
 	}
 	table_end(&table, line);
 }
 
-static void run_dominfo(int count, char *word[])
+/* Beyond virsh: what Sampo knows of an active guest, and how it last ended. */
+static void print_more(struct vm *vm, const struct sampo_domain_info *info)
 {
-	struct vm *vm = only_domain(count, word);
-	struct sampo_domain_info info = {0};
-	const uint8_t *u;
-	char id[16], time[32];
-
-	if (!vm)
-		return;
-	u = vm->config->uuid;
-	id_text(id, sizeof(id), vm);
-	vm_domain_info(vm, &info);
-	seconds(time, sizeof(time), info.cpu_ns);
-	term_printf("Id:             %s\nName:           %s\n", id, vm->name);
-	term_printf("UUID:           %02x%02x%02x%02x-%02x%02x-%02x%02x-"
-		    "%02x%02x-%02x%02x%02x%02x%02x%02x\n",
-		    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-		    u[13], u[14], u[15]);
-	term_printf("OS Type:        hvm\nState:          %s\n"
-		    "CPU(s):         %u\n",
-		    vm_state_name(vm), vm->config->vcpus);
-	if (vm->id)
-		term_printf("CPU time:       %s\n", time);
-	term_printf("Max memory:     %llu KiB\n"
-		    "Used memory:    %llu KiB\n",
-		    (llu)(vm->config->memory >> 10), (llu)((vm->id ? vm->ram_bytes : 0) >> 10));
 	if (vm->id)
 		term_printf("Device state:   %llu KiB\n"
 			    "Kernel memory:  %llu KiB of %llu KiB\n"
 			    "CPU shares:     %u\n",
-			    (llu)((info.memory_bytes - vm->ram_bytes) >> 10),
-			    (llu)(info.kernel_bytes >> 10), (llu)(info.kernel_limit >> 10),
-			    info.weight);
+			    (llu)((info->memory_bytes - vm->ram_bytes) >> 10),
+			    (llu)(info->kernel_bytes >> 10), (llu)(info->kernel_limit >> 10),
+			    info->weight);
 	if (*vm_last_reason(vm))
 		term_printf("Last end:       %s\n", vm_last_reason(vm));
 	term_printf("\n");
 }
 
-static void run_domstate(int count, char *word[])
+static void run_dominfo(int count, char *word[])
 {
-	bool reason = words_option(&count, word, "--reason");
-	struct vm *vm = only_domain(count, word);
+	struct vm *vm = shell_only_domain(count, word);
+	struct sampo_domain_info info = {0};
+	char id[16], time[32], uuid[37];
 
 	if (!vm)
 		return;
-	if (reason && *vm_last_reason(vm))
-		term_printf("%s (%s)\n\n", vm_state_name(vm), vm_last_reason(vm));
-	else
-		term_printf("%s\n\n", vm_state_name(vm));
+	id_text(id, sizeof(id), vm);
+	uuid_text(uuid, vm);
+	vm_domain_info(vm, &info);
+	seconds(time, sizeof(time), info.cpu_ns);
+	term_printf("Id:             %s\nName:           %s\n"
+		    "UUID:           %s\nOS Type:        hvm\n",
+		    id, vm->name, uuid);
+	term_printf("State:          %s\nCPU(s):         %u\n", vm_state_name(vm),
+		    vm->config->vcpus);
+	if (vm->id)
+		term_printf("CPU time:       %s\n", time);
+	term_printf("Max memory:     %llu KiB\n"
+		    "Used memory:    %llu KiB\n",
+		    (llu)(vm->config->memory >> 10), (llu)(vm->config->memory >> 10));
+	term_printf("Persistent:     %s\n"
+		    "Autostart:      %s\n"
+		    "Managed save:   no\n",
+		    vm->transient ? "no" : "yes", vm->autostart ? "enable" : "disable");
+	print_more(vm, &info);
 }
 
-/* A domain that must run; NULL after a message. */
-static struct vm *running_domain(int count, char *word[])
+static void run_domid(int count, char *word[])
 {
-	struct vm *vm = only_domain(count, word);
+	struct vm *vm = shell_only_domain(count, word);
+	char id[16];
 
-	if (!vm || vm->id)
-		return vm;
-	shell_error("Requested operation is not valid: domain is not running");
-	return NULL;
+	if (!vm)
+		return;
+	id_text(id, sizeof(id), vm);
+	term_printf("%s\n\n", id);
+}
+
+static void run_domname(int count, char *word[])
+{
+	struct vm *vm = shell_only_domain(count, word);
+
+	if (vm)
+		term_printf("%s\n\n", vm->name);
+}
+
+static void run_domuuid(int count, char *word[])
+{
+	struct vm *vm = shell_only_domain(count, word);
+	char uuid[37];
+
+	if (!vm)
+		return;
+	uuid_text(uuid, vm);
+	term_printf("%s\n\n", uuid);
+}
+
+static void run_domstate(int count, char *word[])
+{
+	bool reason = words_option(&count, word, "--reason");
+	struct vm *vm = shell_only_domain(count, word);
+
+	if (!vm)
+		return;
+	if (reason)
+		term_printf("%s (%s)\n\n", vm_state_name(vm), vm_reason(vm));
+	else
+		term_printf("%s\n\n", vm_state_name(vm));
 }
 
 /* A letter for each of the machine's CPUs. */
@@ -167,6 +259,15 @@ static void print_vcpu(unsigned number, const struct sampo_vcpu_info *info, cons
 		    affinity(set));
 }
 
+static void print_inactive(const struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config->vcpus; i++)
+		term_printf("VCPU:           %u\nCPU:            N/A\n"
+			    "State:          N/A\nCPU time        N/A\n"
+			    "CPU Affinity:   %s\n\n",
+			    i, affinity(&vm->config->affinity[i]));
+}
+
 static void print_dom0(bool counters)
 {
 	struct sampo_vcpu_info info;
@@ -195,8 +296,10 @@ static void run_vcpuinfo(int count, char *word[])
 			print_dom0(counters);
 		return;
 	}
-	vm = running_domain(count, word);
-	for (unsigned i = 0; vm && i < vm->config->vcpus; i++) {
+	vm = shell_only_domain(count, word);
+	if (vm && !vm->id)
+		print_inactive(vm);
+	for (unsigned i = 0; vm && vm->id && i < vm->config->vcpus; i++) {
 		if (!vm_vcpu_info(vm, i, &info))
 			continue;
 		print_vcpu(i, &info, &vm->config->affinity[i]);
@@ -213,7 +316,7 @@ static void run_vcpuinfo(int count, char *word[])
 static void run_trace(int count, char *word[])
 {
 	static const char *const header[] = {"TSC", "Code", "Exit", "RIP", "Info"};
-	struct vm *vm = running_domain(count, word);
+	struct vm *vm = shell_active_domain(count, word);
 	const struct sampo_vcpu_page *page = vm ? vm_vcpu_page(vm, 0) : NULL;
 	char cell[5][24];
 	struct table table;
@@ -237,160 +340,20 @@ static void run_trace(int count, char *word[])
 	table_end(&table, line);
 }
 
-static void print_block(const struct vm *vm, unsigned disk)
-{
-	const char *target = vm->config->disk[disk].target;
-	struct virtio_blk_stats s;
-
-	if (!virtio_blk_stats(vm, disk, &s))
-		return;
-	term_printf("%s %s rd_req %llu\n%s %s rd_bytes %llu\n", vm->name, target, (llu)s.reads,
-		    vm->name, target, (llu)s.read_bytes);
-	term_printf("%s %s wr_req %llu\n%s %s wr_bytes %llu\n", vm->name, target, (llu)s.writes,
-		    vm->name, target, (llu)s.written_bytes);
-	term_printf("%s %s flush_operations %llu\n%s %s errs %llu\n\n", vm->name, target,
-		    (llu)s.flushes, vm->name, target, (llu)s.errors);
-}
-
-static void run_domblkstat(int count, char *word[])
-{
-	struct vm *vm = running_domain(count, word);
-	const char *target = count > 2 ? word[2] : NULL;
-	bool found = false;
-
-	for (unsigned i = 0; vm && i < vm->config->disks; i++) {
-		if (target && strcmp(target, vm->config->disk[i].target))
-			continue;
-		print_block(vm, i);
-		found = true;
-	}
-	if (vm && target && !found)
-		shell_error("invalid argument: invalid path: %s", target);
-}
-
-static void run_domblklist(int count, char *word[])
-{
-	static const char *const header[] = {"Target", "Source"};
-	struct vm *vm = only_domain(count, word);
-	struct table table;
-
-	if (!vm)
-		return;
-	table_start(&table, 2, header);
-	for (unsigned i = 0; i < vm->config->disks; i++)
-		table_row(&table, (const char *const[]){vm->config->disk[i].target,
-							vm->config->disk[i].source});
-	table_end(&table, line);
-}
-
-/* The interface's name: <target dev>, or its number. */
-static void nic_name(char *text, size_t size, const struct vm *vm, unsigned nic)
-{
-	if (*vm->config->nic[nic].target)
-		snprintf(text, size, "%s", vm->config->nic[nic].target);
-	else
-		snprintf(text, size, "%s/%u", vm->name, nic);
-}
-
-static void mac_text(char text[18], const uint8_t mac[6])
-{
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
-}
-
-/* An interface by its name or its address. */
-static bool is_nic(const struct vm *vm, unsigned nic, const char *wanted)
-{
-	char name[80], mac[18];
-
-	nic_name(name, sizeof(name), vm, nic);
-	mac_text(mac, vm->config->nic[nic].mac);
-	return !strcmp(wanted, name) || !strcmp(wanted, mac);
-}
-
-static void print_nic(const struct vm *vm, unsigned nic)
-{
-	struct virtio_net_stats s;
-	char name[80];
-
-	if (!virtio_net_stats(vm, nic, &s))
-		return;
-	nic_name(name, sizeof(name), vm, nic);
-	term_printf("%s rx_bytes %llu\n%s rx_packets %llu\n%s rx_drop %llu\n", name,
-		    (llu)s.rx_bytes, name, (llu)s.rx_frames, name, (llu)s.rx_dropped);
-	term_printf("%s tx_bytes %llu\n%s tx_packets %llu\n%s tx_drop %llu\n\n", name,
-		    (llu)s.tx_bytes, name, (llu)s.tx_frames, name, (llu)s.tx_dropped);
-}
-
-static void run_domifstat(int count, char *word[])
-{
-	struct vm *vm = running_domain(count, word);
-	bool found = false;
-
-	for (unsigned i = 0; vm && i < vm->config->nics; i++) {
-		if (count > 2 && !is_nic(vm, i, word[2]))
-			continue;
-		print_nic(vm, i);
-		found = true;
-	}
-	if (vm && count > 2 && !found)
-		shell_error("invalid argument: invalid path, '%s' is not a "
-			    "known interface",
-			    word[2]);
-}
-
-static void run_domiflist(int count, char *word[])
-{
-	static const char *const header[] = {"Interface", "Type", "Source", "Model", "MAC"};
-	struct vm *vm = only_domain(count, word);
-	char name[80], mac[18];
-	struct table table;
-
-	if (!vm)
-		return;
-	table_start(&table, 5, header);
-	for (unsigned i = 0; i < vm->config->nics; i++) {
-		nic_name(name, sizeof(name), vm, i);
-		mac_text(mac, vm->config->nic[i].mac);
-		table_row(&table, (const char *const[]){name, "bridge", vm->config->nic[i].source,
-							"virtio", mac});
-	}
-	table_end(&table, line);
-}
-
-static void run_domif_setlink(int count, char *word[])
-{
-	struct vm *vm = running_domain(count, word);
-	bool up;
-
-	if (!vm)
-		return;
-	up = !strcmp(word[3], "up");
-	if (!up && strcmp(word[3], "down")) {
-		shell_error("invalid state '%s'", word[3]);
-		return;
-	}
-	for (unsigned i = 0; i < vm->config->nics; i++)
-		if (is_nic(vm, i, word[2]) && virtio_net_link(vm, i, up)) {
-			term_printf("Device updated successfully\n\n");
-			return;
-		}
-	shell_error("interface '%s' not found", word[2]);
-}
-
 const struct shell_command shell_monitor_commands[] = {
-	{"domblklist", "<domain>", "list all domain blocks", 1, 1, COMPLETE_DOMAIN, run_domblklist},
-	{"domblkstat", "<domain> [device]", "get device block stats for a domain", 1, 2,
-	 COMPLETE_DOMAIN, run_domblkstat},
-	{"domif-setlink", "<domain> <interface> up|down",
-	 "plug or pull the cable of a virtual interface", 3, 3, COMPLETE_DOMAIN, run_domif_setlink},
-	{"domiflist", "<domain>", "list all domain virtual interfaces", 1, 1, COMPLETE_DOMAIN,
-	 run_domiflist},
-	{"domifstat", "<domain> [interface]", "get network interface stats for a domain", 1, 2,
-	 COMPLETE_DOMAIN, run_domifstat},
+	{"domid", "<domain>", "convert a domain name or UUID to domain id", 1, 1, COMPLETE_DOMAIN,
+	 run_domid},
 	{"dominfo", "<domain>", "domain information", 1, 1, COMPLETE_DOMAIN, run_dominfo},
+	{"domname", "<domain>", "convert a domain id or UUID to domain name", 1, 1, COMPLETE_DOMAIN,
+	 run_domname},
 	{"domstate", "<domain> [--reason]", "domain state", 1, 1, COMPLETE_DOMAIN, run_domstate},
-	{"list", "[--all] [--inactive] [--name]", "list domains", 0, 0, COMPLETE_NONE, run_list},
+	{"domuuid", "<domain>", "convert a domain name or id to domain UUID", 1, 1, COMPLETE_DOMAIN,
+	 run_domuuid},
+	{"list",
+	 "[--inactive] [--all] [--transient] [--persistent] [--state-running] [--state-paused] "
+	 "[--state-shutoff] [--state-other] [--autostart] [--no-autostart] [--uuid] [--name] [--id] "
+	 "[--table] [--title]",
+	 "list domains", 0, 0, COMPLETE_NONE, run_list},
 	{"trace", "<domain>", "the last exits of the domain's vCPU", 1, 1, COMPLETE_DOMAIN,
 	 run_trace},
 	{"vcpuinfo", "<domain> [--exits]", "detailed domain vcpu information; of Domain-0 too", 1, 1,

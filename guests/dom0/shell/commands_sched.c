@@ -97,6 +97,7 @@ static void run_vcpupin(int count, char *word[])
 	uint64_t vcpu;
 	struct vm *vm;
 
+	words_without(&count, word, "--live --config --current");
 	if (!shell_arguments(count, word))
 		return;
 	if (shell_is_dom0(word[1])) {
@@ -155,8 +156,10 @@ static const char *set_share(struct vm *vm, const char *text)
 static void run_schedinfo(int count, char *word[])
 {
 	bool set = words_option(&count, word, "--set");
-	struct vm *vm = shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
+	struct vm *vm;
 
+	words_without(&count, word, "--live --config --current");
+	vm = shell_only_domain(count, word);
 	if (!vm)
 		return;
 	if (set && count < 3)
@@ -180,7 +183,7 @@ static void run_schedinfo(int count, char *word[])
 
 static void run_vcpucount(int count, char *word[])
 {
-	struct vm *vm = shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
+	struct vm *vm = shell_only_domain(count, word);
 	static const char *const what[] = {"maximum", "current"};
 
 	for (unsigned i = 0; vm && i < 2; i++) {
@@ -197,7 +200,7 @@ static void run_setvcpus(int count, char *word[])
 {
 	bool config = words_option(&count, word, "--config");
 	bool maximum = words_option(&count, word, "--maximum");
-	struct vm *vm = shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
+	struct vm *vm = shell_only_domain(count, word);
 	struct vm_config *c;
 	uint64_t n;
 
@@ -219,16 +222,6 @@ static void run_setvcpus(int count, char *word[])
 	}
 }
 
-static struct vm *running(int count, char *word[])
-{
-	struct vm *vm = shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
-
-	if (!vm || vm->id)
-		return vm;
-	shell_error("Requested operation is not valid: domain is not running");
-	return NULL;
-}
-
 static uint64_t dom0_ns(const struct vm *vm)
 {
 	return clock_ticks_ns(vm->dom0_tsc);
@@ -237,7 +230,7 @@ static uint64_t dom0_ns(const struct vm *vm)
 static void run_cpu_stats(int count, char *word[])
 {
 	bool total = words_option(&count, word, "--total");
-	struct vm *vm = running(count, word);
+	struct vm *vm = shell_active_domain(count, word);
 	struct sampo_domain_info info;
 
 	(void)total; /* the kernel does not count by physical CPU */
@@ -293,7 +286,7 @@ const struct shell_command shell_sched_commands[] = {
 	 run_cpu_stats},
 	{"domstats", "[domain]", "get statistics about one or all domains", 0, 1, COMPLETE_DOMAIN,
 	 run_domstats},
-	{"schedinfo", "<domain> [[--set] cpu_shares=N vcpu_period=N vcpu_quota=N]",
+	{"schedinfo", "<domain> [--set cpu_shares=N vcpu_period=N vcpu_quota=N]",
 	 "show/set scheduler parameters", 1, 4, COMPLETE_DOMAIN, run_schedinfo},
 	{"setvcpus", "<domain> <count> [--config] [--maximum]", "change number of virtual CPUs", 2, 2,
 	 COMPLETE_DOMAIN, run_setvcpus},

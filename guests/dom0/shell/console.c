@@ -77,8 +77,10 @@ void console_forget(struct vm *vm)
 {
 	struct consoles *consoles = vm->console;
 
-	if (vm == attached)
+	if (vm == attached) {
 		console_detach();
+		shell_console_ended(vm->name);
+	}
 	if (!consoles)
 		return;
 	log_ring = NULL;

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A clean end of the machine. Guests that listen to their power button get
- * GUESTS_NS to shut down; the others, and what is left then, are destroyed.
- * Then all disks write out what they have in their caches.
+ * A clean end of the machine. Every guest has GUESTS_NS to shut down. Its power button is pressed
+ * again and again: a guest whose ACPI driver or daemon is not up yet would miss the first press. A
+ * guest that has run for LISTEN_NS and does not listen to the button will not; it is destroyed, as
+ * is what is left at the end. Then all disks write out what they have in their caches.
+ *
+ * All of this goes on by a timer of its own, while the shell waits for it; ^C gives the shell
+ * back, and `poweroff --force` does not wait for guests any more.
  */
 #include "guests/dom0/shell/power.h"
 
@@ -17,6 +21,9 @@
 #include "guests/lib/sampo.h"
 
 #define GUESTS_NS     60000000000u
+#define LISTEN_NS     30000000000u
+#define PRESS_NS      3000000000u
+#define TELL_NS       5000000000u
 #define QUIET_NS      10000000000u
 #define DISKS_NS      10000000000u
 #define STEP_NS       50000000u
@@ -26,8 +33,9 @@
 enum stage { ASKED, DESTROYED, FLUSHING };
 
 static enum stage stage;
-static uint64_t deadline, operation;
-static uint32_t asked_id[VM_MAX];
+static bool active;
+static struct timer timer;
+static uint64_t deadline, press_ns, tell_ns, operation;
 static struct blk_request flush[DISKS];
 static unsigned flushing;
 
@@ -42,41 +50,71 @@ static void destroy(struct vm *vm, const char *why)
 	const char *failure = vm_destroy(vm);
 
 	if (failure)
-		term_printf("Domain '%s': %s\n", vm->name, failure);
+		shell_notice("Domain '%s': %s\n", vm->name, failure);
 	else
-		term_printf("Domain '%s' destroyed: %s\n", vm->name, why);
+		shell_notice("Domain '%s' destroyed: %s\n", vm->name, why);
 }
 
-static void ask(struct vm *vm, bool force)
+static bool is_deaf(const struct vm *vm)
 {
-	if (vm->run == VM_PAUSED && !force)
-		vm_resume(vm);
-	if (force) {
-		destroy(vm, "by force");
-	} else if (!listens(vm)) {
-		destroy(vm, "does not listen to the power button");
-	} else {
-		asked_id[vm->index] = vm->id;
-		vm_shutdown(vm);
-		term_printf("Domain '%s' is being shutdown\n", vm->name);
-	}
+	return !listens(vm) && vm_up_ns(vm) > LISTEN_NS;
 }
 
-/* Guests that still run. What was started again by its description ends. */
-static unsigned waiting_for(void)
+static void ask(struct vm *vm, bool press)
+{
+	if (vm->run == VM_PAUSED)
+		vm_resume(vm);
+	if (vm->run == VM_CRASHED)
+		destroy(vm, "crashed");
+	else if (vm_waits(vm))
+		destroy(vm, "waited for its next start");
+	else if (is_deaf(vm))
+		destroy(vm, "does not listen to the power button");
+	else if (press)
+		vm_shutdown_for_good(vm);
+}
+
+/* What still runs; it is asked again. */
+static unsigned waiting_for(bool press)
 {
 	unsigned running = 0;
 
 	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
-		if (vm->run == VM_OFF)
-			continue;
-		if (vm->run == VM_CRASHED)
-			destroy(vm, "crashed");
-		else if (vm->id != asked_id[vm->index])
-			destroy(vm, "was started again");
-		else
-			running++;
+		if (vm->run != VM_OFF)
+			ask(vm, press);
+		running += vm->run != VM_OFF;
 	}
+	return running;
+}
+
+static void tell(unsigned running)
+{
+	uint64_t left = deadline - clock_ns();
+
+	shell_notice("Waiting for %u domain%s, %llu s at most (`poweroff --force` does not wait):\n",
+		     running, running == 1 ? "" : "s", (unsigned long long)(left / 1000000000u));
+	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
+		if (vm->run != VM_OFF)
+			shell_notice("  %s%s\n", vm->name,
+				     listens(vm) ? "" : ", which does not listen to its power button yet");
+}
+
+/* True if the time has come, which then comes again after `every`. */
+static bool due(uint64_t *next, uint64_t every)
+{
+	if (clock_ns() < *next)
+		return false;
+	*next = clock_ns() + every;
+	return true;
+}
+
+/* True: guests are left. */
+static bool guests_left(void)
+{
+	unsigned running = waiting_for(due(&press_ns, PRESS_NS));
+
+	if (running && due(&tell_ns, TELL_NS))
+		tell(running);
 	return running;
 }
 
@@ -101,7 +139,7 @@ static void flushed(struct blk_request *request, enum blk_status status)
 
 	flushing--;
 	if (status != BLK_OK)
-		term_printf("%s: writing out the cache failed\n", dev->name);
+		shell_notice("%s: writing out the cache failed\n", dev->name);
 }
 
 static void flush_disks(void)
@@ -133,14 +171,14 @@ static void end_machine(void)
 	shell_error("the machine does not end: %s", why);
 }
 
-static bool step(bool cancel)
+/* False: it has come to its end, or cannot. */
+static bool step(void)
 {
 	bool late = clock_ns() >= deadline;
 
-	(void)cancel; /* there is no way back */
 	switch (stage) {
 	case ASKED:
-		if (waiting_for() && !late)
+		if (!late && guests_left())
 			break;
 		destroy_rest("did not shut down in time");
 		next_stage(DESTROYED, QUIET_NS);
@@ -155,30 +193,55 @@ static bool step(bool cancel)
 		if (flushing && !late)
 			break;
 		if (flushing)
-			term_printf("%u disks do not answer\n", flushing);
+			shell_notice("%u disks do not answer\n", flushing);
 		end_machine();
 		return false;
 	}
 	return true;
 }
 
+static void fire(struct timer *t)
+{
+	active = step();
+	if (active)
+		timer_set(t, clock_ns() + STEP_NS);
+}
+
+/* The shell waits for the end; ^C goes back to it. */
+static bool watch(bool cancel)
+{
+	if (cancel && active)
+		term_printf("\nThe machine's end goes on. `poweroff --force` does not wait for guests.\n\n");
+	return active && !cancel;
+}
+
 void power_end(uint64_t how, bool force)
 {
-	operation = how;
-	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
-		if (vm->run != VM_OFF)
-			ask(vm, force);
-	next_stage(ASKED, GUESTS_NS);
-	shell_job(step, STEP_NS);
+	if (!active) {
+		timer_init(&timer, fire, NULL);
+		operation = how;
+		press_ns = 0;
+		tell_ns = clock_ns() + TELL_NS;
+		next_stage(ASKED, GUESTS_NS);
+		timer_set(&timer, clock_ns());
+	}
+	active = true;
+	if (force && stage == ASKED) {
+		destroy_rest("by force");
+		deadline = clock_ns();
+	}
+	shell_job(watch, STEP_NS);
+}
+
+bool power_ends(void)
+{
+	return active;
 }
 
 void power_button(void)
 {
-	static bool pressed;
-
-	if (pressed)
+	if (active)
 		return;
-	pressed = true;
 	shell_interrupt();
 	term_printf("The power button was pressed.\n");
 	power_end(SAMPO_MACHINE_POWEROFF, false);

@@ -19,6 +19,7 @@
 const struct shell_group shell_groups[] = {
 	{"Domain Management", shell_domain_commands},
 	{"Domain Monitoring", shell_monitor_commands},
+	{"Domain Devices", shell_device_commands},
 	{"Virtual CPUs", shell_sched_commands},
 	{"Host and Hypervisor", shell_host_commands},
 	{NULL, NULL},
@@ -50,6 +51,24 @@ void shell_error(const char *format, ...)
 	term_printf("error: %s\n", text);
 }
 
+void shell_notice(const char *format, ...)
+{
+	char text[512];
+	bool aside = editing();
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (console_attached())
+		return;
+	if (aside)
+		edit_hide(&edit);
+	term_printf("%s", text);
+	if (aside)
+		edit_redraw(&edit);
+}
+
 struct vm *shell_domain(const char *name)
 {
 	struct vm *vm = vm_find(name);
@@ -59,6 +78,21 @@ struct vm *shell_domain(const char *name)
 	else if (!vm)
 		shell_error("failed to get domain '%s'", name);
 	return vm;
+}
+
+struct vm *shell_only_domain(int count, char *word[])
+{
+	return shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
+}
+
+struct vm *shell_active_domain(int count, char *word[])
+{
+	struct vm *vm = shell_only_domain(count, word);
+
+	if (!vm || vm->id)
+		return vm;
+	shell_error("Requested operation is not valid: domain is not running");
+	return NULL;
 }
 
 bool shell_is_dom0(const char *name)
@@ -75,6 +109,14 @@ const struct shell_command *shell_find(const char *verb)
 	return NULL;
 }
 
+static void missing(const struct shell_command *command, unsigned argument)
+{
+	char name[WORDS_NAME];
+
+	if (words_argument(command->arguments, argument, name))
+		shell_error("command '%s' requires <%s> option", command->name, name);
+}
+
 bool shell_arguments(int count, char *word[])
 {
 	const struct shell_command *command = shell_find(word[0]);
@@ -86,7 +128,8 @@ bool shell_arguments(int count, char *word[])
 		return false;
 	}
 	if (count <= (int)command->least) {
-		shell_error("command '%s' requires %s", word[0], command->arguments);
+		for (unsigned n = (unsigned)count - 1; n < command->least; n++)
+			missing(command, n);
 		return false;
 	}
 	if (count > (int)command->most + 1) {
@@ -100,7 +143,7 @@ static void run_line(void)
 {
 	const struct shell_command *command;
 	static char line[EDIT_LINE];
-	char *word[WORDS_MAX];
+	char *word[WORDS_MAX + 1]; /* words_named moves one on */
 	const char *error = NULL;
 	int count;
 
@@ -115,6 +158,11 @@ static void run_line(void)
 	command = shell_find(word[0]);
 	if (!command) {
 		shell_error("unknown command: '%s'", word[0]);
+		return;
+	}
+	error = words_named(&count, word, command->arguments);
+	if (error) {
+		shell_error("command '%s' requires <%s> option", word[0], error);
 		return;
 	}
 	running = true;

@@ -24,7 +24,9 @@ enum shell_complete {
 
 struct shell_command {
 	const char *name;
-	const char *arguments; /* for `help`, "" if none */
+	/* For `help`, "" if none; arguments have their virsh names: <domain>, [device]. Options
+	 * stand in brackets of their own: [--devname <string>]. */
+	const char *arguments;
 	const char *help;
 	unsigned least, most; /* arguments that it takes, without options */
 	enum shell_complete complete;
@@ -40,20 +42,28 @@ extern const struct shell_group shell_groups[]; /* ends with an empty title */
 
 extern const struct shell_command shell_domain_commands[];
 extern const struct shell_command shell_monitor_commands[];
+extern const struct shell_command shell_device_commands[];
 extern const struct shell_command shell_host_commands[];
 extern const struct shell_command shell_sched_commands[];
 
 const struct shell_command *shell_find(const char *verb);
 
 struct vm;
-/* The guest of that name or number, or NULL after an error message. */
+/* The guest of that name, UUID or number, or NULL after an error message. */
 struct vm *shell_domain(const char *name);
+/* The guest of a verb that takes nothing else; NULL after a message. */
+struct vm *shell_only_domain(int count, char *word[]);
+/* The same, and it must be active. */
+struct vm *shell_active_domain(int count, char *word[]);
 /* Is it dom0's own name? */
 bool shell_is_dom0(const char *name);
 /* No options left over and as many arguments as the verb takes, else a message
  * and false. */
 bool shell_arguments(int count, char *word[]);
 void shell_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints lines at any time: the line being typed goes aside and is drawn again. */
+void shell_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Work of a verb that goes on after it has returned: step is called every

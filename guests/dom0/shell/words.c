@@ -101,6 +101,75 @@ const char *words_option_value(int *count, char *word[], const char *name)
 	return NULL;
 }
 
+void words_without(int *count, char *word[], const char *options)
+{
+	char name[WORDS_NAME];
+
+	while (*options) {
+		size_t n = strcspn(options, " ");
+
+		snprintf(name, sizeof(name), "%.*s", (int)n, options);
+		words_option(count, word, name);
+		options += n;
+		options += strspn(options, " ");
+	}
+}
+
+/* Options stand in brackets of their own, with what they take. */
+static const char *next_argument(const char *at)
+{
+	for (; *at; at++) {
+		if (!strncmp(at, "[--", 3))
+			at += strcspn(at, "]");
+		else if ((*at == '<' || *at == '[') && at[1] >= 'a' && at[1] <= 'z')
+			return at + 1;
+		if (!*at)
+			break;
+	}
+	return NULL;
+}
+
+bool words_argument(const char *arguments, unsigned index, char name[WORDS_NAME])
+{
+	const char *at = next_argument(arguments);
+
+	for (; at && index; index--)
+		at = next_argument(at);
+	if (!at)
+		return false;
+	snprintf(name, WORDS_NAME, "%.*s", (int)strcspn(at, " >]["), at);
+	return true;
+}
+
+const char *words_named(int *count, char *word[], const char *arguments)
+{
+	static char missing[WORDS_NAME];
+	char *given[WORDS_MAX] = {NULL}, option[WORDS_NAME + 2], name[WORDS_NAME];
+	int last = -1, at = 1;
+
+	for (unsigned i = 0; i < WORDS_MAX && words_argument(arguments, i, name); i++) {
+		snprintf(option, sizeof(option), "--%s", name);
+		given[i] = (char *)words_option_value(count, word, option);
+		last = given[i] ? (int)i : last;
+	}
+	if (last < 0)
+		return NULL;
+	for (int i = 0; i <= last; i++) {
+		while (!given[i] && at < *count && !strncmp(word[at], "--", 2))
+			at++;
+		if (given[i]) {
+			memmove(&word[at + 1], &word[at], (size_t)(*count - at) * sizeof(word[0]));
+			word[at] = given[i];
+			++*count;
+		} else if (at >= *count) {
+			words_argument(arguments, (unsigned)i, missing);
+			return missing;
+		}
+		at++;
+	}
+	return NULL;
+}
+
 void table_start(struct table *table, unsigned columns, const char *const text[])
 {
 	memset(table, 0, sizeof(*table));

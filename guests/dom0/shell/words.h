@@ -24,6 +24,19 @@ int words_split(char *line, char *word[WORDS_MAX], const char **error);
 bool words_option(int *count, char *word[], const char *name);
 const char *words_option_value(int *count, char *word[], const char *name);
 
+/* Takes every option of a list ("--live --config") out of the words. */
+void words_without(int *count, char *word[], const char *options);
+
+/*
+ * Arguments may be given by name, in any order: "--domain NAME". Puts those of `arguments` (a
+ * synopsis: "<domain> [device] [--human]") where they would be without their names. Returns NULL,
+ * or the name of an argument that is missing before one that was given by name.
+ */
+const char *words_named(int *count, char *word[], const char *arguments);
+/* The index-th argument's name of a synopsis, in `name`; false: there are not as many. */
+#define WORDS_NAME 24
+bool words_argument(const char *arguments, unsigned index, char name[WORDS_NAME]);
+
 /* A table as virsh prints it: a header, a rule, rows; widths fit the text. */
 #define TABLE_COLUMNS 6
 #define TABLE_CELL    128

@@ -100,10 +100,16 @@ def test_webserver(boot, tmp_path):
 
 @pytest.mark.quick
 def test_poweroff(boot, tmp_path):
-    """The machine goes down cleanly although one guest does not listen to its power button."""
+    """One guest does not listen to its power button: the operator sees it, gets the shell back, starts nothing, and hurries."""
     box = boot(kernel=m.BUILD / "sampo.elf32", modules=small_modules(tmp_path, "webserver", 16), memory=256,
                nic=None).boot()
     box.send("poweroff\r")
+    box.expect(r"Waiting for 1 domain, \d+ s.*\n\s*webserver, which does not listen to its power button yet", 30)
+    box.send("\x03")
+    box.expect("end goes on.*" + re.escape(m.PROMPT), 30)
+    assert "the machine is being turned off" in box.run("create webserver.xml")
+    box.send("poweroff --force\r")
+    box.expect("'webserver' destroyed: by force", 30)
     box.expect("Power down", 30)
     box.expect_end(20)
 

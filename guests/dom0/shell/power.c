@@ -5,8 +5,8 @@
  * guest that has run for LISTEN_NS and does not listen to the button will not; it is destroyed, as
  * is what is left at the end. Then all disks write out what they have in their caches.
  *
- * All of this goes on by a timer of its own, while the shell waits for it; ^C gives the shell
- * back, and `poweroff --force` does not wait for guests any more.
+ * All of this goes on by a timer of its own, while the shell waits for it; every key gives the
+ * shell back, and `poweroff --force` does not wait for guests any more.
  */
 #include "guests/dom0/shell/power.h"
 
@@ -207,7 +207,7 @@ static void fire(struct timer *t)
 		timer_set(t, clock_ns() + STEP_NS);
 }
 
-/* The shell waits for the end; ^C goes back to it. */
+/* The shell waits for the end; every key goes back to it. */
 static bool watch(bool cancel)
 {
 	if (cancel && active)
@@ -230,7 +230,7 @@ void power_end(uint64_t how, bool force)
 		destroy_rest("by force");
 		deadline = clock_ns();
 	}
-	shell_job(watch, STEP_NS);
+	shell_watch(watch, STEP_NS);
 }
 
 bool power_ends(void)

@@ -33,6 +33,7 @@ static bool hidden;  /* the line is off the screen, see around_log */
 static struct timer job_timer;
 static bool (*job_step)(bool cancel);
 static uint64_t job_interval;
+static bool job_yields; /* to whatever key */
 
 /* The line editor has the terminal: no guest's console, no verb, no job. */
 static bool editing(void)
@@ -200,8 +201,15 @@ static void job_fire(struct timer *timer)
 void shell_job(bool (*step)(bool cancel), uint64_t interval_ns)
 {
 	job_step = step;
+	job_yields = false;
 	job_interval = interval_ns;
 	timer_set(&job_timer, clock_ns());
+}
+
+void shell_watch(bool (*step)(bool cancel), uint64_t interval_ns)
+{
+	shell_job(step, interval_ns);
+	job_yields = true;
 }
 
 void shell_interrupt(void)
@@ -225,9 +233,10 @@ static void key(uint8_t byte)
 		return;
 	}
 	if (job_step) {
-		if (byte == CTRL_C)
+		if (byte == CTRL_C || job_yields)
 			job_run(true);
-		return;
+		if (byte == CTRL_C || job_step)
+			return;
 	}
 	switch (edit_key(&edit, byte)) {
 	case EDIT_MORE:

@@ -72,6 +72,9 @@ void shell_notice(const char *format, ...) __attribute__((format(printf, 1, 2)))
  */
 void shell_job(bool (*step)(bool cancel), uint64_t interval_ns);
 
+/* The same for what goes on without the shell: every key cancels it, and is the first of a line. */
+void shell_watch(bool (*step)(bool cancel), uint64_t interval_ns);
+
 /* Leaves a guest's console and cancels a job, for something that cannot wait for the operator. */
 void shell_interrupt(void);
 

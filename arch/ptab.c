@@ -298,6 +298,22 @@ void ptab_dirtied(struct ptab *pt, uint64_t va)
 	walk_range((struct walk){.pt = pt, .page = allow_write}, va, PTAB_PAGE);
 }
 
+static int allow_execution(struct walk *w, uint64_t *entry, int, uint64_t)
+{
+	__atomic_fetch_or(entry, w->pt->format->x, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(entry, ~w->pt->format->nx, __ATOMIC_SEQ_CST);
+	return SAMPO_OK;
+}
+
+int ptab_execute(struct ptab *pt, uint64_t va)
+{
+	int status = ptab_split(pt, va, PTAB_PAGE);
+
+	if (status)
+		return status;
+	return walk_range((struct walk){.pt = pt, .page = allow_execution}, va, PTAB_PAGE);
+}
+
 void ptab_destroy(struct ptab *pt)
 {
 	ptab_unmap(pt, 0, ptab_limit(pt));

@@ -96,5 +96,9 @@ int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, b
  * hardware, clean pages are protected. */
 void ptab_dirtied(struct ptab *pt, uint64_t va);
 
+/* What is mapped there as a page of 4 KiB or in a larger one, which is split then, may be executed
+ * from now on. ENOMEM. */
+int ptab_execute(struct ptab *pt, uint64_t va);
+
 /* The TLB has been flushed. */
 void ptab_flushed(struct ptab *pt);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/region.h"
 
+#include "arch/barrier.h"
 #include "arch/paging.h"
 #include "arch/ptab.h"
 #include "kernel/domain.h"
@@ -261,14 +262,20 @@ static uint64_t page_size(const struct mapping *m, uint64_t gpa)
 	return FRAME_BLOCK;
 }
 
+/*
+ * Where a large page that is executed can stop the CPU (CVE-2018-12207), none is executable at
+ * first: region_fault splits those that a guest executes. That takes one kernel page for each.
+ */
 static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 {
 	uint64_t offset = gpa - m->gpa + m->offset, size = page_size(m, gpa), physical;
+	uint32_t flags = ptab_flags(m);
 	int status;
 
+	if (mitigations.on & DO_MULTIHIT && size > FRAME_PAGE)
+		flags &= ~PTAB_X;
 	physical = region_physical(m->region, offset);
-	status = ptab_map(&domain->slat, gpa & ~(size - 1), physical & ~(size - 1), size,
-			  ptab_flags(m));
+	status = ptab_map(&domain->slat, gpa & ~(size - 1), physical & ~(size - 1), size, flags);
 	if (status != SAMPO_EEXIST)
 		return status;
 	/* There may be small pages in its place, of which this one is missing. */
@@ -277,7 +284,7 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 
 bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t *status)
 {
-	int result = SAMPO_EINVAL;
+	int result = SAMPO_EINVAL, split = SAMPO_OK;
 	struct mapping *m;
 
 	lock(&domain->lock);
@@ -285,6 +292,10 @@ bool region_fault(struct domain *domain, uint64_t gpa, uint32_t access, int64_t 
 	__atomic_store_n(&domain->last_mapping, m, __ATOMIC_RELEASE);
 	if (m && !(access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
 		result = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
+	if (mitigations.on & DO_MULTIHIT && access & SAMPO_ACCESS_X &&
+	    (result == SAMPO_OK || result == SAMPO_EEXIST))
+		split = ptab_execute(&domain->slat, gpa & ~(FRAME_PAGE - 1));
+	result = split ? split : result;
 	/* EEXIST: it was there, and the access is allowed: clean until now, or a stale entry. */
 	if (result == SAMPO_EEXIST && access & SAMPO_ACCESS_W)
 		ptab_dirtied(&domain->slat, gpa & ~(FRAME_PAGE - 1));

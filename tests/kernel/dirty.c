@@ -115,8 +115,11 @@ static void many(void)
 	write_pages(&g, pages, MANY);
 	expect(sampo_region_dirty(g.domain, 0, 2 * PAGES, NULL, SAMPO_DIRTY_START), SAMPO_OK,
 	       "dirty: START of two blocks");
-	check(read_bits(&g, 0, 2 * PAGES) && count_bits() == 2 * PAGES, "dirty: what was written before",
+	/* As a whole, where large pages were still large; some are split when they are executed. */
+	check(read_bits(&g, 0, 2 * PAGES) && count_bits() >= MANY, "dirty: what was written before",
 	      "%u pages", count_bits());
+	for (unsigned i = 0; i < MANY; i++)
+		all &= bit(pages[i]);
 	for (unsigned round = 0; round < 2; round++) {
 		write_pages(&g, pages, MANY);
 		check(read_bits(&g, 0, 2 * PAGES) && count_bits() == MANY, "dirty: many pages",

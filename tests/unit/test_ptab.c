@@ -362,6 +362,38 @@ static void test_sizes_and_bits(void **state)
 	}
 }
 
+/* One page of a large one becomes executable; what was written stays known. */
+static void test_execute(void **state)
+{
+	(void)state;
+	for (unsigned f = 0; f < FORMATS; f++) {
+		const struct ptab_format *format = formats[f].format;
+		struct look found, other;
+		uint64_t bits;
+
+		start(f);
+		assert_int_equal(ptab_map(&pt, GIB1, 3 * GIB1, MIB2, PTAB_R | PTAB_W), 0);
+		assert_true(look_up(&pt, GIB1, &found));
+		*found.entry |= format->dirty;
+		assert_int_equal(ptab_execute(&pt, GIB1 + 5 * KIB4), 0);
+		assert_true(look_up(&pt, GIB1 + 5 * KIB4, &found));
+		assert_true(look_up(&pt, GIB1 + 6 * KIB4, &other));
+		bits = *found.entry ^ *other.entry ^ (found.pa ^ other.pa);
+		assert_int_equal(found.size, KIB4);
+		assert_true(bits == (format->x | format->nx)); /* nothing else differs */
+		assert_true((*found.entry & format->x) == format->x && !(*found.entry & format->nx));
+		assert_true((*found.entry & format->dirty) == format->dirty);
+		/* Once more does nothing, and nothing is where nothing was. */
+		bits = *found.entry;
+		assert_int_equal(ptab_execute(&pt, GIB1 + 5 * KIB4), 0);
+		assert_true(*found.entry == bits);
+		assert_int_equal(ptab_execute(&pt, 2 * GIB1), 0);
+		assert_false(look_up(&pt, 2 * GIB1, &found));
+		ptab_destroy(&pt);
+		assert_int_equal(live, 0);
+	}
+}
+
 static void test_every_failure(void **state)
 {
 	(void)state;
@@ -464,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_in_the_way),
 		cmocka_unit_test(test_sizes_and_bits),
+		cmocka_unit_test(test_execute),
 		cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_random),
 	};

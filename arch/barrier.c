@@ -242,7 +242,7 @@ void barrier_switch(struct cpu *cpu, const struct vcpu *to)
 			cpu->trained = NULL;
 		cpu->cached = NULL;
 	} else {
-		if (cpu->trained ? cpu->trained != to : private)
+		if ((cpu->trained && cpu->trained != to) || (private && !cpu->cached))
 			barriers = mitigations.barriers[GUEST_TO_GUEST] & DO_IBPB;
 		if (cpu->cached != to->domain)
 			barriers |= mitigations.barriers[DOM0_TO_GUEST];

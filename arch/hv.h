@@ -35,6 +35,7 @@ struct vcpu;
 	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
 	X(CACHE, finish, "WBINVD or INVD")                      \
 	X(EOI, handle_eoi, "end of interrupt")                  \
+	X(BUSLOCK, handle_bus_lock, "bus lock")                 \
 	X(SHUTDOWN, handle_fatal, "triple fault")               \
 	X(INVALID, handle_fatal, "guest state refused")         \
 	X(UNKNOWN, handle_fatal, "unknown exit")
@@ -51,7 +52,8 @@ enum exit_kind {
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
  * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP
- * saved, flush by ASID, exits from PAUSE loops, a TSC of another rate, XSAVES. Both: FPU
+ * saved, flush by ASID, exits from PAUSE loops, a TSC of another rate, XSAVES. Both: exits
+ * by locks of the bus; FPU
  * state that is switched with the vCPU, where the CPU needs it (fpu.h); that is no matter of
  * no-features.
  */
@@ -67,6 +69,7 @@ enum exit_kind {
 	X(NRIPS, "nrips")               \
 	X(FLUSHBYASID, "flushbyasid")   \
 	X(PAUSEFILTER, "pausefilter")   \
+	X(BUSLOCK, "buslock")           \
 	X(EAGERFPU, "eagerfpu")
 
 enum hv_feature {

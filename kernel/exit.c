@@ -4,6 +4,7 @@
 #include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
+#include "arch/tsc.h"
 #include "kernel/event.h"
 #include "kernel/hypercall.h"
 #include "kernel/interrupt.h"
@@ -19,6 +20,7 @@
 #define VECTOR_AC 17
 #define VECTOR_MC 18
 #define DOORBELL_DELAY_NS 50000u
+#define BUS_LOCK_DELAY_NS 20000u /* 50,000 a second at most, some percent of the bus */
 
 /* All that WBINVD asks for: no device is a guest's own, so caches are coherent. */
 static void finish(struct vcpu *vcpu, struct hv_exit *x)
@@ -249,6 +251,15 @@ static void handle_task(struct vcpu *vcpu, struct hv_exit *x)
 static void handle_forbidden(struct vcpu *vcpu, struct hv_exit *x)
 {
 	vcpu_inject(vcpu, x->vector == 13 ? VCPU_GP : VCPU_UD, 0);
+}
+
+/*
+ * The guest has locked the bus, by an atomic access across cache lines or to uncached memory, which
+ * makes all other CPUs wait: each makes this guest wait as well, at its own expense.
+ */
+static void handle_bus_lock(struct vcpu *, struct hv_exit *)
+{
+	tsc_delay_ns(BUS_LOCK_DELAY_NS);
 }
 
 /* Of a level-triggered interrupt: VMX says which. */

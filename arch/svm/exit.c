@@ -51,6 +51,7 @@ static const struct {
 	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* MONITOR, MWAIT */
 	[0x8d] = {EXIT_XSETBV, 3, ALWAYS},
 	[0x8e] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* RDPRU */
+	[VMEXIT_BUSLOCK] = {EXIT_BUSLOCK, 0, MORE},
 };
 
 void svm_intercept_always(struct vmcb *vmcb)
@@ -135,6 +136,10 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	case EXIT_WINDOW:
 		if (x->code == VMEXIT_IRET)
 			svm_nmi_window(vcpu);
+		break;
+	case EXIT_BUSLOCK: /* in front of the instruction, which may be executed once */
+		vcpu->svm.vmcb->bus_locks = 1;
+		vcpu->svm.vmcb->clean &= ~CLEAN_INTERCEPTS;
 		break;
 	case EXIT_FORBIDDEN:
 		x->vector = exits[x->code].length;

@@ -49,6 +49,7 @@ const char *svm_probe(void)
 	want(HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID);
 	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);
 	want(HV_TSCSCALE, SVM_HAS_TSC_RATIO);
+	want(HV_BUSLOCK, SVM_HAS_BUS_LOCK);
 	hv_use(HV_XSAVES, cpu_cpuid(0xd, 1).eax & 8);
 	hv_permissions(pass_msr);
 	return NULL;
@@ -91,6 +92,7 @@ int64_t svm_vcpu_init(struct vcpu *vcpu)
 		vmcb->pause_count = 3000;
 		vmcb->pause_threshold = svm_features & SVM_HAS_PAUSE_THRESHOLD ? 128 : 0;
 	}
+	svm_intercept(vmcb, VMEXIT_BUSLOCK, svm_features & SVM_HAS_BUS_LOCK);
 	vmcb->iopm_base = (uint64_t)hv_io_bitmap;
 	vmcb->msrpm_base = (uint64_t)hv_msr_bitmap;
 	vmcb->nested_enable = 1;

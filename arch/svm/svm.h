@@ -23,6 +23,7 @@ struct svm_vcpu {
 #define SVM_HAS_FLUSH_BY_ASID 0x40u
 #define SVM_HAS_PAUSE_FILTER 0x400u
 #define SVM_HAS_PAUSE_THRESHOLD 0x1000u
+#define SVM_HAS_BUS_LOCK 0x20000000u /* bus lock threshold */
 
 extern uint32_t svm_features;
 

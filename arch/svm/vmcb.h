@@ -15,6 +15,7 @@ enum vmexit {
 	VMEXIT_VINTR = 0x64,
 	VMEXIT_IRET = 0x74,
 	VMEXIT_PAUSE = 0x77,
+	VMEXIT_BUSLOCK = 0xa5,
 	VMEXIT_NPF = 0x400,
 };
 #define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
@@ -61,7 +62,9 @@ struct vmcb {
 	uint32_t clean, reserved3;
 	uint64_t next_rip;
 	uint8_t insn_bytes, insn[15];
-	uint8_t reserved4[0x400 - 0xe0];
+	uint8_t reserved4[0x120 - 0xe0];
+	uint16_t bus_locks; /* that are allowed until the next exit */
+	uint8_t reserved12[0x400 - 0x122];
 
 	/* The state save area. Segments in the order of enum sampo_sreg. */
 	struct sampo_segment seg[SAMPO_SREGS];

@@ -33,7 +33,7 @@ static const struct {
 	uint8_t kind, answer;
 	bool more; /* see decode_more */
 } exits[] = {
-	[0 ... 64] = {EXIT_UNKNOWN},
+	[0 ... 74] = {EXIT_UNKNOWN},
 	[0] = {EXIT_EXCEPTION, 0, true},
 	[1] = {EXIT_INTERRUPT},
 	[2] = {EXIT_SHUTDOWN},
@@ -66,6 +66,7 @@ static const struct {
 	[55] = {EXIT_XSETBV, 0, true},
 	[56] = {EXIT_WRMSR, 0, true}, /* done, but what it does is ours to do */
 	[62] = {EXIT_WINDOW, 0, true}, /* PML log full */
+	[74] = {EXIT_BUSLOCK}, /* behind the instruction */
 };
 
 static void invalidate(uint64_t type, uint64_t what, bool ept)

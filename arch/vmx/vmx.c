@@ -92,6 +92,7 @@ static const struct {
 	{PROC2, 17, WANT, NULL, HV_PML},
 	{PROC2, 20, WANT, NULL, HV_XSAVES},
 	{PROC2, 25, WANT, NULL, HV_TSCSCALE},
+	{PROC2, 30, WANT, NULL, HV_BUSLOCK},
 	{EXIT, 2, MUST, "no saved debug controls"},
 	{EXIT, 9, MUST, "no 64-bit host"},
 	{EXIT, 18, MUST, "no saved PAT"},

@@ -23,6 +23,7 @@ static const char *const names[] = {
 	"forbidden instruction",
 	"WBINVD or INVD",
 	"end of interrupt",
+	"bus lock",
 	"triple fault",
 	"guest state refused",
 	"unknown exit",

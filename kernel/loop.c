@@ -80,7 +80,9 @@ static void schedule(struct cpu *cpu)
 		return;
 	if (before && vcpu_is_here(before)) {
 		steal_begin(before);
-		if (before->entity.state == SCHED_ASLEEP) /* it has the others loaded again */
+		/* It has another domain's loaded again. */
+		if (before->entity.state == SCHED_ASLEEP && entity &&
+		    entity->group != before->entity.group)
 			sched_charge(&cpu->rq, &before->entity, now);
 	}
 	if (entity && cpu->current->kvm_steal)

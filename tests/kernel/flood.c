@@ -144,8 +144,9 @@ static void crowd_make(const struct flood *f)
 		}
 		pin(crowd[n].vcpu);
 		prepare(f, n);
-		must(sampo_vcpu_ctl(crowd[n].vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
 	}
+	for (unsigned n = 0; n < f->vcpus; n++)
+		must(sampo_vcpu_ctl(crowd[n].vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
 }
 
 static void crowd_remove(const struct flood *f)

@@ -24,7 +24,7 @@ struct io_ops {
 		      uint64_t value);
 };
 
-#define BUS_RANGES 48
+#define BUS_RANGES 96 /* the board, and of each PCI slot two BARs of a kind */
 struct bus_range {
 	uint64_t base, size;
 	const struct io_ops *ops;

@@ -349,6 +349,48 @@ static void check_acpi(void)
 	check(all >= 2 && good == all, "tables", "%u of %u good", good, all);
 }
 
+/* BAR 2 has the same registers in memory: decoded wherever no RAM is, or off. */
+static void check_memory_bar(unsigned slot)
+{
+	static const uint32_t places[] = {0x40000000, 0xbffff000, 0xd0000000, 0xfed40000,
+					  0xfffff000};
+	uint32_t bar = pci_config_read(slot, 0x18, 4), ram;
+
+	pci_config_write(slot, 4, 2, 3);
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		volatile uint16_t *at = (volatile uint16_t *)(uintptr_t)(places[i] + 0x12);
+
+		pci_config_write(slot, 0x18, 4, places[i]);
+		check(*at == 1 && (pci_config_read(slot, 4, 2) & 2), "a memory BAR moves", "%x: %u",
+		      places[i], *at);
+	}
+	ram = *(volatile uint32_t *)0x500012;
+	pci_config_write(slot, 0x18, 4, 0x500000);
+	check(*(volatile uint32_t *)0x500012 == ram, "RAM is before a BAR", "%#x",
+	      *(volatile uint32_t *)0x500012);
+	check(!(pci_config_read(slot, 4, 2) & 2), "and the BAR is off", "%#x",
+	      pci_config_read(slot, 4, 2));
+	pci_config_write(slot, 0x18, 4, bar);
+	check(pci_config_read(slot, 4, 2) & 2, "and on again", "%#x", pci_config_read(slot, 4, 2));
+}
+
+/* An I/O BAR: anywhere in 64 KiB where nothing else is. */
+static void check_port_bar(unsigned slot)
+{
+	static const uint16_t places[] = {0x500, 0x1000, 0x5600, 0xff00};
+	uint32_t bar = pci_config_read(slot, 0x10, 4);
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		pci_config_write(slot, 0x10, 4, places[i]);
+		check(inw((uint16_t)(places[i] + 0x12)) == 1, "a BAR of ports moves", "%x",
+		      places[i]);
+	}
+	pci_config_write(slot, 0x10, 4, 0x300); /* on COM1 */
+	check(!(pci_config_read(slot, 4, 2) & 1), "a BAR on another device is off", "%#x",
+	      pci_config_read(slot, 4, 2));
+	pci_config_write(slot, 0x10, 4, bar);
+}
+
 static void check_pci(void)
 {
 	int slot = pci_find(RNG_VENDOR, RNG_DEVICE);
@@ -372,6 +414,8 @@ static void check_pci(void)
 	check(inw((uint16_t)((bar & ~3u) + 0x12)) == 0xffff, "and leaves its place", "an answer");
 	pci_config_write((unsigned)slot, 0x10, 4, bar);
 	check(inw((uint16_t)((bar & ~3u) + 0x12)) == 1, "and comes back", "no answer");
+	check_memory_bar((unsigned)slot);
+	check_port_bar((unsigned)slot);
 }
 
 int main(void)

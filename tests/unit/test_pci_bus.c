@@ -212,6 +212,84 @@ static void test_moving(void **state)
 	assert_int_equal(in8(0xff04), 0x04);
 }
 
+/* What cannot be decoded reads as off, and as on again where it can be. */
+static void test_not_decoded(void **state)
+{
+	(void)state;
+	assert_int_equal(get(1, 4) & 3, 3);
+	set(1, 0x18, 0x00100000); /* RAM */
+	assert_int_equal(get(1, 4) & 3, 1);
+	set(1, 0x18, MOCK_RAM); /* behind it */
+	assert_int_equal(get(1, 4) & 3, 3);
+	assert_int_equal(read32(MOCK_RAM + 0x20), 0x420);
+	set(1, 0x18, 0xfffff000); /* the last page */
+	assert_int_equal(read32(0xfffff020), 0x420);
+	set(1, 0x18, 0xfee00000);
+	assert_int_equal(get(1, 4) & 3, 1);
+	set(1, 0x18, 0xfed00000);
+	set(1, 0x10, 0x300);
+	assert_int_equal(get(1, 4) & 3, 2);
+	set(1, 0x10, 0x12345600); /* there are 64 KiB of ports */
+	assert_int_equal(get(1, 4) & 3, 2);
+	set(1, 0x10, 0x1200);
+	assert_int_equal(get(1, 4) & 3, 3);
+	assert_int_equal(in8(0x1205), 5);
+	set(1, 4, 0);
+	assert_int_equal(get(1, 4) & 3, 0);
+}
+
+static uint32_t seed = 1;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 1103515245 + 12345;
+	return (seed >> 8) % below;
+}
+
+/* Wherever BARs are put: each is decoded there, or its function's decoding reads as off. */
+static void test_anywhere(void **state)
+{
+	static const uint32_t places[] = {
+		0,          0x100,      0x300,      0x1000,          0xc000,     0xc100,
+		0xff00,     0x10000,    0x100000,   MOCK_RAM - 4096, MOCK_RAM,   0x10000000,
+		0xbffff000, 0xc0000000, 0xfe000000, 0xfe001000,      0xfec00000, 0xfee00000,
+		0xfee01000, 0xfffff000, 0xffffffff};
+	unsigned decoded = 0, off = 0;
+
+	(void)state;
+	add(2);
+	add(3);
+	for (unsigned n = 0; n < 20000; n++) {
+		unsigned slot = 1 + any(3);
+
+		if (any(4))
+			set(slot, 0x10 + 4 * any(3), places[any(21)]);
+		else
+			set(slot, 4, any(4) ? 3 : any(4));
+		for (unsigned i = 0; i < 9; i++) {
+			const struct pci_function *f = &mock_state.pci.function[1 + i / 3];
+			uint32_t value = get(1 + i / 3, 0x10 + 4 * (i % 3)),
+				 size = f->bar_size[i % 3];
+			bool on = get(1 + i / 3, 4) & (value & 1 ? 1 : 2);
+			uint64_t base = f->bar_base[i % 3];
+
+			if (base == PCI_NO_BASE) {
+				off++;
+				assert_true(!on || value >> 8 == 0xffffff);
+				continue;
+			}
+			decoded++;
+			assert_int_equal(base, value & ~(size - 1));
+			assert_true(value & 1 ? base + size <= 0x10000 : base >= MOCK_RAM);
+			if (i % 3 != 1) /* not the table of MSI-X */
+				assert_int_equal(value & 1 ? in8((uint16_t)(base + 7))
+							   : read32(base + 8) & 0xff,
+						 value & 1 ? 7 : 8);
+		}
+	}
+	assert_true(decoded > 10000 && off > 10000);
+}
+
 /* Two BARs change places; in between one lies on top of the other. */
 static void test_swap(void **state)
 {
@@ -373,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup(test_capabilities, power_on),
 		cmocka_unit_test_setup(test_sizing, power_on),
 		cmocka_unit_test_setup(test_moving, power_on),
+		cmocka_unit_test_setup(test_not_decoded, power_on),
+		cmocka_unit_test_setup(test_anywhere, power_on),
 		cmocka_unit_test_setup(test_swap, power_on),
 		cmocka_unit_test_setup(test_msix, power_on),
 		cmocka_unit_test_setup(test_intx, power_on),

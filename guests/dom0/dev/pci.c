@@ -21,12 +21,15 @@
 #define PORT_RESET     1u
 #define PORT_DATA      4u
 
-/* Where BARs may lie: the root bridge's windows in the DSDT. */
-#define IO_FIRST    0xc000u
-#define IO_END      0x10000ull
-#define MMIO_FIRST  0xfe000000u
-#define MMIO_LOWEST 0xc0000000ull
-#define MMIO_END    0xfec00000ull
+/* Where BARs are at first: in the root bridge's windows of the DSDT. */
+#define IO_FIRST   0xc000u
+#define IO_END     0x10000ull
+#define MMIO_FIRST 0xfe000000u
+#define MMIO_END   0xfec00000ull
+
+#define ADDRESS_END 0x100000000ull /* BARs of 32 bits */
+#define LAPIC_BASE  0xfee00000ull
+#define LAPIC_END   0xfee01000ull
 
 #define GSI_FIRST 16u /* of the slots' pins, four of them in turn */
 #define ISA_FIRST 10u /* the same interrupts at the PICs: 10 and 11 */
@@ -69,8 +72,20 @@ static bool bar_is_io(const struct pci_function *f, unsigned bar)
 	return f->config[bar_offset(bar)] & PCI_BAR_IO;
 }
 
-/* Where the registers want the BAR to be decoded, or PCI_NO_BASE. */
-static uint64_t bar_wanted(const struct pci_function *f, unsigned bar)
+/* Memory where neither RAM nor the local APIC answers before a BAR does. */
+static bool mmio_free(const struct vm *vm, uint64_t base, uint64_t size)
+{
+	uint64_t ram = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
+
+	return base >= ram && base + size <= ADDRESS_END &&
+	       (base + size <= LAPIC_BASE || base >= LAPIC_END);
+}
+
+/*
+ * Where the registers want the BAR to be decoded, or PCI_NO_BASE: anywhere in the 64 KiB of ports
+ * or below 4 GiB, also outside of the windows of _CRS.
+ */
+static uint64_t bar_wanted(const struct vm *vm, const struct pci_function *f, unsigned bar)
 {
 	uint32_t command = get(f->config, PCI_COMMAND, 2), size = f->bar_size[bar];
 	uint32_t value = get(f->config, bar_offset(bar), 4);
@@ -82,11 +97,47 @@ static uint64_t bar_wanted(const struct pci_function *f, unsigned bar)
 	if (value & PCI_BAR_IO) {
 		if (!(command & PCI_COMMAND_IO) || base == 0 || base + size > IO_END)
 			return PCI_NO_BASE;
-	} else if (!(command & PCI_COMMAND_MEMORY) || base < MMIO_LOWEST ||
-		   base + size > MMIO_END) {
+	} else if (!(command & PCI_COMMAND_MEMORY) || !mmio_free(vm, base, size)) {
 		return PCI_NO_BASE;
 	}
 	return base;
+}
+
+/* A BAR of ports that is being sized: it has all the bits that can be written, and no such ports.
+ */
+static bool being_sized(const struct pci_function *f, unsigned bar)
+{
+	uint32_t mask = get(f->writable, bar_offset(bar), 4);
+
+	return bar_is_io(f, bar) && (get(f->config, bar_offset(bar), 4) & mask) == mask;
+}
+
+/*
+ * The bits of the command register that are on although a BAR of theirs is not decoded, since it
+ * lies on RAM, on a device of the board, on another BAR or beyond the addresses that there are. The
+ * guest reads them as off.
+ */
+static uint32_t not_decoded(const struct pci_function *f)
+{
+	uint32_t command = get(f->config, PCI_COMMAND, 2), off = 0;
+
+	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+		if (f->bar_size[bar] != 0 && f->bar_base[bar] == PCI_NO_BASE &&
+		    !being_sized(f, bar))
+			off |= bar_is_io(f, bar) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	return command & off;
+}
+
+/* Says once that a BAR cannot be decoded where the guest has put it. */
+static void complain(struct vm *vm, unsigned slot)
+{
+	struct pci_function *f = &vm->state->pci.function[slot];
+	uint8_t off = (uint8_t)not_decoded(f);
+
+	if (off & ~f->complained)
+		vm_log(vm, "PCI 00:%02x.0: a BAR for %s lies where something else is, and is off",
+		       slot, off & ~f->complained & PCI_COMMAND_IO ? "ports" : "memory");
+	f->complained = off;
 }
 
 static void bar_move(struct vm *vm, unsigned slot, unsigned bar, uint64_t to)
@@ -127,7 +178,7 @@ static void update_bars(struct vm *vm)
 
 			if (!f || f->bar_size[bar] == 0)
 				continue;
-			wanted = bar_wanted(f, bar);
+			wanted = bar_wanted(vm, f, bar);
 			if (wanted == f->bar_base[bar])
 				continue;
 			if (pass == 0 && f->bar_base[bar] != PCI_NO_BASE)
@@ -197,6 +248,8 @@ static uint32_t config_read(struct vm *vm, unsigned offset, unsigned size)
 	ops = runtime(vm)->pci_ops[slot];
 	if (ops && ops->config_read)
 		ops->config_read(vm, runtime(vm)->pci_instance[slot], offset, size);
+	if (offset == PCI_COMMAND)
+		return get(f->config, offset, size) & ~not_decoded(f);
 	return get(f->config, offset, size);
 }
 
@@ -221,8 +274,10 @@ static void config_write(struct vm *vm, unsigned offset, unsigned size, uint32_t
 
 	command = overlaps(offset, size, PCI_COMMAND, 2);
 	msix = f->msix_cap && overlaps(offset, size, f->msix_cap, 4);
-	if (command || overlaps(offset, size, PCI_BAR0, 24))
+	if (command || overlaps(offset, size, PCI_BAR0, 24)) {
 		update_bars(vm);
+		complain(vm, slot);
+	}
 	if (msix)
 		msix_control_written(vm, slot);
 	if (command || msix)

@@ -40,7 +40,8 @@ struct pci_function {
 	uint8_t msix_bar;
 	uint8_t cap_end; /* where the next capability goes */
 	uint8_t intx;    /* the device asserts its pin */
-	uint8_t pad[3];
+	uint8_t complained; /* bits of the command register about which a line was logged */
+	uint8_t pad[2];
 	uint32_t msix_vectors;
 	uint32_t msix_pending;        /* bit for each vector */
 	uint32_t bar_size[PCI_BARS];  /* 0: none */

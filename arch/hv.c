@@ -81,7 +81,7 @@ void hv_bind(const struct hv_ops *ops)
 
 void hv_log_features(void)
 {
-	log_print("kernel: %s with", hv_bound->name);
+	log_print("kernel: %s%s", hv_bound->name, used & ~1u ? " with" : "");
 	for (unsigned i = 1; i < COUNT_OF(features); i++)
 		log_print("%s%s", used >> i & 1 ? " " : "", used >> i & 1 ? features[i] : "");
 	log_print("\n");

@@ -97,6 +97,7 @@ enum sampo_call {
 #define SAMPO_OPERATIONS(X)                                                                       \
 	X(log, 0, LOG_WRITE, "len bytes at gpa to the log and the consoles")                      \
 	X(log, 1, LOG_CONSOLE, "len bytes at gpa to the consoles, not the log")                   \
+	X(log, 2, LOG_RING, "len bytes at gpa to the log, not the consoles")                      \
 	X(machine, 0, MACHINE_POWEROFF, "empty the console, enter ACPI mode; then it is the "     \
 					"caller's to write PM1 control")                          \
 	X(machine, 1, MACHINE_RESET, "by the chipset; does not return")                           \

@@ -101,10 +101,15 @@ int64_t call_wait(struct call *call)
 int64_t call_log(struct call *call)
 {
 	uint64_t op = call->arg[1], bytes = call->arg[3];
+	static void (*const write[])(const char *text, size_t length) = {
+		[SAMPO_LOG_WRITE] = log_bytes,
+		[SAMPO_LOG_CONSOLE] = console_bytes,
+		[SAMPO_LOG_RING] = ring_bytes,
+	};
 	int64_t status = SAMPO_OK;
 	char chunk[CHUNK];
 
-	if (op != SAMPO_LOG_WRITE && op != SAMPO_LOG_CONSOLE)
+	if (op > SAMPO_LOG_RING)
 		return SAMPO_ENOSYS;
 	if (bytes > 65536)
 		return SAMPO_EINVAL;
@@ -113,7 +118,7 @@ int64_t call_log(struct call *call)
 
 		status = domain_read(call->domain, call->arg[2] + at, chunk, n);
 		if (!status)
-			(op == SAMPO_LOG_WRITE ? log_bytes : console_bytes)(chunk, n);
+			write[op](chunk, n);
 	}
 	return status;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/log.h"
 
+#include "arch/cpu.h"
+#include "arch/tsc.h"
 #include "kernel/console.h"
 #include "kernel/frame.h"
 #include "kernel/percpu.h"
@@ -31,11 +33,45 @@ void console_bytes(const char *text, size_t length)
 	unlock(&log_lock);
 }
 
+static void to_ring(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		ring_put(log_rings.text, sizeof(log_rings.text), &log_rings.end, text[i]);
+}
+
+/* Seconds since the machine's reset, as the TSC counts them. */
+static void put_stamp(const char *format, ...)
+{
+	char stamp[24];
+	va_list args;
+
+	va_start(args, format);
+	to_ring(stamp, print_args(stamp, sizeof(stamp), format, args));
+	va_end(args);
+}
+
+/* A line may come in several pieces, and an empty one has no time. */
+void ring_bytes(const char *text, size_t length)
+{
+	static bool in_line;
+	uint64_t us;
+
+	lock(&log_lock);
+	for (; length; text++, length--) {
+		if (!in_line && *text != '\n') {
+			us = tsc_to_ns(cpu_rdtsc()) / 1000;
+			put_stamp("[%5lu.%06lu] ", us / 1000000, us % 1000000);
+		}
+		in_line = *text != '\n';
+		to_ring(text, 1);
+	}
+	unlock(&log_lock);
+}
+
 void log_bytes(const char *text, size_t length)
 {
 	lock(&log_lock);
-	for (size_t i = 0; i < length; i++)
-		ring_put(log_rings.text, sizeof(log_rings.text), &log_rings.end, text[i]);
+	ring_bytes(text, length);
 	console_bytes(text, length);
 	unlock(&log_lock);
 }

@@ -22,6 +22,8 @@ extern struct text console_text;
 /* One line or more; the text ends with a newline. */
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Raw bytes: to the ring and the consoles, or to the consoles alone. */
+/* Raw bytes: to the ring and the consoles, or to one of them alone. The ring has the time in front
+ * of each line. */
 void log_bytes(const char *text, size_t length);
+void ring_bytes(const char *text, size_t length);
 void console_bytes(const char *text, size_t length);

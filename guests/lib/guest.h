@@ -20,9 +20,9 @@
 void heap_set(uintptr_t start, uintptr_t end);
 size_t heap_used(void);
 
-/* dom0: called before and after a line goes to the log and the console, for
- * the shell, whose own line is on the console. */
-extern void (*guest_around_log)(bool before);
+/* dom0: called before and after a line goes to the log, for the shell, whose own line is on the
+ * console. Before it, returns false if the line must not be shown on the console. */
+extern bool (*guest_around_log)(bool before);
 
 /* The end of the image in memory. */
 extern char guest_image[], guest_data[], guest_end[];

@@ -49,15 +49,18 @@ void *sbrk(ptrdiff_t by)
 /* Output: dom0's goes to the log by lines, that of others to COM1. */
 static char line[LINE_BYTES];
 static unsigned line_used;
-void (*guest_around_log)(bool before);
+bool (*guest_around_log)(bool before);
 
 static int flush_line(FILE *file)
 {
 	(void)file;
+	bool shown = true;
+
 	if (line_used && sampo_boot_info) {
 		if (guest_around_log)
-			guest_around_log(true);
-		sampo_log(sampo_boot_info->machine, SAMPO_LOG_WRITE, line, line_used);
+			shown = guest_around_log(true);
+		sampo_log(sampo_boot_info->machine, shown ? SAMPO_LOG_WRITE : SAMPO_LOG_RING, line,
+			  line_used);
 		if (guest_around_log)
 			guest_around_log(false);
 	}

@@ -59,7 +59,7 @@ static void log_calls(void)
 	       "log: too much to the console");
 	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_WRITE, NOWHERE, 1, 0, NULL),
 	       SAMPO_EFAULT, "log: write from nowhere");
-	expect(sampo_log(machine, SAMPO_LOG_CONSOLE + 1, text, 1), SAMPO_ENOSYS, "log: the next op");
+	expect(sampo_log(machine, SAMPO_LOG_RING + 1, text, 1), SAMPO_ENOSYS, "log: the next op");
 	expect(sampo_log(machine, UNKNOWN, text, 1), SAMPO_ENOSYS, "log: no such op");
 	expect(sampo_log(machine, 1ull << 32, text, 1), SAMPO_ENOSYS, "log: a high op");
 }
@@ -77,14 +77,19 @@ static const char *log_from(uint64_t position)
 static void log_ring(void)
 {
 	static const char line[] = "a line for the ring\n", shown[] = "and one for the console\n";
+	static const char kept[] = "not for the console\n";
 	const struct sampo_log *log = (const void *)(uintptr_t)sampo_boot_info->log;
 	uint64_t end = log->end;
 
 	check(strstr(log_from(0), "kernel: "), "ring: the kernel's lines", "%.100s", text);
 	must(sampo_log(machine, SAMPO_LOG_WRITE, line, strlen(line)), "WRITE");
 	must(sampo_log(machine, SAMPO_LOG_CONSOLE, shown, strlen(shown)), "CONSOLE");
+	must(sampo_log(machine, SAMPO_LOG_RING, kept, strlen(kept)), "RING");
 	check(strstr(log_from(end), line), "ring: what was written", "%s", text);
 	check(!strstr(text, shown), "ring: not what was shown only", "%s", text);
+	check(strstr(text, kept), "ring: what was kept only", "%s", text);
+	check(strstr(text, line) >= text + 2 && !memcmp(strstr(text, line) - 2, "] ", 2),
+	      "ring: a line has its time in front", "%s", text);
 }
 
 /* Calls copy with the rights of the mapping, which the page tables are filled with too. */

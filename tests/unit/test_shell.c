@@ -39,7 +39,7 @@ static const char *refusal;
 static unsigned powered_off;
 static char called[128];
 
-void (*guest_around_log)(bool before);
+bool (*guest_around_log)(bool before);
 
 /* --- the terminal and the loop -------------------------------------------- */
 
@@ -540,17 +540,18 @@ static void log_lines(void **state)
 {
 	(void)state;
 	type("list");
-	guest_around_log(true);
+	assert_true(guest_around_log(true));
 	term_write("LOG\n", 4);
 	guest_around_log(false);
 	assert_string_equal(shown, "list\r           \rLOG\n\rsampo# list");
 	type("\003");
 	run("console guest0"); /* not while a guest has the console */
 	shown_bytes = 0;
-	guest_around_log(true);
+	assert_false(guest_around_log(true));
 	guest_around_log(false);
 	assert_int_equal(shown_bytes, 0);
 	type("\x1d");
+	assert_string_equal(shown, "\n1 line came to the log meanwhile, see dmesg\nsampo# ");
 }
 
 int main(void)

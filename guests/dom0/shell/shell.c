@@ -28,6 +28,7 @@ const struct shell_group shell_groups[] = {
 static struct edit edit;
 static bool started;
 static bool running; /* a verb */
+static unsigned unseen; /* lines that went to the log alone while a guest had the console */
 static bool hidden;  /* the line is off the screen, see around_log */
 
 static struct timer job_timer;
@@ -173,6 +174,11 @@ static void run_line(void)
 
 static void prompt(void)
 {
+	if (unseen && !console_attached())
+		term_printf("%u line%s came to the log meanwhile, see dmesg\n", unseen,
+			    unseen == 1 ? "" : "s");
+	if (!console_attached())
+		unseen = 0;
 	if (editing())
 		edit_start(&edit);
 }
@@ -304,9 +310,14 @@ static void out(void *context, const char *text, size_t bytes)
 	term_write(text, bytes);
 }
 
-/* Before a line of dom0's log comes to the console, and after it. */
-static void around_log(bool before)
+/* Before a line of dom0's log comes to the console, and after it. A guest's console shows the
+ * guest's bytes only. */
+static bool around_log(bool before)
 {
+	if (before && console_attached()) {
+		unseen++;
+		return false;
+	}
 	if (before) {
 		hidden = editing();
 		if (hidden)
@@ -316,6 +327,7 @@ static void around_log(bool before)
 		hidden = false;
 		edit_redraw(&edit);
 	}
+	return true;
 }
 
 /* A guest that ends takes the operator's connection to it along. */

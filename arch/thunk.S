@@ -16,9 +16,8 @@
 	.skip 16, 0xcc
 	jmp *%\register
 	.balign 32, 0xcc
-	.globl __x86_indirect_thunk_\register, __llvm_retpoline_\register
+	.globl __x86_indirect_thunk_\register
 __x86_indirect_thunk_\register:
-__llvm_retpoline_\register:
 	call 2f
 1:	pause
 	lfence

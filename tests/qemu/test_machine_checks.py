@@ -2,6 +2,7 @@
 """Machine checks, which QEMU's monitor injects. They come while the CPU sleeps: QEMU gives a guest's to the guest."""
 
 import re
+import time
 
 import machine as m
 
@@ -29,17 +30,30 @@ def test_corrected(boot):
     assert re.search(r"Machine checks: +1 corrected", box.run("nodeinfo"))
 
 
+def uncorrected(boot, status, is_global, says):
+    """The injection until it finds the CPU asleep: QEMU resets the machine when it finds a guest whose CR4.MCE is off."""
+    for tries in range(4):
+        box = start(boot)
+        time.sleep(1)
+        try:
+            inject(box, status, is_global)
+            box.expect(says, 30)
+            return box
+        except (m.Failure, OSError):
+            if tries == 3 or "machine check" in box.log_text():
+                raise
+    return None
+
+
 def test_optional(boot):
     """Bad memory that nobody has used: the kernel goes on where it was."""
-    box = start(boot)
-    inject(box, VALID | UNCORRECTED | ENABLED | ADDRESS | SIGNALED | 0x00cf)
-    box.expect(r"machine check: CPU 0 bank 2: memory controller, uncorrected, not used: ", 30)
+    box = uncorrected(boot, VALID | UNCORRECTED | ENABLED | ADDRESS | SIGNALED | 0x00cf, CAN_RETURN | IN_PROGRESS,
+                      r"machine check: CPU 0 bank 2: memory controller, uncorrected, not used: ")
     assert "Memory size" in box.run("nodeinfo")
 
 
 def test_fatal(boot):
     """The CPU's state is lost: the machine stops, and says why."""
-    box = start(boot)
-    inject(box, VALID | UNCORRECTED | ENABLED | LOST | SIGNALED | ACTION | 0x0135, IN_PROGRESS)
-    box.expect(r"machine check: CPU 0 bank 2: cache, fatal: ", 30)
+    box = uncorrected(boot, VALID | UNCORRECTED | ENABLED | LOST | SIGNALED | ACTION | 0x0135, IN_PROGRESS,
+                      r"machine check: CPU 0 bank 2: cache, fatal: ")
     box.expect(r"Sampo panic: a machine check in the kernel", 30)

@@ -31,7 +31,7 @@ POINTERS = {
                            r"kernel/calls\.c:(stop|fetch|lapic_access)", r"kernel/debug\.c:show_(vcpu|trace)"],
     "object_free|object_reap": ["(domain|vcpu|region|event)_(free|take_apart)"],
     r"kernel/sched\.c:first": [r"kernel/sched\.c:(behind|may_run|of_group)"],
-    r"arch/ptab\.c:walk.*": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_write)"],
+    r"arch/ptab\.c:walk.*": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_.*)"],
     r"ptab_.*|arch/ptab\.c:split_page": [r"arch/paging\.c:table_(alloc|free)", "domain_page_(alloc|free)"],
     r"arch/tsc\.c:find_edge|tsc_measure": [r"arch/tsc\.c:look_at_.*", r"arch/apic\.c:look.*"],
     "barrier_msrs|hv_permissions": [r"arch/(vmx/vmx|svm/svm)\.c:pass_msr"],

@@ -134,13 +134,13 @@ void *window_page(uint64_t pa)
 	return (void *)(at + (pa & PAGE_MASK));
 }
 
-void window_zero_block(uint64_t pa)
+void window_zero(uint64_t pa, uint64_t bytes)
 {
 	uint32_t id = this_cpu()->id;
-	uint64_t base = WINDOW_BLOCK + id * FRAME_BLOCK, count = FRAME_BLOCK / 8;
-	void *at = (void *)base;
+	uint64_t base = WINDOW_BLOCK + id * FRAME_BLOCK, count = bytes / 8;
+	void *at = (void *)(base + pa % FRAME_BLOCK);
 
-	window_pde[id] = pa | PTE_WINDOW | PTE_LARGE;
+	window_pde[id] = (pa & ~(FRAME_BLOCK - 1)) | PTE_WINDOW | PTE_LARGE;
 	cpu_invlpg(base);
 	__asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(0ull) : "memory");
 	window_pde[id] = 0;

@@ -30,4 +30,5 @@ void *phys_map(uint64_t pa, size_t bytes, uint32_t flags);
  * Per CPU; not to be kept across anything that may call it.
  */
 void *window_page(uint64_t pa);
-void window_zero_block(uint64_t pa);
+/* Bytes of one block. */
+void window_zero(uint64_t pa, uint64_t bytes);

@@ -172,15 +172,29 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
 	return SAMPO_OK;
 }
 
-/* Goes over what is mapped from va to last. */
+/*
+ * A walk over what is mapped in a range of addresses. It goes along one table at a time: down from
+ * the root to the lowest table that has an entry for `at`, along that table to its end or to an
+ * entry that leads lower, and down from the root again, since what it does to a page may put a
+ * table in the page's place. What is absent in an upper table is passed by in one step. The walk
+ * stops when it has looked at a number of entries, so that a range of any size takes as many
+ * calls as it needs, each of them short.
+ */
 struct walk {
 	struct ptab *pt;
 	uint64_t va, last;
+	uint64_t at;  /* where it is */
+	int left;     /* entries that it may still look at; below 1 it stops */
+	int lowest;   /* level of the lowest tables that it enters */
 	/* What to do with a page of which any part is in the range. */
 	int (*page)(struct walk *w, uint64_t *entry, int level, uint64_t va);
 	uint64_t *bitmap; /* of dirty pages */
 	bool clear;
 };
+
+#define WALK_ENTRIES 1024
+#define WALK_DOWN    16 /* the way from the root costs as much as so many entries */
+#define LEVELS_MAX   5
 
 static bool empty(const struct ptab_format *f, const uint64_t *table)
 {
@@ -190,36 +204,62 @@ static bool empty(const struct ptab_format *f, const uint64_t *table)
 	return true;
 }
 
-/* Below a table, whose first entry is for address base. */
-static int walk(struct walk *w, uint64_t *table, int level, uint64_t base)
+static bool leads_lower(const struct walk *w, uint64_t entry, int level)
 {
 	const struct ptab_format *f = w->pt->format;
-	uint64_t size = page_size(level), *lower;
-	unsigned first = w->va > base ? slot(w->va, level) : 0;
 
-	for (unsigned i = first; i < ENTRIES && base + i * size <= w->last; i++) {
-		if (!(table[i] & f->present))
-			continue;
-		if (is_page(f, table[i], level) && w->page(w, &table[i], level, base + i * size))
+	return level > w->lowest && entry & f->present && !is_page(f, entry, level);
+}
+
+static int along(struct walk *w, uint64_t *table, int level)
+{
+	const struct ptab_format *f = w->pt->format;
+	uint64_t size = page_size(level);
+
+	do {
+		uint64_t *entry = &table[slot(w->at, level)];
+
+		if (*entry & f->present && is_page(f, *entry, level) &&
+		    w->page(w, entry, level, w->at & ~(size - 1)))
 			return SAMPO_ENOMEM;
-		if (!(table[i] & f->present) || is_page(f, table[i], level))
-			continue;
-		lower = table_of(f, table[i]);
-		if (walk(w, lower, level - 1, base + i * size))
-			return SAMPO_ENOMEM;
-		if (empty(f, lower)) {
-			set(&table[i], 0);
-			retire(w->pt, lower);
-		}
-	}
+		if (leads_lower(w, *entry, level))
+			return SAMPO_OK;
+		w->at = (w->at | (size - 1)) + 1;
+		w->left--;
+	} while (slot(w->at, level) && w->at <= w->last && w->left > 0);
 	return SAMPO_OK;
 }
 
+/* SAMPO_EAGAIN: not to the end; pt->reached is where the rest begins. */
 static int walk_range(struct walk w, uint64_t va, uint64_t size)
 {
-	w.va = va;
+	const struct ptab_format *f = w.pt->format;
+	int status = SAMPO_OK, top = w.pt->levels;
+	uint64_t *table[LEVELS_MAX + 1];
+
+	w.va = w.at = va;
 	w.last = va + size - 1;
-	return walk(&w, at(w.pt->root), w.pt->levels, 0);
+	w.left = WALK_ENTRIES;
+	table[top] = at(w.pt->root);
+	while (!status && w.left > 0 && w.at <= w.last) {
+		uint64_t from = w.at, *entry;
+		int level = top;
+
+		for (; level > PTAB_4K; level--) {
+			entry = &table[level][slot(from, level)];
+			if (!leads_lower(&w, *entry, level))
+				break;
+			table[level - 1] = table_of(f, *entry);
+		}
+		w.left -= WALK_DOWN;
+		status = along(&w, table[level], level);
+		for (; level < top && empty(f, table[level]); level++) {
+			set(&table[level + 1][slot(from, level + 1)], 0);
+			retire(w.pt, table[level]);
+		}
+	}
+	w.pt->reached = w.at;
+	return status ? status : w.at <= w.last ? SAMPO_EAGAIN : SAMPO_OK;
 }
 
 static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
@@ -229,9 +269,11 @@ static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
 	return SAMPO_OK;
 }
 
-void ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
+int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	walk_range((struct walk){.pt = pt, .page = unmap_page}, va, size);
+	struct walk w = {.pt = pt, .page = unmap_page, .lowest = PTAB_4K};
+
+	return walk_range(w, va, size);
 }
 
 /* One large page becomes a table of smaller ones that inherit all bits. */
@@ -245,6 +287,7 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 	table = w->pt->alloc(w->pt->owner);
 	if (!table)
 		return SAMPO_ENOMEM;
+	w->left -= ENTRIES;
 	do {
 		uint64_t child;
 
@@ -259,7 +302,9 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 
 int ptab_split(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	return walk_range((struct walk){.pt = pt, .page = split_page}, va, size);
+	struct walk w = {.pt = pt, .page = split_page, .lowest = PTAB_2M};
+
+	return walk_range(w, va, size);
 }
 
 static int dirty_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
@@ -282,7 +327,11 @@ static int dirty_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
 
 int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear)
 {
-	struct walk w = {.pt = pt, .page = dirty_page, .bitmap = bitmap, .clear = clear};
+	struct walk w = {.pt = pt,
+			 .page = dirty_page,
+			 .lowest = PTAB_4K,
+			 .bitmap = bitmap,
+			 .clear = clear};
 
 	return walk_range(w, va, pages * PTAB_PAGE);
 }
@@ -295,7 +344,9 @@ static int allow_write(struct walk *w, uint64_t *entry, int, uint64_t)
 
 void ptab_dirtied(struct ptab *pt, uint64_t va)
 {
-	walk_range((struct walk){.pt = pt, .page = allow_write}, va, PTAB_PAGE);
+	struct walk w = {.pt = pt, .page = allow_write, .lowest = PTAB_4K};
+
+	walk_range(w, va, PTAB_PAGE);
 }
 
 static int allow_execution(struct walk *w, uint64_t *entry, int, uint64_t)
@@ -316,7 +367,10 @@ int ptab_execute(struct ptab *pt, uint64_t va)
 
 void ptab_destroy(struct ptab *pt)
 {
-	ptab_unmap(pt, 0, ptab_limit(pt));
+	uint64_t from = 0;
+
+	while (ptab_unmap(pt, from, ptab_limit(pt) - from) == SAMPO_EAGAIN)
+		from = pt->reached;
 	ptab_flushed(pt);
 	pt->free(pt->owner, at(pt->root));
 	pt->root = 0;

@@ -58,6 +58,7 @@ struct ptab {
 	int max_page;              /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
 	bool stale;                /* the TLB must be flushed, then ptab_flushed called */
 	void *unused;              /* tables to be freed by ptab_flushed */
+	uint64_t reached;          /* after SAMPO_EAGAIN: where the rest begins */
 	void *(*alloc)(struct domain *owner); /* a zeroed page, or NULL */
 	void (*free)(struct domain *owner, void *page);
 	struct domain *owner;      /* whose tables they are; NULL: the kernel's */
@@ -78,8 +79,13 @@ uint64_t ptab_limit(const struct ptab *pt);
 /* Uses the largest pages. SAMPO_EEXIST if something is mapped in the range;
  * what lies before the place of an error is mapped then. */
 int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags);
+/*
+ * The following ones do a bounded part of the range at a time: SAMPO_EAGAIN says that the rest,
+ * from pt->reached to the end, wants another call.
+ */
+
 /* A large page goes as a whole if any part of it is in the range. */
-void ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
+int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size);
 /* To 4 KiB pages; may stop half-way with SAMPO_ENOMEM, the mapping is the same
  * in any case. */
 int ptab_split(struct ptab *pt, uint64_t va, uint64_t size);

@@ -33,6 +33,7 @@
 #define SAMPO_ENOSYS (-8)  /* no such call or operation */
 #define SAMPO_ENODEV (-9)  /* the machine or the device does not have it */
 #define SAMPO_EDEAD (-10)  /* the domain has been destroyed or has crashed */
+#define SAMPO_EAGAIN (-11) /* a part is done, the value says how much: call again for the rest */
 
 /* Object types. */
 #define SAMPO_T_NONE 0u

@@ -12,9 +12,10 @@
 #include "kernel/move.h"
 #include "kernel/policy.h"
 #include "kernel/region.h"
+#include "kernel/step.h"
 #include "kernel/vcpu.h"
 
-#define CHUNK 512u /* bytes to the log at a time */
+#define CHUNK (UART_FIFO / 2) /* bytes to the log at a time: as many as fit with their line ends */
 
 struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status)
 {
@@ -100,27 +101,31 @@ int64_t call_wait(struct call *call)
 
 int64_t call_log(struct call *call)
 {
-	uint64_t op = call->arg[1], bytes = call->arg[3];
+	uint64_t op = call->arg[1], bytes = call->arg[3], start = cpu_rdtsc();
 	static void (*const write[])(const char *text, size_t length) = {
 		[SAMPO_LOG_WRITE] = log_bytes,
 		[SAMPO_LOG_CONSOLE] = console_bytes,
 		[SAMPO_LOG_RING] = ring_bytes,
 	};
-	int64_t status = SAMPO_OK;
+	int64_t status;
 	char chunk[CHUNK];
 
 	if (op > SAMPO_LOG_RING)
 		return SAMPO_ENOSYS;
 	if (bytes > 65536)
 		return SAMPO_EINVAL;
-	for (uint64_t at = 0; at < bytes && !status; at += CHUNK) {
-		size_t n = bytes - at < CHUNK ? bytes - at : CHUNK;
+	while (call->value < bytes) {
+		size_t n = bytes - call->value < CHUNK ? bytes - call->value : CHUNK;
 
-		status = domain_read(call->domain, call->arg[2] + at, chunk, n);
-		if (!status)
-			write[op](chunk, n);
+		if (step_is_over(start) || (op != SAMPO_LOG_RING && !console_ready()))
+			return SAMPO_EAGAIN;
+		status = domain_read(call->domain, call->arg[2] + call->value, chunk, n);
+		if (status)
+			return status;
+		write[op](chunk, n);
+		call->value += n;
 	}
-	return status;
+	return SAMPO_OK;
 }
 
 int64_t call_machine(struct call *call)
@@ -169,7 +174,8 @@ int64_t call_handle_copy(struct call *call)
 int64_t call_domain_create(struct call *call)
 {
 	struct domain *domain;
-	int64_t status = domain_new(call->arg[1], call->arg[2], call->arg[3], &domain);
+	int64_t status = domain_new(call->domain, call->arg[1], call->arg[2], call->arg[3],
+				    call->arg[4], &domain);
 
 	return status ? status : call_give(call, &domain->object, SAMPO_R_ALL);
 }

@@ -11,10 +11,39 @@
 #include "kernel/irq.h"
 #include "kernel/region.h"
 #include "kernel/resource.h"
+#include "kernel/step.h"
 #include "kernel/vcpu.h"
 
-#define DIRTY_WORDS 8u /* bitmap words at a time: a block */
 #define BLOCK_PAGES (FRAME_BLOCK / FRAME_PAGE)
+#define DIRTY_WORDS (BLOCK_PAGES / 64) /* bitmap words at a time: a block */
+
+/*
+ * The blocks of a large region are got in steps. Between them the caller's vCPU keeps the region,
+ * until a call for another one: an interrupt may have come between, or the monitor's hand.
+ */
+static int64_t make_ram(struct call *call, struct region **result)
+{
+	struct domain *owner = CALL_OBJECT(call, domain);
+	struct region *region = call->vcpu->making;
+	uint32_t shift = call->arg[2] & SAMPO_REGION_2M ? 21 : 12;
+	int64_t status;
+
+	call->vcpu->making = NULL;
+	if (region && region->owner == owner && region->size == call->arg[1] &&
+	    region->block_shift == shift && owner->state != SAMPO_DOM_DEAD) {
+		status = region_fill(region);
+		if (status == SAMPO_ENOMEM)
+			object_put(&region->object);
+	} else {
+		if (region)
+			object_put(&region->object);
+		status = region_new_ram(owner, call->arg[1], shift, &region);
+	}
+	if (status == SAMPO_EAGAIN)
+		call->vcpu->making = region;
+	*result = region;
+	return status;
+}
 
 int64_t call_region_create(struct call *call)
 {
@@ -22,15 +51,14 @@ int64_t call_region_create(struct call *call)
 	int64_t status;
 
 	if (call->object->type == SAMPO_T_MACHINE)
-		status = resource_region(call->arg[2], call->arg[3], call->arg[1], call->rights,
-					 &region);
+		status = resource_region(call->domain, call->arg[2], call->arg[3], call->arg[1],
+					 call->rights, &region);
 	else if (call->object->type != SAMPO_T_DOMAIN)
 		return SAMPO_EHANDLE;
 	else if (call->arg[2] & ~(uint64_t)SAMPO_REGION_2M)
 		return SAMPO_EINVAL;
 	else
-		status = region_new_ram(CALL_OBJECT(call, domain), call->arg[1],
-					call->arg[2] & SAMPO_REGION_2M ? 21 : 12, &region);
+		status = make_ram(call, &region);
 	return status ? status : call_give(call, &region->object, SAMPO_R_ALL);
 }
 
@@ -54,27 +82,49 @@ int64_t call_region_unmap(struct call *call)
 	return region_unmap(CALL_OBJECT(call, domain), call->arg[1], call->arg[2]);
 }
 
+/* Of at most a block. The bits are cleared only when the caller's memory is known to take them. */
+static int64_t dirty_block(struct domain *domain, struct call *call, uint64_t done, uint64_t pages)
+{
+	uint64_t gpa = call->arg[1] + done * FRAME_PAGE, to = call->arg[3] + done / 8;
+	uint64_t bitmap[DIRTY_WORDS] = {0}, bytes = (pages + 63) / 64 * 8;
+	bool whole = gpa % FRAME_BLOCK == 0 && pages == BLOCK_PAGES;
+	int64_t status = domain_write(call->domain, to, bitmap, bytes);
+
+	if (status)
+		return status;
+	lock(&domain->lock);
+	if (whole && domain_unwritten(domain, gpa)) {
+		unlock(&domain->lock);
+		return SAMPO_OK;
+	}
+	ptab_dirty(&domain->slat, gpa, pages, bitmap, true);
+	unlock(&domain->lock);
+	return domain_write(call->domain, to, bitmap, bytes);
+}
+
 static int64_t dirty_read(struct domain *domain, struct call *call)
 {
-	uint64_t gpa = call->arg[1], pages = call->arg[2], to = call->arg[3];
-	uint64_t bitmap[DIRTY_WORDS];
+	uint64_t pages = call->arg[2], start = cpu_rdtsc();
 	int64_t status = SAMPO_OK;
 
-	while (pages && !status) {
-		uint64_t n = pages < BLOCK_PAGES ? pages : BLOCK_PAGES;
-		uint64_t bytes = (n + 63) / 64 * 8;
+	while (call->value < pages && !status) {
+		uint64_t left = pages - call->value, n = left < BLOCK_PAGES ? left : BLOCK_PAGES;
 
-		__builtin_memset(bitmap, 0, sizeof(bitmap));
-		lock(&domain->lock);
-		if (gpa % FRAME_BLOCK || n < BLOCK_PAGES || !domain_unwritten(domain, gpa))
-			status = ptab_dirty(&domain->slat, gpa, n, bitmap, true);
-		unlock(&domain->lock);
+		status = dirty_block(domain, call, call->value, n);
 		if (!status)
-			status = domain_write(call->domain, to, bitmap, bytes);
-		gpa += n * FRAME_PAGE;
-		to += bytes;
-		pages -= n;
+			call->value += n;
+		if (!status && call->value < pages && step_is_over(start))
+			status = SAMPO_EAGAIN;
 	}
+	return status;
+}
+
+/* Of START and STOP: how far they have come, if not to the end. */
+static int64_t part_done(struct domain *domain, struct call *call, int64_t status)
+{
+	call->value = call->arg[2];
+	if (status == SAMPO_EAGAIN)
+		call->value = (domain->slat.reached - call->arg[1]) / FRAME_PAGE;
 	return status;
 }
 
@@ -92,7 +142,8 @@ int64_t call_region_dirty(struct call *call)
 		lock(&domain->lock);
 		if (domain->written)
 			__builtin_memset(domain->written, 0xff, FRAME_PAGE);
-		status = ptab_split(&domain->slat, gpa, pages * FRAME_PAGE);
+		status = part_done(domain, call,
+				   ptab_split(&domain->slat, gpa, pages * FRAME_PAGE));
 		break;
 	case SAMPO_DIRTY_READ:
 		domain_each_vcpu(domain, vcpu_collect);
@@ -101,7 +152,8 @@ int64_t call_region_dirty(struct call *call)
 		break;
 	case SAMPO_DIRTY_STOP: /* small pages stay: large ones come with the next fault */
 		lock(&domain->lock);
-		ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE);
+		status = part_done(domain, call,
+				   ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE));
 		break;
 	default:
 		return SAMPO_ENOSYS;

@@ -25,9 +25,10 @@ const char *exit_kind_name(enum exit_kind kind)
 static void show_domains(void)
 {
 	for (struct domain *d = domain_list; d; d = d->next)
-		log_print("domain %u: state %u, %u vCPUs, %lu KiB, kernel pages %lu of %lu, "
-			  "handles %u, regions %u, events %u, references %u\n",
-			  d->id, d->state, d->vcpus, d->memory >> 10, d->pages, d->page_limit,
+		log_print("domain %u: state %u, %u vCPUs, %lu KiB, kernel %lu KiB of %lu, "
+			  "handles %u, regions %u, events %u, references %lu\n",
+			  d->id, d->state, d->vcpus, d->memory >> 10, d->kernel_bytes >> 10,
+			  d->kernel_limit >> 10,
 			  d->handles.used, d->regions, d->events, d->object.refs);
 	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
 		  frame_stats.total_bytes >> 10, frame_stats.free_bytes >> 10,

@@ -28,7 +28,7 @@
 #define LIMIT_4G         (4ull << 30)
 #define UNLIMITED        (~0ull)
 
-static struct object machine = {SAMPO_T_MACHINE, 1};
+static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1};
 
 static void copy_text(char *to, const char *from, size_t size)
 {
@@ -59,7 +59,7 @@ static void map_fixed(struct domain *domain, uint64_t base, uint64_t size, uint6
 {
 	struct region *region;
 
-	check(region_new_fixed(REGION_FIXED, base, size, &region), what);
+	check(region_new_fixed(domain, REGION_FIXED, base, size, &region), what);
 	check(region_map(region, domain, gpa, 0, size, perms), what);
 	object_put(&region->object);
 }
@@ -75,7 +75,7 @@ static uint64_t alloc_ram(void)
 		refuse("no %u MiB of contiguous memory for dom0: the machine has too little",
 		       (unsigned)(DOM0_RAM >> 20));
 	for (uint64_t at = base; at < base + DOM0_RAM; at += FRAME_BLOCK)
-		window_zero_block(at);
+		window_zero(at, FRAME_BLOCK);
 	return base;
 }
 
@@ -200,7 +200,8 @@ void dom0_start(const struct boot_info *boot)
 	struct vcpu *vcpu;
 	uint64_t ram = alloc_ram(), entry = load_image(module, ram);
 
-	check(domain_new(SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, &domain), "domain");
+	check(domain_new(NULL, SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, UNLIMITED,
+			 &domain), "domain");
 	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
 	map_fixed(domain, ram, DOM0_RAM, 0, SAMPO_MAP_RWX, "RAM");
 	fill_boot(domain, boot, module, ram);
@@ -209,6 +210,7 @@ void dom0_start(const struct boot_info *boot)
 	map_fixed(domain, (uint64_t)&log_rings, sizeof(log_rings), DOM0_LOG_GPA, SAMPO_MAP_R,
 		  "log");
 	domain->memory = DOM0_RAM;
+	domain->names = 1; /* the kernel's: it does not end with a handle */
 	console_listen(domain, DOM0_CONSOLE_BIT);
 	start(vcpu, entry);
 }

@@ -11,30 +11,66 @@
 #include "kernel/log.h"
 #include "kernel/region.h"
 #include "kernel/slab.h"
+#include "kernel/step.h"
 #include "kernel/vcpu.h"
 
 struct domain *domain_list;
+uint32_t domain_count;
 
 static struct slab domains = SLAB_INIT(struct domain);
 static uint32_t last_id;
+
+static void uncharge(struct domain *domain, uint64_t bytes)
+{
+	__atomic_fetch_sub(&domain->kernel_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static bool charge(struct domain *domain, uint64_t bytes)
+{
+	uint64_t now = __atomic_add_fetch(&domain->kernel_bytes, bytes, __ATOMIC_RELAXED);
+
+	if (now >= bytes && now <= domain->kernel_limit)
+		return true;
+	uncharge(domain, bytes);
+	return false;
+}
 
 void *domain_page_alloc(struct domain *domain)
 {
 	void *page;
 
-	if (__atomic_fetch_add(&domain->pages, 1, __ATOMIC_RELAXED) < domain->page_limit) {
-		page = page_alloc();
-		if (page)
-			return page;
-	}
-	__atomic_fetch_sub(&domain->pages, 1, __ATOMIC_RELAXED);
-	return NULL;
+	if (!charge(domain, FRAME_PAGE))
+		return NULL;
+	page = page_alloc();
+	if (!page)
+		uncharge(domain, FRAME_PAGE);
+	return page;
 }
 
 void domain_page_free(struct domain *domain, void *page)
 {
-	__atomic_fetch_sub(&domain->pages, 1, __ATOMIC_RELAXED);
+	uncharge(domain, FRAME_PAGE);
 	page_free(page);
+}
+
+/* All objects of a slab are of the same size, and what is freed there serves again: a slab has as
+ * many pages as its users were charged for at one time. */
+void *domain_slab_alloc(struct domain *domain, struct slab *slab)
+{
+	void *object;
+
+	if (!charge(domain, slab->size))
+		return NULL;
+	object = slab_alloc(slab);
+	if (!object)
+		uncharge(domain, slab->size);
+	return object;
+}
+
+void domain_slab_free(struct domain *domain, struct slab *slab, void *object)
+{
+	uncharge(domain, slab->size);
+	slab_free(slab, object);
 }
 
 void domain_slat_changed(struct domain *domain)
@@ -79,7 +115,53 @@ int64_t domain_set_tsc(struct domain *domain, uint64_t khz)
 	return SAMPO_OK;
 }
 
-int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct domain **result)
+static uint64_t bytes_of(uint64_t pages)
+{
+	return pages > DOMAIN_UNLIMITED / FRAME_PAGE ? DOMAIN_UNLIMITED : pages * FRAME_PAGE;
+}
+
+static void give_back(struct domain *creator, const struct domain *domain)
+{
+	uncharge(creator, domain->kernel_limit);
+	creator->memory -= domain->memory_limit;
+}
+
+/* A creator without limits has nothing to give out of. */
+static bool take_from(struct domain *creator, struct domain *domain)
+{
+	if (!creator || (creator->kernel_limit == DOMAIN_UNLIMITED &&
+			 creator->memory_limit == DOMAIN_UNLIMITED))
+		return true;
+	if (domain->memory_limit > creator->memory_limit - creator->memory ||
+	    !charge(creator, domain->kernel_limit))
+		return false;
+	creator->memory += domain->memory_limit;
+	domain->creator = creator;
+	object_get(&creator->object);
+	return true;
+}
+
+static void enter_list(struct domain *domain)
+{
+	domain->id = last_id++;
+	domain->next = domain_list;
+	domain->link = &domain_list;
+	if (domain_list)
+		domain_list->link = &domain->next;
+	domain_list = domain;
+	domain_count++;
+}
+
+static void leave_list(struct domain *domain)
+{
+	*domain->link = domain->next;
+	if (domain->next)
+		domain->next->link = domain->link;
+	domain_count--;
+}
+
+int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, uint64_t weight,
+		   uint64_t memory_limit, struct domain **result)
 {
 	struct domain *domain;
 	bool failed;
@@ -90,13 +172,16 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 	domain = slab_alloc(&domains);
 	if (!domain)
 		return SAMPO_ENOMEM;
+	domain->kernel_limit = bytes_of(page_limit);
+	domain->memory_limit = memory_limit;
+	if (!charge(domain, domains.size) || !take_from(creator, domain)) {
+		slab_free(&domains, domain);
+		return SAMPO_ENOMEM;
+	}
 	object_init(&domain->object, SAMPO_T_DOMAIN);
-	domain->id = last_id++;
-	domain->next = domain_list;
-	domain_list = domain;
+	enter_list(domain);
 	domain->lock.rank = LOCK_DOMAIN;
 	domain->flags = (uint32_t)flags;
-	domain->page_limit = page_limit;
 	domain->weight = (uint32_t)weight;
 	domain_set_tsc(domain, tsc_khz);
 	if (flags & SAMPO_DOMAIN_NO_LAPIC)
@@ -108,7 +193,6 @@ int64_t domain_new(uint64_t flags, uint64_t page_limit, uint64_t weight, struct 
 	if (flags & SAMPO_DOMAIN_NO_LAPIC)
 		domain->event_page = domain_page_alloc(domain);
 	if (failed || (!domain->event_page && (flags & SAMPO_DOMAIN_NO_LAPIC))) {
-		domain->state = SAMPO_DOM_DEAD;
 		object_put(&domain->object);
 		return SAMPO_ENOMEM;
 	}
@@ -123,47 +207,90 @@ void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu,
 			smp_call(domain_vcpu(domain, i), function, NULL);
 }
 
-void domain_destroy(struct domain *domain)
+static bool stop_some(struct domain *domain)
 {
-	domain->state = SAMPO_DOM_DEAD;
-	object_get(&domain->object); /* not under our feet */
-	domain_each_vcpu(domain, vcpu_kill);
-	region_unmap(domain, 0, ~0ull);
-	for (unsigned i = 0; i < DOMAIN_BELLS; i++) /* its vCPUs are dead: nobody looks there */
-		for (struct event *event = domain->bell[i]; event; event = event->next)
-			event->ringer = NULL;
-	handle_remove_all(domain);
-	object_put(&domain->object);
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++) {
+		struct vcpu *vcpu = domain_vcpu(domain, i);
+
+		if (!vcpu || READ_ONCE(vcpu->state) == VCPU_DEAD)
+			continue;
+		smp_call(vcpu, vcpu_kill, NULL);
+		return true;
+	}
+	return false;
 }
 
-void domain_free(struct object *object)
+static bool silence_some(struct domain *domain)
 {
-	struct domain *domain = CONTAINER_OF(object, struct domain, object), **link = &domain_list;
+	unsigned left = STEP_PARTS;
 
-	if (domain->state != SAMPO_DOM_DEAD) { /* nobody has ended it: then we come here again */
-		domain_destroy(domain);
-		return;
+	for (unsigned i = 0; i < DOMAIN_BELLS; i++) {
+		for (; domain->bell[i] && left; left--) {
+			domain->bell[i]->ringer = NULL;
+			domain->bell[i] = domain->bell[i]->next;
+		}
 	}
-	while (*link != domain)
-		link = &(*link)->next;
-	*link = domain->next;
-	if (domain->slat.root)
+	return !left;
+}
+
+static void free_domain(struct domain *domain)
+{
+	leave_list(domain);
+	if (domain->slat.root) /* it is empty */
 		ptab_destroy(&domain->slat);
 	if (domain->event_page)
 		domain_page_free(domain, domain->event_page);
 	if (domain->written)
 		domain_page_free(domain, domain->written);
+	if (domain->creator) {
+		give_back(domain->creator, domain);
+		object_put(&domain->creator->object);
+	}
 	slab_free(&domains, domain);
 }
 
-void *domain_page(const struct domain *domain, uint64_t gpa, uint32_t perm)
+/*
+ * First the vCPUs stop, so that nothing of what follows is in use: mappings, the doorbells that
+ * only the domain's vCPUs look for, the handles. Mappings that region_unmap has cut off are here
+ * too while the domain lives.
+ */
+bool domain_take_apart(struct object *object)
+{
+	struct domain *domain = CONTAINER_OF(object, struct domain, object);
+
+	if (!object->refs) /* nobody has ended it */
+		domain->state = SAMPO_DOM_DEAD;
+	if (region_clear_some(domain))
+		return true;
+	if (domain->state != SAMPO_DOM_DEAD)
+		return false;
+	if (stop_some(domain) || !region_unmap(domain, 0, ~0ull) || silence_some(domain) ||
+	    handle_remove_some(domain))
+		return true;
+	if (!object->refs)
+		free_domain(domain);
+	return false;
+}
+
+static int64_t find_page(struct domain *domain, uint64_t gpa, uint32_t perm, void **page)
 {
 	const struct mapping *m = region_at(domain, gpa);
+	uint64_t physical;
 
 	if (!m || !(m->perms & perm) || m->region->kind == REGION_DEVICE)
-		return NULL;
+		return SAMPO_EFAULT;
+	if (!region_physical(m->region, gpa - m->gpa + m->offset, &physical))
+		return SAMPO_EAGAIN;
 	barrier_touched(domain);
-	return window_page(region_physical(m->region, gpa - m->gpa + m->offset));
+	*page = window_page(physical);
+	return SAMPO_OK;
+}
+
+void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)
+{
+	void *page;
+
+	return find_page(domain, gpa, perm, &page) ? NULL : page;
 }
 
 /* Between kernel and domain, page by page, in the direction of perm. */
@@ -173,10 +300,10 @@ static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t
 	while (bytes) {
 		size_t room = FRAME_PAGE - gpa % FRAME_PAGE, n = bytes < room ? bytes : room;
 		void *page;
+		int64_t status = find_page(domain, gpa, perm, &page);
 
-		page = domain_page(domain, gpa, perm);
-		if (!page)
-			return SAMPO_EFAULT;
+		if (status)
+			return status;
 		__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
 				 perm == SAMPO_MAP_W ? kernel : page, n);
 		gpa += n;

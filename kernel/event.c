@@ -16,7 +16,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 		return SAMPO_EINVAL;
 	if (kind == SAMPO_EVENT_BIT && (a >= SAMPO_EVENTS || !target->event_page))
 		return SAMPO_EINVAL;
-	event = slab_alloc(&events);
+	event = domain_slab_alloc(target, &events);
 	if (!event)
 		return SAMPO_ENOMEM;
 	object_init(&event->object, SAMPO_T_EVENT);
@@ -48,7 +48,7 @@ int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port
 	return SAMPO_OK;
 }
 
-void event_free(struct object *object)
+bool event_take_apart(struct object *object)
 {
 	struct event *event = CONTAINER_OF(object, struct event, object), **link;
 
@@ -61,7 +61,8 @@ void event_free(struct object *object)
 	smp_quiesce(); /* a guest may be ringing it */
 	event->target->events--;
 	object_put(&event->target->object);
-	slab_free(&events, event);
+	domain_slab_free(event->target, &events, event);
+	return false;
 }
 
 /*

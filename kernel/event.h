@@ -20,10 +20,11 @@ struct event {
 	uint8_t size; /* of the writes, bytes */
 };
 
-/* Checks kind, a and b. Returns SAMPO_OK and *event with one reference. */
+/* Checks kind, a and b; the target is charged for it. Returns SAMPO_OK and *event with one
+ * reference. */
 int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 		  struct event **event);
-void event_free(struct object *object);
+bool event_take_apart(struct object *object);
 
 /* Writes of `size` bytes to the port of a domain raise it, until it is freed. SAMPO_EINVAL,
  * EDEAD, EEXIST (the port is taken, or it has a doorbell). */

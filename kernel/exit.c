@@ -170,11 +170,14 @@ static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)
 	struct sampo_exit *page = vcpu->exit;
 	int64_t status;
 
-	if (region_fault(vcpu->domain, x->gpa, x->access, &status))
+	do
+		status = region_fault(vcpu->domain, x->gpa, x->access);
+	while (status == SAMPO_EAGAIN && loop_breathe(vcpu->cpu));
+	if (status == SAMPO_OK || status == SAMPO_EAGAIN)
 		return;
-	if (status) {
-		log_print("domain %u: its %lu kernel pages do not suffice for page tables\n",
-			  vcpu->domain->id, vcpu->domain->page_limit);
+	if (status == SAMPO_ENOMEM) {
+		log_print("domain %u: its %lu KiB for the kernel do not suffice for page tables\n",
+			  vcpu->domain->id, vcpu->domain->kernel_limit >> 10);
 		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
 		return;
 	}

@@ -3,6 +3,9 @@
 
 #include "kernel/abi.h"
 #include "kernel/domain.h"
+#include "kernel/step.h"
+
+uint32_t handle_count;
 
 static struct handle *entry_at(struct handle_table *table, uint64_t index)
 {
@@ -17,6 +20,22 @@ static struct handle *entry_at(struct handle_table *table, uint64_t index)
 static struct object *object_of(uint64_t word)
 {
 	return (struct object *)(word & ((1ull << HANDLE_RIGHTS) - 1));
+}
+
+/*
+ * Domains that only name themselves, or that only objects of their own keep, would run for ever
+ * with nobody to end them. So handles that name a domain from outside of it are counted, and the
+ * domain ends with the last of them.
+ */
+static void count_name(const struct domain *holder, struct object *object, uint32_t change)
+{
+	struct domain *named = CONTAINER_OF(object, struct domain, object);
+
+	if (object->type != SAMPO_T_DOMAIN || named == holder)
+		return;
+	named->names += change;
+	if (!named->names)
+		domain_destroy(named);
 }
 
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights)
@@ -40,6 +59,8 @@ int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights
 	__atomic_store_n(&entry->word, (uint64_t)object | (uint64_t)rights << HANDLE_RIGHTS,
 			 __ATOMIC_RELEASE);
 	table->used++;
+	handle_count++;
+	count_name(domain, object, 1);
 	table->free_hint = index + 1;
 	return index + 1;
 }
@@ -64,12 +85,15 @@ struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 	return *status ? NULL : object;
 }
 
-static void remove(struct handle_table *table, struct handle *entry, uint32_t index)
+static void remove(struct domain *domain, struct handle *entry, uint32_t index)
 {
+	struct handle_table *table = &domain->handles;
 	struct object *object = object_of(READ_ONCE(entry->word));
 
 	__atomic_store_n(&entry->word, 0, __ATOMIC_RELEASE);
 	table->used--;
+	handle_count--;
+	count_name(domain, object, -1u);
 	if (index < table->free_hint)
 		table->free_hint = index;
 	object_put(object);
@@ -77,21 +101,28 @@ static void remove(struct handle_table *table, struct handle *entry, uint32_t in
 
 void handle_remove(struct domain *domain, uint64_t handle)
 {
-	remove(&domain->handles, entry_at(&domain->handles, handle - 1), (uint32_t)handle - 1);
+	remove(domain, entry_at(&domain->handles, handle - 1), (uint32_t)handle - 1);
 }
 
-void handle_remove_all(struct domain *domain)
+bool handle_remove_some(struct domain *domain)
 {
 	struct handle_table *table = &domain->handles;
+	unsigned left = STEP_PARTS;
 
 	for (uint32_t p = 0; p < HANDLE_PAGES; p++) {
 		if (!table->page[p])
 			continue;
-		for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++)
-			if (table->page[p][i].word)
-				remove(table, &table->page[p][i], 0);
+		for (uint32_t i = 0; i < HANDLES_PER_PAGE && left; i++) {
+			if (!table->page[p][i].word)
+				continue;
+			remove(domain, &table->page[p][i], 0);
+			left--;
+		}
+		if (!left)
+			return true;
 		domain_page_free(domain, table->page[p]);
 		table->page[p] = NULL;
+		return true;
 	}
-	table->free_hint = 0;
+	return false;
 }

@@ -42,4 +42,8 @@ struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 
 /* Of a handle that has been found. */
 void handle_remove(struct domain *domain, uint64_t handle);
-void handle_remove_all(struct domain *domain);
+/* Removes some of all handles of a domain; returns false if there were none. */
+bool handle_remove_some(struct domain *domain);
+
+/* Of all domains. */
+extern uint32_t handle_count;

@@ -68,11 +68,35 @@ static int64_t invoke(struct call *call, uint64_t number, bool managed)
 	return status;
 }
 
+static void finish(struct vcpu *vcpu, const struct hv_exit *x, int64_t status, uint64_t value)
+{
+	hv->advance(vcpu, x->next_rip);
+	vcpu->gpr[SAMPO_RAX] = (uint64_t)status;
+	vcpu->gpr[SAMPO_RDX] = value;
+}
+
+/* What the call has left over of objects is taken apart before the guest goes on. */
+static void end_managed(struct vcpu *vcpu)
+{
+	object_put(&vcpu->object);
+	/* If that is the end of the vCPU itself, it is no longer the current one. */
+	if (object_reap() && this_cpu()->current == vcpu)
+		vcpu->pending |= VCPU_PEND_REAP;
+	manage_unlock();
+}
+
+/*
+ * A call that has done a step of its work, and has nothing to report of it, returns SAMPO_EAGAIN
+ * with value 0: the instruction is executed again, once interrupts and other guests have had their
+ * turn, and the call finds what has been done where it has been put. SAMPO_EAGAIN with a value is
+ * for the caller.
+ */
 void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
 	struct call call;
 	bool managed = false;
+	int64_t status;
 
 	/* Who has no handle gets no further than an error, and waits for nobody. */
 	if (number < SAMPO_CALL_COUNT && table[number].managed && READ_ONCE(vcpu->domain->handles.used)) {
@@ -81,8 +105,8 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 			return; /* the instruction comes again, after what others want here */
 		object_get(&vcpu->object);
 	}
-	hv->advance(vcpu, x->next_rip);
 	if (number >= SAMPO_CALL_COUNT) {
+		hv->advance(vcpu, x->next_rip);
 		/* Outside our range it may be KVM's, whose guests probe. */
 		if (!paravirt_call(vcpu))
 			gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
@@ -97,10 +121,9 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	call.arg[3] = gpr[SAMPO_R10];
 	call.arg[4] = gpr[SAMPO_R8];
 	call.value = 0;
-	gpr[SAMPO_RAX] = (uint64_t)invoke(&call, number, managed);
-	gpr[SAMPO_RDX] = call.value;
-	if (managed) {
-		object_put(&vcpu->object);
-		manage_unlock();
-	}
+	status = invoke(&call, number, managed);
+	if (status != SAMPO_EAGAIN || call.value)
+		finish(vcpu, x, status, call.value);
+	if (managed)
+		end_managed(vcpu);
 }

@@ -10,6 +10,7 @@
 #include "kernel/loop.h"
 #include "kernel/mce.h"
 #include "kernel/region.h"
+#include "kernel/step.h"
 #include "kernel/vcpu.h"
 
 /* Copy out as much of a fact as there is room for. */
@@ -38,13 +39,11 @@ static int64_t machine_info(struct call *call)
 		.efer = guest_efer,
 		.spec_ctrl = guest_spec_ctrl,
 		.lfence = !!(mitigations.on & DO_LFENCE),
+		.domains = domain_count,
+		.handles = handle_count,
 		.xsave = cpu_cpuid(0xd, 1).eax & (hv_uses(HV_XSAVES) ? 0xf : 7),
 	};
 
-	for (const struct domain *d = domain_list; d; d = d->next) {
-		info.domains++;
-		info.handles += d->handles.used;
-	}
 	return answer(call, &info, sizeof(info));
 }
 
@@ -57,8 +56,8 @@ static int64_t domain_info(struct call *call)
 		.vcpus = d->vcpus,
 		.weight = d->weight,
 		.memory_bytes = d->memory,
-		.kernel_bytes = d->pages * FRAME_PAGE,
-		.kernel_limit = d->page_limit * FRAME_PAGE,
+		.kernel_bytes = d->kernel_bytes,
+		.kernel_limit = d->kernel_limit,
 		.handles = d->handles.used,
 		.regions = d->regions,
 		.events = d->events,
@@ -90,24 +89,26 @@ static int64_t vcpu_info(struct call *call)
 	return answer(call, &info, sizeof(info));
 }
 
-/* As many block addresses as fit, from block `first` on. Whoever knows an
+/* As many block addresses as fit and a step gets, from block `first` on. Whoever knows an
  * address may let a device write there: region_physical zeroes the block now. */
 static int64_t region_frames(struct call *call)
 {
 	struct region *region = CALL_OBJECT(call, region);
 	uint64_t gpa = call->arg[2], room = call->arg[3] / sizeof(uint64_t);
 	uint32_t shift = region->kind == REGION_RAM ? region->block_shift : 12;
-	uint64_t blocks = region->size >> shift;
+	uint64_t blocks = region->size >> shift, start = cpu_rdtsc(), address;
 	int64_t status = SAMPO_OK;
 
-	for (uint64_t n = call->arg[4]; n < blocks && room && !status; n++, room--) {
-		uint64_t address = region_physical(region, n << shift);
-
+	for (uint64_t n = call->arg[4]; n < blocks && room; n++, room--) {
+		if (!region_physical(region, n << shift, &address) || step_is_over(start))
+			return SAMPO_EAGAIN;
 		status = domain_write(call->domain, gpa, &address, sizeof(address));
+		if (status)
+			return status;
 		gpa += sizeof(address);
 		call->value += sizeof(address);
 	}
-	return status;
+	return SAMPO_OK;
 }
 
 static int64_t type_info(struct call *call)

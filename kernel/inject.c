@@ -6,6 +6,7 @@
 #include "arch/debugreg.h"
 #include "arch/hv.h"
 #include "kernel/irq.h"
+#include "kernel/loop.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
@@ -69,6 +70,10 @@ bool vcpu_deliver(struct vcpu *vcpu)
 {
 	bool window;
 
+	if (vcpu->pending & VCPU_PEND_REAP) {
+		loop_reap(vcpu->cpu, vcpu);
+		return false;
+	}
 	if (vcpu->pending & VCPU_PEND_EOI)
 		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)

@@ -9,8 +9,6 @@
 #include "kernel/print.h"
 #include "kernel/ring.h"
 
-#define UART_FIFO 16u
-
 struct uart console_uart;
 struct text console_text;
 
@@ -66,6 +64,16 @@ void ring_bytes(const char *text, size_t length)
 		to_ring(text, 1);
 	}
 	unlock(&log_lock);
+}
+
+bool console_ready(void)
+{
+	bool ready;
+
+	lock(&log_lock);
+	ready = uart_empty(&console_uart);
+	unlock(&log_lock);
+	return ready;
 }
 
 void log_bytes(const char *text, size_t length)

@@ -27,3 +27,6 @@ void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_bytes(const char *text, size_t length);
 void ring_bytes(const char *text, size_t length);
 void console_bytes(const char *text, size_t length);
+/* The UART takes UART_FIFO bytes, a line's end counting as two, without a wait. */
+#define UART_FIFO 16u
+bool console_ready(void);

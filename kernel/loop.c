@@ -12,6 +12,7 @@
 #include "kernel/interrupt.h"
 #include "kernel/log.h"
 #include "kernel/move.h"
+#include "kernel/object.h"
 #include "kernel/panic.h"
 #include "kernel/policy.h"
 #include "kernel/smp.h"
@@ -176,6 +177,29 @@ static bool poll(struct cpu *cpu, uint64_t until)
 	return has_work(cpu) || now >= due;
 }
 
+bool loop_breathe(struct cpu *cpu)
+{
+	smp_leave_kernel(cpu, CPU_IDLE);
+	hv->interrupt_window();
+	smp_enter_kernel(cpu);
+	interrupt_run_timers(cpu);
+	return !has_work(cpu);
+}
+
+void loop_reap(struct cpu *cpu, struct vcpu *vcpu)
+{
+	bool more = true;
+
+	if (manage_try()) {
+		more = object_reap();
+		manage_unlock();
+	}
+	/* If the vCPU itself has been freed, it is no longer the current one. */
+	if (!more && vcpu && cpu->current == vcpu)
+		vcpu->pending &= ~VCPU_PEND_REAP;
+	loop_breathe(cpu);
+}
+
 static void idle(struct cpu *cpu)
 {
 	uint64_t start = cpu_rdtsc(), span = tsc_from_ns(POLL_NS);
@@ -207,6 +231,8 @@ void loop_run(struct cpu *cpu)
 			schedule(cpu);
 		if (cpu->current)
 			run(cpu, cpu->current);
+		else if (object_waiting())
+			loop_reap(cpu, NULL);
 		else
 			idle(cpu);
 	}

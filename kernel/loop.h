@@ -15,6 +15,15 @@ void loop_slice_ended(struct timer *timer, uint64_t now);
 
 void loop_run(struct cpu *cpu) __attribute__((noreturn));
 
+/*
+ * In the middle of long work, with no lock held: interrupts come, and what was found in tables is
+ * no longer there. Returns false if others wait for the CPU.
+ */
+bool loop_breathe(struct cpu *cpu);
+/* A step of what object_reap has to do, in the turn of the vCPU that has VCPU_PEND_REAP; NULL: in
+ * nobody's. */
+void loop_reap(struct cpu *cpu, struct vcpu *vcpu);
+
 /* The number of those that want to run has changed: when to choose again? */
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
 /* Choose again in so many nanoseconds at the latest. */

@@ -6,19 +6,51 @@
 #include "kernel/event.h"
 #include "kernel/panic.h"
 #include "kernel/region.h"
+#include "kernel/step.h"
 #include "kernel/vcpu.h"
 
-/* A device is none of them: without references its place is free. */
-static void (*const free[])(struct object *object) = {
-	[SAMPO_T_DOMAIN] = domain_free,
-	[SAMPO_T_VCPU] = vcpu_free,
-	[SAMPO_T_REGION] = region_free,
-	[SAMPO_T_EVENT] = event_free,
+/*
+ * Each takes off so much as a few microseconds suffice for, and returns true if there is more. An
+ * object without references is freed with its last part. A device is none of them: without
+ * references its place is free.
+ */
+static bool (*const take_apart[])(struct object *object) = {
+	[SAMPO_T_DOMAIN] = domain_take_apart,
+	[SAMPO_T_VCPU] = vcpu_take_apart,
+	[SAMPO_T_REGION] = region_take_apart,
+	[SAMPO_T_EVENT] = event_take_apart,
 };
 
-void object_free(struct object *object)
+static struct object *queue; /* the last to come is the first to go: a chain takes no room */
+
+void object_queue(struct object *object)
 {
 	ASSERT(object->type != SAMPO_T_MACHINE);
-	if (object->type < COUNT_OF(free))
-		free[object->type](object);
+	if (object->queued || object->type >= COUNT_OF(take_apart))
+		return;
+	object->queued = true;
+	object->next = queue;
+	__atomic_store_n(&queue, object, __ATOMIC_RELAXED);
+}
+
+bool object_waiting(void)
+{
+	return __atomic_load_n(&queue, __ATOMIC_RELAXED);
+}
+
+bool object_reap(void)
+{
+	uint64_t start = queue ? cpu_rdtsc() : 0;
+
+	while (queue) {
+		struct object *object = queue;
+
+		__atomic_store_n(&queue, object->next, __ATOMIC_RELAXED);
+		object->queued = false;
+		if (take_apart[object->type](object))
+			object_queue(object);
+		if (step_is_over(start))
+			break;
+	}
+	return queue;
 }

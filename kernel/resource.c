@@ -63,8 +63,8 @@ void resource_setup(const struct boot_info *boot)
 	keep_memory((uint64_t)image_start, (uint64_t)(image_end - image_start));
 }
 
-int64_t resource_region(uint64_t flags, uint64_t base, uint64_t size, uint32_t rights,
-			struct region **region)
+int64_t resource_region(struct domain *owner, uint64_t flags, uint64_t base, uint64_t size,
+			uint32_t rights, struct region **region)
 {
 	bool ports = flags == SAMPO_REGION_PORTS;
 	uint64_t limit = ports ? 0x10000 : 1ull << (cpu_cpuid(0x80000008, 0).eax & 0xff);
@@ -75,5 +75,5 @@ int64_t resource_region(uint64_t flags, uint64_t base, uint64_t size, uint32_t r
 		if (k->memory != ports && base < k->base + k->size && k->base < base + size &&
 		    !(k->right & rights))
 			return SAMPO_ERIGHT;
-	return region_new_fixed(ports ? REGION_PORTS : REGION_DEVICE, base, size, region);
+	return region_new_fixed(owner, ports ? REGION_PORTS : REGION_DEVICE, base, size, region);
 }

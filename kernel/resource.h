@@ -13,9 +13,9 @@ struct boot_info;
 void resource_setup(const struct boot_info *boot);
 
 /*
- * A region by SAMPO_REGION_PHYSICAL or _PORTS, for somebody with these rights
+ * A region by SAMPO_REGION_PHYSICAL or _PORTS, charged to the owner, for somebody with these rights
  * to the machine. EINVAL: flags, alignment or range; ERIGHT: some of it is not
  * to be had.
  */
-int64_t resource_region(uint64_t flags, uint64_t base, uint64_t size, uint32_t rights,
-			struct region **region);
+int64_t resource_region(struct domain *owner, uint64_t flags, uint64_t base, uint64_t size,
+			uint32_t rights, struct region **region);

@@ -105,12 +105,14 @@ static int64_t make_pages(struct vcpu *vcpu)
 {
 	struct domain *domain = vcpu->domain;
 	int64_t status = region_new_ram(domain, FRAME_PAGE, 12, &vcpu->exit_region);
+	uint64_t page;
 
 	if (status)
 		return status;
 	vcpu->exit_region->owner_only = false; /* it is shared with the monitor */
 	_Static_assert(sizeof(*vcpu->page) <= FRAME_PAGE, "it is one page");
-	vcpu->page = (struct sampo_vcpu_page *)region_physical(vcpu->exit_region, 0);
+	region_physical(vcpu->exit_region, 0, &page);
+	vcpu->page = (struct sampo_vcpu_page *)page;
 	vcpu->exit = &vcpu->page->exit;
 	vcpu->lapic.reg = domain_page_alloc(domain);
 	vcpu->fpu_state = vcpu->lapic.reg + LAPIC_REGISTERS;
@@ -183,7 +185,7 @@ static void leave_home(struct vcpu *vcpu, void *arg)
 	hv->detach(vcpu);
 }
 
-void vcpu_free(struct object *object)
+bool vcpu_take_apart(struct object *object)
 {
 	struct vcpu *vcpu = CONTAINER_OF(object, struct vcpu, object);
 	struct domain *domain = vcpu->domain;
@@ -203,8 +205,11 @@ void vcpu_free(struct object *object)
 		object_put(&vcpu->exit_region->object);
 	if (vcpu->exit_event)
 		object_put(&vcpu->exit_event->object);
+	if (vcpu->making)
+		object_put(&vcpu->making->object);
 	domain_page_free(domain, vcpu);
 	object_put(&domain->object);
+	return false;
 }
 
 void vcpu_review(struct vcpu *vcpu, void *)

@@ -33,6 +33,7 @@ enum vcpu_state {
 #define VCPU_PEND_DEBUG 0x40u /* it has breakpoints, and DR0-3 are not in the CPU */
 #define VCPU_PEND_TIMER 0x80u /* its timer has fired and is to be set again */
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
+#define VCPU_PEND_REAP 0x200u /* its call has left objects to be taken apart */
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -75,6 +76,7 @@ struct vcpu {
 	struct sampo_vcpu_page *page; /* shared with the monitor */
 	struct sampo_exit *exit;      /* its first part */
 	struct region *exit_region;
+	struct region *making; /* that a call of its own makes, in steps; or NULL */
 	struct event *exit_event;
 
 	struct vlapic lapic;
@@ -113,7 +115,7 @@ static inline bool vcpu_is_here(const struct vcpu *vcpu)
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
  * SAMPO_EXIT_RESET in its exit page. `event` may be NULL. */
 int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct vcpu **vcpu);
-void vcpu_free(struct object *object);
+bool vcpu_take_apart(struct object *object);
 
 /*
  * For smp_call: stop for ever, frees nothing; registers and local APIC as after

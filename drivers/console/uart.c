@@ -73,6 +73,11 @@ static bool wait(struct uart *uart, uint8_t wanted)
 	return false;
 }
 
+bool uart_empty(const struct uart *uart)
+{
+	return !uart->port || uart->stuck || get(uart, STATUS) & STATUS_TX_EMPTY;
+}
+
 void uart_write(struct uart *uart, const char *text, size_t bytes)
 {
 	unsigned room = 0;

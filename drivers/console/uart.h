@@ -23,6 +23,8 @@ struct uart {
 /* Finds out whether a UART answers at the port and sets it up; interrupts are
  * off. False: there is none, the other calls then do nothing. */
 bool uart_init(struct uart *uart, uint16_t port);
+/* It takes a FIFO full of bytes without a wait; or it is not there, or has been found stuck. */
+bool uart_empty(const struct uart *uart);
 /* "\n" goes out as "\r\n". Bounded: a UART that does not drain loses text. */
 void uart_write(struct uart *uart, const char *text, size_t bytes);
 /* Waits (bounded) until the last character has left the wire. */

@@ -45,7 +45,9 @@ static const char *make_domain(struct vm *vm)
 	struct sampo_domain_info info;
 	const struct vm_config *config = vm->config;
 	uint64_t pages = KERNEL_PAGES + config->vcpus * VCPU_PAGES + config->memory / BLOCK;
-	int64_t status = sampo_domain_create(boot->machine, 0, pages, config->weight, &vm->domain);
+	uint64_t memory = config->memory + STATE_BYTES + config->vcpus * PAGE; /* exit pages */
+	int64_t status = sampo_domain_create_within(boot->machine, 0, pages, config->weight, memory,
+						    &vm->domain);
 
 	if (status)
 		return fail("creating the domain", status);

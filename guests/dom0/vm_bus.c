@@ -52,13 +52,24 @@ uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run
 	return bus;
 }
 
+/* The guests' turns follow one another: however many of them start, the machine zeroes no more
+ * than a block in this time. */
+static uint64_t next_turn(void)
+{
+	static uint64_t last;
+	uint64_t now = clock_ns();
+
+	last = (last > now ? last : now) + ZERO_NS;
+	return last;
+}
+
 static void zero_one(struct timer *timer)
 {
 	struct vm *vm = timer->context;
 
 	block_bus(vm, vm->own->zeroed++);
 	if (vm->own->zeroed < vm->ram_bytes / BLOCK)
-		timer_set(timer, clock_ns() + ZERO_NS);
+		timer_set(timer, next_turn());
 }
 
 bool vm_bus_begin(struct vm *vm)
@@ -68,7 +79,7 @@ bool vm_bus_begin(struct vm *vm)
 		return false;
 	vm->own->zeroed = 0;
 	timer_init(&vm->own->zeroing, zero_one, vm);
-	timer_set(&vm->own->zeroing, clock_ns() + ZERO_NS);
+	timer_set(&vm->own->zeroing, next_turn());
 	return true;
 }
 

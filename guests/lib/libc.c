@@ -188,6 +188,7 @@ const char *sampo_strerror(int64_t status)
 		"no such call",
 		"no such device",
 		"the domain is dead",
+		"a part is done",
 	};
 
 	if (status > 0 || -status >= (int64_t)(sizeof(text) / sizeof(text[0])))

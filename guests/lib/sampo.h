@@ -80,10 +80,18 @@ static inline int64_t sampo_wait(uint64_t deadline, uint32_t reply)
 	return sampo_call(SAMPO_CALL_wait, deadline, reply, 0, 0, 0, NULL);
 }
 
-/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE */
+/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE; the parts of it that the kernel does at a time. */
 static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text, uint64_t bytes)
 {
-	return sampo_call(SAMPO_CALL_log, machine, op, sampo_gpa(text), bytes, 0, NULL);
+	uint64_t at = sampo_gpa(text), done = 0;
+	int64_t status;
+
+	do {
+		status = sampo_call(SAMPO_CALL_log, machine, op, at, bytes, 0, &done);
+		at += done;
+		bytes -= done;
+	} while (status == SAMPO_EAGAIN);
+	return status;
 }
 
 static inline int64_t sampo_machine(uint32_t machine, uint64_t op)
@@ -102,18 +110,37 @@ static inline int64_t sampo_handle_copy(uint32_t handle, uint32_t domain, uint32
 	return sampo_handle_call(SAMPO_CALL_handle_copy, handle, domain, rights, 0, 0, copy);
 }
 
+/* FRAMES come in parts. */
 static inline int64_t sampo_object_info(uint32_t handle, uint64_t what, void *buffer,
 					uint64_t bytes, uint64_t first, uint64_t *written)
 {
-	return sampo_call(SAMPO_CALL_object_info, handle, what, sampo_gpa(buffer), bytes, first,
-			  written);
+	uint64_t done = 0, part;
+	int64_t status;
+
+	do {
+		status = sampo_call(SAMPO_CALL_object_info, handle, what, sampo_gpa(buffer) + done,
+				    bytes - done, first + done / 8, &part);
+		done += part;
+	} while (status == SAMPO_EAGAIN);
+	if (written)
+		*written = done;
+	return status;
 }
 
+/* With so many bytes of memory at the most. */
+static inline int64_t sampo_domain_create_within(uint32_t machine, uint64_t flags,
+						 uint64_t kernel_pages, uint64_t weight,
+						 uint64_t memory, uint32_t *domain)
+{
+	return sampo_handle_call(SAMPO_CALL_domain_create, machine, flags, kernel_pages, weight,
+				 memory, domain);
+}
+
+/* With as much memory as there is. */
 static inline int64_t sampo_domain_create(uint32_t machine, uint64_t flags, uint64_t kernel_pages,
 					  uint64_t weight, uint32_t *domain)
 {
-	return sampo_handle_call(SAMPO_CALL_domain_create, machine, flags, kernel_pages, weight, 0,
-				 domain);
+	return sampo_domain_create_within(machine, flags, kernel_pages, weight, ~0ull, domain);
 }
 
 static inline int64_t sampo_domain_ctl(uint32_t domain, uint64_t op, uint64_t value)
@@ -162,10 +189,20 @@ static inline int64_t sampo_region_unmap(uint32_t domain, uint64_t gpa, uint64_t
 	return sampo_call(SAMPO_CALL_region_unmap, domain, gpa, bytes, 0, 0, NULL);
 }
 
+/* The parts of it, one after the other. */
 static inline int64_t sampo_region_dirty(uint32_t domain, uint64_t gpa, uint64_t pages,
 					 void *bitmap, uint64_t op)
 {
-	return sampo_call(SAMPO_CALL_region_dirty, domain, gpa, pages, sampo_gpa(bitmap), op, NULL);
+	uint64_t to = sampo_gpa(bitmap), done = 0;
+	int64_t status;
+
+	do {
+		status = sampo_call(SAMPO_CALL_region_dirty, domain, gpa, pages, to, op, &done);
+		gpa += done << 12;
+		to += done / 8;
+		pages -= done;
+	} while (status == SAMPO_EAGAIN);
+	return status;
 }
 
 static inline int64_t sampo_event_create(uint32_t domain, uint64_t kind, uint64_t a, uint64_t b,

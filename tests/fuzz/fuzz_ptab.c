@@ -78,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			status = ptab_map(&pt, va, pa, bytes, flags);
 			break;
 		case 1:
-			ptab_unmap(&pt, va, bytes);
+			for (uint64_t at = va; ptab_unmap(&pt, at, end - at) == SAMPO_EAGAIN;)
+				at = pt.reached;
 			break;
 		case 2:
 			bytes = bytes % 0x1000000 ? bytes % 0x1000000 : PTAB_PAGE;

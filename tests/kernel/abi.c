@@ -124,6 +124,8 @@ int main(void)
 			test_dirty();
 			test_time();
 			test_use();
+			test_objects();
+			test_long();
 		}
 	}
 	end();

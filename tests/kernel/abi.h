@@ -110,6 +110,8 @@ void test_time(void);
 void test_hogs(void);
 void test_use(void);
 void test_floods(void);
+void test_objects(void);
+void test_long(void);
 void bench(void);
 /* Ends after so many calls, or seconds if there are no calls to count. */
 void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds);

@@ -16,7 +16,7 @@
 #define LOOKS 2000u
 
 struct acpi_info acpi;
-static struct object device = {SAMPO_T_DEVICE, 1};
+static struct object device = {.type = SAMPO_T_DEVICE, .refs = 1};
 static struct domain domain;
 static struct event event = {.target = &domain};
 static uint64_t round_of[2]; /* which one: it is to be taken, it is being taken */

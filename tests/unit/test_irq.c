@@ -17,7 +17,7 @@
 #define LEVEL   (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 
 struct acpi_info acpi;
-static struct object machine = {SAMPO_T_MACHINE, 1}, device = {SAMPO_T_DEVICE, 1};
+static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1}, device = {.type = SAMPO_T_DEVICE, .refs = 1};
 static struct vcpu driver = {.id = 0};
 static struct domain drivers = {.vcpu = {&driver}};
 static struct event event[EVENTS] = {[0 ... EVENTS - 1] = {.target = &drivers}};
@@ -72,7 +72,7 @@ void smp_quiesce(void)
 	quiesced++;
 }
 
-void object_free(struct object *object)
+void object_queue(struct object *object)
 {
 	(void)object;
 	fail();
@@ -109,7 +109,7 @@ static int64_t bind_pin(unsigned n, uint64_t which)
 
 static void test_messages(void **state)
 {
-	struct object other = {SAMPO_T_REGION, 1};
+	struct object other = {.type = SAMPO_T_REGION, .refs = 1};
 
 	(void)state;
 	assert_int_equal(bind_device(0), SAMPO_OK);

@@ -142,6 +142,48 @@ static bool any_mapped(uint64_t first, uint64_t pages)
 	return false;
 }
 
+/* The parts, one after the other; returns in how many calls. */
+static unsigned unmap_all(uint64_t va, uint64_t size)
+{
+	unsigned calls = 1;
+
+	for (; ptab_unmap(&pt, va, size) == SAMPO_EAGAIN; calls++) {
+		assert_true(pt.reached > va && pt.reached < va + size);
+		size -= pt.reached - va;
+		va = pt.reached;
+	}
+	return calls;
+}
+
+static int split_all(uint64_t va, uint64_t size)
+{
+	int status;
+
+	while ((status = ptab_split(&pt, va, size)) == SAMPO_EAGAIN) {
+		assert_true(pt.reached > va && pt.reached < va + size);
+		size -= pt.reached - va;
+		va = pt.reached;
+	}
+	return status;
+}
+
+static void dirty_all(uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear)
+{
+	uint64_t *part = calloc(pages / 64 + 1, 8), done = 0;
+	int status;
+
+	do {
+		memset(part, 0, (pages / 64 + 1) * 8);
+		status = ptab_dirty(&pt, va + done * KIB4, pages - done, part, clear);
+		for (uint64_t n = 0; n < pages - done; n++)
+			if (part[n / 64] >> n % 64 & 1)
+				bitmap[(done + n) / 64] |= 1ull << (done + n) % 64;
+		done = (pt.reached - va) / KIB4;
+	} while (status == SAMPO_EAGAIN);
+	assert_int_equal(status, 0);
+	free(part);
+}
+
 /* Pages of which any part is in the range go as a whole. */
 static void do_unmap(uint64_t first, uint64_t pages)
 {
@@ -154,7 +196,7 @@ static void do_unmap(uint64_t first, uint64_t pages)
 	if (look_up(&pt, end - 1, &found))
 		end = (end + found.size - 1) & ~(found.size - 1);
 	pt.stale = false;
-	ptab_unmap(&pt, base + first * KIB4, pages * KIB4);
+	unmap_all(base + first * KIB4, pages * KIB4);
 	assert_true(pt.stale || !some);
 	memset(&model[(start - base) / KIB4], 0, (end - start) / KIB4 * sizeof(*model));
 }
@@ -214,7 +256,7 @@ static void do_dirty(uint64_t first, uint64_t pages)
 	bool cleared = false;
 
 	pt.stale = false;
-	assert_int_equal(ptab_dirty(&pt, base + first * KIB4, pages, bitmap, clear), 0);
+	dirty_all(base + first * KIB4, pages, bitmap, clear);
 	for (uint64_t n = 0; n < pages; n++) {
 		struct look found;
 		uint64_t va = base + (first + n) * KIB4, start;
@@ -263,7 +305,7 @@ static void random_operation(void)
 		break;
 	case 5:
 		if (pages < 4096)
-			ptab_split(&pt, base + first * KIB4, pages * KIB4);
+			split_all(base + first * KIB4, pages * KIB4);
 		break;
 	case 6:
 		for (unsigned i = 0; i < 50; i++)
@@ -306,7 +348,7 @@ static void test_random(void **state)
 		}
 		for (uint64_t n = 0; n < PAGES; n++)
 			check_page(n);
-		ptab_unmap(&pt, 0, ptab_limit(&pt));
+		unmap_all(0, ptab_limit(&pt));
 		assert_true(pt.stale);
 		ptab_flushed(&pt);
 		assert_false(pt.stale);
@@ -412,17 +454,17 @@ static void test_every_failure(void **state)
 			if (!status)
 				break;
 			assert_int_equal(status, SAMPO_ENOMEM);
-			ptab_unmap(&pt, 2 * GIB1 - KIB4, MIB2 * 3);
+			unmap_all(2 * GIB1 - KIB4, MIB2 * 3);
 			ptab_flushed(&pt);
 			assert_int_equal(live, 1);
 			assert_int_equal(count_tables((uint64_t *)pt.root, pt.levels), 1);
 		}
 		assert_true(n > 2);
-		ptab_unmap(&pt, 0, ptab_limit(&pt));
+		unmap_all(0, ptab_limit(&pt));
 		assert_int_equal(ptab_map(&pt, GIB1, 7 * GIB1, GIB1, PTAB_R), 0);
 		for (n = 1, status = SAMPO_ENOMEM; status; n++) {
 			fail_in = n;
-			status = ptab_split(&pt, GIB1 + MIB2 - KIB4, 2 * KIB4);
+			status = split_all(GIB1 + MIB2 - KIB4, 2 * KIB4);
 			fail_in = 0;
 			for (unsigned i = 0; i < 2; i++) {
 				assert_true(look_up(&pt, GIB1 + MIB2 - i * KIB4, &found));
@@ -444,7 +486,7 @@ static void test_in_the_way(void **state)
 		assert_int_equal(ptab_map(&pt, GIB1 + MIB2 + KIB4, 0, KIB4, PTAB_R), SAMPO_EEXIST);
 		assert_int_equal(ptab_map(&pt, GIB1 + MIB2, 0, MIB2, PTAB_R), SAMPO_EEXIST);
 		assert_int_equal(ptab_map(&pt, GIB1, 0, GIB1, PTAB_R), SAMPO_EEXIST);
-		ptab_unmap(&pt, GIB1, GIB1);
+		unmap_all(GIB1, GIB1);
 		assert_int_equal(ptab_map(&pt, GIB1, 0, GIB1, PTAB_R), 0);
 		assert_int_equal(ptab_map(&pt, GIB1 + MIB2 + KIB4, 0, KIB4, PTAB_R), SAMPO_EEXIST);
 		assert_int_equal(ptab_map(&pt, GIB1 + MIB2, 0, MIB2, PTAB_R), SAMPO_EEXIST);
@@ -469,11 +511,36 @@ static void test_ends(void **state)
 	assert_int_equal(ptab_map(&pt, 0, (1ull << 52) - KIB4, KIB4, PTAB_R), 0);
 	assert_true(look_up(&pt, 0, &found));
 	assert_int_equal(found.pa, (1ull << 52) - KIB4);
-	assert_int_equal(ptab_dirty(&pt, 0, limit / KIB4, bitmap, true), 0);
+	dirty_all(0, 128, bitmap, true);
 	ptab_destroy(&pt);
 	assert_int_equal(live, 0);
 	fail_in = 1;
 	assert_int_equal(ptab_init(&pt), SAMPO_ENOMEM);
+}
+
+/* No call looks at more than some entries: what is absent costs nothing, and what is there is done
+ * in parts. */
+static void test_parts(void **state)
+{
+	uint64_t limit;
+
+	(void)state;
+	start(2);
+	limit = ptab_limit(&pt);
+	assert_int_equal(unmap_all(0, limit), 1);
+	for (uint64_t i = 0; i < 100; i++)
+		assert_int_equal(ptab_map(&pt, i * GIB1, i * GIB1, MIB2 + KIB4, PTAB_R), 0);
+	assert_true(unmap_all(0, limit) > 50);
+	ptab_flushed(&pt);
+	assert_int_equal(live, 1);
+	for (uint64_t i = 0; i < 4; i++)
+		assert_int_equal(ptab_map(&pt, i * GIB1, i * GIB1, GIB1, PTAB_R), 0);
+	assert_int_equal(ptab_split(&pt, 0, 4 * GIB1), SAMPO_EAGAIN);
+	assert_true(pt.reached <= 2 * MIB2);
+	assert_int_equal(split_all(0, 2 * GIB1), SAMPO_OK);
+	assert_true(unmap_all(0, limit) > 500);
+	ptab_destroy(&pt);
+	assert_int_equal(live, 0);
 }
 
 static int setup(void **state)
@@ -494,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_in_the_way),
 		cmocka_unit_test(test_sizes_and_bits),
 		cmocka_unit_test(test_execute),

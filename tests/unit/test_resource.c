@@ -19,8 +19,10 @@ struct uart console_uart = {.port = 0x3f8};
 static struct boot_info boot;
 static struct region made;
 
-int64_t region_new_fixed(enum region_kind kind, uint64_t base, uint64_t size, struct region **region)
+int64_t region_new_fixed(struct domain *owner, enum region_kind kind, uint64_t base, uint64_t size,
+			 struct region **region)
 {
+	(void)owner;
 	made = (struct region){.kind = kind, .base = base, .size = size};
 	*region = &made;
 	return size ? SAMPO_OK : SAMPO_EINVAL;
@@ -30,7 +32,7 @@ static int64_t get(uint64_t flags, uint64_t base, uint64_t size, uint32_t rights
 {
 	struct region *region;
 
-	return resource_region(flags, base, size, rights, &region);
+	return resource_region(NULL, flags, base, size, rights, &region);
 }
 
 static int64_t ports(uint64_t base, uint64_t size)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How long the kernel keeps the CPU at a time for calls that have much to do. The kernel's trace of
+ * this vCPU's exits has the time of each: a call that is done in steps is executed again and
+ * again, and each time is an exit. The longest stretch is what lies between two of them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/kernel/abi.h"
+
+#define STRETCH   60000u /* instructions, and what the emulator's clock counts beside them */
+#define LINE      2048u
+#define BIG       (128ull << 20)
+#define WINDOWS   48u
+#define ALL_PAGES (1ull << 36)
+
+static const struct sampo_vcpu_page *own_page;
+static uint64_t longest;
+
+static void begin(void)
+{
+	longest = 0;
+}
+
+/* What a call has added to the trace, of which the last 32 are there; and until now. */
+static int64_t timed(uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+		     uint64_t *value)
+{
+	uint64_t first = own_page->traces, from, last;
+	int64_t status = sampo_call(number, a, b, c, d, e, value);
+	uint64_t now = rdtsc(), end = own_page->traces;
+
+	if (end - first > SAMPO_TRACES - 1)
+		first = end - (SAMPO_TRACES - 1);
+	from = own_page->trace[first % SAMPO_TRACES].tsc;
+	for (uint64_t n = first + 1; n <= end; n++) {
+		last = n < end ? own_page->trace[n % SAMPO_TRACES].tsc : now;
+		if (last - from > longest)
+			longest = last - from;
+		from = last;
+	}
+	return status;
+}
+
+static void report(const char *name)
+{
+	printf("longest stretch of %s: %llu ticks\n", name, (unsigned long long)longest);
+	if (option_word("loose"))
+		return;
+	check(longest < STRETCH, name, "%llu ticks", (unsigned long long)longest);
+}
+
+static void frames(void)
+{
+	static uint64_t address[BIG / BLOCK];
+	uint64_t done = 0, part;
+	uint32_t region;
+	int64_t status;
+
+	begin();
+	must(timed(SAMPO_CALL_region_create, self, BIG, SAMPO_REGION_2M, 0, 0, &part), "create");
+	report("region_create");
+	region = (uint32_t)part;
+	begin();
+	do {
+		status = timed(SAMPO_CALL_object_info, region, SAMPO_INFO_FRAMES,
+			       sampo_gpa(address) + done, sizeof(address) - done, done / 8, &part);
+		done += part;
+	} while (status == SAMPO_EAGAIN && part);
+	check(!status && done == sizeof(address), "long: FRAMES of a large region", "%lld, %llu bytes",
+	      (long long)status, (unsigned long long)done);
+	report("object_info FRAMES");
+	for (unsigned i = 0; i < BIG / BLOCK; i++)
+		done -= address[i] && address[i] % BLOCK == 0 ? 8 : 0;
+	check(!done, "long: each block has an address", "%llu bytes have none",
+	      (unsigned long long)done);
+	must(sampo_handle_close(region), "handle_close");
+}
+
+/* A page of small pieces of text: the kernel takes what the UART has room for. */
+static void text(void)
+{
+	static char line[LINE];
+	uint64_t done = 0, part;
+	int64_t status;
+
+	memset(line, '.', sizeof(line));
+	line[LINE - 1] = '\n';
+	begin();
+	do {
+		status = timed(SAMPO_CALL_log, machine, SAMPO_LOG_CONSOLE, sampo_gpa(line) + done,
+			       LINE - done, 0, &part);
+		done += part;
+	} while (status == SAMPO_EAGAIN && part);
+	check(!status && done == LINE, "long: a long text", "%lld, %llu bytes", (long long)status,
+	      (unsigned long long)done);
+	report("log");
+}
+
+/* Of all that can be asked for, with a bitmap of one region that is mapped over and over. */
+static void dirty(void)
+{
+	uint32_t domain, region;
+	uint64_t window = slot_address(0), part = 0, pages = ALL_PAGES;
+	int64_t status = SAMPO_EAGAIN;
+
+	must(sampo_domain_create(machine, 0, 64, 1024, &domain), "domain_create");
+	must(sampo_region_create(self, BLOCK, SAMPO_REGION_2M, &region), "region_create");
+	for (unsigned i = 0; i < WINDOWS; i++)
+		must(sampo_region_map(region, 0, window + i * BLOCK, 0, 3, BLOCK), "region_map");
+	begin();
+	while (pages > ALL_PAGES - (WINDOWS * BLOCK - PAGE) * 8 && status == SAMPO_EAGAIN) {
+		uint64_t done = ALL_PAGES - pages;
+
+		status = timed(SAMPO_CALL_region_dirty, domain, done * PAGE, pages,
+			       window + done / 8, SAMPO_DIRTY_READ, &part);
+		pages -= part;
+		if (done > 4096 * 512)
+			break;
+	}
+	expect(status, SAMPO_EAGAIN, "long: READ of all addresses comes back");
+	report("region_dirty READ");
+	begin();
+	status = timed(SAMPO_CALL_region_dirty, domain, 0, ALL_PAGES, 0, SAMPO_DIRTY_START, &part);
+	check(!status && part == ALL_PAGES, "long: START of all addresses", "%lld, %llu pages",
+	      (long long)status, (unsigned long long)part);
+	status = timed(SAMPO_CALL_region_dirty, domain, 0, ALL_PAGES, 0, SAMPO_DIRTY_STOP, &part);
+	check(!status && part == ALL_PAGES, "long: STOP of all addresses", "%lld, %llu pages",
+	      (long long)status, (unsigned long long)part);
+	report("region_dirty START, STOP");
+	must(sampo_region_unmap(self, window, WINDOWS * BLOCK), "region_unmap");
+	must(sampo_handle_close(region) | sampo_handle_close(domain), "handle_close");
+}
+
+/* No bit is lost for a bitmap that is not there. */
+static void not_lost(void)
+{
+	static uint64_t bitmap[8];
+	struct guest g;
+
+	must(guest_create(&g, 0, KERNEL_PAGES, BLOCK), "making a guest");
+	guest_run(&g, spin);
+	pass_ms(1);
+	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
+	expect(sampo_call(SAMPO_CALL_region_dirty, g.domain, 0, 512, 1ull << 45, SAMPO_DIRTY_READ,
+			  NULL),
+	       SAMPO_EFAULT, "long: READ to nowhere");
+	must(sampo_region_dirty(g.domain, 0, 512, bitmap, SAMPO_DIRTY_READ), "READ");
+	check(bitmap[0], "long: what READ could not tell is told by the next", "nothing is");
+	guest_remove(&g);
+}
+
+void test_long(void)
+{
+	uint32_t page;
+	uint64_t at = slot_address(60);
+
+	must(sampo_vcpu_page(sampo_boot_info->vcpu, &page), "PAGE");
+	must(sampo_region_map(page, 0, at, 0, SAMPO_MAP_R, PAGE), "region_map");
+	own_page = (const struct sampo_vcpu_page *)(uintptr_t)at;
+	frames();
+	text();
+	dirty();
+	not_lost();
+	must(sampo_region_unmap(self, at, PAGE), "region_unmap");
+	must(sampo_handle_close(page), "handle_close");
+}

@@ -260,10 +260,10 @@ bool domain_take_apart(struct object *object)
 
 	if (!object->refs) /* nobody has ended it */
 		domain->state = SAMPO_DOM_DEAD;
-	if (region_clear_some(domain))
-		return true;
-	if (domain->state != SAMPO_DOM_DEAD)
-		return false;
+	if (domain->cut)
+		region_clear_some(domain);
+	if (domain->cut || domain->state != SAMPO_DOM_DEAD)
+		return domain->cut;
 	if (stop_some(domain) || !region_unmap(domain, 0, ~0ull) || silence_some(domain) ||
 	    handle_remove_some(domain))
 		return true;

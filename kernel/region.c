@@ -234,12 +234,12 @@ static struct mapping *last_until(const struct domain *domain, uint64_t gpa)
 	return last;
 }
 
-/* Where the first one that begins at gpa or above it hangs, in each list. */
+/* Where the first one that begins at gpa or above it hangs, in each list that is in use. */
 static void find_links(struct domain *domain, uint64_t gpa, struct mapping ***link)
 {
 	struct mapping **next = domain->mappings;
 
-	for (uint32_t level = MAPPING_LEVELS; level-- > 0;) {
+	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
 		while (next[level] && next[level]->gpa < gpa)
 			next = next[level]->next;
 		link[level] = &next[level];
@@ -263,13 +263,13 @@ static void insert(struct domain *domain, struct mapping *m)
 	struct mapping **link[MAPPING_LEVELS];
 	uint32_t levels = random_levels();
 
+	if (levels > domain->mapping_levels)
+		domain->mapping_levels = levels;
 	find_links(domain, m->gpa, link);
 	for (uint32_t level = 0; level < levels; level++) {
 		m->next[level] = *link[level];
 		*link[level] = m;
 	}
-	if (levels > domain->mapping_levels)
-		domain->mapping_levels = levels;
 }
 
 static bool overlaps(const struct domain *domain, uint64_t gpa, uint64_t size)
@@ -319,6 +319,7 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	struct mapping **from[MAPPING_LEVELS], **to[MAPPING_LEVELS], *first;
 	uint64_t end = size > ~gpa ? ~0ull : gpa + size;
 
+	from[0] = to[0] = domain->mappings; /* if it has none */
 	lock(&domain->lock);
 	find_links(domain, gpa, from);
 	find_links(domain, end, to);
@@ -327,7 +328,7 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 		unlock(&domain->lock);
 		return SAMPO_EINVAL;
 	}
-	for (uint32_t level = 0; level < MAPPING_LEVELS; level++)
+	for (uint32_t level = 0; level < domain->mapping_levels; level++)
 		*from[level] = *to[level];
 	*to[0] = domain->cut;
 	domain->cut = first;
@@ -338,13 +339,11 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	return SAMPO_OK;
 }
 
-bool region_clear_some(struct domain *domain)
+void region_clear_some(struct domain *domain)
 {
 	struct mapping *m, *cleared = NULL;
 	uint64_t start = cpu_rdtsc();
 
-	if (!domain->cut)
-		return false;
 	lock(&domain->lock);
 	do {
 		m = domain->cut;
@@ -365,7 +364,6 @@ bool region_clear_some(struct domain *domain)
 		object_put(&m->region->object);
 		domain_slab_free(domain, &mappings, m);
 	}
-	return true;
 }
 
 struct mapping *region_at(struct domain *domain, uint64_t gpa)

@@ -64,8 +64,8 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 /* Unmap every mapping that begins in [gpa, gpa + size): they are cut off at once, and leave the
  * page tables by steps of object_reap. EINVAL if none begins there. */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
-/* Such a step; false: nothing has been cut off. */
-bool region_clear_some(struct domain *domain);
+/* Such a step, of what has been cut off. */
+void region_clear_some(struct domain *domain);
 
 /* The mapping that holds gpa, or NULL. Without a lock it stays until this CPU leaves the kernel. */
 struct mapping *region_at(struct domain *domain, uint64_t gpa);

@@ -67,7 +67,7 @@
 	X(4, handle_close, SAMPO_T_ANY, 0, "handle")                                              \
 	X(5, handle_copy, SAMPO_T_ANY, SAMPO_R_GRANT, "handle, domain, rights")                   \
 	X(6, object_info, SAMPO_T_ANY, SAMPO_R_READ, "handle, what, gpa, len, first")             \
-	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, flags, kernel pages, weight")\
+	X(7, domain_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, flags, kernel pages, weight, memory")\
 	X(8, domain_ctl, SAMPO_T_DOMAIN, SAMPO_R_CONTROL, "domain, op, value")                    \
 	X(9, vcpu_create, SAMPO_T_DOMAIN, SAMPO_R_CREATE, "domain, apic id, event")               \
 	X(10, vcpu_ctl, SAMPO_T_VCPU, SAMPO_R_CONTROL, "vcpu, op, value")                         \

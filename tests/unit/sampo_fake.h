@@ -44,8 +44,8 @@ static inline int64_t sampo_handle_close(uint32_t handle)
 	return SAMPO_OK;
 }
 
-static inline int64_t sampo_domain_create(uint32_t machine, uint64_t flags, uint64_t pages,
-					  uint64_t weight, uint32_t *domain)
+static inline int64_t sampo_domain_create_within(uint32_t machine, uint64_t flags, uint64_t pages,
+						 uint64_t weight, uint64_t memory, uint32_t *domain)
 {
 	int64_t status = fake_handle(domain);
 
@@ -53,6 +53,7 @@ static inline int64_t sampo_domain_create(uint32_t machine, uint64_t flags, uint
 	(void)flags;
 	(void)pages;
 	(void)weight;
+	(void)memory;
 	if (!status)
 		fake.domains_alive++;
 	return status;

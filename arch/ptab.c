@@ -362,7 +362,8 @@ int ptab_execute(struct ptab *pt, uint64_t va)
 
 	if (status)
 		return status;
-	return walk_range((struct walk){.pt = pt, .page = allow_execution}, va, PTAB_PAGE);
+	return walk_range((struct walk){.pt = pt, .page = allow_execution, .lowest = PTAB_4K}, va,
+			  PTAB_PAGE);
 }
 
 void ptab_destroy(struct ptab *pt)

@@ -23,15 +23,15 @@ TRAP = (5 + 2 + 15 + 1 + 1) * WORD
 POINTERS = {
     "hypercall": ["call_.*"],
     "call_object_info": [r"kernel/info\.c:.*"],
-    "call_log": ["log_bytes", "console_bytes"],
+    "call_log": ["log_bytes", "console_bytes", "ring_bytes"],
     "debug_key": [r"kernel/debug\.c:show_.*", "platform_reset"],
     "loop_run": [r"kernel/exit\.c:(handle_.*|finish)"],
     "timer_run": [r"kernel/vcpu\.c:timer_fired", "loop_slice_ended", r"kernel/watchdog\.c:look"],
     "smp_call|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu\.c:leave_home",
                            r"kernel/calls\.c:(stop|fetch|lapic_access)", r"kernel/debug\.c:show_(vcpu|trace)"],
-    "object_free|object_reap": ["(domain|vcpu|region|event)_(free|take_apart)"],
+    "object_reap": ["(domain|vcpu|region|event)_take_apart"],
     r"kernel/sched\.c:first": [r"kernel/sched\.c:(behind|may_run|of_group)"],
-    r"arch/ptab\.c:walk.*": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_.*)"],
+    r"arch/ptab\.c:(along|walk_range)": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_.*)"],
     r"ptab_.*|arch/ptab\.c:split_page": [r"arch/paging\.c:table_(alloc|free)", "domain_page_(alloc|free)"],
     r"arch/tsc\.c:find_edge|tsc_measure": [r"arch/tsc\.c:look_at_.*", r"arch/apic\.c:look.*"],
     "barrier_msrs|hv_permissions": [r"arch/(vmx/vmx|svm/svm)\.c:pass_msr"],
@@ -55,8 +55,6 @@ ASSEMBLY = {
 # What a pointer points to that nobody in C calls: entries of assembly and the boot's.
 ENTRIES = "ap_main|kernel_main|trap|(svm|vmx)_.*|ap_trampoline.*|hv_op_.*"
 ROOTS = ["kernel_main", "ap_main"]
-# A function may call itself if something bounds how often: here the levels of page tables.
-BOUNDED = {r"arch/ptab\.c:walk": 5}
 # The way to the machine's end is looked at by itself: it may begin anywhere.
 END = "stop"
 
@@ -112,11 +110,6 @@ class Graph:
             targets |= self.matching(found[0])
             self.frame[name] += WORD  # the retpoline's call
         self.calls.update(copies)
-        for name, targets in self.calls.items():
-            bounds = [times for pattern, times in BOUNDED.items() if re.fullmatch(pattern, name)]
-            if name in targets and bounds:
-                targets.remove(name)
-                self.frame[name] *= bounds[0]
 
     def deepest(self, name, without=(), way=()):
         """Bytes, and the way there; the end of the machine counts for nothing."""

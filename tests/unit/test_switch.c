@@ -97,7 +97,7 @@ static void address(uint8_t *at, unsigned station)
 static void send_frame(unsigned port, unsigned to, unsigned from, unsigned tag, unsigned bytes,
 		       unsigned pieces)
 {
-	struct net_piece piece[64];
+	struct net_piece piece[160];
 	unsigned at = 12;
 
 	address(frame, to);
@@ -208,13 +208,13 @@ static void sizes_and_pieces(void **unused)
 	send_frame(1, 2, 1, ~0u, 14, 1);
 	send_frame(1, 2, 1, ~0u, 1514, 1);
 	expect_frames(0, 0, 2);
-	for (unsigned pieces = 1; pieces <= 40; pieces++) {
+	for (unsigned pieces = 1; pieces <= 132; pieces++) {
 		send_frame(1, 2, 1, ~0u, 300, pieces);
 		assert_int_equal(ports[2].bytes, 300);
 		assert_memory_equal(ports[2].last, frame, 300);
 		expect_frames(0, 0, 1);
 	}
-	send_frame(1, 2, 1, ~0u, 300, 64);
+	send_frame(1, 2, 1, ~0u, 300, 150);
 	expect_frames(0);
 }
 

@@ -392,6 +392,33 @@ static void drives_out_its_own(void **unused)
 	expect_frames(0, 0, 40);
 }
 
+/* The address that a guest names by ARP is heard, and the frame goes on as it was. */
+static void hears_arp(void **unused)
+{
+	static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 2, 18};
+	struct net_piece piece[3] = {{frame, 20}, {frame + 20, 9}, {frame + 29, 13}};
+
+	(void)unused;
+	setup();
+	join(3, 0u, 1u, 2u);
+	memset(frame, 0, sizeof(frame));
+	address(frame, EVERYBODY);
+	address(frame + 6, 1);
+	memcpy(frame + 12, "\x08\x06", 2);
+	memcpy(frame + 14, request, sizeof(request));
+	switch_input(&ports[1].port, piece, 3);
+	assert_int_equal(ports[1].port.ipv4, 0x0a000212);
+	assert_int_equal(ports[2].bytes, 42);
+	assert_memory_equal(ports[2].last, frame, 42);
+	expect_frames(1, 0, 1);
+	piece[2].bytes = 2; /* cut off before the address */
+	frame[31] = 99;
+	switch_input(&ports[1].port, piece, 3);
+	assert_int_equal(ports[1].port.ipv4, 0x0a000212);
+	assert_int_equal(ports[2].bytes, 31);
+	expect_frames(1, 0, 1);
+}
+
 /* Another card has taken over: each guest's address leaves through it, with the guest's tag. */
 static void announces(void **unused)
 {
@@ -422,6 +449,7 @@ int main(void)
 		cmocka_unit_test(table_is_shared_fairly), cmocka_unit_test(vlans),
 		cmocka_unit_test(zero_address),           cmocka_unit_test(link_local_stays),
 		cmocka_unit_test(drives_out_its_own),     cmocka_unit_test(announces),
+		cmocka_unit_test(hears_arp),
 	};
 
 	return cmocka_run_group_tests_name("switch", tests, NULL, NULL);

@@ -456,15 +456,30 @@ static bool take_plain(struct frame *frame, const struct net_piece *piece, unsig
 	       take_tagged(frame, piece, pieces);
 }
 
+/* Copies the first bytes of the pieces; returns how many there were, at most `bytes`. */
+static unsigned copy_first(const struct net_piece *piece, unsigned pieces, uint8_t *to,
+			   unsigned bytes)
+{
+	unsigned have = 0;
+
+	for (unsigned i = 0; i < pieces && have < bytes; i++) {
+		unsigned n = piece[i].bytes < bytes - have ? piece[i].bytes : bytes - have;
+
+		memcpy(to + have, piece[i].data, n);
+		have += n;
+	}
+	return have;
+}
+
 /* RFC 826: the sender's protocol address, in a frame without a tag. */
-static void hear_arp(struct net_port *from, struct frame *frame, const struct net_piece *piece,
-		     unsigned pieces)
+static void hear_arp(struct net_port *from, const struct frame *frame,
+		     const struct net_piece *piece, unsigned pieces)
 {
 	uint8_t arp[HEADER + ARP_SENDER + 4];
 	const uint8_t *at = arp + HEADER + ARP_SENDER;
 
 	if (from->trunk || get_be16(frame->header + ADDRESSES) != ETHERTYPE_ARP ||
-	    !take(frame, piece, pieces, arp, sizeof(arp)) ||
+	    copy_first(piece, pieces, arp, sizeof(arp)) < sizeof(arp) ||
 	    get_be16(arp + ADDRESSES) != ETHERTYPE_ARP)
 		return;
 	if (get_be16(at) || get_be16(at + 2))

@@ -155,7 +155,7 @@ check: unit once $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
 # Everything, and how long each part took.
-TEST_PARTS := build-tests tcb once unit sim fuzz qemu-tests bochs-tests
+TEST_PARTS := build-tests tcb once depth unit sim fuzz qemu-tests bochs-tests
 .PHONY: test
 test:
 	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)

@@ -186,9 +186,14 @@ void *window_page(uint64_t pa)
 	return (void *)pa;
 }
 
-void window_zero_block(uint64_t pa)
+void window_zero(uint64_t pa, uint64_t bytes)
 {
-	expect(pa % FRAME_BLOCK == 0);
+	expect(pa && bytes && bytes <= FRAME_BLOCK);
+}
+
+bool console_ready(void)
+{
+	return record.other & 1;
 }
 
 uint64_t kernel_bytes_used(void)
@@ -237,6 +242,16 @@ void uart_drain(struct uart *uart)
 void log_print(const char *format, ...)
 {
 	(void)format;
+}
+
+void tsc_delay_ns(uint64_t ns)
+{
+	tsc += ns;
+}
+
+void ring_bytes(const char *text, size_t length)
+{
+	log_bytes(text, length);
 }
 
 void log_bytes(const char *text, size_t length)
@@ -469,7 +484,7 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 
 	expect(vcpu->svm.vmcb == vmcb && vcpu->cpu == host_cpu && vmcb->asid);
 	expect(host_cpu->current == vcpu && host_cpu->loaded == vcpu && !host_cpu->locks);
-	expect(vcpu->state == VCPU_READY && vcpu->domain->state == SAMPO_DOM_RUNNING);
+	expect(vcpu->state == VCPU_READY && vcpu->domain->state != SAMPO_DOM_PAUSED);
 	vmcb->exit_code = 0x60;
 	vmcb->exit_int_info = 0;
 	vmcb->exit_info1 = record.value[0];
@@ -530,7 +545,9 @@ static void turn(struct cpu *cpu)
 		schedule(cpu);
 	if (cpu->current)
 		run(cpu, cpu->current);
-	else
+	else if (object_waiting())
+		loop_reap(cpu, NULL);
+	if (!cpu->current)
 		tsc += 1000;
 	interrupt_run_timers(cpu);
 	expect(!cpu->locks);
@@ -566,7 +583,7 @@ static void check_domain(const struct domain *d)
 		for (unsigned i = 0; d->handles.page[p] && i < HANDLES_PER_PAGE; i++)
 			used += d->handles.page[p][i].word != 0;
 	expect(vcpus == d->vcpus && used == d->handles.used);
-	expect(d->pages <= d->page_limit);
+	expect(d->kernel_bytes <= d->kernel_limit && d->memory <= d->memory_limit);
 }
 
 static void check_domains(void)
@@ -600,7 +617,7 @@ static struct domain *make_domain(uint64_t flags, unsigned vcpus, struct event *
 	struct region *ram;
 	struct vcpu *vcpu;
 
-	expect(!domain_new(flags, 400, 256, &domain));
+	expect(!domain_new(dom0, flags, dom0 ? 400 : 2000, 256, (dom0 ? 4 : BLOCKS) * FRAME_BLOCK, &domain));
 	give(dom0 ? dom0 : domain, &domain->object);
 	if (dom0)
 		give(domain, &domain->object);
@@ -660,30 +677,16 @@ static void begin(void)
 static void destroy_all(void)
 {
 	record = (struct record){.op = OP_TIME};
-	for (unsigned tries = 0; domain_list && tries < 10000; tries++) {
-		struct domain *d = domain_list;
-
+	for (unsigned tries = 0; domain_list && tries < 100000; tries++) {
 		enter_kernel(&cpus[0]);
 		lock(&manage_lock);
-		object_get(&d->object);
-		if (d->state != SAMPO_DOM_DEAD)
-			domain_destroy(d);
-		object_put(&d->object);
+		for (struct domain *d = domain_list; d; d = d->next)
+			if (d->state != SAMPO_DOM_DEAD)
+				domain_destroy(d);
 		unlock(&manage_lock);
 		leave_kernel(&cpus[0]);
 		for (unsigned i = 0; i < CPUS_HERE; i++)
 			turn(&cpus[i]);
-		if (domain_list == d) { /* others still have it: they go first */
-			struct domain *last = d;
-
-			while (last->next)
-				last = last->next;
-			if (last != d) {
-				domain_list = d->next;
-				last->next = d;
-				d->next = NULL;
-			}
-		}
 	}
 }
 

@@ -60,6 +60,11 @@ void apic_eoi(void)
 {
 }
 
+bool object_waiting(void)
+{
+	return false;
+}
+
 void barrier_touched(const struct domain *domain)
 {
 	(void)domain;

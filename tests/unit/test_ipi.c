@@ -101,6 +101,12 @@ void eoi_collect(struct vcpu *v)
 	(void)v;
 }
 
+void loop_reap(struct cpu *cpu, struct vcpu *v)
+{
+	(void)cpu;
+	(void)v;
+}
+
 void steal_update(struct vcpu *v)
 {
 	(void)v;

@@ -683,6 +683,7 @@ static void destroy_all(void)
 		for (struct domain *d = domain_list; d; d = d->next)
 			if (d->state != SAMPO_DOM_DEAD)
 				domain_destroy(d);
+		object_reap(); /* as the call would that destroys them */
 		unlock(&manage_lock);
 		leave_kernel(&cpus[0]);
 		for (unsigned i = 0; i < CPUS_HERE; i++)

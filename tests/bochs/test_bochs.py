@@ -57,7 +57,7 @@ def test_feature_control(boot, iso, register, says):
     """What a firmware can leave in IA32_FEATURE_CONTROL, written by GRUB."""
     image = iso({}, grub_commands=f"wrmsr 0x3a {register}", grub_modules="wrmsr")
     box = boot(iso=image, firmware="uefi", nic=None, memory=256)
-    box.expect(r"(kernel: |Sampo cannot start: )[^\n]*\n", 120)
+    box.expect(r"(kernel: VMX |Sampo cannot start: )[^\n]*\n", 120)
     assert re.search(says, box.match.group(0)), box.match.group(0)
 
 

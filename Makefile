@@ -166,6 +166,7 @@ build/tools/seal: guests/lib/seal.c kernel/crc32c.c kernel/crc32c.h kernel/abi.h
 
 # What the kernel loads in dom0's place: struct sampo_image in front, see guest.ld, with its checksum.
 build/%.bin: build/%.elf build/tools/seal
+	@rm -f $@
 	@$(OBJCOPY) -O binary $< $@.open
 	@build/tools/seal $@.open $@
 

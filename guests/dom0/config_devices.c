@@ -414,6 +414,7 @@ static void panic_start(struct config_parser *p, const char **attributes)
 	static const char *const models[] = {"isa", NULL};
 
 	config_choice(p, attributes, "model", models);
+	config_note(p, "there is no such device: on_crash follows what the guest does after its panic");
 }
 
 #define DEVICES "domain/devices/"

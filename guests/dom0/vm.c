@@ -450,7 +450,7 @@ static void preserve(struct vm *vm)
 {
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	vm->run = VM_CRASHED;
-	vm->own->why = vm->own->panicked ? "panicked" : "unknown";
+	vm->own->why = "unknown";
 	vm_log(vm, "kept as it is for inspection");
 }
 

@@ -41,7 +41,6 @@ struct vm_private {
 	bool rebooting;          /* vm_reboot: power off means start again */
 	bool for_good;           /* vm_shutdown_for_good: no end means start again */
 	bool start_again;        /* when it has ended */
-	bool panicked;           /* a crash that the guest's kernel told of */
 	bool start_paused;       /* its first vCPU waits for vm_resume */
 	uint32_t ram_region, state_region;
 	uint32_t post_event; /* has the POST port as its doorbell */

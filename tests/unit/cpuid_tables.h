@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What CPUID answers: on real CPUs, from their public dumps and manuals, on each CPU model of QEMU 7.2
- * (TCG) and of Bochs 2.7, from the emulators themselves. Leaf, subleaf, EAX, EBX, ECX, EDX; a leaf that is
- * not there is zero. Leaves without a use for guests are left out, and so are models that answer the same
- * as another.
+ * What CPUID answers: on real CPUs, put together from what is public of them (that of Ice Lake is a
+ * published dump), on each CPU model of QEMU 7.2 (TCG) and of Bochs 2.7, from the emulators
+ * themselves. Leaf, subleaf, EAX, EBX, ECX, EDX; a leaf that is not there is zero. Leaves without a
+ * use for guests are left out, and so are models that answer the same as another.
  */
 #ifndef TESTS_UNIT_CPUID_TABLES_H
 #define TESTS_UNIT_CPUID_TABLES_H

@@ -23,6 +23,8 @@ static const char *const features[] = {
 };
 static uint32_t without, used;
 
+#define CR0_PAGED 0x80000001ull /* PG and PE */
+
 const char hv_absent[] = "";
 const struct hv_ops *hv_bound;
 
@@ -114,6 +116,10 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	for (unsigned i = 0; i < SAMPO_SREGS; i++)
 		s.seg[i].attrib &= 0xfff;
 	s.efer &= guest_efer;
+	s.efer &= ~(uint64_t)EFER_LMA;
+	/* SDM 3A 10.8.5: LMA is no state of its own, it says that both are on. */
+	if (s.efer & EFER_LME && (s.cr0 & CR0_PAGED) == CR0_PAGED)
+		s.efer |= EFER_LMA;
 	s.dr6 = (s.dr6 & DR6_GUEST) | DR6_FIXED;
 	s.dr7 = (s.dr7 & 0xffff2bffull) | 0x400ull;
 	s.debugctl &= DEBUGCTL_BTF; /* the branch records are the CPU's, not a guest's */

@@ -17,10 +17,10 @@ SEED = int(os.environ.get("SAMPO_SEED") or random.randrange(2, 1 << 32))
 FUZZ_SECONDS = int(os.environ.get("SAMPO_FUZZ_SECONDS", "0"))
 
 
-def run(boot, words="", timeout=120, cpus=None, cpu="EPYC,+svm"):
+def run(boot, words="", timeout=120, cpus=None, cpu="EPYC,+svm", apart=True):
     """What the program says with these words on its command line."""
     cpus = cpus or m.CPUS
-    box = boot(kernel=m.BUILD / "sampo.elf32", cpu=cpu, memory=512, nic=None, icount=cpus == 1, apart=True, cpus=cpus,
+    box = boot(kernel=m.BUILD / "sampo.elf32", cpu=cpu, memory=512, nic=None, icount=cpus == 1, apart=apart, cpus=cpus,
                modules=[(m.BUILD / "tests/abi.bin", f"dom0 {words}".strip())])
     box.expect_end(timeout)
     text = box.log_text()
@@ -47,9 +47,12 @@ def test_calls_of_max(boot, request):
 
 
 def hostile(boot, seed, words, timeout, cpus):
-    """Several vCPUs of the program, and guests, make calls at random. The seed of a run is in its log, and in its failure."""
+    """
+    Several vCPUs of the program, and guests, make calls at random. The seed of a run is in its log, and in its failure. Random
+    bytes that a guest executes may be XRSTOR or FLDENV, so QEMU's CPUs take turns on one core of the host (on_one_core).
+    """
     print(f"SAMPO_SEED={seed}")
-    text = run(boot, f"fuzz={seed} {words}", timeout, cpus)
+    text = run(boot, f"fuzz={seed} {words}", timeout, cpus, apart=False)
     assert f"fuzz: seed {seed}," in text and "PASS fuzz: nothing is left of a round" in text
     return int(re.search(r"fuzz: (\d+) calls, [1-9]\d* succeeded", text)[1])
 
@@ -57,11 +60,11 @@ def hostile(boot, seed, words, timeout, cpus):
 @QUICK
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_hostile(boot, cpus):
-    assert hostile(boot, 1, "calls=30000", 120, cpus) >= 30000
+    assert hostile(boot, 1, "calls=30000", 300, cpus) >= 30000
 
 
 def test_hostile_by_another_seed(boot):
-    hostile(boot, SEED, "calls=30000", 120, 4)
+    hostile(boot, SEED, "calls=30000", 300, 4)
 
 
 @pytest.mark.skipif(not FUZZ_SECONDS, reason="a long run, by SAMPO_FUZZ_SECONDS")

@@ -43,9 +43,9 @@ def test_kernel_words(boot):
 @pytest.mark.quick
 def test_power_button(boot, tmp_path):
     """The machine's power button, pressed while the operator is in a guest's console, ends guests and machine."""
-    (tmp_path / "one.xml").write_text(m.domain_xml("one", "hello.elf", memory=16))
+    (tmp_path / "one.xml").write_text(m.domain_xml("one", "flood.elf", memory=16, cmdline="spin"))
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0"), (tmp_path / "one.xml", "one.xml"),
-                                       (m.BUILD / "guests/hello.elf", "hello.elf")], memory=256, nic=None).boot()
+                                       (m.BUILD / "guests/flood.elf", "flood.elf")], memory=256, nic=None).boot()
     box.console("one")
     box.monitor("system_powerdown")
     box.expect(r"The power button was pressed\.", 60)

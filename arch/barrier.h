@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the CPU keeps of one domain that another one might learn or be steered by, and how it
- * forgets: carries out the plan of mitigate.h.
+ * The CPU keeps traces of each domain, by which another domain could learn something or could
+ * steer it. This file makes the CPU forget them, by the plan of mitigate.h.
  */
 #pragma once
 
@@ -11,11 +11,12 @@ struct cpu;
 struct domain;
 struct vcpu;
 
-/* What all CPUs do; decided at boot by the first. */
+/* The plan for all CPUs, which the first CPU decides at boot. */
 extern struct mitigate_plan mitigations;
-/* What a guest may set of SPEC_CTRL, 0: it has none; and with what of it a vCPU begins. */
+/* The bits of SPEC_CTRL that a guest may set (0: guests have no SPEC_CTRL), and the value with
+ * which a vCPU begins. */
 extern uint32_t guest_spec_ctrl, first_spec_ctrl;
-/* What it may set of EFER; IA32_ARCH_CAPABILITIES of this CPU, 0: none. */
+/* The bits of EFER that a guest may set; IA32_ARCH_CAPABILITIES of this CPU (0: it has none). */
 extern uint64_t guest_efer, guest_arch_caps;
 /* smt=off: the bits of an APIC ID that tell the threads of a core apart; else 0. */
 extern uint32_t sibling_mask;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the vendors' entry.S does around a guest's run where the CPU needs it: bits of `guards`. */
+/* The bits of `guards`: each has the vendors' entry.S do something around a guest's run. */
 #pragma once
 
 #define GUARD_SPEC 1 /* the guest has a SPEC_CTRL of its own */

@@ -29,8 +29,8 @@
 
 	/*
 	 * RAX: gpr[], whose registers are stored. Before the first return and the
-	 * first indirect branch of ring 0. What a wrong prediction skips here, the
-	 * LFENCE holds back until the right way has been gone.
+	 * first indirect branch of ring 0. A wrong prediction could skip these
+	 * instructions: the LFENCE holds the CPU back until it has gone the right way.
 	 */
 	.macro guard_exit
 	movq %rax, %rdi

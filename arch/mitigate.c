@@ -142,7 +142,7 @@ static uint32_t amd_ring0(const struct mitigate_cpu *cpu)
 	return on;
 }
 
-/* What the CPU can do at all, whether it helps or not. */
+/* Returns the measures (DO_*) that the CPU is able to take, needed or not. */
 static uint32_t possible(const struct mitigate_cpu *cpu, bool ibpb)
 {
 	uint32_t can = DO_RSB | DO_RETPOLINE | DO_VERW | DO_MULTIHIT;

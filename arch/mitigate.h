@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a CPU needs against its own speculation: decided once, from what CPUID and MSRs say of it.
+ * The measures that a CPU needs against its own speculation, decided once from CPUID and MSRs.
  * Nothing here touches the CPU (barrier.c does); docs/mitigations.md names the CVEs and the costs.
  */
 #pragma once
@@ -60,7 +60,7 @@ enum { MITIGATIONS(MITIGATION) };
 #define SPEC_STIBP   0x2u
 #define SPEC_BHI_DIS 0x400u
 
-/* What is known of the CPU. An Intel's leaf 7 and AMD's leaves are 0 where they do not exist. */
+/* The facts about the CPU. An Intel's leaf 7 and AMD's leaves are 0 where they do not exist. */
 struct mitigate_cpu {
 	bool intel, amd; /* amd: Hygon as well */
 	bool guest;      /* there is a hypervisor below */
@@ -72,7 +72,7 @@ struct mitigate_cpu {
 	uint64_t arch_caps;                 /* IA32_ARCH_CAPABILITIES */
 };
 
-/* What the command line says of it. */
+/* The command line's words about these measures. */
 struct mitigate_words {
 	uint32_t without; /* DO_* */
 	bool off, force, smt_off;

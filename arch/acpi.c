@@ -54,7 +54,7 @@ static struct table table_at(uint64_t pa)
 		return (struct table){0};
 	if (checksum(t.data, t.bytes))
 		return t;
-	log_print("acpi: the table at %lx has a wrong checksum, ignored\n", pa);
+	log_print(LOG_WARNING "acpi: the table at %lx has a wrong checksum, ignored\n", pa);
 	return (struct table){0};
 }
 

@@ -43,6 +43,7 @@ void trap_init(void)
 
 static void dump(const struct trap_frame *f)
 {
+	WRITE_ONCE(log_left, false);
 	log_print("rip %016lx rsp %016lx rflags %lx cr2 %016lx cr3 %lx\n", f->rip, f->rsp,
 		  f->rflags, cpu_read_cr2(), cpu_read_cr3());
 	log_print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);

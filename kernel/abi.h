@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00040000u
+#define SAMPO_ABI_VERSION 0x00040001u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -99,6 +99,8 @@ enum sampo_call {
 	X(log, 0, LOG_WRITE, "len bytes at gpa to the log and the consoles")                      \
 	X(log, 1, LOG_CONSOLE, "len bytes at gpa to the consoles, not the log")                   \
 	X(log, 2, LOG_RING, "len bytes at gpa to the log, not the consoles")                      \
+	X(log, 3, LOG_TAKEN, "the caller has read the console's input up to byte number gpa; "    \
+			     "and until its next LOG_WRITE it shows the log on the consoles")    \
 	X(machine, 0, MACHINE_POWEROFF, "empty the console, enter ACPI mode; then it is the "     \
 					"caller's to write PM1 control")                          \
 	X(machine, 1, MACHINE_RESET, "by the chipset; does not return")                           \

@@ -110,8 +110,12 @@ int64_t call_log(struct call *call)
 	int64_t status;
 	char chunk[CHUNK];
 
-	if (op > SAMPO_LOG_RING)
+	if (op > SAMPO_LOG_TAKEN)
 		return SAMPO_ENOSYS;
+	if (op == SAMPO_LOG_WRITE || op == SAMPO_LOG_TAKEN)
+		WRITE_ONCE(log_left, op == SAMPO_LOG_TAKEN);
+	if (op == SAMPO_LOG_TAKEN)
+		return console_taken(call->arg[2]) ? SAMPO_OK : SAMPO_EINVAL;
 	if (bytes > 65536)
 		return SAMPO_EINVAL;
 	while (call->value < bytes) {
@@ -137,6 +141,7 @@ int64_t call_machine(struct call *call)
 	if (!(call->rights & SAMPO_R_POWER))
 		return SAMPO_ERIGHT;
 	if (op != SAMPO_MACHINE_ACPI) {
+		WRITE_ONCE(log_left, false);
 		log_print("kernel: %s\n", op == SAMPO_MACHINE_RESET ? "reset" : "power off");
 		uart_drain(&console_uart);
 	}

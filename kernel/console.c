@@ -2,7 +2,9 @@
 #include "kernel/console.h"
 
 #include "arch/apic.h"
+#include "arch/cpu.h"
 #include "arch/ioapic.h"
+#include "arch/tsc.h"
 #include "kernel/domain.h"
 #include "kernel/event.h"
 #include "kernel/log.h"
@@ -12,6 +14,7 @@
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 #define CONTROL      0x1f /* of a letter's code, Ctrl- and this letter have these bits */
 #define NO_ESCAPE    (-1)
+#define PATIENCE_NS  10000000000ull
 #define WORD_MAX     16u
 
 /* Where the next byte of the serial console goes. */
@@ -23,6 +26,8 @@ static enum {
 
 static struct domain *listener;
 static unsigned listener_bit;
+static uint64_t taken, taken_tsc; /* what the listener has read of the input, and when it said so */
+static bool held;
 static int escape = DEBUG_ESCAPE;
 static char key;             /* the last debug key */
 static char typed[WORD_MAX]; /* the word so far, and how long it is */
@@ -57,11 +62,16 @@ void console_listen(struct domain *domain, unsigned bit)
 	uart_rx_interrupt(&console_uart, true);
 }
 
+void console_tell(void)
+{
+	if (listener)
+		event_set_bit(listener, listener_bit);
+}
+
 static void to_listener(char c)
 {
 	ring_put(log_rings.input, sizeof(log_rings.input), &log_rings.input_end, c);
-	if (listener)
-		event_set_bit(listener, listener_bit);
+	console_tell();
 }
 
 /* The key is served by an interrupt of its own, not here amid another one's printing. */
@@ -108,15 +118,53 @@ static void take(char c)
 		to_listener(c);
 }
 
+/*
+ * What the listener has no room for stays in the UART, whose flow control holds the sender back.
+ * A listener that reads nothing any more must not keep the debug keys from the kernel: after a
+ * time its unread input is lost.
+ */
+static bool has_room(void)
+{
+	return log_rings.input_end - taken < sizeof(log_rings.input) - 1 ||
+	       cpu_rdtsc() - taken_tsc > tsc_from_ns(PATIENCE_NS);
+}
+
 void console_interrupt(void)
 {
+	bool room;
+
 	lock(&log_lock);
-	for (int c = uart_read(&console_uart); c >= 0; c = uart_read(&console_uart))
+	while ((room = has_room())) {
+		int c = uart_read(&console_uart);
+
+		if (c < 0)
+			break;
 		take((char)c);
+	}
+	if (room == held)
+		uart_hold(&console_uart, !room);
+	held = !room;
 	unlock(&log_lock);
+}
+
+bool console_taken(uint64_t position)
+{
+	bool valid;
+
+	lock(&log_lock);
+	valid = position <= log_rings.input_end;
+	if (valid) {
+		taken = position;
+		taken_tsc = cpu_rdtsc();
+		console_interrupt();
+	}
+	unlock(&log_lock);
+	return valid;
 }
 
 void console_debug(void)
 {
+	WRITE_ONCE(log_debugs, true);
 	debug_key(key, input == TO_WORD ? NULL : typed);
+	WRITE_ONCE(log_debugs, false);
 }

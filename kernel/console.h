@@ -10,9 +10,12 @@ struct domain;
 #define CONSOLE_IRQ    4 /* of COM1 on the ISA bus */
 #define VECTOR_DEBUG   0xf3u /* by itself: a debug key waits */
 
-/* The event page bit of `domain` that tells of input. */
+/* The event page bit of `domain` that tells of input, and of the log's lines by console_tell. */
 void console_listen(struct domain *domain, unsigned bit);
 void console_interrupt(void);
+void console_tell(void);
+/* The listener has read the input up to that byte: a full ring takes more. False: there is no such byte. */
+bool console_taken(uint64_t position);
 
 /*
  * After Ctrl-^ on the serial console: what the kernel shows of itself, and does. console_debug

@@ -158,7 +158,7 @@ void cpus_start(void)
 	uint32_t parked = 0;
 
 	if (acpi.cpus > 1 && !page)
-		log_print("cpus: no page below 640 KiB to start the others from\n");
+		log_print(LOG_ERR "cpus: no page below 640 KiB to start the others from\n");
 	for (const char *at = ap_trampoline; page && at < ap_trampoline_end; at++)
 		page[at - ap_trampoline] = *at;
 	for (uint32_t i = 0; page && i < acpi.cpus && cpu_count < CPUS; i++) {
@@ -175,7 +175,7 @@ void cpus_start(void)
 			parked += park;
 			continue;
 		}
-		log_print("cpus: the one with APIC ID %u is left out: %s\n", acpi.cpu[i],
+		log_print(LOG_WARNING "cpus: the one with APIC ID %u is left out: %s\n", acpi.cpu[i],
 			  tsc_check.went_back ? "its TSC is behind" : "it does not start");
 		break; /* it may yet come, on the stack that was meant for it */
 	}

@@ -176,7 +176,7 @@ static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)
 	if (status == SAMPO_OK || status == SAMPO_EAGAIN)
 		return;
 	if (status == SAMPO_ENOMEM) {
-		log_print("domain %u: its %lu KiB for the kernel do not suffice for page tables\n",
+		log_print(LOG_WARNING "domain %u: its %lu KiB for the kernel do not suffice for page tables\n",
 			  vcpu->domain->id, vcpu->domain->kernel_limit >> 10);
 		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
 		return;
@@ -223,7 +223,7 @@ static void handle_exception(struct vcpu *vcpu, struct hv_exit *x)
 	if (x->vector == VECTOR_MC) {
 		if (mce_in_guest())
 			return;
-		log_print("kernel: domain %u ends by a machine check\n", vcpu->domain->id);
+		log_print(LOG_ERR "kernel: domain %u ends by a machine check\n", vcpu->domain->id);
 		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
 		return;
 	}
@@ -288,7 +288,9 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 	/* On AMD, a machine check in a guest that has turned CR4.MCE off (APM 2 15.14.3) */
 	if (x->kind == EXIT_SHUTDOWN)
 		mce_poll();
-	log_print("kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
+	if (!vcpu->exit_event)
+		WRITE_ONCE(log_left, false); /* it is dom0's own end */
+	log_print(LOG_ERR "kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",
 		  vcpu->domain->id, vcpu->id, x->rip, exit_kind_name(x->kind), x->code, x->info);
 	vcpu_dump(vcpu, NULL);
 	ask_monitor(vcpu, x,

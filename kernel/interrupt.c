@@ -23,7 +23,7 @@ static void handle(unsigned vector)
 		console_debug();
 		break;
 	case VECTOR_ERROR:
-		log_print("kernel: local APIC error %x\n", apic_error());
+		log_print(LOG_WARNING "kernel: local APIC error %x\n", apic_error());
 		break;
 	case VECTOR_SPURIOUS:
 		return; /* SDM 3A 11.9: no EOI */

@@ -12,6 +12,7 @@
 struct uart console_uart;
 struct text console_text;
 
+bool log_left, log_debugs;
 struct lock log_lock = {.rank = LOCK_LOG};
 
 struct sampo_log log_rings __attribute__((aligned(FRAME_PAGE)));
@@ -87,15 +88,26 @@ void log_bytes(const char *text, size_t length)
 void log_break_lock(void)
 {
 	log_lock = (struct lock){.rank = LOCK_LOG};
+	WRITE_ONCE(log_left, false);
 	this_cpu()->locks = 0;
 }
 
 void log_print(const char *format, ...)
 {
+	size_t level = format[0] == '<' ? LOG_LEVEL : 0, length;
+	bool debugs = READ_ONCE(log_debugs);
 	char line[256];
 	va_list args;
 
 	va_start(args, format);
-	log_bytes(line, print_args(line, sizeof(line), format, args));
+	length = print_args(line, sizeof(line), format, args);
 	va_end(args);
+	lock(&log_lock);
+	ring_bytes(LOG_DEBUG, debugs ? LOG_LEVEL : 0);
+	ring_bytes(line, length);
+	if (READ_ONCE(log_left) && !debugs)
+		console_tell();
+	else
+		console_bytes(line + level, length - level);
+	unlock(&log_lock);
 }

@@ -19,8 +19,18 @@ extern struct sampo_log log_rings;
 extern struct uart console_uart;
 extern struct text console_text;
 
-/* One line or more; the text ends with a newline. */
+/* dom0 shows the log's lines on the consoles, among the operator's own, and is told of each. */
+extern bool log_left;
+/* A debug key is being served, whose lines do not wait for dom0: the kernel shows them, and marks
+ * them in the ring as LOG_DEBUG. */
+extern bool log_debugs;
+
+/* One line or more; the text ends with a newline. A level in front is not shown on the consoles. */
 void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define LOG_ERR     "<3>"
+#define LOG_WARNING "<4>"
+#define LOG_DEBUG   "<7>"
+#define LOG_LEVEL   (sizeof(LOG_ERR) - 1)
 
 /* Raw bytes: to the ring and the consoles, or to one of them alone. The ring has the time in front
  * of each line. */

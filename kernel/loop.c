@@ -57,7 +57,7 @@ static void tell_nmis(struct cpu *cpu)
 	if (nmis == cpu->nmis_told)
 		return;
 	cpu->nmis_told = nmis;
-	log_print("kernel: NMI on CPU %u, rip %lx\n", cpu->id, cpu->nmi_rip);
+	log_print(LOG_WARNING "kernel: NMI on CPU %u, rip %lx\n", cpu->id, cpu->nmi_rip);
 }
 
 static void schedule(struct cpu *cpu)
@@ -246,6 +246,7 @@ void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
 #undef NAME
 	};
 
+	WRITE_ONCE(log_left, false);
 	vcpu_dump(vcpu, NULL);
 	panic("domain %u, which has no monitor, has died (%s): restart the machine",
 	      vcpu->domain->id, names[reason]);

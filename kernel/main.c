@@ -126,7 +126,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	resource_setup(&boot);
 	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv_bound->name,
 		  tsc_khz, frame_stats.total_bytes >> 20, kernel_bytes_used() >> 10);
-	log_print("kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
+	log_print(LOG_WARNING "kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
 	dom0_start(&boot);
 	loop_run(&cpu0);
 }

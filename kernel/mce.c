@@ -72,9 +72,11 @@ static void report(unsigned bank, uint64_t status, enum mce_severity how)
 	uint64_t misc = status & STATUS_MISCV ? cpu_rdmsr(MSR_MC_MISC + 4 * bank) : 0;
 	unsigned i = 0;
 
+	if (how == MCE_FATAL)
+		WRITE_ONCE(log_left, false);
 	while ((status & codes[i].mask) != codes[i].value)
 		i++;
-	log_print("machine check: CPU %u bank %u: %s, %s: status %lx address %lx misc %lx\n",
+	log_print(LOG_ERR "machine check: CPU %u bank %u: %s, %s: status %lx address %lx misc %lx\n",
 		  this_cpu()->id, bank, codes[i].text, severities[how], status, address, misc);
 }
 
@@ -160,6 +162,7 @@ bool mce_in_guest(void)
 void mce_in_kernel(void)
 {
 	if (look(false) >= MCE_CONTAINED || !can_resume()) {
+		WRITE_ONCE(log_left, false);
 		look(true);
 		panic("a machine check in the kernel");
 	}

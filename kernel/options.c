@@ -47,7 +47,7 @@ static void complain(const char *word)
 	for (; n < WORD_MAX && word[n] && word[n] != ' '; n++)
 		copy[n] = word[n];
 	copy[n] = 0;
-	log_print("kernel: not known on its command line: %s\n", copy);
+	log_print(LOG_WARNING "kernel: not known on its command line: %s\n", copy);
 }
 
 void options_read(const char *words)

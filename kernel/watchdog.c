@@ -10,6 +10,7 @@
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/tsc.h"
+#include "kernel/console.h"
 #include "kernel/domain.h"
 #include "kernel/mce.h"
 #include "kernel/panic.h"
@@ -44,6 +45,7 @@ static void look(struct timer *timer, uint64_t now)
 		stuck(next);
 	}
 	mce_poll();
+	console_interrupt(); /* whose listener may be stuck */
 	timer_set(&cpu->timers, timer, now + tsc_from_ns(LOOK_NS));
 }
 

@@ -83,7 +83,8 @@ class Machine:
         self.child = None
         self.one_core = (cpus or CPUS) > 1 and not apart
         argv = ["-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-smp", str(cpus or CPUS), "-display", "none",
-                "-no-reboot", "-serial", "stdio", "-monitor", f"unix:{self.monitor_path},server,nowait"]
+                "-no-reboot", "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+                "-monitor", f"unix:{self.monitor_path},server,nowait"]
         if icount:
             argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
         if firmware == "uefi":

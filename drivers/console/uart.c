@@ -10,6 +10,7 @@ enum { DATA, INTERRUPTS, FIFO, LINE, MODEM, STATUS, MODEM_STATUS, SCRATCH };
 #define LINE_8N1        0x03u
 #define LINE_DIVISOR    0x80u
 #define MODEM_ON        0x0bu /* DTR, RTS, and OUT2, which gates the interrupt */
+#define MODEM_RTS       0x02u
 #define STATUS_RECEIVED 0x01u
 #define STATUS_TX_EMPTY 0x20u
 #define STATUS_IDLE     0x40u
@@ -108,6 +109,12 @@ int uart_read(struct uart *uart)
 	if (uart->early_out != uart->early_in)
 		return uart->early[uart->early_out++ % UART_EARLY];
 	return uart->port && received(get(uart, STATUS)) ? get(uart, DATA) : -1;
+}
+
+void uart_hold(struct uart *uart, bool hold)
+{
+	if (uart->port)
+		put(uart, MODEM, hold ? MODEM_ON & ~MODEM_RTS : MODEM_ON);
 }
 
 void uart_rx_interrupt(struct uart *uart, bool on)

@@ -31,6 +31,8 @@ void uart_write(struct uart *uart, const char *text, size_t bytes);
 void uart_drain(struct uart *uart);
 /* The next character received, or -1. */
 int uart_read(struct uart *uart);
+/* Asks the sender, by RTS, to wait, or to go on. */
+void uart_hold(struct uart *uart, bool hold);
 void uart_rx_interrupt(struct uart *uart, bool on);
 
 #endif

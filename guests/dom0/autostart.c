@@ -9,6 +9,7 @@
 #include "guests/dom0/config.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/vm.h"
+#include "guests/lib/guest.h"
 
 static bool is_description(const char *name)
 {
@@ -24,12 +25,12 @@ static int by_name(const void *a, const void *b)
 
 static void print_error(const char *text)
 {
-	printf("error: %s\n", text);
+	printf(LOG_ERR "error: %s\n", text);
 }
 
 static void print_note(const char *text)
 {
-	printf("%s\n", text);
+	printf(LOG_WARNING "%s\n", text);
 }
 
 static void define(const struct module *module)
@@ -46,7 +47,7 @@ static void define(const struct module *module)
 		return;
 	wrong = vm_define(config, &vm);
 	if (wrong)
-		printf("error: %s: %s\n", module->name, wrong);
+		printf(LOG_ERR "error: %s: %s\n", module->name, wrong);
 	else
 		vm->autostart = true;
 }
@@ -78,7 +79,7 @@ void autostart(void)
 		marked++;
 		wrong = vm->run == VM_OFF ? vm_start(vm) : NULL;
 		if (wrong)
-			printf("error: guest '%s': %s\n", vm->name, wrong);
+			printf(LOG_ERR "error: guest '%s': %s\n", vm->name, wrong);
 		else
 			started++;
 	}

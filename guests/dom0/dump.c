@@ -5,6 +5,7 @@
 
 #include "guests/dom0/insn.h"
 #include "guests/dom0/vm_private.h"
+#include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
 #define TRACES 8
@@ -86,7 +87,7 @@ void vcpu_dump(struct vcpu *v, const char *why)
 
 	if (!e->system_valid)
 		sampo_vcpu_ctl(v->handle, SAMPO_VCPU_FETCH, 0);
-	printf("%s: vCPU %u: %s\n", vm->name, v->index, why);
+	printf(LOG_ERR "%s: vCPU %u: %s\n", vm->name, v->index, why);
 	printf("%s: exit %u (%s), qualification %llx, address %llx\n", vm->name, e->reason,
 	       reason_text(e->reason), (llu)e->qualification, (llu)e->gpa);
 	printf("%s: at %04x:%llx flags %llx\n", vm->name, e->seg[SAMPO_CS].selector, (llu)e->rip,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "guests/lib/cpu.h"
+#include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
 #define EVENT_WORDS (SAMPO_EVENTS / 64)
@@ -128,7 +129,7 @@ static void run_events(void)
 
 static __attribute__((noinline, cold)) void complain(int64_t status)
 {
-	printf("dom0: wait: %s\n", sampo_strerror(status));
+	printf(LOG_ERR "dom0: wait: %s\n", sampo_strerror(status));
 }
 
 void loop_run(void)

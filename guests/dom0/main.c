@@ -14,6 +14,7 @@
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/lib/cpu.h"
+#include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
 static void start_clock(void)
@@ -25,7 +26,7 @@ static void start_clock(void)
 	uint64_t wall_ns = rtc_read() * 1000000000;
 
 	if (status != SAMPO_OK)
-		printf("dom0: machine info: %s\n", sampo_strerror(status));
+		printf(LOG_ERR "dom0: machine info: %s\n", sampo_strerror(status));
 	clock_init(info.tsc_khz, wall_ns, rdtsc());
 }
 

@@ -74,7 +74,7 @@ void memory_init(const struct sampo_boot *info)
 	cover(boot->log, sizeof(struct sampo_log));
 	for (uint32_t i = 0; i < boot->modules && i < SAMPO_BOOT_MODULES; i++)
 		if (!cover(boot->module[i].gpa, boot->module[i].size))
-			printf("dom0: module %u is out of reach\n", i);
+			printf(LOG_ERR "dom0: module %u is out of reach\n", i);
 	if (boot_copy.map_end > MAPPED_BYTES)
 		boot_copy.map_end = MAPPED_BYTES;
 }
@@ -184,7 +184,7 @@ void *memory_map(uint32_t region, uint64_t bytes, uint64_t align, uint64_t perms
 	status = sampo_region_map(region, boot->domain, at, 0, perms, round_up(bytes, PAGE));
 	if (status == SAMPO_OK)
 		return (void *)(uintptr_t)at;
-	printf("dom0: region_map of %llu bytes: %s\n", (unsigned long long)bytes,
+	printf(LOG_ERR "dom0: region_map of %llu bytes: %s\n", (unsigned long long)bytes,
 	       sampo_strerror(status));
 	window_free(at);
 	return NULL;

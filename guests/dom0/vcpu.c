@@ -74,19 +74,33 @@ static bool exit_memory(struct vcpu *v)
 	return false;
 }
 
+/* A driver asks again and again for what it does not get: the log has each MSR once. */
+static bool first_refusal(struct vm_private *own, uint32_t msr)
+{
+	for (unsigned i = 0; i < own->refused_msrs; i++)
+		if (own->refused_msr[i] == msr)
+			return false;
+	if (own->refused_msrs == VM_REFUSED_MSRS)
+		return false;
+	own->refused_msr[own->refused_msrs++] = msr;
+	return true;
+}
+
 static bool exit_msr(struct vcpu *v)
 {
 	struct sampo_exit *exit = v->exit;
+	bool first;
 
 	if (msr_exit(v))
 		return true;
-	if (exit->write)
+	first = first_refusal(v->vm->own, (uint32_t)exit->qualification);
+	if (first && exit->write)
 		vm_log(v->vm, "write of MSR %llx: %llx at %llx refused",
 		       (unsigned long long)exit->qualification,
 		       (unsigned long long)(exit->gpr[SAMPO_RDX] << 32 |
 					    (uint32_t)exit->gpr[SAMPO_RAX]),
 		       (unsigned long long)exit->rip);
-	else
+	else if (first)
 		vm_log(v->vm, "read of MSR %llx at %llx refused",
 		       (unsigned long long)exit->qualification, (unsigned long long)exit->rip);
 	vcpu_exception(exit, EXCEPTION_GP, 0);

@@ -18,6 +18,7 @@
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm_build.h"
 #include "guests/dom0/vm_private.h"
+#include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
 /* A guest that ends again and again sooner than that after its start has to
@@ -283,6 +284,7 @@ static const char *start(struct vm *vm, bool paused)
 	timer_cancel(&own->again);
 	own->request = 0;
 	own->quick = 0;
+	own->refused_msrs = 0;
 	own->rebooting = own->start_again = own->for_good = false;
 	own->reason[0] = 0;
 	own->why = "failed";
@@ -430,7 +432,7 @@ static void again_fire(struct timer *timer)
 	}
 	error = vm_start(vm);
 	if (error)
-		printf("%s: start: %s\n", vm->name, error);
+		printf(LOG_ERR "%s: start: %s\n", vm->name, error);
 }
 
 /* --- What guests ask for --- */
@@ -477,7 +479,8 @@ static void act(struct work *work)
 
 	if (!what || own->phase != VM_PHASE_RUN)
 		return;
-	printf("%s: %s: %s\n", vm->name, names[what], own->reason);
+	printf("%s%s: %s: %s\n", what == VM_REQ_CRASH ? LOG_ERR : "", vm->name, names[what],
+	       own->reason);
 	own->request = 0;
 	switch (action_for(vm, what)) {
 	case VM_ACTION_DESTROY:

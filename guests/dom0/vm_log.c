@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "guests/dom0/vm_private.h"
+#include "guests/lib/guest.h"
 
 /* Each line costs VM_LOG_NS of credit; credit comes with time. */
 static bool may_log(struct vm_private *own)
@@ -32,7 +33,7 @@ void vm_log(struct vm *vm, const char *format, ...)
 	if (!may_log(vm->own))
 		return;
 	if (vm->own->log_dropped)
-		printf("%s: %u messages dropped\n", vm->name, vm->own->log_dropped);
+		printf(LOG_WARNING "%s: %u messages dropped\n", vm->name, vm->own->log_dropped);
 	vm->own->log_dropped = 0;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
@@ -40,5 +41,5 @@ void vm_log(struct vm *vm, const char *format, ...)
 	for (n = 0; text[n]; n++)
 		if ((text[n] < ' ' && text[n] != '\n' && text[n] != '\t') || text[n] == 127)
 			text[n] = '?';
-	printf("%s: %s%s", vm->name, text, n && text[n - 1] == '\n' ? "" : "\n");
+	printf(LOG_WARNING "%s: %s%s", vm->name, text, n && text[n - 1] == '\n' ? "" : "\n");
 }

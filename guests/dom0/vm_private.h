@@ -31,6 +31,9 @@ enum vm_phase {
 #define VM_LOG_BURST 40
 #define VM_LOG_NS    500000000ull
 
+/* So many refused MSRs are named, from the guest's start on. */
+#define VM_REFUSED_MSRS 64
+
 struct vm_private {
 	struct vcpu vcpu[VM_MAX_VCPUS];
 	enum vm_phase phase;
@@ -54,6 +57,8 @@ struct vm_private {
 	uint64_t log_credit_ns; /* rate limit: time saved up */
 	uint64_t log_last_ns;
 	uint32_t log_dropped;
+	uint32_t refused_msr[VM_REFUSED_MSRS];
+	unsigned refused_msrs;
 };
 
 /* vm.c: a vCPU has stopped for VM_PHASE_STOPPING, perhaps the last one. */

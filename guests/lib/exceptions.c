@@ -110,6 +110,7 @@ void exception_entry(struct exception *e)
 {
 	if (handler_hook && handler_hook(e))
 		return;
+	guest_log_told = NULL; /* what follows does not wait for a shell */
 	dump(e);
 	_exit(EXIT_BY_EXCEPTION);
 }

@@ -20,9 +20,22 @@
 void heap_set(uintptr_t start, uintptr_t end);
 size_t heap_used(void);
 
-/* dom0: called before and after a line goes to the log, for the shell, whose own line is on the
- * console. Before it, returns false if the line must not be shown on the console. */
-extern bool (*guest_around_log)(bool before);
+/*
+ * dom0: what it prints goes to the log by lines. A line may begin with its level, which the consoles
+ * do not show. Until dom0 shows the log itself, when guest_log_told is called after each line, the
+ * kernel writes the line to the consoles.
+ */
+#define LOG_ERR     "<3>"
+#define LOG_WARNING "<4>"
+#define LOG_ACTION  "<5>" /* what the operator does, who sees it anyway */
+#define LOG_DEBUG   "<7>" /* of the kernel's debug keys: the kernel has shown it */
+#define LOG_LEVEL   3
+extern void (*guest_log_told)(void);
+
+static inline bool guest_log_level(const char *text)
+{
+	return text[0] == '<' && text[1] >= '0' && text[1] <= '7' && text[2] == '>';
+}
 
 /* The end of the image in memory. */
 extern char guest_image[], guest_data[], guest_end[];

@@ -49,22 +49,25 @@ void *sbrk(ptrdiff_t by)
 /* Output: dom0's goes to the log by lines, that of others to COM1. */
 static char line[LINE_BYTES];
 static unsigned line_used;
-bool (*guest_around_log)(bool before);
+static bool line_goes_on; /* its beginning has been written */
+void (*guest_log_told)(void);
 
 static int flush_line(FILE *file)
 {
-	(void)file;
-	bool shown = true;
+	unsigned level = 0, used = line_used;
 
-	if (line_used && sampo_boot_info) {
-		if (guest_around_log)
-			shown = guest_around_log(true);
-		sampo_log(sampo_boot_info->machine, shown ? SAMPO_LOG_WRITE : SAMPO_LOG_RING, line,
-			  line_used);
-		if (guest_around_log)
-			guest_around_log(false);
-	}
+	(void)file;
 	line_used = 0;
+	if (!used || !sampo_boot_info)
+		return 0;
+	if (!line_goes_on && used > LOG_LEVEL && guest_log_level(line))
+		level = LOG_LEVEL;
+	line_goes_on = line[used - 1] != '\n';
+	sampo_log(sampo_boot_info->machine, SAMPO_LOG_RING, line, used);
+	if (guest_log_told)
+		guest_log_told();
+	else
+		sampo_log(sampo_boot_info->machine, SAMPO_LOG_CONSOLE, line + level, used - level);
 	return 0;
 }
 
@@ -97,6 +100,7 @@ FILE *const stderr = &console;
 
 void _exit(int status)
 {
+	guest_log_told = NULL;
 	flush_line(&console);
 	if (sampo_boot_info) {
 		static const char text[] = "dom0 has ended\n";

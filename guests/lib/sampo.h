@@ -80,7 +80,7 @@ static inline int64_t sampo_wait(uint64_t deadline, uint32_t reply)
 	return sampo_call(SAMPO_CALL_wait, deadline, reply, 0, 0, 0, NULL);
 }
 
-/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE; the parts of it that the kernel does at a time. */
+/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE, SAMPO_LOG_RING; the parts of it that the kernel does at a time. */
 static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text, uint64_t bytes)
 {
 	uint64_t at = sampo_gpa(text), done = 0;
@@ -92,6 +92,11 @@ static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text,
 		bytes -= done;
 	} while (status == SAMPO_EAGAIN);
 	return status;
+}
+
+static inline int64_t sampo_log_taken(uint32_t machine, uint64_t position)
+{
+	return sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_TAKEN, position, 0, 0, NULL);
 }
 
 static inline int64_t sampo_machine(uint32_t machine, uint64_t op)

@@ -265,6 +265,11 @@ void console_bytes(const char *text, size_t length)
 	log_bytes(text, length);
 }
 
+bool console_taken(uint64_t position)
+{
+	return !(position & 1);
+}
+
 void vcpu_dump(struct vcpu *vcpu, void *unused)
 {
 	(void)unused;

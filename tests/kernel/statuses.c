@@ -59,7 +59,7 @@ static void log_calls(void)
 	       "log: too much to the console");
 	expect(sampo_call(SAMPO_CALL_log, machine, SAMPO_LOG_WRITE, NOWHERE, 1, 0, NULL),
 	       SAMPO_EFAULT, "log: write from nowhere");
-	expect(sampo_log(machine, SAMPO_LOG_RING + 1, text, 1), SAMPO_ENOSYS, "log: the next op");
+	expect(sampo_log(machine, SAMPO_LOG_TAKEN + 1, text, 1), SAMPO_ENOSYS, "log: the next op");
 	expect(sampo_log(machine, UNKNOWN, text, 1), SAMPO_ENOSYS, "log: no such op");
 	expect(sampo_log(machine, 1ull << 32, text, 1), SAMPO_ENOSYS, "log: a high op");
 }
@@ -72,6 +72,21 @@ static const char *log_from(uint64_t position)
 	text[ring_read(log->text, sizeof(log->text), &log->end, &position, text,
 		       sizeof(text) - 1)] = 0;
 	return text;
+}
+
+/* The position of input that is to come, and that of all that has; the log is the kernel's to show again. */
+static void log_taken(void)
+{
+	const struct sampo_log *log = (const void *)(uintptr_t)sampo_boot_info->log;
+	uint32_t reader;
+
+	must(sampo_handle_copy(machine, 0, SAMPO_R_ALL & ~SAMPO_R_WRITE, &reader), "handle_copy");
+	expect(sampo_log_taken(reader, 0), SAMPO_ERIGHT, "log: input taken without WRITE");
+	must(sampo_handle_close(reader), "handle_close");
+	expect(sampo_log_taken(machine, log->input_end + 1), SAMPO_EINVAL, "log: input to come taken");
+	expect(sampo_log_taken(machine, ~0ull), SAMPO_EINVAL, "log: all input ever taken");
+	expect(sampo_log_taken(machine, log->input_end), SAMPO_OK, "log: input taken");
+	must(sampo_log(machine, SAMPO_LOG_WRITE, "", 0), "WRITE");
 }
 
 static void log_ring(void)
@@ -403,6 +418,7 @@ void test_statuses(void)
 	plain();
 	log_calls();
 	log_ring();
+	log_taken();
 	log_read_only();
 	handle_copies();
 	infos();

@@ -80,6 +80,8 @@ static void fake_print(const char *format, ...)
 	(void)format;
 	logged++;
 }
+bool log_left;
+
 #include "kernel/mce.c"
 
 #define VAL 0x8000000000000000ull

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* sources: guests/dom0/shell/console.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/shell/log.c guests/dom0/shell/console.c guests/dom0/shell/commands_domain.c */
 /* The shell and guests' consoles, on a terminal and guests of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +17,7 @@
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/shell/console.h"
+#include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
@@ -30,7 +31,7 @@ static char shown[1 << 18];
 static size_t shown_bytes, room = 16384;
 static uint64_t now = 1000;
 static struct timer *timers[TIMERS];
-static void (*keys)(const uint8_t *bytes, size_t n);
+static size_t (*keys)(const uint8_t *bytes, size_t n);
 static struct vm_config config[GUESTS];
 static struct vm guest[GUESTS];
 static struct machine_state *const some_state = (void *)8;
@@ -39,13 +40,17 @@ static const char *refusal;
 static unsigned powered_off;
 static char called[128];
 
-bool (*guest_around_log)(bool before);
+static struct sampo_log log_memory;
+static const struct sampo_boot boot_info = {.log = (uintptr_t)&log_memory};
+const struct sampo_boot *boot = &boot_info;
+void (*guest_log_told)(void);
 
 /* --- the terminal and the loop -------------------------------------------- */
 
-void term_start(void (*input)(const uint8_t *bytes, size_t n))
+void term_start(size_t (*input)(const uint8_t *bytes, size_t n), void (*log)(void))
 {
 	keys = input;
+	assert_ptr_equal(log, guest_log_told);
 }
 
 void term_write(const char *text, size_t bytes)
@@ -284,6 +289,12 @@ size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
 	(void)vm;
 	strncat(virtio_got, data, bytes);
 	return bytes;
+}
+
+bool virtio_console_room(const struct vm *vm)
+{
+	(void)vm;
+	return true;
 }
 
 const struct shell_command shell_monitor_commands[] = {
@@ -536,22 +547,75 @@ static void guest_ends(void **state)
 	assert_string_equal(run("console guest1 --log"), "sampo# ");
 }
 
+/* The kernel's hand: text behind the log's end, and dom0 is told. */
+static void to_log(const char *text)
+{
+	for (; *text; text++)
+		log_memory.text[log_memory.end++ % sizeof(log_memory.text)] = *text;
+	guest_log_told();
+}
+
 static void log_lines(void **state)
 {
 	(void)state;
 	type("list");
-	assert_true(guest_around_log(true));
-	term_write("LOG\n", 4);
-	guest_around_log(false);
-	assert_string_equal(shown, "list\r           \rLOG\n\rsampo# list");
+	to_log("[    1.000000] <4>LOG");
+	assert_string_equal(shown, "list"); /* until the line is whole */
+	to_log("\n[    2.000000] more\n");
+	assert_string_equal(shown, "list\r           \rLOG\nmore\n\rsampo# list");
+	shown_bytes = 0;
+	to_log("[    3.000000] <5>shell: what I did\n[    3.000000] <7>by a debug key\n");
+	assert_int_equal(shown_bytes, 0);
 	type("\003");
 	run("console guest0"); /* not while a guest has the console */
 	shown_bytes = 0;
-	assert_false(guest_around_log(true));
-	guest_around_log(false);
+	to_log("[    4.000000] unseen\n[    5.000000] <5>shell: no\n");
 	assert_int_equal(shown_bytes, 0);
 	type("\x1d");
 	assert_string_equal(shown, "\n1 line came to the log meanwhile, see dmesg\nsampo# ");
+	shown_bytes = 0;
+	to_log("a line without its beginning, "); /* longer than can be taken at once */
+	for (unsigned i = 0; i < 60; i++)
+		to_log("0123456789");
+	to_log("\n");
+	assert_non_null(strstr(shown, "beginning, 0123456789"));
+	type("\003");
+}
+
+/* What the guest has no room for comes again; what it never takes is lost at last. */
+static void held(void **state)
+{
+	uint8_t paste[1000];
+	size_t done;
+
+	(void)state;
+	memset(paste, 'p', sizeof(paste));
+	run("console guest0");
+	done = keys(paste, sizeof(paste));
+	assert_int_equal(done, sizeof(uart_got) - 1);
+	assert_int_equal(keys(paste, 1), 0);
+	pass(4000000000);
+	assert_int_equal(keys(paste, 1), 0);
+	uart_got[0] = '\0'; /* the guest has read */
+	assert_int_equal(keys(paste, 100), 100);
+	assert_int_equal(keys(paste, sizeof(paste)), sizeof(uart_got) - 1 - 100);
+	pass(2000000000); /* too little in this time */
+	shown_bytes = 0;
+	assert_int_equal(keys(paste, sizeof(paste)), sizeof(paste));
+	type("\x1d");
+	assert_string_equal(shown, "\n1000 bytes of what was typed are lost: the guest did not read "
+				   "them\nsampo# ");
+}
+
+static void levels(void **state)
+{
+	(void)state;
+	assert_int_equal(log_levels("emerg"), 1);
+	assert_int_equal(log_levels("err,warn,debug"), 0x98);
+	assert_int_equal(log_levels("err,"), 0);
+	assert_int_equal(log_levels(""), 0);
+	assert_int_equal(log_levels("er"), 0);
+	assert_int_equal(log_levels("errs,err"), 0);
 }
 
 int main(void)
@@ -565,6 +629,8 @@ int main(void)
 		cmocka_unit_test_setup(flood, setup),
 		cmocka_unit_test_setup(guest_ends, setup),
 		cmocka_unit_test_setup(log_lines, setup),
+		cmocka_unit_test_setup(held, setup),
+		cmocka_unit_test_setup(levels, setup),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -387,7 +387,12 @@ void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t le
 	update_line(vm, instance);
 }
 
+/* A driver that uses RTS for flow control drops RTS alone, to say that it has no room. */
 size_t uart_room(struct vm *vm, unsigned instance)
 {
-	return UART_INPUT - uart(vm, instance)->input_count;
+	const struct uart_state *s = uart(vm, instance);
+
+	if ((s->mcr & (MCR_DTR | MCR_RTS)) == MCR_DTR)
+		return 0;
+	return UART_INPUT - s->input_count;
 }

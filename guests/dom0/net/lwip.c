@@ -17,6 +17,7 @@
 #include "guests/dom0/loop.h"
 #include "guests/dom0/net.h"
 #include "guests/dom0/net/ipconf.h"
+#include "guests/lib/guest.h"
 
 #define QUEUE       64u /* frames that wait for the stack */
 #define PIECES      16u
@@ -131,7 +132,7 @@ static void patience_ends(struct timer *timer)
 {
 	(void)timer;
 	if (netif_is_link_up(&netif) && !netif.ip_addr.addr)
-		printf("net: no DHCP server answers; still asking\n");
+		printf(LOG_WARNING "net: no DHCP server answers; still asking\n");
 }
 
 static void look_at_cable(struct timer *timer)
@@ -160,7 +161,7 @@ static void address_changed(struct netif *of)
 	if (of->ip_addr.addr == shown.addr)
 		return;
 	if (!of->ip_addr.addr) {
-		printf("net: address %s lost\n", ip4addr_ntoa(&shown));
+		printf(LOG_WARNING "net: address %s lost\n", ip4addr_ntoa(&shown));
 		timer_set(&patience_timer, clock_ns() + PATIENCE_NS);
 	} else {
 		ip4addr_ntoa_r(&of->gw, gateway, sizeof(gateway));
@@ -228,7 +229,7 @@ void stack_start(const char *cmdline)
 	const char *error = ip_config_parse(cmdline, &config);
 
 	if (error)
-		printf("net: ip=: %s; dom0 has no address\n", error);
+		printf(LOG_WARNING "net: ip=: %s; dom0 has no address\n", error);
 	if (config.mode == IP_OFF)
 		return;
 	enabled = true;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "guests/dom0/net.h"
+#include "guests/lib/guest.h"
 
 #define CARDS     16u
 #define WORD      "uplink="
@@ -73,7 +74,7 @@ static void look(void)
 	strncpy(uplink.name, active->name, sizeof(uplink.name) - 1);
 	if (!before)
 		return;
-	printf("net: %s is without a cable: %s takes over\n", before->name, active->name);
+	printf(LOG_WARNING "net: %s is without a cable: %s takes over\n", before->name, active->name);
 	switch_announce(&uplink);
 }
 
@@ -94,7 +95,7 @@ static struct netdev *find(const char *name, size_t length)
 static void add(struct netdev *dev)
 {
 	if (cards == CARDS) {
-		printf("net: %s is not used: an uplink has at most %u network cards\n", dev->name,
+		printf(LOG_WARNING "net: %s is not used: an uplink has at most %u network cards\n", dev->name,
 		       CARDS);
 		return;
 	}
@@ -121,7 +122,7 @@ static void add_named(const char *names)
 		struct netdev *dev = find(names, length);
 
 		if (!dev)
-			printf("net: " WORD "%.*s: there is no such network card\n", (int)length, names);
+			printf(LOG_WARNING "net: " WORD "%.*s: there is no such network card\n", (int)length, names);
 		else if (!is_card(dev))
 			add(dev);
 		end -= length;

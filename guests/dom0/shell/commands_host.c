@@ -9,17 +9,19 @@
 #include "guests/dom0/memory.h"
 #include "guests/dom0/net.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/lib/cpu.h"
-#include "guests/lib/ring.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;
 
-#define STEP_NS 2000000u
+#define STEP_NS   2000000u
+#define FOLLOW_NS 50000000u
+#define STAMP     64u /* what print_line puts in front */
 
 static void line(const char *text)
 {
@@ -116,28 +118,63 @@ static void run_uptime(int count, char *word[])
 }
 
 static uint64_t log_position;
+static unsigned log_chosen; /* levels, as bits */
+static bool log_decodes, log_follows;
+
+/* util-linux's format: facility and level in front with --decode. */
+static void print_line(const struct log_line *line)
+{
+	if (!(log_chosen >> line->level & 1))
+		return;
+	if (log_decodes)
+		term_printf("kern  :%-6s: ", log_level_names[line->level]);
+	term_printf("%s%s\n", line->stamp, line->text);
+}
 
 static bool dmesg_step(bool cancel)
 {
-	const struct sampo_log *log = (const struct sampo_log *)(uintptr_t)boot->log;
-	char text[1024];
-	uint64_t n;
+	static struct log_line next;
+	bool more = false;
 
-	if (cancel)
-		return false;
-	if (term_room() < sizeof(text))
+	while (!cancel && term_room() > sizeof(next) + STAMP) {
+		more = log_next(&log_position, &next);
+		if (!more)
+			break;
+		print_line(&next);
+	}
+	if (!cancel && (more || log_follows || term_room() <= sizeof(next) + STAMP))
 		return true;
-	n = ring_read(log->text, sizeof(log->text), &log->end, &log_position, text, sizeof(text));
-	term_write(text, n);
-	return n > 0;
+	if (log_follows)
+		term_printf("^C\n");
+	shell_log_elsewhere(false);
+	return false;
+}
+
+static bool either(int *count, char *word[], const char *brief, const char *full)
+{
+	bool has_brief = words_option(count, word, brief);
+
+	return words_option(count, word, full) || has_brief;
 }
 
 static void run_dmesg(int count, char *word[])
 {
+	const char *list = words_option_value(&count, word, "--level");
+
+	if (!list)
+		list = words_option_value(&count, word, "-l");
+	log_follows = either(&count, word, "-w", "--follow");
+	log_decodes = either(&count, word, "-x", "--decode");
 	if (!shell_arguments(count, word))
 		return;
+	log_chosen = list ? log_levels(list) : ~0u;
+	if (!log_chosen) {
+		shell_error("unknown level in '%s'", list);
+		return;
+	}
 	log_position = 0;
-	shell_job(dmesg_step, STEP_NS);
+	shell_log_elsewhere(log_follows);
+	shell_job(dmesg_step, log_follows ? FOLLOW_NS : STEP_NS);
 }
 
 static void size_text(char *text, size_t size, uint64_t sectors)
@@ -293,7 +330,8 @@ static void run_reboot_host(int count, char *word[])
 
 const struct shell_command shell_host_commands[] = {
 	{"disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE, run_disks},
-	{"dmesg", "", "the log of the kernel and of dom0", 0, 0, COMPLETE_NONE, run_dmesg},
+	{"dmesg", "[--follow] [--level <string>] [--decode]", "the log of the kernel and of dom0", 0,
+	 0, COMPLETE_NONE, run_dmesg},
 	{"exit", "", "says that this shell has no end", 0, 0, COMPLETE_NONE, run_exit},
 	{"help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help},
 	{"net", "", "ports of the switch, dom0's network address", 0, 0, COMPLETE_NONE, run_net},

@@ -18,6 +18,10 @@
 #define INTERVAL_NS 2000000u   /* gathers a guest's single bytes */
 #define LOOK_NS     200000000u /* whether the guest still runs */
 
+/* A guest for which keys wait takes as many within this time, or keys are lost. */
+#define STALL_NS   5000000000u
+#define STALL_KEYS 256u
+
 /* Positions count all bytes ever written; the ring keeps the last RING. */
 struct ring {
 	uint64_t written;
@@ -33,6 +37,10 @@ static struct vm *attached;
 static enum console_device attached_device;
 static unsigned not_running; /* looks in a row that found it so */
 static struct timer pump_timer;
+
+static uint64_t waits_since; /* keys wait; 0: none does */
+static unsigned waits_taken; /* keys since then */
+static uint64_t keys_lost;
 
 static uint64_t log_at, log_end; /* how far console_log has come, and goes */
 static struct ring *log_ring;
@@ -163,6 +171,7 @@ void console_attach(struct vm *vm, enum console_device device)
 	attached = vm;
 	attached_device = device;
 	not_running = 0;
+	keys_lost = waits_since = 0;
 	timer_set(&pump_timer, clock_ns());
 }
 
@@ -172,17 +181,48 @@ void console_detach(void)
 	timer_cancel(&pump_timer);
 }
 
-bool console_key(uint8_t byte)
+/* False: the guest's device has no room. A device that is not in use takes everything. */
+static bool give(uint8_t byte)
 {
-	if (byte == ESCAPE)
-		return false;
 	if (attached->run == VM_OFF || !attached->state)
 		return true;
-	if (attached_device == CONSOLE_VIRTIO)
+	if (attached_device == CONSOLE_VIRTIO) {
+		if (!virtio_console_room(attached))
+			return false;
 		virtio_console_input(attached, &byte, 1);
-	else if (uart_room(attached, 0))
+	} else {
+		if (!uart_room(attached, 0))
+			return false;
 		uart_input(attached, 0, &byte, 1);
+	}
 	return true;
+}
+
+enum console_answer console_key(uint8_t byte)
+{
+	if (byte == ESCAPE)
+		return CONSOLE_ESCAPE;
+	if (give(byte)) {
+		if (++waits_taken >= STALL_KEYS)
+			waits_since = 0;
+		return CONSOLE_TAKEN;
+	}
+	if (!waits_since) {
+		waits_since = clock_ns();
+		waits_taken = 0;
+	}
+	if (clock_ns() - waits_since < STALL_NS)
+		return CONSOLE_FULL;
+	keys_lost++;
+	return CONSOLE_TAKEN;
+}
+
+uint64_t console_lost(void)
+{
+	uint64_t n = keys_lost;
+
+	keys_lost = 0;
+	return n;
 }
 
 static bool log_step(bool cancel)

@@ -39,7 +39,14 @@ struct vm *console_attached(void); /* NULL: none */
 /* Print what is kept of the guest's output, also of one that has ended. */
 void console_log(struct vm *vm, enum console_device device);
 
-/* A key that was typed while connected. false: it was the escape character. */
-bool console_key(uint8_t byte);
+/*
+ * A key that was typed while connected. CONSOLE_FULL: the guest has not read enough yet, and the
+ * key comes again. A guest that reads next to nothing does not keep the operator from the escape
+ * character behind what was pasted: after a time keys are lost. console_lost returns how many
+ * since it was last called.
+ */
+enum console_answer { CONSOLE_TAKEN, CONSOLE_FULL, CONSOLE_ESCAPE };
+enum console_answer console_key(uint8_t byte);
+uint64_t console_lost(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "guests/dom0/loop.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
+#include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm.h"
@@ -29,7 +30,8 @@ static struct edit edit;
 static bool started;
 static bool running; /* a verb */
 static unsigned unseen; /* lines that went to the log alone while a guest had the console */
-static bool hidden;  /* the line is off the screen, see around_log */
+static uint64_t log_shown; /* how far the console has the log */
+static bool log_elsewhere; /* a verb shows the log now */
 
 static struct timer job_timer;
 static bool (*job_step)(bool cancel);
@@ -141,6 +143,21 @@ bool shell_arguments(int count, char *word[])
 	return true;
 }
 
+/* The verbs that change something: the log says when they were typed. */
+static bool acts(const char *verb)
+{
+	static const char *const verbs[] = {
+		"autostart", "create",      "define",   "destroy",   "domif-setlink", "inject-nmi",
+		"poweroff",  "reboot",      "reset",    "resume",    "reboot-host",   "schedinfo",
+		"setvcpus",  "shutdown",    "start",    "suspend",   "undefine",      "vcpupin",
+	};
+
+	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (!strcmp(verb, verbs[i]))
+			return true;
+	return false;
+}
+
 static void run_line(void)
 {
 	const struct shell_command *command;
@@ -168,17 +185,30 @@ static void run_line(void)
 		return;
 	}
 	running = true;
+	if (acts(command->name))
+		printf(LOG_ACTION "shell: %s\n", edit.line);
 	command->run(count, word);
 	running = false;
 }
 
-static void prompt(void)
+/* What a guest's console did not show. */
+static void tell_aside(void)
 {
-	if (unseen && !console_attached())
+	unsigned long long lost = console_lost();
+
+	if (lost)
+		term_printf("%llu bytes of what was typed are lost: the guest did not read them\n",
+			    lost);
+	if (unseen)
 		term_printf("%u line%s came to the log meanwhile, see dmesg\n", unseen,
 			    unseen == 1 ? "" : "s");
+	unseen = 0;
+}
+
+static void prompt(void)
+{
 	if (!console_attached())
-		unseen = 0;
+		tell_aside();
 	if (editing())
 		edit_start(&edit);
 }
@@ -228,16 +258,25 @@ void shell_interrupt(void)
 		job_run(true);
 }
 
+/* False: it cannot be taken yet. */
+static bool guest_key(uint8_t byte)
+{
+	switch (console_key(byte)) {
+	case CONSOLE_TAKEN:
+		break;
+	case CONSOLE_FULL:
+		return false;
+	case CONSOLE_ESCAPE:
+		console_detach();
+		term_printf("\n");
+		prompt();
+		break;
+	}
+	return true;
+}
+
 static void key(uint8_t byte)
 {
-	if (console_attached()) {
-		if (!console_key(byte)) {
-			console_detach();
-			term_printf("\n");
-			prompt();
-		}
-		return;
-	}
 	if (job_step) {
 		if (byte == CTRL_C || job_yields)
 			job_run(true);
@@ -257,10 +296,15 @@ static void key(uint8_t byte)
 	}
 }
 
-static void input(const uint8_t *bytes, size_t n)
+static size_t input(const uint8_t *bytes, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		key(bytes[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (!console_attached())
+			key(bytes[i]);
+		else if (!guest_key(bytes[i]))
+			return i;
+	}
+	return n;
 }
 
 static const char *verb_at(unsigned index)
@@ -310,24 +354,33 @@ static void out(void *context, const char *text, size_t bytes)
 	term_write(text, bytes);
 }
 
-/* Before a line of dom0's log comes to the console, and after it. A guest's console shows the
- * guest's bytes only. */
-static bool around_log(bool before)
+/* What has come to the log since. A guest's console shows the guest's bytes only. */
+static void show_log(void)
 {
-	if (before && console_attached()) {
-		unseen++;
-		return false;
-	}
-	if (before) {
-		hidden = editing();
-		if (hidden)
+	static struct log_line line;
+	bool aside = false;
+
+	while (log_next(&log_shown, &line)) {
+		if (line.level == LOG_LEVEL_DEBUG || line.level == LOG_LEVEL_ACTION || log_elsewhere)
+			continue;
+		if (console_attached()) {
+			unseen++;
+			continue;
+		}
+		if (!aside && editing()) {
 			edit_hide(&edit);
-		term_flush();
-	} else if (hidden) {
-		hidden = false;
-		edit_redraw(&edit);
+			aside = true;
+		}
+		term_printf("%s\n", line.text);
 	}
-	return true;
+	if (aside)
+		edit_redraw(&edit);
+}
+
+void shell_log_elsewhere(bool elsewhere)
+{
+	show_log();
+	log_elsewhere = elsewhere;
 }
 
 /* A guest that ends takes the operator's connection to it along. */
@@ -339,11 +392,15 @@ void shell_console_ended(const char *name)
 
 void shell_start(void)
 {
+	static struct log_line seen; /* by the kernel's hand */
+
 	timer_init(&job_timer, job_fire, NULL);
 	edit_init(&edit, "sampo# ", out, candidate, NULL);
-	term_start(input);
+	while (log_next(&log_shown, &seen))
+		;
+	guest_log_told = show_log;
+	term_start(input, show_log);
 	started = true;
-	guest_around_log = around_log;
 	term_printf("\nType 'help' for the commands.\n\n");
 	prompt();
 }

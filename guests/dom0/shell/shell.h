@@ -75,6 +75,9 @@ void shell_job(bool (*step)(bool cancel), uint64_t interval_ns);
 /* The same for what goes on without the shell: every key cancels it, and is the first of a line. */
 void shell_watch(bool (*step)(bool cancel), uint64_t interval_ns);
 
+/* A verb shows the log from now on, or does no more. */
+void shell_log_elsewhere(bool elsewhere);
+
 /* Leaves a guest's console and cancels a job, for something that cannot wait for the operator. */
 void shell_interrupt(void);
 

@@ -13,12 +13,14 @@
 
 #define OUTPUT 16384u
 #define PIECE  512u
+#define HELD_NS 5000000u /* until input is offered again that nobody could take */
 
 static char output[OUTPUT]; /* a ring */
 static size_t head, count;  /* of its oldest byte; bytes in it */
-static struct timer pump_timer;
+static struct timer pump_timer, held_timer;
 static uint64_t input_position;
-static void (*input_handler)(const uint8_t *bytes, size_t n);
+static size_t (*input_handler)(const uint8_t *bytes, size_t n);
+static void (*log_handler)(void);
 
 static void pump_piece(void)
 {
@@ -91,22 +93,43 @@ void term_flush(void)
 		pump_piece();
 }
 
-static void console_event(void *context)
+/* What nobody can take yet stays in the kernel's ring, which then fills and holds the sender back. */
+static void read_input(void)
 {
 	const struct sampo_log *log = (const struct sampo_log *)(uintptr_t)boot->log;
 	uint8_t bytes[64];
-	uint64_t n;
+	uint64_t n, taken;
 
-	(void)context;
-	while ((n = ring_read(log->input, sizeof(log->input), &log->input_end, &input_position,
-			      bytes, sizeof(bytes))))
-		input_handler(bytes, n);
+	do {
+		n = ring_read(log->input, sizeof(log->input), &log->input_end, &input_position,
+			      bytes, sizeof(bytes));
+		taken = n ? input_handler(bytes, n) : 0;
+		input_position -= n - taken;
+	} while (n && taken == n);
+	if (n)
+		timer_set(&held_timer, clock_ns() + HELD_NS);
+	sampo_log_taken(boot->machine, input_position);
 }
 
-void term_start(void (*input)(const uint8_t *bytes, size_t n))
+static void try_again(struct timer *timer)
+{
+	(void)timer;
+	read_input();
+}
+
+static void console_event(void *context)
+{
+	(void)context;
+	log_handler();
+	read_input();
+}
+
+void term_start(size_t (*input)(const uint8_t *bytes, size_t n), void (*log)(void))
 {
 	input_handler = input;
+	log_handler = log;
 	timer_init(&pump_timer, pump, NULL);
+	timer_init(&held_timer, try_again, NULL);
 	event_claim((int)boot->console_event, console_event, NULL);
 	console_event(NULL); /* what was typed before */
 }

@@ -11,8 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* input is called from the event loop with what was typed. */
-void term_start(void (*input)(const uint8_t *bytes, size_t n));
+/*
+ * input is called from the event loop with what was typed, and returns how many of the bytes it
+ * takes: the others come again. log is called when the kernel has written to the log, whose lines
+ * are this side's to show from now on.
+ */
+void term_start(size_t (*input)(const uint8_t *bytes, size_t n), void (*log)(void));
 
 /* Lines end with \n or \r\n. What does not fit waits for the terminal. */
 void term_write(const char *text, size_t bytes);

@@ -106,6 +106,13 @@ static void receive(struct virtio_device *dev)
 	queue_signal(queue);
 }
 
+bool virtio_console_room(const struct vm *vm)
+{
+	const struct virtio_device *dev = virtio_find(vm, VIRTIO_CONSOLE, 0);
+
+	return !dev || !virtio_running(dev) || dev->state->console.count < VIRTIO_CONSOLE_INPUT;
+}
+
 size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
 {
 	struct virtio_device *dev = virtio_find(vm, VIRTIO_CONSOLE, 0);

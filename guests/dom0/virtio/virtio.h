@@ -123,5 +123,7 @@ bool virtio_net_link(struct vm *vm, unsigned nic, bool up);
 /* What was typed at the guest's virtio console; returns how many bytes were
  * taken (0: there is no such device or the guest does not read). */
 size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes);
+/* False: the guest has yet to read what was typed before. */
+bool virtio_console_room(const struct vm *vm);
 
 #endif

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # mkiso.sh ISO KERNEL DOM0 [DIR]: a GRUB image that boots from BIOS and from UEFI, as a CD or as a raw disk: the kernel,
-# dom0, and every file below DIR as a boot module named by its path in DIR. CMDLINE and DOM0_CMDLINE in the environment
-# are the command lines of both. Without DOM0 (the empty string) no module is named dom0. GRUB_COMMANDS are run before the
-# menu entry, with GRUB_MODULES beside those that GRUB always has.
+# dom0, every file below DIR as a boot module named by its path in DIR, and their SHA256SUMS. CMDLINE and DOM0_CMDLINE in
+# the environment are the command lines of both. Without DOM0 (the empty string) no module is named dom0. GRUB_COMMANDS are
+# run before the menu entry, with GRUB_MODULES beside those that GRUB always has.
 set -eu
 export LC_ALL=C TZ=UTC
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-1767225600}"
@@ -58,6 +58,11 @@ named() {
 			cp -L "$dir/$f" "$stage/sampo/guests/$f"
 			echo "	module2 --nounzip /sampo/guests/$f $f"
 		done
+		if [ ! -e "$stage/sampo/guests/SHA256SUMS" ] && [ -d "$stage/sampo/guests" ]; then
+			(cd "$stage/sampo/guests" && find . -type f | sed 's|^\./||' | sort | xargs sha256sum) >"$stage/sums"
+			mv "$stage/sums" "$stage/sampo/guests/SHA256SUMS"
+			echo "	module2 --nounzip /sampo/guests/SHA256SUMS SHA256SUMS"
+		fi
 	fi
 	echo '	boot'
 	echo '}'

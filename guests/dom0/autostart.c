@@ -8,6 +8,7 @@
 
 #include "guests/dom0/config.h"
 #include "guests/dom0/memory.h"
+#include "guests/dom0/sums.h"
 #include "guests/dom0/vm.h"
 #include "guests/lib/guest.h"
 
@@ -38,8 +39,12 @@ static void define(const struct module *module)
 	static struct config_error error;
 	struct vm_config *config;
 	struct vm *vm = NULL;
-	const char *wrong;
+	const char *wrong = sums_check(module);
 
+	if (wrong) {
+		printf(LOG_ERR "error: %s: %s\n", module->name, wrong);
+		return;
+	}
 	config = config_parse(module->name, (const char *)module->data, module->size, &error);
 	config_each_line(&error.notes, print_note);
 	config_each_line(&error.refusals, print_error);

@@ -75,6 +75,7 @@ struct vm_config {
 	uint32_t serials;    /* <serial>: 16550 UARTs; 1 if no console given */
 	bool virtio_console; /* <console> with target type='virtio' */
 	bool rng;
+	bool panic; /* QEMU's pvpanic device */
 };
 
 /*

@@ -414,7 +414,7 @@ static void panic_start(struct config_parser *p, const char **attributes)
 	static const char *const models[] = {"isa", NULL};
 
 	config_choice(p, attributes, "model", models);
-	config_note(p, "there is no such device: on_crash follows what the guest does after its panic");
+	p->config->panic = true;
 }
 
 #define DEVICES "domain/devices/"
@@ -462,7 +462,7 @@ static const struct config_element elements[] = {
 	{DEVICES "audio", "type -id", false, none_start, NULL},
 	{DEVICES "video", "", false, video_start, video_end},
 	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false, video_model_start, NULL},
-	{DEVICES "panic", "model", false, panic_start, NULL},
+	{DEVICES "panic", "model", true, panic_start, NULL},
 };
 
 const struct config_table config_devices = {elements, sizeof(elements) / sizeof(elements[0])};

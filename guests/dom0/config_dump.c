@@ -133,6 +133,8 @@ static void dump_devices(struct dump *d, const struct vm_config *c)
 	if (c->rng)
 		put(d, "    <rng model='virtio'>\n"
 		       "      <backend model='builtin'/>\n    </rng>\n");
+	if (c->panic)
+		put(d, "    <panic model='isa'/>\n");
 	put(d, "    <memballoon model='none'/>\n  </devices>\n");
 }
 

@@ -145,6 +145,29 @@ DefinitionBlock ("", "DSDT", 2, "SAMPO", "SAMPODSD", 1)
 			})
 		}
 
+		/* QEMU's pvpanic; without it nobody answers at the port. */
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			OperationRegion (PEVR, SystemIO, 0x0505, 1)
+			Field (PEVR, ByteAcc, NoLock, Preserve)
+			{
+				PEVE, 8
+			}
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x0505, 0x0505, 1, 1)
+			})
+			Method (_STA, 0, NotSerialized)
+			{
+				If (PEVE == 0xff)
+				{
+					Return (0)
+				}
+				Return (0x0f)
+			}
+		}
+
 		/* The ports of PM1, PM timer and GPE0. */
 		Device (PMIO)
 		{

@@ -2,6 +2,7 @@
 /* dom0, the management guest: where it starts, and in which order. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "drivers/block.h"
 #include "drivers/pci.h"
@@ -30,6 +31,24 @@ static void start_clock(void)
 	clock_init(info.tsc_khz, wall_ns, rdtsc());
 }
 
+/* Whose part of dom0 looks for its own word. */
+static void name_unknown_words(const char *cmdline)
+{
+	static const char *const known[] = {"ip=", "uplink="};
+
+	for (const char *at = cmdline + strspn(cmdline, " \t"); *at; at += strspn(at, " \t")) {
+		size_t n = strcspn(at, " \t");
+		bool is_known = false;
+
+		for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			is_known = is_known || !strncmp(at, known[i], strlen(known[i]));
+		if (!is_known)
+			printf(LOG_WARNING "dom0: not known on its command line: %.*s\n", (int)n,
+			       at);
+		at += n;
+	}
+}
+
 static void not_yet(void *context)
 {
 	(void)context;
@@ -48,6 +67,7 @@ int main(void)
 	event_claim((int)boot->console_event, not_yet, NULL);
 	printf("dom0: %llu MiB, %u modules\n", (unsigned long long)(boot->ram_bytes >> 20),
 	       boot->modules);
+	name_unknown_words(boot->cmdline);
 	pci_start();
 	uplink_start(boot->cmdline);
 	stack_start(boot->cmdline);

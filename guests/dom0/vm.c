@@ -448,12 +448,17 @@ void vm_request(struct vm *vm, enum vm_request what, const char *why)
 	work_queue(&own->work);
 }
 
-static void preserve(struct vm *vm)
+static void preserve(struct vm *vm, const char *why)
 {
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	vm->run = VM_CRASHED;
-	vm->own->why = "unknown";
+	vm->own->why = why;
 	vm_log(vm, "kept as it is for inspection");
+}
+
+static bool is_crash(enum vm_request what)
+{
+	return what == VM_REQ_CRASH || what == VM_REQ_PANIC;
 }
 
 static enum vm_action action_for(struct vm *vm, enum vm_request what)
@@ -462,7 +467,7 @@ static enum vm_action action_for(struct vm *vm, enum vm_request what)
 
 	if (vm->own->for_good)
 		return VM_ACTION_DESTROY;
-	if (what == VM_REQ_CRASH)
+	if (is_crash(what))
 		return config->on_crash;
 	if (what == VM_REQ_RESET)
 		return config->on_reboot;
@@ -472,26 +477,26 @@ static enum vm_action action_for(struct vm *vm, enum vm_request what)
 
 static void act(struct work *work)
 {
-	static const char *const names[] = {"", "powered off", "reset", "crashed"};
+	static const char *const names[] = {"", "powered off", "reset", "crashed", "panicked"};
 	struct vm *vm = work->context;
 	struct vm_private *own = vm->own;
 	enum vm_request what = own->request;
 
 	if (!what || own->phase != VM_PHASE_RUN)
 		return;
-	printf("%s%s: %s: %s\n", what == VM_REQ_CRASH ? LOG_ERR : "", vm->name, names[what],
+	printf("%s%s: %s: %s\n", is_crash(what) ? LOG_ERR : "", vm->name, names[what],
 	       own->reason);
 	own->request = 0;
 	switch (action_for(vm, what)) {
 	case VM_ACTION_DESTROY:
-		own->why = what == VM_REQ_CRASH ? "crashed" : "shutdown";
+		own->why = is_crash(what) ? "crashed" : "shutdown";
 		end(vm);
 		break;
 	case VM_ACTION_RESTART:
 		reset(vm);
 		break;
 	case VM_ACTION_PRESERVE:
-		preserve(vm);
+		preserve(vm, what == VM_REQ_PANIC ? "panicked" : "unknown");
 		break;
 	}
 }

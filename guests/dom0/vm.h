@@ -86,7 +86,7 @@ void vm_msi(struct vm *vm, uint64_t address, uint32_t data);
 
 /* The guest asked for it (ACPI, reset port, triple fault...). Safe to call
  * from device code: acted upon after the exit has been handled. */
-enum vm_request { VM_REQ_POWEROFF = 1, VM_REQ_RESET, VM_REQ_CRASH };
+enum vm_request { VM_REQ_POWEROFF = 1, VM_REQ_RESET, VM_REQ_CRASH, VM_REQ_PANIC };
 void vm_request(struct vm *vm, enum vm_request what, const char *why);
 
 /*

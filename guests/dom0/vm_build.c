@@ -66,6 +66,24 @@ static const char *make_domain(struct vm *vm)
 	return status ? fail("the POST port", status) : NULL;
 }
 
+/* Before the kernel is asked, whose answer has no numbers. */
+static const char *check_memory(const struct vm *vm)
+{
+	struct sampo_machine_info machine = {0};
+	uint64_t asked = vm->config->memory, free;
+	bool too_large;
+
+	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &machine, sizeof(machine), 0, NULL);
+	too_large = asked > machine.ram_bytes;
+	free = too_large ? machine.ram_bytes : machine.free_bytes;
+	if (asked <= free)
+		return NULL;
+	snprintf(error_text, sizeof(error_text), "%llu MiB of memory: %s %llu MiB%s",
+		 (unsigned long long)(asked >> 20), too_large ? "the machine has" : "there are",
+		 (unsigned long long)(free >> 20), too_large ? "" : " left");
+	return error_text;
+}
+
 static const char *make_ram(struct vm *vm)
 {
 	struct vm_private *own = vm->own;
@@ -180,12 +198,14 @@ static const char *make_devices(struct vm *vm)
 
 const char *vm_build(struct vm *vm)
 {
-	const char *error = make_domain(vm);
+	const char *error = check_memory(vm);
 
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
 		vm->own->vcpu[i].bit = -1;
 	memset(&vm->bus, 0, sizeof(vm->bus));
 	vm->dom0_tsc = 0;
+	if (!error)
+		error = make_domain(vm);
 	if (!error)
 		error = make_ram(vm);
 	if (!error)

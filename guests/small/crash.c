@@ -2,7 +2,7 @@
 /*
  * Ends itself in the way that its command line says: "triple" fault, "halt"
  * with interrupts off, "reset" by port, "poweroff" (the default), "exception" that nobody
- * handles, "nopaging": page tables that are not there, or a forbidden value
+ * handles, "panic" by pvpanic, after "crash-loaded", "nopaging": page tables that are not there, or a forbidden value
  * of a control register.
  */
 #include <stdio.h>
@@ -11,8 +11,12 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 
-#define RESET_PORT 0xcf9
-#define RESET_NOW  0x6
+#define RESET_PORT   0xcf9
+#define RESET_NOW    0x6
+#define PVPANIC_PORT 0x505 /* QEMU's docs/specs/pvpanic */
+
+#define PVPANIC_PANICKED     0x01
+#define PVPANIC_CRASH_LOADED 0x02
 
 static void triple_fault(void)
 {
@@ -74,6 +78,10 @@ int main(void)
 		__asm__ volatile("cli; hlt");
 	if (option_word("reset"))
 		outb(RESET_PORT, RESET_NOW);
+	if (option_word("crash-loaded"))
+		outb(PVPANIC_PORT, PVPANIC_CRASH_LOADED);
+	if (option_word("panic"))
+		outb(PVPANIC_PORT, PVPANIC_PANICKED);
 	if (option_word("exception"))
 		__asm__ volatile("ud2");
 	guest_poweroff();

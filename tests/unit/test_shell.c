@@ -21,6 +21,7 @@
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
+#include "guests/dom0/sums.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm.h"
 
@@ -223,7 +224,12 @@ const char *vm_define(struct vm_config *defined, struct vm **vm)
 bool module_find(const char *name, struct module *module)
 {
 	*module = (struct module){.name = name};
-	return !strcmp(name, "there.xml");
+	return !strcmp(name, "there.xml") || !strcmp(name, "damaged.xml");
+}
+
+const char *sums_check(const struct module *module)
+{
+	return !strcmp(module->name, "damaged.xml") ? "it is damaged" : NULL;
 }
 
 struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
@@ -435,6 +441,14 @@ static void errors(void **state)
 			    "error: Operation not supported: Domain-0 is not a guest\nsampo# ");
 }
 
+static void damaged(void **state)
+{
+	(void)state;
+	assert_string_equal(run("define damaged.xml"),
+			    "error: Failed to define domain from damaged.xml\n"
+			    "error: it is damaged\nsampo# ");
+}
+
 static void completion(void **state)
 {
 	(void)state;
@@ -623,6 +637,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(verbs, setup),
 		cmocka_unit_test_setup(errors, setup),
+		cmocka_unit_test_setup(damaged, setup),
 		cmocka_unit_test_setup(completion, setup),
 		cmocka_unit_test_setup(connect_and_leave, setup),
 		cmocka_unit_test_setup(devices, setup),

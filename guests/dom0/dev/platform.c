@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "guests/dom0/dev/i8042.h"
+#include "guests/dom0/dev/pvpanic.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/vm.h"
 
@@ -16,7 +17,7 @@ static const struct {
 	{pic_init, pic_reset, pic_resume},    {ioapic_init, ioapic_reset, ioapic_resume},
 	{pit_init, pit_reset, pit_resume},    {cmos_init, cmos_reset, cmos_resume},
 	{acpi_init, acpi_reset, acpi_resume}, {i8042_init, i8042_reset, i8042_resume},
-	{pci_init, pci_reset, pci_resume},
+	{pci_init, pci_reset, pci_resume},    {pvpanic_init, pvpanic_reset, pvpanic_init},
 };
 
 #define DEVICES (sizeof(device) / sizeof(device[0]))

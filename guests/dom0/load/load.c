@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/memory.h"
+#include "guests/dom0/sums.h"
 
 #define TEXT_LOOK     512u
 #define FIRMWARE_STEP 65536u
@@ -13,11 +14,15 @@ static const char *find_file(struct load *load, const char *what, const char *na
 			     struct load_file *file)
 {
 	struct module module;
+	const char *wrong;
 
 	if (!module_find(name, &module))
 		return load_fail(load,
 				 "the %s '%s' was not loaded at boot: there is no such module",
 				 what, name);
+	wrong = sums_check(&module);
+	if (wrong)
+		return load_fail(load, "the %s '%s': %s", what, name, wrong);
 	*file = (struct load_file){module.data, module.size};
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
+#include "guests/dom0/sums.h"
 #include "guests/dom0/vm.h"
 
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */
@@ -160,6 +161,12 @@ static struct vm *define(int count, char *word[], const char *what)
 		return NULL;
 	if (!module_find(word[1], &module)) {
 		shell_error("Failed to open file '%s': no such boot module", word[1]);
+		return NULL;
+	}
+	failure = sums_check(&module);
+	if (failure) {
+		shell_error("Failed to %s domain from %s", what, word[1]);
+		shell_error("%s", failure);
 		return NULL;
 	}
 	config = config_parse(word[1], (const char *)module.data, module.size, &error);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checksums of the boot modules: a module named SHA256SUMS has them, as sha256sum writes them. A
+ * bit that a disk, a cable or memory has lost between the build and the guest's start is found.
+ */
+#ifndef DOM0_SUMS_H
+#define DOM0_SUMS_H
+
+struct module;
+
+/* Returns NULL if the module is what SHA256SUMS says or is not named there, or else what is wrong. */
+const char *sums_check(const struct module *module);
+
+#endif

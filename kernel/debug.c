@@ -130,9 +130,10 @@ static void serve(const struct debug *debug)
 	}
 	if (debug->show)
 		debug->show();
-	else
-		for (struct domain *d = domain_list; d; d = d->next)
-			domain_each_vcpu(d, debug->show_vcpu);
+	for (struct domain *d = debug->show ? NULL : domain_list; d; d = d->next)
+		for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
+			if (d->vcpu[i]) /* one by one: the lines of two would mix */
+				smp_call(d->vcpu[i], debug->show_vcpu, NULL);
 	unlock(&manage_lock);
 }
 

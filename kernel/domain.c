@@ -202,9 +202,7 @@ int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, 
 
 void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg))
 {
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
-		if (domain_vcpu(domain, i))
-			smp_call(domain_vcpu(domain, i), function, NULL);
+	smp_call_each(domain->vcpu, DOMAIN_VCPUS, function, NULL);
 }
 
 static bool stop_some(struct domain *domain)

@@ -85,7 +85,7 @@ static inline void domain_destroy(struct domain *domain)
 }
 bool domain_take_apart(struct object *object);
 
-/* Calls it for each vCPU at its home, with NULL. With vcpu_review: the domain's state, weight
+/* Calls it for each vCPU at its home, with NULL, at the same time. With vcpu_review: the domain's state, weight
  * or cap has been set, or is to be accounted for until now. */
 void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg));
 

@@ -16,13 +16,12 @@ uint32_t cpu_count;
 bool smp_stopping;
 const struct cpu *smp_stuck;
 
-/* The one call that is under way: its maker holds the manage lock. The first two are written before
- * REQUEST_CALL is, by a locked instruction, and `done` after the function has returned; a CPU's
- * stores are seen in their order. */
+/* The one call that is under way: its maker holds the manage lock. All of it is written before
+ * REQUEST_CALL is, by a locked instruction; `left` counts down after the function has returned. */
 static struct {
 	void (*function)(struct vcpu *vcpu, void *arg);
 	void *arg;
-	bool done;
+	uint32_t left; /* vCPUs whose homes have yet to call it */
 } call;
 
 void smp_kick(const struct cpu *cpu)
@@ -80,7 +79,7 @@ static void serve(struct vcpu *vcpu, uint32_t requests)
 		return;
 	}
 	call.function(vcpu, call.arg);
-	__atomic_store_n(&call.done, true, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&call.left, 1, __ATOMIC_RELEASE);
 }
 
 void smp_serve(struct cpu *cpu)
@@ -118,23 +117,34 @@ static void wait_a_little(const struct cpu *cpu, uint64_t *start)
 	*start = cpu_rdtsc();
 }
 
-void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg)
+/* Off its CPU a vCPU may move, but not from here, once it has arrived. */
+static void ask(struct vcpu *vcpu)
+{
+	if (vcpu_is_here(vcpu) && !READ_ONCE(vcpu->requests)) {
+		call.function(vcpu, call.arg);
+		return;
+	}
+	__atomic_fetch_add(&call.left, 1, __ATOMIC_RELEASE);
+	smp_post(vcpu, REQUEST_CALL);
+}
+
+void smp_call_each(struct vcpu *const *vcpu, unsigned count,
+		   void (*function)(struct vcpu *vcpu, void *arg), void *arg)
 {
 	uint64_t start = cpu_rdtsc();
 
 	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
-	/* Off its CPU it may move, but not from here, once it has arrived. */
-	if (vcpu_is_here(vcpu) && !READ_ONCE(vcpu->requests)) {
-		function(vcpu, arg);
-		return;
-	}
 	call.function = function;
 	call.arg = arg;
-	__atomic_store_n(&call.done, false, __ATOMIC_RELEASE);
-	smp_post(vcpu, REQUEST_CALL);
-	/* The vCPU may be on its way here, where nobody else would serve it. */
-	for (; !__atomic_load_n(&call.done, __ATOMIC_ACQUIRE); wait_a_little(READ_ONCE(vcpu->cpu), &start))
+	for (unsigned i = 0; i < count; i++)
+		if (vcpu[i])
+			ask(vcpu[i]);
+	/* A vCPU may be on its way here, where nobody else would serve it. */
+	for (unsigned i = 0; __atomic_load_n(&call.left, __ATOMIC_ACQUIRE); i = (i + 1) % count) {
 		smp_serve(this_cpu());
+		if (vcpu[i])
+			wait_a_little(READ_ONCE(vcpu[i]->cpu), &start);
+	}
 }
 
 static bool has_left(const struct cpu *cpu, uint64_t entries)

@@ -36,9 +36,18 @@ void smp_forget(const struct vcpu *vcpu);
 /* vcpu.c: requests for a vCPU of this CPU. */
 void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
 
-/* Runs function(vcpu, arg) on the vCPU's home and waits until it is done. The
- * caller holds the manage lock and no other. */
-void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg), void *arg);
+/*
+ * Runs function(vcpu, arg) on each vCPU's home (NULL: there is none) and waits until all are done:
+ * the homes work at the same time, so the wait is no longer for many vCPUs than for one. The
+ * caller holds the manage lock and no other.
+ */
+void smp_call_each(struct vcpu *const *vcpu, unsigned count,
+		   void (*function)(struct vcpu *vcpu, void *arg), void *arg);
+static inline void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg),
+			    void *arg)
+{
+	smp_call_each(&vcpu, 1, function, arg);
+}
 
 /*
  * The kernel's door. On x86 a CPU's store is in its store buffer before other CPUs see it, and

@@ -27,7 +27,7 @@ POINTERS = {
     "debug_key": [r"kernel/debug\.c:show_.*", "platform_reset"],
     "loop_run": [r"kernel/exit\.c:(handle_.*|finish)"],
     "timer_run": [r"kernel/vcpu\.c:timer_fired", "loop_slice_ended", r"kernel/watchdog\.c:look"],
-    "smp_call|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu\.c:leave_home",
+    "smp_call_each|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu\.c:leave_home",
                            r"kernel/calls\.c:(stop|fetch|lapic_access)", r"kernel/debug\.c:show_(vcpu|trace)"],
     "object_reap": ["(domain|vcpu|region|event)_take_apart"],
     r"kernel/sched\.c:first": [r"kernel/sched\.c:(behind|may_run|of_group)"],

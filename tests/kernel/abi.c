@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Command line: nothing for the tests, `hogs`, `floods`, `bench`, or `fuzz=SEED` with `calls=COUNT` or
- * `seconds=COUNT`. With `loose` the
+ * Command line: nothing for the tests, `long` for those of long calls alone, `hogs`, `floods`, `bench`,
+ * or `fuzz=SEED` with `calls=COUNT` or `seconds=COUNT`. With `loose` the
  * clock is one of a machine that stands still now and then: what took too long is no failure.
  * In one that takes no interrupts while a guest runs, `no-interrupts`.
  */
@@ -14,7 +14,7 @@
 #include "guests/lib/guest.h"
 
 uint64_t tsc_per_ms;
-uint32_t machine, self;
+uint32_t machine, self, machine_cpus;
 
 static uint64_t directory[512] __attribute__((aligned(4096)));
 
@@ -104,12 +104,15 @@ int main(void)
 	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL),
 	     "machine info");
 	tsc_per_ms = info.tsc_khz;
+	machine_cpus = info.cpus;
 	if (option_word("bench")) {
 		bench();
 	} else if (option_word("hogs")) {
 		test_hogs();
 	} else if (option_word("floods")) {
 		test_floods();
+	} else if (option_word("long")) {
+		test_long();
 	} else if (option("fuzz", 0)) {
 		fuzz(option("fuzz", 1), option("calls", 0), option("seconds", 60));
 	} else {

@@ -18,7 +18,7 @@
 #define WORDS 0x810u
 
 extern uint64_t tsc_per_ms;
-extern uint32_t machine, self;
+extern uint32_t machine, self, machine_cpus;
 
 /* A status that was expected, as a check with a name of its own. */
 void expect(int64_t status, int64_t wanted, const char *name);

@@ -19,7 +19,7 @@
 #define SLACK (2ull << 20)
 
 struct worker workers[WORKERS];
-uint32_t fuzz_kept, machine_cpus;
+uint32_t fuzz_kept;
 uint8_t handle_types[HANDLES + 1];
 
 static uint8_t stacks[WORKERS][STACK] __attribute__((aligned(16)));
@@ -200,12 +200,9 @@ static uint64_t calls_done(uint64_t *succeeded)
 
 void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds)
 {
-	static struct sampo_machine_info info;
 	uint64_t end = rdtsc() + seconds * 1000 * tsc_per_ms, succeeded, said = 0;
 	struct account before, now;
 
-	must(sampo_object_info(machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL), "info");
-	machine_cpus = info.cpus;
 	printf("fuzz: seed %llu, %u workers on %u CPUs\n", (unsigned long long)seed, WORKERS,
 	       machine_cpus);
 	make_workers(seed);

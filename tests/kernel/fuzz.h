@@ -39,7 +39,6 @@ struct worker {
 /* Handles up to here are the boot's and the workers': they stay. */
 extern uint32_t fuzz_kept;
 extern struct worker workers[WORKERS];
-extern uint32_t machine_cpus;
 /* Of what type each handle was lately; written by the worker that makes or closes it. */
 extern uint8_t handle_types[HANDLES + 1];
 

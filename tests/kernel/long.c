@@ -15,6 +15,9 @@
 #define WINDOWS   48u
 #define ALL_PAGES (1ull << 36)
 
+#define MOST_VCPUS 64u
+#define VCPU_PAGES 1024u
+
 static const struct sampo_vcpu_page *own_page;
 static uint64_t longest;
 
@@ -151,6 +154,50 @@ static void not_lost(void)
 	guest_remove(&g);
 }
 
+static void timed_ctl(uint32_t domain, uint64_t op, uint64_t value, const char *name)
+{
+	begin();
+	must(timed(SAMPO_CALL_domain_ctl, domain, op, value, 0, 0, NULL), name);
+	report(name);
+}
+
+/* As many vCPUs as a domain can have, on the last CPU: the kernel asks each one's home. */
+static void many_vcpus(void)
+{
+	static uint32_t vcpu[MOST_VCPUS];
+	static struct sampo_domain_info info;
+	uint64_t last[4] = {0}, window = slot_address(0);
+	uint32_t domain, event, region;
+
+	last[(machine_cpus - 1) / 64] = 1ull << (machine_cpus - 1) % 64;
+	must(sampo_domain_create(machine, 0, VCPU_PAGES, 1024, &domain), "domain_create");
+	must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &event), "event_create");
+	must(sampo_region_create(self, PAGE, 0, &region), "region_create");
+	must(sampo_region_map(region, 0, window, 0, 3, PAGE), "region_map");
+	for (unsigned i = 0; i < MOST_VCPUS; i++) {
+		must(sampo_vcpu_create(domain, i, event, &vcpu[i]), "vcpu_create");
+		must(sampo_vcpu_ctl(vcpu[i], SAMPO_VCPU_AFFINITY, (uint64_t)last), "AFFINITY");
+	}
+	timed_ctl(domain, SAMPO_DOMAIN_PAUSE, 0, "domain_ctl PAUSE of 64 vCPUs");
+	timed_ctl(domain, SAMPO_DOMAIN_WEIGHT, 512, "domain_ctl WEIGHT of 64 vCPUs");
+	timed_ctl(domain, SAMPO_DOMAIN_CAP, 100000ull << 32 | 50000, "domain_ctl CAP of 64 vCPUs");
+	timed_ctl(domain, SAMPO_DOMAIN_UNPAUSE, 0, "domain_ctl UNPAUSE of 64 vCPUs");
+	begin();
+	must(timed(SAMPO_CALL_object_info, domain, SAMPO_INFO_DOMAIN, sampo_gpa(&info), sizeof(info), 0,
+		   NULL), "domain info");
+	report("object_info DOMAIN of 64 vCPUs");
+	begin();
+	must(timed(SAMPO_CALL_region_dirty, domain, 0, 512, window, SAMPO_DIRTY_READ, NULL), "READ");
+	report("region_dirty READ of 64 vCPUs");
+	begin();
+	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0), "DESTROY");
+	for (unsigned i = 0; i < MOST_VCPUS; i++)
+		must(sampo_handle_close(vcpu[i]), "handle_close");
+	must(sampo_region_unmap(self, window, PAGE), "region_unmap");
+	must(sampo_handle_close(region) | sampo_handle_close(event) | sampo_handle_close(domain),
+	     "handle_close");
+}
+
 void test_long(void)
 {
 	uint32_t page;
@@ -163,6 +210,7 @@ void test_long(void)
 	text();
 	dirty();
 	not_lost();
+	many_vcpus();
 	must(sampo_region_unmap(self, at, PAGE), "region_unmap");
 	must(sampo_handle_close(page), "handle_close");
 }

@@ -46,6 +46,12 @@ def test_calls_of_max(boot, request):
     assert "protection keys off" in text
 
 
+def test_long_calls(boot, request):
+    """How long the kernel keeps a CPU for calls at a time, where another CPU has the vCPUs that they are about."""
+    exact = request.config.getoption("--machine") == "bochs"
+    run(boot, "long" if exact else "long loose", cpus=2)
+
+
 def hostile(boot, seed, words, timeout, cpus):
     """
     Several vCPUs of the program, and guests, make calls at random. The seed of a run is in its log, and in its failure. Random

@@ -61,7 +61,7 @@ static void count(struct vcpu *vcpu, void *arg)
 {
 	expect(vcpu->cpu == this_cpu(), "called on its home");
 	served[vcpu - vcpus]++;
-	++*(uint64_t *)arg;
+	__atomic_fetch_add((uint64_t *)arg, 1, __ATOMIC_RELAXED);
 }
 
 static uint64_t random_of(uint64_t *state)
@@ -74,12 +74,18 @@ static uint64_t random_of(uint64_t *state)
 static void manage(uint64_t dice)
 {
 	struct thing *old = thing;
+	struct vcpu *all[VCPUS];
 	uint64_t done = 0;
 
 	if (!manage_try())
 		return;
 	smp_call(&vcpus[dice % VCPUS], count, &done);
 	expect(done == 1, "called once");
+	for (unsigned i = 0; i < VCPUS; i++)
+		all[i] = dice >> i & 1 ? NULL : &vcpus[i];
+	smp_call_each(all, VCPUS, count, &done);
+	expect(done == 1 + VCPUS - (unsigned)__builtin_popcountll(dice % (1u << VCPUS)),
+	       "each is called once");
 	calls++;
 	old = thing;
 	__atomic_store_n(&thing, NULL, __ATOMIC_RELEASE);

@@ -254,7 +254,7 @@ int64_t call_irq(struct call *call)
 int64_t call_device_create(struct call *call)
 {
 	struct device *device;
-	int64_t status = device_new(call->arg[1], &device);
+	int64_t status = device_new(call->domain, call->arg[1], &device);
 
 	return status ? status : call_give(call, &device->object, SAMPO_R_ALL);
 }

@@ -7,10 +7,15 @@
 
 #include "kernel/object.h"
 
+struct domain;
+
 struct device {
-	struct object object; /* refs 0: free */
+	struct object object;
 	uint16_t requester;   /* bus << 8 | device << 3 | function */
+	struct domain *owner; /* charged for the object, holds a reference */
+	struct device *next;  /* in its chain */
 };
 
 /* One object for each: EEXIST. EINVAL: no such ID; ENOMEM. */
-int64_t device_new(uint64_t requester, struct device **device);
+int64_t device_new(struct domain *owner, uint64_t requester, struct device **device);
+bool device_take_apart(struct object *object);

@@ -218,17 +218,21 @@ static bool stop_some(struct domain *domain)
 	return false;
 }
 
+/* A page at a time. */
 static bool silence_some(struct domain *domain)
 {
-	unsigned left = STEP_PARTS;
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < DOMAIN_BELLS; i++) {
-		for (; domain->bell[i] && left; left--) {
-			domain->bell[i]->ringer = NULL;
-			domain->bell[i] = domain->bell[i]->next;
-		}
-	}
-	return !left;
+	while (n < BELL_PAGES && !domain->bells[n])
+		n++;
+	if (n == BELL_PAGES)
+		return false;
+	for (unsigned i = 0; i < BELLS_PER_PAGE; i++)
+		if (domain->bells[n][i])
+			domain->bells[n][i]->ringer = NULL;
+	domain_page_free(domain, domain->bells[n]);
+	domain->bells[n] = NULL;
+	return true;
 }
 
 static void free_domain(struct domain *domain)

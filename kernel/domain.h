@@ -14,7 +14,9 @@ struct slab;
 struct vcpu;
 
 #define DOMAIN_VCPUS 64
-#define DOMAIN_BELLS 64
+/* The doorbells of a domain's 65536 ports. */
+#define BELLS_PER_PAGE   512
+#define BELL_PAGES       128
 #define DOMAIN_UNLIMITED (~0ull)
 #define MAPPING_LEVELS 8
 
@@ -58,7 +60,7 @@ struct domain {
 	uint32_t vcpus;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
-	struct event *bell[DOMAIN_BELLS];    /* chains, by port (event.c); its guest reads them */
+	struct event **bells[BELL_PAGES];    /* allocated as needed; its guest reads them */
 };
 
 /* NULL: there is none. Needs no lock: what is found stays while this CPU is in the kernel. */

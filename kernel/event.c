@@ -32,7 +32,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 
 int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port, uint64_t size)
 {
-	struct event **chain = event_chain(domain, port);
+	struct event **page = domain->bells[port % (UINT16_MAX + 1) / BELLS_PER_PAGE];
 
 	if (port > UINT16_MAX || (size != 1 && size != 2 && size != 4))
 		return SAMPO_EINVAL;
@@ -40,22 +40,27 @@ int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port
 		return SAMPO_EDEAD;
 	if (event->ringer || event_at(domain, (uint16_t)port))
 		return SAMPO_EEXIST;
+	if (!page)
+		page = domain_page_alloc(domain);
+	if (!page)
+		return SAMPO_ENOMEM;
+	__atomic_store_n(&domain->bells[port / BELLS_PER_PAGE], page, __ATOMIC_RELEASE);
 	event->ringer = domain;
 	event->port = (uint16_t)port;
 	event->size = (uint8_t)size;
-	event->next = *chain;
-	__atomic_store_n(chain, event, __ATOMIC_RELEASE);
+	__atomic_store_n(&page[port % BELLS_PER_PAGE], event, __ATOMIC_RELEASE);
 	return SAMPO_OK;
 }
 
 bool event_take_apart(struct object *object)
 {
-	struct event *event = CONTAINER_OF(object, struct event, object), **link;
+	struct event *event = CONTAINER_OF(object, struct event, object);
+	uint16_t port = event->port;
 
 	if (event->ringer) {
-		for (link = event_chain(event->ringer, event->port); *link != event;)
-			link = &(*link)->next;
-		__atomic_store_n(link, event->next, __ATOMIC_RELEASE);
+		struct event **page = event->ringer->bells[port / BELLS_PER_PAGE];
+
+		__atomic_store_n(&page[port % BELLS_PER_PAGE], NULL, __ATOMIC_RELEASE);
 	}
 	irq_unbind(event);
 	smp_quiesce(); /* a guest may be ringing it */

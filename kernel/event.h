@@ -15,7 +15,6 @@ struct event {
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
 
 	struct domain *ringer; /* whose doorbell it is, or NULL; ends with this domain */
-	struct event *next;    /* in a chain of the ringer's */
 	uint16_t port;
 	uint8_t size; /* of the writes, bytes */
 };
@@ -27,7 +26,7 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 bool event_take_apart(struct object *object);
 
 /* Writes of `size` bytes to the port of a domain raise it, until it is freed. SAMPO_EINVAL,
- * EDEAD, EEXIST (the port is taken, or it has a doorbell). */
+ * EDEAD, EEXIST (the port is taken, or it has a doorbell), ENOMEM. */
 int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port, uint64_t size);
 
 /* Deliver it: set the bit and wake the domain, or send the MSI. */
@@ -36,20 +35,12 @@ void event_raise(struct event *event);
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
 
-/* Where the chain of a port begins. A device's ports are neighbours, and devices lie at
- * multiples of 256. */
-static inline struct event **event_chain(struct domain *domain, uint64_t port)
-{
-	return &domain->bell[(port >> 2 ^ port >> 6) % DOMAIN_BELLS];
-}
-
 /* Whose doorbell the port is, or NULL. Needs no lock: what is found stays while this CPU is in
  * the kernel. */
 static inline struct event *event_at(struct domain *domain, uint16_t port)
 {
-	struct event *event = __atomic_load_n(event_chain(domain, port), __ATOMIC_ACQUIRE);
+	struct event **page =
+		__atomic_load_n(&domain->bells[port / BELLS_PER_PAGE], __ATOMIC_ACQUIRE);
 
-	while (event && event->port != port)
-		event = __atomic_load_n(&event->next, __ATOMIC_ACQUIRE);
-	return event;
+	return page ? __atomic_load_n(&page[port % BELLS_PER_PAGE], __ATOMIC_ACQUIRE) : NULL;
 }

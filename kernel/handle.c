@@ -19,7 +19,7 @@ static struct handle *entry_at(struct handle_table *table, uint64_t index)
 
 static struct object *object_of(uint64_t word)
 {
-	return (struct object *)(word & ((1ull << HANDLE_RIGHTS) - 1));
+	return word & HANDLE_FREE ? NULL : (struct object *)(word & ((1ull << HANDLE_RIGHTS) - 1));
 }
 
 /*
@@ -38,30 +38,36 @@ static void count_name(const struct domain *holder, struct object *object, uint3
 		domain_destroy(named);
 }
 
+/* The next one that has never been used, or NULL. */
+static struct handle *new_entry(struct domain *domain)
+{
+	struct handle_table *table = &domain->handles;
+	struct handle **page;
+
+	if (table->made == HANDLE_PAGES * HANDLES_PER_PAGE)
+		return NULL;
+	page = &table->page[table->made / HANDLES_PER_PAGE];
+	if (!*page)
+		__atomic_store_n(page, domain_page_alloc(domain), __ATOMIC_RELEASE);
+	return *page ? entry_at(table, table->made++) : NULL;
+}
+
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights)
 {
 	struct handle_table *table = &domain->handles;
-	uint32_t index = table->free_hint;
-	struct handle *entry = entry_at(table, index);
+	uint32_t index = table->free ? table->free - 1 : table->made;
+	struct handle *entry = table->free ? entry_at(table, index) : new_entry(domain);
 
-	while (entry && READ_ONCE(entry->word))
-		entry = entry_at(table, ++index);
-	if (!entry) {
-		if (index >= HANDLE_PAGES * HANDLES_PER_PAGE)
-			return SAMPO_ENOMEM;
-		__atomic_store_n(&table->page[index / HANDLES_PER_PAGE], domain_page_alloc(domain),
-				 __ATOMIC_RELEASE);
-		entry = entry_at(table, index);
-		if (!entry)
-			return SAMPO_ENOMEM;
-	}
+	if (!entry)
+		return SAMPO_ENOMEM;
+	if (table->free)
+		table->free = (uint32_t)(READ_ONCE(entry->word) >> 1);
 	object_get(object);
 	__atomic_store_n(&entry->word, (uint64_t)object | (uint64_t)rights << HANDLE_RIGHTS,
 			 __ATOMIC_RELEASE);
 	table->used++;
 	handle_count++;
 	count_name(domain, object, 1);
-	table->free_hint = index + 1;
 	return index + 1;
 }
 
@@ -90,12 +96,11 @@ static void remove(struct domain *domain, struct handle *entry, uint32_t index)
 	struct handle_table *table = &domain->handles;
 	struct object *object = object_of(READ_ONCE(entry->word));
 
-	__atomic_store_n(&entry->word, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->word, (uint64_t)table->free << 1 | HANDLE_FREE, __ATOMIC_RELEASE);
+	table->free = index + 1;
 	table->used--;
 	handle_count--;
 	count_name(domain, object, -1u);
-	if (index < table->free_hint)
-		table->free_hint = index;
 	object_put(object);
 }
 
@@ -113,7 +118,7 @@ bool handle_remove_some(struct domain *domain)
 		if (!table->page[p])
 			continue;
 		for (uint32_t i = 0; i < HANDLES_PER_PAGE && left; i++) {
-			if (!table->page[p][i].word)
+			if (!object_of(READ_ONCE(table->page[p][i].word)))
 				continue;
 			remove(domain, &table->page[p][i], 0);
 			left--;

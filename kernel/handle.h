@@ -7,7 +7,8 @@
 struct domain;
 
 /*
- * The object's address below bit 48, the rights (SAMPO_R_*) from there on; 0: free. It is one word
+ * The object's address below bit 48, the rights (SAMPO_R_*) from there on; or, with HANDLE_FREE,
+ * the next free entry from bit 1 on, as handle_table.free has it; 0: never used. It is one word
  * because handle_find reads it without a lock: of two words one could be an object's that had this
  * place before, and the rights would go to another object.
  */
@@ -15,6 +16,7 @@ struct handle {
 	uint64_t word;
 };
 
+#define HANDLE_FREE      1ull
 #define HANDLE_RIGHTS    48
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
 #define HANDLE_PAGES     16
@@ -22,7 +24,8 @@ struct handle {
 struct handle_table {
 	struct handle *page[HANDLE_PAGES]; /* allocated as needed, charged */
 	uint32_t used;
-	uint32_t free_hint; /* no free entry below this index */
+	uint32_t made; /* entries that are, or have been, used: the first ones */
+	uint32_t free; /* 1 + index of the first of those that are free again; 0: none */
 };
 
 /*

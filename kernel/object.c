@@ -2,6 +2,7 @@
 #include "kernel/object.h"
 
 #include "kernel/abi.h"
+#include "kernel/device.h"
 #include "kernel/domain.h"
 #include "kernel/event.h"
 #include "kernel/panic.h"
@@ -11,14 +12,14 @@
 
 /*
  * Each takes off so much as a few microseconds suffice for, and returns true if there is more. An
- * object without references is freed with its last part. A device is none of them: without
- * references its place is free.
+ * object without references is freed with its last part.
  */
 static bool (*const take_apart[])(struct object *object) = {
 	[SAMPO_T_DOMAIN] = domain_take_apart,
 	[SAMPO_T_VCPU] = vcpu_take_apart,
 	[SAMPO_T_REGION] = region_take_apart,
 	[SAMPO_T_EVENT] = event_take_apart,
+	[SAMPO_T_DEVICE] = device_take_apart,
 };
 
 static struct object *queue; /* the last to come is the first to go: a chain takes no room */
@@ -26,7 +27,7 @@ static struct object *queue; /* the last to come is the first to go: a chain tak
 void object_queue(struct object *object)
 {
 	ASSERT(object->type != SAMPO_T_MACHINE);
-	if (object->queued || object->type >= COUNT_OF(take_apart))
+	if (object->queued)
 		return;
 	object->queued = true;
 	object->next = queue;

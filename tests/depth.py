@@ -29,7 +29,7 @@ POINTERS = {
     "timer_run": [r"kernel/vcpu\.c:timer_fired", "loop_slice_ended", r"kernel/watchdog\.c:look"],
     "smp_call_each|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu\.c:leave_home",
                            r"kernel/calls\.c:(stop|fetch|lapic_access)", r"kernel/debug\.c:show_(vcpu|trace)"],
-    "object_reap": ["(domain|vcpu|region|event)_take_apart"],
+    "object_reap": ["(domain|vcpu|region|event|device)_take_apart"],
     r"kernel/sched\.c:first": [r"kernel/sched\.c:(behind|may_run|of_group)"],
     r"arch/ptab\.c:(along|walk_range)": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_.*)"],
     r"ptab_.*|arch/ptab\.c:split_page": [r"arch/paging\.c:table_(alloc|free)", "domain_page_(alloc|free)"],

@@ -128,6 +128,7 @@ int main(void)
 			test_time();
 			test_use();
 			test_objects();
+			test_limits();
 			test_long();
 		}
 	}

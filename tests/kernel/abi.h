@@ -55,6 +55,9 @@ struct guest {
 
 #define KERNEL_PAGES 64u
 int64_t guest_create(struct guest *g, unsigned slot, uint64_t pages, uint64_t bytes);
+/* In a domain that may have so many bytes of memory. */
+int64_t guest_create_within(struct guest *g, unsigned slot, uint64_t pages, uint64_t memory,
+			    uint64_t bytes);
 void guest_make(struct guest *g, unsigned slot);
 /* Destroys the domain and gives back all that guest_create() made. */
 void guest_remove(struct guest *g);
@@ -84,7 +87,7 @@ void pass_ms(uint64_t ms);
 void guest_until_asleep(const struct guest *g);
 
 #define CODES(X)                                                                                   \
-	X(ports) X(memory) X(msr) X(ask) X(pi) X(breakpoint) X(keys) X(undefined) X(spin) X(sleep) X(x2apic) X(bell)     \
+	X(ports) X(memory) X(msr) X(ask) X(pi) X(breakpoint) X(keys) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(call) \
 	X(startup)                                                                                 \
 	X(pages) X(stamp) X(ring_stamp) X(send_stamp) X(answer_asleep) X(answer_awake)             \
 	X(lock_spin) X(lock_kick) X(lock_away) X(cpuid)                                            \
@@ -111,6 +114,7 @@ void test_hogs(void);
 void test_use(void);
 void test_floods(void);
 void test_objects(void);
+void test_limits(void);
 void test_long(void);
 void bench(void);
 /* Ends after so many calls, or seconds if there are no calls to count. */

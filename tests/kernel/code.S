@@ -159,6 +159,17 @@ PROGRAM x2apic
 	jmp 1b
 END x2apic
 
+/* The call whose arguments the monitor has put into the registers; by VMCALL if WORDS says so. */
+PROGRAM call
+1:	cmpb $0, WORDS
+	jne 2f
+	vmmcall
+	jmp 3f
+2:	vmcall
+3:	outb %al, $0x99
+	jmp 1b
+END call
+
 /* Rings, and tells that it went on. */
 PROGRAM bell
 1:	movw $0x500, %dx

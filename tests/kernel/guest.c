@@ -11,13 +11,14 @@ static int64_t map_here(uint32_t region, uint64_t at, uint64_t bytes)
 	return sampo_region_map(region, 0, at, 0, SAMPO_MAP_R | SAMPO_MAP_W, bytes);
 }
 
-int64_t guest_create(struct guest *g, unsigned slot, uint64_t pages, uint64_t bytes)
+int64_t guest_create_within(struct guest *g, unsigned slot, uint64_t pages, uint64_t memory,
+			    uint64_t bytes)
 {
 	uint64_t at = slot_address(slot);
 	int64_t status;
 
 	*g = (struct guest){.slot = slot, .bytes = bytes};
-	status = sampo_domain_create(machine, 0, pages, 1024, &g->domain);
+	status = sampo_domain_create_within(machine, 0, pages, 1024, memory, &g->domain);
 	if (!status)
 		status = sampo_region_create(g->domain, bytes,
 					     bytes % BLOCK ? SAMPO_REGION_4K : SAMPO_REGION_2M,
@@ -38,6 +39,11 @@ int64_t guest_create(struct guest *g, unsigned slot, uint64_t pages, uint64_t by
 	g->ram = (uint8_t *)(uintptr_t)at;
 	g->exit = (struct sampo_exit *)(uintptr_t)(at + BLOCK);
 	return status;
+}
+
+int64_t guest_create(struct guest *g, unsigned slot, uint64_t pages, uint64_t bytes)
+{
+	return guest_create_within(g, slot, pages, ~0ull, bytes);
 }
 
 void guest_make(struct guest *g, unsigned slot)

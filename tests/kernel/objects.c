@@ -7,6 +7,9 @@
 #define CHAIN    3000u
 #define MAPPINGS 2000u
 #define EVENTS   4000u
+#define HANDLES  4000u
+#define DOORBELLS 1024u /* at ports whose bits 2-7 and 6-11 are alike */
+#define FEW      16u
 #define FAR      (1ull << 32) /* of a guest, nothing there */
 
 static uint32_t new_domain(uint64_t pages, uint64_t memory)
@@ -182,6 +185,78 @@ static void charged(void)
 	expect_all_gone(before, "objects: nothing of a quota is left");
 }
 
+/* Among many, a call takes as long as among few. */
+static void expect_flat(uint64_t first, uint64_t last, const char *name)
+{
+	printf("%s: %llu ticks among many, %llu among few\n", name, (unsigned long long)last / FEW,
+	       (unsigned long long)first / FEW);
+	check(option_word("loose") || last < 2 * first, name, "%llu ticks, among few %llu",
+	      (unsigned long long)last / FEW, (unsigned long long)first / FEW);
+}
+
+static uint64_t copying(uint32_t *copy)
+{
+	uint64_t from = rdtsc();
+
+	must(sampo_handle_copy(self, 0, 0, copy), "handle_copy");
+	return rdtsc() - from;
+}
+
+/* The free entries are in front of all others, or behind them. */
+static void many_handles(void)
+{
+	static uint32_t copy[HANDLES];
+	uint64_t first = 0, last = 0;
+
+	for (unsigned i = 0; i < HANDLES; i++) {
+		uint64_t took = copying(&copy[i]);
+
+		first += i < FEW ? took : 0;
+	}
+	for (unsigned i = 0; i < FEW; i++) {
+		must(sampo_handle_close(copy[i]), "handle_close");
+		copying(&copy[i]);
+		must(sampo_handle_close(copy[HANDLES - 1 - i]), "handle_close");
+		last += copying(&copy[HANDLES - 1 - i]);
+	}
+	expect_flat(first, last, "objects: a handle");
+	for (unsigned i = 0; i < HANDLES; i++)
+		must(sampo_handle_close(copy[i]), "handle_close");
+}
+
+/* At ports that were in one chain of a table by some of their bits. */
+static void many_doorbells(void)
+{
+	static uint32_t event[HANDLES];
+	uint32_t domain = new_domain(1000, ~0ull);
+	uint64_t first = 0, last = 0, from;
+	unsigned n = 0, wrong = 0;
+
+	for (uint32_t port = 0; port < 65536; port++) {
+		if ((port >> 2 ^ port >> 6) % 64)
+			continue;
+		must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &event[n]), "event_create");
+		from = rdtsc();
+		must(sampo_doorbell(event[n], domain, port, 2), "doorbell");
+		from = rdtsc() - from;
+		wrong += sampo_doorbell(event[n], domain, port ^ 1, 2) != SAMPO_EEXIST;
+		first += n < FEW ? from : 0;
+		last += n >= DOORBELLS - FEW ? from : 0;
+		n++;
+	}
+	check(n == DOORBELLS && !wrong, "objects: doorbells", "%u, %u wrong", n, wrong);
+	expect_flat(first, last, "objects: a doorbell");
+	while (n-- > 0)
+		must(sampo_handle_close(event[n]), "handle_close");
+	must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &event[0]), "event_create");
+	for (uint32_t port = 0; port < 65536; port += 512)
+		wrong += sampo_doorbell(event[0], domain, port, 2) != (port ? SAMPO_EEXIST : SAMPO_OK);
+	check(!wrong, "objects: doorbells end with their events", "%u do not", wrong);
+	must(sampo_handle_close(domain), "handle_close");
+	expect(sampo_doorbell(event[0], self, 0x500, 2), SAMPO_OK, "objects: and with the domain");
+	must(sampo_handle_close(event[0]), "handle_close");
+}
+
 static void memory_limits(void)
 {
 	uint32_t domain = new_domain(64, 4 * PAGE), region, other;
@@ -205,5 +280,7 @@ void test_objects(void)
 	by_itself();
 	many_mappings();
 	charged();
+	many_handles();
+	many_doorbells();
 	memory_limits();
 }

@@ -40,6 +40,12 @@ void domain_slab_free(struct domain *domain, struct slab *slab, void *object)
 	spare = object;
 }
 
+void *domain_page_alloc(struct domain *domain)
+{
+	(void)domain;
+	return new_page();
+}
+
 int64_t irq_unbind(struct event *event)
 {
 	(void)event;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/resource.c kernel/device.c */
+/* sources: kernel/resource.c kernel/device.c kernel/slab.c */
 /* flags: -Wno-missing-field-initializers */
 /* What of the machine is given away, byte by byte; and devices by their IDs. */
 #include "arch/acpi.h"
@@ -7,7 +7,9 @@
 #include "kernel/abi.h"
 #include "kernel/device.h"
 #include "kernel/log.h"
+#include "kernel/domain.h"
 #include "kernel/resource.h"
+#include "kernel/slab.h"
 #include "tests/unit/unit.h"
 
 #define PAGE 4096ull
@@ -18,6 +20,38 @@ struct acpi_info acpi;
 struct uart console_uart = {.port = 0x3f8};
 static struct boot_info boot;
 static struct region made;
+
+#define DEVICES 768u
+static unsigned charged;
+static void *pages[64];
+static unsigned pages_used;
+
+void *page_alloc(void)
+{
+	void *page = aligned_alloc(PAGE, PAGE);
+
+	assert_in_range(pages_used, 0, 63);
+	return pages[pages_used++] = memset(page, 0, PAGE);
+}
+
+void *domain_slab_alloc(struct domain *domain, struct slab *slab)
+{
+	(void)domain;
+	return charged == DEVICES ? NULL : (charged++, slab_alloc(slab));
+}
+
+void domain_slab_free(struct domain *domain, struct slab *slab, void *object)
+{
+	(void)domain;
+	charged--;
+	slab_free(slab, object);
+}
+
+void object_queue(struct object *object)
+{
+	(void)object;
+	abort();
+}
 
 int64_t region_new_fixed(struct domain *owner, enum region_kind kind, uint64_t base, uint64_t size,
 			 struct region **region)
@@ -145,23 +179,35 @@ static void test_flags(void **state)
 
 static void test_devices(void **state)
 {
-	struct device *d, *first, *last = NULL;
-	unsigned n = 0;
+	static struct device *device[DEVICES + 1];
+	struct domain owner = {.object.refs = 1};
+	struct device *d;
 
 	(void)state;
-	assert_int_equal(device_new(0x10000, &d), SAMPO_EINVAL);
-	assert_int_equal(device_new(~0ull, &d), SAMPO_EINVAL);
-	assert_int_equal(device_new(0, &first), SAMPO_OK);
-	assert_int_equal(first->object.refs, 1);
-	assert_int_equal(device_new(0, &d), SAMPO_EEXIST);
-	while (!device_new(++n, &d))
-		last = d;
-	assert_int_equal(device_new(n, &d), SAMPO_ENOMEM);
-	assert_int_equal(device_new(3, &d), SAMPO_EEXIST);
-	assert_int_equal(n, 256);
-	last->object.refs = 0;
-	assert_int_equal(device_new(0xffff, &d), SAMPO_OK);
-	assert_ptr_equal(d, last);
+	assert_int_equal(device_new(&owner, 0x10000, &d), SAMPO_EINVAL);
+	assert_int_equal(device_new(&owner, ~0ull, &d), SAMPO_EINVAL);
+	for (unsigned i = 0; i < DEVICES; i++) /* three of them in a chain */
+		assert_int_equal(device_new(&owner, i * 85, &device[i]), SAMPO_OK);
+	assert_int_equal(device_new(&owner, 1, &device[DEVICES]), SAMPO_ENOMEM);
+	assert_int_equal(owner.object.refs, 1 + DEVICES);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		assert_int_equal(device[i]->object.refs, 1);
+		assert_int_equal(device_new(&owner, i * 85, &d), SAMPO_EEXIST);
+		assert_false(device_take_apart(&device[i]->object));
+		assert_int_equal(device_new(&owner, i * 85, &device[i]), SAMPO_OK);
+	}
+	for (unsigned i = 0; i < DEVICES; i++)
+		device_take_apart(&device[i]->object);
+	assert_int_equal(owner.object.refs, 1);
+	assert_int_equal(charged, 0);
+}
+
+static int free_pages(void **state)
+{
+	(void)state;
+	while (pages_used)
+		free(pages[--pages_used]);
+	return 0;
 }
 
 int main(void)
@@ -172,5 +218,5 @@ int main(void)
 		cmocka_unit_test(test_devices),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, free_pages);
 }

@@ -208,6 +208,7 @@ static void idle(struct cpu *cpu)
 	interrupt_arm_timer(cpu);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	if (!cpu->brief || !poll(cpu, start + span)) {
+		interrupt_arm_timer(cpu); /* what it was set for may have come meanwhile, for nothing */
 		apic_offer();
 		hv->idle();
 	}

@@ -122,10 +122,10 @@ static inline uint32_t config_apic_id(const struct vm_config *c, uint32_t vcpu)
 }
 
 /*
- * The canonical XML of a description, as virsh dumpxml gives it, by way of
- * `put` in pieces that end with a line's end.
+ * The canonical XML of a description, as virsh dumpxml gives it, by way of `put` in pieces that end
+ * with a line's end. `id` is the guest's number, 0 for a guest that does not run.
  */
-void config_dump(const struct vm_config *config, void (*put)(void *context, const char *text),
-		 void *context);
+void config_dump(const struct vm_config *config, uint32_t id,
+		 void (*put)(void *context, const char *text), void *context);
 
 #endif

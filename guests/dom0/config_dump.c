@@ -171,14 +171,17 @@ static void dump_cputune(struct dump *d, const struct vm_config *c)
 	put(d, "  </cputune>\n");
 }
 
-void config_dump(const struct vm_config *c, void (*out)(void *context, const char *text),
-		 void *context)
+void config_dump(const struct vm_config *c, uint32_t id,
+		 void (*out)(void *context, const char *text), void *context)
 {
 	static const char *const actions[] = {"destroy", "restart", "preserve"};
 	struct dump d = {out, context};
 	const uint8_t *u = c->uuid;
 
-	put(&d, "<domain type='sampo'>\n");
+	if (id)
+		put(&d, "<domain type='sampo' id='%u'>\n", id);
+	else
+		put(&d, "<domain type='sampo'>\n");
 	put(&d, "  <name>%s</name>\n", escape(c->name));
 	put(&d,
 	    "  <uuid>%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
@@ -187,7 +190,10 @@ void config_dump(const struct vm_config *c, void (*out)(void *context, const cha
 	    u[14], u[15]);
 	if (c->title[0])
 		put(&d, "  <title>%s</title>\n", escape(c->title));
-	put(&d, "  <memory unit='KiB'>%llu</memory>\n", (unsigned long long)(c->memory >> 10));
+	put(&d,
+	    "  <memory unit='KiB'>%llu</memory>\n"
+	    "  <currentMemory unit='KiB'>%llu</currentMemory>\n",
+	    (unsigned long long)(c->memory >> 10), (unsigned long long)(c->memory >> 10));
 	put(&d, "  <vcpu placement='static'>%u</vcpu>\n", c->vcpus);
 	dump_cputune(&d, c);
 	dump_os(&d, c);

@@ -504,14 +504,22 @@ static void act(struct work *work)
 /* --- What the operator asks for --- */
 
 static const char not_active[] = "Requested operation is not valid: domain is not running";
+static const char already_running[] = "Requested operation is not valid: domain is already running";
 
 static const char *not_running(const struct vm *vm)
 {
 	if (vm->own->phase == VM_PHASE_OFF)
 		return not_active;
 	if (vm->own->phase != VM_PHASE_RUN)
-		return "the guest is just ending or starting again";
+		return "Requested operation is not valid: domain is just ending or starting again";
 	return NULL;
+}
+
+/* For a guest that is active and not running. */
+static const char *not_running_now(const struct vm *vm)
+{
+	return vm->run == VM_CRASHED ? "Requested operation is not valid: domain has crashed"
+				     : "Requested operation is not valid: domain is paused";
 }
 
 const char *vm_destroy(struct vm *vm)
@@ -537,7 +545,7 @@ static const char *press_button(struct vm *vm)
 	if (error)
 		return error;
 	if (vm->run != VM_RUNNING)
-		return "the guest is not running: it is paused or has crashed";
+		return not_running_now(vm);
 	acpi_power_button(vm);
 	return NULL;
 }
@@ -588,7 +596,7 @@ const char *vm_suspend(struct vm *vm)
 	if (error)
 		return error;
 	if (vm->run != VM_RUNNING)
-		return "the guest is not running: it is paused or has crashed";
+		return not_running_now(vm);
 	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	if (status)
 		return sampo_strerror(status);
@@ -605,7 +613,7 @@ const char *vm_resume(struct vm *vm)
 	if (error)
 		return error;
 	if (vm->run != VM_PAUSED)
-		return vm->run == VM_CRASHED ? "the guest has crashed" : "the guest is not paused";
+		return vm->run == VM_CRASHED ? not_running_now(vm) : already_running;
 	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	if (status)
 		return sampo_strerror(status);

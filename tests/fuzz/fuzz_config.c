@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	config_dump(config, collect, &used);
+	config_dump(config, 0, collect, &used);
 	again = config_parse("again.xml", dumped, used, &error);
 	if (!again || memcmp(config, again, sizeof(*config)))
 		abort();

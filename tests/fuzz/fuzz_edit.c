@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* Any keys: the editor stays within its line and within the terminal's. */
+/* sources: guests/dom0/shell/edit.c guests/dom0/shell/words.c guests/dom0/shell/args.c */
+/* Any keys: the editor stays within its line and within the terminal's; any line of a verb. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/shell/args.h"
 #include "guests/dom0/shell/edit.h"
 #include "guests/dom0/shell/words.h"
 
@@ -34,11 +35,33 @@ static const char *candidate(void *context, const char *line, size_t start, unsi
 	return index < 4 ? words[index] : NULL;
 }
 
+static void error(const char *text)
+{
+	if (!strlen(text))
+		abort();
+}
+
+/* Each value is a word of the line. */
+static void parse(int count, char *word[])
+{
+	static const struct arg table[] = {
+		{"a", ARG_TEXT, ARG_REQUIRED, "a"},  {"b", ARG_FLAG, ARG_OPTIONAL, "b"},
+		{"c", ARG_NUMBER, ARG_NAMED, "c"},   {"d", ARG_MANY, ARG_OPTIONAL, "d"},
+		{NULL, ARG_FLAG, ARG_OPTIONAL, NULL},
+	};
+	static struct args args;
+
+	if (!args_parse(&args, table, count, word, error))
+		return;
+	if (!args_text(&args, "a") || (int)args.many_count >= count)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct edit edit;
 	char *word[WORDS_MAX];
-	const char *error;
+	const char *wrong;
 
 	column = 0;
 	edit_init(&edit, "sampo# ", out, candidate, NULL);
@@ -50,10 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    strlen(edit.line) != edit.length)
 			abort();
 		if (result == EDIT_ENTER) {
-			int count = words_split(edit.line, word, &error);
+			int count = words_split(edit.line, word, &wrong);
 
 			if (count > 0)
-				words_option_value(&count, word, "--name");
+				parse(count, word);
 		}
 		if (result != EDIT_MORE)
 			edit_start(&edit);

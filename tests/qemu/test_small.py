@@ -89,7 +89,7 @@ def test_webserver(boot, tmp_path):
     for _ in range(20):
         assert "It works" in fetch(port)
     assert "network stack is off" in box.run("net")
-    assert int(re.search(r"web/0 rx_packets (\d+)", box.run("domifstat web")).group(1)) >= 40
+    assert int(re.search(r"web/0 rx_packets (\d+)", box.run("domifstat web web/0")).group(1)) >= 40
 
     box.run("domif-setlink web web/0 down")
     box.wait_run("console web --log", "link down", 20)

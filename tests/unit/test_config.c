@@ -153,13 +153,13 @@ static void test_round_trip(void **state)
 
 	(void)state;
 	dumped[0] = 0;
-	config_dump(c, collect, NULL);
+	config_dump(c, 0, collect, NULL);
 	config_free(c);
 	memcpy(first, dumped, sizeof(first));
 	c = accepted(first);
 	check_full(c);
 	dumped[0] = 0;
-	config_dump(c, collect, NULL);
+	config_dump(c, 0, collect, NULL);
 	assert_string_equal(dumped, first);
 	config_free(c);
 }
@@ -200,7 +200,7 @@ static void test_topology(void **state)
 	for (uint32_t i = 0; i < 12; i++)
 		assert_int_equal(config_apic_id(c, i), ids[i]);
 	dumped[0] = 0;
-	config_dump(c, collect, NULL);
+	config_dump(c, 0, collect, NULL);
 	config_free(c);
 	c = accepted(dumped);
 	assert_int_equal(c->cores, 3);
@@ -227,7 +227,7 @@ static void test_cputune(void **state)
 		cpuset_format(&c->affinity[0], 256, text, sizeof(text));
 		assert_string_equal(text, "0-1,3,200");
 		dumped[0] = 0;
-		config_dump(c, collect, NULL);
+		config_dump(c, 0, collect, NULL);
 		config_free(c);
 		c = accepted(dumped);
 	}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The verbs that act on a guest. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "guests/dom0/config.h"
@@ -16,12 +15,10 @@
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */
 static void report(const struct vm *vm, const char *what, const char *failure, const char *done)
 {
-	if (failure) {
-		shell_error("Failed to %s domain '%s'", what, vm->name);
-		shell_error("%s", failure);
-		return;
-	}
-	term_printf("Domain '%s' %s\n\n", vm->name, done);
+	if (failure)
+		shell_failure(failure, "Failed to %s domain '%s'", what, vm->name);
+	else
+		term_printf("Domain '%s' %s\n", vm->name, done);
 }
 
 static void connect(struct vm *vm, enum console_device device)
@@ -39,15 +36,11 @@ static bool machine_ends(void)
 	return power_ends();
 }
 
-static void run_start(int count, char *word[])
+static void run_start(const struct args *args)
 {
-	bool console = words_option(&count, word, "--console");
-	bool paused = words_option(&count, word, "--paused");
+	struct vm *vm = shell_domain_of(args);
 	const char *failure;
-	struct vm *vm;
 
-	words_without(&count, word, "--force-boot --bypass-cache");
-	vm = shell_only_domain(count, word);
 	if (!vm)
 		return;
 	if (vm->run != VM_OFF) {
@@ -56,83 +49,93 @@ static void run_start(int count, char *word[])
 	}
 	if (machine_ends())
 		return;
-	failure = paused ? vm_start_paused(vm) : vm_start(vm);
+	failure = args_flag(args, "paused") ? vm_start_paused(vm) : vm_start(vm);
 	report(vm, "start", failure, "started");
-	if (!failure && console)
+	if (!failure && args_flag(args, "console"))
 		connect(vm, console_default(vm));
 }
 
-/* The power button is the one way. False after a message. */
-static bool button_mode(int *count, char *word[])
+/* Is `mode`, which stands between commas, one of virsh's? */
+static bool is_mode(const char *mode, size_t bytes)
 {
-	const char *mode = words_option_value(count, word, "--mode");
+	static const char *const known[] = {"acpi", "agent", "initctl", "signal", "paravirt"};
 
-	if (!mode || !strcmp(mode, "acpi"))
-		return true;
-	if (!strcmp(mode, "agent") || !strcmp(mode, "initctl") || !strcmp(mode, "signal") ||
-	    !strcmp(mode, "paravirt"))
-		shell_error("Operation not supported: mode '%s'", mode);
-	else
-		shell_error("Unknown mode %s value, expecting 'acpi', 'agent', 'initctl', 'signal', "
-			    "or 'paravirt'",
-			    mode);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strlen(known[i]) == bytes && !memcmp(known[i], mode, bytes))
+			return true;
 	return false;
 }
 
-static void run_shutdown(int count, char *word[])
+/* The power button is the one way here. Returns false after a message; `serial` is the comma that
+ * virsh has in one of two messages. */
+static bool button_mode(const struct vm *vm, const struct args *args, const char *what,
+			const char *serial)
 {
-	struct vm *vm = button_mode(&count, word) ? shell_only_domain(count, word) : NULL;
+	const char *mode = args_text(args, "mode");
+	bool acpi = !mode;
+	size_t n;
 
-	if (vm)
+	for (const char *at = mode; at && *at; at += n + (at[n] == ',')) {
+		n = strcspn(at, ",");
+		if (!is_mode(at, n)) {
+			shell_error(
+				"Unknown mode %.*s value, expecting 'acpi', 'agent', 'initctl', "
+				"'signal'%s or 'paravirt'",
+				(int)n, at, serial);
+			return false;
+		}
+		acpi = acpi || (n == 4 && !memcmp(at, "acpi", n));
+	}
+	if (!acpi)
+		shell_failure("Operation not supported: a mode without the ACPI power button",
+			      "Failed to %s domain '%s'", what, vm->name);
+	return acpi;
+}
+
+static void run_shutdown(const struct args *args)
+{
+	struct vm *vm = shell_domain_of(args);
+
+	if (vm && button_mode(vm, args, "shutdown", ","))
 		report(vm, "shutdown", vm_shutdown(vm), "is being shutdown");
 }
 
-/* --graceful asks QEMU's process to end by itself first; here there is none. */
-static void run_destroy(int count, char *word[])
+static void run_reboot(const struct args *args)
 {
-	struct vm *vm;
+	struct vm *vm = shell_domain_of(args);
 
-	words_without(&count, word, "--graceful --remove-logs");
-	vm = shell_only_domain(count, word);
+	if (vm && button_mode(vm, args, "reboot", ""))
+		report(vm, "reboot", vm_reboot(vm), "is being rebooted");
+}
+
+/* --graceful asks QEMU's process to end by itself first; here there is none. */
+static void run_destroy(const struct args *args)
+{
+	struct vm *vm = shell_domain_of(args);
+
 	if (vm)
 		report(vm, "destroy", vm_destroy(vm), "destroyed");
 }
 
-static void run_reboot(int count, char *word[])
+static void run_reset(const struct args *args)
 {
-	bool host = words_option(&count, word, "--host");
-	struct vm *vm;
-
-	if (!button_mode(&count, word))
-		return;
-	if (host && count == 1) {
-		power_end(SAMPO_MACHINE_RESET, false);
-		return;
-	}
-	vm = shell_only_domain(count, word);
-	if (vm)
-		report(vm, "reboot", vm_reboot(vm), "is being rebooted");
-}
-
-static void run_reset(int count, char *word[])
-{
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 
 	if (vm)
 		report(vm, "reset", vm_reset(vm), "was reset");
 }
 
-static void run_suspend(int count, char *word[])
+static void run_suspend(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 
 	if (vm)
 		report(vm, "suspend", vm_suspend(vm), "suspended");
 }
 
-static void run_resume(int count, char *word[])
+static void run_resume(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 
 	if (vm)
 		report(vm, "resume", vm_resume(vm), "resumed");
@@ -149,7 +152,7 @@ static void print_note(const char *text)
 }
 
 /* A description is one of the files that came with the machine's boot. NULL after a message. */
-static struct vm *define(int count, char *word[], const char *what)
+static struct vm *define(const char *file, const char *what)
 {
 	static struct config_error error;
 	struct vm_config *config;
@@ -157,117 +160,113 @@ static struct vm *define(int count, char *word[], const char *what)
 	struct vm *vm = NULL;
 	const char *failure;
 
-	if (!shell_arguments(count, word))
-		return NULL;
-	if (!module_find(word[1], &module)) {
-		shell_error("Failed to open file '%s': no such boot module", word[1]);
+	if (!module_find(file, &module)) {
+		shell_error("Failed to open file '%s': No such file or directory", file);
 		return NULL;
 	}
 	failure = sums_check(&module);
 	if (failure) {
-		shell_error("Failed to %s domain from %s", what, word[1]);
-		shell_error("%s", failure);
+		shell_failure(failure, "Failed to %s domain from %s", what, file);
 		return NULL;
 	}
-	config = config_parse(word[1], (const char *)module.data, module.size, &error);
+	config = config_parse(file, (const char *)module.data, module.size, &error);
 	config_each_line(&error.notes, print_note);
 	failure = config ? vm_define(config, &vm) : "";
 	if (!failure)
 		return vm;
-	shell_error("Failed to %s domain from %s", what, word[1]);
+	shell_error("Failed to %s domain from %s", what, file);
 	config_each_line(&error.refusals, print_error);
 	if (*failure)
 		shell_error("%s", failure);
 	return NULL;
 }
 
-static void run_define(int count, char *word[])
+static void run_define(const struct args *args)
 {
-	struct vm *vm;
+	const char *file = args_text(args, "file");
+	struct vm *vm = define(file, "define");
 
-	words_without(&count, word, "--validate");
-	vm = define(count, word, "define");
-	if (!vm)
-		return;
-	term_printf("Domain '%s' defined from %s\n\n", vm->name, word[1]);
+	if (vm)
+		term_printf("Domain '%s' defined from %s\n", vm->name, file);
 }
 
 /* Its description goes when the guest ends. */
-static void run_create(int count, char *word[])
+static void run_create(const struct args *args)
 {
-	bool console = words_option(&count, word, "--console");
-	bool paused = words_option(&count, word, "--paused");
+	const char *file = args_text(args, "file");
+	struct vm *vm = machine_ends() ? NULL : define(file, "create");
 	const char *failure;
-	struct vm *vm;
 
-	words_without(&count, word, "--validate");
-	if (machine_ends())
-		return;
-	vm = define(count, word, "create");
 	if (!vm)
 		return;
 	vm->transient = true;
-	failure = paused ? vm_start_paused(vm) : vm_start(vm);
+	failure = args_flag(args, "paused") ? vm_start_paused(vm) : vm_start(vm);
 	if (failure) {
-		shell_error("Failed to create domain from %s", word[1]);
-		shell_error("%s", failure);
+		shell_failure(failure, "Failed to create domain from %s", file);
 		vm_undefine(vm); /* or its end does */
 		return;
 	}
-	term_printf("Domain '%s' created from %s\n\n", vm->name, word[1]);
-	if (console)
+	term_printf("Domain '%s' created from %s\n", vm->name, file);
+	if (args_flag(args, "console"))
 		connect(vm, console_default(vm));
 }
 
-static void run_autostart(int count, char *word[])
+static void run_autostart(const struct args *args)
 {
-	bool disable = words_option(&count, word, "--disable");
-	struct vm *vm = shell_only_domain(count, word);
+	const char *mark = args_flag(args, "disable") ? "unmark" : "mark";
+	struct vm *vm = shell_domain_of(args);
 
 	if (!vm)
 		return;
 	if (vm->transient) {
-		shell_error("Failed to %smark transient domain as autostarted", disable ? "un" : "");
+		shell_failure(
+			"Requested operation is not valid: cannot set autostart for transient "
+			"domain",
+			"Failed to %s domain '%s' as autostarted", mark, vm->name);
 		return;
 	}
-	vm->autostart = !disable;
-	term_printf("Domain '%s' %smarked as autostarted\n"
+	vm->autostart = !args_flag(args, "disable");
+	term_printf("Domain '%s' %sed as autostarted\n"
 		    "This mark is not kept: after the next start of the machine the descriptions\n"
-		    "that come with the boot medium say which domains start.\n\n",
-		    vm->name, disable ? "un" : "");
+		    "that come with the boot medium say which domains start.\n",
+		    vm->name, mark);
 }
 
-static void run_inject_nmi(int count, char *word[])
+static void run_inject_nmi(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 	const char *failure = vm ? vm_nmi(vm) : NULL;
 
 	if (failure)
 		shell_error("%s", failure);
-	else if (vm)
-		term_printf("\n");
 }
 
-static void run_undefine(int count, char *word[])
+/* libvirt takes the description of an active guest away when the guest ends. */
+static const char *undefine(struct vm *vm)
+{
+	if (!vm->id)
+		return vm_undefine(vm);
+	if (vm->transient)
+		return "Requested operation is not valid: cannot undefine transient domain";
+	vm->transient = true;
+	vm->autostart = false;
+	return NULL;
+}
+
+static void run_undefine(const struct args *args)
 {
 	char name[sizeof(((struct vm *)0)->name)];
+	struct vm *vm = shell_domain_of(args);
 	const char *failure;
-	struct vm *vm;
 
-	words_without(&count, word,
-		      "--managed-save --nvram --keep-nvram --tpm --keep-tpm --snapshots-metadata "
-		      "--checkpoints-metadata");
-	vm = shell_only_domain(count, word);
 	if (!vm)
 		return;
 	memcpy(name, vm->name, sizeof(name));
-	failure = vm_undefine(vm);
-	if (failure) {
-		shell_error("Failed to undefine domain '%s'", name);
-		shell_error("%s", failure);
-		return;
-	}
-	term_printf("Domain '%s' has been undefined\n\n", name);
+	failure = undefine(vm);
+	if (failure)
+		shell_failure(failure, "Failed to undefine domain '%s'", name);
+	else
+		term_printf("Domain '%s' has been undefined\n", name);
 }
 
 static void put_text(void *context, const char *text)
@@ -276,16 +275,12 @@ static void put_text(void *context, const char *text)
 	term_write(text, strlen(text));
 }
 
-static void run_dumpxml(int count, char *word[])
+static void run_dumpxml(const struct args *args)
 {
-	struct vm *vm;
+	struct vm *vm = shell_domain_of(args);
 
-	words_without(&count, word, "--inactive --security-info --update-cpu --migratable");
-	vm = shell_only_domain(count, word);
-	if (!vm)
-		return;
-	config_dump(vm->config, put_text, NULL);
-	term_printf("\n");
+	if (vm)
+		config_dump(vm->config, args_flag(args, "inactive") ? 0 : vm->id, put_text, NULL);
 }
 
 /* --devname; false after a message. */
@@ -306,18 +301,14 @@ static bool console_choice(const struct vm *vm, const char *name, enum console_d
 	return false;
 }
 
-static void run_console(int count, char *word[])
+static void run_console(const struct args *args)
 {
-	const char *name = words_option_value(&count, word, "--devname");
-	bool log = words_option(&count, word, "--log");
+	struct vm *vm = shell_domain_of(args);
 	enum console_device device;
-	struct vm *vm;
 
-	words_without(&count, word, "--force --safe"); /* one operator, one console */
-	vm = shell_only_domain(count, word);
-	if (!vm || !console_choice(vm, name, &device))
+	if (!vm || !console_choice(vm, args_text(args, "devname"), &device))
 		return;
-	if (log)
+	if (args_flag(args, "log"))
 		console_log(vm, device);
 	else if (vm->run == VM_OFF)
 		shell_error("The domain is not running");
@@ -325,30 +316,118 @@ static void run_console(int count, char *word[])
 		connect(vm, device);
 }
 
+static const struct arg domain_args[] = {ARG_ANY_DOMAIN, ARG_END};
+
+static const struct arg autostart_args[] = {
+	ARG_ANY_DOMAIN,
+	{"disable", ARG_FLAG, ARG_OPTIONAL, "disable autostarting"},
+	ARG_END,
+};
+
+static const struct arg console_args[] = {
+	ARG_ANY_DOMAIN,
+	{"devname", ARG_TEXT, ARG_OPTIONAL, "character device name"},
+	{"force", ARG_FLAG, ARG_OPTIONAL,
+	 "force console connection (disconnect already connected sessions)"},
+	{"safe", ARG_FLAG, ARG_OPTIONAL, "only connect if safe console handling is supported"},
+	{"log", ARG_FLAG, ARG_OPTIONAL, "print what is kept of the console, and do not connect"},
+	ARG_END,
+};
+
+static const struct arg create_args[] = {
+	{"file", ARG_TEXT, ARG_REQUIRED, "file containing an XML domain description"},
+	{"console", ARG_FLAG, ARG_OPTIONAL, "attach to console after creation"},
+	{"paused", ARG_FLAG, ARG_OPTIONAL, "leave the guest paused after creation"},
+	{"validate", ARG_FLAG, ARG_OPTIONAL, "validate the XML against the schema"},
+	ARG_END,
+};
+
+static const struct arg define_args[] = {
+	{"file", ARG_TEXT, ARG_REQUIRED, "file containing an XML domain description"},
+	{"validate", ARG_FLAG, ARG_OPTIONAL, "validate the XML against the schema"},
+	ARG_END,
+};
+
+static const struct arg destroy_args[] = {
+	ARG_ANY_DOMAIN,
+	{"graceful", ARG_FLAG, ARG_OPTIONAL, "terminate gracefully"},
+	{"remove-logs", ARG_FLAG, ARG_OPTIONAL, "remove domain logs"},
+	ARG_END,
+};
+
+static const struct arg dumpxml_args[] = {
+	ARG_ANY_DOMAIN,
+	{"inactive", ARG_FLAG, ARG_OPTIONAL, "show inactive defined XML"},
+	{"security-info", ARG_FLAG, ARG_OPTIONAL,
+	 "include security sensitive information in XML dump"},
+	{"update-cpu", ARG_FLAG, ARG_OPTIONAL, "update guest CPU according to host CPU"},
+	{"migratable", ARG_FLAG, ARG_OPTIONAL, "provide XML suitable for migrations"},
+	ARG_END,
+};
+
+static const struct arg mode_args[] = {
+	ARG_ANY_DOMAIN,
+	{"mode", ARG_TEXT, ARG_OPTIONAL, "shutdown mode: acpi|agent|initctl|signal|paravirt"},
+	ARG_END,
+};
+
+static const struct arg start_args[] = {
+	ARG_DOMAIN("name of the inactive domain"),
+	{"console", ARG_FLAG, ARG_OPTIONAL, "attach to console after creation"},
+	{"paused", ARG_FLAG, ARG_OPTIONAL, "leave the guest paused after creation"},
+	{"bypass-cache", ARG_FLAG, ARG_OPTIONAL, "avoid file system cache when loading"},
+	{"force-boot", ARG_FLAG, ARG_OPTIONAL, "force fresh boot by discarding any managed save"},
+	ARG_END,
+};
+
+static const struct arg undefine_args[] = {
+	ARG_ANY_DOMAIN,
+	{"managed-save", ARG_FLAG, ARG_OPTIONAL, "remove domain managed state file"},
+	{"snapshots-metadata", ARG_FLAG, ARG_OPTIONAL,
+	 "remove all domain snapshot metadata (vm must be inactive)"},
+	{"checkpoints-metadata", ARG_FLAG, ARG_OPTIONAL,
+	 "remove all domain checkpoint metadata (vm must be inactive)"},
+	{"nvram", ARG_FLAG, ARG_OPTIONAL, "remove nvram file"},
+	{"keep-nvram", ARG_FLAG, ARG_OPTIONAL, "keep nvram file"},
+	{"tpm", ARG_FLAG, ARG_OPTIONAL, "remove TPM state"},
+	{"keep-tpm", ARG_FLAG, ARG_OPTIONAL, "keep TPM state"},
+	ARG_END,
+};
+
 const struct shell_command shell_domain_commands[] = {
-	{"autostart", "<domain> [--disable]", "autostart a domain, until the machine's next start", 1,
-	 1, COMPLETE_DOMAIN, run_autostart},
-	{"console", "<domain> [--devname <string>] [--force] [--safe] [--log]",
-	 "connect to the guest console, or print what is kept of it", 1, 1, COMPLETE_DOMAIN,
-	 run_console},
-	{"create", "<file> [--console] [--paused] [--validate]",
-	 "create a domain from an XML file (a boot module)", 1, 1, COMPLETE_NONE, run_create},
-	{"define", "<file> [--validate]", "define a domain from an XML file (a boot module)", 1, 1,
-	 COMPLETE_NONE, run_define},
-	{"destroy", "<domain> [--graceful]", "destroy (stop) a domain", 1, 1, COMPLETE_DOMAIN,
+	{"autostart", SHELL_DOMAIN, COMPLETE_DOMAIN, "autostart a domain",
+	 "Configure a domain to be automatically started at boot.", autostart_args, run_autostart},
+	{"console", SHELL_DOMAIN, COMPLETE_DOMAIN, "connect to the guest console",
+	 "Connect the virtual serial console for the guest", console_args, run_console},
+	{"create", SHELL_DOMAIN, COMPLETE_NONE, "create a domain from an XML file",
+	 "Create a domain.", create_args, run_create},
+	{"define", SHELL_DOMAIN, COMPLETE_NONE,
+	 "define (but don't start) a domain from an XML file", "Define a domain.", define_args,
+	 run_define},
+	{"destroy", SHELL_DOMAIN, COMPLETE_DOMAIN, "destroy (stop) a domain",
+	 "Forcefully stop a given domain, but leave its resources intact.", destroy_args,
 	 run_destroy},
-	{"dumpxml", "<domain> [--inactive] [--security-info] [--update-cpu] [--migratable]",
-	 "domain information in XML", 1, 1, COMPLETE_DOMAIN, run_dumpxml},
-	{"inject-nmi", "<domain>", "inject NMI to the guest", 1, 1, COMPLETE_DOMAIN, run_inject_nmi},
-	{"reboot", "<domain> [--mode <string>] [--host]", "reboot a domain, or the machine", 1, 1,
-	 COMPLETE_DOMAIN, run_reboot},
-	{"reset", "<domain>", "reset a domain", 1, 1, COMPLETE_DOMAIN, run_reset},
-	{"resume", "<domain>", "resume a domain", 1, 1, COMPLETE_DOMAIN, run_resume},
-	{"shutdown", "<domain> [--mode <string>]", "gracefully shutdown a domain", 1, 1,
-	 COMPLETE_DOMAIN, run_shutdown},
-	{"start", "<domain> [--console] [--paused]", "start a domain", 1, 1, COMPLETE_DOMAIN,
-	 run_start},
-	{"suspend", "<domain>", "suspend a domain", 1, 1, COMPLETE_DOMAIN, run_suspend},
-	{"undefine", "<domain>", "undefine a domain", 1, 1, COMPLETE_DOMAIN, run_undefine},
-	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+	{"dumpxml", SHELL_DOMAIN, COMPLETE_DOMAIN, "domain information in XML",
+	 "Output the domain information as an XML dump to stdout.", dumpxml_args, run_dumpxml},
+	{"inject-nmi", SHELL_DOMAIN, COMPLETE_DOMAIN, "Inject NMI to the guest",
+	 "Inject NMI to the guest domain.", domain_args, run_inject_nmi},
+	{"reboot", SHELL_DOMAIN, COMPLETE_DOMAIN, "reboot a domain",
+	 "Run a reboot command in the target domain.", mode_args, run_reboot},
+	{"reset", SHELL_DOMAIN, COMPLETE_DOMAIN, "reset a domain",
+	 "Reset the target domain as if by power button", domain_args, run_reset},
+	{"resume", SHELL_DOMAIN, COMPLETE_DOMAIN, "resume a domain",
+	 "Resume a previously suspended domain.", domain_args, run_resume},
+	{"shutdown", SHELL_DOMAIN, COMPLETE_DOMAIN, "gracefully shutdown a domain",
+	 "Run shutdown in the target domain.", mode_args, run_shutdown},
+	{"start", SHELL_DOMAIN, COMPLETE_DOMAIN, "start a (previously defined) inactive domain",
+	 "Start a domain, either from the last managedsave\n"
+	 "    state, or via a fresh boot if no managedsave state\n"
+	 "    is present.",
+	 start_args, run_start},
+	{"suspend", SHELL_DOMAIN, COMPLETE_DOMAIN, "suspend a domain", "Suspend a running domain.",
+	 domain_args, run_suspend},
+	{"undefine", SHELL_DOMAIN, COMPLETE_DOMAIN, "undefine a domain",
+	 "Undefine an inactive domain, or convert persistent to transient.", undefine_args,
+	 run_undefine},
+	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

@@ -23,11 +23,6 @@ typedef unsigned long long llu;
 #define FOLLOW_NS 50000000u
 #define STAMP     64u /* what print_line puts in front */
 
-static void line(const char *text)
-{
-	term_printf("%s\n", text);
-}
-
 static bool machine_info(struct sampo_machine_info *info)
 {
 	int64_t status =
@@ -49,13 +44,14 @@ static void cpu_brand(char text[49])
 	text[48] = 0;
 }
 
-static void run_nodeinfo(int count, char *word[])
+static void run_nodeinfo(const struct args *args)
 {
 	static struct sampo_machine_info info;
 	char brand[49];
 	uint64_t total, used;
 
-	if (!shell_arguments(count, word) || !machine_info(&info))
+	(void)args;
+	if (!machine_info(&info))
 		return;
 	memory_usage(&total, &used);
 	cpu_brand(brand);
@@ -75,46 +71,50 @@ static void run_nodeinfo(int count, char *word[])
 		    "Virtualization:      %s\n"
 		    "Domains:             %u\n"
 		    "Handles:             %u\n"
-		    "Machine checks:      %llu corrected\n\n",
+		    "Machine checks:      %llu corrected\n",
 		    (llu)(info.free_bytes >> 10), (llu)(info.kernel_bytes >> 10),
-		    (llu)(total >> 10), (llu)(used >> 10), brand,
-		    sampo_by_vmcall ? "VMX" : "SVM", info.domains, info.handles,
-		    (llu)info.machine_checks);
+		    (llu)(total >> 10), (llu)(used >> 10), brand, sampo_by_vmcall ? "VMX" : "SVM",
+		    info.domains, info.handles, (llu)info.machine_checks);
 }
 
 /* In virsh's four lines: what this shell was made for, and what the kernel is. */
-static void run_version(int count, char *word[])
+static void run_version(const struct args *args)
 {
 	uint64_t version = 0;
 
-	words_without(&count, word, "--daemon");
-	if (!shell_arguments(count, word))
-		return;
 	sampo_version(&version);
 	term_printf("Compiled against library: kernel interface %u.%u.0\n"
 		    "Using library: kernel interface %llu.%llu.0\n"
 		    "Using API: Sampo %llu.%llu.0\n"
-		    "Running hypervisor: Sampo %llu.%llu.0\n\n",
+		    "Running hypervisor: Sampo %llu.%llu.0\n",
 		    SAMPO_ABI_VERSION >> 16, SAMPO_ABI_VERSION & 0xffff, (llu)(version >> 16),
 		    (llu)(version & 0xffff), (llu)(version >> 16), (llu)(version & 0xffff),
 		    (llu)(version >> 16), (llu)(version & 0xffff));
+	if (args_flag(args, "daemon"))
+		term_printf("Running against daemon: %llu.%llu.0\n", (llu)(version >> 16),
+			    (llu)(version & 0xffff));
 }
 
-/* There is nothing behind this shell to go back to. */
-static void run_exit(int count, char *word[])
+/* dom0 gives the same name to DHCP servers. */
+static void run_hostname(const struct args *args)
 {
-	if (shell_arguments(count, word))
-		term_printf("This is the machine's console, it stays; `poweroff` ends the machine.\n\n");
+	(void)args;
+	shell_line("sampo");
 }
 
-static void run_uptime(int count, char *word[])
+static void run_uri(const struct args *args)
+{
+	(void)args;
+	shell_line("sampo:///system");
+}
+
+static void run_uptime(const struct args *args)
 {
 	uint64_t s = clock_ns() / 1000000000u;
 
-	if (!shell_arguments(count, word))
-		return;
-	term_printf("up %llu days, %02llu:%02llu:%02llu\n\n", (llu)(s / 86400),
-		    (llu)(s / 3600 % 24), (llu)(s / 60 % 60), (llu)(s % 60));
+	(void)args;
+	term_printf("up %llu days, %02llu:%02llu:%02llu\n", (llu)(s / 86400), (llu)(s / 3600 % 24),
+		    (llu)(s / 60 % 60), (llu)(s % 60));
 }
 
 static uint64_t log_position;
@@ -150,23 +150,14 @@ static bool dmesg_step(bool cancel)
 	return false;
 }
 
-static bool either(int *count, char *word[], const char *brief, const char *full)
+static void run_dmesg(const struct args *args)
 {
-	bool has_brief = words_option(count, word, brief);
-
-	return words_option(count, word, full) || has_brief;
-}
-
-static void run_dmesg(int count, char *word[])
-{
-	const char *list = words_option_value(&count, word, "--level");
+	const char *list = args_text(args, "level");
 
 	if (!list)
-		list = words_option_value(&count, word, "-l");
-	log_follows = either(&count, word, "-w", "--follow");
-	log_decodes = either(&count, word, "-x", "--decode");
-	if (!shell_arguments(count, word))
-		return;
+		list = args_text(args, "l");
+	log_follows = args_flag(args, "follow") || args_flag(args, "w");
+	log_decodes = args_flag(args, "decode") || args_flag(args, "x");
 	log_chosen = list ? log_levels(list) : ~0u;
 	if (!log_chosen) {
 		shell_error("unknown level in '%s'", list);
@@ -190,14 +181,13 @@ static void size_text(char *text, size_t size, uint64_t sectors)
 	snprintf(text, size, "%llu.%llu %ciB", (llu)(tenths / 10), (llu)(tenths % 10), unit[u]);
 }
 
-static void run_disks(int count, char *word[])
+static void run_disks(const struct args *args)
 {
 	static const char *const header[] = {"Name", "Size", "Label", "Access", "Used by", "Model"};
 	struct table table;
 	char size[24];
 
-	if (!shell_arguments(count, word))
-		return;
+	(void)args;
 	table_start(&table, 6, header);
 	for (struct blkdev *dev = blk_first(); dev; dev = dev->next) {
 		size_text(size, sizeof(size), dev->sectors);
@@ -207,7 +197,7 @@ static void run_disks(int count, char *word[])
 							dev->user ? dev->user : "-",
 							dev->parent ? "-" : dev->model});
 	}
-	table_end(&table, line);
+	table_end(&table, shell_line);
 }
 
 static void print_ports(void)
@@ -226,7 +216,7 @@ static void print_ports(void)
 							port->vlan ? cell[0] : "-", cell[1],
 							cell[2], cell[3]});
 	}
-	table_end(&table, line);
+	table_end(&table, shell_line);
 }
 
 static void print_cards(void)
@@ -255,7 +245,7 @@ static void print_stack(void)
 
 	stack_status(&s);
 	if (!s.enabled) {
-		term_printf("dom0's network stack is off\n\n");
+		term_printf("dom0's network stack is off\n");
 		return;
 	}
 	term_printf("MAC address:    %02x:%02x:%02x:%02x:%02x:%02x\n"
@@ -272,77 +262,69 @@ static void print_stack(void)
 		term_printf("DHCP:           off");
 	if (s.dhcp && s.address)
 		term_printf(", lease of %u s", s.lease_seconds);
-	term_printf("\n\n");
+	term_printf("\n");
 }
 
-static void run_net(int count, char *word[])
+static void run_net(const struct args *args)
 {
-	if (!shell_arguments(count, word))
-		return;
+	(void)args;
 	print_ports();
+	term_printf("\n");
 	print_cards();
 	print_stack();
 }
 
-static void help_one(const char *verb)
+static void run_poweroff(const struct args *args)
 {
-	const struct shell_command *command = shell_find(verb);
-
-	if (!command) {
-		shell_error("command '%s' doesn't exist", verb);
-		return;
-	}
-	term_printf("  NAME\n    %s - %s\n\n  SYNOPSIS\n    %s %s\n\n", command->name,
-		    command->help, command->name, command->arguments);
+	power_end(SAMPO_MACHINE_POWEROFF, args_flag(args, "force"));
 }
 
-static void run_help(int count, char *word[])
+static void run_reboot_host(const struct args *args)
 {
-	if (!shell_arguments(count, word))
-		return;
-	if (count > 1) {
-		help_one(word[1]);
-		return;
-	}
-	for (const struct shell_group *group = shell_groups; group->title; group++) {
-		term_printf(" %s:\n", group->title);
-		for (const struct shell_command *c = group->command; c->name; c++)
-			term_printf("    %-14s %s\n", c->name, c->help);
-		term_printf("\n");
-	}
+	power_end(SAMPO_MACHINE_RESET, args_flag(args, "force"));
 }
 
-static void run_poweroff(int count, char *word[])
-{
-	bool force = words_option(&count, word, "--force");
+static const struct arg dmesg_args[] = {
+	{"follow", ARG_FLAG, ARG_OPTIONAL, "wait for new lines"},
+	{"w", ARG_FLAG, ARG_OPTIONAL, "the same"},
+	{"level", ARG_TEXT, ARG_NAMED, "only lines of these levels, with commas between"},
+	{"l", ARG_TEXT, ARG_NAMED, "the same"},
+	{"decode", ARG_FLAG, ARG_OPTIONAL, "facility and level in front of each line"},
+	{"x", ARG_FLAG, ARG_OPTIONAL, "the same"},
+	ARG_END,
+};
 
-	if (shell_arguments(count, word))
-		power_end(SAMPO_MACHINE_POWEROFF, force);
-}
+static const struct arg version_args[] = {
+	{"daemon", ARG_FLAG, ARG_OPTIONAL, "report daemon version too"},
+	ARG_END,
+};
 
-static void run_reboot_host(int count, char *word[])
-{
-	bool force = words_option(&count, word, "--force");
-
-	if (shell_arguments(count, word))
-		power_end(SAMPO_MACHINE_RESET, force);
-}
+static const struct arg force_args[] = {
+	{"force", ARG_FLAG, ARG_OPTIONAL, "do not wait for domains to shut down"},
+	ARG_END,
+};
 
 const struct shell_command shell_host_commands[] = {
-	{"disks", "", "block devices and partitions", 0, 0, COMPLETE_NONE, run_disks},
-	{"dmesg", "[--follow] [--level <string>] [--decode]", "the log of the kernel and of dom0", 0,
-	 0, COMPLETE_NONE, run_dmesg},
-	{"exit", "", "says that this shell has no end", 0, 0, COMPLETE_NONE, run_exit},
-	{"help", "[command]", "print help", 0, 1, COMPLETE_VERB, run_help},
-	{"net", "", "ports of the switch, dom0's network address", 0, 0, COMPLETE_NONE, run_net},
-	{"nodeinfo", "", "node information", 0, 0, COMPLETE_NONE, run_nodeinfo},
-	{"poweroff", "[--force]", "shut all domains down and power the machine off", 0, 0,
-	 COMPLETE_NONE, run_poweroff},
-	{"quit", "", "the same as exit", 0, 0, COMPLETE_NONE, run_exit},
-	{"reboot-host", "[--force]", "shut all domains down and reset the machine", 0, 0,
-	 COMPLETE_NONE, run_reboot_host},
-	{"uptime", "", "time since the start", 0, 0, COMPLETE_NONE, run_uptime},
-	{"version", "", "show version", 0, 0, COMPLETE_NONE, run_version},
-	{"vols", "", "the same as disks", 0, 0, COMPLETE_NONE, run_disks},
-	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+	{"disks", SHELL_SAMPO, COMPLETE_NONE, "block devices and partitions", NULL, shell_no_args,
+	 run_disks},
+	{"dmesg", SHELL_SAMPO, COMPLETE_NONE, "the log of the kernel and of dom0", NULL, dmesg_args,
+	 run_dmesg},
+	{"hostname", SHELL_HOST, COMPLETE_NONE, "print the hypervisor hostname", NULL,
+	 shell_no_args, run_hostname},
+	{"net", SHELL_SAMPO, COMPLETE_NONE, "ports of the switch, dom0's network address", NULL,
+	 shell_no_args, run_net},
+	{"nodeinfo", SHELL_HOST, COMPLETE_NONE, "node information",
+	 "Returns basic information about the node.", shell_no_args, run_nodeinfo},
+	{"poweroff", SHELL_SAMPO, COMPLETE_NONE, "shut all domains down and power the machine off",
+	 NULL, force_args, run_poweroff},
+	{"reboot-host", SHELL_SAMPO, COMPLETE_NONE, "shut all domains down and reset the machine",
+	 NULL, force_args, run_reboot_host},
+	{"uptime", SHELL_SAMPO, COMPLETE_NONE, "time since the start", NULL, shell_no_args,
+	 run_uptime},
+	{"uri", SHELL_HOST, COMPLETE_NONE, "print the hypervisor canonical URI", NULL,
+	 shell_no_args, run_uri},
+	{"version", SHELL_HOST, COMPLETE_NONE, "show version",
+	 "Display the system version information.", version_args, run_version},
+	{"vols", SHELL_SAMPO, COMPLETE_NONE, "the same as disks", NULL, shell_no_args, run_disks},
+	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

@@ -3,24 +3,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "guests/dom0/config.h"
 #include "guests/dom0/home.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/shell/exit_names.h"
 #include "guests/dom0/shell/shell.h"
+#include "guests/dom0/shell/stats.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;
-
-static void line(const char *text)
-{
-	term_printf("%s\n", text);
-}
 
 /* "12.3s" */
 static void seconds(char *text, size_t size, uint64_t ns)
@@ -41,7 +37,7 @@ struct list {
 	bool active, inactive;
 	bool running, paused, shutoff, other; /* none of them: any state */
 	bool persistent, transient, autostart, no_autostart;
-	bool name, uuid, id, title;
+	bool none; /* only guests with what no guest has here: snapshots, saved states */
 };
 
 static bool has_state(const struct list *list, const struct vm *vm)
@@ -65,30 +61,32 @@ static bool is_listed(const struct list *list, const struct vm *vm)
 	bool kind = list->persistent == list->transient || list->transient == vm->transient;
 	bool mark = list->autostart == list->no_autostart || list->autostart == vm->autostart;
 
-	return (vm->run == VM_OFF ? list->inactive : list->active) && kind && mark &&
+	return !list->none && (vm->run == VM_OFF ? list->inactive : list->active) && kind && mark &&
 	       has_state(list, vm);
 }
 
-/* As virsh: with an option for a state that is not active, those that are inactive. */
-static void list_options(struct list *list, int *count, char *word[])
+static bool only_with(const struct args *args, const char *with, const char *without)
 {
-	bool all = words_option(count, word, "--all");
-	bool inactive = words_option(count, word, "--inactive");
+	return args_flag(args, with) && !args_flag(args, without);
+}
 
-	list->running = words_option(count, word, "--state-running");
-	list->paused = words_option(count, word, "--state-paused");
-	list->shutoff = words_option(count, word, "--state-shutoff");
-	list->other = words_option(count, word, "--state-other");
-	list->persistent = words_option(count, word, "--persistent");
-	list->transient = words_option(count, word, "--transient");
-	list->autostart = words_option(count, word, "--autostart");
-	list->no_autostart = words_option(count, word, "--no-autostart");
-	list->name = words_option(count, word, "--name");
-	list->uuid = words_option(count, word, "--uuid");
-	list->id = words_option(count, word, "--id");
-	list->title = words_option(count, word, "--title");
-	words_without(count, word, "--table --managed-save");
-	list->inactive = all || inactive || list->shutoff;
+/* In virsh, --state-shutoff alone chooses inactive guests. */
+static void list_options(struct list *list, const struct args *args)
+{
+	bool all = args_flag(args, "all");
+
+	list->running = args_flag(args, "state-running");
+	list->paused = args_flag(args, "state-paused");
+	list->shutoff = args_flag(args, "state-shutoff");
+	list->other = args_flag(args, "state-other");
+	list->persistent = args_flag(args, "persistent");
+	list->transient = args_flag(args, "transient");
+	list->autostart = args_flag(args, "autostart");
+	list->no_autostart = args_flag(args, "no-autostart");
+	list->none = only_with(args, "with-snapshot", "without-snapshot") ||
+		     only_with(args, "with-checkpoint", "without-checkpoint") ||
+		     only_with(args, "with-managed-save", "without-managed-save");
+	list->inactive = all || args_flag(args, "inactive") || list->shutoff;
 	list->active = all || !list->inactive;
 }
 
@@ -96,51 +94,91 @@ static void uuid_text(char text[37], const struct vm *vm)
 {
 	const uint8_t *u = vm->config->uuid;
 
-	snprintf(text, 37,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
+	snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		 u[13], u[14], u[15]);
 }
 
-static void list_words(const struct list *list)
+/* virsh sorts active guests by their numbers, then the others by their names. */
+static int by_number(const void *one, const void *other)
 {
+	const struct vm *a = *(struct vm *const *)one, *b = *(struct vm *const *)other;
+
+	if (!a->id != !b->id)
+		return a->id ? -1 : 1;
+	if (!a->id)
+		return strcasecmp(a->name, b->name);
+	return a->id < b->id ? -1 : 1;
+}
+
+static unsigned collect(const struct list *list, struct vm *found[VM_MAX])
+{
+	unsigned n = 0;
+
+	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
+		if (is_listed(list, vm))
+			found[n++] = vm;
+	qsort(found, n, sizeof(found[0]), by_number);
+	return n;
+}
+
+/* --uuid, --id and --name print words in lines. --id alone leaves guests without a number out. */
+static void list_words(const struct args *args, struct vm *const vm[], unsigned n)
+{
+	bool only_id = !args_flag(args, "uuid") && !args_flag(args, "name");
 	char uuid[37], id[16];
 
-	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
-		if (!is_listed(list, vm))
+	for (unsigned i = 0; i < n; i++) {
+		const char *blank = "";
+
+		if (only_id && !vm[i]->id)
 			continue;
-		uuid_text(uuid, vm);
-		id_text(id, sizeof(id), vm);
-		term_printf("%s%s%s%s%s\n", list->uuid ? uuid : "",
-			    list->uuid && (list->id || list->name) ? " " : "", list->id ? id : "",
-			    list->id && list->name ? " " : "", list->name ? vm->name : "");
+		if (args_flag(args, "uuid")) {
+			uuid_text(uuid, vm[i]);
+			term_printf("%s", uuid);
+			blank = " ";
+		}
+		if (args_flag(args, "id")) {
+			id_text(id, sizeof(id), vm[i]);
+			term_printf("%s%s", blank, id);
+			blank = " ";
+		}
+		if (args_flag(args, "name"))
+			term_printf("%s%s", blank, vm[i]->name);
+		term_printf("\n");
 	}
-	line("");
 }
 
-static void run_list(int count, char *word[])
+static void list_table(bool title, struct vm *const vm[], unsigned n)
 {
 	static const char *const header[] = {"Id", "Name", "State", "Title"};
-	struct list list = {0};
 	struct table table;
 	char id[16];
 
-	list_options(&list, &count, word);
-	if (!shell_arguments(count, word))
-		return;
-	if (list.name || list.uuid || list.id) {
-		list_words(&list);
-		return;
+	table_start(&table, title ? 4 : 3, header);
+	for (unsigned i = 0; i < n; i++) {
+		id_text(id, sizeof(id), vm[i]);
+		table_row(&table, (const char *const[]){id, vm[i]->name, vm_state_name(vm[i]),
+							vm[i]->config->title});
 	}
-	table_start(&table, list.title ? 4 : 3, header);
-	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm)) {
-		if (!is_listed(&list, vm))
-			continue;
-		id_text(id, sizeof(id), vm);
-		table_row(&table, (const char *const[]){id, vm->name, vm_state_name(vm),
-							vm->config->title});
-	}
-	table_end(&table, line);
+	table_end(&table, shell_line);
+}
+
+static void run_list(const struct args *args)
+{
+	static struct vm *found[VM_MAX];
+	struct list list;
+	unsigned n;
+
+	if (!shell_not_both(args, "table", "name") || !shell_not_both(args, "table", "uuid") ||
+	    !shell_not_both(args, "table", "id"))
+		return;
+	list_options(&list, args);
+	n = collect(&list, found);
+	if (args_flag(args, "name") || args_flag(args, "uuid") || args_flag(args, "id"))
+		list_words(args, found, n);
+	else
+		list_table(args_flag(args, "title"), found, n);
 }
 
 /* Beyond virsh: what Sampo knows of an active guest, and how it last ended. */
@@ -155,12 +193,11 @@ static void print_more(struct vm *vm, const struct sampo_domain_info *info)
 			    info->weight);
 	if (*vm_last_reason(vm))
 		term_printf("Last end:       %s\n", vm_last_reason(vm));
-	term_printf("\n");
 }
 
-static void run_dominfo(int count, char *word[])
+static void run_dominfo(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 	struct sampo_domain_info info = {0};
 	char id[16], time[32], uuid[37];
 
@@ -187,141 +224,190 @@ static void run_dominfo(int count, char *word[])
 	print_more(vm, &info);
 }
 
-static void run_domid(int count, char *word[])
+/* How a text names a guest. */
+enum named { BY_ID, BY_UUID, BY_NAME };
+
+static enum named named(const struct vm *vm, const char *text)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	uint8_t uuid[16];
+
+	if (config_uuid(text, uuid) && !memcmp(uuid, vm->config->uuid, sizeof(uuid)))
+		return BY_UUID;
+	return strcmp(text, vm->name) ? BY_ID : BY_NAME;
+}
+
+/* Returns the guest of domid and its like, which refuse the kind of name that they print. */
+static struct vm *other_name(const struct args *args, enum named not_by)
+{
+	const char *text = args_text(args, "domain");
+	struct vm *vm = vm_find(text);
+
+	if (vm && named(vm, text) != not_by)
+		return vm;
+	shell_error("failed to get domain '%s'", text);
+	return NULL;
+}
+
+static void run_domid(const struct args *args)
+{
+	struct vm *vm = other_name(args, BY_ID);
 	char id[16];
 
 	if (!vm)
 		return;
 	id_text(id, sizeof(id), vm);
-	term_printf("%s\n\n", id);
+	shell_line(id);
 }
 
-static void run_domname(int count, char *word[])
+static void run_domname(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = other_name(args, BY_NAME);
 
 	if (vm)
-		term_printf("%s\n\n", vm->name);
+		shell_line(vm->name);
 }
 
-static void run_domuuid(int count, char *word[])
+static void run_domuuid(const struct args *args)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = other_name(args, BY_UUID);
 	char uuid[37];
 
 	if (!vm)
 		return;
 	uuid_text(uuid, vm);
-	term_printf("%s\n\n", uuid);
+	shell_line(uuid);
 }
 
-static void run_domstate(int count, char *word[])
+static void run_domstate(const struct args *args)
 {
-	bool reason = words_option(&count, word, "--reason");
-	struct vm *vm = shell_only_domain(count, word);
+	struct vm *vm = shell_domain_of(args);
 
-	if (!vm)
-		return;
-	if (reason)
-		term_printf("%s (%s)\n\n", vm_state_name(vm), vm_reason(vm));
-	else
-		term_printf("%s\n\n", vm_state_name(vm));
+	if (vm && args_flag(args, "reason"))
+		term_printf("%s (%s)\n", vm_state_name(vm), vm_reason(vm));
+	else if (vm)
+		term_printf("%s\n", vm_state_name(vm));
 }
 
-/* A letter for each of the machine's CPUs. */
-static const char *affinity(const struct cpuset *set)
+static unsigned host_cpus(void)
 {
 	static struct sampo_machine_info info;
-	static char text[CPUSET_CPUS + 1];
-	unsigned n;
 
 	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
-	for (n = 0; n < info.cpus && n < CPUSET_CPUS; n++)
-		text[n] = cpuset_has(set, n) ? 'y' : '-';
-	text[n] = 0;
-	return text;
+	return info.cpus < CPUSET_CPUS ? info.cpus : CPUSET_CPUS;
 }
 
-static void print_vcpu(unsigned number, const struct sampo_vcpu_info *info, const struct cpuset *set)
+/* Prints a letter for each of the machine's CPUs, or the list of the set's CPUs. */
+static void print_affinity(const struct cpuset *set, bool pretty)
+{
+	static char text[CPUSET_CPUS + 1];
+	unsigned cpus = host_cpus();
+
+	if (pretty) {
+		cpuset_format(set, cpus, text, sizeof(text));
+		term_printf("CPU Affinity:   %s (out of %u)\n", text, cpus);
+		return;
+	}
+	for (unsigned i = 0; i < cpus; i++)
+		text[i] = cpuset_has(set, i) ? 'y' : '-';
+	text[cpus] = 0;
+	term_printf("CPU Affinity:   %s\n", text);
+}
+
+static void print_vcpu(unsigned number, const struct sampo_vcpu_info *info)
+{
+	static const char *const state[] = {"offline", "running", "blocked"};
+	char time[32];
+
+	seconds(time, sizeof(time), info->cpu_ns);
+	term_printf("VCPU:           %u\nCPU:            %u\n"
+		    "State:          %s\nCPU time:       %s\n",
+		    number, info->cpu, state[stats_vcpu_state(info)], time);
+}
+
+static void print_inactive(unsigned number)
+{
+	term_printf("VCPU:           %u\nCPU:            N/A\n"
+		    "State:          N/A\nCPU time        N/A\n",
+		    number);
+}
+
+/* Beyond virsh: prints the vCPU's state in the kernel, its steal time and its counted exits. */
+static void print_exits(const struct vm *vm, unsigned vcpu, const struct sampo_vcpu_info *info)
 {
 	static const char *const state[] = {"running",    "ready",   "halted",
 					    "at monitor", "stopped", "offline"};
-	char time[32], steal[32];
+	const struct sampo_vcpu_page *page = vm_vcpu_page(vm, vcpu);
+	char steal[32];
 
-	seconds(time, sizeof(time), info->cpu_ns);
 	seconds(steal, sizeof(steal), info->wait_ns);
-	term_printf("VCPU:           %u\nCPU:            %u\n"
-		    "State:          %s\nCPU time:       %s\n"
-		    "Steal time:     %s\nCPU Affinity:   %s\n",
-		    number, info->cpu, info->state < 6 ? state[info->state] : "?", time, steal,
-		    affinity(set));
+	term_printf("Steal time:     %s\nNow:            %s\n", steal,
+		    info->state < 6 ? state[info->state] : "?");
+	for (unsigned n = 0; page && n < SAMPO_EXIT_COUNTERS; n++)
+		if (page->exits[n])
+			term_printf("Exits:          %-22s %llu\n", exit_name(n),
+				    (llu)page->exits[n]);
 }
 
-static void print_inactive(const struct vm *vm)
-{
-	for (unsigned i = 0; i < vm->config->vcpus; i++)
-		term_printf("VCPU:           %u\nCPU:            N/A\n"
-			    "State:          N/A\nCPU time        N/A\n"
-			    "CPU Affinity:   %s\n\n",
-			    i, affinity(&vm->config->affinity[i]));
-}
-
-static void print_dom0(bool counters)
+static void print_dom0(const struct args *args)
 {
 	struct sampo_vcpu_info info;
 	struct cpuset only = {{0}};
 
-	if (counters) {
+	if (args_flag(args, "exits")) {
 		shell_error("Operation not supported: the exits of " CONFIG_DOM0);
 		return;
 	}
 	if (!home_info(&info))
 		return;
 	only.word[info.cpu / 64] = 1ull << info.cpu % 64;
-	print_vcpu(0, &info, &only);
-	term_printf("\n");
+	print_vcpu(0, &info);
+	print_affinity(&only, args_flag(args, "pretty"));
 }
 
-static void run_vcpuinfo(int count, char *word[])
+static void print_vcpu_of(struct vm *vm, unsigned number, const struct args *args)
 {
-	bool counters = words_option(&count, word, "--exits");
-	const struct sampo_vcpu_page *page;
 	struct sampo_vcpu_info info;
+	bool there = vm_vcpu_info(vm, number, &info);
+
+	if (there)
+		print_vcpu(number, &info);
+	else
+		print_inactive(number);
+	print_affinity(&vm->config->affinity[number], args_flag(args, "pretty"));
+	if (there && args_flag(args, "exits"))
+		print_exits(vm, number, &info);
+}
+
+/* virsh prints an empty line between two virtual CPUs. */
+static void run_vcpuinfo(const struct args *args)
+{
 	struct vm *vm;
 
-	if (count > 1 && shell_is_dom0(word[1])) {
-		if (shell_arguments(count, word))
-			print_dom0(counters);
+	if (shell_is_dom0(args_text(args, "domain"))) {
+		print_dom0(args);
 		return;
 	}
-	vm = shell_only_domain(count, word);
-	if (vm && !vm->id)
-		print_inactive(vm);
-	for (unsigned i = 0; vm && vm->id && i < vm->config->vcpus; i++) {
-		if (!vm_vcpu_info(vm, i, &info))
-			continue;
-		print_vcpu(i, &info, &vm->config->affinity[i]);
-		page = vm_vcpu_page(vm, i);
-		for (unsigned n = 0; counters && page && n < SAMPO_EXIT_COUNTERS; n++)
-			if (page->exits[n])
-				term_printf("Exits:          %-22s %llu\n", exit_name(n),
-					    (llu)page->exits[n]);
-		term_printf("\n");
+	vm = shell_domain_of(args);
+	for (unsigned i = 0; vm && i < vm->config->vcpus; i++) {
+		if (i)
+			term_printf("\n");
+		print_vcpu_of(vm, i, args);
 	}
 }
 
 /* The last exits of a guest's virtual CPU, oldest first. */
-static void run_trace(int count, char *word[])
+static void run_trace(const struct args *args)
 {
 	static const char *const header[] = {"TSC", "Code", "Exit", "RIP", "Info"};
-	struct vm *vm = shell_active_domain(count, word);
-	const struct sampo_vcpu_page *page = vm ? vm_vcpu_page(vm, 0) : NULL;
+	struct vm *vm = shell_domain_of(args);
+	const struct sampo_vcpu_page *page;
 	char cell[5][24];
 	struct table table;
 	uint64_t last;
 
+	page = vm ? vm_vcpu_page(vm, 0) : NULL;
+	if (vm && !page)
+		shell_error("%s", shell_not_running);
 	if (!page)
 		return;
 	last = page->traces;
@@ -337,26 +423,69 @@ static void run_trace(int count, char *word[])
 		table_row(&table,
 			  (const char *const[]){cell[0], cell[1], cell[2], cell[3], cell[4]});
 	}
-	table_end(&table, line);
+	table_end(&table, shell_line);
 }
 
+static const struct arg domain_args[] = {ARG_ANY_DOMAIN, ARG_END};
+static const struct arg domid_args[] = {ARG_DOMAIN("domain name or uuid"), ARG_END};
+static const struct arg domname_args[] = {ARG_DOMAIN("domain id or uuid"), ARG_END};
+static const struct arg domuuid_args[] = {ARG_DOMAIN("domain id or name"), ARG_END};
+
+static const struct arg domstate_args[] = {
+	ARG_ANY_DOMAIN,
+	{"reason", ARG_FLAG, ARG_OPTIONAL, "also print reason for the state"},
+	ARG_END,
+};
+
+static const struct arg list_args[] = {
+	{"inactive", ARG_FLAG, ARG_OPTIONAL, "list inactive domains"},
+	{"all", ARG_FLAG, ARG_OPTIONAL, "list inactive & active domains"},
+	{"transient", ARG_FLAG, ARG_OPTIONAL, "list transient domains"},
+	{"persistent", ARG_FLAG, ARG_OPTIONAL, "list persistent domains"},
+	{"with-snapshot", ARG_FLAG, ARG_OPTIONAL, "list domains with existing snapshot"},
+	{"without-snapshot", ARG_FLAG, ARG_OPTIONAL, "list domains without a snapshot"},
+	{"with-checkpoint", ARG_FLAG, ARG_OPTIONAL, "list domains with existing checkpoint"},
+	{"without-checkpoint", ARG_FLAG, ARG_OPTIONAL, "list domains without a checkpoint"},
+	{"state-running", ARG_FLAG, ARG_OPTIONAL, "list domains in running state"},
+	{"state-paused", ARG_FLAG, ARG_OPTIONAL, "list domains in paused state"},
+	{"state-shutoff", ARG_FLAG, ARG_OPTIONAL, "list domains in shutoff state"},
+	{"state-other", ARG_FLAG, ARG_OPTIONAL, "list domains in other states"},
+	{"autostart", ARG_FLAG, ARG_OPTIONAL, "list domains with autostart enabled"},
+	{"no-autostart", ARG_FLAG, ARG_OPTIONAL, "list domains with autostart disabled"},
+	{"with-managed-save", ARG_FLAG, ARG_OPTIONAL, "list domains with managed save state"},
+	{"without-managed-save", ARG_FLAG, ARG_OPTIONAL, "list domains without managed save"},
+	{"uuid", ARG_FLAG, ARG_OPTIONAL, "list uuid's only"},
+	{"name", ARG_FLAG, ARG_OPTIONAL, "list domain names only"},
+	{"id", ARG_FLAG, ARG_OPTIONAL, "list domain IDs only"},
+	{"table", ARG_FLAG, ARG_OPTIONAL, "list table (default)"},
+	{"managed-save", ARG_FLAG, ARG_OPTIONAL, "mark inactive domains with managed save state"},
+	{"title", ARG_FLAG, ARG_OPTIONAL, "show domain title"},
+	ARG_END,
+};
+
+static const struct arg vcpuinfo_args[] = {
+	ARG_ANY_DOMAIN,
+	{"pretty", ARG_FLAG, ARG_OPTIONAL, "return human readable output"},
+	{"exits", ARG_FLAG, ARG_OPTIONAL, "also print steal time and counted exits"},
+	ARG_END,
+};
+
 const struct shell_command shell_monitor_commands[] = {
-	{"domid", "<domain>", "convert a domain name or UUID to domain id", 1, 1, COMPLETE_DOMAIN,
-	 run_domid},
-	{"dominfo", "<domain>", "domain information", 1, 1, COMPLETE_DOMAIN, run_dominfo},
-	{"domname", "<domain>", "convert a domain id or UUID to domain name", 1, 1, COMPLETE_DOMAIN,
-	 run_domname},
-	{"domstate", "<domain> [--reason]", "domain state", 1, 1, COMPLETE_DOMAIN, run_domstate},
-	{"domuuid", "<domain>", "convert a domain name or id to domain UUID", 1, 1, COMPLETE_DOMAIN,
-	 run_domuuid},
-	{"list",
-	 "[--inactive] [--all] [--transient] [--persistent] [--state-running] [--state-paused] "
-	 "[--state-shutoff] [--state-other] [--autostart] [--no-autostart] [--uuid] [--name] [--id] "
-	 "[--table] [--title]",
-	 "list domains", 0, 0, COMPLETE_NONE, run_list},
-	{"trace", "<domain>", "the last exits of the domain's vCPU", 1, 1, COMPLETE_DOMAIN,
-	 run_trace},
-	{"vcpuinfo", "<domain> [--exits]", "detailed domain vcpu information; of Domain-0 too", 1, 1,
-	 COMPLETE_ANY_DOMAIN, run_vcpuinfo},
-	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+	{"domid", SHELL_DOMAIN, COMPLETE_DOMAIN, "convert a domain name or UUID to domain id", NULL,
+	 domid_args, run_domid},
+	{"dominfo", SHELL_MONITOR, COMPLETE_DOMAIN, "domain information",
+	 "Returns basic information about the domain.", domain_args, run_dominfo},
+	{"domname", SHELL_DOMAIN, COMPLETE_DOMAIN, "convert a domain id or UUID to domain name",
+	 NULL, domname_args, run_domname},
+	{"domstate", SHELL_MONITOR, COMPLETE_DOMAIN, "domain state",
+	 "Returns state about a domain.", domstate_args, run_domstate},
+	{"domuuid", SHELL_DOMAIN, COMPLETE_DOMAIN, "convert a domain name or id to domain UUID",
+	 NULL, domuuid_args, run_domuuid},
+	{"list", SHELL_MONITOR, COMPLETE_NONE, "list domains", "Returns list of domains.",
+	 list_args, run_list},
+	{"trace", SHELL_SAMPO, COMPLETE_DOMAIN, "the last exits of the domain's vCPU", NULL,
+	 domain_args, run_trace},
+	{"vcpuinfo", SHELL_DOMAIN, COMPLETE_ANY_DOMAIN, "detailed domain vcpu information",
+	 "Returns basic information about the domain virtual CPUs.", vcpuinfo_args, run_vcpuinfo},
+	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

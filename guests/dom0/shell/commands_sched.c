@@ -6,7 +6,6 @@
 
 #include "guests/dom0/config.h"
 #include "guests/dom0/home.h"
-#include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
@@ -18,29 +17,12 @@ typedef unsigned long long llu;
 
 #define CPUS_TEXT 256
 
-static void line(const char *text)
-{
-	term_printf("%s\n", text);
-}
-
 static unsigned host_cpus(void)
 {
 	static struct sampo_machine_info info;
 
 	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
 	return info.cpus;
-}
-
-/* A number of at most `most`; false after a message. */
-static bool number(const char *text, uint64_t most, uint64_t *value)
-{
-	char *end;
-
-	*value = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && *value <= most)
-		return true;
-	shell_error("invalid argument: '%s' is not a number up to %llu", text, (llu)most);
-	return false;
 }
 
 static void pins(const struct vm *vm, unsigned first, unsigned last)
@@ -55,243 +37,345 @@ static void pins(const struct vm *vm, unsigned first, unsigned last)
 		cpuset_format(&vm->config->affinity[i], host_cpus(), cpus, sizeof(cpus));
 		table_row(&table, (const char *const[]){vcpu, cpus});
 	}
-	table_end(&table, line);
+	table_end(&table, shell_line);
 }
 
-static void pin_dom0(int count, char *word[])
+static void print_home(void)
 {
 	static const char *const header[] = {"VCPU", "CPU Affinity"};
 	struct sampo_vcpu_info info;
-	char at[12] = "?", *end;
-	const char *error;
+	char at[12] = "?";
 	struct table table;
-	uint64_t n;
 
-	if (count > 2 && !number(word[2], 0, &n))
+	if (home_info(&info))
+		snprintf(at, sizeof(at), "%u", info.cpu);
+	table_start(&table, 2, header);
+	table_row(&table, (const char *const[]){"0", at});
+	table_end(&table, shell_line);
+}
+
+static void pin_dom0(const struct args *args)
+{
+	const char *cpus = args_text(args, "cpulist"), *error;
+	uint64_t n;
+	char *end;
+
+	if (args_text(args, "vcpu") && !shell_number(args, "vcpu", 0, &n))
 		return;
-	if (count < 4) {
-		if (home_info(&info))
-			snprintf(at, sizeof(at), "%u", info.cpu);
-		table_start(&table, 2, header);
-		table_row(&table, (const char *const[]){"0", at});
-		table_end(&table, line);
+	if (!cpus) {
+		print_home();
 		return;
 	}
-	n = strtoull(word[3], &end, 10);
-	if (word[3][0] < '0' || word[3][0] > '9' || *end || n >= host_cpus()) {
+	n = strtoull(cpus, &end, 10);
+	if (*cpus < '0' || *cpus > '9' || *end || n >= host_cpus()) {
 		shell_error("invalid argument: '%s': " CONFIG_DOM0 " runs on one CPU, the one that "
-			    "its devices interrupt, from 0 to %u", word[3], host_cpus() - 1);
+			    "its devices interrupt, from 0 to %u",
+			    cpus, host_cpus() - 1);
 		return;
 	}
 	error = home_move((unsigned)n);
 	if (error)
 		shell_error("CPU %u: %s", (unsigned)n, error);
-	else
-		term_printf("\n");
 }
 
-static void run_vcpupin(int count, char *word[])
+/* Reads virsh's list of CPUs, in which "r" stands for all of them. Returns false after a message,
+ * also for a CPU that the machine does not have. */
+static bool cpu_list(const char *text, struct cpuset *set)
 {
-	struct cpuset set;
+	static const struct cpuset none;
+	const char *error = NULL;
+	unsigned cpus = host_cpus();
+
+	if (!strcmp(text, "r"))
+		*set = cpuset_all();
+	else
+		error = cpuset_parse(text, set);
+	if (error || cpuset_equal(set, &none)) {
+		shell_error("Invalid cpulist '%s'", text);
+		if (error)
+			shell_error("invalid argument: Failed to parse bitmap '%s'", text);
+		return false;
+	}
+	for (unsigned i = CPUSET_CPUS; strcmp(text, "r") && i-- > cpus;)
+		if (cpuset_has(set, i)) {
+			shell_error("CPU %u in cpulist '%s' exceed the maxcpu %u", i, text, cpus);
+			return false;
+		}
+	return true;
+}
+
+static void pin(struct vm *vm, uint64_t vcpu, const char *cpus)
+{
 	const char *error;
-	uint64_t vcpu;
-	struct vm *vm;
+	struct cpuset set;
 
-	words_without(&count, word, "--live --config --current");
-	if (!shell_arguments(count, word))
+	if (!cpu_list(cpus, &set))
 		return;
-	if (shell_is_dom0(word[1])) {
-		pin_dom0(count, word);
-		return;
-	}
-	vm = shell_domain(word[1]);
-	if (!vm)
-		return;
-	if (count < 3) {
-		pins(vm, 0, vm->config->vcpus);
+	if (vcpu >= vm->config->vcpus) {
+		shell_error("invalid argument: requested vcpu '%llu' is not present in the domain",
+			    (llu)vcpu);
 		return;
 	}
-	if (!number(word[2], vm->config->vcpus - 1, &vcpu))
-		return;
-	if (count < 4) {
-		pins(vm, (unsigned)vcpu, (unsigned)vcpu + 1);
-		return;
-	}
-	error = cpuset_parse(word[3], &set);
+	error = vm_pin(vm, (unsigned)vcpu, &set);
 	if (error)
-		shell_error("invalid argument: '%s' %s", word[3], error);
-	else if ((error = vm_pin(vm, (unsigned)vcpu, &set)))
 		shell_error("invalid argument: %s", error);
+}
+
+static void show_pins(const struct vm *vm, bool one, uint64_t vcpu)
+{
+	if (!one)
+		pins(vm, 0, vm->config->vcpus);
+	else if (vcpu >= vm->config->vcpus)
+		shell_error("vcpu %llu is out of range of %s cpu count %u", (llu)vcpu,
+			    vm->id ? "live" : "persistent", vm->config->vcpus);
 	else
-		term_printf("\n");
+		pins(vm, (unsigned)vcpu, (unsigned)vcpu + 1);
 }
 
-/* "name=value" of schedinfo: one of three, or a message. */
-static const char *set_share(struct vm *vm, const char *text)
+/* A description and its running guest share one affinity, so --live and --config mean the same. */
+static void run_vcpupin(const struct args *args)
 {
-	const struct vm_config *c = vm->config;
-	const char *value = strchr(text, '=');
-	size_t n = value ? (size_t)(value - text) : 0;
-	uint64_t v = 0;
-
-	if (!value)
-		return "a parameter is name=value";
-	value++;
-	if (!strncmp(text, "vcpu_quota=", n + 1) && !strcmp(value, "-1"))
-		return vm_set_cap(vm, 0, c->period);
-	if (!number(value, UINT32_MAX, &v))
-		return "";
-	if (!strncmp(text, "cpu_shares=", n + 1))
-		return v && v < 65536 ? vm_set_weight(vm, (uint32_t)v)
-				      : "cpu_shares is from 1 to 65535";
-	if (!strncmp(text, "vcpu_quota=", n + 1))
-		return v >= 1000 ? vm_set_cap(vm, v, c->period)
-				 : "vcpu_quota is -1 or 1000 and more";
-	if (!strncmp(text, "vcpu_period=", n + 1))
-		return v >= 1000 && v <= 1000000 ? vm_set_cap(vm, c->quota, v)
-						 : "vcpu_period is from 1000 to 1000000";
-	return "cpu_shares, vcpu_period and vcpu_quota are what there is";
-}
-
-static void run_schedinfo(int count, char *word[])
-{
-	bool set = words_option(&count, word, "--set");
+	const char *cpus = args_text(args, "cpulist"), *vcpu = args_text(args, "vcpu");
+	uint64_t number = 0;
 	struct vm *vm;
 
-	words_without(&count, word, "--live --config --current");
-	vm = shell_only_domain(count, word);
-	if (!vm)
+	if (!shell_not_both(args, "current", "live") || !shell_not_both(args, "current", "config"))
 		return;
-	if (set && count < 3)
-		shell_error("command 'schedinfo' requires name=value after --set");
-	for (int i = 2; i < count; i++) {
-		const char *error = set_share(vm, word[i]);
-
-		if (!error)
-			continue;
-		if (*error)
-			shell_error("invalid argument: %s", error);
+	if (shell_is_dom0(args_text(args, "domain"))) {
+		pin_dom0(args);
 		return;
 	}
-	term_printf("%-15s: posix\n%-15s: %u\n%-15s: %llu\n%-15s: ", "Scheduler", "cpu_shares",
-		    vm->config->weight, "vcpu_period", (llu)vm->config->period, "vcpu_quota");
-	if (vm->config->quota)
-		term_printf("%llu\n\n", (llu)vm->config->quota);
+	vm = shell_domain_of(args);
+	if (!vm || (vcpu && !shell_number(args, "vcpu", UINT32_MAX, &number)))
+		return;
+	if (cpus && !vcpu)
+		shell_error("vcpupin: Missing vCPU number in pin mode.");
+	else if (!cpus && !vm->id && args_flag(args, "live"))
+		shell_error("cannot get vcpupin for offline domain");
+	else if (cpus)
+		pin(vm, number, cpus);
 	else
-		term_printf("-1\n\n");
+		show_pins(vm, vcpu, number);
 }
 
-static void run_vcpucount(int count, char *word[])
+/* --- schedinfo: the parameters, as libvirt's QEMU driver names and bounds them --- */
+
+static const char *set_shares(struct vm *vm, int64_t value)
 {
-	struct vm *vm = shell_only_domain(count, word);
+	return vm_set_weight(vm, (uint32_t)value);
+}
+
+static const char *set_period(struct vm *vm, int64_t value)
+{
+	return vm_set_cap(vm, vm->config->quota, (uint64_t)value);
+}
+
+static const char *set_quota(struct vm *vm, int64_t value)
+{
+	return vm_set_cap(vm, value > 0 ? (uint64_t)value : 0, vm->config->period);
+}
+
+static const struct parameter {
+	const char *name, *type;
+	int64_t least, most;
+	bool may_be_none; /* -1: no quota */
+	const char *(*set)(struct vm *vm, int64_t value);
+} parameters[] = {
+	{"cpu_shares", "unsigned long long", 1, 65535, false, set_shares},
+	{"vcpu_period", "unsigned long long", 1000, 1000000, false, set_period},
+	{"vcpu_quota", "long long", 1000, UINT32_MAX, true, set_quota},
+};
+
+static const struct parameter *find_parameter(const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+		if (strlen(parameters[i].name) == bytes && !memcmp(parameters[i].name, text, bytes))
+			return &parameters[i];
+	return NULL;
+}
+
+/* "name=value"; false after a message. */
+static bool set_parameter(struct vm *vm, const char *text)
+{
+	const char *value = strchr(text, '='), *error;
+	size_t n = value ? (size_t)(value - text) : 0;
+	const struct parameter *p = find_parameter(text, n);
+	char *end;
+	int64_t v;
+
+	if (!value) {
+		shell_error("Invalid syntax for --set, expecting name=value");
+		return false;
+	}
+	if (!p) {
+		shell_error("invalid scheduler option: %.*s", (int)n, text);
+		return false;
+	}
+	v = strtoll(++value, &end, 10);
+	if (!*value || *end) {
+		shell_error("invalid argument: Invalid value for field '%s': expected %s", p->name,
+			    p->type);
+		return false;
+	}
+	if ((v < p->least || v > p->most) && !(p->may_be_none && v == -1)) {
+		shell_error("invalid argument: value of '%s' is out of range [%lld, %lld]", p->name,
+			    (long long)p->least, (long long)p->most);
+		return false;
+	}
+	error = p->set(vm, v);
+	if (error)
+		shell_error("invalid argument: %s", error);
+	return !error;
+}
+
+static void run_schedinfo(const struct args *args)
+{
+	struct vm *vm;
+
+	if (!shell_not_both(args, "current", "live") || !shell_not_both(args, "current", "config"))
+		return;
+	vm = shell_domain_of(args);
+	if (!vm)
+		return;
+	term_printf("%-15s: posix\n", "Scheduler");
+	for (unsigned i = 0; i < args->many_count; i++)
+		if (!set_parameter(vm, args->many[i]))
+			return;
+	term_printf("%-15s: %u\n%-15s: %llu\n%-15s: %lld\n", "cpu_shares", vm->config->weight,
+		    "vcpu_period", (llu)vm->config->period, "vcpu_quota",
+		    vm->config->quota ? (long long)vm->config->quota : -1);
+}
+
+/* --- The number of virtual CPUs --- */
+
+static void print_counts(const struct vm *vm)
+{
 	static const char *const what[] = {"maximum", "current"};
 
-	for (unsigned i = 0; vm && i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		term_printf("%-12s %-12s %3u\n", what[i], "config", vm->config->vcpus);
 		if (vm->id)
 			term_printf("%-12s %-12s %3u\n", what[i], "live", vm->config->vcpus);
 	}
-	if (vm)
-		term_printf("\n");
 }
 
-/* The description's; a guest that runs keeps what it has. */
-static void run_setvcpus(int count, char *word[])
+/* A guest has all of its virtual CPUs from its start, so all figures are equal. */
+static void run_vcpucount(const struct args *args)
 {
-	bool config = words_option(&count, word, "--config");
-	bool maximum = words_option(&count, word, "--maximum");
-	struct vm *vm = shell_only_domain(count, word);
+	static const char *const one[] = {"maximum", "active", "live", "config", "current"};
+	bool chosen = false;
+	struct vm *vm;
+
+	if (!shell_not_both(args, "active", "maximum"))
+		return;
+	vm = shell_domain_of(args);
+	if (!vm)
+		return;
+	for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+		chosen = chosen || args_flag(args, one[i]);
+	if (!chosen)
+		print_counts(vm);
+	else if (args_flag(args, "live") && !vm->id)
+		shell_error("%s", shell_not_running);
+	else
+		term_printf("%u\n", vm->config->vcpus);
+}
+
+/* Returns why the number of the description cannot become n, NULL if it can. */
+static const char *keeps_vcpus(const struct vm *vm, const struct args *args, uint64_t n)
+{
+	static char text[96];
+
+	if (!vm->id && !args_flag(args, "config") && !args_flag(args, "current"))
+		return shell_not_running;
+	if (vm->run != VM_OFF)
+		return "Operation not supported: the number of virtual CPUs of a running domain "
+		       "cannot change";
+	if (vm->config->threads != 1 || vm->config->cores != vm->config->vcpus)
+		return "Operation not supported: the domain has a CPU topology";
+	snprintf(text, sizeof(text),
+		 "invalid argument: requested cpu amount exceeds maximum (%llu > %u)", (llu)n,
+		 vm->config->vcpus);
+	return n > vm->config->vcpus && !args_flag(args, "maximum") ? text : NULL;
+}
+
+static void run_setvcpus(const struct args *args)
+{
+	const char *failure;
 	struct vm_config *c;
+	struct vm *vm;
 	uint64_t n;
 
-	(void)config;
-	(void)maximum;
-	if (!vm || !number(word[2], CONFIG_VCPUS, &n))
+	if (!shell_not_both(args, "current", "live") ||
+	    !shell_not_both(args, "current", "config") ||
+	    !shell_not_without(args, "maximum", "config"))
 		return;
+	vm = shell_domain_of(args);
+	if (!vm || !shell_number(args, "count", UINT32_MAX, &n))
+		return;
+	if (!n) {
+		shell_error("Can't set 0 processors for a VM");
+		return;
+	}
+	if (n > CONFIG_VCPUS) {
+		shell_error(
+			"invalid argument: requested cpu amount exceeds maximum supported amount "
+			"(%llu > %u)",
+			(llu)n, CONFIG_VCPUS);
+		return;
+	}
+	failure = keeps_vcpus(vm, args, n);
+	if (failure) {
+		shell_error("%s", failure);
+		return;
+	}
 	c = (struct vm_config *)vm->config;
-	if (!n)
-		shell_error("invalid argument: a guest needs a virtual CPU");
-	else if (vm->run != VM_OFF)
-		shell_error("Operation not supported: the number of virtual CPUs of a running "
-			    "domain cannot change");
-	else if (c->threads != 1 || c->cores != c->vcpus)
-		shell_error("Operation not supported: the domain has a CPU topology");
-	else {
-		c->vcpus = c->cores = (uint32_t)n;
-		term_printf("\n");
-	}
+	c->vcpus = c->cores = (uint32_t)n;
 }
 
-static uint64_t dom0_ns(const struct vm *vm)
-{
-	return clock_ticks_ns(vm->dom0_tsc);
-}
+static const struct arg schedinfo_args[] = {
+	ARG_ANY_DOMAIN,
+	{"current", ARG_FLAG, ARG_OPTIONAL, "get/set current scheduler info"},
+	{"config", ARG_FLAG, ARG_OPTIONAL, "get/set value to be used on next boot"},
+	{"live", ARG_FLAG, ARG_OPTIONAL, "get/set value from running domain"},
+	{"set", ARG_MANY, ARG_OPTIONAL, "parameter=value"},
+	ARG_END,
+};
 
-static void run_cpu_stats(int count, char *word[])
-{
-	bool total = words_option(&count, word, "--total");
-	struct vm *vm = shell_active_domain(count, word);
-	struct sampo_domain_info info;
+static const struct arg setvcpus_args[] = {
+	ARG_ANY_DOMAIN,
+	{"count", ARG_NUMBER, ARG_REQUIRED, "number of virtual CPUs"},
+	{"maximum", ARG_FLAG, ARG_OPTIONAL, "set maximum limit on next boot"},
+	ARG_AFFECTS,
+	ARG_END,
+};
 
-	(void)total; /* the kernel does not count by physical CPU */
-	if (!vm || !vm_domain_info(vm, &info))
-		return;
-	term_printf("Total:\n\tcpu_time        %5llu.%09llu seconds\n", (llu)(info.cpu_ns / 1000000000),
-		    (llu)(info.cpu_ns % 1000000000));
-	term_printf("\tsystem_time     %5llu.%09llu seconds\n\n", (llu)(dom0_ns(vm) / 1000000000),
-		    (llu)(dom0_ns(vm) % 1000000000));
-}
+static const struct arg vcpucount_args[] = {
+	ARG_ANY_DOMAIN,
+	{"maximum", ARG_FLAG, ARG_OPTIONAL, "get maximum count of vcpus"},
+	{"active", ARG_FLAG, ARG_OPTIONAL, "get number of currently active vcpus"},
+	{"live", ARG_FLAG, ARG_OPTIONAL, "get value from running domain"},
+	{"config", ARG_FLAG, ARG_OPTIONAL, "get value to be used on next boot"},
+	{"current", ARG_FLAG, ARG_OPTIONAL, "get value according to current domain state"},
+	ARG_END,
+};
 
-/* virDomainState and virVcpuState */
-static void print_stats(struct vm *vm)
-{
-	struct sampo_domain_info info = {0};
-	struct sampo_vcpu_info vcpu;
-
-	term_printf("Domain: '%s'\n  state.state=%u\n", vm->name,
-		    vm->run == VM_RUNNING   ? 1u
-		    : vm->run == VM_PAUSED  ? 3u
-		    : vm->run == VM_CRASHED ? 6u
-					    : 5u);
-	if (vm_domain_info(vm, &info))
-		term_printf("  cpu.time=%llu\n  cpu.system=%llu\n", (llu)info.cpu_ns,
-			    (llu)dom0_ns(vm));
-	term_printf("  vcpu.current=%u\n  vcpu.maximum=%u\n", vm->config->vcpus, vm->config->vcpus);
-	for (unsigned i = 0; i < vm->config->vcpus; i++)
-		if (vm_vcpu_info(vm, i, &vcpu))
-			term_printf("  vcpu.%u.state=%u\n  vcpu.%u.time=%llu\n  vcpu.%u.wait=%llu\n", i,
-				    vcpu.state < 2 || vcpu.state == 3 ? 1u : vcpu.state == 2 ? 2u : 0u,
-				    i, (llu)vcpu.cpu_ns, i, (llu)vcpu.wait_ns);
-	term_printf("\n");
-}
-
-static void run_domstats(int count, char *word[])
-{
-	struct vm *only;
-
-	if (!shell_arguments(count, word))
-		return;
-	if (count > 1) {
-		only = shell_domain(word[1]);
-		if (only)
-			print_stats(only);
-		return;
-	}
-	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
-		print_stats(vm);
-}
+static const struct arg vcpupin_args[] = {
+	ARG_ANY_DOMAIN,
+	{"vcpu", ARG_NUMBER, ARG_OPTIONAL, "vcpu number"},
+	{"cpulist", ARG_TEXT, ARG_OPTIONAL, "host cpu number(s) to set, or omit option to query"},
+	ARG_AFFECTS,
+	ARG_END,
+};
 
 const struct shell_command shell_sched_commands[] = {
-	{"cpu-stats", "<domain> [--total]", "show domain cpu statistics", 1, 1, COMPLETE_DOMAIN,
-	 run_cpu_stats},
-	{"domstats", "[domain]", "get statistics about one or all domains", 0, 1, COMPLETE_DOMAIN,
-	 run_domstats},
-	{"schedinfo", "<domain> [--set cpu_shares=N vcpu_period=N vcpu_quota=N]",
-	 "show/set scheduler parameters", 1, 4, COMPLETE_DOMAIN, run_schedinfo},
-	{"setvcpus", "<domain> <count> [--config] [--maximum]", "change number of virtual CPUs", 2, 2,
-	 COMPLETE_DOMAIN, run_setvcpus},
-	{"vcpucount", "<domain>", "domain vcpu counts", 1, 1, COMPLETE_DOMAIN, run_vcpucount},
-	{"vcpupin", "<domain> [vcpu [cpulist]]", "control or query domain vcpu affinity; of Domain-0 too: one CPU", 1, 3,
-	 COMPLETE_ANY_DOMAIN, run_vcpupin},
-	{NULL, NULL, NULL, 0, 0, COMPLETE_NONE, NULL},
+	{"schedinfo", SHELL_DOMAIN, COMPLETE_DOMAIN, "show/set scheduler parameters",
+	 "Show/Set scheduler parameters.", schedinfo_args, run_schedinfo},
+	{"setvcpus", SHELL_DOMAIN, COMPLETE_DOMAIN, "change number of virtual CPUs",
+	 "Change the number of virtual CPUs in the guest domain.", setvcpus_args, run_setvcpus},
+	{"vcpucount", SHELL_DOMAIN, COMPLETE_DOMAIN, "domain vcpu counts",
+	 "Returns the number of virtual CPUs used by the domain.", vcpucount_args, run_vcpucount},
+	{"vcpupin", SHELL_DOMAIN, COMPLETE_ANY_DOMAIN, "control or query domain vcpu affinity",
+	 "Pin domain VCPUs to host physical CPUs.", vcpupin_args, run_vcpupin},
+	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guests/dom0/config.h"
@@ -17,14 +18,12 @@
 
 #define CTRL_C 3
 
-const struct shell_group shell_groups[] = {
-	{"Domain Management", shell_domain_commands},
-	{"Domain Monitoring", shell_monitor_commands},
-	{"Domain Devices", shell_device_commands},
-	{"Virtual CPUs", shell_sched_commands},
-	{"Host and Hypervisor", shell_host_commands},
-	{NULL, NULL},
+static const struct shell_command *const tables[] = {
+	shell_domain_commands, shell_monitor_commands, shell_stats_commands, shell_device_commands,
+	shell_sched_commands,  shell_host_commands,    shell_help_commands,
 };
+
+const struct arg shell_no_args[] = {ARG_END};
 
 static struct edit edit;
 static bool started;
@@ -53,6 +52,23 @@ void shell_error(const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	term_printf("error: %s\n", text);
+}
+
+void shell_failure(const char *why, const char *what, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, what);
+	vsnprintf(text, sizeof(text), what, args);
+	va_end(args);
+	shell_error("%s", text);
+	shell_error("%s", why);
+}
+
+void shell_line(const char *text)
+{
+	term_printf("%s\n", text);
 }
 
 void shell_notice(const char *format, ...)
@@ -84,63 +100,85 @@ struct vm *shell_domain(const char *name)
 	return vm;
 }
 
-struct vm *shell_only_domain(int count, char *word[])
+struct vm *shell_domain_of(const struct args *args)
 {
-	return shell_arguments(count, word) ? shell_domain(word[1]) : NULL;
+	return shell_domain(args_text(args, "domain"));
 }
 
-struct vm *shell_active_domain(int count, char *word[])
-{
-	struct vm *vm = shell_only_domain(count, word);
-
-	if (!vm || vm->id)
-		return vm;
-	shell_error("Requested operation is not valid: domain is not running");
-	return NULL;
-}
+const char shell_not_running[] = "Requested operation is not valid: domain is not running";
 
 bool shell_is_dom0(const char *name)
 {
 	return !strcmp(name, CONFIG_DOM0);
 }
 
-const struct shell_command *shell_find(const char *verb)
+bool shell_not_both(const struct args *args, const char *one, const char *other)
 {
-	for (const struct shell_group *group = shell_groups; group->title; group++)
-		for (const struct shell_command *c = group->command; c->name; c++)
-			if (!strcmp(c->name, verb))
+	if (!args_flag(args, one) || !args_flag(args, other))
+		return true;
+	shell_error("Options --%s and --%s are mutually exclusive", one, other);
+	return false;
+}
+
+bool shell_not_without(const struct args *args, const char *one, const char *other)
+{
+	if (!args_flag(args, one) || args_flag(args, other))
+		return true;
+	shell_error("Option --%s is required by option --%s", other, one);
+	return false;
+}
+
+bool shell_number(const struct args *args, const char *name, uint64_t most, uint64_t *value)
+{
+	const char *text = args_text(args, name);
+	char *end;
+
+	*value = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && *value <= most)
+		return true;
+	shell_error("Numeric value '%s' for <%s> option is malformed or out of range", text, name);
+	return false;
+}
+
+const struct shell_command *shell_command_at(unsigned index)
+{
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		for (const struct shell_command *c = tables[i]; c->name; c++)
+			if (!index--)
 				return c;
 	return NULL;
 }
 
-static void missing(const struct shell_command *command, unsigned argument)
+const struct shell_command *shell_find(const char *verb)
 {
-	char name[WORDS_NAME];
+	const struct shell_command *c;
 
-	if (words_argument(command->arguments, argument, name))
-		shell_error("command '%s' requires <%s> option", command->name, name);
+	for (unsigned i = 0; (c = shell_command_at(i)); i++)
+		if (!strcmp(c->name, verb))
+			return c;
+	return NULL;
 }
 
-bool shell_arguments(int count, char *word[])
+static void argument_error(const char *text)
 {
+	shell_error("%s", text);
+}
+
+/* "VERB --help" means "help VERB", with any other words in the line. */
+static const struct shell_command *find_verb(int *count, char *word[])
+{
+	static char help[] = "help";
 	const struct shell_command *command = shell_find(word[0]);
 
-	for (int i = 1; i < count; i++) {
-		if (strncmp(word[i], "--", 2))
+	for (int i = 1; command && i < *count; i++) {
+		if (strcmp(word[i], "--help") != 0)
 			continue;
-		shell_error("command '%s' doesn't support option %s", word[0], word[i]);
-		return false;
+		word[1] = word[0];
+		word[0] = help;
+		*count = 2;
+		return shell_find(help);
 	}
-	if (count <= (int)command->least) {
-		for (unsigned n = (unsigned)count - 1; n < command->least; n++)
-			missing(command, n);
-		return false;
-	}
-	if (count > (int)command->most + 1) {
-		shell_error("unexpected data '%s'", word[command->most + 1]);
-		return false;
-	}
-	return true;
+	return command;
 }
 
 /* The verbs that change something: the log says when they were typed. */
@@ -158,11 +196,24 @@ static bool acts(const char *verb)
 	return false;
 }
 
+/* virsh prints an empty line after each verb. A verb that goes on as a job prints its own end. */
+static void run_verb(const struct shell_command *command, const struct args *args)
+{
+	running = true;
+	if (acts(command->name))
+		printf(LOG_ACTION "shell: %s\n", edit.line);
+	command->run(args);
+	running = false;
+	if (!job_step && !console_attached())
+		term_printf("\n");
+}
+
 static void run_line(void)
 {
 	const struct shell_command *command;
 	static char line[EDIT_LINE];
-	char *word[WORDS_MAX + 1]; /* words_named moves one on */
+	static struct args args;
+	char *word[WORDS_MAX];
 	const char *error = NULL;
 	int count;
 
@@ -172,23 +223,13 @@ static void run_line(void)
 		shell_error("%s", error);
 		return;
 	}
-	if (!count || word[0][0] == '#')
+	if (!count)
 		return;
-	command = shell_find(word[0]);
-	if (!command) {
+	command = find_verb(&count, word);
+	if (!command)
 		shell_error("unknown command: '%s'", word[0]);
-		return;
-	}
-	error = words_named(&count, word, command->arguments);
-	if (error) {
-		shell_error("command '%s' requires <%s> option", word[0], error);
-		return;
-	}
-	running = true;
-	if (acts(command->name))
-		printf(LOG_ACTION "shell: %s\n", edit.line);
-	command->run(count, word);
-	running = false;
+	else if (args_parse(&args, command->arg, count, word, argument_error))
+		run_verb(command, &args);
 }
 
 /* What a guest's console did not show. */
@@ -309,11 +350,9 @@ static size_t input(const uint8_t *bytes, size_t n)
 
 static const char *verb_at(unsigned index)
 {
-	for (const struct shell_group *group = shell_groups; group->title; group++)
-		for (const struct shell_command *c = group->command; c->name; c++)
-			if (!index--)
-				return c->name;
-	return NULL;
+	const struct shell_command *command = shell_command_at(index);
+
+	return command ? command->name : NULL;
 }
 
 static const char *domain_at(unsigned index)

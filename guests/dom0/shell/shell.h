@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guests/dom0/shell/args.h"
+
 /* Takes the console over and shows the prompt. */
 void shell_start(void);
 
@@ -22,44 +24,75 @@ enum shell_complete {
 	COMPLETE_VERB
 };
 
-struct shell_command {
-	const char *name;
-	/* For `help`, "" if none; arguments have their virsh names: <domain>, [device]. Options
-	 * stand in brackets of their own: [--devname <string>]. */
-	const char *arguments;
-	const char *help;
-	unsigned least, most; /* arguments that it takes, without options */
-	enum shell_complete complete;
-	/* word[0] is the verb; options are still among the words */
-	void (*run)(int count, char *word[]);
+/* The groups of `help`: virsh's, and one for the verbs that virsh does not have. */
+enum shell_group {
+	SHELL_DOMAIN,
+	SHELL_MONITOR,
+	SHELL_HOST,
+	SHELL_NETWORK,
+	SHELL_ITSELF,
+	SHELL_SAMPO,
+	SHELL_GROUPS
 };
 
-struct shell_group {
-	const char *title;
-	const struct shell_command *command; /* ends with an empty name */
+struct shell_command {
+	const char *name; /* NULL ends a table */
+	enum shell_group group;
+	enum shell_complete complete;
+	const char *help;
+	const char *description; /* NULL: none */
+	const struct arg *arg;
+	void (*run)(const struct args *args);
 };
-extern const struct shell_group shell_groups[]; /* ends with an empty title */
 
 extern const struct shell_command shell_domain_commands[];
 extern const struct shell_command shell_monitor_commands[];
+extern const struct shell_command shell_stats_commands[];
 extern const struct shell_command shell_device_commands[];
 extern const struct shell_command shell_host_commands[];
 extern const struct shell_command shell_sched_commands[];
+extern const struct shell_command shell_help_commands[];
 
 const struct shell_command *shell_find(const char *verb);
+/* Returns the index-th command of all tables, NULL after the last. */
+const struct shell_command *shell_command_at(unsigned index);
+
+extern const struct arg shell_no_args[];
+#define ARG_END                                    \
+	{                                          \
+		NULL, ARG_FLAG, ARG_OPTIONAL, NULL \
+	}
+#define ARG_DOMAIN(help)                               \
+	{                                              \
+		"domain", ARG_TEXT, ARG_REQUIRED, help \
+	}
+#define ARG_ANY_DOMAIN ARG_DOMAIN("domain name, id or uuid")
+#define ARG_AFFECTS                                                        \
+	{"config", ARG_FLAG, ARG_OPTIONAL, "affect next boot"},            \
+		{"live", ARG_FLAG, ARG_OPTIONAL, "affect running domain"}, \
+	{                                                                  \
+		"current", ARG_FLAG, ARG_OPTIONAL, "affect current domain" \
+	}
 
 struct vm;
-/* The guest of that name, UUID or number, or NULL after an error message. */
+/* Returns the guest of that name, UUID or number, or NULL after a message. */
 struct vm *shell_domain(const char *name);
-/* The guest of a verb that takes nothing else; NULL after a message. */
-struct vm *shell_only_domain(int count, char *word[]);
-/* The same, and it must be active. */
-struct vm *shell_active_domain(int count, char *word[]);
-/* Is it dom0's own name? */
+/* The same for a verb's argument <domain>. */
+struct vm *shell_domain_of(const struct args *args);
+/* Is the text the name of dom0 itself? */
 bool shell_is_dom0(const char *name);
-/* No options left over and as many arguments as the verb takes, else a message
- * and false. */
-bool shell_arguments(int count, char *word[]);
+/* libvirt's words for a verb that needs an active guest. */
+extern const char shell_not_running[];
+/* Returns false after virsh's message if the line has both options. */
+bool shell_not_both(const struct args *args, const char *one, const char *other);
+/* Returns false after a message if the line has option `one` without option `other`. */
+bool shell_not_without(const struct args *args, const char *one, const char *other);
+/* Reads an option that is a number of at most `most`; false after a message. */
+bool shell_number(const struct args *args, const char *name, uint64_t most, uint64_t *value);
+/* Prints a line, for table_end and the like. */
+void shell_line(const char *text);
+/* "error: WHAT" and "error: WHY". */
+void shell_failure(const char *why, const char *what, ...) __attribute__((format(printf, 2, 3)));
 void shell_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints lines at any time: the line being typed goes aside and is drawn again. */

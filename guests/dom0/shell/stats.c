@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/shell/stats.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/block.h"
+#include "guests/dom0/config.h"
+#include "guests/dom0/loop.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm.h"
+#include "guests/lib/sampo.h"
+
+typedef void stats_put(const struct stats_fact *fact);
+
+struct word {
+	const char *word;
+	unsigned number;
+};
+
+static unsigned number_of(const struct word *words, size_t n, const char *word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(words[i].word, word))
+			return words[i].number;
+	return 0;
+}
+
+unsigned stats_state(const struct vm *vm)
+{
+	static const struct word words[] = {
+		{"running", 1}, {"paused", 3}, {"in shutdown", 4}, {"shut off", 5}, {"crashed", 6},
+	};
+
+	return number_of(words, sizeof(words) / sizeof(words[0]), vm_state_name(vm));
+}
+
+/* virDomainRunningReason, virDomainPausedReason and virDomainShutoffReason share no word with
+ * different numbers. */
+unsigned stats_reason(const struct vm *vm)
+{
+	static const struct word words[] = {
+		{"booted", 1},       {"unpaused", 5}, {"user", 1},
+		{"starting up", 11}, {"shutdown", 1}, {"destroyed", 2},
+		{"crashed", 3},      {"failed", 6},   {"panicked", 1},
+	};
+
+	return number_of(words, sizeof(words) / sizeof(words[0]), vm_reason(vm));
+}
+
+/* A vCPU that waits for a CPU or for dom0 runs, as QEMU's thread of it would. */
+unsigned stats_vcpu_state(const struct sampo_vcpu_info *info)
+{
+	static const uint8_t state[] = {1, 1, 2, 1, 0, 0};
+
+	return info->state < sizeof(state) ? state[info->state] : 0;
+}
+
+uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
+{
+	const struct blkdev *dev = blk_find(vm->config->disk[disk].source);
+
+	return dev ? dev->sectors << 9 : 0;
+}
+
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+{
+	if (*vm->config->nic[nic].target)
+		snprintf(text, STATS_NIC_NAME, "%s", vm->config->nic[nic].target);
+	else
+		snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+}
+
+uint64_t stats_dom0_ns(const struct vm *vm)
+{
+	return clock_ticks_ns(vm->dom0_tsc);
+}
+
+__attribute__((format(printf, 3, 4))) static void number(stats_put *put, uint64_t value,
+							 const char *name, ...)
+{
+	struct stats_fact fact = {.number = value};
+	va_list args;
+
+	va_start(args, name);
+	vsnprintf(fact.name, sizeof(fact.name), name, args);
+	va_end(args);
+	put(&fact);
+}
+
+static void text(stats_put *put, const char *group, unsigned index, const char *name,
+		 const char *value)
+{
+	struct stats_fact fact = {.text = value};
+
+	snprintf(fact.name, sizeof(fact.name), "%s.%u.%s", group, index, name);
+	put(&fact);
+}
+
+static void put_state(struct vm *vm, stats_put *put)
+{
+	number(put, stats_state(vm), "state.state");
+	number(put, stats_reason(vm), "state.reason");
+}
+
+static void put_cpu(struct vm *vm, stats_put *put)
+{
+	struct sampo_domain_info info;
+
+	if (!vm_domain_info(vm, &info))
+		return;
+	number(put, info.cpu_ns, "cpu.time");
+	number(put, stats_dom0_ns(vm), "cpu.system");
+}
+
+/* No guest has a balloon, so each has all of its memory. */
+static void put_balloon(struct vm *vm, stats_put *put)
+{
+	struct sampo_domain_info info;
+
+	number(put, vm->config->memory >> 10, "balloon.current");
+	number(put, vm->config->memory >> 10, "balloon.maximum");
+	if (vm_domain_info(vm, &info))
+		number(put, info.memory_bytes >> 10, "balloon.rss");
+}
+
+static void put_vcpu(struct vm *vm, stats_put *put)
+{
+	struct sampo_vcpu_info info;
+
+	number(put, vm->config->vcpus, "vcpu.current");
+	number(put, vm->config->vcpus, "vcpu.maximum");
+	for (unsigned i = 0; i < vm->config->vcpus; i++) {
+		if (!vm_vcpu_info(vm, i, &info))
+			continue;
+		number(put, stats_vcpu_state(&info), "vcpu.%u.state", i);
+		number(put, info.cpu_ns, "vcpu.%u.time", i);
+		number(put, info.wait_ns, "vcpu.%u.wait", i);
+	}
+}
+
+/* A cable of memory has no errors. */
+static void put_interface(struct vm *vm, stats_put *put)
+{
+	struct virtio_net_stats s;
+	char name[STATS_NIC_NAME];
+
+	if (!vm->id)
+		return;
+	number(put, vm->config->nics, "net.count");
+	for (unsigned i = 0; i < vm->config->nics; i++) {
+		stats_nic_name(name, vm, i);
+		text(put, "net", i, "name", name);
+		if (!virtio_net_stats(vm, i, &s))
+			continue;
+		number(put, s.rx_bytes, "net.%u.rx.bytes", i);
+		number(put, s.rx_frames, "net.%u.rx.pkts", i);
+		number(put, 0, "net.%u.rx.errs", i);
+		number(put, s.rx_dropped, "net.%u.rx.drop", i);
+		number(put, s.tx_bytes, "net.%u.tx.bytes", i);
+		number(put, s.tx_frames, "net.%u.tx.pkts", i);
+		number(put, 0, "net.%u.tx.errs", i);
+		number(put, s.tx_dropped, "net.%u.tx.drop", i);
+	}
+}
+
+static void put_disk_counters(const struct virtio_blk_stats *s, unsigned i, stats_put *put)
+{
+	number(put, s->reads, "block.%u.rd.reqs", i);
+	number(put, s->read_bytes, "block.%u.rd.bytes", i);
+	number(put, s->writes, "block.%u.wr.reqs", i);
+	number(put, s->written_bytes, "block.%u.wr.bytes", i);
+	number(put, s->flushes, "block.%u.fl.reqs", i);
+	number(put, s->errors, "block.%u.errors", i);
+}
+
+/* A guest's disk is a whole device or partition, so its allocation is its capacity. */
+static void put_block(struct vm *vm, stats_put *put)
+{
+	struct virtio_blk_stats s;
+	uint64_t bytes;
+
+	number(put, vm->config->disks, "block.count");
+	for (unsigned i = 0; i < vm->config->disks; i++) {
+		text(put, "block", i, "name", vm->config->disk[i].target);
+		text(put, "block", i, "path", vm->config->disk[i].source);
+		if (virtio_blk_stats(vm, i, &s))
+			put_disk_counters(&s, i, put);
+		bytes = stats_disk_bytes(vm, i);
+		if (!bytes)
+			continue;
+		number(put, bytes, "block.%u.allocation", i);
+		number(put, bytes, "block.%u.capacity", i);
+		number(put, bytes, "block.%u.physical", i);
+	}
+}
+
+void stats_each(struct vm *vm, unsigned groups, stats_put *put)
+{
+	static void (*const group[])(struct vm * vm, stats_put * put) = {
+		put_state, put_cpu, put_balloon, put_vcpu, put_interface, put_block,
+	};
+
+	for (unsigned i = 0; i < sizeof(group) / sizeof(group[0]); i++)
+		if (groups >> i & 1)
+			group[i](vm, put);
+}

@@ -17,6 +17,7 @@
 
 #define MOST_VCPUS 64u
 #define VCPU_PAGES 1024u
+#define MAPPINGS   2000u
 
 static const struct sampo_vcpu_page *own_page;
 static uint64_t longest;
@@ -154,6 +155,57 @@ static void not_lost(void)
 	guest_remove(&g);
 }
 
+/* A call that succeeds; returns its value. */
+static uint32_t one(const char *name, uint64_t number, uint64_t a, uint64_t b, uint64_t c,
+		    uint64_t d, uint64_t e)
+{
+	uint64_t value;
+
+	begin();
+	must(timed(number, a, b, c, d, e, &value), name);
+	report(name);
+	return (uint32_t)value;
+}
+
+/* Each of the calls that are done at once. */
+static void short_calls(void)
+{
+	static uint8_t facts[256];
+	uint64_t gpa = sampo_gpa(facts), bytes = sizeof(facts), window = slot_address(0);
+	uint32_t domain, event, region, vcpu, handle;
+
+	one("version", SAMPO_CALL_version, 0, 0, 0, 0, 0);
+	one("wait", SAMPO_CALL_wait, 0, 0, 0, 0, 0);
+	domain = one("domain_create", SAMPO_CALL_domain_create, machine, 0, VCPU_PAGES, 1024, ~0ull);
+	event = one("event_create", SAMPO_CALL_event_create, self, SAMPO_EVENT_NONE, 0, 0, 0);
+	one("event_raise", SAMPO_CALL_event_raise, event, 0, 0, 0, 0);
+	one("doorbell", SAMPO_CALL_doorbell, event, domain, 0x500, 2, 0);
+	vcpu = one("vcpu_create", SAMPO_CALL_vcpu_create, domain, 0, event, 0, 0);
+	one("vcpu_ctl FETCH", SAMPO_CALL_vcpu_ctl, vcpu, SAMPO_VCPU_FETCH, 0, 0, 0);
+	one("vcpu_ctl RESET", SAMPO_CALL_vcpu_ctl, vcpu, SAMPO_VCPU_RESET, 0, 0, 0);
+	one("vcpu_lapic", SAMPO_CALL_vcpu_lapic, vcpu, 0x20, 0, 0, 0);
+	one("msi", SAMPO_CALL_msi, domain, 0xfee00000, 0x40, 0, 0);
+	handle = one("handle_copy", SAMPO_CALL_handle_copy, domain, 0, SAMPO_R_ALL, 0, 0);
+	one("handle_close of a copy", SAMPO_CALL_handle_close, handle, 0, 0, 0, 0);
+	handle = one("device_create", SAMPO_CALL_device_create, machine, 0x8000, 0, 0, 0);
+	one("handle_close of a device", SAMPO_CALL_handle_close, handle, 0, 0, 0, 0);
+	one("object_info TYPE", SAMPO_CALL_object_info, vcpu, SAMPO_INFO_TYPE, gpa, bytes, 0);
+	one("object_info MACHINE", SAMPO_CALL_object_info, machine, SAMPO_INFO_MACHINE, gpa, bytes, 0);
+	one("object_info DOMAIN", SAMPO_CALL_object_info, domain, SAMPO_INFO_DOMAIN, gpa, bytes, 0);
+	one("object_info VCPU", SAMPO_CALL_object_info, vcpu, SAMPO_INFO_VCPU, gpa, bytes, 0);
+	must(sampo_region_create(self, PAGE, 0, &region), "region_create");
+	for (unsigned i = 0; i < MAPPINGS; i++)
+		must(sampo_region_map(region, domain, i * 2 * PAGE, 0, 1, PAGE), "region_map");
+	one("region_map among 2000", SAMPO_CALL_region_map, region, domain, MAPPINGS * 2 * PAGE, 1,
+	    PAGE);
+	one("region_unmap of one of 2000", SAMPO_CALL_region_unmap, domain, 0, 1, 0, 0);
+	one("region_map", SAMPO_CALL_region_map, region, 0, window, 3, PAGE);
+	one("region_unmap", SAMPO_CALL_region_unmap, self, window, 1, 0, 0);
+	must(sampo_handle_close(vcpu) | sampo_handle_close(event) | sampo_handle_close(region) |
+		     sampo_handle_close(domain),
+	     "handle_close");
+}
+
 static void timed_ctl(uint32_t domain, uint64_t op, uint64_t value, const char *name)
 {
 	begin();
@@ -211,6 +263,7 @@ void test_long(void)
 	dirty();
 	not_lost();
 	many_vcpus();
+	short_calls();
 	must(sampo_region_unmap(self, at, PAGE), "region_unmap");
 	must(sampo_handle_close(page), "handle_close");
 }

@@ -122,6 +122,7 @@ static void help(void **state)
 				  "    --weight <number>  weight\n"
 				  "    [--set] <string>  parameter=value\n"
 				  "    --raw            raw\n"
+				  "    -w               brief\n"
 				  "    <domain>         domains\n"
 				  "    [--domain] <string>  domain\n"
 				  "    [--count] <number>  count\n");

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CPUID: what the monitor says, and what of it follows the vCPU's registers. */
 #include "arch/hv.h"
+#include "arch/msr.h"
 #include "kernel/policy.h"
 #include "kernel/vcpu.h"
 
 #define CR4_OSXSAVE  (1ull << 18)
 #define ECX1_OSXSAVE (1u << 27)
+#define EDX1_APIC    (1u << 9) /* on AMD's CPUs leaf 0x80000001 has the same */
 
 /* The number of the last entry that is not above the key, or the first. The monitor may write
  * meanwhile. */
@@ -41,11 +43,18 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 	else if (READ_ONCE(e->key) >> 32 == leaf)
 		r = (struct cpu_cpuid){READ_ONCE(e->eax), READ_ONCE(e->ebx), READ_ONCE(e->ecx),
 				       READ_ONCE(e->edx)};
-	if (leaf == 1) {
+	switch (leaf) {
+	case 1:
 		hv->fetch_few(vcpu, &state);
 		r.ecx &= state.cr4 & CR4_OSXSAVE ? ~0u : ~ECX1_OSXSAVE;
+		__attribute__((fallthrough));
+	case 0x80000001:
+		if (!(vcpu->lapic.apic_base & APIC_BASE_ENABLE))
+			r.edx &= ~EDX1_APIC;
+		break;
+	case 0xd:
+		if (subleaf < 2 && r.eax) /* XCR0 is the guest's now */
+			r.ebx = cpu_cpuid(leaf, subleaf).ebx;
 	}
-	if (leaf == 0xd && subleaf < 2 && r.eax) /* XCR0 is the guest's now */
-		r.ebx = cpu_cpuid(leaf, subleaf).ebx;
 	return r;
 }

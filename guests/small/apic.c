@@ -17,6 +17,7 @@
 #define XAPIC_CURRENT        0x390
 #define XAPIC_DIVIDE         0x3e0
 #define CPUID_1_TSC_DEADLINE (1u << 24)
+#define CPUID_1_APIC         (1u << 9) /* EDX */
 #define SHORT_TICKS          100000u
 /* Times that a busy host cannot spend between two instructions. */
 #define SOON_MS 200ull
@@ -228,8 +229,15 @@ static void check_refused(void)
 static void check_xapic(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
+	uint32_t leaf[4];
 
+	cpuid(1, 0, leaf);
+	check(leaf[3] & CPUID_1_APIC, "CPUID has the local APIC", "no");
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_X2APIC | APIC_BASE_ENABLE));
+	cpuid(1, 0, leaf);
+	check(!(leaf[3] & CPUID_1_APIC), "CPUID has no local APIC that is turned off", "it has");
+	cpuid(0x80000001, 0, leaf);
+	check(!(leaf[3] & CPUID_1_APIC), "nor has AMD's leaf", "it has");
 	wrmsr(MSR_APIC_BASE, (base & ~(uint64_t)APIC_BASE_X2APIC) | APIC_BASE_ENABLE);
 	check(xapic_read(XAPIC_ID) == 0, "xAPIC id", "%#x", xapic_read(XAPIC_ID));
 	check((xapic_read(XAPIC_VERSION) & 0xff) >= 0x10, "xAPIC version", "%#x",

@@ -133,6 +133,21 @@ void hv_store(struct vcpu *vcpu, const struct sampo_exit *page)
 		vcpu->pending |= VCPU_PEND_DEBUG;
 }
 
+/* SDM 3B 18.3.1.4, 18.4.3: with BTF set the trap comes behind branches only, and it clears BTF. */
+void hv_single_step(struct vcpu *vcpu)
+{
+	struct sampo_exit s;
+
+	vcpu_unload(vcpu);
+	hv->fetch(vcpu, &s);
+	if (s.debugctl & DEBUGCTL_BTF)
+		return;
+	s.dr6 = (s.dr6 & ~DR6_HITS) | DR6_BS;
+	s.debugctl = 0;
+	hv->store(vcpu, &s);
+	vcpu_inject(vcpu, VCPU_DB, 0);
+}
+
 /* SDM 3A table 9-1 */
 void hv_reset(struct vcpu *vcpu)
 {

@@ -208,6 +208,9 @@ void hv_reset(struct vcpu *vcpu);
 /* The system part of an exit page into the vendor's state: copied once, and made such that
  * no CPU refuses to load it while the kernel runs. */
 void hv_store(struct vcpu *vcpu, const struct sampo_exit *page);
+/* For the vendors' advance: an instruction that the CPU has not finished by itself has been
+ * executed with RFLAGS.TF set. The trap goes in at the next entry. */
+void hv_single_step(struct vcpu *vcpu);
 
 /*
  * ASIDs (AMD) and VPIDs (Intel), which mark what the TLB has of a vCPU. A CPU

@@ -50,5 +50,7 @@
 
 #define DEBUGCTL_BTF 0x2ull /* TF stops at branches */
 
+#define DR6_HITS  0xfull /* B0 to B3 */
+#define DR6_BS    0x4000ull
 #define DR6_GUEST 0xe00full /* what can be set */
 #define DR6_FIXED 0xffff0ff0ull

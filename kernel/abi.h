@@ -249,7 +249,7 @@ struct sampo_segment {
 #define SAMPO_DIRTY_RIP 0x1u    /* rip and rflags */
 #define SAMPO_DIRTY_SYSTEM 0x2u /* everything in the system part */
 #define SAMPO_DIRTY_INJECT 0x4u /* inject: an event for the next entry */
-#define SAMPO_DIRTY_ADVANCE 0x8u /* step over the instruction (next_rip) */
+#define SAMPO_DIRTY_ADVANCE 0x8u /* step over the instruction (next_rip): with TF set, a trap follows */
 
 /* access of a MEMORY exit */
 #define SAMPO_ACCESS_R 0x1u

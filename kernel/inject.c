@@ -30,8 +30,11 @@ bool vcpu_wants_window(const struct vcpu *vcpu)
 
 bool vcpu_has_wakeup(struct vcpu *vcpu)
 {
-	/* An NMI behind another one's handler waits for that to end. */
-	return (vcpu->pending & VCPU_PEND_NMI && hv->nmi_allowed(vcpu)) || vcpu->kicked ||
+	/* The trap of a single step over HLT. An NMI behind another one's handler waits for that to
+	 * end. */
+	return (vcpu->pending & (VCPU_PEND_EVENT | VCPU_PEND_NMI) &&
+		(vcpu->pending & VCPU_PEND_EVENT || hv->nmi_allowed(vcpu))) ||
+	       vcpu->kicked ||
 	       (!vcpu->deaf && (vlapic_pending(&vcpu->lapic) || extint_pending(vcpu)));
 }
 

@@ -210,5 +210,6 @@ unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_
 
 /* Queue an exception for the next entry (SAMPO_INJECT_*). */
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);
+#define VCPU_DB (SAMPO_INJECT_EXCEPTION | 1u)
 #define VCPU_UD (SAMPO_INJECT_EXCEPTION | 6u)
 #define VCPU_GP (SAMPO_INJECT_EXCEPTION | SAMPO_INJECT_ERROR_CODE | 13u)

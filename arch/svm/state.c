@@ -9,7 +9,6 @@
 
 #define RFLAGS_TF 0x100ull
 #define RFLAGS_IF 0x200ull
-#define DR6_BS 0x4000ull
 #define CR0_TS 0x8ull
 #define CR0_ET 0x10ull
 
@@ -29,6 +28,15 @@ static void end_step(struct vcpu *vcpu)
 	vcpu->svm.vmcb->rflags &= ~RFLAGS_TF;
 }
 
+/* TF is set: by the kernel for one instruction, which is over, or by the guest. */
+static void __attribute__((noinline)) traced(struct vcpu *vcpu)
+{
+	if (vcpu->svm.stepping)
+		end_step(vcpu);
+	else
+		hv_single_step(vcpu);
+}
+
 void svm_advance(struct vcpu *vcpu, uint64_t next_rip)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
@@ -38,7 +46,9 @@ void svm_advance(struct vcpu *vcpu, uint64_t next_rip)
 		next_rip = (uint32_t)next_rip;
 	vmcb->rip = next_rip;
 	vmcb->shadow = 0;
-	end_step(vcpu);
+	vcpu->svm.shadow_rip = 0;
+	if (vmcb->rflags & RFLAGS_TF)
+		traced(vcpu);
 }
 
 /*

@@ -137,7 +137,7 @@ static void debug_exception(struct hv_exit *x, uint64_t event)
 	uint64_t dr6;
 
 	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
-	dr6 = (dr6 & ~0xfull) | (x->info & DR6_GUEST) | DR6_FIXED;
+	dr6 = (dr6 & ~DR6_HITS) | (x->info & DR6_GUEST) | DR6_FIXED;
 	__asm__ volatile("mov %0, %%db6" : : "r"(dr6));
 	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GD);
 	vmcs_write(VMCS_GUEST_DEBUGCTL, 0); /* SDM 3B 18.4.4: a debug exception clears BTF */
@@ -276,7 +276,7 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 	if (vcpu->asid_generation != vcpu->cpu->asid_generation ||
 	    vcpu->slat_seen != READ_ONCE(vcpu->domain->slat_changes))
 		flush(vcpu);
-	blind = !(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	blind = !(v->rflags & RFLAGS_IF);
 	if (blind != v->blind)
 		vmx_arm_preemption(vcpu, blind);
 	tpr = vcpu->lapic.reg[LAPIC_TPR].value;
@@ -288,6 +288,7 @@ void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 	x->code = (uint32_t)vmcs_read(VMCS_EXIT_REASON);
 	if (!(x->code & REASON_FAILED)) {
 		v->launched = true;
+		v->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 		vcpu->gpr[SAMPO_RSP] = vmcs_read(VMCS_GUEST_RSP);
 		if (tpr != vcpu->lapic.reg[LAPIC_TPR].value)
 			vlapic_update(&vcpu->lapic);

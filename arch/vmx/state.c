@@ -55,7 +55,7 @@ void vmx_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
 	vmx_use(vcpu);
 	page->rip = vmcs_read(VMCS_GUEST_RIP);
-	page->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
+	page->rflags = vcpu->vmx.rflags;
 	page->cr4 = vmx_cr4();
 }
 
@@ -67,6 +67,14 @@ static void end_shadow(void)
 		vmcs_write(VMCS_INTERRUPTIBILITY, blocking & ~(uint64_t)BLOCKING_SHADOW);
 }
 
+/* The trap takes the place of one that the CPU may have left pending, which would not outlast an
+ * interrupt (SDM 3C 27.7.3). */
+static void __attribute__((noinline)) traced(struct vcpu *vcpu)
+{
+	vmcs_write(VMCS_PENDING_DEBUG, vmcs_read(VMCS_PENDING_DEBUG) & ~PENDING_BS);
+	hv_single_step(vcpu);
+}
+
 void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
 {
 	vmx_use(vcpu);
@@ -75,12 +83,14 @@ void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
 		next_rip = (uint32_t)next_rip;
 	vmcs_write(VMCS_GUEST_RIP, next_rip);
 	end_shadow();
+	if (vcpu->vmx.rflags & RFLAGS_TF)
+		traced(vcpu);
 }
 
 bool vmx_interruptible(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	return (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	return (vcpu->vmx.rflags & RFLAGS_IF) &&
 	       !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW);
 }
 
@@ -117,7 +127,7 @@ void vmx_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 			event |= EVENT_ERROR_CODE;
 		break;
 	case TYPE_EXTERNAL:
-		if (!(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		if (!(vcpu->vmx.rflags & RFLAGS_IF))
 			return;
 		break;
 	default:
@@ -242,14 +252,13 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
  * and none is if TF is 0 or BTF has the CPU stop at branches only. The CPU enters no guest where
  * these disagree. What set the shadow or TF may be the monitor, so BS follows from both.
  */
-static void settle_step(void)
+static void settle_step(const struct vcpu *vcpu)
 {
 	uint64_t pending = vmcs_read(VMCS_PENDING_DEBUG) & ~PENDING_BS;
 
 	if (!(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_SHADOW))
 		return;
-	if (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
-	    !(vmcs_read(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+	if (vcpu->vmx.rflags & RFLAGS_TF && !(vmcs_read(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		pending |= PENDING_BS;
 	vmcs_write(VMCS_PENDING_DEBUG, pending);
 }
@@ -279,7 +288,7 @@ void vmx_store(struct vcpu *vcpu, const struct sampo_exit *page)
 	vmcs_write(VMCS_INTERRUPTIBILITY, (page->interruptibility & 1 ? BLOCKING_MOV_SS : 0) |
 						  (page->interruptibility & 2 ? BLOCKING_NMI : 0));
 	v->nmi_blocked = page->interruptibility & 2;
-	settle_step();
+	settle_step(vcpu);
 	vcpu->asid_generation = 0; /* CR3 and modes moved under the TLB's feet */
 }
 
@@ -287,7 +296,8 @@ void vmx_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
 {
 	vmx_use(vcpu);
 	vmcs_write(VMCS_GUEST_RIP, rip);
-	vmcs_write(VMCS_GUEST_RFLAGS, (rflags & 0x3f7fd5ull) | 2);
+	vcpu->vmx.rflags = (rflags & 0x3f7fd5ull) | 2;
+	vmcs_write(VMCS_GUEST_RFLAGS, vcpu->vmx.rflags);
 	end_shadow();
 }
 

@@ -16,6 +16,7 @@
 struct vmx_vcpu {
 	void *vmcs;               /* its physical address is the same */
 	uint64_t ept_pointer;
+	uint64_t rflags; /* as the VMCS has it, between exits and entries */
 	uint64_t *log; /* PML: a page of addresses, from its end on; NULL: not used */
 	uint32_t proc; /* VMCS_PROC_CONTROLS */
 	bool launched;

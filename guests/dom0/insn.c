@@ -13,7 +13,9 @@
 #define PAGE_MASK    0xfffull
 #define RFLAGS_TF    0x100ull
 #define RFLAGS_RF    0x10000ull
+#define DR6_HITS     0xfull
 #define DR6_BS       0x4000ull
+#define DEBUGCTL_BTF 0x2ull
 
 struct cached {
 	uint64_t key[2]; /* the bytes; the last one is the mode + 1 */
@@ -310,20 +312,27 @@ const struct insn *insn_fetch(struct vcpu *v, bool *fault)
 	return insn_decode(bytes, INSN_MAX, mode);
 }
 
+bool insn_stop(struct sampo_exit *exit)
+{
+	exit->rflags &= ~RFLAGS_RF;
+	exit->interruptibility &= ~1ull;
+	exit->dirty |= SAMPO_DIRTY_RIP;
+	if (!(exit->rflags & RFLAGS_TF) || exit->debugctl & DEBUGCTL_BTF)
+		return false;
+	exit->dr6 = (exit->dr6 & ~DR6_HITS) | DR6_BS;
+	exit->debugctl = 0;
+	exit->dirty |= SAMPO_DIRTY_SYSTEM;
+	vcpu_exception(exit, EXCEPTION_DB, -1);
+	return true;
+}
+
 void insn_finish(struct sampo_exit *exit, const struct insn *insn)
 {
 	enum cpu_mode mode = cpu_mode(exit);
 	uint64_t rip = exit->rip + insn->length;
 
 	exit->rip = mode == MODE_64 ? rip : mode == MODE_32 ? (uint32_t)rip : (uint16_t)rip;
-	exit->rflags &= ~RFLAGS_RF;
-	exit->interruptibility &= ~1ull;
-	exit->dirty |= SAMPO_DIRTY_RIP;
-	if (!(exit->rflags & RFLAGS_TF))
-		return;
-	exit->dr6 |= DR6_BS;
-	exit->dirty |= SAMPO_DIRTY_SYSTEM;
-	vcpu_exception(exit, EXCEPTION_DB, -1);
+	insn_stop(exit);
 }
 
 uint64_t gpr_read(const struct sampo_exit *exit, unsigned reg, unsigned size, bool high)

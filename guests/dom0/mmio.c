@@ -212,6 +212,8 @@ static enum operand_result string_repeat(struct vcpu *v, const struct insn *insn
 		if (result != OPERAND_OK)
 			return result;
 		gpr_write(exit, SAMPO_RCX, size, false, count - 1);
+		if (count > 1 && insn_stop(exit))
+			return OPERAND_OK;
 	}
 	return OPERAND_OK;
 }

@@ -7,6 +7,7 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/exceptions.h"
 #include "guests/lib/guest.h"
+#include "guests/lib/lapic.h"
 
 #define COM2_SCRATCH     0x2ff
 #define DR7_FIXED        0x400ull
@@ -20,10 +21,19 @@
 #define RFLAGS_TF        0x100ull
 #define RFLAGS_RF        0x10000ull
 #define ROUNDS           200
+#define MAX_STEPS        64
+#define UNCLAIMED        0xd0000000u
+#define VECTOR_IPI       0x41
+#define CPUID_1_X2APIC   (1u << 21)
+#define MSR_MISC_ENABLE  0x1a0
+#define MSR_EFER         0xc0000080
+#define MSR_DEBUGCTL     0x1d9
+#define DEBUGCTL_BTF     0x2u
 
 static volatile unsigned hits, steps;
 static volatile uint64_t hit_rip, hit_dr6;
 static volatile uint32_t watched;
+static volatile uint64_t step_rip[MAX_STEPS];
 
 static uint64_t read_dr(unsigned n)
 {
@@ -83,13 +93,11 @@ static bool on_debug(struct exception *e)
 	hit_dr6 = read_dr(6);
 	hit_rip = e->rip;
 	write_dr(6, DR6_FIXED);
-	if (hit_dr6 & DR6_BS)
-		steps++;
-	else
+	if (!(hit_dr6 & DR6_BS))
 		hits++;
+	else if (steps < MAX_STEPS)
+		step_rip[steps++] = e->rip;
 	e->rflags |= RFLAGS_RF;
-	if (steps >= 3)
-		e->rflags &= ~RFLAGS_TF;
 	return true;
 }
 
@@ -162,24 +170,134 @@ static void check_watchpoint(void)
 	      (unsigned long long)hit_dr6);
 }
 
-/* Also over an instruction that exits: its step must not be lost. */
+/*
+ * An instruction whose step ends in front of the next one, and for a repeated string instruction
+ * each repetition but the last one as well, which ends where it began.
+ */
+#define STEP(text)     text "\n99:\t" STEPPED("99b")
+#define REPEAT(text)   "98:\t" STEPPED("98b") STEP(text)
+#define STEPPED(label) ".pushsection .rodata.steps\n\t.quad " label "\n\t.popsection\n\t"
+#define SECTION_OF_STEPS(name) \
+	".pushsection .rodata.steps\n\t.globl " name "\n" name ":\n\t.popsection\n\t"
+
+extern const uint64_t steps_begin[], steps_end[];
+
+static void check_each(const char *name)
+{
+	unsigned count = (unsigned)(steps_end - steps_begin), wrong = 0;
+
+	for (unsigned i = 0; i < count && i < steps; i++)
+		if (!wrong && step_rip[i] != steps_begin[i])
+			wrong = i + 1;
+	check(steps == count && !wrong, name, "%u of %u, the first wrong one is %u at %#llx", steps,
+	      count, wrong, wrong ? (unsigned long long)step_rip[wrong - 1] : 0);
+}
+
+/*
+ * One trap behind each instruction, whoever has executed it: the CPU, the kernel (CPUID, an MSR of
+ * its own, a doorbell's port, WBINVD), or dom0 (a port, an MSR, memory where nothing is, a string
+ * from there).
+ */
 static void check_steps(void)
 {
+	static uint8_t bytes[4];
+	uint64_t rdi = (uintptr_t)bytes, rsi = UNCLAIMED, rcx;
+
 	steps = 0;
-	__asm__ volatile("pushfq\n\t"
+	/* clang-format off */
+	__asm__ volatile(SECTION_OF_STEPS("steps_begin")
+			 "pushfq\n\t"
 			 "orq $0x100, (%%rsp)\n\t"
 			 "popfq\n\t"
-			 "nop\n\t"
-			 "xor %%eax, %%eax\n\t"
-			 "cpuid\n\t"
-			 "nop\n\t"
+			 STEP("nop")
+			 STEP("xor %%eax, %%eax")
+			 STEP("cpuid")
+			 STEP("mov %[scratch], %%edx")
+			 STEP("in %%dx, %%al")
+			 STEP("out %%al, $0x80")
+			 STEP("out %%al, %%dx")
+			 STEP("in %%dx, %%al")
+			 STEP("mov %[efer], %%ecx")
+			 STEP("rdmsr")
+			 STEP("wrmsr")
+			 STEP("mov %[misc], %%ecx")
+			 STEP("rdmsr")
+			 STEP("wrmsr")
+			 STEP("cpuid")
+			 STEP("wbinvd")
+			 STEP("mov (%%rsi), %%eax")
+			 STEP("mov %%eax, (%%rsi)")
+			 STEP("movsb")
+			 STEP("mov $2, %%ecx")
+			 REPEAT("rep movsb")
+			 STEP("nop")
+			 STEP("pushfq")
+			 STEP("andq $~0x100, (%%rsp)")
+			 STEP("popfq")
+			 SECTION_OF_STEPS("steps_end")
+			 : "+D"(rdi), "+S"(rsi), "=&c"(rcx)
+			 : [scratch] "i"(COM2_SCRATCH), [efer] "i"(MSR_EFER),
+			   [misc] "i"(MSR_MISC_ENABLE)
+			 : "rax", "rbx", "rdx", "cc", "memory");
+	/* clang-format on */
+	check_each("single steps, each over one instruction");
+}
+
+/* An interrupt that comes with the instruction takes none away. */
+static void check_steps_interrupted(void)
+{
+	uint64_t before = interrupt_count[VECTOR_IPI], rcx;
+	unsigned lost = 0;
+	uint32_t leaf[4];
+
+	cpuid(1, 0, leaf);
+	if (!(leaf[2] & CPUID_1_X2APIC))
+		return;
+	lapic_enable();
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		steps = 0;
+		__asm__ volatile("sti\n\t"
+				 "pushfq\n\t"
+				 "orq $0x100, (%%rsp)\n\t"
+				 "popfq\n\t"
+				 "wrmsr\n\t"
+				 "pushfq\n\t"
+				 "andq $~0x100, (%%rsp)\n\t"
+				 "popfq\n\t"
+				 "cli"
+				 : "=c"(rcx)
+				 : "c"(X2APIC_SELF_IPI), "a"(VECTOR_IPI), "d"(0)
+				 : "cc", "memory");
+		lost += steps != 4;
+	}
+	check(!lost, "single steps beside interrupts", "%u lost", lost);
+	check(interrupt_count[VECTOR_IPI] == before + ROUNDS, "interrupts beside single steps", "%llu",
+	      (unsigned long long)(interrupt_count[VECTOR_IPI] - before));
+}
+
+/* With BTF set TF stops behind branches. QEMU's and Bochs's CPUs do not know BTF, so that this
+ * looks at one instruction which the CPU does not execute by itself. The exception clears BTF. */
+static void check_branch_steps(void)
+{
+	uint64_t behind, rax = 0, rcx;
+
+	steps = 0;
+	wrmsr(MSR_DEBUGCTL, DEBUGCTL_BTF);
+	__asm__ volatile("lea 1f(%%rip), %[behind]\n\t"
+			 "pushfq\n\t"
+			 "orq $0x100, (%%rsp)\n\t"
+			 "popfq\n\t"
+			 "cpuid\n"
+			 "1:\tnop\n\t"
 			 "pushfq\n\t"
 			 "andq $~0x100, (%%rsp)\n\t"
 			 "popfq"
+			 : [behind] "=&r"(behind), "+a"(rax), "=c"(rcx)
 			 :
-			 :
-			 : "rax", "rbx", "rcx", "rdx", "cc", "memory");
-	check(steps == 3, "single steps, also over CPUID", "%u", steps);
+			 : "rbx", "rdx", "cc", "memory");
+	check(!steps || step_rip[0] != behind, "no step that is no branch", "at %#llx",
+	      (unsigned long long)step_rip[0]);
+	wrmsr(MSR_DEBUGCTL, 0);
 }
 
 int main(void)
@@ -187,10 +305,13 @@ int main(void)
 	uint64_t seed = option("seed", 1);
 
 	exceptions_hook(on_debug);
+	interrupts_init();
 	check_kept(&seed);
 	check_breakpoint();
 	check_watchpoint();
 	check_steps();
+	check_steps_interrupted();
+	check_branch_steps();
 	check_end();
 	guest_poweroff();
 }

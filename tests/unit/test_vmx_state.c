@@ -43,7 +43,7 @@ static struct cpu_cpuid fake_cpuid(uint32_t leaf, uint32_t subleaf)
 static uint64_t table[PDPTES];
 static struct vcpu vcpu;
 static struct cpu cpu;
-static uint32_t injected;
+static uint32_t injected, traps;
 
 void vmx_use(const struct vcpu *v)
 {
@@ -66,13 +66,19 @@ void vcpu_inject(struct vcpu *v, uint32_t event, uint32_t code)
 	injected = event;
 }
 
+void hv_single_step(struct vcpu *v)
+{
+	assert_ptr_equal(v, &vcpu);
+	traps++;
+}
+
 /* In 32-bit code with PAE paging, and entries that only a read of the table changes. */
 static int setup(void **state)
 {
 	(void)state;
 	memset(vmcs, 0, sizeof(vmcs));
 	vcpu = (struct vcpu){.cpu = &cpu};
-	injected = 0;
+	injected = traps = 0;
 	vmx_set_cr0(CR0_PE | CR0_ET | CR0_PG);
 	vmx_set_cr4(CR4_PAE);
 	vmcs_write(VMCS_GUEST_CR3, CR3);
@@ -203,7 +209,7 @@ static void test_pending_step(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
 		vmx_fetch(&vcpu, &page);
-		vmcs_write(VMCS_GUEST_RFLAGS, cases[i].rflags);
+		vcpu.vmx.rflags = cases[i].rflags;
 		vmcs_write(VMCS_PENDING_DEBUG, cases[i].pending);
 		page.interruptibility = cases[i].shadow;
 		page.debugctl = cases[i].debugctl;
@@ -213,6 +219,22 @@ static void test_pending_step(void **state)
 	}
 }
 
+/* What the CPU has left pending is not delivered beside the trap of vmx_advance. */
+static void test_advance_traced(void **state)
+{
+	(void)state;
+	vmcs_write(VMCS_PENDING_DEBUG, PENDING_BS | 1);
+	vmx_advance(&vcpu, 7);
+	assert_int_equal(vmcs_read(VMCS_GUEST_RIP), 7);
+	assert_int_equal(vmcs_read(VMCS_PENDING_DEBUG), PENDING_BS | 1);
+	assert_int_equal(traps, 0);
+	vcpu.vmx.rflags = 2 | RFLAGS_TF;
+	vmx_advance(&vcpu, 9);
+	assert_int_equal(vmcs_read(VMCS_GUEST_RIP), 9);
+	assert_int_equal(vmcs_read(VMCS_PENDING_DEBUG), 1);
+	assert_int_equal(traps, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +242,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_pae, setup),
 		cmocka_unit_test_setup(test_reserved, setup),
 		cmocka_unit_test_setup(test_stored, setup),
+		cmocka_unit_test_setup(test_advance_traced, setup),
 		cmocka_unit_test_setup(test_hidden_bits, setup),
 		cmocka_unit_test_setup(test_pending_step, setup),
 	};

@@ -19,10 +19,27 @@ void svm_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 	page->cr4 = vcpu->svm.vmcb->cr4;
 }
 
+/*
+ * One instruction is executed under TF, and its trap exits, unseen by the guest: nothing else tells
+ * that an interrupt shadow is over, or an IRET. If the guest has TF set itself, its own debug
+ * exception exits. An exception of that instruction takes TF along to the guest's stack, and the
+ * step is to be continued when TF comes back from there.
+ */
+static void begin_step(struct svm_vcpu *s)
+{
+	s->stepping = s->stepping || !(s->vmcb->rflags & RFLAGS_TF);
+	s->vmcb->rflags |= RFLAGS_TF;
+}
+
+static bool stepping(const struct svm_vcpu *s)
+{
+	return s->stepping && s->vmcb->rflags & RFLAGS_TF;
+}
+
 static void end_step(struct vcpu *vcpu)
 {
 	vcpu->svm.shadow_rip = 0;
-	if (!vcpu->svm.stepping)
+	if (!stepping(&vcpu->svm))
 		return;
 	vcpu->svm.stepping = false;
 	vcpu->svm.vmcb->rflags &= ~RFLAGS_TF;
@@ -66,23 +83,25 @@ static bool shadowed(struct vcpu *vcpu)
 		s->shadow_rip = vmcb->rip;
 		return true;
 	}
-	if (s->stepping)
+	if (stepping(s))
 		return true;
 	if (!s->shadow_rip || s->shadow_rip != vmcb->rip || (vmcb->rflags & RFLAGS_TF)) {
 		s->shadow_rip = 0;
 		return false;
 	}
-	s->stepping = true;
-	vmcb->rflags |= RFLAGS_TF;
+	begin_step(s);
 	return true;
 }
 
 bool svm_step_done(struct vcpu *vcpu)
 {
-	struct vmcb *vmcb = vcpu->svm.vmcb;
+	struct svm_vcpu *s = &vcpu->svm;
+	struct vmcb *vmcb = s->vmcb;
 
-	if (!vcpu->svm.stepping)
+	if (!s->stepping)
 		return false;
+	if (s->nmi_blocked && s->iret_rip) /* TF is what the IRET has found on the stack */
+		s->stepping = s->nmi_blocked = false;
 	end_step(vcpu);
 	vmcb->dr6 &= ~DR6_BS;
 	vmcb->clean &= ~CLEAN_DR;
@@ -100,12 +119,9 @@ bool svm_nmi_allowed(struct vcpu *vcpu)
 
 	if (s->nmi_blocked && s->iret_rip && s->iret_rip != s->vmcb->rip)
 		s->nmi_blocked = false;
-	if (s->nmi_blocked || !(s->vmcb->shadow & SHADOW_STI))
+	if (s->nmi_blocked ? !s->iret_rip : !(s->vmcb->shadow & SHADOW_STI))
 		return !s->nmi_blocked;
-	/* Nothing tells when the shadow ends: it lasts for one instruction, which is stepped over. With
-	 * the guest's own TF set its debug exception comes by. */
-	s->stepping = s->stepping || !(s->vmcb->rflags & RFLAGS_TF);
-	s->vmcb->rflags |= RFLAGS_TF;
+	begin_step(s);
 	return false;
 }
 
@@ -130,7 +146,7 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 void svm_window(struct vcpu *vcpu, bool on)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
-	bool irq = on && !vcpu->svm.stepping && vcpu_wants_window(vcpu);
+	bool irq = on && !stepping(&vcpu->svm) && vcpu_wants_window(vcpu);
 
 	if (irq)
 		vmcb->vintr |= VINTR_IRQ | VINTR_PRIORITY_MAX | VINTR_IGNORE_TPR;
@@ -197,6 +213,8 @@ void svm_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 	REGISTERS(FETCH)
 #undef FETCH
 	svm_fetch_few(vcpu, page);
+	if (stepping(&vcpu->svm)) /* TF is not the guest's */
+		page->rflags &= ~RFLAGS_TF;
 	page->efer &= guest_efer;
 	__builtin_memcpy(page->seg, vmcb->seg, sizeof(page->seg));
 	page->interruptibility = (vmcb->shadow & SHADOW_STI) | (vcpu->svm.nmi_blocked ? 2 : 0);

@@ -9,7 +9,7 @@
 struct svm_vcpu {
 	struct vmcb *vmcb;        /* its physical address is the same */
 	uint64_t shadow_rip;      /* where an interrupt shadow was seen last */
-	bool stepping;            /* one instruction under TF, see state.c */
+	bool stepping;            /* TF is the kernel's, see state.c */
 	bool nmi_blocked;         /* one is being handled, until its IRET */
 	uint64_t iret_rip;        /* that IRET is here and about to run */
 };
@@ -53,5 +53,5 @@ void svm_intercept_always(struct vmcb *vmcb);
 
 /* state.c */
 void svm_nmi_window(struct vcpu *vcpu);
-/* The #DB exit of a step that svm_interruptible began: true if it was one. */
+/* The #DB exit of a step that state.c began: true if it was one. */
 bool svm_step_done(struct vcpu *vcpu);

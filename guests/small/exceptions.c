@@ -19,12 +19,20 @@
 #define VECTOR_TS      10
 #define VECTOR_NP      11
 #define VECTOR_OF      4
+#define VECTOR_DB      1
+#define VECTOR_NMI     2
+#define RFLAGS_TF      0x100u
+#define NMIS           100
 
 static volatile unsigned seen[32];
 static volatile uint64_t error, cr2;
 
 /* Goes on after the instruction: where the test says, or at once. */
 static volatile uint64_t go_on;
+
+/* So many NMIs more, each sent from the handler of the one before; RFLAGS that its IRET sets. */
+static volatile unsigned chain;
+static volatile uint64_t chain_rflags;
 
 static bool on_exception(struct exception *e)
 {
@@ -34,6 +42,13 @@ static bool on_exception(struct exception *e)
 	if (go_on)
 		e->rip = go_on;
 	go_on = 0;
+	if (e->vector == VECTOR_NMI && chain) {
+		chain--;
+		wrmsr(X2APIC_ICR, ICR_SELF | ICR_NMI);
+		e->rflags |= chain_rflags;
+	}
+	if (e->vector == VECTOR_DB)
+		e->rflags &= ~RFLAGS_TF;
 	return true;
 }
 
@@ -179,6 +194,42 @@ static void nmi(void)
 	check(taken(2) == 1, "another NMI", "NMIs stay blocked");
 }
 
+/* Sends an NMI, and returns how many have been taken in front of the second instruction behind. */
+static unsigned nmis_at_once(void)
+{
+	unsigned n;
+
+	seen[VECTOR_NMI] = 0;
+	__asm__ volatile("wrmsr\n\tnop\n\tmov %[seen], %[n]"
+			 : [n] "=r"(n)
+			 : "c"(X2APIC_ICR), "a"(ICR_SELF | ICR_NMI), "d"(0),
+			   [seen] "m"(seen[VECTOR_NMI])
+			 : "memory");
+	return n;
+}
+
+/* An NMI that comes while the handler of another runs is taken right behind that one's IRET. */
+static void nmi_behind_nmi(void)
+{
+	unsigned late = 0;
+	uint32_t leaf[4];
+
+	cpuid(1, 0, leaf);
+	if (!(leaf[2] & CPUID_1_X2APIC))
+		return;
+	for (unsigned i = 0; i < NMIS; i++) {
+		chain = 1;
+		late += nmis_at_once() != 2;
+	}
+	check(!late, "an NMI behind the handler of another", "late in %u of %u cases", late, NMIS);
+	taken(VECTOR_DB);
+	chain = 1;
+	chain_rflags = RFLAGS_TF;
+	check(nmis_at_once() == 2 && taken(VECTOR_DB) == 1, "and the handler's IRET sets TF",
+	      "no single step");
+	chain_rflags = 0;
+}
+
 int main(void)
 {
 	exceptions_hook(on_exception);
@@ -190,6 +241,7 @@ int main(void)
 	forbidden();
 	many();
 	nmi();
+	nmi_behind_nmi();
 	check_end();
 	guest_poweroff();
 }

@@ -35,7 +35,11 @@ static const struct {
 	{ZYDIS_MNEMONIC_STOSW, OP_STOS},      {ZYDIS_MNEMONIC_STOSD, OP_STOS},
 	{ZYDIS_MNEMONIC_STOSQ, OP_STOS},      {ZYDIS_MNEMONIC_LODSB, OP_LODS},
 	{ZYDIS_MNEMONIC_LODSW, OP_LODS},      {ZYDIS_MNEMONIC_LODSD, OP_LODS},
-	{ZYDIS_MNEMONIC_LODSQ, OP_LODS},      {ZYDIS_MNEMONIC_AND, OP_AND},
+	{ZYDIS_MNEMONIC_LODSQ, OP_LODS},      {ZYDIS_MNEMONIC_CMPSB, OP_CMPS},
+	{ZYDIS_MNEMONIC_CMPSW, OP_CMPS},      {ZYDIS_MNEMONIC_CMPSD, OP_CMPS},
+	{ZYDIS_MNEMONIC_CMPSQ, OP_CMPS},      {ZYDIS_MNEMONIC_SCASB, OP_SCAS},
+	{ZYDIS_MNEMONIC_SCASW, OP_SCAS},      {ZYDIS_MNEMONIC_SCASD, OP_SCAS},
+	{ZYDIS_MNEMONIC_SCASQ, OP_SCAS},      {ZYDIS_MNEMONIC_AND, OP_AND},
 	{ZYDIS_MNEMONIC_OR, OP_OR},           {ZYDIS_MNEMONIC_XOR, OP_XOR},
 	{ZYDIS_MNEMONIC_ADD, OP_ADD},         {ZYDIS_MNEMONIC_ADC, OP_ADC},
 	{ZYDIS_MNEMONIC_SUB, OP_SUB},         {ZYDIS_MNEMONIC_SBB, OP_SBB},
@@ -58,11 +62,6 @@ static enum insn_op find_op(ZydisMnemonic mnemonic)
 		if (ops[i].mnemonic == mnemonic)
 			return ops[i].op;
 	return OP_NONE;
-}
-
-static bool is_string(enum insn_op op)
-{
-	return op == OP_MOVS || op == OP_STOS || op == OP_LODS || op == OP_INS || op == OP_OUTS;
 }
 
 /* A general register's number, as enum sampo_gpr counts. */
@@ -98,9 +97,11 @@ static uint8_t segment_number(ZydisRegister reg)
 	}
 }
 
+/* Of a string instruction with two, the one at rSI counts: the segment of rDI is always ES. */
 static void take_memory(struct insn *insn, const ZydisDecodedOperand *o, bool first)
 {
-	/* MOVS: the segment that counts is the source's, its second. */
+	if (insn->has_memory && gpr_number(o->mem.base) != SAMPO_RSI)
+		return;
 	insn->has_memory = true;
 	insn->memory_first = first;
 	insn->size = (uint8_t)(o->size / 8);
@@ -182,7 +183,7 @@ static bool translate(const ZydisDecodedInstruction *z, const ZydisDecodedOperan
 
 	insn->op = (uint8_t)find_op(z->mnemonic);
 	/* MOVSD is also the name of an instruction on XMM registers. */
-	if (is_string(insn->op) && z->meta.category != ZYDIS_CATEGORY_STRINGOP &&
+	if (insn_is_string(insn->op) && z->meta.category != ZYDIS_CATEGORY_STRINGOP &&
 	    z->meta.category != ZYDIS_CATEGORY_IOSTRINGOP)
 		return false;
 	insn->length = z->length;
@@ -192,15 +193,14 @@ static bool translate(const ZydisDecodedInstruction *z, const ZydisDecodedOperan
 		insn->rep = 1;
 	else if (z->attributes & ZYDIS_ATTRIB_HAS_REPNE)
 		insn->rep = 2;
-	/* The operands of string instructions are implied; the first of INS,
-	 * MOVS and STOS is ES:rDI, so the segment of the last one counts. */
-	if (is_string(insn->op))
+	/* The operands of string instructions are implied. */
+	if (insn_is_string(insn->op))
 		count = z->operand_count < 2 ? z->operand_count : 2;
 	if (count > 2)
 		return false;
 	for (unsigned i = 0; i < count; i++)
 		if (!take_operand(insn, &operands[i], i == 0) &&
-		    !(is_string(insn->op) && insn->has_memory))
+		    !(insn_is_string(insn->op) && insn->has_memory))
 			return false;
 	if (insn->op == OP_MOV)
 		classify_mov(insn, operands);

@@ -44,9 +44,13 @@ enum insn_op {
 	OP_MOV,
 	OP_MOVZX,
 	OP_MOVSX,
-	OP_MOVS,
+	OP_MOVS, /* to OP_OUTS: string instructions */
 	OP_STOS,
 	OP_LODS,
+	OP_CMPS,
+	OP_SCAS,
+	OP_INS,
+	OP_OUTS,
 	OP_AND,
 	OP_OR,
 	OP_XOR,
@@ -67,14 +71,17 @@ enum insn_op {
 	OP_DEC,
 	OP_NOT,
 	OP_NEG,
-	OP_INS,
-	OP_OUTS,
 	OP_MOV_CR_WRITE,
 	OP_MOV_CR_READ,
 	OP_CLTS,
 	OP_LMSW,
 	OP_SMSW,
 };
+
+static inline bool insn_is_string(enum insn_op op)
+{
+	return op >= OP_MOVS && op <= OP_OUTS;
+}
 
 enum insn_other { OTHER_NONE, OTHER_REGISTER, OTHER_IMMEDIATE };
 

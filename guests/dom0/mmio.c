@@ -6,7 +6,9 @@
 #include "guests/dom0/operand.h"
 
 #define PAGE_MASK 0xfffull
+#define RFLAGS_ZF 0x40ull
 #define RFLAGS_DF 0x400ull
+#define REPNE     2 /* insn.rep */
 /* Of a repeated instruction, before the guest may take an interrupt. */
 #define REP_AT_ONCE 4096u
 
@@ -133,6 +135,11 @@ static void execute(struct vcpu *v, const struct insn *insn, const struct operan
 
 /* --- String instructions --- */
 
+static bool compares(const struct insn *insn)
+{
+	return insn->op == OP_CMPS || insn->op == OP_SCAS;
+}
+
 static void advance(struct sampo_exit *exit, unsigned reg, const struct insn *insn)
 {
 	uint64_t step = exit->rflags & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
@@ -155,7 +162,7 @@ static enum operand_result find_destination(struct vcpu *v, const struct insn *i
 	uint64_t linear =
 		linear_address(v->exit, SAMPO_ES, v->exit->gpr[SAMPO_RDI], insn->address_size);
 
-	return operand_find(v, linear, SAMPO_ES, insn->size, WALK_WRITE, o);
+	return operand_find(v, linear, SAMPO_ES, insn->size, compares(insn) ? 0 : WALK_WRITE, o);
 }
 
 /* Both addresses are found before anything is read: a device must not be read
@@ -163,7 +170,7 @@ static enum operand_result find_destination(struct vcpu *v, const struct insn *i
 static enum operand_result string_once(struct vcpu *v, const struct insn *insn)
 {
 	struct sampo_exit *exit = v->exit;
-	bool has_source = insn->op != OP_STOS && insn->op != OP_INS;
+	bool has_source = insn->op != OP_STOS && insn->op != OP_SCAS && insn->op != OP_INS;
 	bool has_destination = insn->op != OP_LODS && insn->op != OP_OUTS;
 	enum operand_result result = OPERAND_OK;
 	struct operand from, to;
@@ -180,7 +187,9 @@ static enum operand_result string_once(struct vcpu *v, const struct insn *insn)
 		value = bus_read(v->vm, BUS_PIO, exit->port, insn->size);
 	else
 		value = has_source ? operand_read(v, &from) : exit->gpr[SAMPO_RAX];
-	if (insn->op == OP_OUTS)
+	if (compares(insn))
+		alu(OP_CMP, insn->size, value, operand_read(v, &to), &exit->rflags);
+	else if (insn->op == OP_OUTS)
 		bus_write(v->vm, BUS_PIO, exit->port, insn->size, value);
 	else if (insn->op == OP_LODS)
 		gpr_write(exit, SAMPO_RAX, insn->size, false, value);
@@ -192,6 +201,12 @@ static enum operand_result string_once(struct vcpu *v, const struct insn *insn)
 	if (has_destination)
 		advance(exit, SAMPO_RDI, insn);
 	return OPERAND_OK;
+}
+
+/* Has the comparison ended a repetition that depends on it? REPNE is REP for all others. */
+static bool decided(const struct sampo_exit *exit, const struct insn *insn)
+{
+	return compares(insn) && !(exit->rflags & RFLAGS_ZF) == (insn->rep != REPNE);
 }
 
 /* RIP stays at the instruction while repetitions are left, as in the CPU. */
@@ -212,7 +227,11 @@ static enum operand_result string_repeat(struct vcpu *v, const struct insn *insn
 		if (result != OPERAND_OK)
 			return result;
 		gpr_write(exit, SAMPO_RCX, size, false, count - 1);
-		if (count > 1 && insn_stop(exit))
+		if (count == 1 || decided(exit, insn)) {
+			insn_finish(exit, insn);
+			return OPERAND_OK;
+		}
+		if (insn_stop(exit))
 			return OPERAND_OK;
 	}
 	return OPERAND_OK;
@@ -256,8 +275,7 @@ bool mmio_exit(struct vcpu *v)
 	insn = insn_fetch(v, &fault);
 	if (!insn)
 		return fault;
-	if (insn->op == OP_MOVS || insn->op == OP_STOS || insn->op == OP_LODS ||
-	    insn->op == OP_INS || insn->op == OP_OUTS)
+	if (insn_is_string(insn->op))
 		return execute_string(v, insn) != OPERAND_BROKEN;
 	if (insn->op >= OP_MOV_CR_WRITE)
 		return false;

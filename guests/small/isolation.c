@@ -91,6 +91,27 @@ static void check_sizes(void)
 		check(!count && *at == 0xff, "rep stos to nothing", "left %llu",
 		      (unsigned long long)count);
 	}
+	{
+		uint64_t count = sizeof(buffer), from = (uint64_t)(uintptr_t)at;
+		uint64_t to = (uint64_t)(uintptr_t)buffer;
+
+		buffer[5] = 0;
+		__asm__ volatile("cld; repe cmpsb"
+				 : "+c"(count), "+S"(from), "+D"(to)
+				 :
+				 : "memory", "cc");
+		check(count == sizeof(buffer) - 6, "repe cmps with nothing", "left %llu",
+		      (unsigned long long)count);
+	}
+	{
+		uint64_t count = 16, from = (uint64_t)(uintptr_t)at;
+
+		__asm__ volatile("cld; repne scasw"
+				 : "+c"(count), "+D"(from)
+				 : "a"(0)
+				 : "memory", "cc");
+		check(!count, "repne scas of nothing", "left %llu", (unsigned long long)count);
+	}
 }
 
 /* An access of which a part is outside. */

@@ -9,6 +9,7 @@
 #include "guests/dom0/msr.h"
 
 #include "drivers/env.h"
+#include "guests/dom0/config.h"
 #include "guests/dom0/loop.h"
 #include "guests/dom0/memory.h"
 #include "guests/dom0/msr_model.h"
@@ -40,6 +41,7 @@
 #define MISC_ENABLE_RESET 1u     /* fast strings */
 #define CLOCK_ENABLE      1u
 #define CLOCK_STABLE      1u
+#define CLOCK_STOPPED     2u /* the guest clears it */
 
 /* SDM 3A 12.11.2.2: 64K, 16K, 4K. */
 static const uint16_t fixed[MSR_MTRR_FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
@@ -98,6 +100,18 @@ static void write_clock(struct vm *vm, uint64_t gpa)
 	while (factor >> time.shift >> 32)
 		time.shift++;
 	time.mul = (uint32_t)(factor >> time.shift);
+	vm_write(vm, gpa, &time, sizeof(time));
+}
+
+/* No vCPU runs: the version changes for those that have been stopped in the middle of a read. */
+static void mark_clock(struct vm *vm, uint64_t gpa)
+{
+	struct kvm_clock time;
+
+	if (!vm_read(vm, gpa, &time, sizeof(time)))
+		return;
+	time.version += 2;
+	time.flags |= CLOCK_STOPPED;
 	vm_write(vm, gpa, &time, sizeof(time));
 }
 
@@ -188,6 +202,16 @@ static bool write(struct vcpu *v, uint32_t msr, uint64_t value)
 void msr_reset(struct msr_state *s)
 {
 	*s = (struct msr_state){.misc_enable = MISC_ENABLE_RESET};
+}
+
+void msr_stopped(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->config->vcpus; i++) {
+		uint64_t clock = vm->state->msr[i].kvm_clock;
+
+		if (clock & CLOCK_ENABLE)
+			mark_clock(vm, clock & ~(uint64_t)CLOCK_ENABLE);
+	}
 }
 
 bool msr_exit(struct vcpu *v)

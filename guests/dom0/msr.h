@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct vcpu;
+struct vm;
 
 #define MSR_MTRR_VARIABLE 16u /* eight pairs of base and mask */
 #define MSR_MTRR_FIXED    11u
@@ -18,6 +19,10 @@ struct msr_state {
 };
 
 void msr_reset(struct msr_state *state);
+
+/* The guest has stood still, and is about to go on: KVM's clock of each vCPU says so, for watchdogs
+ * that look at the time. */
+void msr_stopped(struct vm *vm);
 
 /* Does what the exit asks for. False: there is no such MSR. */
 bool msr_exit(struct vcpu *v);

@@ -13,6 +13,7 @@
 #include "guests/dom0/config.h"
 #include "guests/dom0/dev/acpi.h"
 #include "guests/dom0/dev/platform.h"
+#include "guests/dom0/msr.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/state.h"
 #include "guests/dom0/virtio/virtio.h"
@@ -614,6 +615,7 @@ const char *vm_resume(struct vm *vm)
 		return error;
 	if (vm->run != VM_PAUSED)
 		return vm->run == VM_CRASHED ? not_running_now(vm) : already_running;
+	msr_stopped(vm);
 	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	if (status)
 		return sampo_strerror(status);

@@ -266,3 +266,33 @@ def test_watchdog(boot, tmp_path):
     stub.jump(1, symbols["ap_trampoline"])
     stub.leave()
     box.expect(r"Sampo panic: CPU 1 does not leave the kernel", 90)
+
+
+def seconds_up(box):
+    """Of the machine, as its own clock has it."""
+    days, hours, minutes, seconds = map(int, re.search(r"up (\d+) days, (\d+):(\d+):(\d+)", box.run("uptime")).groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def test_linux_that_stood_still(boot, tmp_path):
+    """
+    A busy Linux that has been suspended for longer than its watchdogs wait complains of nothing. Nothing else runs
+    meanwhile, and so the virtual time of -icount passes fast.
+    """
+    xml = tmp_path / "linux1.xml"
+    xml.write_text(vcpus(m.linux_xml("linux1"), 2))
+    modules = [(m.BUILD / "dom0.bin", "dom0"), (xml, xml.name), *((file, name) for name, file in m.LINUX_FILES.items())]
+    box = boot(kernel=m.BUILD / "sampo.elf32", memory=512, disk=None, nic=None, cpus=1, icount=True, modules=modules).boot()
+    with box.in_console("linux1"):
+        box.linux_up("linux1", 240)
+        box.linux("for i in 1 2; do while :; do cat /proc/self/maps >/dev/null; done & done")
+    for _ in range(3):
+        box.run("suspend linux1")
+        until = seconds_up(box) + 60
+        while seconds_up(box) < until:
+            time.sleep(0.5)
+        box.run("resume linux1")
+        with box.in_console("linux1"):
+            box.linux("sleep 0.1", 120)
+    with box.in_console("linux1"):
+        box.linux("dmesg | grep -E 'detected (stall|expedited)|self-detected|lockup|starved'", 120, status=1)

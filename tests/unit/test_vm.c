@@ -60,6 +60,11 @@ uint64_t clock_tsc_khz(void)
 	return 1000000;
 }
 
+void msr_stopped(struct vm *vm)
+{
+	(void)vm;
+}
+
 void msr_reset(struct msr_state *state)
 {
 	memset(state, 0, sizeof(*state));

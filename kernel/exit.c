@@ -288,6 +288,11 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 	/* On AMD, a machine check in a guest that has turned CR4.MCE off (APM 2 15.14.3) */
 	if (x->kind == EXIT_SHUTDOWN)
 		mce_poll();
+	/* The monitor may let the guest go on, again and again. */
+	if (x->kind == EXIT_INVALID && READ_ONCE(vcpu->page->exits[EXIT_INVALID]) > 1) {
+		ask_monitor(vcpu, x, SAMPO_EXIT_INVALID, x->code);
+		return;
+	}
 	if (!vcpu->exit_event)
 		WRITE_ONCE(log_left, false); /* it is dom0's own end */
 	log_print(LOG_ERR "kernel: domain %u vCPU %u stops at rip %lx: %s (code %x, info %lx)\n",

@@ -19,6 +19,8 @@
 #define CR3_NO_FLUSH (1ull << 63)
 #define CR3_LONG     0x000fffffffffffffull
 
+#define LEAF_ADDRESSES 0x80000008u
+
 static bool write_cr0(struct sampo_exit *exit, uint64_t value)
 {
 	bool pg = value & CR0_PG;
@@ -124,6 +126,72 @@ static enum operand_result machine_status(struct vcpu *v, const struct insn *ins
 	/* LMSW can set PE but not clear it. */
 	*valid = write_cr0(exit, (exit->cr0 & ~CR0_MP_EM_TS) | (value & (CR0_MP_EM_TS | CR0_PE)));
 	return OPERAND_OK;
+}
+
+/* Of CR4: the bits that every CPU with a 64-bit mode has, and those of features (SDM 3A 2.5). */
+#define CR4_BASIC 0x7ffull
+static const struct {
+	uint32_t leaf, bit;
+	uint8_t reg; /* 1: EBX, 2: ECX */
+	uint8_t cr4; /* number of the bit */
+} features[] = {
+	{7, 2, 2, 11},  /* UMIP */
+	{7, 16, 2, 12}, /* LA57 */
+	{7, 0, 1, 16},  /* FSGSBASE */
+	{1, 17, 2, 17}, /* PCIDE */
+	{1, 26, 2, 18}, /* OSXSAVE */
+	{7, 7, 1, 20},  /* SMEP */
+	{7, 20, 1, 21}, /* SMAP */
+	{7, 3, 2, 22},  /* PKE */
+	{7, 7, 2, 23},  /* CET */
+};
+
+/* The guest's own answer, as dom0 has given it to the kernel. */
+static const struct sampo_cpuid *leaf(const struct vcpu *v, uint32_t number)
+{
+	static const struct sampo_cpuid none;
+
+	for (uint64_t i = 0; i < v->page->cpuids && i < SAMPO_CPUIDS; i++)
+		if (v->page->cpuid[i].key == (uint64_t)number << 32)
+			return &v->page->cpuid[i];
+	return &none;
+}
+
+static uint64_t reserved_cr4(const struct vcpu *v)
+{
+	uint64_t allowed = CR4_BASIC;
+
+	for (unsigned i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		const struct sampo_cpuid *a = leaf(v, features[i].leaf);
+		uint32_t value = features[i].reg == 1 ? a->ebx : a->ecx;
+
+		allowed |= (uint64_t)(value >> features[i].bit & 1) << features[i].cr4;
+	}
+	return ~allowed;
+}
+
+/* Above the width of physical addresses; bit 63 is none of the register's. */
+static uint64_t reserved_cr3(const struct vcpu *v)
+{
+	return ~0ull << (leaf(v, LEAF_ADDRESSES)->eax & 0x3f) & ~CR3_NO_FLUSH;
+}
+
+bool control_invalid(struct vcpu *v)
+{
+	struct sampo_exit *exit = v->exit;
+	bool fault;
+	const struct insn *insn = insn_fetch(v, &fault);
+	uint64_t value, reserved;
+
+	exit->dirty = SAMPO_DIRTY_NONE;
+	if (!insn || insn->op != OP_MOV_CR_WRITE || (insn->control != 3 && insn->control != 4))
+		return false;
+	value = gpr_read(exit, insn->reg, insn->reg_size, false);
+	reserved = insn->control == 4 ? reserved_cr4(v) : reserved_cr3(v);
+	if (!(value & reserved) && write_control(exit, insn->control, value))
+		return false;
+	vcpu_exception(exit, EXCEPTION_GP, 0);
+	return true;
 }
 
 bool control_exit(struct vcpu *v)

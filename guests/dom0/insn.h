@@ -140,6 +140,9 @@ uint64_t alu(enum insn_op op, unsigned size, uint64_t a, uint64_t b, uint64_t *r
 bool mmio_exit(struct vcpu *v);
 bool string_io_exit(struct vcpu *v);
 bool control_exit(struct vcpu *v);
+/* The instruction at RIP moves what is reserved to CR3 or CR4, for which QEMU's CPU ends the
+ * guest's run as if the state had been invalid at the entry: #GP. False: it is another. */
+bool control_invalid(struct vcpu *v);
 
 /* task.c: the hardware task switch of a TASK exit. False: as above. */
 bool task_exit(struct vcpu *v);

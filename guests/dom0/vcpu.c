@@ -160,6 +160,8 @@ static bool exit_hlt_forever(struct vcpu *v)
 
 static bool exit_invalid(struct vcpu *v)
 {
+	if (!sampo_by_vmcall && control_invalid(v))
+		return true;
 	vcpu_dump(v, "the CPU refused the guest's state");
 	return false;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Accesses to control registers: what the architecture allows takes effect
- * (SDM 3A, 2.5), and forbidden values of XCR0 raise #GP. Those of CR0, CR3 and
- * CR4 are crash.c's, because emulators do not check them all.
+ * (SDM 3A, 2.5), and forbidden values of XCR0, and reserved bits of CR3 and
+ * CR4, raise #GP. Others of CR0, CR3 and CR4 are crash.c's, because emulators do not check them
+ * all.
  */
 #include "guests/lib/check.h"
 #include "guests/lib/cpu.h"
@@ -21,6 +22,7 @@
 #define CR4_PGE       0x80ull
 #define CR4_OSFXSR    0x200ull
 #define CR4_OSXSAVE   0x40000ull
+#define CR4_VMXE      0x2000ull
 #define CPUID_1_XSAVE (1u << 26)
 
 static uint64_t cr0, cr3, cr4;
@@ -75,6 +77,29 @@ static void check_cr4(void)
 	taken("CR4: OSFXSR", 4, cr4 | CR4_OSFXSR);
 }
 
+/* Bits that no CPU has, or this guest's has not. */
+static void refused(const char *name, unsigned cr, uint64_t value)
+{
+	uint64_t now = 0, old = 0;
+	int fault;
+
+	try_read_cr(cr, &old);
+	fault = try_write_cr(cr, value);
+	try_read_cr(cr, &now);
+	check(fault == VECTOR_GP && now == old, name, "vector %d, %#llx", fault,
+	      (unsigned long long)now);
+}
+
+static void check_reserved(void)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		refused("CR4: bit 31", 4, cr4 | 1ull << 31);
+		refused("CR4: bit 40", 4, cr4 | 1ull << 40);
+		refused("CR4: VMXE", 4, cr4 | CR4_VMXE);
+		refused("CR3: bit 60", 3, cr3 | 1ull << 60);
+	}
+}
+
 static void check_cr3(void)
 {
 	taken("CR3: reload", 3, cr3);
@@ -122,6 +147,7 @@ int main(void)
 	check_small_instructions();
 	check_cr3();
 	check_cr4();
+	check_reserved();
 	check_cr8();
 	check_xcr0();
 	check_end();

@@ -19,8 +19,8 @@ void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 
 static bool extint_pending(const struct vcpu *vcpu)
 {
-	return vcpu->pending & VCPU_PEND_INTACK ||
-	       (vcpu->pending & VCPU_PEND_EXTINT && vlapic_extint_allowed(&vcpu->lapic));
+	return vcpu->pending & (VCPU_PEND_INTACK | VCPU_PEND_EXTINT) &&
+	       (vcpu->pending & VCPU_PEND_INTACK || vlapic_extint_allowed(&vcpu->lapic));
 }
 
 bool vcpu_wants_window(const struct vcpu *vcpu)

@@ -140,6 +140,12 @@ build-tests: $(QEMU_NEEDS) $(UNIT_BINS) $(FUZZ_BINS) build/tests/sim
 qemu-tests: $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu --junitxml=build/tests/$@.xml $(PYTEST_ARGS)
 
+# Hours: many runs of a network load, SOAK_RUNS of them.
+SOAK_RUNS ?= 200
+.PHONY: soak
+soak: $(QEMU_NEEDS)
+	SOAK_RUNS=$(SOAK_RUNS) $(PYTEST) -s tests/soak $(PYTEST_ARGS)
+
 # One CPU but where a test says more: with two, what is typed is lost while the other one prints a dump.
 .PHONY: bochs-tests
 bochs-tests: $(QEMU_NEEDS)

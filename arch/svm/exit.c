@@ -30,8 +30,8 @@ static const struct {
 	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. #MC. */
 	[VMEXIT_EXCEPTION + 1] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
 	[VMEXIT_EXCEPTION + 17 ... VMEXIT_EXCEPTION + 18] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
-	[0x60] = {EXIT_INTERRUPT, 0, ALWAYS},
-	[0x61] = {EXIT_NMI, 0, ALWAYS},
+	[0x60] = {EXIT_INTERRUPT, 0, MORE | ALWAYS},
+	[0x61] = {EXIT_NMI, 0, MORE | ALWAYS},
 	[0x63] = {EXIT_UNKNOWN, 0, ALWAYS}, /* INIT */
 	[VMEXIT_VINTR] = {EXIT_WINDOW},
 	[0x6f] = {EXIT_FORBIDDEN, 13, MORE | ALWAYS}, /* RDPMC: #GP */
@@ -116,19 +116,38 @@ static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 		x->kind = EXIT_WINDOW;
 }
 
+/* The guest has been left in front of an interrupt that it was to take: it is injected anew. */
+static bool take_back(struct vcpu *vcpu)
+{
+	struct vmcb *vmcb = vcpu->svm.vmcb;
+
+	if (!svm_offered(vmcb))
+		return false;
+	vmcb->vintr &= ~VINTR_REQUEST;
+	vmcb->clean &= ~CLEAN_TPR;
+	vcpu_inject(vcpu, SAMPO_INJECT_EXTINT | vmcb->vintr_vector, 0);
+	return true;
+}
+
 /* What the table alone does not tell. */
 static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 {
 	const struct vmcb *vmcb = vcpu->svm.vmcb;
 
-	if (x->kind == EXIT_IO) { /* mostly */
+	/* Mostly it is one of these two. */
+	if (x->kind == EXIT_IO) {
 		decode_io(vmcb, x);
 		return;
 	}
-	switch (x->kind) {
-	case EXIT_RDMSR:
+	if (x->kind == EXIT_RDMSR) {
 		if (vmcb->exit_info1)
 			x->kind = EXIT_WRMSR;
+		return;
+	}
+	switch (x->kind) {
+	case EXIT_INTERRUPT:
+	case EXIT_NMI:
+		take_back(vcpu);
 		break;
 	case EXIT_EXCEPTION:
 		decode_exception(vcpu, x);
@@ -181,6 +200,8 @@ static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info
 {
 	unsigned type = info >> 8 & 7, vector = info & 0xff;
 
+	if (take_back(vcpu)) /* QEMU's CPU: reported as an exception, and requested still */
+		return;
 	if (type == 4 || (type == 3 && (vector == 3 || vector == 4)))
 		return;
 	vcpu_inject(vcpu, (uint32_t)info, (uint32_t)(info >> 32));

@@ -11,6 +11,8 @@
 #define RFLAGS_IF 0x200ull
 #define CR0_TS 0x8ull
 #define CR0_ET 0x10ull
+#define TYPE 0x700u /* of an event: 0 is an external interrupt */
+#define TYPE_NMI 0x200u
 
 void svm_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
@@ -130,7 +132,17 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
 	end_step(vcpu);
-	if ((event & 0x700) == 0x200) {
+	/* Not by EVENTINJ, which QEMU's CPU delivers once more, whatever IF says, if the next exit does
+	 * not come soon. But physical interrupts go first (see take_back), and inject_one raises one for
+	 * an NMI that is next. */
+	if (!(event & TYPE) && vmcb->rflags & RFLAGS_IF && !(vcpu->pending & VCPU_PEND_NMI)) {
+		vmcb->vintr |= VINTR_REQUEST;
+		vmcb->vintr_vector = (uint8_t)event;
+		vmcb->clean &= ~CLEAN_TPR;
+		svm_intercept(vmcb, VMEXIT_VINTR, false);
+		return;
+	}
+	if ((event & TYPE) == TYPE_NMI) {
 		vcpu->svm.nmi_blocked = true;
 		vcpu->svm.iret_rip = 0;
 		svm_intercept(vmcb, VMEXIT_IRET, true);
@@ -148,13 +160,19 @@ void svm_window(struct vcpu *vcpu, bool on)
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 	bool irq = on && !stepping(&vcpu->svm) && vcpu_wants_window(vcpu);
 
+	svm_intercept(vmcb, VMEXIT_CR8_WRITE, on);
+	if (svm_offered(vmcb)) {
+		if (!irq)
+			return;
+		/* Two of them: the window is for the other one. */
+		vmcb->event = EVENT_VALID | vmcb->vintr_vector;
+	}
 	if (irq)
-		vmcb->vintr |= VINTR_IRQ | VINTR_PRIORITY_MAX | VINTR_IGNORE_TPR;
+		vmcb->vintr |= VINTR_REQUEST;
 	else
-		vmcb->vintr &= ~(VINTR_IRQ | VINTR_PRIORITY_MAX | VINTR_IGNORE_TPR);
+		vmcb->vintr &= ~VINTR_REQUEST;
 	vmcb->clean &= ~CLEAN_TPR;
 	svm_intercept(vmcb, VMEXIT_VINTR, irq);
-	svm_intercept(vmcb, VMEXIT_CR8_WRITE, on);
 }
 
 void svm_nmi_window(struct vcpu *vcpu)
@@ -195,7 +213,7 @@ void svm_lapic(struct vcpu *vcpu)
 
 	vmcb->msrpm_base = (uint64_t)hv_msr_bitmap + (vcpu->spec_own ? HV_MSR_BITMAP : 0);
 
-	vmcb->vintr = (vmcb->vintr & ~(uint64_t)VINTR_TPR_MASK) | vlapic_cr8(&vcpu->lapic);
+	vmcb->vintr = (vmcb->vintr & ~VINTR_TPR_MASK) | vlapic_cr8(&vcpu->lapic);
 	vmcb->clean &= ~(CLEAN_PERMISSIONS | CLEAN_TPR);
 }
 
@@ -254,5 +272,6 @@ void svm_store_rip(struct vcpu *vcpu, uint64_t rip, uint64_t rflags)
 void svm_vcpu_reset(struct vcpu *vcpu)
 {
 	vcpu->svm.vmcb->event = 0;
+	vcpu->svm.vmcb->vintr &= ~VINTR_REQUEST;
 	svm_window(vcpu, false);
 }

@@ -48,6 +48,16 @@ static inline void svm_intercept(struct vmcb *vmcb, uint32_t code, bool on)
 	vmcb->clean &= ~CLEAN_INTERCEPTS;
 }
 
+/*
+ * A virtual interrupt (APM 2 15.21.4) has two uses. With its exit on it is the interrupt window,
+ * without it is an external interrupt, which the guest takes in front of its next instruction.
+ */
+static inline bool svm_offered(const struct vmcb *vmcb)
+{
+	return vmcb->vintr & VINTR_IRQ &&
+	       !(vmcb->intercept[VMEXIT_VINTR >> 5] >> (VMEXIT_VINTR & 31) & 1);
+}
+
 /* exit.c */
 void svm_intercept_always(struct vmcb *vmcb);
 

@@ -36,8 +36,7 @@ enum vmexit {
 /* vintr (offset 0x60) */
 #define VINTR_TPR_MASK 0xfu
 #define VINTR_IRQ 0x100u
-#define VINTR_PRIORITY_MAX (0xfu << 16)
-#define VINTR_IGNORE_TPR 0x100000u
+#define VINTR_REQUEST (VINTR_IRQ | 0xfu << 16 | 0x100000u) /* of the highest priority, whatever the TPR */
 #define VINTR_MASKING 0x1000000u
 
 #define SHADOW_STI 0x1u
@@ -51,7 +50,8 @@ struct vmcb {
 	uint64_t iopm_base, msrpm_base, tsc_offset;
 	uint32_t asid;
 	uint8_t tlb_control, reserved2[3];
-	uint64_t vintr;
+	uint32_t vintr;
+	uint8_t vintr_vector, reserved13[3];
 	uint64_t shadow;
 	uint64_t exit_code, exit_info1, exit_info2, exit_int_info;
 	uint64_t nested_enable;

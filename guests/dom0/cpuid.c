@@ -17,10 +17,9 @@
 #define ADDRESS_BITS  48u /* of four levels of page tables, the guest's and those below it */
 #define PHYSICAL_BITS 36u /* of CPUs that do not say */
 
-#define KVM_PV_EOI (1u << 6)
 /* No I/O delay, clock, steal time, EOI, unhalt, TLB flush, send IPI, yield; the clock is stable. */
 #define KVM_FEATURES                                                                          \
-	(1u << 1 | 1u << 3 | 1u << 5 | KVM_PV_EOI | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | \
+	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | \
 	 1u << 24)
 
 /*
@@ -89,7 +88,7 @@ struct answer {
 /* The CPU whose answers the guest's are made from. */
 struct host {
 	cpuid_source read;
-	uint32_t max, hv_max, ext_max;
+	uint32_t max, ext_max;
 	bool amd; /* or of a company that makes AMD's */
 };
 
@@ -105,7 +104,7 @@ static struct answer ask(const struct host *h, uint32_t leaf, uint32_t subleaf)
  * host is asked only for leaves that it has. */
 static struct answer host(const struct host *h, uint32_t leaf, uint32_t subleaf)
 {
-	uint32_t max = leaf >= LEAF_EXT ? h->ext_max : leaf >= LEAF_HV ? h->hv_max : h->max;
+	uint32_t max = leaf >= LEAF_EXT ? h->ext_max : h->max;
 
 	return leaf <= max ? ask(h, leaf, subleaf) : (struct answer){0};
 }
@@ -119,7 +118,6 @@ static void host_begin(struct host *h, cpuid_source read)
 	h->max = a.eax;
 	h->amd = msr_vendor_is_amd(a.ebx);
 	h->ext_max = ask(h, LEAF_EXT, 0).eax;
-	h->hv_max = host(h, 1, 0).ecx >> 31 ? ask(h, LEAF_HV, 0).eax : 0;
 }
 
 /* Leaves and subleaves come in ascending order. */
@@ -238,25 +236,11 @@ static void leaf_xsave(struct sampo_vcpu_page *page, const struct host *h, uint6
 	}
 }
 
-/*
- * QEMU 7.2's emulated SVM: an interrupt that VMRUN has injected stays in the CPU's "exception to
- * deliver" until the next exit, and comes once more, whatever IF says, if QEMU looks there before.
- * The exit for the guest's EOI mostly comes first; without one, guests lock up.
- */
-static bool injects_twice(const struct host *h)
-{
-	struct answer a = host(h, LEAF_HV, 0);
-
-	return a.ebx == 0x54474354 && a.ecx == 0x43544743 && a.edx == 0x47435447; /* TCGTCGTCGTCG */
-}
-
 /* Our own leaves and KVM's, at 0x40000100 and 0x40000000. */
-static void leaves_hypervisor(struct sampo_vcpu_page *page, const struct host *h,
-			      const struct cpuid_shape *s)
+static void leaves_hypervisor(struct sampo_vcpu_page *page, const struct cpuid_shape *s)
 {
 	add(page, LEAF_HV, 0, (struct answer){0x40000010, 0x4b4d564b, 0x564b4d56, 0x4d});
-	add(page, 0x40000001, 0,
-	    (struct answer){injects_twice(h) ? KVM_FEATURES & ~KVM_PV_EOI : KVM_FEATURES, 0, 0, 0});
+	add(page, 0x40000001, 0, (struct answer){KVM_FEATURES, 0, 0, 0});
 	/* TSC and local APIC timer in kHz */
 	add(page, 0x40000010, 0, (struct answer){(uint32_t)s->tsc_khz, 1000000, 0, 0});
 	add(page, SAMPO_CPUID_SIGNATURE, 0,
@@ -361,6 +345,6 @@ void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *s, cpuid
 	leaf_7(page, &h, s);
 	leaf_topology(page, s);
 	leaf_xsave(page, &h, s->xcr0, s->xsave);
-	leaves_hypervisor(page, &h, s);
+	leaves_hypervisor(page, s);
 	leaves_extended(page, &h, s);
 }

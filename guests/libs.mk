@@ -74,7 +74,7 @@ PICO_STDIO := asnprintf.c asprintf.c atomic_load.c bufio.c clearerr.c compare_ex
               vprintf.c vsnprintf.c vsprintf.c vsscanf.c
 PICO_TIME := asctime.c asctime_r.c gmtime.c gmtime_r.c mktime.c month_lengths.c strftime.c lcltime.c lcltime_r.c \
              lcltime_buf.c tzset.c tzvars.c tzcalc_limits.c gettzinfo.c
-PICO_MACHINE := memcpy.S memset.S setjmp.S
+PICO_MACHINE := setjmp.S
 PICO_OTHER := search/qsort.c search/bsearch.c errno/errno.c misc/ffs.c misc/init.c misc/fini.c picolib/dso_handle.c \
               signal/signal.c ctype/ctype_table.c locale/locale_names.c locale/localeconv.c locale/localedata.c \
               locale/timedata.c

@@ -29,6 +29,15 @@ export SOURCE_DATE_EPOCH := 1767225600
 export LC_ALL := C
 export TZ := UTC
 
+# --- The Debian release ------------------------------------------------------------------------------------------------
+
+RELEASE  := $(shell . /etc/os-release; echo "$${VERSION_CODENAME:-$$ID}")
+RELEASES := $(patsubst guests/debian/%.mk,%,$(wildcard guests/debian/*.mk))
+ifeq ($(filter $(RELEASE),$(RELEASES)),)
+$(error This is $(RELEASE); Sampo knows the Debian releases $(RELEASES): guests/debian/NAME.mk names what it needs of one)
+endif
+include guests/debian/$(RELEASE).mk
+
 # --- Packages ----------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin grub-efi-amd64-bin grub-common xorriso \
@@ -37,7 +46,7 @@ RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
 TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc libcmocka-dev python3-pytest python3-pexpect \
-    clang libclang-rt-14-dev
+    clang $(CLANG_RT_PACKAGE)
 
 # What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are
 # missing are named and installed.

@@ -63,16 +63,26 @@ exec 9>"$top/build/apt.lock"
 flock 9
 [ -f "$apt/ready" ] || configure
 
-# The revisions of the stated upstream version (epoch, +dfsg and revision apart), newest first.
-revisions=$(apt-cache $opts showsrc "$package" 2>/dev/null |
-	sed -n 's/^Version: //p' | sort -uVr |
+# A line that nobody overlooks.
+warn() {
+	printf '\n*** fetch-source: %s ***\n\n' "$*" >&2
+}
+
+# The revisions of the stated upstream version (epoch, +dfsg and revision apart), newest first. A security update may
+# have brought a later version in its place.
+offered=$(apt-cache $opts showsrc "$package" 2>/dev/null | sed -n 's/^Version: //p' | sort -uVr)
+[ -n "$offered" ] || die "$package: not offered by the machine's apt sources"
+revisions=$(echo "$offered" |
 	while read -r v; do
 		u=${v#*:}
 		u=${u%-*}
 		u=${u%%+*}
 		[ "$u" = "$upstream" ] && echo "$v"
 	done || true)
-[ -n "$revisions" ] || die "$package: no Debian revision of version $upstream is offered by the machine's apt sources"
+if [ -z "$revisions" ]; then
+	revisions=$(echo "$offered" | head -1)
+	warn "$package: version $upstream is no longer offered, using $revisions, with which Sampo was not tested"
+fi
 
 files=$apt/files/$package
 rm -rf "$files"
@@ -90,7 +100,7 @@ for v in $revisions; do
 done
 if [ -z "$found" ]; then
 	ls ./*.orig.tar.* >/dev/null 2>&1 || { cat log >&2; die "$package $upstream: not in the archive"; }
-	echo "$package: Debian's patches are not in the archive, using upstream's $upstream as it is"
+	warn "$package: Debian's patches are not in the archive, using upstream's $upstream WITHOUT THEM, security fixes included"
 fi
 
 rm -rf "$dir.part"

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The libraries that our guests link with. Each is fetched as a Debian source package of the upstream version stated
-# here (any Debian revision of it), cached under build/src, and built into build/libs/libNAME.a with its headers below
-# build/libs/include. To add one: a version, a list of sources, flags if it needs any, and a call of `library`.
-
-PICOLIBC_VERSION := 1.8.10
-LWIP_VERSION     := 2.1.3
-EXPAT_VERSION    := 2.5.0
-ZYDIS_VERSION    := 4.0.0
-ZYCORE_VERSION   := 1.5.2
+# The libraries that our guests link with. Each is fetched as a Debian source package of the upstream version that
+# guests/debian states for this release (any Debian revision of it), cached under build/src, and built into
+# build/libs/libNAME.a with its headers below build/libs/include. To add one: a version, a list of sources, flags if it
+# needs any, and a call of `library`.
 
 LIBS     := build/libs
 PICOLIBC := build/src/picolibc-$(PICOLIBC_VERSION)

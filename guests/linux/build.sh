@@ -54,16 +54,19 @@ done
 
 cd "$out/root"
 mkdir -p bin dev etc lib/modules mnt proc root run sys tmp
-cp "$out/unpacked/bin/busybox" bin/busybox
+cp "$(find "$out/unpacked" -path '*bin/busybox')" bin/busybox
 for a in $(bin/busybox --list); do
 	[ "$a" = busybox ] || ln -s busybox "bin/$a"
 done
 ln -s bin sbin
 ln -s bin/busybox init
 for m in $modules; do
-	f=$(find "$out/unpacked/lib/modules" -name "$m.ko" | head -1)
+	f=$(find "$out/unpacked" -name "$m.ko" -o -name "$m.ko.xz" | head -1)
 	[ -n "$f" ] || die "the kernel package has no module $m"
-	cp "$f" lib/modules/
+	case $f in
+	*.xz) xz -dc "$f" >"lib/modules/$m.ko" ;;
+	*) cp "$f" lib/modules/ ;;
+	esac
 	echo "$m" >>lib/modules/order
 done
 cp -R "$here/rootfs/." .

@@ -20,6 +20,7 @@
 #define LWIP_DHCP 1
 #define LWIP_DNS 1
 #define LWIP_ACD 0
+#define LWIP_DHCP_DOES_ACD_CHECK 0
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
 #define DHCP_DOES_ARP_CHECK 0

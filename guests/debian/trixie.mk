@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Debian 13: the upstream versions of the libraries' source packages, and packages that other releases name otherwise.
+PICOLIBC_VERSION := 1.8.10
+LWIP_VERSION     := 2.2.1
+EXPAT_VERSION    := 2.9.0
+ZYDIS_VERSION    := 4.1.1
+ZYCORE_VERSION   := 1.5.2
+
+CLANG_RT_PACKAGE := libclang-rt-19-dev

@@ -124,6 +124,10 @@ static void check_pic_and_pit(void)
 		outb(PIC_MASTER, PIC_EOI);
 	}
 	check(ms_since(start) >= 30, "PIT wakes HLT", "%u ms", (unsigned)ms_since(start));
+	/* A tick of the periodic counter may still be held by the PIC: it is taken while a long
+	 * one-shot counts. */
+	pit_start(0, 0, 0xffff);
+	take(PIC_BASE, 1, 10);
 	pit_start(0, 0, PIT_100_HZ);
 	n = take(PIC_BASE, 2, 100);
 	check(n == 1, "PIT one-shot", "%u ticks", n);

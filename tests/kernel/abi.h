@@ -81,6 +81,8 @@ uint32_t guest_answer(struct guest *g, uint32_t dirty);
 /* Is it at port 0x99? */
 bool guest_at_port(const struct guest *g);
 uint32_t guest_word(const struct guest *g, uint32_t at);
+/* Waits until the guest's counter is not `count`; false: it still is after some seconds. */
+bool guest_counts_on(const struct guest *g, uint32_t count);
 uint64_t guest_cpu_ns(const struct guest *g);
 void pass_ms(uint64_t ms);
 /* Until its vCPU sleeps in HLT, or a second has passed. */

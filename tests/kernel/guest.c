@@ -141,6 +141,13 @@ uint64_t guest_cpu_ns(const struct guest *g)
 	return info.cpu_ns;
 }
 
+bool guest_counts_on(const struct guest *g, uint32_t count)
+{
+	for (unsigned ms = 0; ms < 5000 && guest_word(g, COUNT) == count; ms++)
+		pass_ms(1);
+	return guest_word(g, COUNT) != count;
+}
+
 void guest_until_asleep(const struct guest *g)
 {
 	static struct sampo_vcpu_info info;

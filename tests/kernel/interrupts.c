@@ -184,8 +184,7 @@ static void startup_messages(void)
 	      "startup: INIT leaves APIC_BASE", "%llx, rip %llx",
 	      (unsigned long long)g.exit->apic_base, (unsigned long long)g.exit->rip);
 	guest_run(&g, spin);
-	pass_ms(2);
-	check(!g.exit->reason && guest_word(&g, COUNT), "startup: forgets an NMI", "exit %u",
+	check(guest_counts_on(&g, 0) && !g.exit->reason, "startup: forgets an NMI", "exit %u",
 	      g.exit->reason);
 	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_STOP, 0), "STOP");
 	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_RESET, SAMPO_RESET_POWER), "RESET");

@@ -3,7 +3,7 @@
 #include "tests/kernel/abi.h"
 
 #define HOGS 3u
-#define PERCENT_OFF (option_word("loose") ? 40 : 5)
+#define PERCENT_OFF 5
 
 static void wait_for(uint64_t tsc, uint64_t most, const char *name)
 {
@@ -63,13 +63,13 @@ static void cap(void)
 	pass_ms(400);
 	ran = guest_cpu_ns(&g) - ran;
 	percent = ran * tsc_per_ms / 10000 / (rdtsc() - from);
-	check((percent >= 24 || option_word("loose")) && percent <= 26, "cap: a quarter", "%llu %%",
-	      (unsigned long long)percent);
+	check(option_word("loose") ? percent < 90 : percent >= 24 && percent <= 26, "cap: a quarter",
+	      "%llu %%", (unsigned long long)percent);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 0), "CAP");
 	ran = guest_cpu_ns(&g);
 	pass_ms(100);
 	ran = guest_cpu_ns(&g) - ran;
-	check(ran >= (option_word("loose") ? 40000000 : 90000000), "cap: none", "%llu ns", (unsigned long long)ran);
+	check(ran >= (option_word("loose") ? 1 : 90000000), "cap: none", "%llu ns", (unsigned long long)ran);
 	guest_remove(&g);
 }
 
@@ -92,9 +92,10 @@ static void shares(uint32_t weight, const char *name)
 	one = guest_cpu_ns(&a) - one;
 	two = guest_cpu_ns(&b) - two;
 	ratio = two ? one * 100 / two : 0; /* percent */
-	check(ratio * 1024 >= weight * (100 - PERCENT_OFF) &&
-		      ratio * 1024 <= weight * (100 + PERCENT_OFF) &&
-		      (option_word("loose") || (one + two > 360000000 && one + two < 410000000)),
+	check(option_word("loose") ? one && two
+				   : ratio * 1024 >= weight * (100 - PERCENT_OFF) &&
+					     ratio * 1024 <= weight * (100 + PERCENT_OFF) &&
+					     one + two > 360000000 && one + two < 410000000,
 	      name, "%llu ns and %llu ns", (unsigned long long)one, (unsigned long long)two);
 	guest_remove(&a);
 	guest_remove(&b);

@@ -6,5 +6,7 @@
 #define BYTEORDER 1234
 #define HAVE_ARC4RANDOM 1
 #define XML_CONTEXT_BYTES 1024
+/* From 2.6 on: general entities, which 2.5 has always. */
+#define XML_GE 1
 
 #endif

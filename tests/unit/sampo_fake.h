@@ -9,6 +9,8 @@
 
 #include "kernel/abi.h"
 
+#define FAKE_RAM (1ull << 40)
+
 struct sampo_fake {
 	int handles; /* open */
 	int calls;   /* that can fail, so far */
@@ -160,6 +162,12 @@ static inline int64_t sampo_object_info(uint32_t handle, uint64_t what, void *to
 	(void)bytes;
 	if (written)
 		*written = 0;
+	if (what == SAMPO_INFO_MACHINE) {
+		struct sampo_machine_info *machine = to;
+
+		machine->ram_bytes = machine->free_bytes = FAKE_RAM;
+		return SAMPO_OK;
+	}
 	*(uint32_t *)to = what == SAMPO_INFO_VCPU ? 3 : handle; /* all are with their monitor */
 	return SAMPO_OK;
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot loader told. All strings have been copied. */
+/* What the boot loader told. The strings, the memory map and the modules' tags stay where the
+ * loader put them, in memory that boot_next_range names as in use. */
 #pragma once
 
 #include "kernel/types.h"
 
-#define BOOT_RANGES  128
-#define BOOT_MODULES 64
-#define BOOT_TEXT    8192
-#define BOOT_MAPPED  (4ull << 30) /* the boot's page tables end here */
+#define BOOT_MAPPED (4ull << 30) /* the boot's page tables end here */
 
 /* Types of memory as in E820. */
 #define BOOT_RAM      1u
@@ -31,15 +29,27 @@ struct boot_framebuffer {
 	uint8_t bpp, type;
 } __attribute__((packed));
 
+/* Two ranges beside the map: the loader's information, and the image, which the caller fills in. */
+enum { BOOT_TOLD, BOOT_IMAGE, BOOT_OWN };
+
 struct boot_info {
 	const char *cmdline; /* never NULL */
 	const char *loader;  /* the boot loader's name, never NULL */
-	uint32_t ranges, modules;
-	struct boot_range range[BOOT_RANGES];
-	struct boot_module module[BOOT_MODULES];
+	struct boot_range own[BOOT_OWN];
+	const uint8_t *tags, *map;
+	uint32_t ranges, range_bytes; /* of the map: entries, and the size of each */
 	struct boot_framebuffer fb;
 	uint8_t rsdp[36]; /* of ACPI; zeroes where none was given */
-	uint32_t text_used;
-	bool text_lost;
-	char text[BOOT_TEXT];
 };
+
+/* Where a walk is; zeroes: at its start. */
+struct boot_place {
+	uint32_t range;
+	uint32_t tag;
+};
+
+/* The memory map, then all that is in use: own ranges and modules. Returns false at the end. */
+bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct boot_range *range);
+/* The modules. Returns false at the end. */
+bool boot_next_module(const struct boot_info *info, struct boot_place *at,
+		      struct boot_module *module);

@@ -32,23 +32,7 @@ struct map_entry {
 	uint32_t type, reserved;
 } __attribute__((packed));
 
-#define TAG_HEADER    offsetof(struct tag, u)
-#define MODULE_HEADER offsetof(struct tag, u.module.text)
-
-/* Copies a string of so many bytes, or fewer. If there is no room, the result is another one,
- * and info->text_lost is set. */
-static char *keep(struct boot_info *info, const char *from, size_t bytes)
-{
-	char *to = info->text + info->text_used;
-
-	if (bytes >= BOOT_TEXT - info->text_used) {
-		info->text_lost = true;
-		return info->text;
-	}
-	__builtin_memcpy(to, from, bytes); /* zero follows: *info was zeroed */
-	info->text_used += (uint32_t)bytes + 1;
-	return to;
-}
+#define TAG_HEADER offsetof(struct tag, u)
 
 static char *skip_spaces(char *s)
 {
@@ -57,43 +41,26 @@ static char *skip_spaces(char *s)
 	return s;
 }
 
-static const char *add_range(struct boot_info *info, uint64_t base, uint64_t size, uint32_t type)
+/* A string is used where it lies, so that it must end with its tag. */
+static const char *string_at(const char *text, const struct tag *tag)
 {
-	struct boot_range *last = info->ranges ? &info->range[info->ranges - 1] : NULL;
+	const char *end = (const char *)tag + tag->size;
 
-	if (!size || base + size - 1 < base)
-		return NULL;
-	if (last && last->type == type && last->base + last->size == base) {
-		last->size += size;
-		return NULL;
-	}
-	if (info->ranges == BOOT_RANGES)
-		return "the memory map has too many entries";
-	info->range[info->ranges++] = (struct boot_range){base, size, type};
-	return NULL;
+	return text < end && !end[-1] ? text : NULL;
 }
 
-/* The first word of its string is the name, the rest the command line. */
-static const char *add_module(struct boot_info *info, const struct tag *tag)
+/* The first word of its string is the name, the rest the command line: they are parted here. */
+static const char *part_module(struct tag *tag)
 {
-	struct boot_module *module = &info->module[info->modules];
-	char *text;
+	char *text = tag->u.module.text;
 
-	if (tag->size < MODULE_HEADER)
+	if (!string_at(text, tag))
 		return "broken module";
-	if (info->modules == BOOT_MODULES)
-		return "too many modules";
 	if (tag->u.module.end < tag->u.module.start)
 		return "a module ends before it begins";
-	text = skip_spaces(keep(info, tag->u.module.text, tag->size - MODULE_HEADER));
-	module->base = tag->u.module.start;
-	module->size = tag->u.module.end - tag->u.module.start;
-	module->name = text;
-	while (*text && *text != ' ')
+	for (text = skip_spaces(text); *text && *text != ' ';)
 		text++;
-	module->cmdline = skip_spaces(text);
 	*text = 0;
-	info->modules++;
 	return NULL;
 }
 
@@ -104,36 +71,33 @@ static void set_framebuffer(struct boot_info *info, const struct boot_framebuffe
 		info->fb = *fb;
 }
 
-static const char *add_ranges(struct boot_info *info, const struct tag *tag)
+static const char *set_map(struct boot_info *info, const struct tag *tag)
 {
-	uint32_t at = offsetof(struct tag, u.map.entries);
-	const struct map_entry *range;
-	const char *why = NULL;
+	uint32_t header = offsetof(struct tag, u.map.entries);
 
-	if (tag->size < at || tag->u.map.entry_size < sizeof(*range))
+	if (tag->size < header || tag->u.map.entry_size < sizeof(struct map_entry))
 		return "broken memory map";
-	for (; !why && tag->size - at >= tag->u.map.entry_size; at += tag->u.map.entry_size) {
-		range = (const void *)((const char *)tag + at);
-		why = add_range(info, range->base, range->length, range->type);
-	}
-	return why;
+	info->map = tag->u.map.entries;
+	info->range_bytes = tag->u.map.entry_size;
+	info->ranges = (tag->size - header) / info->range_bytes;
+	return NULL;
 }
 
-static const char *take_tag(struct boot_info *info, const struct tag *tag)
+static const char *take_tag(struct boot_info *info, struct tag *tag)
 {
 	size_t size = tag->size - TAG_HEADER;
 
 	switch (tag->type) {
 	case CMDLINE:
-		info->cmdline = keep(info, tag->u.text, size);
-		return NULL;
+		info->cmdline = string_at(tag->u.text, tag);
+		return info->cmdline ? NULL : "a command line without an end";
 	case LOADER:
-		info->loader = keep(info, tag->u.text, size);
-		return NULL;
+		info->loader = string_at(tag->u.text, tag);
+		return info->loader ? NULL : "a loader's name without an end";
 	case MODULE:
-		return add_module(info, tag);
+		return part_module(tag);
 	case MMAP:
-		return add_ranges(info, tag);
+		return set_map(info, tag);
 	case FRAMEBUFFER:
 		if (size < sizeof(tag->u.fb))
 			return "broken framebuffer tag";
@@ -151,12 +115,18 @@ static const char *take_tag(struct boot_info *info, const struct tag *tag)
 	return NULL;
 }
 
+static uint32_t after(uint32_t at, const struct tag *tag)
+{
+	return at + ((tag->size + 7) & ~7u);
+}
+
 const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memory,
 			    struct boot_info *info)
 {
-	const char *data, *why = NULL;
-	const struct tag *tag;
 	const uint32_t *total;
+	struct tag *tag;
+	uint8_t *data;
+	const char *why = NULL;
 
 	__builtin_memset(info, 0, sizeof(*info));
 	info->cmdline = info->loader = "";
@@ -168,15 +138,63 @@ const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memo
 	data = total ? memory(addr, *total) : NULL;
 	if (!data)
 		return "unreadable";
-	for (uint32_t at = TAG_HEADER; !why; at += (tag->size + 7) & ~7u) {
+	info->tags = data;
+	info->own[BOOT_TOLD] = (struct boot_range){addr, *total, BOOT_RESERVED};
+	for (uint32_t at = TAG_HEADER; !why; at = after(at, tag)) {
 		if (at > *total || *total - at < TAG_HEADER)
 			return "no end tag";
-		tag = (const struct tag *)(data + at);
+		tag = (struct tag *)(data + at);
 		if (tag->size < TAG_HEADER || tag->size > *total - at)
 			return "a tag of impossible size";
 		if (tag->type == END)
-			return info->text_lost ? "the boot loader's strings are too long" : NULL;
+			return NULL;
 		why = take_tag(info, tag);
 	}
 	return why;
+}
+
+bool boot_next_module(const struct boot_info *info, struct boot_place *at,
+		      struct boot_module *module)
+{
+	uint32_t place = at->tag ? at->tag : TAG_HEADER;
+	struct tag *tag;
+	char *end;
+
+	do {
+		tag = (struct tag *)(info->tags + place);
+		if (tag->type == END)
+			return false;
+		place = after(place, tag);
+	} while (tag->type != MODULE);
+	at->tag = place;
+	module->base = tag->u.module.start;
+	module->size = tag->u.module.end - tag->u.module.start;
+	module->name = end = skip_spaces(tag->u.module.text);
+	while (*end)
+		end++;
+	/* Behind the name, unless its end is that of the tag. */
+	module->cmdline = end + 1 == (char *)tag + tag->size ? end : skip_spaces(end + 1);
+	return true;
+}
+
+bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct boot_range *range)
+{
+	const struct map_entry *entry;
+	struct boot_module module;
+
+	if (at->range < info->ranges) {
+		entry = (const void *)(info->map + (size_t)info->range_bytes * at->range++);
+		*range = (struct boot_range){entry->base, entry->length, entry->type};
+		if (range->base + range->size < range->base)
+			range->size = 0;
+		return true;
+	}
+	if (at->range - info->ranges < BOOT_OWN) {
+		*range = info->own[at->range++ - info->ranges];
+		return true;
+	}
+	if (!boot_next_module(info, at, &module))
+		return false;
+	*range = (struct boot_range){module.base, module.size, BOOT_RESERVED};
+	return true;
 }

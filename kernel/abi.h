@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00040001u
+#define SAMPO_ABI_VERSION 0x00050000u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -404,7 +404,6 @@ struct sampo_image {
  * its own RAM is gpa + dma_offset.
  */
 #define SAMPO_BOOT_MAGIC 0x4f504d4153ull /* "SAMPO" */
-#define SAMPO_BOOT_MODULES 64
 
 struct sampo_module {
 	uint64_t gpa;  /* mapped read-only into dom0 here */
@@ -428,8 +427,8 @@ struct sampo_boot {
 	uint32_t modules;
 	uint8_t rsdp[40];    /* of ACPI, a copy; zeroes: there is none */
 	char cmdline[512];
-	struct sampo_module module[SAMPO_BOOT_MODULES];
-	uint32_t vcpu;       /* handle of its only vCPU; since 3.1 */
+	uint64_t module_table; /* gpa of so many struct sampo_module */
+	uint32_t vcpu;         /* handle of its only vCPU */
 	uint32_t pad;
 };
 

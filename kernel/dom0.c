@@ -11,23 +11,27 @@
 #include "kernel/domain.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
+#include "kernel/options.h"
 #include "kernel/panic.h"
 #include "kernel/print.h"
 #include "kernel/region.h"
 #include "kernel/vcpu.h"
 
 #define DOM0_NAME        "dom0"
-#define DOM0_RAM         (64ull << 20)
+#define DOM0_MIB         64u /* of RAM, unless the command line says otherwise */
+#define DOM0_MIB_MIN     16u
+#define DOM0_MIB_MAX     2048u
 #define DOM0_WEIGHT      8192u
 #define DOM0_BOOT_GPA    0x10000ull
-#define DOM0_EVENT_GPA   DOM0_RAM
-#define DOM0_LOG_GPA     (DOM0_EVENT_GPA + FRAME_PAGE)
+#define DOM0_MODULES_GPA (DOM0_BOOT_GPA + FRAME_PAGE)
+#define DOM0_MODULES     ((uint32_t)((IMAGE_BASE_MIN - DOM0_MODULES_GPA) / sizeof(struct sampo_module)))
 #define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
 #define MAP_BASE_MAX     (256ull << 30) /* dom0's page tables reach to 512 GiB */
 #define LIMIT_4G         (4ull << 30)
 #define UNLIMITED        (~0ull)
 
+static uint64_t ram_bytes; /* dom0's; event page and log lie behind it */
 static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1};
 
 static void copy_text(char *to, const char *from, size_t size)
@@ -37,13 +41,18 @@ static void copy_text(char *to, const char *from, size_t size)
 	for (; n + 1 < size && from[n]; n++)
 		to[n] = from[n];
 	to[n] = 0;
+	if (from[n])
+		log_print("kernel: dom0 is told only the first %lu characters of: %s\n", n, from);
 }
 
-static const struct boot_module *find_module(const struct boot_info *boot)
+static struct boot_module find_module(const struct boot_info *boot)
 {
-	for (unsigned i = 0; i < boot->modules; i++)
-		if (text_equal(boot->module[i].name, DOM0_NAME))
-			return &boot->module[i];
+	struct boot_place at = {0};
+	struct boot_module module;
+
+	while (boot_next_module(boot, &at, &module))
+		if (text_equal(module.name, DOM0_NAME))
+			return module;
 	refuse("the boot loader brought no module named \"" DOM0_NAME "\": add "
 	       "\"module2 /path/dom0.bin " DOM0_NAME "\" to the menu entry");
 }
@@ -67,14 +76,19 @@ static void map_fixed(struct domain *domain, uint64_t base, uint64_t size, uint6
 /* dom0's RAM is one run, so that a bus address is a guest address plus a constant. */
 static uint64_t alloc_ram(void)
 {
-	uint64_t base = frame_alloc_run(DOM0_RAM / FRAME_BLOCK, LIMIT_4G);
+	uint32_t mib = option_number(OPTION_DOM0_MEMORY, DOM0_MIB);
+	uint64_t base;
 
+	if (mib < DOM0_MIB_MIN || mib > DOM0_MIB_MAX)
+		refuse("dom0-memory=%u: dom0 can have %u to %u MiB", mib, DOM0_MIB_MIN,
+		       DOM0_MIB_MAX);
+	ram_bytes = mib * (1ull << 20) & ~(FRAME_BLOCK - 1);
+	base = frame_alloc_run(ram_bytes / FRAME_BLOCK, LIMIT_4G);
 	if (!base)
-		base = frame_alloc_run(DOM0_RAM / FRAME_BLOCK, FRAME_ANY);
+		base = frame_alloc_run(ram_bytes / FRAME_BLOCK, FRAME_ANY);
 	if (!base)
-		refuse("no %u MiB of contiguous memory for dom0: the machine has too little",
-		       (unsigned)(DOM0_RAM >> 20));
-	for (uint64_t at = base; at < base + DOM0_RAM; at += FRAME_BLOCK)
+		refuse("no %u MiB of contiguous memory for dom0: the machine has too little", mib);
+	for (uint64_t at = base; at < base + ram_bytes; at += FRAME_BLOCK)
 		window_zero(at, FRAME_BLOCK);
 	return base;
 }
@@ -100,8 +114,8 @@ static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 	if (image->loaded > module->size || image->loaded < sizeof(*image))
 		refuse("broken dom0 image: cut off after %lu of %u bytes", module->size,
 		       image->loaded);
-	if (image->base < IMAGE_BASE_MIN || image->base % FRAME_PAGE || image->base > DOM0_RAM ||
-	    image->size > DOM0_RAM - image->base || image->loaded > image->size ||
+	if (image->base < IMAGE_BASE_MIN || image->base % FRAME_PAGE || image->base > ram_bytes ||
+	    image->size > ram_bytes - image->base || image->loaded > image->size ||
 	    image->entry - image->base >= image->loaded)
 		refuse("broken dom0 image: its addresses are impossible");
 	if (!is_intact(image))
@@ -118,21 +132,26 @@ static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 static void add_modules(struct domain *domain, const struct boot_info *boot,
 			struct sampo_boot *info)
 {
-	for (unsigned i = 0; i < boot->modules; i++) {
-		const struct boot_module *m = &boot->module[i];
-		struct sampo_module *to = &info->module[info->modules];
-		uint64_t size = (m->size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
+	struct boot_place at = {0};
+	struct boot_module m;
 
-		if (text_equal(m->name, DOM0_NAME))
+	while (boot_next_module(boot, &at, &m)) {
+		struct sampo_module to = {.gpa = info->map_base, .size = m.size};
+		uint64_t size = (m.size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
+
+		if (text_equal(m.name, DOM0_NAME))
 			continue;
-		if (m->base % FRAME_PAGE || size > info->map_end - info->map_base)
-			refuse("the module \"%s\" is not on a page boundary, or too large",
-			       m->name);
+		if (info->modules == DOM0_MODULES)
+			refuse("more than %u boot modules beside dom0: start with fewer",
+			       DOM0_MODULES);
+		if (m.base % FRAME_PAGE || size > info->map_end - info->map_base)
+			refuse("the module \"%s\" is not on a page boundary, or too large", m.name);
 		if (size) /* a file may be empty */
-			map_fixed(domain, m->base, size, info->map_base, SAMPO_MAP_R, m->name);
-		to->gpa = info->map_base;
-		to->size = m->size;
-		copy_text(to->name, m->name, sizeof(to->name));
+			map_fixed(domain, m.base, size, info->map_base, SAMPO_MAP_R, m.name);
+		copy_text(to.name, m.name, sizeof(to.name));
+		check(domain_write(domain, info->module_table + info->modules * sizeof(to), &to,
+				   sizeof(to)),
+		      "table of modules");
 		info->modules++;
 		info->map_base += size;
 	}
@@ -156,10 +175,11 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.magic = SAMPO_BOOT_MAGIC;
 	info.abi_version = SAMPO_ABI_VERSION;
 	info.vmcall = hv_bound == &vmx_ops;
-	info.ram_bytes = DOM0_RAM;
+	info.ram_bytes = ram_bytes;
 	info.dma_offset = ram;
-	info.event_page = DOM0_EVENT_GPA;
-	info.log = DOM0_LOG_GPA;
+	info.event_page = ram_bytes;
+	info.log = ram_bytes + FRAME_PAGE;
+	info.module_table = DOM0_MODULES_GPA;
 	info.map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
 	info.map_end = info.map_base * 2;
 	info.machine = add_handle(domain, &machine);
@@ -195,21 +215,21 @@ static void start(struct vcpu *vcpu, uint64_t entry)
 
 void dom0_start(const struct boot_info *boot)
 {
-	const struct boot_module *module = find_module(boot);
+	struct boot_module module = find_module(boot);
 	struct domain *domain;
 	struct vcpu *vcpu;
-	uint64_t ram = alloc_ram(), entry = load_image(module, ram);
+	uint64_t ram = alloc_ram(), entry = load_image(&module, ram);
 
 	check(domain_new(NULL, SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, UNLIMITED,
 			 &domain), "domain");
 	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
-	map_fixed(domain, ram, DOM0_RAM, 0, SAMPO_MAP_RWX, "RAM");
-	fill_boot(domain, boot, module, ram);
-	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, DOM0_EVENT_GPA,
+	map_fixed(domain, ram, ram_bytes, 0, SAMPO_MAP_RWX, "RAM");
+	fill_boot(domain, boot, &module, ram);
+	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, ram_bytes,
 		  SAMPO_MAP_R | SAMPO_MAP_W, "event page");
-	map_fixed(domain, (uint64_t)&log_rings, sizeof(log_rings), DOM0_LOG_GPA, SAMPO_MAP_R,
-		  "log");
-	domain->memory = DOM0_RAM;
+	map_fixed(domain, (uint64_t)&log_rings, sizeof(log_rings), ram_bytes + FRAME_PAGE,
+		  SAMPO_MAP_R, "log");
+	domain->memory = ram_bytes;
 	domain->names = 1; /* the kernel's: it does not end with a handle */
 	console_listen(domain, DOM0_CONSOLE_BIT);
 	start(vcpu, entry);

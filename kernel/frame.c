@@ -154,55 +154,85 @@ static uint64_t end_of(const struct boot_range *range)
 }
 
 /* Inside of RAM, and outside of all that is not. */
-static bool is_usable(const struct boot_range *range, unsigned ranges, uint64_t base, uint64_t end)
+static bool is_usable(const struct boot_info *boot, uint64_t base, uint64_t end)
 {
+	struct boot_place at = {0};
+	struct boot_range r;
 	bool usable = false;
 
-	for (const struct boot_range *r = range; r < range + ranges; r++) {
-		if (r->type == BOOT_RAM)
-			usable |= base >= r->base && end <= end_of(r);
-		else if (base < end_of(r) && end > r->base)
+	while (boot_next_range(boot, &at, &r)) {
+		if (r.type == BOOT_RAM)
+			usable |= base >= r.base && end <= end_of(&r);
+		else if (base < end_of(&r) && end > r.base)
 			return false;
 	}
 	return usable;
 }
 
 /* The lowest usable multiple of `step` between two addresses; 0: none. */
-static uint64_t find(const struct boot_range *range, unsigned ranges, uint64_t low, uint64_t high,
-		     uint64_t step, uint64_t bytes)
+static uint64_t find(const struct boot_info *boot, uint64_t low, uint64_t high, uint64_t step,
+		     uint64_t bytes)
 {
 	for (uint64_t base = low; base + bytes <= high; base += step)
-		if (is_usable(range, ranges, base, base + bytes))
+		if (is_usable(boot, base, base + bytes))
 			return base;
 	return 0;
 }
 
-int frame_init(const struct boot_range *range, unsigned ranges)
+static uint64_t count_blocks(const struct boot_info *boot)
+{
+	struct boot_place at = {0};
+	struct boot_range r;
+	uint64_t end = 0;
+
+	while (boot_next_range(boot, &at, &r))
+		if (r.type == BOOT_RAM && r.base < TOP && end_of(&r) > end)
+			end = end_of(&r);
+	return end / FRAME_BLOCK;
+}
+
+/* The blocks that lie in a range of RAM as a whole; or those of which a range that is none has a
+ * part. Each range is looked at once, so that the time does not grow with ranges times blocks. */
+static void mark(const struct boot_info *boot, bool ram, uint32_t what)
+{
+	struct boot_place at = {0};
+	struct boot_range r;
+
+	while (boot_next_range(boot, &at, &r)) {
+		uint64_t end = end_of(&r) + (ram ? 0 : FRAME_BLOCK - 1);
+
+		if ((r.type == BOOT_RAM) != ram || r.base >= TOP)
+			continue;
+		r.base += ram ? FRAME_BLOCK - 1 : 0;
+		for (uint64_t b = r.base / FRAME_BLOCK; b < end / FRAME_BLOCK && b < blocks; b++)
+			block[b] = what;
+	}
+}
+
+int frame_init(const struct boot_info *boot)
 {
 	uint64_t bytes, size;
 
-	for (unsigned i = 0; i < ranges; i++)
-		if (range[i].type == BOOT_RAM && range[i].base < TOP &&
-		    end_of(&range[i]) > blocks * FRAME_BLOCK)
-			blocks = end_of(&range[i]) / FRAME_BLOCK;
+	blocks = count_blocks(boot);
 	bytes = round_up(blocks * sizeof(*block), FRAME_PAGE);
 	size = round_up(bytes + FIRST_BYTES, FRAME_BLOCK);
-	frame_first = find(range, ranges, FRAME_BLOCK, BOOT_MAPPED, FRAME_BLOCK, size);
+	frame_first = find(boot, FRAME_BLOCK, BOOT_MAPPED, FRAME_BLOCK, size);
 	if (!frame_first)
 		return SAMPO_ENOMEM;
 	block = (uint32_t *)(uintptr_t)frame_first;
+	for (uint64_t b = 0; b < blocks; b++)
+		block[b] = ABSENT;
+	mark(boot, true, GIVEN);
+	mark(boot, false, ABSENT);
 	block[0] = ABSENT; /* 0 ends the list */
 	for (uint64_t b = 1; b < blocks; b++) {
-		uint64_t base = b * FRAME_BLOCK;
-
-		block[b] = is_usable(range, ranges, base, base + FRAME_BLOCK) ? GIVEN : ABSENT;
 		if (block[b] == ABSENT)
 			continue;
 		frame_stats.total_bytes += FRAME_BLOCK;
-		if (base - frame_first >= size)
-			frame_free_block(base);
+		if (b * FRAME_BLOCK - frame_first >= size)
+			frame_free_block(b * FRAME_BLOCK);
 	}
 	adopt(frame_first, size, bytes);
-	frame_stats.trampoline = find(range, ranges, 0x8000, 0xa0000, FRAME_PAGE, FRAME_PAGE);
+	frame_stats.trampoline = find(boot, 0x8000, 0xa0000, FRAME_PAGE, FRAME_PAGE);
 	return SAMPO_OK;
 }

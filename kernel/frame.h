@@ -30,11 +30,11 @@ extern struct frame_stats frame_stats;
 extern uint64_t frame_first;
 
 /*
- * Ranges may overlap, what is not RAM then counts, and have any alignment. The
+ * By boot_next_range. Ranges may overlap, what is not RAM then counts, and have any alignment. The
  * kernel's first blocks are the lowest that there are. SAMPO_ENOMEM: none below
  * 4 GiB.
  */
-int frame_init(const struct boot_range *range, unsigned ranges);
+int frame_init(const struct boot_info *boot);
 
 /* The content is whatever was there. 0: none. */
 uint64_t frame_alloc_block(void);

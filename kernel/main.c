@@ -34,11 +34,11 @@ static struct boot_info boot;
 
 void kernel_main(uint32_t magic, uint64_t info);
 
-static const void *early_memory(uint64_t addr, uint64_t size)
+static void *early_memory(uint64_t addr, uint64_t size)
 {
 	if (!addr || addr >= BOOT_MAPPED || size > BOOT_MAPPED - addr)
 		return NULL;
-	return (const void *)addr;
+	return (void *)addr;
 }
 
 /* Before paging_init the screen is reached through the boot tables. Without a framebuffer there
@@ -48,8 +48,8 @@ static void screen_init(bool mapped)
 	const struct boot_framebuffer *fb = &boot.fb;
 	uint64_t at = fb->addr ? fb->addr : VGA_TEXT;
 	uint64_t bytes = fb->addr ? (uint64_t)fb->pitch * fb->height : VGA_TEXT_BYTES;
-	void *memory = mapped ? phys_map(at, bytes, PTAB_R | PTAB_W | PTAB_WC)
-			      : (void *)early_memory(at, bytes);
+	void *memory =
+		mapped ? phys_map(at, bytes, PTAB_R | PTAB_W | PTAB_WC) : early_memory(at, bytes);
 
 	if (memory && fb->addr)
 		text_init_framebuffer(&console_text, memory, fb->pitch, fb->width, fb->height,
@@ -60,18 +60,15 @@ static void screen_init(bool mapped)
 
 static void memory_init(void)
 {
-	struct boot_range range[BOOT_RANGES + BOOT_MODULES + 1];
-	unsigned n = boot.ranges;
+	const struct boot_range *said = &boot.own[BOOT_TOLD];
 
-	__builtin_memcpy(range, boot.range, sizeof(boot.range));
-	for (unsigned i = 0; i < boot.modules; i++)
-		range[n++] = (struct boot_range){boot.module[i].base, boot.module[i].size,
-						 BOOT_RESERVED};
-	range[n++] = (struct boot_range){(uint64_t)image_start,
-					 (uint64_t)(image_end - image_start), BOOT_RESERVED};
-	if (frame_init(range, n))
+	boot.own[BOOT_IMAGE] = (struct boot_range){
+		(uint64_t)image_start, (uint64_t)(image_end - image_start), BOOT_RESERVED};
+	if (frame_init(&boot))
 		refuse("the boot loader's memory map shows no usable memory above 1 MiB");
 	paging_init();
+	if (!phys_map(said->base, said->size, PTAB_R))
+		refuse("the boot loader's information lies where it cannot be read");
 	screen_init(true);
 }
 

@@ -5,8 +5,9 @@
 #include "kernel/types.h"
 
 /* X(NAME, text): the words that have a value behind '='. (Vendors' features: arch/hv.h.) */
-#define OPTIONS(X)                 \
-	X(DEBUG_KEY, "debug-key")  \
+#define OPTIONS(X)                    \
+	X(DEBUG_KEY, "debug-key")     \
+	X(DOM0_MEMORY, "dom0-memory") \
 	X(MIN_TIMER_PERIOD, "min-timer-period")
 
 enum option {

@@ -10,7 +10,7 @@
 
 #define APIC_BASE 0xfee00000u /* local APICs and the addresses of messages */
 #define APIC_SIZE 0x100000u
-#define KEPT_MAX  (BOOT_RANGES + ACPI_IOAPICS + 32u)
+#define KEPT_MAX  (ACPI_IOAPICS + 32u)
 
 /* A range that is not given away, or only to somebody with a right to the machine. */
 struct kept {
@@ -21,6 +21,7 @@ struct kept {
 
 static struct kept kept[KEPT_MAX];
 static unsigned kept_count;
+static const struct boot_info *told;
 
 extern char image_start[], image_end[];
 
@@ -30,13 +31,19 @@ static void keep_memory(uint64_t base, uint64_t size)
 }
 
 /* RAM is used by whole pages: what is left at its ends may belong to a table of the firmware. */
-static void keep_ram(const struct boot_range *range)
+static bool has_ram(uint64_t base, uint64_t end)
 {
-	uint64_t base = (range->base + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
-	uint64_t end = (range->base + range->size) & ~(FRAME_PAGE - 1);
+	struct boot_place at = {0};
+	struct boot_range r;
 
-	if (range->type == BOOT_RAM && base < end)
-		keep_memory(base, end - base);
+	while (boot_next_range(told, &at, &r)) {
+		uint64_t first = (r.base + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
+		uint64_t last = (r.base + r.size) & ~(FRAME_PAGE - 1);
+
+		if (r.type == BOOT_RAM && first < last && base < last && first < end)
+			return true;
+	}
+	return false;
 }
 
 void resource_setup(const struct boot_info *boot)
@@ -55,8 +62,7 @@ void resource_setup(const struct boot_info *boot)
 	for (unsigned i = 0; i < COUNT_OF(ports); i++)
 		if (ports[i].base)
 			kept[kept_count++] = ports[i];
-	for (unsigned i = 0; i < boot->ranges; i++)
-		keep_ram(&boot->range[i]);
+	told = boot;
 	for (unsigned i = 0; i < acpi.ioapics; i++)
 		keep_memory(acpi.ioapic[i].address, FRAME_PAGE);
 	keep_memory(APIC_BASE, APIC_SIZE);
@@ -75,5 +81,7 @@ int64_t resource_region(struct domain *owner, uint64_t flags, uint64_t base, uin
 		if (k->memory != ports && base < k->base + k->size && k->base < base + size &&
 		    !(k->right & rights))
 			return SAMPO_ERIGHT;
+	if (!ports && has_ram(base, base + size))
+		return SAMPO_ERIGHT;
 	return region_new_fixed(owner, ports ? REGION_PORTS : REGION_DEVICE, base, size, region);
 }

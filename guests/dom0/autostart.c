@@ -59,16 +59,18 @@ static void define(const struct module *module)
 
 void autostart_define(void)
 {
-	static struct module found[SAMPO_BOOT_MODULES];
+	struct module module, *found = calloc(boot->modules, sizeof(*found));
 	unsigned count = 0;
-	struct module module;
 
-	for (unsigned i = 0; module_get(i, &module); i++)
+	if (!found && boot->modules)
+		printf("error: no memory for %u boot modules\n", boot->modules);
+	for (unsigned i = 0; found && module_get(i, &module); i++)
 		if (is_description(module.name))
 			found[count++] = module;
 	qsort(found, count, sizeof(found[0]), by_name);
 	for (unsigned i = 0; i < count; i++)
 		define(&found[i]);
+	free(found);
 }
 
 /* The operator may have undefined or unmarked some while the disks were read. */

@@ -27,6 +27,7 @@
 
 const struct sampo_boot *boot;
 static struct sampo_boot boot_copy;
+static const struct sampo_module *modules;
 
 struct window {
 	uint64_t base, bytes;
@@ -67,13 +68,14 @@ void memory_init(const struct sampo_boot *info)
 
 	boot_copy = *info;
 	boot = &boot_copy;
+	modules = (const struct sampo_module *)(uintptr_t)boot->module_table;
 	memory_protect();
 	heap_set((uintptr_t)guest_end, top);
 	dma_init((void *)(uintptr_t)top, dma, top + info->dma_offset);
 	cover(boot->event_page, PAGE);
 	cover(boot->log, sizeof(struct sampo_log));
-	for (uint32_t i = 0; i < boot->modules && i < SAMPO_BOOT_MODULES; i++)
-		if (!cover(boot->module[i].gpa, boot->module[i].size))
+	for (uint32_t i = 0; i < boot->modules; i++)
+		if (!cover(modules[i].gpa, modules[i].size))
 			printf(LOG_ERR "dom0: module %u is out of reach\n", i);
 	if (boot_copy.map_end > MAPPED_BYTES)
 		boot_copy.map_end = MAPPED_BYTES;
@@ -88,7 +90,7 @@ static const char *base_name(const char *path)
 
 static bool module_at(unsigned index, struct module *module)
 {
-	const struct sampo_module *m = &boot->module[index];
+	const struct sampo_module *m = &modules[index];
 
 	module->name = m->name;
 	module->data = (const uint8_t *)(uintptr_t)m->gpa;
@@ -96,23 +98,18 @@ static bool module_at(unsigned index, struct module *module)
 	return true;
 }
 
-static unsigned module_count(void)
-{
-	return boot->modules < SAMPO_BOOT_MODULES ? boot->modules : SAMPO_BOOT_MODULES;
-}
-
 bool module_get(unsigned index, struct module *module)
 {
-	return index < module_count() && module_at(index, module);
+	return index < boot->modules && module_at(index, module);
 }
 
 bool module_find(const char *name, struct module *module)
 {
-	for (unsigned i = 0; i < module_count(); i++)
-		if (!strcmp(boot->module[i].name, name))
+	for (unsigned i = 0; i < boot->modules; i++)
+		if (!strcmp(modules[i].name, name))
 			return module_at(i, module);
-	for (unsigned i = 0; i < module_count(); i++)
-		if (!strcmp(base_name(boot->module[i].name), base_name(name)))
+	for (unsigned i = 0; i < boot->modules; i++)
+		if (!strcmp(base_name(modules[i].name), base_name(name)))
 			return module_at(i, module);
 	return false;
 }

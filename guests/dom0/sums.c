@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guests/dom0/sums.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "guests/dom0/config_parse.h"
@@ -10,8 +11,8 @@
 #define FILE_NAME "SHA256SUMS"
 #define DIGITS    (2 * SHA256_BYTES)
 
-/* A file is read once, and its memory is read-only. */
-static const uint8_t *right[SAMPO_BOOT_MODULES];
+/* A file is read once, and its memory is read-only. There is room for each module. */
+static const uint8_t **right;
 static unsigned rights;
 
 static bool is_known(const struct module *module)
@@ -79,7 +80,9 @@ const char *sums_check(const struct module *module)
 	sha256(module->data, module->size, digest);
 	if (!agree(line, digest))
 		return "the file is damaged: its SHA-256 is not the one in " FILE_NAME;
-	if (rights < SAMPO_BOOT_MODULES)
+	if (!right)
+		right = calloc(boot->modules, sizeof(*right));
+	if (right)
 		right[rights++] = module->data;
 	return NULL;
 }

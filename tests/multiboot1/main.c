@@ -65,7 +65,7 @@ extern const uint16_t ebda_segment;
 
 struct {
 	uint32_t total, reserved;
-	uint8_t tags[32768];
+	uint8_t tags[262144];
 } info2 __attribute__((aligned(8)));
 
 uint32_t main(const struct info1 *info1);

@@ -159,6 +159,8 @@ REFUSALS = [
     ("dom0 without code", {}, "empty", r"dom0[^\n]*cut off"),
     ("dom0 entered outside", {}, "outside", r"dom0[^\n]*addresses"),
     ("little memory", {"memory": 16}, [(DOM0, "dom0")], r"(?i)memory"),
+    ("little memory for dom0", {"cmdline": "dom0-memory=8"}, [(DOM0, "dom0")], r"dom0-memory=8: [^\n]*16 to 2048 MiB"),
+    ("more for dom0 than there is", {"cmdline": "dom0-memory=2000"}, [(DOM0, "dom0")], r"no 2000 MiB"),
 ]
 
 

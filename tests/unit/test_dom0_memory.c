@@ -144,12 +144,15 @@ static void test_page_tables(void **state)
 
 static void test_modules(void **state)
 {
+	static const struct sampo_module table[] = {
+		{0x1000, 5, "dir/a.xml"},
+		{0x2000, 6, "a.xml"},
+	};
 	struct module module;
 
 	(void)state;
 	info.modules = 2;
-	info.module[0] = (struct sampo_module){0x1000, 5, "dir/a.xml"};
-	info.module[1] = (struct sampo_module){0x2000, 6, "a.xml"};
+	info.module_table = (uint64_t)(uintptr_t)table;
 	memory_init(&info);
 	assert_true(module_find("a.xml", &module));
 	assert_int_equal(module.size, 6);

@@ -82,17 +82,30 @@ static void mark_usable(const struct range *usable, unsigned n,
 	}
 }
 
+/* The memory map, as boot/multiboot.c would tell it. */
+static struct boot_range map[4096];
+static unsigned map_entries;
+
+bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct boot_range *range)
+{
+	(void)info;
+	if (at->range == map_entries)
+		return false;
+	*range = map[at->range++];
+	return true;
+}
+
 static int init(const struct range *usable, unsigned n, const struct range *reserved, unsigned m)
 {
-	struct boot_range range[BOOT_RANGES];
-
 	/* What is not RAM, be it before or after the RAM. */
 	for (unsigned i = 0; i < n + m; i++) {
 		const struct range *r = i < m ? &reserved[i] : &usable[i - m];
 
-		range[i] = (struct boot_range){r->base, r->size, i < m ? BOOT_RESERVED + i : BOOT_RAM};
+		map[i] =
+			(struct boot_range){r->base, r->size, i < m ? BOOT_RESERVED + i : BOOT_RAM};
 	}
-	return frame_init(range, n + m);
+	map_entries = n + m;
+	return frame_init(NULL);
 }
 
 static void start(const struct range *usable, unsigned n, const struct range *reserved,
@@ -211,6 +224,26 @@ static void test_stats(void **state)
 	assert_int_equal(frame_stats.free_bytes, 0);
 	assert_int_equal(frame_alloc_block(), 0);
 	assert_int_equal(frame_alloc_run(1, FRAME_ANY), 0);
+}
+
+/* 2 TiB in 1,000 ranges, with 1,100 modules: as a large server shows itself. */
+static void test_large_machine(void **state)
+{
+	static struct range ram[1000], used[1100];
+	const uint64_t each = 2048 * GIB / 1000 & ~(FRAME_BLOCK - 1);
+
+	(void)state;
+	ram[0] = (struct range){BACKED, BACKED_END - BACKED};
+	for (unsigned i = 1; i < 1000; i++)
+		ram[i] = (struct range){4 * GIB + i * each, each - FRAME_PAGE};
+	for (unsigned i = 0; i < 1100; i++)
+		used[i] = (struct range){BACKED + i * FRAME_PAGE, i ? FRAME_PAGE : 0};
+	start(ram, 1000, used, 1100);
+	/* The last block of each range lacks a page. */
+	assert_int_equal(frame_stats.total_bytes,
+			 BACKED_END - BACKED - 3 * FRAME_BLOCK + 999 * (each - FRAME_BLOCK));
+	assert_int_equal(frame_first, BACKED + 3 * FRAME_BLOCK);
+	assert_int_equal(frame_alloc_block(), 4 * GIB + 1000 * each - 2 * FRAME_BLOCK);
 }
 
 /* The kernel takes as many blocks as it needs at one time, and no more. */
@@ -440,11 +473,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small_machine),
-		cmocka_unit_test(test_stats),
-		cmocka_unit_test(test_grow),
-		cmocka_unit_test(test_misuse),
-		cmocka_unit_test(test_slab),
+		cmocka_unit_test(test_small_machine), cmocka_unit_test(test_stats),
+		cmocka_unit_test(test_large_machine), cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_misuse),        cmocka_unit_test(test_slab),
 		cmocka_unit_test(test_random),
 	};
 

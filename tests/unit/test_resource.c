@@ -18,7 +18,8 @@ extern char image_start[], image_end[];
 __asm__(".bss\n.balign 4096\n.globl image_start, image_end\nimage_start: .skip 4096\nimage_end:\n.text");
 struct acpi_info acpi;
 struct uart console_uart = {.port = 0x3f8};
-static struct boot_info boot;
+static struct boot_range map[16];
+static unsigned map_entries;
 static struct region made;
 
 #define DEVICES 768u
@@ -51,6 +52,15 @@ void object_queue(struct object *object)
 {
 	(void)object;
 	abort();
+}
+
+bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct boot_range *range)
+{
+	(void)info;
+	if (at->range == map_entries)
+		return false;
+	*range = map[at->range++];
+	return true;
 }
 
 int64_t region_new_fixed(struct domain *owner, enum region_kind kind, uint64_t base, uint64_t size,
@@ -91,8 +101,8 @@ static int setup(void **state)
 	};
 
 	(void)state;
-	memcpy(boot.range, range, sizeof(range));
-	boot.ranges = sizeof(range) / sizeof(range[0]);
+	memcpy(map, range, sizeof(range));
+	map_entries = sizeof(range) / sizeof(range[0]);
 	acpi = (struct acpi_info){
 		.smi_command = 0xb8,
 		.pm1a_control = 0x604,
@@ -100,7 +110,7 @@ static int setup(void **state)
 		.ioapics = 2,
 		.ioapic = {{.address = 0xfec00000}, {.address = 0xfec10000}},
 	};
-	resource_setup(&boot);
+	resource_setup(NULL);
 	return 0;
 }
 

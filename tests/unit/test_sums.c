@@ -15,6 +15,8 @@
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
+static const struct sampo_boot told = {.modules = 32};
+const struct sampo_boot *boot = &told;
 static const char *sums;
 
 bool module_find(const char *name, struct module *module)

@@ -60,8 +60,8 @@ static struct table table_at(uint64_t pa)
 
 static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t flags)
 {
-	if (flags & 1 && info->cpus < ACPI_CPUS)
-		info->cpu[info->cpus++] = (uint32_t)apic_id;
+	if (flags & 1 && info->cpus++ < ACPI_CPUS)
+		info->cpu[info->cpus - 1] = (uint32_t)apic_id;
 }
 
 static void add_ioapic(struct acpi_info *info, struct table e)

@@ -9,7 +9,7 @@
 #include "kernel/types.h"
 
 #define ACPI_CPUS     256
-#define ACPI_IOAPICS  16
+#define ACPI_IOAPICS  64
 #define ACPI_ISA_IRQS 16
 
 struct acpi_ioapic {
@@ -27,7 +27,7 @@ struct ioapic_line {
 struct acpi_info {
 	uint8_t acpi_enable; /* to smi_command, unless already enabled */
 	uint16_t smi_command, pm1a_control, pm1b_control, pm_timer, reset; /* ports, 0: none */
-	uint32_t cpus, ioapics;
+	uint32_t cpus, ioapics;  /* cpus: all that there are; cpu has the first ACPI_CPUS of them */
 	uint32_t cpu[ACPI_CPUS]; /* local APIC IDs */
 	struct acpi_ioapic ioapic[ACPI_IOAPICS];
 	struct ioapic_line isa[ACPI_ISA_IRQS]; /* overrides included */

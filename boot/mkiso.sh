@@ -18,6 +18,10 @@ die() {
 	exit 1
 }
 
+# DOM0_MODULES in kernel/dom0.c without SHA256SUMS, and the name in struct sampo_module, kernel/abi.h: more cannot boot.
+modules_max=7647
+name_max=111
+
 stage=$iso.stage
 rm -rf "$stage"
 mkdir -p "$stage/boot/grub" "$stage/sampo/guests"
@@ -45,6 +49,8 @@ named() {
 	fi
 	if [ -n "$dir" ]; then
 		[ -d "$dir" ] || die "$dir is not a folder"
+		count=$(find -L "$dir" -type f | wc -l)
+		[ "$count" -le $modules_max ] || die "$dir has $count files: Sampo starts with at most $modules_max and their SHA256SUMS"
 		ls "$dir"/*.xml >/dev/null 2>&1 || echo "mkiso: no descriptions (*.xml) in $dir" >&2
 		for x in "$dir"/*.xml; do
 			[ -f "$x" ] || continue
@@ -54,6 +60,7 @@ named() {
 		done
 		(cd "$dir" && find -L . -type f | sed 's|^\./||' | sort) | while IFS= read -r f; do
 			case $f in *[[:space:]\"\'\;\$\{\}]*) die "the name $f can't be given to GRUB" ;; esac
+			[ ${#f} -le $name_max ] || die "the name $f is longer than $name_max characters"
 			mkdir -p "$stage/sampo/guests/$(dirname "$f")"
 			cp -L "$dir/$f" "$stage/sampo/guests/$f"
 			echo "	module2 --nounzip /sampo/guests/$f $f"

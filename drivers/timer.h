@@ -13,7 +13,8 @@ struct timer {
 	uint64_t deadline; /* clock_ns; 0: not set */
 	void (*fire)(struct timer *timer);
 	void *context;
-	unsigned heap_index;
+	/* The heap's: the first child, the next sibling, and the pointer to this one. */
+	struct timer *child, *next, **link;
 };
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context);
 void timer_set(struct timer *timer, uint64_t deadline_ns);

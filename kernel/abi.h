@@ -177,13 +177,15 @@ enum sampo_operation {
 
 /*
  * The event page: one for each domain. An event of kind BIT sets bit a % 64 of
- * pending[a / 64] and then bit a / 64 of summary; the domain clears summary
- * and words with atomic exchanges, summary first.
+ * pending[a / 64] and then bit a / 512 of summary, which stands for 8 words; the
+ * domain clears summary and words with atomic exchanges, summary first.
  */
-#define SAMPO_EVENTS 4032u
+#define SAMPO_EVENT_WORDS 8u
+#define SAMPO_EVENTS      32256u
 struct sampo_event_page {
 	uint64_t summary;
-	uint64_t pending[63];
+	uint64_t pad[7];
+	uint64_t pending[63 * SAMPO_EVENT_WORDS];
 };
 
 /*

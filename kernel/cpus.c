@@ -161,7 +161,7 @@ void cpus_start(void)
 		log_print(LOG_ERR "cpus: no page below 640 KiB to start the others from\n");
 	for (const char *at = ap_trampoline; page && at < ap_trampoline_end; at++)
 		page[at - ap_trampoline] = *at;
-	for (uint32_t i = 0; page && i < acpi.cpus && cpu_count < CPUS; i++) {
+	for (uint32_t i = 0; page && i < acpi.cpus && i < ACPI_CPUS && cpu_count < CPUS; i++) {
 		bool park = (acpi.cpu[i] ^ this_cpu()->apic_id) & sibling_mask;
 
 		if (acpi.cpu[i] == this_cpu()->apic_id)
@@ -180,6 +180,8 @@ void cpus_start(void)
 		break; /* it may yet come, on the stack that was meant for it */
 	}
 	log_print("kernel: %u of %u CPUs run\n", cpu_count, acpi.cpus);
+	if (acpi.cpus > ACPI_CPUS)
+		log_print(LOG_WARNING "kernel: at most %u CPUs can run\n", ACPI_CPUS);
 	if (parked)
 		log_print("kernel: %u more are parked, smt=off\n", parked);
 }

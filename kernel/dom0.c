@@ -27,7 +27,8 @@
 #define DOM0_MODULES     ((uint32_t)((IMAGE_BASE_MIN - DOM0_MODULES_GPA) / sizeof(struct sampo_module)))
 #define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
-#define MAP_BASE_MAX     (256ull << 30) /* dom0's page tables reach to 512 GiB */
+/* What is mapped into dom0: below 1 TiB some AMD CPUs have a range that no page table can reach. */
+#define MAP_BASE_MAX     (1ull << 40)
 #define LIMIT_4G         (4ull << 30)
 #define UNLIMITED        (~0ull)
 
@@ -42,15 +43,14 @@ static void copy_text(char *to, const char *from, size_t size)
 		to[n] = from[n];
 	to[n] = 0;
 	if (from[n])
-		log_print("kernel: dom0 is told only the first %lu characters of: %s\n", n, from);
+		log_print(LOG_WARNING "kernel: dom0 is told only the first %lu characters of: %s\n", n, from);
 }
 
 static struct boot_module find_module(const struct boot_info *boot)
 {
-	struct boot_place at = {0};
 	struct boot_module module;
 
-	while (boot_next_module(boot, &at, &module))
+	for (struct boot_place at = {0}; boot_next_module(boot, &at, &module);)
 		if (text_equal(module.name, DOM0_NAME))
 			return module;
 	refuse("the boot loader brought no module named \"" DOM0_NAME "\": add "
@@ -132,10 +132,9 @@ static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 static void add_modules(struct domain *domain, const struct boot_info *boot,
 			struct sampo_boot *info)
 {
-	struct boot_place at = {0};
 	struct boot_module m;
 
-	while (boot_next_module(boot, &at, &m)) {
+	for (struct boot_place at = {0}; boot_next_module(boot, &at, &m);) {
 		struct sampo_module to = {.gpa = info->map_base, .size = m.size};
 		uint64_t size = (m.size + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
 
@@ -181,7 +180,7 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 	info.log = ram_bytes + FRAME_PAGE;
 	info.module_table = DOM0_MODULES_GPA;
 	info.map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
-	info.map_end = info.map_base * 2;
+	info.map_end = info.map_base * 3;
 	info.machine = add_handle(domain, &machine);
 	info.domain = add_handle(domain, &domain->object);
 	info.vcpu = add_handle(domain, &domain->vcpu[0]->object);

@@ -83,7 +83,7 @@ void event_set_bit(struct domain *domain, unsigned bit)
 	if (!page || domain->state == SAMPO_DOM_DEAD)
 		return;
 	__atomic_fetch_or(&page->pending[bit / 64], 1ull << bit % 64, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&page->summary, 1ull << bit / 64, __ATOMIC_RELEASE);
+	__atomic_fetch_or(&page->summary, 1ull << bit / 64 / SAMPO_EVENT_WORDS, __ATOMIC_RELEASE);
 	vcpu = domain_vcpu(domain, 0);
 	if (vcpu && vcpu_is_here(vcpu))
 		vcpu_wake(vcpu);

@@ -156,11 +156,10 @@ static uint64_t end_of(const struct boot_range *range)
 /* Inside of RAM, and outside of all that is not. */
 static bool is_usable(const struct boot_info *boot, uint64_t base, uint64_t end)
 {
-	struct boot_place at = {0};
 	struct boot_range r;
 	bool usable = false;
 
-	while (boot_next_range(boot, &at, &r)) {
+	for (struct boot_place at = {0}; boot_next_range(boot, &at, &r);) {
 		if (r.type == BOOT_RAM)
 			usable |= base >= r.base && end <= end_of(&r);
 		else if (base < end_of(&r) && end > r.base)
@@ -179,26 +178,13 @@ static uint64_t find(const struct boot_info *boot, uint64_t low, uint64_t high, 
 	return 0;
 }
 
-static uint64_t count_blocks(const struct boot_info *boot)
-{
-	struct boot_place at = {0};
-	struct boot_range r;
-	uint64_t end = 0;
-
-	while (boot_next_range(boot, &at, &r))
-		if (r.type == BOOT_RAM && r.base < TOP && end_of(&r) > end)
-			end = end_of(&r);
-	return end / FRAME_BLOCK;
-}
-
 /* The blocks that lie in a range of RAM as a whole; or those of which a range that is none has a
  * part. Each range is looked at once, so that the time does not grow with ranges times blocks. */
 static void mark(const struct boot_info *boot, bool ram, uint32_t what)
 {
-	struct boot_place at = {0};
 	struct boot_range r;
 
-	while (boot_next_range(boot, &at, &r)) {
+	for (struct boot_place at = {0}; boot_next_range(boot, &at, &r);) {
 		uint64_t end = end_of(&r) + (ram ? 0 : FRAME_BLOCK - 1);
 
 		if ((r.type == BOOT_RAM) != ram || r.base >= TOP)
@@ -211,9 +197,12 @@ static void mark(const struct boot_info *boot, bool ram, uint32_t what)
 
 int frame_init(const struct boot_info *boot)
 {
+	struct boot_range r;
 	uint64_t bytes, size;
 
-	blocks = count_blocks(boot);
+	for (struct boot_place at = {0}; boot_next_range(boot, &at, &r);)
+		if (r.type == BOOT_RAM && r.base < TOP && end_of(&r) > blocks * FRAME_BLOCK)
+			blocks = end_of(&r) / FRAME_BLOCK;
 	bytes = round_up(blocks * sizeof(*block), FRAME_PAGE);
 	size = round_up(bytes + FIRST_BYTES, FRAME_BLOCK);
 	frame_first = find(boot, FRAME_BLOCK, BOOT_MAPPED, FRAME_BLOCK, size);

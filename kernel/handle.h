@@ -19,7 +19,7 @@ struct handle {
 #define HANDLE_FREE      1ull
 #define HANDLE_RIGHTS    48
 #define HANDLES_PER_PAGE (4096 / sizeof(struct handle))
-#define HANDLE_PAGES     16
+#define HANDLE_PAGES     64
 
 struct handle_table {
 	struct handle *page[HANDLE_PAGES]; /* allocated as needed, charged */

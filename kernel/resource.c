@@ -33,10 +33,9 @@ static void keep_memory(uint64_t base, uint64_t size)
 /* RAM is used by whole pages: what is left at its ends may belong to a table of the firmware. */
 static bool has_ram(uint64_t base, uint64_t end)
 {
-	struct boot_place at = {0};
 	struct boot_range r;
 
-	while (boot_next_range(told, &at, &r)) {
+	for (struct boot_place at = {0}; boot_next_range(told, &at, &r);) {
 		uint64_t first = (r.base + FRAME_PAGE - 1) & ~(FRAME_PAGE - 1);
 		uint64_t last = (r.base + r.size) & ~(FRAME_PAGE - 1);
 

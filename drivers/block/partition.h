@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PARTITIONS_MAX 128u
+#define PARTITIONS_MAX 512u /* as many as GPT_MAX_BYTES are */
 
 struct partition {
 	unsigned number;       /* as in "sda1" */

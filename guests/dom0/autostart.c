@@ -63,7 +63,7 @@ void autostart_define(void)
 	unsigned count = 0;
 
 	if (!found && boot->modules)
-		printf("error: no memory for %u boot modules\n", boot->modules);
+		printf(LOG_ERR "error: no memory for %u boot modules\n", boot->modules);
 	for (unsigned i = 0; found && module_get(i, &module); i++)
 		if (is_description(module.name))
 			found[count++] = module;

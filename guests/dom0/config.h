@@ -25,7 +25,7 @@
 #define CONFIG_CMDLINE    2048
 #define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */
 #define CONFIG_MEMORY_MIN (2ull << 20)
-#define CONFIG_MEMORY_MAX (1ull << 40)
+#define CONFIG_MEMORY_MAX (1ull << 39) /* of a region of the kernel's */
 
 enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
 

@@ -11,7 +11,7 @@
 #include "drivers/env.h"
 
 #define GRANULE  256u
-#define GRANULES 65536u /* 16 MiB at most */
+#define GRANULES 262144u /* 64 MiB at most */
 
 static uint8_t *pool;
 static uint64_t pool_bus;

@@ -8,19 +8,23 @@
 #include "guests/dom0/loop.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
-#define EVENT_WORDS (SAMPO_EVENTS / 64)
+#define EVENT_WORDS  (SAMPO_EVENTS / 64)
+#define EVENTS_FIRST 256u /* that there is room for at first */
 
 struct event {
 	void (*raised)(void *context);
 	void *context;
 };
 
-static struct event events[SAMPO_EVENTS];
+static struct event *events;
+static unsigned event_room, event_lowest; /* places; none below this one is free */
 static struct sampo_event_page *event_page;
 static struct work *work_first, **work_last = &work_first;
 static uint32_t reply;
@@ -35,30 +39,55 @@ static void nobody(void *context)
 	(void)context;
 }
 
-void event_claim(int bit, void (*raised)(void *context), void *context)
+static const struct event nobodys = {nobody, NULL};
+
+/* Makes room for a bit, and for as many again as there are. */
+static bool make_room(unsigned bit)
 {
-	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS)
-		return;
+	unsigned room = event_room ? event_room : EVENTS_FIRST;
+	struct event *larger;
+
+	if (bit < event_room)
+		return true;
+	while (room <= bit)
+		room *= 2;
+	larger = bit < SAMPO_EVENTS ? realloc(events, room * sizeof(events[0])) : NULL;
+	if (!larger)
+		return false;
+	memset(larger + event_room, 0, (room - event_room) * sizeof(events[0]));
+	events = larger;
+	event_room = room;
+	return true;
+}
+
+bool event_claim(unsigned bit, void (*raised)(void *context), void *context)
+{
+	if (!make_room(bit))
+		return false;
 	events[bit] = (struct event){raised, context};
+	return true;
 }
 
 int event_alloc(void (*raised)(void *context), void *context)
 {
 	/* Few words are scanned for an event if low bits are taken first. */
-	for (int bit = 0; bit < (int)SAMPO_EVENTS; bit++) {
-		if (events[bit].raised)
-			continue;
-		event_claim(bit, raised, context);
-		return bit;
-	}
+	while (event_lowest < event_room && events[event_lowest].raised)
+		event_lowest++;
+	if (event_claim(event_lowest, raised, context))
+		return (int)event_lowest;
+	printf(LOG_ERR "dom0: no event left for a guest or a driver, of %u: %s\n", SAMPO_EVENTS,
+	       event_lowest < SAMPO_EVENTS ? "dom0-memory= gives dom0 more memory"
+					   : "run fewer guests, or with fewer devices");
 	return -1;
 }
 
 void event_free(int bit)
 {
-	if (bit < 0 || (unsigned)bit >= SAMPO_EVENTS)
+	if (bit < 0 || (unsigned)bit >= event_room)
 		return;
 	events[bit] = (struct event){NULL, NULL};
+	if ((unsigned)bit < event_lowest)
+		event_lowest = (unsigned)bit;
 }
 
 void work_queue(struct work *work)
@@ -106,8 +135,8 @@ static void run_word(unsigned index)
 	uint64_t word = __atomic_exchange_n(&event_page->pending[index], 0, __ATOMIC_ACQ_REL);
 
 	while (word) {
-		unsigned bit = (unsigned)__builtin_ctzll(word);
-		const struct event *event = &events[index * 64 + bit];
+		unsigned bit = index * 64 + (unsigned)__builtin_ctzll(word);
+		const struct event *event = bit < event_room ? &events[bit] : &nobodys;
 
 		word &= word - 1;
 		(event->raised ? event->raised : nobody)(event->context);
@@ -119,11 +148,12 @@ static void run_events(void)
 	uint64_t summary = __atomic_exchange_n(&event_page->summary, 0, __ATOMIC_ACQ_REL);
 
 	while (summary) {
-		unsigned index = (unsigned)__builtin_ctzll(summary);
+		unsigned first = (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
 
 		summary &= summary - 1;
-		if (index < EVENT_WORDS)
-			run_word(index);
+		for (unsigned i = first; i < first + SAMPO_EVENT_WORDS && i < EVENT_WORDS; i++)
+			if (__atomic_load_n(&event_page->pending[i], __ATOMIC_RELAXED))
+				run_word(i);
 	}
 }
 

@@ -26,7 +26,6 @@ uint64_t clock_to_tsc(uint64_t ns);
 
 /* For the loop: the earliest deadline (UINT64_MAX: none), and to fire what is
  * due at `now`; timers that are set meanwhile wait for the next call. */
-#define TIMERS_MAX 4096
 extern uint64_t timers_next;
 void timers_run(uint64_t now);
 
@@ -36,8 +35,8 @@ void timers_run(uint64_t now);
  */
 int event_alloc(void (*raised)(void *context), void *context);
 void event_free(int bit);
-/* The same for a bit that the kernel has chosen. */
-void event_claim(int bit, void (*raised)(void *context), void *context);
+/* The same for a bit that the kernel has chosen. False: no memory. */
+bool event_claim(unsigned bit, void (*raised)(void *context), void *context);
 
 /* Run a function from the loop once the present one has returned; at most one
  * entry per work item is queued. */

@@ -64,7 +64,7 @@ int main(void)
 	start_clock();
 	loop_init((struct sampo_event_page *)(uintptr_t)boot->event_page);
 	/* The kernel has chosen this bit: nobody else may get it. */
-	event_claim((int)boot->console_event, not_yet, NULL);
+	event_claim(boot->console_event, not_yet, NULL);
 	printf("dom0: %llu MiB, %u modules\n", (unsigned long long)(boot->ram_bytes >> 20),
 	       boot->modules);
 	name_unknown_words(boot->cmdline);

@@ -18,12 +18,12 @@
 #define PAGE         4096ull
 #define LARGE        (2ull << 20)
 #define HUGE         (1ull << 30)
-#define MAPPED_BYTES (512 * HUGE) /* one PDPT */
+#define MAPPED_BYTES (GUEST_MAPPED_GIB * HUGE)
 #define PTE_P_RW     0x3ull
 #define PTE_LARGE    0x83ull
 #define PTE_NX       (1ull << 63)
 #define DMA_SHARE    8 /* an eighth of the RAM is for DMA */
-#define WINDOWS      512
+#define WINDOWS      512u /* that there is room for at first */
 
 const struct sampo_boot *boot;
 static struct sampo_boot boot_copy;
@@ -32,8 +32,8 @@ static const struct sampo_module *modules;
 struct window {
 	uint64_t base, bytes;
 };
-static struct window windows[WINDOWS]; /* sorted by base */
-static unsigned window_count;
+static struct window *windows; /* sorted by base */
+static unsigned window_count, window_room;
 
 static uint64_t round_up(uint64_t value, uint64_t to)
 {
@@ -114,10 +114,25 @@ bool module_find(const char *name, struct module *module)
 	return false;
 }
 
+static bool make_room(void)
+{
+	unsigned room = window_room ? 2 * window_room : WINDOWS;
+	struct window *larger;
+
+	if (window_count < window_room)
+		return true;
+	larger = realloc(windows, room * sizeof(windows[0]));
+	if (!larger)
+		return false;
+	windows = larger;
+	window_room = room;
+	return true;
+}
+
 /* Inserts a window before `at` in the table. */
 static bool insert(unsigned at, uint64_t base, uint64_t bytes)
 {
-	if (window_count == WINDOWS || !cover(base, bytes))
+	if (!make_room() || !cover(base, bytes))
 		return false;
 	memmove(&windows[at + 1], &windows[at], (window_count - at) * sizeof(windows[0]));
 	windows[at] = (struct window){base, bytes};

@@ -39,7 +39,7 @@ void memory_protect(void)
 		directory[i] = i < FINE_TABLES ? (uint64_t)(uintptr_t)fine[i] | PTE_P | PTE_RW
 					       : i * LARGE | PTE_P | PTE_RW | PTE_LARGE | PTE_NX;
 	guest_pdpt[0] = (uint64_t)(uintptr_t)directory | PTE_P | PTE_RW;
-	for (unsigned i = 1; i < 512; i++)
+	for (unsigned i = 1; i < GUEST_MAPPED_GIB; i++)
 		if (guest_pdpt[i])
 			guest_pdpt[i] |= PTE_NX;
 	write_cr3(read_cr3());

@@ -1,100 +1,101 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Timers in a binary heap, the earliest on top. */
-#include <stdlib.h>
+/*
+ * Timers in a pairing heap (M. Fredman and others, 1986), the earliest on top: each timer has the
+ * later ones below it as a list of children. To set one is to compare it with the top. To take one
+ * out is to pair its children from left to right and then to put the pairs together from right to
+ * left, which takes O(log n) steps on the average over all. The links are in the timers: the heap
+ * needs no memory of its own, and any number of timers can be set.
+ */
+#include <stddef.h>
 
 #include "guests/dom0/loop.h"
 
-static struct timer *heap[TIMERS_MAX];
+static struct timer *top;
 static unsigned used;
 uint64_t timers_next = UINT64_MAX;
 
-static void note_next(void)
+static void hang(struct timer *timer, struct timer **link)
 {
-	timers_next = used ? heap[0]->deadline : UINT64_MAX;
+	timer->link = link;
+	*link = timer;
 }
 
-static void place(struct timer *timer, unsigned at)
+/* Two heaps, neither of which has siblings, become one. */
+static struct timer *merge(struct timer *a, struct timer *b)
 {
-	heap[at] = timer;
-	timer->heap_index = at;
+	struct timer *first, *other;
+
+	if (!a || !b)
+		return a ? a : b;
+	first = b->deadline < a->deadline ? b : a;
+	other = first == a ? b : a;
+	other->next = first->child;
+	if (other->next)
+		other->next->link = &other->next;
+	hang(other, &first->child);
+	return first;
 }
 
-static void up(struct timer *timer, unsigned at)
+static struct timer *take_first(struct timer **list)
 {
-	while (at) {
-		unsigned parent = (at - 1) / 2;
+	struct timer *first = *list;
 
-		if (heap[parent]->deadline <= timer->deadline)
-			break;
-		place(heap[parent], at);
-		at = parent;
+	if (first) {
+		*list = first->next;
+		first->next = NULL;
 	}
-	place(timer, at);
+	return first;
 }
 
-static void down(struct timer *timer, unsigned at)
+/* A list of siblings becomes one heap. */
+static struct timer *merge_all(struct timer *list)
 {
-	for (;;) {
-		unsigned child = 2 * at + 1;
+	struct timer *pairs = NULL, *all = NULL;
 
-		if (child >= used)
-			break;
-		if (child + 1 < used && heap[child + 1]->deadline < heap[child]->deadline)
-			child++;
-		if (timer->deadline <= heap[child]->deadline)
-			break;
-		place(heap[child], at);
-		at = child;
+	while (list) {
+		struct timer *a = take_first(&list), *b = take_first(&list);
+
+		a = merge(a, b);
+		a->next = pairs;
+		pairs = a;
 	}
-	place(timer, at);
+	while (pairs)
+		all = merge(all, take_first(&pairs));
+	return all;
+}
+
+static void add(struct timer *heap)
+{
+	heap = merge(top, heap);
+	if (heap)
+		hang(heap, &top);
+	timers_next = top ? top->deadline : UINT64_MAX;
 }
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
 {
-	timer->deadline = 0;
-	timer->fire = fire;
-	timer->context = context;
-	timer->heap_index = 0;
+	*timer = (struct timer){.fire = fire, .context = context};
 }
 
 void timer_set(struct timer *timer, uint64_t deadline_ns)
 {
-	bool was_set = timer->deadline != 0;
-
+	timer_cancel(timer);
 	timer->deadline = deadline_ns ? deadline_ns : 1;
-	if (was_set) {
-		unsigned at = timer->heap_index;
-
-		if (at && heap[(at - 1) / 2]->deadline > timer->deadline)
-			up(timer, at);
-		else
-			down(timer, at);
-		note_next();
-		return;
-	}
-	/* Timers are members of devices, whose number is bounded. */
-	if (used == TIMERS_MAX)
-		abort();
-	up(timer, used++);
-	note_next();
+	timer->child = timer->next = NULL;
+	used++;
+	add(timer);
 }
 
 void timer_cancel(struct timer *timer)
 {
-	struct timer *last;
-	unsigned at = timer->heap_index;
-
 	if (!timer->deadline)
 		return;
 	timer->deadline = 0;
-	last = heap[--used];
-	if (last == timer)
-		;
-	else if (at && heap[(at - 1) / 2]->deadline > last->deadline)
-		up(last, at);
-	else
-		down(last, at);
-	note_next();
+	used--;
+	*timer->link = timer->next;
+	if (timer->next)
+		timer->next->link = timer->link;
+	add(merge_all(timer->child));
 }
 
 void timers_run(uint64_t now)
@@ -103,8 +104,8 @@ void timers_run(uint64_t now)
 	 * turn, so that two of them cannot keep us here. */
 	unsigned budget = used;
 
-	while (budget-- && used && heap[0]->deadline <= now) {
-		struct timer *timer = heap[0];
+	while (budget-- && top && top->deadline <= now) {
+		struct timer *timer = top;
 
 		timer_cancel(timer);
 		timer->fire(timer);

@@ -32,8 +32,7 @@
 
 #define AT_MONITOR 3u /* state in struct sampo_vcpu_info */
 
-static struct vm *vms[VM_MAX]; /* in the order of definition */
-static unsigned vm_count;
+static struct vm *vms, **vms_end = &vms; /* in the order of definition */
 
 static void act(struct work *work);
 static void again_fire(struct timer *timer);
@@ -42,22 +41,19 @@ static void again_fire(struct timer *timer);
 
 struct vm *vm_first(void)
 {
-	return vm_count ? vms[0] : NULL;
+	return vms;
 }
 
 struct vm *vm_next(const struct vm *vm)
 {
-	for (unsigned i = 0; i + 1 < vm_count; i++)
-		if (vms[i] == vm)
-			return vms[i + 1];
-	return NULL;
+	return vm->next;
 }
 
 struct vm *vm_find_name(const char *name)
 {
-	for (unsigned i = 0; i < vm_count; i++)
-		if (!strcmp(vms[i]->name, name))
-			return vms[i];
+	for (struct vm *vm = vms; vm; vm = vm->next)
+		if (!strcmp(vm->name, name))
+			return vm;
 	return NULL;
 }
 
@@ -68,9 +64,9 @@ static struct vm *find_id(const char *text)
 
 	if (*text < '0' || *text > '9' || *end || !id)
 		return NULL;
-	for (unsigned i = 0; i < vm_count; i++)
-		if (vms[i]->id == id)
-			return vms[i];
+	for (struct vm *vm = vms; vm; vm = vm->next)
+		if (vm->id == id)
+			return vm;
 	return NULL;
 }
 
@@ -80,9 +76,9 @@ static struct vm *find_uuid(const char *text)
 
 	if (!config_uuid(text, uuid))
 		return NULL;
-	for (unsigned i = 0; i < vm_count; i++)
-		if (!memcmp(vms[i]->config->uuid, uuid, sizeof(uuid)))
-			return vms[i];
+	for (struct vm *vm = vms; vm; vm = vm->next)
+		if (!memcmp(vm->config->uuid, uuid, sizeof(uuid)))
+			return vm;
 	return NULL;
 }
 
@@ -100,8 +96,8 @@ static const char *find_conflict(const struct vm_config *config)
 {
 	static char text[160];
 
-	for (unsigned i = 0; i < vm_count; i++) {
-		const struct vm_config *other = vms[i]->config;
+	for (const struct vm *vm = vms; vm; vm = vm->next) {
+		const struct vm_config *other = vm->config;
 
 		if (!strcmp(other->name, config->name))
 			snprintf(text, sizeof(text), "the name '%s' is used already", config->name);
@@ -111,28 +107,15 @@ static const char *find_conflict(const struct vm_config *config)
 			continue;
 		return text;
 	}
-	for (unsigned i = 0; i < vm_count; i++)
-		for (uint32_t a = 0; a < vms[i]->config->nics; a++)
+	for (const struct vm *vm = vms; vm; vm = vm->next)
+		for (uint32_t a = 0; a < vm->config->nics; a++)
 			for (uint32_t b = 0; b < config->nics; b++)
-				if (!memcmp(vms[i]->config->nic[a].mac, config->nic[b].mac, 6)) {
+				if (!memcmp(vm->config->nic[a].mac, config->nic[b].mac, 6)) {
 					snprintf(text, sizeof(text),
-						 "'%s' has the same MAC address already",
-						 vms[i]->name);
+						 "'%s' has the same MAC address already", vm->name);
 					return text;
 				}
 	return NULL;
-}
-
-static unsigned free_index(void)
-{
-	for (unsigned index = 0;; index++) {
-		bool used = false;
-
-		for (unsigned i = 0; i < vm_count; i++)
-			used = used || vms[i]->index == index;
-		if (!used)
-			return index;
-	}
 }
 
 const char *vm_define(struct vm_config *config, struct vm **defined)
@@ -141,13 +124,12 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 	struct vm *vm = NULL;
 	struct vm_private *own = NULL;
 
-	if (!error && vm_count == VM_MAX)
-		error = "there are too many guests";
 	if (!error) {
 		vm = calloc(1, sizeof(*vm));
 		own = calloc(1, sizeof(*own));
 		if (!vm || !own)
-			error = "dom0 is out of memory";
+			error = "dom0 is out of memory: dom0-memory= on the kernel's command line "
+				"gives it more";
 	}
 	if (error) {
 		free(vm);
@@ -158,11 +140,11 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 	memcpy(vm->name, config->name, sizeof(vm->name));
 	vm->config = config;
 	vm->own = own;
-	vm->index = free_index();
 	own->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
 	own->work = (struct work){.run = act, .context = vm};
 	timer_init(&own->again, again_fire, vm);
-	vms[vm_count++] = vm;
+	*vms_end = vm;
+	vms_end = &vm->next;
 	if (defined)
 		*defined = vm;
 	return NULL;
@@ -170,15 +152,16 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 
 const char *vm_undefine(struct vm *vm)
 {
-	unsigned i = 0;
+	struct vm **link = &vms;
 
 	if (vm->own->phase != VM_PHASE_OFF || vm->own->work.queued)
 		return "Requested operation is not valid: domain is running";
 	timer_cancel(&vm->own->again);
-	while (vms[i] != vm)
-		i++;
-	memmove(&vms[i], &vms[i + 1], (vm_count - i - 1) * sizeof(vms[0]));
-	vm_count--;
+	while (*link != vm)
+		link = &(*link)->next;
+	*link = vm->next;
+	if (vms_end == &vm->next)
+		vms_end = link;
 	console_forget(vm);
 	config_free((struct vm_config *)vm->config);
 	free(vm->own);

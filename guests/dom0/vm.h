@@ -26,8 +26,6 @@ struct machine_state;
 
 enum vm_run { VM_OFF, VM_RUNNING, VM_PAUSED, VM_CRASHED };
 
-#define VM_MAX 64 /* descriptions, running or not */
-
 struct vm_private; /* vm.c */
 
 struct vm {
@@ -51,7 +49,7 @@ struct vm {
 	bool transient; /* its description goes when it ends */
 	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
 
-	unsigned index; /* 0..VM_MAX-1, its own as long as it is defined */
+	struct vm *next; /* by definition */
 	struct vm_private *own;
 	/* For those who keep something per guest that can be rebuilt: theirs
 	 * to allocate and free (X_attach, X_detach), NULL at first. */

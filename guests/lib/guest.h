@@ -39,10 +39,11 @@ static inline bool guest_log_level(const char *text)
 
 /* The end of the image in memory. */
 extern char guest_image[], guest_data[], guest_end[];
-/* The page below the stack, and the page directory pointers of start.S: entry
+/* The page below the stack, and the page directory pointers of start.S, 8 pages of them: entry
  * n is for the addresses from n GiB on. */
+#define GUEST_MAPPED_GIB 4096u
 extern char guest_guard[];
-extern uint64_t guest_pdpt[512];
+extern uint64_t guest_pdpt[GUEST_MAPPED_GIB];
 
 /* ACPI S5 as on Sampo's machine and on QEMU's q35: PM1a_CNT at port 0x604. */
 void guest_poweroff(void) __attribute__((noreturn));

@@ -3,7 +3,7 @@
  * The entry of dom0 and of our small guests: the state in which PVH guests
  * are entered (Xen's docs/misc/pvh.pandoc) - 32-bit protected mode, paging
  * off, flat segments, interrupts off, EBX = start information. Goes on to long
- * mode with all addresses up to 512 GiB (4 GiB on a CPU without pages of
+ * mode with all addresses up to 4 TiB (4 GiB on a CPU without pages of
  * 1 GiB) mapped to themselves, and to guest_start() with the start information
  * in RDI.
  */
@@ -19,6 +19,7 @@
 #define PTE_P_RW 0x3
 #define PTE_LARGE 0x83 /* present, writable, large */
 
+#define PDPTS 8
 #define STACK_BYTES 0x10000
 
 	/* The ELF note by which PVH loaders find the entry: type 18,
@@ -40,7 +41,13 @@ _start:
 	movl $stack_top, %esp
 	movl %ebx, %ebp
 
-	movl $(guest_pdpt + PTE_P_RW), guest_pml4
+	movl $(guest_pdpt + PTE_P_RW), %eax
+	xorl %ecx, %ecx
+0:	movl %eax, guest_pml4(, %ecx, 8)
+	addl $0x1000, %eax
+	incl %ecx
+	cmpl $PDPTS, %ecx
+	jb 0b
 
 	/* Pages of 1 GiB: CPUID 8000_0001h EDX bit 26. */
 	movl $0x80000001, %eax
@@ -59,7 +66,7 @@ _start:
 	shrl $2, %eax
 	movl %eax, 4(%edi, %ecx, 8)
 	incl %ecx
-	cmpl $512, %ecx
+	cmpl $(PDPTS * 512), %ecx
 	jb 1b
 	jmp 4f
 
@@ -126,7 +133,7 @@ guest_pml4:
 	.skip 0x1000
 	.globl guest_pdpt
 guest_pdpt:
-	.skip 0x1000
+	.skip 0x1000 * PDPTS
 guest_pd:
 	.skip 0x4000
 	.globl guest_guard

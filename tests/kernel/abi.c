@@ -70,10 +70,13 @@ void events_take(struct event_bits *bits)
 	uint64_t summary = __atomic_exchange_n(&page->summary, 0, __ATOMIC_ACQUIRE);
 
 	memset(bits, 0, sizeof(*bits));
-	for (unsigned i = 0; i < 63; i++)
-		if (summary >> i & 1)
+	for (; summary; summary &= summary - 1) {
+		unsigned first = (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
+
+		for (unsigned i = first; i < first + SAMPO_EVENT_WORDS; i++)
 			bits->word[i] =
 				__atomic_exchange_n(&page->pending[i], 0, __ATOMIC_ACQUIRE);
+	}
 }
 
 bool event_taken(const struct event_bits *bits, unsigned bit)

@@ -30,7 +30,7 @@ void must(int64_t status, const char *what);
 uint64_t slot_address(unsigned slot);
 
 struct event_bits {
-	uint64_t word[63];
+	uint64_t word[SAMPO_EVENTS / 64];
 };
 /* What is pending; it is no longer then. */
 void events_take(struct event_bits *bits);

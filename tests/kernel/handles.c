@@ -85,6 +85,22 @@ static void reduced(void)
 	       "handles: into what is no domain");
 }
 
+/* As many as a monitor of 1,000 guests has; they go with the domain. */
+static void many(void)
+{
+	int64_t status = SAMPO_OK;
+	uint32_t copy = 0;
+	unsigned n = 0;
+
+	while (n < 12000 && !status) {
+		status = sampo_handle_copy(handle_of[SAMPO_T_EVENT], handle_of[SAMPO_T_DOMAIN],
+					   SAMPO_R_READ, &copy);
+		n += !status;
+	}
+	check(n == 12000, "handles: 12,000 of one domain", "%u, then status %lld", n,
+	      (long long)status);
+}
+
 void test_handles(void)
 {
 	uint32_t closed;
@@ -108,6 +124,7 @@ void test_handles(void)
 		too_few_rights(i);
 	}
 	reduced();
+	many();
 	sampo_domain_ctl(handle_of[SAMPO_T_DOMAIN], SAMPO_DOMAIN_DESTROY, 0);
 	for (uint32_t type = SAMPO_T_DOMAIN; type <= SAMPO_T_DEVICE; type++)
 		must(sampo_handle_close(handle_of[type]), "close");

@@ -337,10 +337,24 @@ static void dirty(void)
 	guest_remove(&g);
 }
 
+static void last_event(void)
+{
+	struct event_bits bits;
+	uint32_t last;
+
+	must(sampo_event_create(self, SAMPO_EVENT_BIT, SAMPO_EVENTS - 1, 0, &last), "event");
+	must(sampo_event_raise(last), "event_raise");
+	events_take(&bits);
+	check(event_taken(&bits, SAMPO_EVENTS - 1) && !event_taken(&bits, SAMPO_EVENTS - 2),
+	      "event: the last bit", "%llx", (unsigned long long)bits.word[SAMPO_EVENTS / 64 - 1]);
+	must(sampo_handle_close(last), "handle_close");
+}
+
 static void events(void)
 {
 	uint32_t domain = domain_of(64), other;
 
+	last_event();
 	expect(sampo_event_create(self, 3, 0, 0, &other), SAMPO_EINVAL, "event: kind");
 	expect(sampo_event_create(self, SAMPO_EVENT_BIT, SAMPO_EVENTS, 0, &other), SAMPO_EINVAL,
 	       "event: bit");

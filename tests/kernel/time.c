@@ -7,10 +7,11 @@
 
 static void wait_for(uint64_t tsc, uint64_t most, const char *name)
 {
-	uint64_t from = rdtsc(), took;
+	uint64_t from, took;
 	struct event_bits bits;
 
 	events_take(&bits);
+	from = rdtsc();
 	must(sampo_wait(tsc ? from + tsc : 0, 0), "wait");
 	took = rdtsc() - from;
 	check(took >= tsc && (took <= tsc + most || option_word("loose")), name, "took %llu of %llu TSC ticks",

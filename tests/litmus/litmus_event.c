@@ -22,22 +22,31 @@ static uint64_t state = 1;
 
 int64_t call_wait(struct call *call);
 
+/* Returns true if the own event is there. */
+static bool look_at_word(unsigned index)
+{
+	uint64_t word = 0;
+
+	if (__atomic_load_n(&page.pending[index], __ATOMIC_RELAXED))
+		word = __atomic_exchange_n(&page.pending[index], 0, __ATOMIC_ACQ_REL);
+	for (unsigned i = 0; i < BITS; i++)
+		if (event[i].a / 64 == index && word >> event[i].a % 64 & 1)
+			__atomic_store_n(&got[i], raised, __ATOMIC_RELEASE);
+	return own.a / 64 == index && word >> own.a % 64 & 1;
+}
+
 /* As dom0 does; then it waits, without a deadline. */
 static bool look(struct vcpu *vcpu)
 {
-	uint64_t summary = __atomic_exchange_n(&page.summary, 0, __ATOMIC_ACQ_REL), word;
-
+	uint64_t summary = __atomic_exchange_n(&page.summary, 0, __ATOMIC_ACQ_REL);
 	bool own_seen = false;
 
 	(void)vcpu;
 	for (; summary; summary &= summary - 1) {
-		unsigned index = (unsigned)__builtin_ctzll(summary);
+		unsigned first = (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
 
-		word = __atomic_exchange_n(&page.pending[index], 0, __ATOMIC_ACQ_REL);
-		own_seen |= own.a / 64 == index && word >> own.a % 64 & 1;
-		for (unsigned i = 0; i < BITS; i++)
-			if (event[i].a / 64 == index && word >> event[i].a % 64 & 1)
-				__atomic_store_n(&got[i], raised, __ATOMIC_RELEASE);
+		for (unsigned index = first; index < first + SAMPO_EVENT_WORDS; index++)
+			own_seen |= look_at_word(index);
 	}
 	expect(own_seen == own_raised, "an event of this CPU was lost, or came twice");
 	own_raised = false;
@@ -96,9 +105,9 @@ int main(void)
 	machine_domain.event_page = &page;
 	machine_domain.flags = SAMPO_DOMAIN_NO_LAPIC;
 	for (unsigned i = 0; i < BITS; i++)
-		event[i] = (struct event){.kind = SAMPO_EVENT_BIT, .target = &machine_domain,
-					  .a = 60 + 3 * i};
-	own = (struct event){.kind = SAMPO_EVENT_BIT, .target = &machine_domain, .a = 61};
+		event[i] = (struct event){
+			.kind = SAMPO_EVENT_BIT, .target = &machine_domain, .a = 508 + 3 * i};
+	own = (struct event){.kind = SAMPO_EVENT_BIT, .target = &machine_domain, .a = 509};
 	machine_prepare();
 	tsc_ticks_per_ns = (1ull << 32) / 50;
 	machine_add(0, look, wait);

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The limits that docs/limits.md names: a machine with many of everything."""
 
+import re
+import subprocess
+
+import pytest
+
 import machine as m
 
 MODULES = 300
@@ -18,5 +23,52 @@ def test_modules_and_memory(boot, tmp_path):
 
 def test_modules_by_grub(boot, iso):
     box = boot(iso=iso({f"file-{n}.txt": "nothing\n" for n in range(MODULES)}), nic=None)
-    box.expect(rf"dom0: 64 MiB, {MODULES} modules", 120)
+    box.expect(rf"dom0: 64 MiB, {MODULES + 1} modules", 120)  # and SHA256SUMS
     box.boot()
+
+
+@pytest.mark.parametrize("names,reason", [([f"{n}.txt" for n in range(7648)], "7648 files: Sampo starts with at most 7647"),
+                                          (["x" * 112], "longer than 111")], ids=["many", "long"])
+def test_iso_that_cannot_boot(iso, names, reason):
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        iso({name: "" for name in names})
+    assert reason in refused.value.stderr.decode()
+
+
+GUESTS = 200
+RNG = "    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+
+
+def test_guests(boot, tmp_path):
+    """Many guests are described, run and end, in the memory that dom0 has by default; nothing is lost."""
+    modules = [(m.BUILD / "dom0.bin", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf")]
+    for n in range(GUESTS):
+        file = tmp_path / f"guest-{n:03}.xml"
+        mac = f"52:54:00:00:00:{n:02x}"
+        file.write_text(m.domain_xml(f"guest-{n:03}", "hello.elf", memory=8, cmdline=f"number={n}", macs=[mac], extra=RNG))
+        modules.append((file, file.name))
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=2560, nic=None)
+    box.boot(240)
+    assert f"{GUESTS} of {GUESTS} guests started" in box.log_text()
+    box.wait_run("nodeinfo", r"Domains:\s+1\s", 240)
+    for n in (0, GUESTS // 2, GUESTS - 1):
+        assert f"number={n}\n" in box.run(f"console guest-{n:03} --log")
+    assert box.run("list --all").count("shut off") == GUESTS
+    assert re.search(r"Handles:\s+[1-9]\s", box.run("nodeinfo"))
+
+
+def test_two_terabytes(boot, tmp_path):
+    """A machine of 2 TiB, of which QEMU takes what is written; guests that have more than half of it."""
+    modules = [(m.BUILD / "dom0.bin", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf")]
+    gib = {"small": 1, "large": 300, "largest": 512, "more": 400}
+    for name, size in gib.items():
+        file = tmp_path / f"{name}.xml"
+        file.write_text(m.domain_xml(name, "hello.elf", memory=size << 10, cmdline=f"size={size}"))
+        modules.append((file, file.name))
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory="2T", cpu="max,la57=off,phys-bits=46", nic=None,
+               args=["-object", "memory-backend-ram,id=ram,size=2T,reserve=off", "-machine", "memory-backend=ram"])
+    box.boot(120)
+    assert "4 of 4 guests started" in box.log_text()
+    for name, size in gib.items():
+        box.wait_state(name, "shut off", 120)
+        assert f"size={size}\n" in box.run(f"console {name} --log")

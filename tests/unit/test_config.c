@@ -386,7 +386,8 @@ static void test_refused(void **state)
 	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
 	refused(START "<currentMemory>32768</currentMemory>" REST, "differs");
 	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>", "unit 'XiB'");
-	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>", "2 TiB: a guest can have 1024 GiB");
+	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>",
+		"2 TiB: a guest can have 512 GiB");
 	refused("<domain type='kvm'><memory unit='TiB'>9999999999</memory></domain>",
 		"<memory>: 9999999999 TiB: a guest can have");
 	refused(START "<on_crash>coredump-destroy</on_crash>" REST, "coredump-destroy");

@@ -15,7 +15,7 @@
 
 struct sampo_fake fake;
 char guest_image[1], guest_end[1];
-uint64_t guest_pdpt[512];
+uint64_t guest_pdpt[GUEST_MAPPED_GIB];
 static uint8_t pool[POOL] __attribute__((aligned(POOL)));
 static struct sampo_boot info;
 
@@ -41,7 +41,7 @@ static int start(void **state)
 	memset(guest_pdpt, 0xff, sizeof(guest_pdpt));
 	info.ram_bytes = 0; /* the pool for DMA comes from us */
 	info.map_base = 256 * GIB;
-	info.map_end = 512 * GIB;
+	info.map_end = 768 * GIB;
 	memory_init(&info);
 	dma_init(pool, POOL, 0x10000000);
 	return 0;
@@ -89,36 +89,50 @@ static void test_window(void **state)
 	assert_int_equal(c, 256 * GIB + 4096);
 	assert_false(window_take(b + MIB, 4096));
 	assert_false(window_take(0xfeb00000, 4096));
-	assert_false(window_take(511 * GIB, 2 * GIB));
+	assert_false(window_take(767 * GIB, 2 * GIB));
 	assert_true(window_take(b - 4096, 4096));
 	assert_int_equal(window_alloc(6 * MIB, 2 * MIB), 256 * GIB + 8 * MIB);
 	window_free(b);
 	assert_int_equal(window_alloc(6 * MIB, 2 * MIB), b);
-	assert_int_equal(window_alloc(300 * GIB, 4096), 0);
+	assert_int_equal(window_alloc(600 * GIB, 4096), 0);
 	assert_int_equal(window_alloc(0, 4096), 0);
 	for (uint64_t at = 256 * GIB; at < 257 * GIB; at += 4096)
 		window_free(at);
-	assert_int_equal(window_alloc(256 * GIB, 4096), 256 * GIB);
+	assert_int_equal(window_alloc(512 * GIB, 4096), 256 * GIB);
 	window_free(256 * GIB);
 }
 
-/* The table of windows is bounded, and what was given back can be had again. */
+/* As many windows as 1,000 guests need; what was given back can be had again. */
+#define MANY 4000u
+
 static void test_window_many(void **state)
 {
-	uint64_t at[512];
+	static uint64_t at[MANY];
 
 	(void)state;
-	for (unsigned i = 0; i < 512; i++) {
+	for (unsigned i = 0; i < MANY; i++) {
 		at[i] = window_alloc(4096, 4096);
 		assert_int_equal(at[i], 256 * GIB + i * 4096ull);
 	}
-	assert_int_equal(window_alloc(4096, 4096), 0);
-	for (unsigned i = 0; i < 512; i += 2)
+	for (unsigned i = 0; i < MANY; i += 2)
 		window_free(at[i]);
-	for (unsigned i = 0; i < 512; i += 2)
+	for (unsigned i = 0; i < MANY; i += 2)
 		assert_int_equal(window_alloc(4096, 4096), at[i]);
-	for (unsigned i = 0; i < 512; i++)
+	for (unsigned i = 0; i < MANY; i++)
 		window_free(at[i]);
+}
+
+/* 1,000 guests of 2 GiB, on a machine of 2 TiB. */
+static void test_window_large(void **state)
+{
+	(void)state;
+	info.map_base = 1024 * GIB;
+	info.map_end = 3 * 1024 * GIB;
+	memory_init(&info);
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(window_alloc(2 * GIB, 2 * MIB), (1024 + 2 * i) * GIB);
+	for (uint64_t i = 0; i < 1000; i++)
+		window_free((1024 + 2 * i) * GIB);
 }
 
 /* Without pages of 1 GiB a directory is made for each GiB that is used. */
@@ -170,6 +184,7 @@ int main(void)
 		cmocka_unit_test_setup(test_dma, start),
 		cmocka_unit_test_setup(test_window, start),
 		cmocka_unit_test_setup(test_window_many, start),
+		cmocka_unit_test_setup(test_window_large, start),
 		cmocka_unit_test_setup(test_page_tables, start),
 		cmocka_unit_test_setup(test_modules, start),
 	};

@@ -105,14 +105,15 @@ static void test_full(void **state)
 	build();
 	for (unsigned i = 0; i < 300; i++)
 		at = entry(at, (uint8_t[]){0, 8, 0, (uint8_t)i, 1, 0, 0, 0});
-	for (unsigned i = 0; i < 40; i++)
+	for (unsigned i = 0; i < 80; i++)
 		at = entry(at, (uint8_t[]){1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0});
 	for (unsigned i = 0; i < 40; i++)
 		at = entry(at, (uint8_t[]){2, 10, 0, 1, 1, 0, 0, 0, 0, 0});
 	assert_true(at < MADT + 0x1000);
 	table(MADT, "APIC", at - MADT);
 	assert_true(acpi_parse(&info, memory + RSDP));
-	assert_int_equal(info.cpus, ACPI_CPUS);
+	assert_int_equal(info.cpus, 300); /* all are counted, the first ones noted */
+	assert_int_equal(info.cpu[ACPI_CPUS - 1], 255);
 	assert_int_equal(info.ioapics, ACPI_IOAPICS);
 }
 

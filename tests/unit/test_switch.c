@@ -380,16 +380,38 @@ static void drives_out_its_own(void **unused)
 	join(4, 0u, 1u, 2u, 3u);
 	for (unsigned i = 0; i < 40; i++)
 		simple(2, EVERYBODY, 0x4000 + i);
-	for (unsigned round = 0; round < 100; round++) {
-		now += SECOND;
+	for (unsigned round = 0; round < 600; round++) {
+		now += SECOND / 8;
 		for (unsigned i = 0; i < 64; i++)
-			simple(1, EVERYBODY, 0x1000 + round * 64 + i);
+			simple(1, EVERYBODY, 0x5000 + round * 64 + i);
 		ports[1].port.learned = 0; /* as if it could learn without end */
 	}
 	clear();
 	for (unsigned i = 0; i < 40; i++)
 		simple(3, 0x4000 + i, 3);
 	expect_frames(0, 0, 40);
+}
+
+/* The own address of each of 1,000 guests is theirs alone. */
+static void many_guests(void **unused)
+{
+	static struct net_port guest[1000];
+
+	(void)unused;
+	setup();
+	join(2, 0u, 1u);
+	for (unsigned i = 0; i < 1000; i++) {
+		guest[i] = (struct net_port){.deliver = deliver, .deliver_done = deliver_done};
+		address(guest[i].mac, 0x1000 + i);
+		switch_add(&guest[i]);
+		assert_int_equal(guest[i].learned, 1);
+	}
+	for (unsigned i = 0; i < 1000; i++)
+		simple(1, EVERYBODY, 0x1000 + i);
+	assert_int_equal(ports[1].port.dropped, 1000);
+	expect_frames(0);
+	for (unsigned i = 0; i < 1000; i++)
+		switch_remove(&guest[i]);
 }
 
 /* The address that a guest names by ARP is heard, and the frame goes on as it was. */
@@ -444,12 +466,18 @@ static void announces(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forwards_and_floods),    cmocka_unit_test(counts),
-		cmocka_unit_test(sizes_and_pieces),       cmocka_unit_test(refuses_false_senders),
-		cmocka_unit_test(table_is_shared_fairly), cmocka_unit_test(vlans),
-		cmocka_unit_test(zero_address),           cmocka_unit_test(link_local_stays),
-		cmocka_unit_test(drives_out_its_own),     cmocka_unit_test(announces),
+		cmocka_unit_test(forwards_and_floods),
+		cmocka_unit_test(counts),
+		cmocka_unit_test(sizes_and_pieces),
+		cmocka_unit_test(refuses_false_senders),
+		cmocka_unit_test(table_is_shared_fairly),
+		cmocka_unit_test(vlans),
+		cmocka_unit_test(zero_address),
+		cmocka_unit_test(link_local_stays),
+		cmocka_unit_test(drives_out_its_own),
+		cmocka_unit_test(announces),
 		cmocka_unit_test(hears_arp),
+		cmocka_unit_test(many_guests),
 	};
 
 	return cmocka_run_group_tests_name("switch", tests, NULL, NULL);

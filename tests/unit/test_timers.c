@@ -7,7 +7,8 @@
 
 #include "guests/dom0/loop.h"
 
-#define TIMERS 200
+#define TIMERS 20000 /* of 1,000 guests */
+#define BUSY   200
 
 static struct timer timers[TIMERS];
 static uint64_t fired[TIMERS * 4];
@@ -68,13 +69,13 @@ static void test_set_again_waits(void **state)
 /* Random settings, movements and cancellations: always the same earliest. */
 static void test_against_list(void **state)
 {
-	uint64_t deadline[TIMERS] = {0};
+	uint64_t deadline[BUSY] = {0};
 
 	(void)state;
 	start();
 	srandom(1);
 	for (unsigned step = 0; step < 20000; step++) {
-		unsigned which = (unsigned)random() % TIMERS;
+		unsigned which = (unsigned)random() % BUSY;
 		uint64_t earliest = UINT64_MAX;
 
 		if (random() % 3) {
@@ -84,17 +85,32 @@ static void test_against_list(void **state)
 			deadline[which] = 0;
 			timer_cancel(&timers[which]);
 		}
-		for (unsigned i = 0; i < TIMERS; i++)
+		for (unsigned i = 0; i < BUSY; i++)
 			if (deadline[i] && deadline[i] < earliest)
 				earliest = deadline[i];
 		assert_int_equal(timers_next, earliest);
 	}
 	for (uint64_t now = 0; now < 5001; now++) {
 		timers_run(now);
-		for (unsigned i = 0; i < TIMERS; i++)
+		for (unsigned i = 0; i < BUSY; i++)
 			assert_int_equal(timers[i].deadline, deadline[i] > now ? deadline[i] : 0);
 	}
 	assert_int_equal(timers_next, UINT64_MAX);
+}
+
+/* All at once: each fires once, in the order of their deadlines. */
+static void test_many(void **state)
+{
+	(void)state;
+	start();
+	for (unsigned i = 0; i < TIMERS; i++)
+		timer_set(&timers[i], 1 + (i * 7919ull) % TIMERS);
+	for (unsigned i = 0; i < TIMERS; i += 5)
+		timer_cancel(&timers[i]);
+	timers_run(UINT64_MAX);
+	assert_int_equal(fired_count, TIMERS / 5 * 4);
+	for (unsigned i = 1; i < fired_count; i++)
+		assert_true((fired[i - 1] * 7919) % TIMERS < (fired[i] * 7919) % TIMERS);
 }
 
 int main(void)
@@ -103,6 +119,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_set_again_waits),
 		cmocka_unit_test(test_against_list),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

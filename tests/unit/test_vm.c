@@ -737,15 +737,25 @@ static void test_definitions(void **state)
 	assert_non_null(vm_undefine(other));
 	assert_null(vm_destroy(other));
 	assert_null(vm_undefine(other));
-	for (unsigned i = 0; i + 1 < VM_MAX; i++) {
+	/* Memory alone bounds them. The last one goes, and another takes its place. */
+	for (unsigned i = 0; i < 2000; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "many%u", i);
-		assert_null(vm_define(make_config(name, (uint8_t)(i + 2)), NULL));
+		config = make_config(name, 0);
+		memcpy(config->uuid + 4, &i, sizeof(i));
+		config->uuid[8] = 1;
+		assert_null(vm_define(config, &other));
 	}
-	assert_non_null(vm_define(make_config("more", 200), NULL));
+	assert_string_equal(vm_find_name("many1999")->name, "many1999");
+	assert_null(vm_undefine(other));
+	assert_null(vm_define(make_config("last", 77), &other));
+	assert_ptr_equal(vm_next(vm_find_name("many1998")), other);
 	while (vm_next(vm))
 		assert_null(vm_undefine(vm_next(vm)));
+	assert_null(vm_define(make_config("last", 77), &other));
+	assert_ptr_equal(vm_next(vm), other);
+	assert_null(vm_undefine(other));
 }
 
 static void test_reasons(void **state)

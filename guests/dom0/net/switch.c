@@ -10,9 +10,11 @@
 #include "guests/dom0/net.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "guests/dom0/loop.h"
+#include "guests/lib/guest.h"
 
 #define MAC            6u
 #define ADDRESSES      12u /* bytes of destination and source */
@@ -27,8 +29,10 @@
 #define VLAN_MASK      0xfffu
 #define ANNOUNCE_BYTES 60u /* the shortest frame */
 
-#define BUCKETS           256u /* a power of two */
-#define WAYS              4u
+/* The own addresses of 1,000 guests leave a place in each bucket, but for one of a million. */
+#define BUCKET_BITS       10u
+#define BUCKETS           (1u << BUCKET_BITS)
+#define WAYS              8u
 #define LEARNED_MAX       64u /* addresses of a port */
 #define LEARNED_MAX_TRUNK 768u
 #define AGE_SECONDS       300u
@@ -99,7 +103,7 @@ static bool is_group(const uint8_t *mac)
 
 static struct station *bucket(uint64_t key)
 {
-	return table[(key * 0x9e3779b97f4a7c15ull) >> 56 & (BUCKETS - 1)];
+	return table[(key * 0x9e3779b97f4a7c15ull) >> (64 - BUCKET_BITS)];
 }
 
 static bool expired(const struct station *station)
@@ -146,12 +150,12 @@ static struct station *place(uint64_t key, const struct net_port *port, bool fix
 	return oldest;
 }
 
-static void insert(uint64_t key, struct net_port *port, bool fixed)
+static bool insert(uint64_t key, struct net_port *port, bool fixed)
 {
 	struct station *station = place(key, port, fixed);
 
 	if (!station)
-		return;
+		return false;
 	*station = (struct station){
 		.key = key,
 		.port = port,
@@ -159,6 +163,7 @@ static void insert(uint64_t key, struct net_port *port, bool fixed)
 		.fixed = fixed,
 	};
 	port->learned++;
+	return true;
 }
 
 /* Notes where the sender is. false: it is not who it says. */
@@ -214,7 +219,9 @@ void switch_add(struct net_port *port)
 		return; /* the address is taken: who came first has it */
 	if (station)
 		forget(station);
-	insert(key, port, true);
+	if (!insert(key, port, true))
+		printf(LOG_WARNING "%s: the switch has no place for its address: others can use it\n",
+		       port->name);
 }
 
 void switch_remove(struct net_port *port)

@@ -111,7 +111,7 @@ static int by_number(const void *one, const void *other)
 	return a->id < b->id ? -1 : 1;
 }
 
-static unsigned collect(const struct list *list, struct vm *found[VM_MAX])
+static unsigned collect(const struct list *list, struct vm *found[])
 {
 	unsigned n = 0;
 
@@ -166,19 +166,27 @@ static void list_table(bool title, struct vm *const vm[], unsigned n)
 
 static void run_list(const struct args *args)
 {
-	static struct vm *found[VM_MAX];
+	struct vm **found;
 	struct list list;
-	unsigned n;
+	unsigned n = 0;
 
 	if (!shell_not_both(args, "table", "name") || !shell_not_both(args, "table", "uuid") ||
 	    !shell_not_both(args, "table", "id"))
 		return;
 	list_options(&list, args);
+	for (const struct vm *vm = vm_first(); vm; vm = vm_next(vm))
+		n++;
+	found = calloc(n + 1, sizeof(found[0]));
+	if (!found) {
+		shell_error("dom0 is out of memory");
+		return;
+	}
 	n = collect(&list, found);
 	if (args_flag(args, "name") || args_flag(args, "uuid") || args_flag(args, "id"))
 		list_words(args, found, n);
 	else
 		list_table(args_flag(args, "title"), found, n);
+	free(found);
 }
 
 /* Beyond virsh: what Sampo knows of an active guest, and how it last ended. */

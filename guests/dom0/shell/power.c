@@ -28,7 +28,7 @@
 #define DISKS_NS      10000000000u
 #define STEP_NS       50000000u
 #define PM1_PWRBTN_EN 0x100u /* ACPI 6.4, 4.8.3.1.2 */
-#define DISKS         64
+#define DISKS         256u
 
 enum stage { ASKED, DESTROYED, FLUSHING };
 
@@ -146,9 +146,15 @@ static void flush_disks(void)
 {
 	unsigned n = 0;
 
-	for (struct blkdev *dev = blk_first(); dev && n < DISKS; dev = dev->next) {
+	for (struct blkdev *dev = blk_first(); dev; dev = dev->next) {
 		if (dev->parent || !dev->can_flush || dev->read_only)
 			continue;
+		if (n == DISKS) {
+			shell_notice(
+				"%s: its cache is not written out: only those of %u disks are\n",
+				dev->name, DISKS);
+			continue;
+		}
 		flush[n] = (struct blk_request){.op = BLK_FLUSH, .done = flushed, .context = dev};
 		flushing++;
 		blk_submit(dev, &flush[n++]);

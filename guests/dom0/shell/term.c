@@ -130,6 +130,6 @@ void term_start(size_t (*input)(const uint8_t *bytes, size_t n), void (*log)(voi
 	log_handler = log;
 	timer_init(&pump_timer, pump, NULL);
 	timer_init(&held_timer, try_again, NULL);
-	event_claim((int)boot->console_event, console_event, NULL);
+	event_claim(boot->console_event, console_event, NULL);
 	console_event(NULL); /* what was typed before */
 }

@@ -106,15 +106,15 @@ void smp_forget(const struct vcpu *vcpu)
 	}
 }
 
-/* What another CPU will do soon is waited for, since `start`; an interrupt that was lost is
- * sent again. */
-static void wait_a_little(const struct cpu *cpu, uint64_t *start)
+/* What another CPU will do soon is waited for, since `start`. True: that takes so long that an
+ * interrupt may have been lost, and is to be sent again. */
+static bool wait_a_little(uint64_t *start)
 {
 	cpu_pause();
 	if (cpu_rdtsc() - *start < tsc_from_ns(KICK_AGAIN_NS))
-		return;
-	smp_kick(cpu);
+		return false;
 	*start = cpu_rdtsc();
+	return true;
 }
 
 /* Off its CPU a vCPU may move, but not from here, once it has arrived. */
@@ -140,10 +140,11 @@ void smp_call_each(struct vcpu *const *vcpu, unsigned count,
 		if (vcpu[i])
 			ask(vcpu[i]);
 	/* A vCPU may be on its way here, where nobody else would serve it. */
-	for (unsigned i = 0; __atomic_load_n(&call.left, __ATOMIC_ACQUIRE); i = (i + 1) % count) {
+	while (__atomic_load_n(&call.left, __ATOMIC_ACQUIRE)) {
 		smp_serve(this_cpu());
-		if (vcpu[i])
-			wait_a_little(READ_ONCE(vcpu[i]->cpu), &start);
+		for (unsigned i = wait_a_little(&start) ? 0 : count; i < count; i++)
+			if (vcpu[i])
+				smp_kick(READ_ONCE(vcpu[i]->cpu));
 	}
 }
 
@@ -188,7 +189,8 @@ void smp_shoot_down(const struct domain *domain)
 	start = cpu_rdtsc();
 	for (uint32_t i = 0; i < cpu_count; i++)
 		while (entries[i] && !out_of_guest(cpu_table[i], entries[i]))
-			wait_a_little(cpu_table[i], &start);
+			if (wait_a_little(&start))
+				smp_kick(cpu_table[i]);
 }
 
 void smp_stop_others(void)

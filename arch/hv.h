@@ -24,7 +24,7 @@ struct vcpu;
 	X(IO, handle_io, "port access")                         \
 	X(RDMSR, handle_msr, "RDMSR")                           \
 	X(WRMSR, handle_msr, "WRMSR")                           \
-	X(HYPERCALL, handle_hypercall, "hypercall")             \
+	X(HYPERCALL, hypercall, "hypercall")                    \
 	X(MEMORY, handle_memory, "SLAT fault")                  \
 	X(CR, handle_cr, "control register")                    \
 	X(XSETBV, handle_xsetbv, "XSETBV")                      \

@@ -25,10 +25,12 @@ static uint32_t find(const struct sampo_vcpu_page *page, uint64_t key)
 	return first;
 }
 
-struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+void cpuid_answer(struct vcpu *vcpu)
 {
 	const struct sampo_vcpu_page *page = vcpu->page;
 	const struct sampo_cpuid *e;
+	uint64_t *gpr = vcpu->gpr;
+	uint32_t leaf = (uint32_t)gpr[SAMPO_RAX], subleaf = (uint32_t)gpr[SAMPO_RCX];
 	uint64_t key = (uint64_t)leaf << 32 | subleaf;
 	struct cpu_cpuid r = {0};
 	struct sampo_exit state;
@@ -56,5 +58,8 @@ struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 		if (subleaf < 2 && r.eax) /* XCR0 is the guest's now */
 			r.ebx = cpu_cpuid(leaf, subleaf).ebx;
 	}
-	return r;
+	gpr[SAMPO_RAX] = r.eax;
+	gpr[SAMPO_RBX] = r.ebx;
+	gpr[SAMPO_RCX] = r.ecx;
+	gpr[SAMPO_RDX] = r.edx;
 }

@@ -62,13 +62,7 @@ static void handle_interrupt(struct vcpu *, struct hv_exit *)
 
 static void handle_cpuid(struct vcpu *vcpu, struct hv_exit *x)
 {
-	uint64_t *gpr = vcpu->gpr;
-	struct cpu_cpuid r = cpuid_read(vcpu, (uint32_t)gpr[SAMPO_RAX], (uint32_t)gpr[SAMPO_RCX]);
-
-	gpr[SAMPO_RAX] = r.eax;
-	gpr[SAMPO_RBX] = r.ebx;
-	gpr[SAMPO_RCX] = r.ecx;
-	gpr[SAMPO_RDX] = r.edx;
+	cpuid_answer(vcpu);
 	finish(vcpu, x);
 }
 
@@ -155,14 +149,6 @@ static void handle_msr(struct vcpu *vcpu, struct hv_exit *x)
 		if (result != MSR_DONE)
 			vcpu_to_monitor(vcpu, result);
 	}
-}
-
-static void handle_hypercall(struct vcpu *vcpu, struct hv_exit *x)
-{
-	if (x->cpl)
-		vcpu_inject(vcpu, VCPU_UD, 0);
-	else
-		hypercall(vcpu, x);
 }
 
 static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)

@@ -55,13 +55,14 @@ void heap_push(struct heap_node **heap, struct heap_node *node)
 {
 	node->left = node->right = NULL;
 	node->rank = 1;
-	*heap = merge(*heap, node);
-	(*heap)->parent = NULL;
+	node->parent = NULL;
+	*heap = *heap ? merge(*heap, node) : node;
 }
 
 void heap_remove(struct heap_node **heap, struct heap_node *node)
 {
-	struct heap_node *rest = merge(node->left, node->right), *up = node->parent;
+	struct heap_node *rest = node->right ? merge(node->left, node->right) : node->left;
+	struct heap_node *up = node->parent;
 
 	if (rest)
 		rest->parent = up;

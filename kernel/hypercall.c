@@ -19,7 +19,7 @@ SAMPO_HYPERCALLS(DECLARE)
 	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
 	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
 
-static const struct {
+static const struct entry {
 	int64_t (*function)(struct call *call);
 	uint8_t type, right;
 	bool managed;
@@ -46,33 +46,41 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	return SAMPO_OK;
 }
 
-static int64_t invoke(struct call *call, uint64_t number, bool managed)
+static int64_t invoke(struct call *call, const struct entry *entry)
 {
 	int64_t status;
 
-	if (table[number].type == SAMPO_T_NONE)
-		return table[number].function(call);
-	call->rights = table[number].right;
-	call->object = handle_find(call->domain, call->arg[0], table[number].type, &call->rights,
-				   &status);
+	if (entry->type == SAMPO_T_NONE)
+		return entry->function(call);
+	call->rights = entry->right;
+	call->object =
+		handle_find(call->domain, call->arg[0], entry->type, &call->rights, &status);
 	if (!call->object)
 		return status;
-	if (!table[number].managed)
-		return table[number].function(call);
-	if (!managed)
+	if (!entry->managed)
+		return entry->function(call);
+	if (!call->managed)
 		return SAMPO_EHANDLE;
 	/* The call may drop the handle, and the object with it. */
 	object_get(call->object);
-	status = table[number].function(call);
+	status = entry->function(call);
 	object_put(call->object);
 	return status;
 }
 
 static void finish(struct vcpu *vcpu, const struct hv_exit *x, int64_t status, uint64_t value)
 {
-	hv->advance(vcpu, x->next_rip);
 	vcpu->gpr[SAMPO_RAX] = (uint64_t)status;
 	vcpu->gpr[SAMPO_RDX] = value;
+	hv->advance(vcpu, x->next_rip);
+}
+
+/* Outside our range it may be KVM's, whose guests probe. */
+static void other_call(struct vcpu *vcpu, const struct hv_exit *x, uint64_t number)
+{
+	hv->advance(vcpu, x->next_rip);
+	if (!paravirt_call(vcpu))
+		vcpu->gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
 }
 
 /* What the call has left over of objects is taken apart before the guest goes on. */
@@ -91,26 +99,29 @@ static void end_managed(struct vcpu *vcpu)
  * turn, and the call finds what has been done where it has been put. SAMPO_EAGAIN with a value is
  * for the caller.
  */
-void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
+void hypercall(struct vcpu *vcpu, struct hv_exit *x)
 {
-	uint64_t *gpr = vcpu->gpr, number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
+	const uint64_t *gpr = vcpu->gpr;
+	uint64_t number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
+	const struct entry *entry;
 	struct call call;
-	bool managed = false;
 	int64_t status;
 
+	if (x->cpl) {
+		vcpu_inject(vcpu, VCPU_UD, 0);
+		return;
+	}
+	if (number >= SAMPO_CALL_COUNT) {
+		other_call(vcpu, x, number);
+		return;
+	}
+	entry = &table[number];
 	/* Who has no handle gets no further than an error, and waits for nobody. */
-	if (number < SAMPO_CALL_COUNT && table[number].managed && READ_ONCE(vcpu->domain->handles.used)) {
-		managed = true;
+	call.managed = entry->managed && READ_ONCE(vcpu->domain->handles.used);
+	if (call.managed) {
 		if (!manage_try())
 			return; /* the instruction comes again, after what others want here */
 		object_get(&vcpu->object);
-	}
-	if (number >= SAMPO_CALL_COUNT) {
-		hv->advance(vcpu, x->next_rip);
-		/* Outside our range it may be KVM's, whose guests probe. */
-		if (!paravirt_call(vcpu))
-			gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
-		return;
 	}
 	/* One by one: the compiler would clear the whole first. */
 	call.vcpu = vcpu;
@@ -121,9 +132,9 @@ void hypercall(struct vcpu *vcpu, const struct hv_exit *x)
 	call.arg[3] = gpr[SAMPO_R10];
 	call.arg[4] = gpr[SAMPO_R8];
 	call.value = 0;
-	status = invoke(&call, number, managed);
+	status = invoke(&call, entry);
 	if (status != SAMPO_EAGAIN || call.value)
 		finish(vcpu, x, status, call.value);
-	if (managed)
+	if (call.managed)
 		end_managed(vcpu);
 }

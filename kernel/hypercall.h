@@ -16,6 +16,7 @@ struct call {
 	struct domain *domain; /* the caller's */
 	struct object *object; /* what the handle in the first argument names, if one is there */
 	uint32_t rights;       /* of that handle */
+	bool managed;          /* it is made with the manage lock */
 	uint64_t arg[5];
 	uint64_t value; /* for RDX */
 };
@@ -33,5 +34,5 @@ struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, i
  * reference. */
 int64_t call_give(struct call *call, struct object *object, uint32_t rights);
 
-/* Carry out the hypercall in the vCPU's registers; most with the manage lock. */
-void hypercall(struct vcpu *vcpu, const struct hv_exit *exit);
+/* An exit: carry out the hypercall in the vCPU's registers; most with the manage lock. */
+void hypercall(struct vcpu *vcpu, struct hv_exit *exit);

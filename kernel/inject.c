@@ -69,14 +69,9 @@ static bool inject_one(struct vcpu *vcpu)
 	return true;
 }
 
-bool vcpu_deliver(struct vcpu *vcpu)
+/* What is pending beside events. */
+static void do_others(struct vcpu *vcpu)
 {
-	bool window;
-
-	if (vcpu->pending & VCPU_PEND_REAP) {
-		loop_reap(vcpu->cpu, vcpu);
-		return false;
-	}
 	if (vcpu->pending & VCPU_PEND_EOI)
 		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)
@@ -86,14 +81,28 @@ bool vcpu_deliver(struct vcpu *vcpu)
 	if (vcpu->pending & VCPU_PEND_DEBUG)
 		debug_take(vcpu->cpu, vcpu);
 	if (vcpu->pending & VCPU_PEND_TIMER)
-		vcpu_renew_timer(vcpu);
+		vcpu_set_timer(vcpu);
+	vcpu->pending &= ~VCPU_PEND_TIMER;
+}
+
+bool vcpu_deliver(struct vcpu *vcpu)
+{
+	bool window;
+
+	if (vcpu->pending & VCPU_PEND_REAP) {
+		loop_reap(vcpu->cpu, vcpu);
+		return false;
+	}
+	if (vcpu->pending & ~VCPU_PEND_EVENTS)
+		do_others(vcpu);
 	if (vcpu->lapic.hardware)
 		hv->lapic(vcpu);
 	if (!inject_one(vcpu))
 		return false;
 	window = vcpu->lapic.pending || extint_pending(vcpu);
-	if (window || vcpu->window)
+	if (window || vcpu->pending & VCPU_PEND_WINDOW)
 		hv->window(vcpu, window);
-	vcpu->window = window;
+	vcpu->pending &= ~VCPU_PEND_WINDOW;
+	vcpu->pending |= window ? VCPU_PEND_WINDOW : 0;
 	return true;
 }

@@ -28,9 +28,8 @@ void loop_slice_changed(struct cpu *cpu, uint64_t now)
 {
 	uint64_t slice = sched_slice(&cpu->rq, now);
 
-	if (slice == SCHED_NEVER)
-		timer_cancel(&cpu->timers, &cpu->slice);
-	else
+	/* One that was set before may stay: then it is chosen again for nothing. */
+	if (slice != SCHED_NEVER)
 		timer_set(&cpu->timers, &cpu->slice, now + slice);
 	move_publish(cpu);
 }
@@ -125,12 +124,16 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	struct sampo_vcpu_page *page = vcpu->page;
 	uint64_t number = READ_ONCE(page->traces);
-	struct sampo_trace *entry = &page->trace[number % SAMPO_TRACES];
+	struct sampo_trace *entry = &page->trace[(uint32_t)number % SAMPO_TRACES];
 	uint64_t now = cpu_rdtsc();
 
 	page->traces = number + 1;
 	page->exits[x->kind]++;
-	*entry = (struct sampo_trace){now, x->rip, x->info, x->kind, x->code};
+	entry->tsc = now;
+	entry->rip = x->rip;
+	entry->info = x->info;
+	entry->kind = x->kind;
+	entry->code = x->code;
 	return now;
 }
 
@@ -205,7 +208,6 @@ static void idle(struct cpu *cpu)
 	uint64_t start = cpu_rdtsc(), span = tsc_from_ns(POLL_NS);
 
 	sched_charge(&cpu->rq, NULL, start);
-	interrupt_arm_timer(cpu);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	if (!cpu->brief || !poll(cpu, start + span)) {
 		interrupt_arm_timer(cpu); /* what it was set for may have come meanwhile, for nothing */

@@ -17,14 +17,31 @@ static bool of_lapic(uint32_t msr)
 	       msr == MSR_APIC_BASE;
 }
 
-enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+/* The local APIC needs the time for its timer, whose registers are at the end. */
+static uint64_t time_for(const struct vcpu *vcpu, uint32_t msr)
+{
+	return msr < MSR_X2APIC + LAPIC_LVT_TIMER ? 0 : vcpu_tsc(vcpu, cpu_rdtsc());
+}
+
+static enum msr_result read_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	uint64_t now = msr == MSR_TSC_DEADLINE ? vcpu_tsc(vcpu, cpu_rdtsc()) : time_for(vcpu, msr);
+
+	return vlapic_msr_read(&vcpu->lapic, msr, value, now) ? MSR_FAULT : MSR_DONE;
+}
+
+static uint64_t __attribute__((cold)) read_efer(struct vcpu *vcpu)
 {
 	struct sampo_exit state;
 
+	hv->fetch(vcpu, &state);
+	return state.efer;
+}
+
+enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
 	if (of_lapic(msr))
-		return vlapic_msr_read(&vcpu->lapic, msr, value, vcpu_tsc(vcpu, cpu_rdtsc()))
-			       ? MSR_FAULT
-			       : MSR_DONE;
+		return read_lapic(vcpu, msr, value);
 	switch (msr) {
 	case MSR_TSC:
 		*value = vcpu_tsc(vcpu, cpu_rdtsc());
@@ -33,8 +50,7 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 		*value = vcpu->tsc_offset - vcpu->domain->tsc_offset;
 		return MSR_DONE;
 	case MSR_EFER:
-		hv->fetch(vcpu, &state);
-		*value = state.efer;
+		*value = read_efer(vcpu);
 		return MSR_DONE;
 	case MSR_TSC_AUX:
 		*value = vcpu->tsc_aux;
@@ -56,9 +72,7 @@ enum msr_result msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	struct vlapic_effect effect;
-	/* The end of an interrupt, which is most of them, has no use for the time. */
-	uint64_t now = msr == MSR_X2APIC + LAPIC_EOI ? 0 : vcpu_tsc(vcpu, cpu_rdtsc());
-	int flags = vlapic_msr_write(&vcpu->lapic, msr, value, now, &effect);
+	int flags = vlapic_msr_write(&vcpu->lapic, msr, value, time_for(vcpu, msr), &effect);
 
 	if (flags < 0)
 		return MSR_FAULT;

@@ -7,8 +7,8 @@
 
 struct vcpu;
 
-/* The answer to CPUID (leaf in EAX, subleaf in ECX of the guest). */
-struct cpu_cpuid cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+/* CPUID, from and into the guest's registers. */
+void cpuid_answer(struct vcpu *vcpu);
 
 /* Any other: done, and the monitor must hear of it, SAMPO_EXIT_* with what is in the exit page. */
 enum msr_result {

@@ -58,7 +58,8 @@ uint64_t sched_span(const struct sched_entity *e, uint64_t time)
 	return (uint64_t)((unsigned __int128)time * e->inverse >> (22 - VTIME_BITS));
 }
 
-static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, uint64_t now);
+static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, uint64_t now)
+	__attribute__((cold));
 
 /* Charges the time since the last call to who pays. */
 static void account(struct sched_rq *rq, uint64_t now)
@@ -411,8 +412,11 @@ static struct sched_entity *first(const struct sched_rq *rq,
 /* Of those who have had no more than their share, the one whose turn should be over first. */
 static struct sched_entity *first_in_line(const struct sched_rq *rq)
 {
-	struct sched_entity *e = first(rq, behind, NULL);
+	struct sched_entity *e = top(rq->ready);
 
+	if (!e || behind(rq, e, NULL)) /* mostly */
+		return e;
+	e = first(rq, behind, NULL);
 	return e ? e : top(rq->ready);
 }
 

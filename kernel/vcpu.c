@@ -39,19 +39,17 @@ static void timer_fired(struct timer *timer, uint64_t now)
 		vcpu_wake(vcpu);
 }
 
-void vcpu_renew_timer(struct vcpu *vcpu)
-{
-	vcpu->pending &= ~VCPU_PEND_TIMER;
-	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, cpu_rdtsc()));
-	vcpu_set_timer(vcpu);
-}
-
 void vcpu_set_timer(struct vcpu *vcpu)
 {
 	struct timer_queue *timers = &vcpu->cpu->timers;
-	uint64_t now = cpu_rdtsc(), left = vlapic_left(&vcpu->lapic, vcpu_tsc(vcpu, now));
+	uint64_t now = cpu_rdtsc(), guest = vcpu_tsc(vcpu, now);
+	uint64_t left = vlapic_next(&vcpu->lapic, guest);
 
-	if (left == VLAPIC_NEVER || vlapic_timer_masked(&vcpu->lapic)) {
+	if (!left) { /* the guest has set it so */
+		vlapic_tick(&vcpu->lapic, guest);
+		left = vlapic_next(&vcpu->lapic, guest);
+	}
+	if (left == VLAPIC_NEVER) {
 		timer_cancel(timers, &vcpu->timer);
 		return;
 	}
@@ -79,7 +77,6 @@ void vcpu_reset(struct vcpu *vcpu, void *init)
 	__builtin_memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
 	vcpu->gpr[SAMPO_RDX] = cpu_cpuid(1, 0).eax;
 	vcpu->pending = 0;
-	vcpu->window = false;
 	vcpu->kvm_steal = vcpu->kvm_eoi = vcpu->tsc_aux = 0;
 	vcpu->kicked = false;
 	vcpu->spec_ctrl = first_spec_ctrl;
@@ -309,8 +306,7 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	hv->fetch_few(vcpu, page);
 	page->system_valid = 0;
 	page->dirty = 0;
-	for (unsigned i = 0; i < 16; i++)
-		page->gpr[i] = vcpu->gpr[i];
+	__builtin_memcpy(&page->gpr, vcpu->gpr, sizeof(page->gpr));
 	if (needs_system(page, reason))
 		vcpu_fill_system(vcpu);
 	__atomic_store_n(&vcpu->state, VCPU_MONITOR, __ATOMIC_RELEASE);
@@ -358,8 +354,8 @@ void vcpu_take_in(struct vcpu *vcpu)
 	const struct sampo_exit *page = vcpu->exit;
 	uint32_t dirty = READ_ONCE(page->dirty);
 
-	for (unsigned i = 0; i < 16; i++)
-		vcpu->gpr[i] = READ_ONCE(page->gpr[i]);
+	/* All values are good, also of a page that changes meanwhile. */
+	__builtin_memcpy(vcpu->gpr, &page->gpr, sizeof(vcpu->gpr));
 	if (dirty & SAMPO_DIRTY_SYSTEM)
 		store_system(vcpu, page);
 	if (dirty & SAMPO_DIRTY_ADVANCE)

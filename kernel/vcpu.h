@@ -34,6 +34,9 @@ enum vcpu_state {
 #define VCPU_PEND_TIMER 0x80u /* its timer has fired and is to be set again */
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
 #define VCPU_PEND_REAP 0x200u /* its call has left objects to be taken apart */
+#define VCPU_PEND_WINDOW 0x400u /* the vendor reports when interrupts are accepted */
+#define VCPU_PEND_EVENTS (VCPU_PEND_NMI | VCPU_PEND_EXTINT | VCPU_PEND_EVENT | VCPU_PEND_INTACK | \
+			  VCPU_PEND_WINDOW)
 
 /* Its home CPU alone touches it, but for the parts that say otherwise. */
 struct vcpu {
@@ -69,7 +72,6 @@ struct vcpu {
 	uint32_t event_code;
 	bool deaf;             /* it halted with interrupts off */
 	bool kicked;           /* KVM_HC_KICK_CPU: ends its HLT, or the next one */
-	bool window;           /* the vendor reports when interrupts are accepted */
 	bool lazy_fpu;         /* rarely uses it: loaded on first use only */
 	bool fpu_trap;         /* the first use will exit */
 
@@ -175,7 +177,7 @@ void vcpu_fill_system(struct vcpu *vcpu);
 bool vcpu_deliver(struct vcpu *vcpu);
 static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
 {
-	return vcpu->pending | vcpu->window | vcpu->lapic.pending;
+	return vcpu->pending | vcpu->lapic.pending;
 }
 
 /* Vectors that other CPUs have posted go into the IRR. */
@@ -187,10 +189,9 @@ bool vcpu_has_wakeup(struct vcpu *vcpu);
 /* For hv->window: does what waits need interrupts to be on, and not only a lower TPR? */
 bool vcpu_wants_window(const struct vcpu *vcpu);
 
-/* The local APIC's deadline or the timer's mask has changed. */
+/* The local APIC's deadline or the timer's mask has changed; or the host's timer has rested. What
+ * has expired until now is one interrupt. */
 void vcpu_set_timer(struct vcpu *vcpu);
-/* Before an entry with VCPU_PEND_TIMER: what has expired meanwhile is one interrupt. */
-void vcpu_renew_timer(struct vcpu *vcpu);
 
 /* Does what an access to the local APIC asked for (VLAPIC_DO_*). What the monitor
  * must hear of is in the exit page then; why (SAMPO_EXIT_*) is returned. */

@@ -253,6 +253,11 @@ uint64_t vlapic_left(const struct vlapic *v, uint64_t now)
 	return (int64_t)left > 0 ? left : 0;
 }
 
+uint64_t vlapic_next(const struct vlapic *v, uint64_t now)
+{
+	return REG(v, LAPIC_LVT_TIMER) & LVT_MASKED ? VLAPIC_NEVER : vlapic_left(v, now);
+}
+
 static uint32_t current_count(const struct vlapic *v, uint64_t now)
 {
 	uint64_t left = vlapic_left(v, now), count;
@@ -303,18 +308,12 @@ void vlapic_shift_tsc(struct vlapic *v, uint64_t delta)
 		v->deadline += delta;
 }
 
-static int write_deadline(struct vlapic *v, uint64_t value, uint64_t now)
+static int write_deadline(struct vlapic *v, uint64_t value)
 {
 	if (timer_mode(v) != TIMER_DEADLINE)
 		return 0;
 	v->deadline = value ? value : VLAPIC_NEVER;
-	vlapic_tick(v, now);
 	return VLAPIC_DO_TIMER;
-}
-
-bool vlapic_timer_masked(const struct vlapic *v)
-{
-	return REG(v, LAPIC_LVT_TIMER) & LVT_MASKED;
 }
 
 /* What has expired until now has done so under the old entry: nobody ticks a masked timer. */
@@ -436,7 +435,7 @@ int vlapic_msr_write(struct vlapic *v, uint32_t msr, uint64_t value, uint64_t no
 	if (reg == LAPIC_EOI && is_x2apic(v))
 		return value ? -1 : end_of_interrupt(v, effect);
 	if (msr == MSR_TSC_DEADLINE)
-		return write_deadline(v, value, now);
+		return write_deadline(v, value);
 	if (msr == MSR_APIC_BASE)
 		return write_base(v, value);
 	if (!is_x2apic(v))

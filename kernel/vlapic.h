@@ -69,7 +69,7 @@ struct vlapic {
 };
 
 /* What the caller must do after an access: */
-#define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed */
+#define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed, and may have passed: vlapic_tick */
 #define VLAPIC_DO_EOI   0x2 /* the level-triggered effect->vector has ended */
 #define VLAPIC_DO_SEND  0x4 /* deliver effect->message */
 #define VLAPIC_DO_SYNC  0x8 /* apic_base or the TPR has changed: hv->lapic */
@@ -107,10 +107,10 @@ void vlapic_end(struct vlapic *v);
 
 /* Ticks of the guest's TSC until the timer expires; 0: it has expired; VLAPIC_NEVER: it is off. */
 uint64_t vlapic_left(const struct vlapic *v, uint64_t now);
+/* ... until it interrupts. A masked one never does. */
+uint64_t vlapic_next(const struct vlapic *v, uint64_t now);
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */
 bool vlapic_tick(struct vlapic *v, uint64_t now);
-/* While it is masked nothing but what it shows depends on the time. */
-bool vlapic_timer_masked(const struct vlapic *v);
 extern uint32_t vlapic_period_min_us; /* of a periodic timer */
 /* The guest's TSC has jumped by delta: a counting timer does not notice. */
 void vlapic_shift_tsc(struct vlapic *v, uint64_t delta);

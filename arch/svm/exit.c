@@ -15,10 +15,10 @@
  * By exit code, which is the number of the intercept too. Length: of the
  * instruction without prefixes, for CPUs that don't save the next RIP. A guest
  * that puts meaningless prefixes before one of them on such a CPU resumes
- * inside its own instruction. For FORBIDDEN: the exception that is the answer.
+ * inside its own instruction. Vector: for FORBIDDEN, the exception that is the answer.
  */
 static const struct {
-	uint8_t kind, length, flags;
+	uint8_t kind, length, flags, vector;
 } exits[0xa6] = {
 	[0 ... 0xa5] = {EXIT_UNKNOWN},
 	[VMEXIT_CR0_WRITE] = {EXIT_FPU}, /* see svm_trap */
@@ -34,23 +34,23 @@ static const struct {
 	[0x61] = {EXIT_NMI, 0, MORE | ALWAYS},
 	[0x63] = {EXIT_UNKNOWN, 0, ALWAYS}, /* INIT */
 	[VMEXIT_VINTR] = {EXIT_WINDOW},
-	[0x6f] = {EXIT_FORBIDDEN, 13, MORE | ALWAYS}, /* RDPMC: #GP */
+	[0x6f] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 13}, /* RDPMC: #GP */
 	[0x72] = {EXIT_CPUID, 2, ALWAYS},
 	[VMEXIT_IRET] = {EXIT_WINDOW, 0, MORE}, /* see svm_nmi_window */
 	[0x76] = {EXIT_CACHE, 2, ALWAYS},       /* INVD */
 	[VMEXIT_PAUSE] = {EXIT_PAUSE, 2},
 	[0x78] = {EXIT_HLT, 1, ALWAYS},
-	[0x7a] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* INVLPGA */
+	[0x7a] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* INVLPGA */
 	[0x7b] = {EXIT_IO, 0, MORE | ALWAYS},
 	[0x7c] = {EXIT_RDMSR, 2, MORE | ALWAYS},
 	[0x7f] = {EXIT_SHUTDOWN, 0, ALWAYS},
-	[0x80] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* VMRUN */
+	[0x80] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMRUN */
 	[0x81] = {EXIT_HYPERCALL, 3, ALWAYS},
-	[0x82 ... 0x86] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* VMLOAD to SKINIT */
+	[0x82 ... 0x86] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMLOAD to SKINIT */
 	[0x89] = {EXIT_CACHE, 2, ALWAYS},                     /* WBINVD */
-	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* MONITOR, MWAIT */
+	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* MONITOR, MWAIT */
 	[0x8d] = {EXIT_XSETBV, 3, ALWAYS},
-	[0x8e] = {EXIT_FORBIDDEN, 6, MORE | ALWAYS}, /* RDPRU */
+	[0x8e] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* RDPRU */
 	[VMEXIT_BUSLOCK] = {EXIT_BUSLOCK, 0, MORE},
 };
 
@@ -62,7 +62,7 @@ void svm_intercept_always(struct vmcb *vmcb)
 }
 
 /* APM 2 15.16: what an ASID marks comes from the nested table too. */
-static void __attribute__((noinline)) flush(struct vcpu *vcpu)
+static void __attribute__((cold)) flush(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 	unsigned what = asid_renew(vcpu);
@@ -161,7 +161,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		vcpu->svm.vmcb->clean &= ~CLEAN_INTERCEPTS;
 		break;
 	case EXIT_FORBIDDEN:
-		x->vector = exits[x->code].length;
+		x->vector = exits[x->code].vector;
 		break;
 	default: /* CR: a write of CR8 */
 		x->vector = 8;
@@ -196,7 +196,7 @@ static void decode(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x
  * again. Software interrupts and exceptions come again by themselves, since
  * RIP is still at their instruction.
  */
-static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info)
+static void __attribute__((cold)) redeliver(struct vcpu *vcpu, uint64_t info)
 {
 	unsigned type = info >> 8 & 7, vector = info & 0xff;
 

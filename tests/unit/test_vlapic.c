@@ -494,7 +494,9 @@ static void test_deadline(void **state)
 	assert_int_equal(rd(MSR_TSC_DEADLINE), 0);
 	vlapic_take(&v, 0x32);
 	wr(X(0x0b), 0);
-	wr_at(MSR_TSC_DEADLINE, 10, 6000); /* past: at once */
+	assert_int_equal(wr_at(MSR_TSC_DEADLINE, 10, 6000), VLAPIC_DO_TIMER); /* past: at once */
+	assert_int_equal(vlapic_next(&v, 6000), 0);
+	assert_true(vlapic_tick(&v, 6000));
 	assert_int_equal(vlapic_pending(&v), 0x32);
 	assert_int_equal(v.deadline, VLAPIC_NEVER);
 	wr_at(MSR_TSC_DEADLINE, 9000, 6000);
@@ -514,14 +516,14 @@ static void test_masked(void **state)
 	(void)state;
 	x2apic(0);
 	wr(X(0x32), 0x30031);
-	assert_true(vlapic_timer_masked(&v));
+	assert_int_equal(vlapic_next(&v, v.deadline), VLAPIC_NEVER);
 	wr(X(0x3e), 0xb);
 	wr_at(X(0x38), 400000, 0); /* 1,000,000 ticks */
 	assert_in_range(rd_at(X(0x39), 250000), 299999, 300000);
 	assert_in_range(rd_at(X(0x39), 7250000), 299999, 300000);
 	/* Unmasked: what has expired before is not told, and the phase is the old one. */
 	assert_int_equal(wr_at(X(0x32), 0x20031, 7250000), VLAPIC_DO_TIMER);
-	assert_false(vlapic_timer_masked(&v));
+	assert_int_equal(vlapic_next(&v, v.deadline), 0);
 	assert_int_equal(vlapic_pending(&v), 0);
 	assert_int_equal(vlapic_left(&v, 7250000), 750000);
 	assert_true(vlapic_tick(&v, 8000000));

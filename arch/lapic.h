@@ -34,5 +34,6 @@ enum {
 
 #define SVR_ENABLE     0x100u
 #define LVT_MASKED     0x10000u
+#define TIMER_MODE     0x60000u
 #define TIMER_DEADLINE 0x40000u
 #define ICR_BUSY       0x1000u

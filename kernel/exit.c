@@ -101,7 +101,7 @@ static void ring(struct vcpu *vcpu, struct event *event)
 	bool resched = READ_ONCE(cpu->resched);
 
 	event_raise(event);
-	if (READ_ONCE(cpu->resched) == resched)
+	if (resched || !READ_ONCE(cpu->resched))
 		return;
 	WRITE_ONCE(cpu->resched, false);
 	loop_choose_within(cpu, DOORBELL_DELAY_NS);

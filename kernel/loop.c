@@ -69,7 +69,7 @@ static void schedule(struct cpu *cpu)
 	/* Before it is looked whether another CPU asks, since that one sets resched last. */
 	(void)__atomic_exchange_n(&cpu->resched, false, __ATOMIC_SEQ_CST);
 	tell_nmis(cpu);
-	if (READ_ONCE(cpu->asked) || !sched_slice(&cpu->rq, now))
+	if (cpu_count > 1 && (READ_ONCE(cpu->asked) || !sched_slice(&cpu->rq, now)))
 		move_surplus(cpu, now);
 	entity = sched_pick(&cpu->rq, now);
 	cpu->current = entity ? CONTAINER_OF(entity, struct vcpu, entity) : NULL;
@@ -124,7 +124,7 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 {
 	struct sampo_vcpu_page *page = vcpu->page;
 	uint64_t number = READ_ONCE(page->traces);
-	struct sampo_trace *entry = &page->trace[(uint32_t)number % SAMPO_TRACES];
+	struct sampo_trace *entry = &page->trace[0] + number % SAMPO_TRACES;
 	uint64_t now = cpu_rdtsc();
 
 	page->traces = number + 1;

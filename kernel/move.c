@@ -83,8 +83,6 @@ void move_surplus(struct cpu *cpu, uint64_t now)
 	struct sched_entity *entity;
 	uint32_t to;
 
-	if (cpu_count == 1)
-		return;
 	/* Before it is looked who idles: a CPU says so before it asks. */
 	(void)__atomic_exchange_n(&cpu->asked, false, __ATOMIC_SEQ_CST);
 	entity = balance_push(&balance, &cpu->rq, now, &to);

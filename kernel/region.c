@@ -10,7 +10,7 @@
 #include "kernel/step.h"
 
 #define BLOCK_ZEROED 1ull
-#define ZERO_STEP    (64ull << 10)
+#define ZERO_STEP    (128ull << 10)
 #define PER_PAGE     512u
 #define RAM_MAX      (PER_PAGE * PER_PAGE) /* blocks */
 

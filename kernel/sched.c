@@ -144,7 +144,8 @@ static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, 
 
 void sched_charge(struct sched_rq *rq, struct sched_entity *e, uint64_t since)
 {
-	account(rq, later(since, rq->last));
+	if (before(rq->last, since))
+		account(rq, since);
 	rq->cause = e;
 }
 
@@ -414,7 +415,8 @@ static struct sched_entity *first_in_line(const struct sched_rq *rq)
 {
 	struct sched_entity *e = top(rq->ready);
 
-	if (!e || behind(rq, e, NULL)) /* mostly */
+	/* Mostly it is the only one, or among those. */
+	if (!e || !e->node.left || behind(rq, e, NULL))
 		return e;
 	e = first(rq, behind, NULL);
 	return e ? e : top(rq->ready);

@@ -39,16 +39,11 @@ static void timer_fired(struct timer *timer, uint64_t now)
 		vcpu_wake(vcpu);
 }
 
-void vcpu_set_timer(struct vcpu *vcpu)
+/* The timer interrupts in `left` ticks of the guest's TSC. */
+static void arm_timer(struct vcpu *vcpu, uint64_t now, uint64_t left)
 {
 	struct timer_queue *timers = &vcpu->cpu->timers;
-	uint64_t now = cpu_rdtsc(), guest = vcpu_tsc(vcpu, now);
-	uint64_t left = vlapic_next(&vcpu->lapic, guest);
 
-	if (!left) { /* the guest has set it so */
-		vlapic_tick(&vcpu->lapic, guest);
-		left = vlapic_next(&vcpu->lapic, guest);
-	}
 	if (left == VLAPIC_NEVER) {
 		timer_cancel(timers, &vcpu->timer);
 		return;
@@ -57,6 +52,22 @@ void vcpu_set_timer(struct vcpu *vcpu)
 		left = LONG_WAIT; /* and then the rest */
 	timer_set(timers, &vcpu->timer,
 		  now + (uint64_t)((unsigned __int128)left * vcpu->domain->tsc_unscale >> 32));
+}
+
+static void __attribute__((cold)) expired(struct vcpu *vcpu, uint64_t now)
+{
+	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now));
+	arm_timer(vcpu, now, vlapic_next(&vcpu->lapic, vcpu_tsc(vcpu, now)));
+}
+
+void vcpu_set_timer(struct vcpu *vcpu)
+{
+	uint64_t now = cpu_rdtsc(), left = vlapic_next(&vcpu->lapic, vcpu_tsc(vcpu, now));
+
+	if (left)
+		arm_timer(vcpu, now, left);
+	else
+		expired(vcpu, now);
 }
 
 void vcpu_unload(struct vcpu *vcpu)

@@ -7,7 +7,6 @@
 
 #define SVR_VALID      0x1ffu
 #define LVT_READ_ONLY  0x5000u /* delivery status and remote IRR: never set here */
-#define TIMER_MODE     0x60000u
 #define TIMER_PERIODIC 0x20000u
 
 #define ESR_SEND_ILLEGAL     0x20u
@@ -221,11 +220,6 @@ static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 	return VLAPIC_DO_SEND;
 }
 
-static uint32_t timer_mode(const struct vlapic *v)
-{
-	return REG(v, LAPIC_LVT_TIMER) & TIMER_MODE;
-}
-
 /* Divide configuration 0..2, 3 (in bit 3): 2, 4, ... 128, 1 (SDM 11.5.4). */
 static unsigned divide_shift(const struct vlapic *v)
 {
@@ -237,35 +231,14 @@ static uint64_t scale(uint64_t value, uint64_t factor)
 	return (uint64_t)((unsigned __int128)value * factor >> 32);
 }
 
-/*
- * A deadline that the guest wrote is any number, and the CPU compares it with the TSC without a
- * sign (SDM 3A 11.5.4.1). One that was counted is at most some minutes away, on either side, also
- * where the guest's TSC wraps meanwhile.
- */
-uint64_t vlapic_left(const struct vlapic *v, uint64_t now)
-{
-	uint64_t left = v->deadline - now;
-
-	if (v->deadline == VLAPIC_NEVER)
-		return VLAPIC_NEVER;
-	if (timer_mode(v) == TIMER_DEADLINE)
-		return now < v->deadline ? left : 0;
-	return (int64_t)left > 0 ? left : 0;
-}
-
-uint64_t vlapic_next(const struct vlapic *v, uint64_t now)
-{
-	return REG(v, LAPIC_LVT_TIMER) & LVT_MASKED ? VLAPIC_NEVER : vlapic_left(v, now);
-}
-
 static uint32_t current_count(const struct vlapic *v, uint64_t now)
 {
 	uint64_t left = vlapic_left(v, now), count;
 	uint32_t initial = REG(v, LAPIC_INITIAL_COUNT);
 
-	if (left == VLAPIC_NEVER || timer_mode(v) == TIMER_DEADLINE)
+	if (left == VLAPIC_NEVER || vlapic_timer_mode(v) == TIMER_DEADLINE)
 		return 0;
-	if (!left && timer_mode(v) == TIMER_PERIODIC) /* vlapic_tick() has not been called yet */
+	if (!left && vlapic_timer_mode(v) == TIMER_PERIODIC) /* vlapic_tick() has not been called yet */
 		left = v->timer_period - (now - v->deadline) % v->timer_period;
 	count = scale(left, v->counts_per_tick) >> divide_shift(v);
 	return count < initial ? (uint32_t)count : initial;
@@ -276,7 +249,7 @@ static int start_timer(struct vlapic *v, uint32_t count, uint64_t now)
 {
 	unsigned shift = divide_shift(v);
 
-	if (timer_mode(v) == TIMER_DEADLINE)
+	if (vlapic_timer_mode(v) == TIMER_DEADLINE)
 		return 0;
 	v->timer_period = scale((uint64_t)REG(v, LAPIC_INITIAL_COUNT) << shift, v->ticks_per_count);
 	if (v->timer_period < v->period_min)
@@ -304,13 +277,13 @@ bool vlapic_tick(struct vlapic *v, uint64_t now)
 
 void vlapic_shift_tsc(struct vlapic *v, uint64_t delta)
 {
-	if (v->deadline != VLAPIC_NEVER && timer_mode(v) != TIMER_DEADLINE)
+	if (v->deadline != VLAPIC_NEVER && vlapic_timer_mode(v) != TIMER_DEADLINE)
 		v->deadline += delta;
 }
 
 static int write_deadline(struct vlapic *v, uint64_t value)
 {
-	if (timer_mode(v) != TIMER_DEADLINE)
+	if (vlapic_timer_mode(v) != TIMER_DEADLINE)
 		return 0;
 	v->deadline = value ? value : VLAPIC_NEVER;
 	return VLAPIC_DO_TIMER;
@@ -367,7 +340,7 @@ static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64
 	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
 		return write_lvt(v, reg, value, now);
 	case LAPIC_INITIAL_COUNT:
-		if (timer_mode(v) != TIMER_DEADLINE)
+		if (vlapic_timer_mode(v) != TIMER_DEADLINE)
 			REG(v, LAPIC_INITIAL_COUNT) = value;
 		return start_timer(v, value, now);
 	case LAPIC_DIVIDE:
@@ -463,7 +436,7 @@ int vlapic_msr_read(const struct vlapic *v, uint32_t msr, uint64_t *value, uint6
 		return 0;
 	}
 	if (msr == MSR_TSC_DEADLINE) {
-		*value = timer_mode(v) == TIMER_DEADLINE && vlapic_left(v, now) &&
+		*value = vlapic_timer_mode(v) == TIMER_DEADLINE && vlapic_left(v, now) &&
 					 v->deadline != VLAPIC_NEVER
 				 ? v->deadline
 				 : 0;

@@ -105,10 +105,6 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 bool vlapic_take(struct vlapic *v, uint8_t vector);
 void vlapic_end(struct vlapic *v);
 
-/* Ticks of the guest's TSC until the timer expires; 0: it has expired; VLAPIC_NEVER: it is off. */
-uint64_t vlapic_left(const struct vlapic *v, uint64_t now);
-/* ... until it interrupts. A masked one never does. */
-uint64_t vlapic_next(const struct vlapic *v, uint64_t now);
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */
 bool vlapic_tick(struct vlapic *v, uint64_t now);
 extern uint32_t vlapic_period_min_us; /* of a periodic timer */
@@ -150,4 +146,32 @@ static inline void vlapic_set_cr8(struct vlapic *v, unsigned cr8)
 		v->reg[LAPIC_TPR].value = (cr8 & 15) << 4;
 		vlapic_update(v);
 	}
+}
+
+static inline uint32_t vlapic_timer_mode(const struct vlapic *v)
+{
+	return v->reg[LAPIC_LVT_TIMER].value & TIMER_MODE;
+}
+
+/*
+ * Ticks of the guest's TSC until the timer expires; 0: it has expired; VLAPIC_NEVER: it is off.
+ * A deadline that the guest wrote is any number, and the CPU compares it with the TSC without a
+ * sign (SDM 3A 11.5.4.1). One that was counted is at most some minutes away, on either side, also
+ * where the guest's TSC wraps meanwhile.
+ */
+static inline uint64_t vlapic_left(const struct vlapic *v, uint64_t now)
+{
+	uint64_t left = v->deadline - now;
+
+	if (v->deadline == VLAPIC_NEVER)
+		return VLAPIC_NEVER;
+	if (vlapic_timer_mode(v) == TIMER_DEADLINE)
+		return now < v->deadline ? left : 0;
+	return (int64_t)left > 0 ? left : 0;
+}
+
+/* ... until it interrupts. A masked one never does. */
+static inline uint64_t vlapic_next(const struct vlapic *v, uint64_t now)
+{
+	return v->reg[LAPIC_LVT_TIMER].value & LVT_MASKED ? VLAPIC_NEVER : vlapic_left(v, now);
 }

@@ -129,16 +129,22 @@ static bool take_back(struct vcpu *vcpu)
 	return true;
 }
 
-/* What the table alone does not tell. */
-static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
+static uint64_t next_rip(const struct vmcb *vmcb)
 {
-	const struct vmcb *vmcb = vcpu->svm.vmcb;
+	if (svm_features & SVM_HAS_NRIPS)
+		return vmcb->next_rip;
+	return vmcb->rip + exits[(uint32_t)vmcb->exit_code].length;
+}
 
+/* What the table alone does not tell. */
+static void decode_more(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x)
+{
 	/* Mostly it is one of these two. */
 	if (x->kind == EXIT_IO) {
 		decode_io(vmcb, x);
 		return;
 	}
+	x->next_rip = next_rip(vmcb);
 	if (x->kind == EXIT_RDMSR) {
 		if (vmcb->exit_info1)
 			x->kind = EXIT_WRMSR;
@@ -179,10 +185,10 @@ static void decode(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x
 	x->cpl = vmcb->cpl;
 	if (code < COUNT_OF(exits)) {
 		x->kind = exits[code].kind;
-		x->next_rip = svm_features & SVM_HAS_NRIPS ? vmcb->next_rip
-							   : vmcb->rip + exits[code].length;
 		if (exits[code].flags & MORE)
-			decode_more(vcpu, x);
+			decode_more(vcpu, vmcb, x);
+		else
+			x->next_rip = next_rip(vmcb);
 		return;
 	}
 	if (code == VMEXIT_NPF)

@@ -86,11 +86,6 @@ void vcpu_set_timer(struct vcpu *v)
 	(void)v;
 }
 
-void vcpu_renew_timer(struct vcpu *v)
-{
-	(void)v;
-}
-
 void eoi_offer(struct vcpu *v)
 {
 	(void)v;

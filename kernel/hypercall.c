@@ -59,8 +59,6 @@ static int64_t invoke(struct call *call, const struct entry *entry)
 		return status;
 	if (!entry->managed)
 		return entry->function(call);
-	if (!call->managed)
-		return SAMPO_EHANDLE;
 	/* The call may drop the handle, and the object with it. */
 	object_get(call->object);
 	status = entry->function(call);
@@ -81,6 +79,20 @@ static void other_call(struct vcpu *vcpu, const struct hv_exit *x, uint64_t numb
 	hv->advance(vcpu, x->next_rip);
 	if (!paravirt_call(vcpu))
 		vcpu->gpr[SAMPO_RAX] = number < 256 ? (uint64_t)SAMPO_ENOSYS : 0 - KVM_ENOSYS;
+}
+
+/* False: nothing is to be called. */
+static bool begin_managed(struct vcpu *vcpu, const struct hv_exit *x)
+{
+	/* A vCPU whose domain has no handles gets an error, and waits for nobody. */
+	if (!READ_ONCE(vcpu->domain->handles.used)) {
+		finish(vcpu, x, SAMPO_EHANDLE, 0);
+		return false;
+	}
+	if (!manage_try())
+		return false; /* the instruction comes again, after what others want here */
+	object_get(&vcpu->object);
+	return true;
 }
 
 /* What the call has left over of objects is taken apart before the guest goes on. */
@@ -116,13 +128,8 @@ void hypercall(struct vcpu *vcpu, struct hv_exit *x)
 		return;
 	}
 	entry = &table[number];
-	/* Who has no handle gets no further than an error, and waits for nobody. */
-	call.managed = entry->managed && READ_ONCE(vcpu->domain->handles.used);
-	if (call.managed) {
-		if (!manage_try())
-			return; /* the instruction comes again, after what others want here */
-		object_get(&vcpu->object);
-	}
+	if (entry->managed && !begin_managed(vcpu, x))
+		return;
 	/* One by one: the compiler would clear the whole first. */
 	call.vcpu = vcpu;
 	call.domain = vcpu->domain;
@@ -135,6 +142,6 @@ void hypercall(struct vcpu *vcpu, struct hv_exit *x)
 	status = invoke(&call, entry);
 	if (status != SAMPO_EAGAIN || call.value)
 		finish(vcpu, x, status, call.value);
-	if (call.managed)
+	if (entry->managed)
 		end_managed(vcpu);
 }

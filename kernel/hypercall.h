@@ -16,7 +16,6 @@ struct call {
 	struct domain *domain; /* the caller's */
 	struct object *object; /* what the handle in the first argument names, if one is there */
 	uint32_t rights;       /* of that handle */
-	bool managed;          /* it is made with the manage lock */
 	uint64_t arg[5];
 	uint64_t value; /* for RDX */
 };

@@ -280,7 +280,7 @@ static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
 int64_t call_vcpu_ctl(struct call *call)
 {
 	struct vcpu *vcpu = CALL_OBJECT(call, vcpu);
-	bool refused;
+	bool refused, was;
 
 	if (vcpu->state == VCPU_DEAD)
 		return SAMPO_EDEAD;
@@ -300,11 +300,8 @@ int64_t call_vcpu_ctl(struct call *call)
 		smp_call(vcpu, fetch, NULL);
 		return SAMPO_OK;
 	case SAMPO_VCPU_EXTINT:
-		if (!__atomic_exchange_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_ACQ_REL) &&
-		    call->arg[2])
-			smp_post(vcpu, REQUEST_LINT0);
-		else
-			vcpu_notify(vcpu);
+		was = __atomic_exchange_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_ACQ_REL);
+		smp_post(vcpu, call->arg[2] && !was ? REQUEST_LINT0 : REQUEST_WAKE);
 		return SAMPO_OK;
 	case SAMPO_VCPU_NMI:
 		smp_post(vcpu, REQUEST_NMI);

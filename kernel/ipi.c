@@ -36,11 +36,14 @@ static void send_to(struct vcpu *vcpu, const struct vlapic_message *m)
 	switch (m->mode) {
 	case VLAPIC_FIXED:
 	case VLAPIC_LOWEST:
-		if (vcpu_is_here(vcpu))
-			vlapic_accept(&vcpu->lapic, m->vector, m->level);
-		else
+		if (!vcpu_is_here(vcpu)) {
 			post(vcpu, m);
-		vcpu_notify(vcpu);
+			smp_post(vcpu, REQUEST_WAKE);
+			break;
+		}
+		vlapic_accept(&vcpu->lapic, m->vector, m->level);
+		if (vcpu->state == VCPU_HALTED && vcpu_has_wakeup(vcpu))
+			vcpu_wake(vcpu);
 		break;
 	case VLAPIC_KICK:
 		smp_post(vcpu, REQUEST_KICK);

@@ -418,16 +418,6 @@ static void wake_for_arrivals(struct vcpu *vcpu)
 		vcpu_wake(vcpu);
 }
 
-void vcpu_notify(struct vcpu *vcpu)
-{
-	if (!vcpu_is_here(vcpu)) {
-		smp_post(vcpu, REQUEST_WAKE);
-		return;
-	}
-	take_arrivals(vcpu);
-	wake_for_arrivals(vcpu);
-}
-
 void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 {
 	barrier_touched(vcpu->domain);

@@ -131,9 +131,6 @@ void vcpu_review(struct vcpu *vcpu, void *unused);
 /* debug.c: registers and the vendor's control block, to the log. Also for smp_call. */
 void vcpu_dump(struct vcpu *vcpu, void *unused);
 
-/* From any CPU: something has arrived for it, which may end its halt. */
-void vcpu_notify(struct vcpu *vcpu);
-
 /* Make it runnable if it is halted: something has arrived for it. */
 void vcpu_wake(struct vcpu *vcpu);
 

@@ -59,7 +59,7 @@ void smp_post(struct vcpu *v, uint32_t requests)
 	posted[v->id] |= requests;
 }
 
-void vcpu_notify(struct vcpu *v)
+void vcpu_wake(struct vcpu *v)
 {
 	posted[v->id] |= REQUEST_WAKE;
 }
@@ -136,6 +136,7 @@ static void begin(unsigned count)
 		vcpu[i].id = i;
 		vcpu[i].domain = &domain;
 		vcpu[i].exit = &exit_page;
+		vcpu[i].state = VCPU_HALTED;
 		vcpu[i].cpu = this_cpu();
 		vcpu[i].lapic.reg = (void *)page[i];
 		vlapic_init(&vcpu[i].lapic, i, i == 0, KHZ);

@@ -53,8 +53,7 @@ static int64_t invoke(struct call *call, const struct entry *entry)
 	if (entry->type == SAMPO_T_NONE)
 		return entry->function(call);
 	call->rights = entry->right;
-	call->object =
-		handle_find(call->domain, call->arg[0], entry->type, &call->rights, &status);
+	call->object = handle_find(call->domain, call->arg[0], entry->type, &call->rights, &status);
 	if (!call->object)
 		return status;
 	if (!entry->managed)

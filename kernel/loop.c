@@ -129,11 +129,7 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 
 	page->traces = number + 1;
 	page->exits[x->kind]++;
-	entry->tsc = now;
-	entry->rip = x->rip;
-	entry->info = x->info;
-	entry->kind = x->kind;
-	entry->code = x->code;
+	*entry = (struct sampo_trace){now, x->rip, x->info, x->kind, x->code};
 	return now;
 }
 

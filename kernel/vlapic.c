@@ -238,7 +238,8 @@ static uint32_t current_count(const struct vlapic *v, uint64_t now)
 
 	if (left == VLAPIC_NEVER || vlapic_timer_mode(v) == TIMER_DEADLINE)
 		return 0;
-	if (!left && vlapic_timer_mode(v) == TIMER_PERIODIC) /* vlapic_tick() has not been called yet */
+	if (!left &&
+	    vlapic_timer_mode(v) == TIMER_PERIODIC) /* vlapic_tick() has not been called yet */
 		left = v->timer_period - (now - v->deadline) % v->timer_period;
 	count = scale(left, v->counts_per_tick) >> divide_shift(v);
 	return count < initial ? (uint32_t)count : initial;

@@ -25,7 +25,7 @@ POINTERS = {
     "call_object_info": [r"kernel/info\.c:.*"],
     "call_log": ["log_bytes", "console_bytes", "ring_bytes"],
     "debug_key": [r"kernel/debug\.c:show_.*", "platform_reset"],
-    "loop_run": [r"kernel/exit\.c:(handle_.*|finish)"],
+    "loop_run": [r"kernel/exit\.c:(handle_.*|finish)", "hypercall"],
     "timer_run": [r"kernel/vcpu\.c:timer_fired", "loop_slice_ended", r"kernel/watchdog\.c:look"],
     "smp_call_each|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu\.c:leave_home",
                            r"kernel/calls\.c:(stop|fetch|lapic_access)", r"kernel/debug\.c:show_(vcpu|trace)"],

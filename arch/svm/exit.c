@@ -47,7 +47,7 @@ static const struct {
 	[0x80] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMRUN */
 	[0x81] = {EXIT_HYPERCALL, 3, ALWAYS},
 	[0x82 ... 0x86] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMLOAD to SKINIT */
-	[0x89] = {EXIT_CACHE, 2, ALWAYS},                     /* WBINVD */
+	[0x89] = {EXIT_CACHE, 2, ALWAYS},                        /* WBINVD */
 	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* MONITOR, MWAIT */
 	[0x8d] = {EXIT_XSETBV, 3, ALWAYS},
 	[0x8e] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* RDPRU */

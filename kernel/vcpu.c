@@ -54,7 +54,7 @@ static void arm_timer(struct vcpu *vcpu, uint64_t now, uint64_t left)
 		  now + (uint64_t)((unsigned __int128)left * vcpu->domain->tsc_unscale >> 32));
 }
 
-static void __attribute__((cold)) expired(struct vcpu *vcpu, uint64_t now)
+static void __attribute__((noinline)) expired(struct vcpu *vcpu, uint64_t now)
 {
 	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now));
 	arm_timer(vcpu, now, vlapic_next(&vcpu->lapic, vcpu_tsc(vcpu, now)));

@@ -112,7 +112,7 @@ void vlapic_update(struct vlapic *v)
 	update_pending(v);
 }
 
-static void set_irr(struct vlapic *v, uint8_t vector, bool level)
+static void set_irr(struct vlapic *v, unsigned vector, bool level)
 {
 	set(v, LAPIC_IRR, vector);
 	if (level)
@@ -133,7 +133,7 @@ static void raise_error(struct vlapic *v, uint32_t bit)
 
 	v->esr_next |= bit;
 	if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16)
-		set_irr(v, (uint8_t)lvt, false);
+		set_irr(v, lvt & 0xff, false);
 }
 
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)

@@ -117,7 +117,7 @@ static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 }
 
 /* The guest has been left in front of an interrupt that it was to take: it is injected anew. */
-static bool take_back(struct vcpu *vcpu)
+static bool __attribute__((noinline)) take_back(struct vcpu *vcpu)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 

@@ -202,7 +202,7 @@ static void decode(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x
  * again. Software interrupts and exceptions come again by themselves, since
  * RIP is still at their instruction.
  */
-static void __attribute__((cold)) redeliver(struct vcpu *vcpu, uint64_t info)
+static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info)
 {
 	unsigned type = info >> 8 & 7, vector = info & 0xff;
 

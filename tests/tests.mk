@@ -48,7 +48,7 @@ $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 
 build/host/%.o: build/host/include/.headers
 	@mkdir -p $(@D)
-	@$(HOSTCC) -std=gnu17 -g -O1 -w -DXML_POOR_ENTROPY -DBYTEORDER=1234 -DXML_CONTEXT_BYTES=1024 -DXML_GE=1 -D_GNU_SOURCE \
+	@$(HOSTCC) -std=gnu17 -g -O1 -w -DXML_POOR_ENTROPY -DBYTEORDER=1234 -DXML_CONTEXT_BYTES=1024 -DXML_GE=0 -D_GNU_SOURCE \
 	    -DNDEBUG $(LIB_DEFS) -Iguests/lib/expat -isystem build/host/include -I$(ZYDIS)/src -Iguests/lib/lwip -c -o $@ build/src/$*.c
 
 # said FILE WORD: what FILE's first lines say after WORD.

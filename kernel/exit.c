@@ -104,7 +104,7 @@ static void ring(struct vcpu *vcpu, struct event *event)
 	if (resched || !READ_ONCE(cpu->resched))
 		return;
 	WRITE_ONCE(cpu->resched, false);
-	loop_choose_within(cpu, DOORBELL_DELAY_NS);
+	loop_choose_within(cpu, tsc_from_ns(DOORBELL_DELAY_NS));
 }
 
 static void handle_io(struct vcpu *vcpu, struct hv_exit *x)

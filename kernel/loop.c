@@ -24,6 +24,9 @@
 #define POLL_NS     50000u
 #define POLL_PAUSES 16u
 
+#define SERVE_ROUNDS 2u
+#define SERVE_PAUSE  32u
+
 void loop_slice_changed(struct cpu *cpu, uint64_t now)
 {
 	uint64_t slice = sched_slice(&cpu->rq, now);
@@ -40,9 +43,9 @@ void loop_charge(struct cpu *cpu, struct sched_entity *e)
 		sched_charge(&cpu->rq, e, cpu->rq.cause ? cpu_rdtsc() : cpu->interrupted);
 }
 
-void loop_choose_within(struct cpu *cpu, uint64_t ns)
+void loop_choose_within(struct cpu *cpu, uint64_t ticks)
 {
-	uint64_t latest = cpu_rdtsc() + tsc_from_ns(ns);
+	uint64_t latest = cpu_rdtsc() + ticks;
 
 	if (!cpu->slice.queued || latest < cpu->slice.deadline)
 		timer_set(&cpu->timers, &cpu->slice, latest);
@@ -220,18 +223,35 @@ void loop_slice_ended(struct timer *, uint64_t)
 	WRITE_ONCE(this_cpu()->resched, true);
 }
 
+/*
+ * What is served may post to this CPU, which nobody kicks then: hence a second round. Other CPUs may
+ * post as fast as this CPU serves, without end. The rest waits, and so do they, since nobody kicks a
+ * CPU whose inbox is not empty: SERVE_PAUSE times as long as serving has taken, so that the vCPU that
+ * runs here loses little to what others are sent.
+ */
+static void serve_inbox(struct cpu *cpu)
+{
+	uint64_t start = cpu_rdtsc();
+
+	for (unsigned i = 0; i < SERVE_ROUNDS && __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED); i++)
+		smp_serve(cpu);
+	if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
+		loop_choose_within(cpu, (cpu_rdtsc() - start) * SERVE_PAUSE);
+}
+
 void loop_run(struct cpu *cpu)
 {
 	for (;;) {
-		/* What is served may post to this CPU, which nobody kicks then. */
-		while (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
-			smp_serve(cpu);
+		if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
+			serve_inbox(cpu);
 		if (__atomic_load_n(&cpu->resched, __ATOMIC_RELAXED) || !cpu->current)
 			schedule(cpu);
 		if (cpu->current)
 			run(cpu, cpu->current);
 		else if (object_waiting())
 			loop_reap(cpu, NULL);
+		else if (has_work(cpu))
+			loop_breathe(cpu);
 		else
 			idle(cpu);
 	}

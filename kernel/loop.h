@@ -26,8 +26,8 @@ void loop_reap(struct cpu *cpu, struct vcpu *vcpu);
 
 /* The number of those that want to run has changed: when to choose again? */
 void loop_slice_changed(struct cpu *cpu, uint64_t now);
-/* Choose again in so many nanoseconds at the latest. */
-void loop_choose_within(struct cpu *cpu, uint64_t ns);
+/* Choose again in so many TSC ticks at the latest. */
+void loop_choose_within(struct cpu *cpu, uint64_t ticks);
 
 /* The interrupt that made the current vCPU leave is for this entity, which pays for what the
  * kernel does from then until the next such call or entry. Nothing happens outside of

@@ -94,6 +94,13 @@ def test_floods(boot, request):
     run(boot, f"floods ms={ms}", timeout=120 + 10 * int(ms), cpus=1)
 
 
+def test_floods_across(boot, request):
+    """The same from another CPU. The CPUs of Bochs, and they alone, go on at the same rate."""
+    if request.config.getoption("--machine") != "bochs":
+        pytest.skip("QEMU's CPUs stand still while the host does other things")
+    run(boot, f"floods ms={os.environ.get('SAMPO_FLOODS', '30')}", timeout=300, cpus=2)
+
+
 def test_bench(boot):
     text = run(boot, "bench")
     across = ("ipi-across", "wake-across", "unmap-across") if m.CPUS > 1 else ()

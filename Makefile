@@ -114,7 +114,7 @@ all: build/sampo.elf build/sampo.elf32 build/dom0.bin small-guests
 # --- The kernel --------------------------------------------------------------------------------------------------------
 
 KERNEL_SOURCES := $(sort $(wildcard boot/*.c boot/*.S arch/*.c arch/*.S arch/*/*.c arch/*/*.S kernel/*.c \
-    drivers/console/*.c))
+    kernel/*/*.c))
 KERNEL_OBJECTS := $(patsubst %,build/kernel/%.o,$(KERNEL_SOURCES))
 
 build/sampo.elf: $(KERNEL_OBJECTS) linker.ld
@@ -124,11 +124,11 @@ build/sampo.elf: $(KERNEL_OBJECTS) linker.ld
 # For `qemu -kernel`, which speaks Multiboot 1 only: a 32-bit program with the kernel inside.
 MULTIBOOT1_OBJECTS := build/multiboot1/start.S.o build/multiboot1/main.c.o
 
-build/sampo.elf32: $(MULTIBOOT1_OBJECTS) tests/multiboot1/link.ld
+build/sampo.elf32: $(MULTIBOOT1_OBJECTS) boot/multiboot1/link.ld
 	@echo "  LD      $@"
-	@$(CC) -m32 $(LINK) -Wl,-T,tests/multiboot1/link.ld -o $@ $(MULTIBOOT1_OBJECTS)
+	@$(CC) -m32 $(LINK) -Wl,-T,boot/multiboot1/link.ld -o $@ $(MULTIBOOT1_OBJECTS)
 build/multiboot1/start.S.o: build/sampo.elf
-build/multiboot1/%.o: tests/multiboot1/% Makefile
+build/multiboot1/%.o: boot/multiboot1/% Makefile
 	@echo "  CC      $<"
 	@mkdir -p $(@D)
 	@$(CC) $(COMMON_FLAGS) -m32 -c -o $@ $<
@@ -149,11 +149,11 @@ include guests/libs.mk
 GUEST_LIB_SOURCES := $(sort $(filter-out guests/lib/seal.c,$(wildcard guests/lib/*.c guests/lib/*.S guests/lib/*/*.c guests/lib/*/*.S)))
 DOM0_SOURCES := $(sort $(wildcard guests/dom0/*.c guests/dom0/*.S guests/dom0/*/*.c guests/dom0/*/*.S drivers/*.c \
     drivers/net/*.c drivers/block/*.c drivers/pci/*.c))
-ASL_SOURCES := $(sort $(wildcard guests/dom0/*.asl))
+ASL_SOURCES := $(sort $(wildcard guests/dom0/machine/*.asl))
 
 GUEST_LIB_OBJECTS := $(patsubst %,build/guest/%.o,$(GUEST_LIB_SOURCES))
 DOM0_OBJECTS := $(patsubst %,build/guest/%.o,$(DOM0_SOURCES))
-AML_HEADERS := $(patsubst guests/dom0/%.asl,build/gen/%_aml.h,$(ASL_SOURCES))
+AML_HEADERS := $(patsubst guests/dom0/machine/%.asl,build/gen/%_aml.h,$(ASL_SOURCES))
 
 build/guest/lib.a: $(GUEST_LIB_OBJECTS)
 	@echo "  AR      $@"
@@ -168,10 +168,10 @@ build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.
 	@echo "  LD      $@"
 	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis)
 
-build/tools/seal: guests/lib/seal.c kernel/crc32c.c kernel/crc32c.h kernel/abi.h
+build/tools/seal: guests/lib/seal.c kernel/base/crc32c.c kernel/base/crc32c.h kernel/abi.h
 	@echo "  HOSTCC  $@"
 	@mkdir -p $(@D)
-	@$(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ guests/lib/seal.c kernel/crc32c.c
+	@$(HOSTCC) -std=gnu11 -O2 -Wall -Wextra -Werror -I. -o $@ guests/lib/seal.c kernel/base/crc32c.c
 
 # What the kernel loads in dom0's place: struct sampo_image in front, see guest.ld, with its checksum.
 build/%.bin: build/%.elf build/tools/seal
@@ -189,14 +189,14 @@ build/guest/%.S.o: %.S Makefile | $(LIB_HEADERS)
 	@$(CC) $(GUEST_FLAGS) $(DEPFLAGS) -D__ASSEMBLY__ -c -o $@ $<
 
 # ACPI source, as an array: build/gen/NAME_aml.h holds NAME_aml[].
-build/gen/%.aml: guests/dom0/%.asl
+build/gen/%.aml: guests/dom0/machine/%.asl
 	@echo "  IASL    $<"
 	@mkdir -p $(@D)
 	@$(IASL) -p build/gen/$* $< >build/gen/$*.log 2>&1 || { cat build/gen/$*.log; exit 1; }
 
 .SECONDARY: $(AML_HEADERS:_aml.h=.aml)
 build/gen/%_aml.h: build/gen/%.aml
-	@{ echo '/* Made from guests/dom0/$*.asl. */'; echo 'static const unsigned char $*_aml[] = {'; \
+	@{ echo '/* Made from guests/dom0/machine/$*.asl. */'; echo 'static const unsigned char $*_aml[] = {'; \
 	   od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
 
 # --- Small guests ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 #include "arch/acpi.h"
 
 #include "arch/paging.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 #define HEADER       36u /* of every table: ACPI 6.5 table 5.4 */
 #define TABLE_MAX    (4u << 20)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define ACPI_CPUS     256
 #define ACPI_IOAPICS  64

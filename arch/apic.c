@@ -6,7 +6,7 @@
 #include "arch/msr.h"
 #include "arch/paging.h"
 #include "arch/tsc.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 #define LVT_NMI     0x400u
 #define DIVIDE_BY_1 0xbu

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define APIC_NMI     0x0400u
 #define APIC_INIT    0x0500u

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/hv.h"
-#include "kernel/domain.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 unsigned asid_renew(struct vcpu *vcpu)
 {

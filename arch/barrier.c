@@ -6,10 +6,10 @@
 #include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
-#include "kernel/domain.h"
-#include "kernel/log.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define VENDOR_INTEL   0x756e6547u /* leaf 0 EBX: "Genu", "Auth", "Hygo" */
 #define VENDOR_AMD     0x68747541u

@@ -2,7 +2,7 @@
 /* The instructions that C has no words for. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 struct cpu_cpuid {
 	uint32_t eax, ebx, ecx, edx;

@@ -2,8 +2,8 @@
 #include "arch/debugreg.h"
 
 #include "arch/hv.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 void debug_leave(struct cpu *cpu, struct vcpu *vcpu)
 {

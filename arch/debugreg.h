@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 struct cpu;
 struct vcpu;

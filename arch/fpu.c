@@ -4,8 +4,8 @@
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define CR0_MP          0x2ull
 #define CR0_EM          0x4ull

@@ -5,9 +5,9 @@
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/msr.h"
-#include "kernel/log.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 /* Room for the JMP that hv_bind puts there; until then it stops. */
 #define JUMP(type, name, arguments)                                    \

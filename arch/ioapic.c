@@ -3,8 +3,8 @@
 
 #include "arch/cpu.h"
 #include "arch/paging.h"
-#include "kernel/lock.h"
-#include "kernel/log.h"
+#include "kernel/base/lock.h"
+#include "kernel/base/log.h"
 
 /* 82093AA data sheet, chapter 3 */
 #define SELECT      0x00u

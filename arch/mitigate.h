@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 /* The ways from one owner of the CPU to the next. */
 enum mitigate_way {

@@ -5,9 +5,9 @@
 #include "arch/msr.h"
 #include "arch/ptab.h"
 #include "kernel/abi.h"
-#include "kernel/frame.h"
-#include "kernel/panic.h"
-#include "kernel/percpu.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/percpu.h"
 
 #define PAGE_MASK     (FRAME_PAGE - 1)
 #define CR4_SMEP      0x100000ull

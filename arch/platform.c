@@ -6,7 +6,7 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/tsc.h"
-#include "kernel/panic.h"
+#include "kernel/base/panic.h"
 
 #define PM1_SCI_EN 0x0001u /* of PM1 control: ACPI 6.5, 4.8.3.2 */
 #define WAIT_NS    100000000u

@@ -2,7 +2,7 @@
 /* The machine around the CPUs: brings it up, and resets it. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define PORT_PCI   0xcf8u /* PCI configuration: address */
 #define PORT_RESET 0xcf9u /* the chipset's reset control register */

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define PTAB_PAGE 4096ull
 

@@ -3,11 +3,11 @@
 
 #include "arch/cpu.h"
 #include "arch/paging.h"
-#include "kernel/interrupt.h"
-#include "kernel/log.h"
-#include "kernel/mce.h"
-#include "kernel/panic.h"
-#include "kernel/smp.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/mce.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/smp.h"
 
 #define VECTOR_FIRST_IRQ 32
 

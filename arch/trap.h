@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define VECTOR_NMI 2
 #define VECTOR_DF  8

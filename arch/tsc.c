@@ -2,7 +2,7 @@
 #include "arch/tsc.h"
 
 #include "arch/acpi.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 #define PM_TIMER_HZ   3579545u /* ACPI 6.5, 4.8.2.1 */
 #define PM_TIMER_MASK 0xffffffu

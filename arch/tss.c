@@ -4,8 +4,8 @@
 #include "arch/hv.h"
 #include "arch/paging.h"
 #include "arch/trap.h"
-#include "kernel/frame.h"
-#include "kernel/percpu.h"
+#include "kernel/base/frame.h"
+#include "kernel/cpu/percpu.h"
 
 #define TSS_PRESENT 0x89ull /* an available 64-bit TSS: SDM 3A 8.2.3 */
 

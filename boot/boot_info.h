@@ -3,7 +3,7 @@
  * loader put them, in memory that boot_next_range names as in use. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define BOOT_MAPPED (4ull << 30) /* the boot's page tables end here */
 

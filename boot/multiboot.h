@@ -3,7 +3,7 @@
 #pragma once
 
 #include "boot/boot_info.h"
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 /* In EAX at entry. */
 #define MULTIBOOT2_MAGIC 0x36d76289u

@@ -307,8 +307,8 @@ def inverse(cell):
 
 
 def font():
-    """The glyphs of drivers/console/text.c, as it draws them: lines of bytes that are 1 where there is ink."""
-    table = re.search(r"font\[\] = \{(.*?)\};", (TOP / "drivers/console/text.c").read_text(), re.S).group(1)
+    """The glyphs of kernel/console/text.c, as it draws them: lines of bytes that are 1 where there is ink."""
+    table = re.search(r"font\[\] = \{(.*?)\};", (TOP / "kernel/console/text.c").read_text(), re.S).group(1)
     for bits in (int(word, 16) for word in re.findall(r"0x[0-9a-f]+", table)):
         yield tuple(bytes([0] + [bits >> (y // 2 * 5 + x) & 1 for x in range(5)] + [0, 0]) for y in range(CELL[1]))
 

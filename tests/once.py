@@ -21,7 +21,7 @@ OTHERS = (r"domain->present\b", r"domain->vcpu\[", r"entry->word\b", r"(?<!bool 
 # Pointers to pages that are shared with a domain: what is read of them.
 PAGES = r"(?:\bpage|\bexit|\bevent_page)->\w+"
 # Pages of ring 0's own that have such a name, and copies that nobody else sees.
-OWN = {"kernel/frame.c": "page->next"}
+OWN = {"kernel/base/frame.c": "page->next"}
 COPIES = ("arch/svm/state.c", "arch/vmx/state.c", "arch/hv.c")
 
 ATOMIC = re.compile(r"\b(?:READ_ONCE|WRITE_ONCE|__atomic_\w+|COUNT_OF|sizeof)\(")
@@ -84,7 +84,7 @@ def faults(name, source):
     plain = NOISE.sub(lambda m: blank(m.group()), source)
     text = without_atomics(plain)
     found = [(m.start(), m.group()) for m in WORD.finditer(text) if not ADDRESS.search(text, 0, m.start())]
-    if name != "kernel/vcpu.h":
+    if name != "kernel/vcpu/vcpu.h":
         found += [(m.start(), m.group()) for m in HOME.finditer(text)]
     found += twice(plain)
     if name not in COPIES:
@@ -105,7 +105,8 @@ def reason(what):
 
 def main():
     bad = 0
-    for path in sorted([*TOP.glob("kernel/*.[ch]"), *TOP.glob("arch/*.[ch]"), *TOP.glob("arch/*/*.[ch]")]):
+    for path in sorted([*TOP.glob("kernel/*.[ch]"), *TOP.glob("kernel/*/*.[ch]"),
+                        *TOP.glob("arch/*.[ch]"), *TOP.glob("arch/*/*.[ch]")]):
         name = str(path.relative_to(TOP))
         for line, what in faults(name, path.read_text()):
             print(f"{name}:{line}: {what}: {reason(what)}")

@@ -3,7 +3,7 @@
 # The tests. A test in tests/unit/test_NAME.c (cmocka), tests/race/race_NAME.c (ThreadSanitizer), tests/litmus/litmus_NAME.c (on the host's CPUs) or
 # tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
-#     /* sources: arch/ptab.c kernel/frame.c */
+#     /* sources: arch/ptab.c kernel/base/frame.c */
 #     /* libs: expat zydis lwip */
 #     /* flags: -DNAME=value */
 #     /* fuzz: -max_len=100 */
@@ -61,6 +61,7 @@ build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$
 	@echo "  HOSTCC  $$@"
 	@mkdir -p $$(@D)
 	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -MM -MP -MT $$@ $(2) $$(build/tests/$(1)_SOURCES) >$$@.d
+	@printf '%s:\n' $(2) $$(build/tests/$(1)_SOURCES) >>$$@.d
 	@$(3) $$(HOST_FLAGS) $$(call said,$(2),flags) -o $$@ $(2) $$(build/tests/$(1)_SOURCES) \
 	    $$(build/tests/$(1)_LIBS) $(4)
 -include build/tests/$(1).d

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/svm/svm.h"
-#include "kernel/log.h"
-#include "kernel/vcpu.h"
+#include "kernel/base/log.h"
+#include "kernel/vcpu/vcpu.h"
 
 void svm_dump(struct vcpu *vcpu)
 {

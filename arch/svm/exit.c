@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
 #include "arch/svm/svm.h"
-#include "kernel/domain.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define VECTOR_DB 1
 #define VECTOR_NM 7

@@ -4,8 +4,8 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/svm/svm.h"
-#include "kernel/domain.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define RFLAGS_TF 0x100ull
 #define RFLAGS_IF 0x200ull

@@ -5,12 +5,12 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
-#include "kernel/domain.h"
-#include "kernel/frame.h"
-#include "kernel/log.h"
-#include "kernel/panic.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/log.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define CPUID_SVM 0x8000000au
 #define CPUID_ECX_SVM 0x4u /* leaf 80000001 */

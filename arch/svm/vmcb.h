@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernel/abi.h"
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 /* Exit codes (APM 2 appendix C); below 0xa0 the intercept's bit number as well (APM 2 B.1). */
 enum vmexit {

@@ -9,8 +9,8 @@
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "kernel/domain.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define CR0_PE    0x1ull
 #define CR0_ET    0x10ull

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "kernel/log.h"
-#include "kernel/vcpu.h"
+#include "kernel/base/log.h"
+#include "kernel/vcpu/vcpu.h"
 
 void vmx_dump(struct vcpu *vcpu)
 {

@@ -5,9 +5,9 @@
 #include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "kernel/domain.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define INVEPT_CONTEXT 1ul
 #define INVVPID_ALL    2ul

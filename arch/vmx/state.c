@@ -4,7 +4,7 @@
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "kernel/vcpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define RFLAGS_TF       0x100ull
 #define RFLAGS_IF       0x200ull

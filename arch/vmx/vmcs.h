@@ -2,7 +2,7 @@
 /* The virtual machine control structure: SDM 3C chapter 25 and appendix B. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 /* A type of its own: a field's id cannot be taken for a value, nor the reverse. */
 struct vmcs_field {

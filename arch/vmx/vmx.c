@@ -8,11 +8,11 @@
 #include "arch/tsc.h"
 #include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
-#include "kernel/domain.h"
-#include "kernel/frame.h"
-#include "kernel/panic.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define CPUID_ECX_VMX 0x20u /* leaf 1 */
 #define CR4_VMXE      0x2000ull

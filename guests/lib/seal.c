@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "kernel/abi.h"
-#include "kernel/crc32c.h"
+#include "kernel/base/crc32c.h"
 
 #define IMAGE_MAX (64u << 20)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A kernel that runs out of its stack when dom0 asks for the machine to be turned off. */
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 extern volatile uint64_t overflow_depth;
 volatile uint64_t overflow_depth;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "arch/hv.h"
-#include "kernel/vcpu.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define expect(condition) ((condition) ? (void)0 : abort())
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/config_ignored.c guests/dom0/cpuset.c guests/dom0/config_dump.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/cpuset.c guests/dom0/config/dump.c */
 /* libs: expat */
 /* Domain XML: whatever is accepted is dumped, read again and then the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
+#include "guests/dom0/config/config.h"
 
 static char dumped[128 * 1024];
 

@@ -10,7 +10,7 @@
 
 #include "arch/acpi.h"
 #include "arch/paging.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 
 #define BASE 0xe0000u
 #define MAPS 4096

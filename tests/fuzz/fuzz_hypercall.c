@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/hypercall.c kernel/calls.c kernel/calls_memory.c kernel/info.c kernel/handle.c kernel/object.c kernel/domain.c kernel/region.c */
-/* sources: kernel/event.c kernel/irq.c kernel/device.c kernel/resource.c kernel/slab.c kernel/heap.c kernel/timer.c kernel/lock.c kernel/smp.c */
-/* sources: kernel/vcpu.c kernel/vlapic.c kernel/ipi.c kernel/inject.c kernel/exit.c kernel/msr.c kernel/cpuid.c kernel/paravirt.c */
-/* sources: kernel/sched.c kernel/balance.c kernel/move.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
+/* sources: kernel/call/hypercall.c kernel/call/calls.c kernel/call/calls_memory.c kernel/call/object_info.c kernel/object/handle.c kernel/object/object.c kernel/object/domain.c kernel/object/region.c */
+/* sources: kernel/object/event.c kernel/object/irq.c kernel/object/device.c kernel/object/resource.c kernel/base/slab.c kernel/base/heap.c kernel/base/timer.c kernel/base/lock.c kernel/cpu/smp.c */
+/* sources: kernel/vcpu/vcpu.c kernel/vcpu/vlapic.c kernel/vcpu/ipi.c kernel/vcpu/inject.c kernel/vcpu/exit.c kernel/vcpu/msr.c kernel/vcpu/cpuid.c kernel/vcpu/paravirt.c */
+/* sources: kernel/sched/sched.c kernel/sched/balance.c kernel/sched/migrate.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -D_GNU_SOURCE -include tests/fuzz/instructions.h -Wno-missing-field-initializers -Wno-initializer-overrides */
 /* fuzz: -max_len=4800 */
@@ -25,19 +25,19 @@
 #include "arch/msr.h"
 #include "arch/paging.h"
 #include "arch/platform.h"
-#include "kernel/console.h"
-#include "kernel/device.h"
-#include "kernel/event.h"
-#include "kernel/frame.h"
-#include "kernel/interrupt.h"
-#include "kernel/irq.h"
-#include "kernel/log.h"
-#include "kernel/mce.h"
-#include "kernel/policy.h"
-#include "kernel/region.h"
-#include "kernel/resource.h"
+#include "kernel/console/console.h"
+#include "kernel/object/device.h"
+#include "kernel/object/event.h"
+#include "kernel/base/frame.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/object/irq.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/mce.h"
+#include "kernel/vcpu/policy.h"
+#include "kernel/object/region.h"
+#include "kernel/object/resource.h"
 
-#include "kernel/loop.c"
+#include "kernel/cpu/loop.c"
 
 #include "arch/svm/svm.c"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/mmio.c guests/dom0/operand.c guests/dom0/insn.c guests/dom0/flags.c */
-/* sources: guests/dom0/walk.c guests/dom0/control.c guests/dom0/vm_memory.c guests/dom0/bus.c */
+/* sources: guests/dom0/cpu/mmio.c guests/dom0/cpu/operand.c guests/dom0/cpu/insn.c guests/dom0/cpu/flags.c */
+/* sources: guests/dom0/cpu/walk.c guests/dom0/cpu/cr.c guests/dom0/vm/ram.c guests/dom0/machine/bus.c */
 /* libs: zydis */
 /* flags: -include tests/unit/sampo_none.h */
 /*
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/insn.h"
+#include "guests/dom0/cpu/insn.h"
 
 #define RAM (64u * 1024)
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/loop.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/lwip.h"
 
 #define SECOND 1000000000ull

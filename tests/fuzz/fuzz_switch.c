@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/net.h"
+#include "guests/dom0/net/switch.h"
 
 #define PORTS 5u
 

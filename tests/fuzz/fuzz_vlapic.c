@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/vlapic.c */
+/* sources: kernel/vcpu/vlapic.c */
 /*
  * A local APIC under any sequence of accesses, messages and hours. After each step what it says of
  * itself is compared with what the registers in its page say, looked at bit by bit.
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "arch/msr.h"
-#include "kernel/vlapic.h"
+#include "kernel/vcpu/vlapic.h"
 
 #define KHZ       2500000u
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "kernel/log.h"
-#include "kernel/percpu.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/percpu.h"
 
 static struct cpu first;
 

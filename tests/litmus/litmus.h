@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "arch/cpu.h"
-#include "kernel/percpu.h"
+#include "kernel/cpu/percpu.h"
 
 #define LITMUS_CPUS     2u
 #define LITMUS_LEAST    1000u /* rounds, however slow the host is */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/ipi.c kernel/vlapic.c kernel/inject.c */
+/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
+/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c kernel/vcpu/inject.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
@@ -9,8 +9,8 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/balance.h"
-#include "kernel/move.h"
+#include "kernel/sched/balance.h"
+#include "kernel/sched/migrate.h"
 
 static uint64_t chosen; /* the round in which CPU 0 has chosen by itself */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/ipi.c kernel/vlapic.c */
-/* sources: kernel/inject.c kernel/event.c kernel/calls.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
+/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c */
+/* sources: kernel/vcpu/inject.c kernel/object/event.c kernel/call/calls.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
  * The event page and wait: what another CPU raises while the domain looks at its page, asks to
@@ -9,8 +9,8 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/event.h"
-#include "kernel/hypercall.h"
+#include "kernel/object/event.h"
+#include "kernel/call/hypercall.h"
 
 #define BITS 3u /* at once */
 

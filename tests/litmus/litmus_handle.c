@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/handle.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/object/handle.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* handle_find without a lock: no object is seen with the rights of the one that had its place
  * before or will have it. */
 #include "tests/litmus/litmus.h"
 
 #include "kernel/abi.h"
-#include "kernel/domain.h"
+#include "kernel/object/domain.h"
 
 struct cpu *cpu_table[CPUS];
 uint32_t cpu_count;

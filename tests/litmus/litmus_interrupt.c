@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/interrupt.c kernel/irq.c kernel/smp.c kernel/lock.c kernel/timer.c kernel/heap.c */
+/* sources: kernel/cpu/interrupt.c kernel/object/irq.c kernel/cpu/smp.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c */
 /* sources: tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* An interrupt that a CPU takes while it sleeps: its event stays until the CPU is done with it. */
@@ -8,10 +8,10 @@
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
-#include "kernel/event.h"
-#include "kernel/interrupt.h"
-#include "kernel/irq.h"
-#include "kernel/smp.h"
+#include "kernel/object/event.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/object/irq.h"
+#include "kernel/cpu/smp.h"
 
 #define LOOKS 2000u
 

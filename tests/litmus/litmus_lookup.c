@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/ipi.c kernel/vlapic.c kernel/inject.c */
-/* sources: kernel/event.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
+/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c kernel/vcpu/inject.c */
+/* sources: kernel/object/event.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
  * What a guest's exits look up without a lock, while another CPU takes it away: the vCPUs of a
@@ -9,8 +9,8 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/event.h"
-#include "kernel/slab.h"
+#include "kernel/object/event.h"
+#include "kernel/base/slab.h"
 
 #define PORT   0xc000u
 #define GUEST  2u /* the vCPU that comes and goes */

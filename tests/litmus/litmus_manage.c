@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/base/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* The manage lock: a CPU that keeps asking has it after at most one call of the other one, however
  * fast that one comes again; and a CPU that does not come when it has its turn holds nobody up. */
 #include "tests/litmus/litmus.h"
 
-#include "kernel/lock.h"
+#include "kernel/base/lock.h"
 
 #define OVERTAKES 2u /* the one that is under way, and one that ends while the other CPU asks */
 #define HOLD      100u

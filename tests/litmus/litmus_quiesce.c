@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/smp.c kernel/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/base/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* smp_quiesce: what one CPU has found in a table, the other one does not free. */
 #include "tests/litmus/litmus.h"
 
-#include "kernel/smp.h"
+#include "kernel/cpu/smp.h"
 
 #define GOOD  0x600dull
 #define FREED 0xdeadull

@@ -5,7 +5,7 @@
 #include "tests/litmus/litmus.h"
 
 #include "guests/lib/ring.h"
-#include "kernel/ring.h"
+#include "kernel/base/ring.h"
 
 #define SIZE 48u /* so small that the writer often overtakes the reader */
 

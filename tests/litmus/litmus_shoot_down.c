@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/smp.c kernel/lock.c arch/asid.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/base/lock.c arch/asid.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /* smp_shoot_down: no guest runs on a translation that was taken from it. */
 #include "tests/litmus/litmus.h"
 
 #include "arch/hv.h"
-#include "kernel/smp.h"
-#include "kernel/vcpu.h"
+#include "kernel/cpu/smp.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define GOOD  0x600dull
 #define TAKEN 0xdeadull

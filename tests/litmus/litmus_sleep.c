@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/loop.c kernel/smp.c kernel/lock.c kernel/interrupt.c kernel/timer.c kernel/heap.c */
-/* sources: kernel/sched.c kernel/move.c kernel/balance.c kernel/ipi.c kernel/vlapic.c */
-/* sources: kernel/inject.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
+/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c */
+/* sources: kernel/vcpu/inject.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
  * A CPU without work polls for a moment before it sleeps. What its hardware timer was set for, and

@@ -15,13 +15,13 @@
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
-#include "kernel/domain.h"
-#include "kernel/frame.h"
-#include "kernel/interrupt.h"
-#include "kernel/irq.h"
-#include "kernel/loop.h"
-#include "kernel/policy.h"
-#include "kernel/vcpu.c" /* for its timer_fired */
+#include "kernel/object/domain.h"
+#include "kernel/base/frame.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/object/irq.h"
+#include "kernel/cpu/loop.h"
+#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/vcpu.c" /* for its timer_fired */
 
 #define MACHINE_VCPUS 2u
 

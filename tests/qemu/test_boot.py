@@ -15,7 +15,7 @@ DOM0 = m.BUILD / "dom0.bin"
 
 @pytest.mark.quick
 def test_direct(boot):
-    """The development path, tests/multiboot1 in GRUB's place: dom0 alone, no disk and no network card."""
+    """The development path, boot/multiboot1 in GRUB's place: dom0 alone, no disk and no network card."""
     box = boot(kernel=KERNEL, modules=[(DOM0, "dom0")], memory=256, nic=None).boot()
     assert "Memory size" in box.run("nodeinfo")
     box.send("poweroff\r")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/balance.c kernel/sched.c kernel/heap.c */
+/* sources: kernel/sched/balance.c kernel/sched/sched.c kernel/base/heap.c */
 /*
  * Work between CPUs under ThreadSanitizer: each thread is a CPU with a run queue
  * of its own; entities go from one to another through inboxes as in the kernel.
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/balance.h"
+#include "kernel/sched/balance.h"
 
 #define THREADS  4u
 #define ENTITIES 24u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/smp.c kernel/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/base/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
 /*
  * What the CPUs do to each other, as threads under ThreadSanitizer: each stands
  * for a CPU in its main loop. They post requests, take the locks, call functions
@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/panic.h"
-#include "kernel/smp.h"
-#include "kernel/vcpu.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/smp.h"
+#include "kernel/vcpu/vcpu.h"
 
 #define THREADS 4u
 #define VCPUS   8u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel's scheduler, called as the kernel calls it. */
-#include "kernel/balance.h"
+#include "kernel/sched/balance.h"
 #include "tests/sim/sim.h"
 
 enum { BALANCE, ATTACH, ATTACH_AND_WAKE, FAVOUR };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: tests/sim/sampo.c tests/sim/round_robin.c tests/sim/credit.c */
-/* sources: kernel/sched.c kernel/balance.c kernel/heap.c */
+/* sources: kernel/sched/sched.c kernel/sched/balance.c kernel/base/heap.c */
 /* flags: -O2 */
 /*
  * sim [-l] [-s SEED] [NAME...]: simulates the machines with these names (all), under each

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/sched.h"
+#include "kernel/sched/sched.h"
 
 #define US    1000ull /* time is in nanoseconds */
 #define MS    (1000 * US)

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/loop.h"
-#include "guests/dom0/state.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/vm/state.h"
+#include "guests/dom0/vm/vm.h"
 
 #define MOCK_BLOCKS 4u
 #define MOCK_BLOCK  (1ull << VM_BLOCK_SHIFT)

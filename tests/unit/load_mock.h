@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "guests/dom0/load/load.h"
-#include "guests/dom0/memory.h"
-#include "guests/dom0/sums.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/load/sums.h"
 
 static struct vm load_vm;
 static struct vm_config load_config;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/loop.h"
+#include "guests/dom0/base/loop.h"
 
 #define TIMERS 16
 

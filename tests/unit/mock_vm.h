@@ -4,11 +4,11 @@
 #ifndef TESTS_UNIT_MOCK_VM_H
 #define TESTS_UNIT_MOCK_VM_H
 
-#include "guests/dom0/bus.h"
-#include "guests/dom0/config.h"
-#include "guests/dom0/dev/platform.h"
-#include "guests/dom0/state.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/machine/bus.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/platform.h"
+#include "guests/dom0/vm/state.h"
+#include "guests/dom0/vm/vm.h"
 
 #define MOCK_RAM  (2u << 20)
 #define MOCK_MSIS 64

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernel/panic.h"
+#include "kernel/base/panic.h"
 
 jmp_buf *panic_expected;
 

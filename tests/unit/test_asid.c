@@ -2,9 +2,9 @@
 /* sources: arch/asid.c */
 /* What is flushed before an entry: enough, and no more. No emulator shows a stale translation. */
 #include "arch/hv.h"
-#include "kernel/domain.h"
-#include "kernel/percpu.h"
-#include "kernel/vcpu.h"
+#include "kernel/object/domain.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 
 #define COUNT 4

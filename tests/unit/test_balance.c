@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/balance.c kernel/sched.c kernel/heap.c */
+/* sources: kernel/sched/balance.c kernel/sched/sched.c kernel/base/heap.c */
 /* Work between CPUs, step by step; tests/sim has whole machines. Time in microseconds. */
-#include "kernel/balance.h"
+#include "kernel/sched/balance.h"
 #include "tests/unit/unit.h"
 
 #define MS     1000ull

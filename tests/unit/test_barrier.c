@@ -4,8 +4,8 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
-#include "kernel/log.h"
-#include "kernel/percpu.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/percpu.h"
 #include "tests/unit/unit.h"
 
 static struct cpu cpu0;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/dev/bios.c guests/dom0/vm_memory.c */
+/* sources: guests/dom0/machine/bios.c guests/dom0/vm/ram.c */
 /* What a PC's firmware leaves below 1 MiB, as kernels look for it. */
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/dev/bios.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/bios.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/vm/vm.h"
 
 static uint8_t memory[2 << 20];
 static struct vm_config config;

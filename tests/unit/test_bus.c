@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/bus.c */
+/* sources: guests/dom0/machine/bus.c */
 /* The address decoder: who answers, and what happens where nobody does. */
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 static struct vm vm;
 static struct {

@@ -6,7 +6,7 @@
 
 #include "drivers/env.h"
 #include "guests/dom0/host/firmware.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/memory.h"
 
 #define EVENT   0x600u
 #define EVENT_B 0x610u

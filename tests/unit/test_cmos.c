@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: tests/unit/mock_vm.c guests/dom0/bus.c guests/dom0/dev/[a-z]*.c */
+/* sources: tests/unit/mock_vm.c guests/dom0/machine/[a-z]*.c */
 #include "tests/unit/unit.h"
 
 #include <time.h>
 
-#include "guests/dom0/dev/calendar.h"
+#include "guests/dom0/machine/calendar.h"
 #include "tests/unit/mock_vm.h"
 
 #define MS     1000000ull

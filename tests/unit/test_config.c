@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config.c guests/dom0/config_elements.c guests/dom0/config_devices.c */
-/* sources: guests/dom0/config_values.c guests/dom0/config_ignored.c guests/dom0/config_dump.c guests/dom0/cpuset.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/config/cpuset.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
+#include "guests/dom0/config/config.h"
 
 #define KERNEL "<os><type>hvm</type><kernel>vmlinuz</kernel></os>"
 #define START  "<domain type='kvm'><name>g</name><memory unit='MiB'>64</memory>"

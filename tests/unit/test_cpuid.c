@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/cpuid.c guests/dom0/msr_model.c */
+/* sources: guests/dom0/cpu/cpuid.c guests/dom0/cpu/msr_model.c */
 /*
  * The table of CPUID's answers, made from those of real CPUs and of all models of both emulators.
  * Every table must keep the rules of the manuals: SDM 2A, CPUID; APM 3, appendix E.
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "guests/dom0/cpuid.h"
+#include "guests/dom0/cpu/cpuid.h"
 #include "guests/lib/sampo.h"
 #include "tests/unit/cpuid_tables.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/crc32c.c */
+/* sources: kernel/base/crc32c.c */
 /* The vectors of RFC 3720, appendix B.4, in one piece and in two. */
-#include "kernel/crc32c.h"
+#include "kernel/base/crc32c.h"
 #include "tests/unit/unit.h"
 
 static void check(const uint8_t bytes[32], uint32_t expected)

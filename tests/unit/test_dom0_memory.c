@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/memory.c guests/dom0/dma.c */
+/* sources: guests/dom0/base/memory.c guests/dom0/base/dma.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /* dom0's memory: pages for DMA, the window for what it maps, modules. */
 #include "tests/unit/unit.h"
 
 #include "drivers/env.h"
-#include "guests/dom0/dma.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/dma.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/lib/guest.h"
 
 #define MIB  (1ull << 20)

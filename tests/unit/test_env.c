@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/env.c */
+/* sources: guests/dom0/base/env.c */
 /* flags: -include tests/unit/sampo_machine.h */
 /* Ports, registers and interrupts for drivers, on a kernel that notes its calls or refuses them. */
 #include "tests/unit/unit.h"
 
 #include "drivers/env.h"
-#include "guests/dom0/cpuset.h"
-#include "guests/dom0/home.h"
+#include "guests/dom0/config/cpuset.h"
+#include "guests/dom0/base/home.h"
 #include "guests/dom0/host/firmware.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/memory.h"
 
 #define PIN_LEVEL_LOW (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 #define WINDOW        0x4000000000ull

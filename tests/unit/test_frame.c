@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/slab.c tests/unit/panic_stub.c kernel/lock.c tests/host/cpu.c */
+/* sources: kernel/base/slab.c tests/unit/panic_stub.c kernel/base/lock.c tests/host/cpu.c */
 /*
  * The allocator of physical memory, on memory that is mapped at addresses such
  * as a machine has. What it hands out is marked in a map of pages. The source
@@ -7,9 +7,9 @@
  */
 #include <sys/mman.h>
 
-#include "kernel/frame.c"
-#include "kernel/slab.h"
-#include "kernel/percpu.h"
+#include "kernel/base/frame.c"
+#include "kernel/base/slab.h"
+#include "kernel/cpu/percpu.h"
 #include "tests/unit/unit.h"
 
 /* The manage lock's, which nobody takes here. */

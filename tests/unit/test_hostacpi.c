@@ -3,7 +3,7 @@
 /* What the kernel reads of the host's ACPI tables: a small machine's, then broken in many ways. */
 #include "arch/acpi.h"
 #include "arch/paging.h"
-#include "kernel/log.h"
+#include "kernel/base/log.h"
 #include "tests/unit/firmware.h"
 
 static struct acpi_info info;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/ipi.c kernel/inject.c kernel/vlapic.c tests/host/cpu.c */
+/* sources: kernel/vcpu/ipi.c kernel/vcpu/inject.c kernel/vcpu/vlapic.c tests/host/cpu.c */
 /* Which vCPUs get a message, and what goes into a vCPU and when: on a vendor that only notes. */
 #include "arch/apic.h"
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
-#include "kernel/policy.h"
-#include "kernel/vcpu.h"
+#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 
 #define KHZ   1000000u

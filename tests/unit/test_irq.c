@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/irq.c tests/host/cpu.c */
+/* sources: kernel/object/irq.c tests/host/cpu.c */
 /* From vectors to events, on an I/O APIC that only notes what it is told. */
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
-#include "kernel/console.h"
-#include "kernel/event.h"
-#include "kernel/irq.h"
-#include "kernel/loop.h"
-#include "kernel/vcpu.h"
+#include "kernel/console/console.h"
+#include "kernel/object/event.h"
+#include "kernel/object/irq.h"
+#include "kernel/cpu/loop.h"
+#include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 
 #define EVENTS  256

@@ -2,7 +2,7 @@
 /* sources: guests/dom0/load/load.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
 /* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
 /* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
-/* sources: guests/dom0/vm_memory.c */
+/* sources: guests/dom0/vm/ram.c */
 /* The loaders, with files made by hand: right ones and broken ones. */
 #include "tests/unit/unit.h"
 

@@ -66,9 +66,9 @@ static void fake_panic(void)
 #define cpu_wrmsr_safe     fake_wrmsr_safe
 #define cpu_read_cr4()     cr4
 #define cpu_write_cr4(v)   (cr4 = (v))
-#include "kernel/log.h"
-#include "kernel/panic.h"
-#include "kernel/percpu.h"
+#include "kernel/base/log.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/percpu.h"
 #undef panic
 #define panic(...)     fake_panic()
 #define log_print(...) fake_print(__VA_ARGS__)
@@ -82,7 +82,7 @@ static void fake_print(const char *format, ...)
 }
 bool log_left;
 
-#include "kernel/mce.c"
+#include "kernel/cpu/mce.c"
 
 #define VAL 0x8000000000000000ull
 #define UC  0x2000000000000000ull

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/net/offload.c guests/dom0/net/switch.c */
 /* Checksums and segmentation against a plain model, through the switch. */
-#include "guests/dom0/net.h"
+#include "guests/dom0/net/switch.h"
 #include "tests/unit/unit.h"
 
 #define TCP 20u /* where it begins in its IP packet, without options */

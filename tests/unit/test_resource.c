@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/resource.c kernel/device.c kernel/slab.c */
+/* sources: kernel/object/resource.c kernel/object/device.c kernel/base/slab.c */
 /* flags: -Wno-missing-field-initializers */
 /* What of the machine is given away, byte by byte; and devices by their IDs. */
 #include "arch/acpi.h"
 #include "boot/boot_info.h"
 #include "kernel/abi.h"
-#include "kernel/device.h"
-#include "kernel/log.h"
-#include "kernel/domain.h"
-#include "kernel/resource.h"
-#include "kernel/slab.h"
+#include "kernel/object/device.h"
+#include "kernel/base/log.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/resource.h"
+#include "kernel/base/slab.h"
 #include "tests/unit/unit.h"
 
 #define PAGE 4096ull

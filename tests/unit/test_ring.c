@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The rings of struct sampo_log: the kernel's side and the reader's, who is overtaken. */
-#include "kernel/ring.h"
+#include "kernel/base/ring.h"
 #include "tests/unit/unit.h"
 
 static void overtaken(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/host/rtc.c guests/dom0/dev/calendar.c */
+/* sources: guests/dom0/host/rtc.c guests/dom0/machine/calendar.c */
 /* The host's CMOS clock in its formats, while it changes, and when it is not there. */
 #include "drivers/env.h"
 #include "guests/dom0/host/firmware.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/sched.c kernel/heap.c */
+/* sources: kernel/sched/sched.c kernel/base/heap.c */
 /*
  * The scheduler in simulated time, in microseconds: hogs, which always want to
  * run, and sleepers, which run for a while and sleep for a while.
  */
-#include "kernel/sched.h"
+#include "kernel/sched/sched.h"
 #include "tests/unit/unit.h"
 
 #define MS   1000ull

@@ -10,7 +10,7 @@ static void fake_out8(uint16_t port, uint8_t value);
 #define port_in8  fake_in8
 #define port_out8 fake_out8
 /* Ports are instructions: they are replaced where they are used. */
-#include "drivers/console/uart.c"
+#include "kernel/console/uart.c"
 
 #define SLOW 40u /* looks at the status until what is to be sent is gone */
 

@@ -12,18 +12,18 @@
 
 #include <cmocka.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/dev/uart.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/uart.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/sums.h"
+#include "guests/dom0/load/sums.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 #define TIMERS 8
 #define GUESTS 2

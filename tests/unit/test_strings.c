@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/mmio.c guests/dom0/operand.c guests/dom0/insn.c guests/dom0/flags.c */
-/* sources: guests/dom0/walk.c guests/dom0/vm_memory.c guests/dom0/bus.c */
+/* sources: guests/dom0/cpu/mmio.c guests/dom0/cpu/operand.c guests/dom0/cpu/insn.c guests/dom0/cpu/flags.c */
+/* sources: guests/dom0/cpu/walk.c guests/dom0/vm/ram.c guests/dom0/machine/bus.c */
 /* libs: zydis */
 /*
  * Every string instruction with every prefix, as dom0 executes it: in 64-bit code against the CPU
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "guests/dom0/insn.h"
+#include "guests/dom0/cpu/insn.h"
 #include "tests/unit/native_run.h"
 
 #define RAM          (64u << 10)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/sums.c guests/lib/sha256.c guests/dom0/config_values.c */
+/* sources: guests/dom0/load/sums.c guests/lib/sha256.c guests/dom0/config/values.c */
 /* Boot modules and what SHA256SUMS says of them. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
-#include "guests/dom0/config_parse.h"
-#include "guests/dom0/memory.h"
-#include "guests/dom0/sums.h"
+#include "guests/dom0/config/parse.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/load/sums.h"
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/net/switch.c guests/dom0/net/offload.c */
 /* The switch: who gets which frame, with which tag, and who may send as whom. */
-#include "guests/dom0/net.h"
+#include "guests/dom0/net/switch.h"
 #include "tests/unit/unit.h"
 
 #define PORTS  6u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: drivers/console/text.c */
+/* sources: kernel/console/text.c */
 /* The text console in VGA memory and in framebuffers. */
-#include "drivers/console/text.h"
+#include "kernel/console/text.h"
 #include "tests/unit/unit.h"
 
 static struct text text;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/timer.c */
+/* sources: guests/dom0/base/timer.c */
 /* The heap of timers, against a plain list. */
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
 
-#include "guests/dom0/loop.h"
+#include "guests/dom0/base/loop.h"
 
 #define TIMERS 20000 /* of 1,000 guests */
 #define BUSY   200

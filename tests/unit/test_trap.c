@@ -5,9 +5,9 @@
 #include "tests/unit/unit.h"
 
 #include "arch/trap.h"
-#include "kernel/interrupt.h"
-#include "kernel/log.h"
-#include "kernel/smp.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/base/log.h"
+#include "kernel/cpu/smp.h"
 
 #define NMI 2
 

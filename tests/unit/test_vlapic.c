@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/vlapic.c */
+/* sources: kernel/vcpu/vlapic.c */
 #include "arch/msr.h"
-#include "kernel/vlapic.h"
+#include "kernel/vcpu/vlapic.h"
 #include "tests/unit/unit.h"
 
 #define KHZ     2500000u /* 2.5 ticks per count of the timer */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm.c guests/dom0/vm_build.c guests/dom0/vm_bus.c guests/dom0/vm_sched.c guests/dom0/startup.c */
-/* sources: guests/dom0/vm_memory.c guests/dom0/load/registers.c guests/dom0/cpuset.c */
+/* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/cpu/startup.c */
+/* sources: guests/dom0/vm/ram.c guests/dom0/load/registers.c guests/dom0/config/cpuset.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is
@@ -9,18 +9,18 @@
  */
 #include "tests/unit/unit.h"
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/cpuid.h"
-#include "guests/dom0/dev/acpi.h"
-#include "guests/dom0/dev/bios.h"
-#include "guests/dom0/dev/platform.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/cpu/cpuid.h"
+#include "guests/dom0/machine/acpi.h"
+#include "guests/dom0/machine/bios.h"
+#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/load/load.h"
-#include "guests/dom0/memory.h"
-#include "guests/dom0/msr.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/cpu/msr.h"
 #include "guests/dom0/shell/console.h"
-#include "guests/dom0/state.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm_private.h"
+#include "guests/dom0/vm/private.h"
 
 struct sampo_fake fake;
 static struct sampo_boot boot_info;

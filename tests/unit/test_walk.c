@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/walk.c guests/dom0/vm_memory.c */
+/* sources: guests/dom0/cpu/walk.c guests/dom0/vm/ram.c */
 /* A guest's page tables in all the modes, with rights, faults and the bits
  * that the CPU sets. */
 #include "tests/unit/unit.h"
 
-#include "guests/dom0/insn.h"
+#include "guests/dom0/cpu/insn.h"
 
 #define RAM   (1u << 20)
 #define P     1u

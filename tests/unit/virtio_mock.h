@@ -8,8 +8,8 @@
 
 #include "drivers/block.h"
 #include "drivers/env.h"
-#include "guests/dom0/config.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/pci.h"

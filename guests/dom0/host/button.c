@@ -6,7 +6,7 @@
  */
 #include "drivers/env.h"
 #include "guests/dom0/host/firmware.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/lib/sampo.h"
 
 #define BUTTON      0x0100u /* of PM1 status and enable: ACPI 6.5, 4.8.3.1 */

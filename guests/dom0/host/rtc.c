@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "drivers/env.h"
-#include "guests/dom0/dev/calendar.h"
+#include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/host/firmware.h"
 
 #define PORTS 0x70u

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "guests/dom0/memory.h"
-#include "guests/dom0/sums.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/load/sums.h"
 
 #define TEXT_LOOK     512u
 #define FIRMWARE_STEP 65536u

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/vm/vm.h"
 
 struct load_file {
 	const uint8_t *data;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/dev/bios.h"
+#include "guests/dom0/machine/bios.h"
 #include "guests/dom0/load/load.h"
 
 #define FOUR_GIB (4ull << 30)

@@ -14,8 +14,8 @@
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
 
-#include "guests/dom0/loop.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/ipconf.h"
 #include "guests/lib/guest.h"
 

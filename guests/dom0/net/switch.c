@@ -7,13 +7,13 @@
  * fill only a part of it; nobody may send from the address of another guest,
  * of dom0 or of a station seen on the trunk; only a trunk's tags are believed.
  */
-#include "guests/dom0/net.h"
+#include "guests/dom0/net/switch.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/loop.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/lib/guest.h"
 
 #define MAC            6u

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/net.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/lib/guest.h"
 
 #define CARDS     16u

@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/stats.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 typedef unsigned long long llu;
 

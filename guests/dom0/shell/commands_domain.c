@@ -2,15 +2,15 @@
 /* The verbs that act on a guest. */
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/sums.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/load/sums.h"
+#include "guests/dom0/vm/vm.h"
 
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */
 static void report(const struct vm *vm, const char *what, const char *failure, const char *done)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "drivers/block.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/power.h"

@@ -5,15 +5,15 @@
 #include <string.h>
 #include <strings.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/home.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/home.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/exit_names.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/stats.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;

@@ -2,11 +2,11 @@
 /* The verbs that give counters of guests: domstats, dommemstat, cpu-stats. */
 #include <string.h>
 
-#include "guests/dom0/config.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/stats.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
 typedef unsigned long long llu;

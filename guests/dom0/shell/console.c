@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/dev/uart.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/uart.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 #define RING        32768u
 #define PIECE       1024u

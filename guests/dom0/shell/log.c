@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/ring.h"
 

@@ -12,12 +12,12 @@
 
 #include "drivers/block.h"
 #include "guests/dom0/host/firmware.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/state.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
 #define GUESTS_NS     60000000000u

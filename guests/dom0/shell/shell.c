@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
 #include "guests/dom0/shell/log.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/guest.h"
 
 #define CTRL_C 3

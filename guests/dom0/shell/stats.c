@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "drivers/block.h"
-#include "guests/dom0/config.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
 typedef void stats_put(const struct stats_fact *fact);

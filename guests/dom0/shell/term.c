@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/memory.h"
 #include "guests/lib/ring.h"
 #include "guests/lib/sampo.h"
 

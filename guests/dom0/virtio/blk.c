@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/virtio/blk.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 /* What a driver may put into one request. */
 #define SEG_MAX         126u

@@ -4,7 +4,7 @@
 #define DOM0_VIRTIO_BLK_H
 
 #include "drivers/block.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/virtio/device.h"
 
 /* Requests at work for one device, by the segments that they have room for. */

@@ -10,7 +10,7 @@
 
 #include "drivers/env.h"
 #include "guests/dom0/virtio/blk.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/cpu.h"
 
 #define DMA_ALIGN 4u /* drivers/block.h */

@@ -2,11 +2,11 @@
 /* The console device, virtio 1.2 section 5.3, with its one port. */
 #include <stdlib.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/virtio/device.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 #define RX 0u
 #define TX 1u

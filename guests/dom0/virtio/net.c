@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/net.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/dom0/virtio/device.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/cpu.h"
 
 #define RX 0u

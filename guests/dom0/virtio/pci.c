@@ -10,10 +10,10 @@
 
 #include <string.h>
 
-#include "guests/dom0/dev/pci.h"
-#include "guests/dom0/loop.h"
-#include "guests/dom0/memory.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/machine/pci.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "guests/dom0/virtio/features.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 /* Layout of the rings, virtio 1.2 section 2.7. */
 #define DESC_BYTES    16u

@@ -6,10 +6,10 @@
  */
 #include <stdlib.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/virtio/device.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 #define SHARE_BYTES 4096u
 #define SHARE_NS    10000000u /* 400 KB/s */

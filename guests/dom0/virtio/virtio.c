@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config.h"
-#include "guests/dom0/state.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/pci.h"
-#include "guests/dom0/vm.h"
+#include "guests/dom0/vm/vm.h"
 
 #define FIRST_SLOT 1u
 

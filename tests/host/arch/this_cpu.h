@@ -2,7 +2,7 @@
 /* On the host each thread is a CPU: stands in the place of arch/this_cpu.h. */
 #pragma once
 
-#include "kernel/types.h"
+#include "kernel/base/types.h"
 
 #define STACK_SIZE 16384u
 

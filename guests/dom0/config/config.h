@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's description: the part of libvirt's domain XML that Sampo
+ * understands, parsed and checked. docs/guests.md lists the elements.
+ */
+#ifndef DOM0_CONFIG_H
+#define DOM0_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guests/dom0/config/cpuset.h"
+
+#define CONFIG_DISKS      8
+#define CONFIG_NICS       8
+#define CONFIG_VCPUS      64 /* and as many APIC ids */
+#define CONFIG_PERIOD     100000u /* libvirt's default */
+#define CONFIG_INITRDS    16
+#define CONFIG_CONSOLES   2
+#define CONFIG_NAME       64
+#define CONFIG_TITLE      128
+#define CONFIG_DOM0       "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
+#define CONFIG_PATH       128
+#define CONFIG_CMDLINE    2048
+#define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */
+#define CONFIG_MEMORY_MIN (2ull << 20)
+#define CONFIG_MEMORY_MAX (1ull << 39) /* of a region of the kernel's */
+
+enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
+
+struct config_disk {
+	char source[CONFIG_PATH]; /* block device: a path as for blk_find */
+	char target[16];          /* "vda" */
+	char serial[21];          /* virtio-blk's device ID, "" if none */
+	bool readonly;
+};
+
+struct config_nic {
+	char source[32]; /* the bridge's or network's name, a label */
+	char target[32]; /* <target dev>, "" if none */
+	uint8_t mac[6];  /* made from the guest's name if not given */
+	uint16_t vlan;   /* access VLAN, 0: none */
+	bool link_down;  /* <link state='down'/> */
+};
+
+struct vm_config {
+	char name[CONFIG_NAME];
+	char title[CONFIG_TITLE]; /* "" if none */
+	uint8_t uuid[16]; /* made from the name if not given */
+	uint64_t memory;  /* bytes, a multiple of 2 MiB */
+	uint32_t vcpus;
+	uint32_t threads, cores; /* of a core, of a socket */
+	uint32_t weight;        /* <cputune><shares>, default 1024 */
+	uint64_t quota, period; /* microseconds of which each vCPU may have; quota 0: all */
+	struct cpuset affinity[CONFIG_VCPUS];
+
+	char kernel[CONFIG_PATH];
+	char initrd[CONFIG_INITRDS][CONFIG_PATH];
+	/* A multiboot module's own command line: what follows the file name
+	 * in its <initrd> element. */
+	char initrd_args[CONFIG_INITRDS][CONFIG_PATH];
+	uint32_t initrds;
+	char cmdline[CONFIG_CMDLINE];
+
+	bool acpi, apic, pae; /* <features> */
+	bool clock_localtime; /* <clock offset='localtime'/>: as UTC here */
+	uint64_t tsc_hz;      /* 0: the machine's own */
+	enum vm_action on_poweroff, on_reboot, on_crash;
+
+	struct config_disk disk[CONFIG_DISKS];
+	uint32_t disks;
+	struct config_nic nic[CONFIG_NICS];
+	uint32_t nics;
+	uint32_t serials;    /* <serial>: 16550 UARTs; 1 if no console given */
+	bool virtio_console; /* <console> with target type='virtio' */
+	bool rng;
+	bool panic; /* QEMU's pvpanic device */
+};
+
+/*
+ * What is wrong with a description, all of it: lines "FILE:LINE: <ELEMENT>: what is wrong", and
+ * what was accepted although the guest gets something else, in lines of the same kind. Each line
+ * ends with a line's end. What does not fit is counted in the last line.
+ */
+#define CONFIG_ERROR_BYTES 8192u
+struct config_report {
+	char text[CONFIG_ERROR_BYTES];
+	unsigned used, left_out;
+};
+struct config_error {
+	struct config_report refusals, notes;
+};
+
+/*
+ * Parses a description. Returns NULL if something in it is refused; *error has every refusal
+ * then, and the notes in either case. The result is from malloc and ends with config_free.
+ */
+struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
+			       struct config_error *error);
+void config_free(struct vm_config *config);
+
+/* Calls `line` with each line of a report, without its end. */
+void config_each_line(const struct config_report *report, void (*line)(const char *text));
+
+/* False if the text is not a UUID. */
+bool config_uuid(const char *text, uint8_t uuid[16]);
+
+/* Bits that number n things. */
+static inline unsigned config_bits(uint32_t n)
+{
+	return n > 1 ? 32u - (unsigned)__builtin_clz(n - 1) : 0;
+}
+
+/* The local APIC id of a virtual CPU: thread, core and socket have bits of their own. */
+static inline uint32_t config_apic_id(const struct vm_config *c, uint32_t vcpu)
+{
+	uint32_t core = vcpu / c->threads;
+
+	return vcpu % c->threads | (core % c->cores) << config_bits(c->threads) |
+	       (core / c->cores) << (config_bits(c->threads) + config_bits(c->cores));
+}
+
+/*
+ * The canonical XML of a description, as virsh dumpxml gives it, by way of `put` in pieces that end
+ * with a line's end. `id` is the guest's number, 0 for a guest that does not run.
+ */
+void config_dump(const struct vm_config *config, uint32_t id,
+		 void (*put)(void *context, const char *text), void *context);
+
+#endif

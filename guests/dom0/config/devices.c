@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The elements of domain XML in <devices>. */
+#include <string.h>
+
+#include "guests/dom0/config/parse.h"
+
+static struct config_disk *disk(struct config_parser *p)
+{
+	return &p->config->disk[p->config->disks - 1];
+}
+
+static struct config_nic *nic(struct config_parser *p)
+{
+	return &p->config->nic[p->config->nics - 1];
+}
+
+/* <disk> */
+
+static void disk_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"block", NULL};
+	static const char *const devices[] = {"disk", NULL};
+
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
+
+	if (p->config->disks == CONFIG_DISKS) {
+		config_fail(p, "more than %d disks", CONFIG_DISKS);
+		config_skip(p);
+		return;
+	}
+	p->config->disks++;
+	p->has_source = p->has_target = false;
+	if (!config_choice(p, attributes, "type", types))
+		config_fail(p, "attribute 'type' is missing");
+	config_choice(p, attributes, "device", devices);
+	config_choice(p, attributes, "model", models);
+	p->other_device = p->failed;
+}
+
+static void disk_driver_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"raw", NULL};
+
+	config_choice(p, attributes, "type", types);
+	if (config_attribute(attributes, "queues"))
+		config_note(p, "a disk has one queue");
+}
+
+/* An empty one says that the image depends on no other. */
+static void backing_start(struct config_parser *p, const char **attributes)
+{
+	if (!*attributes)
+		return;
+	config_fail(p, "an image that depends on another is not supported");
+	config_skip(p);
+}
+
+/* The names of sources of the types that are refused already are not refused again. */
+static void disk_source_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const other[] = {"file",   "dir",  "protocol", "name", "pool",
+					    "volume", "mode", NULL};
+	const char *dev = config_attribute(attributes, "dev");
+
+	for (unsigned i = 0; other[i] && !p->other_device; i++)
+		if (config_attribute(attributes, other[i]))
+			config_fail(p, "attribute '%s' is not supported", other[i]);
+	if (!dev && !p->other_device)
+		config_fail(p, "attribute 'dev' is missing");
+	else if (dev)
+		config_copy(p, disk(p)->source, sizeof(disk(p)->source), dev, "'dev'");
+	if (p->has_source)
+		config_fail(p, "given twice");
+	p->has_source = true;
+}
+
+static void disk_target_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const buses[] = {"virtio", NULL};
+	const char *dev = config_attribute(attributes, "dev");
+
+	if (!dev) {
+		config_fail(p, "attribute 'dev' is missing");
+		return;
+	}
+	config_copy(p, disk(p)->target, sizeof(disk(p)->target), dev, "'dev'");
+	if (p->other_device) {
+		p->has_target = true;
+		return;
+	}
+	if (!config_choice(p, attributes, "bus", buses) && strncmp(dev, "vd", 2) != 0)
+		config_fail(p, "bus='virtio' is the only one");
+	for (uint32_t i = 0; i + 1 < p->config->disks; i++)
+		if (!strcmp(p->config->disk[i].target, dev))
+			config_fail(p, "dev='%.15s' is used twice", dev);
+	if (p->has_target)
+		config_fail(p, "given twice");
+	p->has_target = true;
+}
+
+static void readonly_start(struct config_parser *p, const char **attributes)
+{
+	(void)attributes;
+	disk(p)->readonly = true;
+}
+
+static void disk_serial_end(struct config_parser *p, const char *text)
+{
+	config_copy(p, disk(p)->serial, sizeof(disk(p)->serial), text, "the serial number");
+	if (!config_plain(text))
+		config_fail(p, "the serial number has blanks or quotes");
+}
+
+static void disk_end(struct config_parser *p, const char *text)
+{
+	if (*text)
+		config_fail(p, "text does not belong here");
+	if (!p->has_source && !p->other_device)
+		config_fail(p, "<source> is missing");
+	if (!p->has_target && !p->other_device)
+		config_fail(p, "<target> is missing");
+}
+
+/* <interface> */
+
+static void interface_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"bridge", "network", NULL};
+
+	if (p->config->nics == CONFIG_NICS) {
+		config_fail(p, "more than %d interfaces", CONFIG_NICS);
+		config_skip(p);
+		return;
+	}
+	p->config->nics++;
+	p->has_mac = p->has_source = false;
+	if (!config_choice(p, attributes, "type", types))
+		config_fail(p, "attribute 'type' is missing");
+	p->other_device = p->failed;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+	for (unsigned i = 0; i < 6; i++) {
+		int high = config_hex(text[0]), low = high < 0 ? -1 : config_hex(text[1]);
+
+		if (low < 0 || text[2] != (i < 5 ? ':' : 0))
+			return false;
+		mac[i] = (uint8_t)(high << 4 | low);
+		text += 3;
+	}
+	return true;
+}
+
+static void mac_start(struct config_parser *p, const char **attributes)
+{
+	const char *text = config_attribute(attributes, "address");
+	static const uint8_t zero[6];
+
+	if (!text || !parse_mac(text, nic(p)->mac))
+		config_fail(p, "'%.20s' is not a MAC address", text ? text : "");
+	else if (nic(p)->mac[0] & 1 || !memcmp(nic(p)->mac, zero, 6))
+		config_fail(p, "'%.20s' is not the address of one interface", text);
+	if (p->has_mac)
+		config_fail(p, "given twice");
+	p->has_mac = true;
+}
+
+static void interface_source_start(struct config_parser *p, const char **attributes)
+{
+	const char *name = config_attribute(attributes, "bridge");
+
+	if (p->other_device) {
+		p->has_source = true;
+		return;
+	}
+	if (config_attribute(attributes, "dev"))
+		config_fail(p, "attribute 'dev' is not supported");
+	if (!name)
+		name = config_attribute(attributes, "network");
+	if (!name)
+		config_fail(p, "attribute 'bridge' or 'network' is missing");
+	else
+		config_copy(p, nic(p)->source, sizeof(nic(p)->source), name, "the name");
+	if (name && !config_plain(name))
+		config_fail(p, "the name has blanks or quotes");
+	if (p->has_source)
+		config_fail(p, "given twice");
+	p->has_source = true;
+}
+
+static void interface_target_start(struct config_parser *p, const char **attributes)
+{
+	const char *name = config_attribute(attributes, "dev");
+
+	if (!name)
+		return;
+	config_copy(p, nic(p)->target, sizeof(nic(p)->target), name, "'dev'");
+	if (!config_plain(name))
+		config_fail(p, "'dev' has blanks or quotes");
+}
+
+static void model_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
+
+	config_choice(p, attributes, "type", models);
+}
+
+static void nic_driver_start(struct config_parser *p, const char **attributes)
+{
+	if (config_attribute(attributes, "queues"))
+		config_note(p, "an interface has one pair of queues");
+}
+
+static void mtu_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const sizes[] = {"1500", NULL};
+
+	config_choice(p, attributes, "size", sizes);
+}
+
+static void isolated_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const no[] = {"no", NULL};
+
+	config_choice(p, attributes, "isolated", no);
+}
+
+static void vlan_tag_start(struct config_parser *p, const char **attributes)
+{
+	const char *id = config_attribute(attributes, "id");
+	uint64_t vlan = id ? config_number(p, id, 4094) : 0;
+
+	if (p->failed)
+		return;
+	if (!vlan)
+		config_fail(p, "'id' must be from 1 to 4094");
+	else if (nic(p)->vlan)
+		config_fail(p, "more than one tag");
+	nic(p)->vlan = (uint16_t)vlan;
+}
+
+static void link_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const states[] = {"up", "down", NULL};
+	const char *state = config_choice(p, attributes, "state", states);
+
+	nic(p)->link_down = state && !strcmp(state, "down");
+}
+
+static void interface_end(struct config_parser *p, const char *text)
+{
+	struct config_nic *n = nic(p);
+
+	if (*text)
+		config_fail(p, "text does not belong here");
+	if (!p->has_source && !p->other_device)
+		config_fail(p, "<source> is missing");
+	if (p->has_mac)
+		for (uint32_t i = 0; i + 1 < p->config->nics; i++)
+			if (!memcmp(p->config->nic[i].mac, n->mac, 6))
+				config_fail(p, "the MAC address is used twice");
+}
+
+/* <serial>, <console>, <rng>, <memballoon>, <controller> */
+
+static void serial_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"pty", NULL};
+
+	config_choice(p, attributes, "type", types);
+	if (++p->config->serials > 1)
+		config_fail(p, "more than one serial port");
+}
+
+static void serial_target_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"isa-serial", NULL};
+	static const char *const ports[] = {"0", NULL};
+
+	config_choice(p, attributes, "type", types);
+	config_choice(p, attributes, "port", ports);
+}
+
+static void serial_model_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const names[] = {"isa-serial", NULL};
+
+	config_choice(p, attributes, "name", names);
+}
+
+static void console_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"pty", NULL};
+
+	config_choice(p, attributes, "type", types);
+	p->console_virtio = false;
+}
+
+static void console_target_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"serial", "virtio", NULL};
+	const char *type = config_choice(p, attributes, "type", types);
+
+	p->console_virtio = type && !strcmp(type, "virtio");
+}
+
+/* A console of type serial is the serial port by another name. */
+static void console_end(struct config_parser *p, const char *text)
+{
+	if (*text)
+		config_fail(p, "text does not belong here");
+	if (!p->console_virtio)
+		return;
+	if (p->config->virtio_console)
+		config_fail(p, "more than one virtio console");
+	p->config->virtio_console = true;
+}
+
+static void rng_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
+
+	if (!config_choice(p, attributes, "model", models))
+		config_fail(p, "attribute 'model' is missing");
+	p->config->rng = true;
+}
+
+/* Whatever is named as the source: dom0's own generator it is. */
+static void rng_backend_end(struct config_parser *p, const char *text)
+{
+	static const char *const sources[] = {"", "/dev/urandom", "/dev/random", "/dev/hwrng",
+					      NULL};
+
+	if (!config_one_of(text, sources))
+		config_fail(p, "'%.32s' is not supported", text);
+}
+
+static void rng_backend_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const models[] = {"random", "builtin", NULL};
+
+	config_choice(p, attributes, "model", models);
+}
+
+static void memballoon_start(struct config_parser *p, const char **attributes)
+{
+	const char *model = config_attribute(attributes, "model");
+
+	if (!model || strcmp(model, "none") != 0)
+		config_note(p, "there is no balloon: the guest keeps its memory");
+}
+
+/* A controller with nothing on it is nothing that a guest misses; a device on one that is not
+ * there is refused itself. */
+static void controller_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const here[] = {"pci", "virtio-serial", NULL};
+	const char *type = config_attribute(attributes, "type");
+	const char *model = config_attribute(attributes, "model");
+
+	if (!type)
+		config_fail(p, "attribute 'type' is missing");
+	else if (!config_one_of(type, here) && (!model || strcmp(model, "none") != 0))
+		config_note(p, "there is no controller of type '%.16s'", type);
+}
+
+static void input_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"mouse", "keyboard", NULL};
+	static const char *const buses[] = {"ps2", NULL};
+
+	config_choice(p, attributes, "type", types);
+	config_choice(p, attributes, "bus", buses);
+	if (!p->failed)
+		config_note(p, "there is no keyboard and no mouse: the guest has a console");
+}
+
+static void none_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const none[] = {"none", NULL};
+	const char *type = config_attribute(attributes, "type");
+
+	if (!type || !config_one_of(type, none))
+		config_fail(p, "this element is not supported");
+	if (p->failed)
+		config_skip(p);
+}
+
+static void video_model_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const none[] = {"none", NULL};
+
+	config_choice(p, attributes, "type", none);
+	p->has_target = true;
+}
+
+static void video_start(struct config_parser *p, const char **attributes)
+{
+	(void)attributes;
+	p->has_target = false;
+}
+
+static void video_end(struct config_parser *p, const char *text)
+{
+	(void)text;
+	if (!p->has_target)
+		config_fail(p, "this element is not supported");
+}
+
+static void panic_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const models[] = {"isa", NULL};
+
+	config_choice(p, attributes, "model", models);
+	p->config->panic = true;
+}
+
+#define DEVICES "domain/devices/"
+
+static const struct config_element elements[] = {
+	{DEVICES "disk", "type device model -snapshot -rawio", false, disk_start, disk_end},
+	{DEVICES "disk/driver",
+	 "-name type -cache -io -discard -detect_zeroes -iothread -queues -error_policy "
+	 "-rerror_policy -ioeventfd -event_idx -packed -iommu -ats -discard_no_unref -queue_size "
+	 "-copy_on_read",
+	 false, disk_driver_start, NULL},
+	{DEVICES "disk/source", "dev -index -startupPolicy -file -dir -protocol -name -pool -volume -mode",
+	 false, disk_source_start, NULL},
+	{DEVICES "disk/backingStore", "-type -index", false, backing_start, NULL},
+	{DEVICES "disk/target", "dev bus -tray", false, disk_target_start, NULL},
+	{DEVICES "disk/readonly", "", false, readonly_start, NULL},
+	{DEVICES "disk/serial", "", false, NULL, disk_serial_end},
+	{DEVICES "interface", "type -managed -trustGuestRxFilters", false, interface_start,
+	 interface_end},
+	{DEVICES "interface/mac", "address -type -check", false, mac_start, NULL},
+	{DEVICES "interface/source", "bridge network -dev -mode -portid", false,
+	 interface_source_start, NULL},
+	{DEVICES "interface/target", "dev -managed", false, interface_target_start, NULL},
+	{DEVICES "interface/model", "type", false, model_start, NULL},
+	{DEVICES "interface/driver",
+	 "-name -txmode -ioeventfd -event_idx -queues -rx_queue_size -tx_queue_size -iommu -ats "
+	 "-packed -rss -rss_hash_report -page_per_vq",
+	 false, nic_driver_start, NULL},
+	{DEVICES "interface/mtu", "size", false, mtu_start, NULL},
+	{DEVICES "interface/port", "isolated", false, isolated_start, NULL},
+	{DEVICES "interface/vlan", "", false, NULL, NULL},
+	{DEVICES "interface/vlan/tag", "id", false, vlan_tag_start, NULL},
+	{DEVICES "interface/link", "state", false, link_start, NULL},
+	{DEVICES "serial", "type -tty", false, serial_start, NULL},
+	{DEVICES "serial/target", "type port", false, serial_target_start, NULL},
+	{DEVICES "serial/target/model", "name", false, serial_model_start, NULL},
+	{DEVICES "console", "type -tty", false, console_start, console_end},
+	{DEVICES "console/target", "type -port", false, console_target_start, NULL},
+	{DEVICES "rng", "model", true, rng_start, NULL},
+	{DEVICES "rng/backend", "model", true, rng_backend_start, rng_backend_end},
+	{DEVICES "memballoon", "model -autodeflate -freePageReporting", true, memballoon_start,
+	 NULL},
+	{DEVICES "controller", "type model -index -ports -vectors", false, controller_start, NULL},
+	{DEVICES "input", "type bus", false, input_start, NULL},
+	{DEVICES "audio", "type -id", false, none_start, NULL},
+	{DEVICES "video", "", false, video_start, video_end},
+	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false, video_model_start, NULL},
+	{DEVICES "panic", "model", true, panic_start, NULL},
+};
+
+const struct config_table config_devices = {elements, sizeof(elements) / sizeof(elements[0])};

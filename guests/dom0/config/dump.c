@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's description as XML again; config_parse reads it back the same. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guests/dom0/config/config.h"
+
+struct dump {
+	void (*put)(void *context, const char *text);
+	void *context;
+};
+
+#define LINE_BYTES (6 * CONFIG_CMDLINE)
+static char line[LINE_BYTES];
+
+static void put(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct dump *d, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	d->put(d->context, line);
+}
+
+/* The text with what means something in XML written as entities. One buffer:
+ * one use in each line. */
+static const char *escape(const char *text)
+{
+	static char buffer[LINE_BYTES];
+	size_t used = 0;
+
+	for (; *text && used < sizeof(buffer) - 8; text++) {
+		const char *entity = NULL;
+
+		switch (*text) {
+		case '<':
+			entity = "&lt;";
+			break;
+		case '>':
+			entity = "&gt;";
+			break;
+		case '&':
+			entity = "&amp;";
+			break;
+		case '\'':
+			entity = "&apos;";
+			break;
+		case '"':
+			entity = "&quot;";
+			break;
+		case '\t':
+			entity = "&#9;";
+			break;
+		case '\n':
+			entity = "&#10;";
+			break;
+		case '\r':
+			entity = "&#13;";
+			break;
+		}
+		if (!entity) {
+			buffer[used++] = *text;
+			continue;
+		}
+		memcpy(buffer + used, entity, strlen(entity));
+		used += strlen(entity);
+	}
+	buffer[used] = 0;
+	return buffer;
+}
+
+static void dump_os(struct dump *d, const struct vm_config *c)
+{
+	put(d, "  <os>\n    <type arch='x86_64'>hvm</type>\n");
+	put(d, "    <kernel>%s</kernel>\n", escape(c->kernel));
+	for (uint32_t i = 0; i < c->initrds; i++) {
+		put(d, "    <initrd>%s", escape(c->initrd[i]));
+		put(d, "%s%s</initrd>\n", c->initrd_args[i][0] ? " " : "",
+		    escape(c->initrd_args[i]));
+	}
+	if (c->cmdline[0])
+		put(d, "    <cmdline>%s</cmdline>\n", escape(c->cmdline));
+	put(d, "  </os>\n");
+}
+
+static void dump_disk(struct dump *d, const struct config_disk *disk)
+{
+	put(d, "    <disk type='block' device='disk'>\n"
+	       "      <driver name='sampo' type='raw'/>\n");
+	put(d, "      <source dev='%s'/>\n", escape(disk->source));
+	put(d, "      <target dev='%s' bus='virtio'/>\n", escape(disk->target));
+	if (disk->readonly)
+		put(d, "      <readonly/>\n");
+	if (disk->serial[0])
+		put(d, "      <serial>%s</serial>\n", escape(disk->serial));
+	put(d, "    </disk>\n");
+}
+
+static void dump_nic(struct dump *d, const struct config_nic *n)
+{
+	put(d, "    <interface type='bridge'>\n");
+	put(d, "      <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>\n", n->mac[0], n->mac[1],
+	    n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	put(d, "      <source bridge='%s'/>\n", escape(n->source));
+	if (n->target[0])
+		put(d, "      <target dev='%s'/>\n", escape(n->target));
+	put(d, "      <model type='virtio'/>\n");
+	if (n->vlan)
+		put(d, "      <vlan>\n        <tag id='%u'/>\n      </vlan>\n", n->vlan);
+	if (n->link_down)
+		put(d, "      <link state='down'/>\n");
+	put(d, "    </interface>\n");
+}
+
+static void dump_devices(struct dump *d, const struct vm_config *c)
+{
+	put(d, "  <devices>\n");
+	for (uint32_t i = 0; i < c->disks; i++)
+		dump_disk(d, &c->disk[i]);
+	for (uint32_t i = 0; i < c->nics; i++)
+		dump_nic(d, &c->nic[i]);
+	if (c->serials)
+		put(d, "    <serial type='pty'>\n"
+		       "      <target type='isa-serial' port='0'/>\n"
+		       "    </serial>\n");
+	put(d,
+	    "    <console type='pty'>\n      <target type='%s' port='0'/>\n"
+	    "    </console>\n",
+	    c->virtio_console ? "virtio" : "serial");
+	if (c->rng)
+		put(d, "    <rng model='virtio'>\n"
+		       "      <backend model='builtin'/>\n    </rng>\n");
+	if (c->panic)
+		put(d, "    <panic model='isa'/>\n");
+	put(d, "    <memballoon model='none'/>\n  </devices>\n");
+}
+
+static void dump_features(struct dump *d, const struct vm_config *c)
+{
+	if (!c->acpi && !c->apic && !c->pae)
+		return;
+	put(d, "  <features>\n%s%s%s  </features>\n", c->acpi ? "    <acpi/>\n" : "",
+	    c->apic ? "    <apic/>\n" : "", c->pae ? "    <pae/>\n" : "");
+}
+
+static void dump_cputune(struct dump *d, const struct vm_config *c)
+{
+	const struct cpuset all = cpuset_all();
+	char cpus[512];
+	bool pins = false;
+
+	for (uint32_t i = 0; i < c->vcpus; i++)
+		pins |= !cpuset_equal(&c->affinity[i], &all);
+	if (c->weight == 1024 && !c->quota && !pins)
+		return;
+	put(d, "  <cputune>\n");
+	if (c->weight != 1024)
+		put(d, "    <shares>%u</shares>\n", c->weight);
+	if (c->quota)
+		put(d, "    <period>%llu</period>\n    <quota>%llu</quota>\n",
+		    (unsigned long long)c->period, (unsigned long long)c->quota);
+	for (uint32_t i = 0; i < c->vcpus; i++) {
+		if (cpuset_equal(&c->affinity[i], &all))
+			continue;
+		cpuset_format(&c->affinity[i], CPUSET_CPUS, cpus, sizeof(cpus));
+		put(d, "    <vcpupin vcpu='%u' cpuset='%s'/>\n", i, cpus);
+	}
+	put(d, "  </cputune>\n");
+}
+
+void config_dump(const struct vm_config *c, uint32_t id,
+		 void (*out)(void *context, const char *text), void *context)
+{
+	static const char *const actions[] = {"destroy", "restart", "preserve"};
+	struct dump d = {out, context};
+	const uint8_t *u = c->uuid;
+
+	if (id)
+		put(&d, "<domain type='sampo' id='%u'>\n", id);
+	else
+		put(&d, "<domain type='sampo'>\n");
+	put(&d, "  <name>%s</name>\n", escape(c->name));
+	put(&d,
+	    "  <uuid>%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+	    "%02x%02x%02x%02x%02x%02x</uuid>\n",
+	    u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
+	    u[14], u[15]);
+	if (c->title[0])
+		put(&d, "  <title>%s</title>\n", escape(c->title));
+	put(&d,
+	    "  <memory unit='KiB'>%llu</memory>\n"
+	    "  <currentMemory unit='KiB'>%llu</currentMemory>\n",
+	    (unsigned long long)(c->memory >> 10), (unsigned long long)(c->memory >> 10));
+	put(&d, "  <vcpu placement='static'>%u</vcpu>\n", c->vcpus);
+	dump_cputune(&d, c);
+	dump_os(&d, c);
+	dump_features(&d, c);
+	if (c->vcpus > 1)
+		put(&d, "  <cpu mode='host-passthrough'>\n"
+			"    <topology sockets='%u' cores='%u' threads='%u'/>\n  </cpu>\n",
+		    c->vcpus / c->cores / c->threads, c->cores, c->threads);
+	put(&d, "  <clock offset='%s'%s>\n", c->clock_localtime ? "localtime" : "utc",
+	    c->tsc_hz ? "" : "/");
+	if (c->tsc_hz)
+		put(&d, "    <timer name='tsc' frequency='%llu'/>\n  </clock>\n",
+		    (unsigned long long)c->tsc_hz);
+	put(&d, "  <on_poweroff>%s</on_poweroff>\n", actions[c->on_poweroff]);
+	put(&d, "  <on_reboot>%s</on_reboot>\n", actions[c->on_reboot]);
+	put(&d, "  <on_crash>%s</on_crash>\n", actions[c->on_crash]);
+	dump_devices(&d, c);
+	put(&d, "</domain>\n");
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/machine/platform.h"
+
+#include <stdlib.h>
+
+#include "guests/dom0/machine/i8042.h"
+#include "guests/dom0/machine/pvpanic.h"
+#include "guests/dom0/vm/state.h"
+#include "guests/dom0/vm/vm.h"
+
+/* The interrupt controllers come first: the others use them. */
+static const struct {
+	int (*init)(struct vm *vm);
+	void (*reset)(struct vm *vm);
+	int (*resume)(struct vm *vm);
+} device[] = {
+	{pic_init, pic_reset, pic_resume},    {ioapic_init, ioapic_reset, ioapic_resume},
+	{pit_init, pit_reset, pit_resume},    {cmos_init, cmos_reset, cmos_resume},
+	{acpi_init, acpi_reset, acpi_resume}, {i8042_init, i8042_reset, i8042_resume},
+	{pci_init, pci_reset, pci_resume},    {pvpanic_init, pvpanic_reset, pvpanic_init},
+};
+
+#define DEVICES (sizeof(device) / sizeof(device[0]))
+
+static int attach(struct vm *vm)
+{
+	struct platform *platform = calloc(1, sizeof(*platform));
+
+	if (!platform)
+		return -1;
+	platform->vm = vm;
+	vm->platform = platform;
+	return 0;
+}
+
+int platform_init(struct vm *vm)
+{
+	if (attach(vm) != 0)
+		return -1;
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (device[i].init(vm) != 0)
+			return -1;
+	for (unsigned i = 0; i < UART_COUNT; i++)
+		if (uart_init(vm, i) != 0)
+			return -1;
+	return 0;
+}
+
+int platform_resume(struct vm *vm)
+{
+	if (attach(vm) != 0)
+		return -1;
+	for (unsigned i = 0; i < DEVICES; i++)
+		if (device[i].resume(vm) != 0)
+			return -1;
+	for (unsigned i = 0; i < UART_COUNT; i++)
+		if (uart_resume(vm, i) != 0)
+			return -1;
+	return 0;
+}
+
+void platform_reset(struct vm *vm)
+{
+	for (unsigned i = 0; i < DEVICES; i++)
+		device[i].reset(vm);
+	for (unsigned i = 0; i < UART_COUNT; i++)
+		uart_reset(vm, i);
+}
+
+void platform_free(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+
+	if (!platform)
+		return;
+	timer_cancel(&platform->pit);
+	timer_cancel(&platform->rtc);
+	timer_cancel(&platform->ioapic);
+	free(platform);
+	vm->platform = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Everything of a guest's machine that the guest would miss if it were lost:
+ * registers, queue positions, requests in flight. One flat structure without
+ * pointers, in a region of memory that belongs to the guest's domain, so that
+ * saving, moving or taking over a guest is a copy of this region. What is in
+ * here was written by dom0 only; the guest cannot see it.
+ */
+#ifndef DOM0_STATE_H
+#define DOM0_STATE_H
+
+#include "guests/dom0/machine/acpi.h"
+#include "guests/dom0/machine/cmos.h"
+#include "guests/dom0/machine/ioapic.h"
+#include "guests/dom0/machine/pci.h"
+#include "guests/dom0/machine/pic.h"
+#include "guests/dom0/machine/pit.h"
+#include "guests/dom0/machine/uart.h"
+#include "guests/dom0/cpu/msr.h"
+#include "guests/dom0/cpu/startup.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm/vm.h"
+
+#define MACHINE_STATE_MAGIC 0x41545353u
+#define MACHINE_STATE_VERSION 2u
+#define MACHINE_VIRTIO_DEVICES 24
+
+struct machine_state {
+	uint32_t magic, version, size;
+	uint32_t virtio_devices;
+	struct pic_state pic;
+	struct ioapic_state ioapic;
+	struct pit_state pit;
+	struct cmos_state cmos;
+	struct uart_state uart[2];
+	struct acpi_state acpi;
+	struct pci_state pci;
+	struct msr_state msr[VM_MAX_VCPUS];
+	struct startup_state startup[VM_MAX_VCPUS];
+	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
+};
+
+#endif

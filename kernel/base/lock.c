@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/base/lock.h"
+
+#include "arch/cpu.h"
+#include "arch/tsc.h"
+#include "kernel/base/panic.h"
+#include "kernel/cpu/percpu.h"
+
+#define TURN_NS 100000u
+
+struct lock manage_lock = {.rank = LOCK_MANAGE};
+
+/* Tickets are given out from manage_tickets on; the CPU with manage_turn may come until turn_end. */
+static uint64_t manage_tickets = 1, manage_turn = 1, turn_end;
+
+/* The next ticket's turn begins, if this one's has not ended yet. */
+static void end_turn(uint64_t ticket)
+{
+	WRITE_ONCE(turn_end, cpu_rdtsc() + tsc_from_ns(TURN_NS));
+	__atomic_compare_exchange_n(&manage_turn, &ticket, ticket + 1, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
+
+/* Already this CPU's? Else its order is checked. */
+static bool taken_again(struct lock *l, struct cpu *cpu)
+{
+	if (__atomic_load_n(&l->holder, __ATOMIC_RELAXED) == cpu) {
+		l->depth++;
+		return true;
+	}
+	ASSERT(!(cpu->locks >> l->rank));
+	return false;
+}
+
+static void taken(struct lock *l, struct cpu *cpu)
+{
+	__atomic_store_n(&l->holder, cpu, __ATOMIC_RELAXED);
+	cpu->locks |= 1u << l->rank;
+}
+
+void lock(struct lock *l)
+{
+	struct cpu *cpu = this_cpu();
+	uint32_t ticket;
+
+	if (taken_again(l, cpu))
+		return;
+	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
+	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
+		cpu_pause();
+	taken(l, cpu);
+}
+
+bool lock_try(struct lock *l)
+{
+	struct cpu *cpu = this_cpu();
+	uint32_t ticket = __atomic_load_n(&l->serving, __ATOMIC_ACQUIRE);
+
+	if (taken_again(l, cpu))
+		return true;
+	if (!__atomic_compare_exchange_n(&l->next, &ticket, ticket + 1, false, __ATOMIC_ACQUIRE,
+					 __ATOMIC_RELAXED))
+		return false;
+	taken(l, cpu);
+	return true;
+}
+
+void unlock(struct lock *l)
+{
+	if (l->depth) {
+		l->depth--;
+		return;
+	}
+	this_cpu()->locks &= ~(1u << l->rank);
+	__atomic_store_n(&l->holder, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+}
+
+bool manage_try(void)
+{
+	struct cpu *cpu = this_cpu();
+	uint64_t turn = READ_ONCE(manage_turn);
+
+	if (cpu->manage_ticket < turn) /* it has none, or has not come in time */
+		cpu->manage_ticket = __atomic_fetch_add(&manage_tickets, 1, __ATOMIC_RELAXED);
+	if (cpu->manage_ticket == turn && lock_try(&manage_lock)) {
+		WRITE_ONCE(turn_end, UINT64_MAX);
+		return true;
+	}
+	if (cpu->manage_ticket != turn && cpu_rdtsc() >= READ_ONCE(turn_end))
+		end_turn(turn);
+	return false;
+}
+
+void manage_unlock(void)
+{
+	end_turn(this_cpu()->manage_ticket);
+	unlock(&manage_lock);
+}

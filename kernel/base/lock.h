@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spin locks, fair: who came first goes first. A CPU that holds one may take
+ * another only of a later rank, which is checked each time; it may take the
+ * same one again. Nobody holds one when a guest is entered.
+ */
+#pragma once
+
+#include "kernel/base/types.h"
+
+struct cpu;
+
+/* In the order in which they may be taken. */
+enum lock_rank {
+	LOCK_MANAGE, /* objects, handles, bindings: all that management calls change */
+	LOCK_DOMAIN, /* a domain's mappings and page tables */
+	LOCK_REGION, /* which of a region's blocks have been zeroed */
+	LOCK_IRQ,    /* the I/O APICs */
+	LOCK_FRAME,  /* physical memory, the kernel's own page tables */
+	LOCK_LOG     /* the log and the consoles */
+};
+
+struct lock {
+	uint32_t next, serving; /* tickets */
+	struct cpu *holder;     /* written by the holder alone */
+	uint32_t depth;         /* how often it has taken it again */
+	uint32_t rank;          /* enum lock_rank */
+};
+
+void lock(struct lock *lock);
+/* False: another CPU has it. */
+bool lock_try(struct lock *lock);
+void unlock(struct lock *lock);
+
+/*
+ * Management calls are made with it. A CPU that finds it taken does not wait, but asks again from
+ * its main loop (manage_try), where it serves what others want of it. So that it does not always
+ * come too late, it keeps a ticket: CPUs have the lock in the order in which they asked first. A
+ * CPU that does not come within 100 us of its turn loses the ticket, so that it holds nobody up.
+ */
+extern struct lock manage_lock;
+bool manage_try(void);
+void manage_unlock(void);

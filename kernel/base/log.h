@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's log: a ring in memory, shown on the serial port and the screen. */
+#pragma once
+
+#include "kernel/console/text.h"
+#include "kernel/console/uart.h"
+#include "kernel/abi.h"
+#include "kernel/base/lock.h"
+
+/* The lock of the log and the consoles, input included. */
+extern struct lock log_lock;
+/* Before a panic: others have stopped, whatever they held. */
+void log_break_lock(void);
+
+/* What dom0 reads of it, with the console's input: whole pages, nothing else in them. */
+extern struct sampo_log log_rings;
+
+/* Where it is shown; all zero: not there. */
+extern struct uart console_uart;
+extern struct text console_text;
+
+/* dom0 shows the log's lines on the consoles, among the operator's own, and is told of each. */
+extern bool log_left;
+/* A debug key is being served, whose lines do not wait for dom0: the kernel shows them, and marks
+ * them in the ring as LOG_DEBUG. */
+extern bool log_debugs;
+
+/* One line or more; the text ends with a newline. A level in front is not shown on the consoles. */
+void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define LOG_ERR     "<3>"
+#define LOG_WARNING "<4>"
+#define LOG_DEBUG   "<7>"
+#define LOG_LEVEL   (sizeof(LOG_ERR) - 1)
+
+/* Raw bytes: to the ring and the consoles, or to one of them alone. The ring has the time in front
+ * of each line. */
+void log_bytes(const char *text, size_t length);
+void ring_bytes(const char *text, size_t length);
+void console_bytes(const char *text, size_t length);
+/* The UART takes UART_FIFO bytes, a line's end counting as two, without a wait. */
+#define UART_FIFO 16u
+bool console_ready(void);

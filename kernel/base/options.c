@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/base/options.h"
+
+#include "arch/barrier.h"
+#include "arch/hv.h"
+#include "kernel/base/log.h"
+
+#define WORD_MAX   63u /* characters of a word that the log shows */
+#define DIGITS_MAX 9u
+
+static const char *const names[] = {
+#define NAME(name, text) text,
+	OPTIONS(NAME)
+#undef NAME
+};
+
+static const char *values[OPTION_COUNT];
+
+/* Returns the value behind `name` and '='; NULL if the word is another one. */
+static const char *value_of(const char *word, const char *name)
+{
+	while (*name && *word == *name) {
+		word++;
+		name++;
+	}
+	return !*name && *word == '=' ? word + 1 : NULL;
+}
+
+static bool read_word(const char *word)
+{
+	for (unsigned i = 0; i < OPTION_COUNT; i++) {
+		const char *value = value_of(word, names[i]);
+
+		if (value) {
+			values[i] = value;
+			return true;
+		}
+	}
+	return hv_option(word) || barrier_option(word);
+}
+
+static void complain(const char *word)
+{
+	char copy[WORD_MAX + 1];
+	unsigned n = 0;
+
+	for (; n < WORD_MAX && word[n] && word[n] != ' '; n++)
+		copy[n] = word[n];
+	copy[n] = 0;
+	log_print(LOG_WARNING "kernel: not known on its command line: %s\n", copy);
+}
+
+void options_read(const char *words)
+{
+	while (*words) {
+		if (*words != ' ' && !read_word(words))
+			complain(words);
+		while (*words && *words != ' ')
+			words++;
+		while (*words == ' ')
+			words++;
+	}
+}
+
+const char *option_value(enum option option)
+{
+	return values[option];
+}
+
+uint32_t option_number(enum option option, uint32_t otherwise)
+{
+	const char *value = values[option];
+	uint32_t number = 0;
+	unsigned digits = 0;
+
+	if (!value)
+		return otherwise;
+	for (; value[digits] >= '0' && value[digits] <= '9' && digits < DIGITS_MAX; digits++)
+		number = number * 10 + (uint32_t)(value[digits] - '0');
+	if (digits && option_is(value + digits, ""))
+		return number;
+	log_print("kernel: %s is a number of at most %u digits\n", names[option], DIGITS_MAX);
+	return otherwise;
+}
+
+bool option_is(const char *value, const char *text)
+{
+	while (*text && *value == *text) {
+		value++;
+		text++;
+	}
+	return !*text && (!*value || *value == ' ');
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's command line: words with spaces between them, some with a value. */
+#pragma once
+
+#include "kernel/base/types.h"
+
+/* X(NAME, text): the words that have a value behind '='. (Vendors' features: arch/hv.h.) */
+#define OPTIONS(X)                    \
+	X(DEBUG_KEY, "debug-key")     \
+	X(DOM0_MEMORY, "dom0-memory") \
+	X(MIN_TIMER_PERIOD, "min-timer-period")
+
+enum option {
+#define OPTION_ENUM(name, text) OPTION_##name,
+	OPTIONS(OPTION_ENUM)
+#undef OPTION_ENUM
+		OPTION_COUNT
+};
+
+/* Reads the command line, which stays where it is. Names on the log each word that is unknown. */
+void options_read(const char *words);
+
+/* Returns the value of an option, which a space or the end of the line ends; NULL if the command
+ * line does not have that option. */
+const char *option_value(enum option option);
+
+/* Returns the option's value as a decimal number, of at most 9 digits; `otherwise` if the command
+ * line does not have that option, or if its value is no such number, which the log says. */
+uint32_t option_number(enum option option, uint32_t otherwise);
+
+/* Is the value, up to a space or the end of the line, this text? */
+bool option_is(const char *value, const char *text);

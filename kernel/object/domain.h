@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Domains: a guest-physical address space, handles, and vCPUs. */
+#pragma once
+
+#include "arch/ptab.h"
+#include "kernel/abi.h"
+#include "kernel/object/handle.h"
+#include "kernel/base/lock.h"
+#include "kernel/object/object.h"
+
+struct event;
+struct mapping;
+struct slab;
+struct vcpu;
+
+#define DOMAIN_VCPUS 64
+/* The doorbells of a domain's 65536 ports. */
+#define BELLS_PER_PAGE   512
+#define BELL_PAGES       128
+#define DOMAIN_UNLIMITED (~0ull)
+#define MAPPING_LEVELS 8
+
+/* Changed with the manage lock, but for what says otherwise. */
+struct domain {
+	struct object object;
+	uint32_t id;
+	uint32_t state; /* SAMPO_DOM_* */
+	uint32_t flags; /* SAMPO_DOMAIN_* */
+	uint32_t weight;
+	uint64_t quota, period; /* TSC ticks that each vCPU may have; 0: all */
+	struct domain *next, **link; /* list of all; what points to this one there */
+
+	struct handle_table handles;
+	uint32_t names; /* handles to it in tables of others: it ends with the last */
+
+	struct lock lock; /* for the next five */
+	struct ptab slat;
+	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
+	struct mapping *mappings[MAPPING_LEVELS]; /* region.c */
+	uint32_t mapping_levels;
+	struct mapping *last_mapping; /* read without the lock */
+	struct mapping *cut;          /* no longer mappings, but the page tables have them yet */
+
+	/* Blocks of its address space that guests may have written since it was cleared, a bit
+	 * each, atomic; what is beyond the page, and all if it is NULL, may be at any time. */
+	uint64_t *written;
+
+	/* Bytes of kernel memory charged, atomic; of memory in its regions and given to domains
+	 * that it made; how many it may have. */
+	uint64_t kernel_bytes, kernel_limit;
+	uint64_t memory, memory_limit;
+	struct domain *creator; /* holds a reference; NULL: the kernel, or nothing was taken of it */
+	uint32_t regions, events;
+
+	uint64_t tsc_offset; /* that vCPUs begin with */
+	uint64_t tsc_khz, tsc_scale, tsc_unscale; /* its ticks per the host's and reverse, 32.32 */
+	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
+	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id; others read them by domain_vcpu */
+	uint64_t present;                /* bit n: vcpu[n] is there */
+	uint32_t vcpus;
+
+	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
+	struct event **bells[BELL_PAGES];    /* allocated as needed; its guest reads them */
+};
+
+/* NULL: there is none. Needs no lock: what is found stays while this CPU is in the kernel. */
+static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
+{
+	return id < DOMAIN_VCPUS ? __atomic_load_n(&domain->vcpu[id], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/*
+ * A domain that may have so many kernel pages and so many bytes of memory (DOMAIN_UNLIMITED: as
+ * much as there is). The creator is charged for the object; a creator that has limits gives what
+ * the new one may have out of its own, until that one is gone. NULL: the kernel makes it.
+ * Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL.
+ */
+int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, uint64_t weight,
+		   uint64_t memory_limit, struct domain **domain);
+
+/* Ends a domain for ever: with the next steps of object_reap its vCPUs stop, its memory is
+ * unmapped, its handles are dropped. The object lives until the last reference goes. */
+static inline void domain_destroy(struct domain *domain)
+{
+	domain->state = SAMPO_DOM_DEAD;
+	object_queue(&domain->object);
+}
+bool domain_take_apart(struct object *object);
+
+/* Calls it for each vCPU at its home, with NULL, at the same time. With vcpu_review: the domain's state, weight
+ * or cap has been set, or is to be accounted for until now. */
+void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg));
+
+/* Its page tables have changed: the vCPUs flush before they run again, and
+ * those that run now have left the guest. Its lock is held. */
+void domain_slat_changed(struct domain *domain);
+
+/* A TSC of this rate for vCPUs that are yet to be made, 0 from now on. EINVAL, EBUSY (there are
+ * some), ENODEV: the CPU knows no other rate than its own. */
+int64_t domain_set_tsc(struct domain *domain, uint64_t khz);
+static inline uint64_t domain_tsc(const struct domain *domain, uint64_t host)
+{
+	return (uint64_t)((unsigned __int128)host * domain->tsc_scale >> 32);
+}
+
+/* Something was written there that counted as clean; any CPU. */
+void domain_written(struct domain *domain, uint64_t gpa);
+/* Nothing was, in this whole block; from now on it counts as clean. */
+bool domain_unwritten(struct domain *domain, uint64_t gpa);
+
+/* Zeroed kernel pages, and objects of a slab, charged to the domain; NULL beyond its limit. */
+void *domain_page_alloc(struct domain *domain);
+void domain_page_free(struct domain *domain, void *page);
+void *domain_slab_alloc(struct domain *domain, struct slab *slab);
+void domain_slab_free(struct domain *domain, struct slab *slab, void *object);
+
+/* Copies between kernel and guest-physical memory; SAMPO_EFAULT if part of
+ * the range is not writable (readable) RAM there. Bytes before the fault may
+ * have been copied. SAMPO_EAGAIN: a step of the zeroing of that memory has been done, the copy
+ * is to be made again. */
+int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
+int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes);
+
+/* Where the rest of a guest's page is in the kernel's window until the next such
+ * call; NULL if there is no RAM with this SAMPO_MAP_*, or it is not zeroed yet. It stays the
+ * domain's until this CPU leaves the kernel. */
+void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
+
+/* An MSI (SDM 3A 10.11) to the domain's local APICs. */
+void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
+
+extern struct domain *domain_list;
+extern uint32_t domain_count;

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "kernel/object/region.h"
+
+#include "arch/barrier.h"
+#include "arch/paging.h"
+#include "arch/ptab.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/slab.h"
+#include "kernel/cpu/smp.h"
+#include "kernel/call/step.h"
+
+#define BLOCK_ZEROED 1ull
+#define ZERO_STEP    (128ull << 10)
+#define PER_PAGE     512u
+#define RAM_MAX      (PER_PAGE * PER_PAGE) /* blocks */
+
+static struct slab regions = SLAB_INIT(struct region);
+static struct slab mappings = SLAB_INIT(struct mapping);
+
+static struct region *new_region(struct domain *owner, enum region_kind kind, uint64_t size)
+{
+	struct region *region = domain_slab_alloc(owner, &regions);
+
+	if (!region)
+		return NULL;
+	object_init(&region->object, SAMPO_T_REGION);
+	region->lock.rank = LOCK_REGION;
+	region->kind = kind;
+	region->size = size;
+	region->owner = owner;
+	object_get(&owner->object);
+	return region;
+}
+
+/* --- blocks --- */
+
+static uint64_t *block_entry(const struct region *region, uint64_t n)
+{
+	return &region->blocks[n / PER_PAGE][n % PER_PAGE];
+}
+
+static uint64_t address_of(const struct region *region, uint64_t entry)
+{
+	return entry & ~((1ull << region->block_shift) - 1);
+}
+
+static void free_table(struct region *region, uint64_t n)
+{
+	domain_page_free(region->owner, region->blocks[n]);
+	region->blocks[n] = NULL;
+}
+
+static bool add_block(struct region *region)
+{
+	uint64_t n = region->count, block;
+	struct domain *owner = region->owner;
+
+	if (!region->blocks[n / PER_PAGE])
+		region->blocks[n / PER_PAGE] = domain_page_alloc(owner);
+	if (!region->blocks[n / PER_PAGE])
+		return false;
+	if (region->block_shift == 21)
+		block = frame_alloc_block();
+	else /* kernel pages come zeroed */
+		block = (uint64_t)domain_page_alloc(owner) | BLOCK_ZEROED;
+	if (!address_of(region, block)) {
+		if (n % PER_PAGE == 0)
+			free_table(region, n / PER_PAGE);
+		return false;
+	}
+	*block_entry(region, n) = block;
+	region->count++;
+	return true;
+}
+
+int64_t region_fill(struct region *region)
+{
+	uint64_t count = region->size >> region->block_shift, start = cpu_rdtsc();
+
+	while (region->count < count) {
+		if (!add_block(region))
+			return SAMPO_ENOMEM;
+		if (step_is_over(start))
+			break;
+	}
+	return region->count < count ? SAMPO_EAGAIN : SAMPO_OK;
+}
+
+/* The last ones first, each page of the upper level when it has become empty. */
+static bool free_some_blocks(struct region *region)
+{
+	struct domain *owner = region->owner;
+	uint64_t block;
+
+	for (unsigned left = STEP_PARTS; region->count && left; left--) {
+		block = address_of(region, *block_entry(region, --region->count));
+		if (region->block_shift == 21)
+			frame_free_block(block);
+		else
+			domain_page_free(owner, (void *)block);
+		if (region->count % PER_PAGE == 0)
+			free_table(region, region->count / PER_PAGE);
+	}
+	return region->count;
+}
+
+int64_t region_new_ram(struct domain *owner, uint64_t size, uint32_t block_shift,
+		       struct region **result)
+{
+	struct region *region;
+	int64_t status;
+
+	if (!size || size & ((1ull << block_shift) - 1) || size >> block_shift > RAM_MAX)
+		return SAMPO_EINVAL;
+	if (owner->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (size > owner->memory_limit - owner->memory ||
+	    (block_shift == 21 && size > frame_stats.free_bytes))
+		return SAMPO_ENOMEM;
+	region = new_region(owner, REGION_RAM, size);
+	if (!region)
+		return SAMPO_ENOMEM;
+	owner->memory += size;
+	owner->regions++;
+	region->block_shift = block_shift;
+	region->owner_only = owner->flags & SAMPO_DOMAIN_PRIVATE;
+	region->blocks = domain_page_alloc(owner);
+	status = region->blocks ? region_fill(region) : SAMPO_ENOMEM;
+	if (status == SAMPO_ENOMEM)
+		object_put(&region->object);
+	else
+		*result = region;
+	return status;
+}
+
+int64_t region_new_fixed(struct domain *owner, enum region_kind kind, uint64_t base, uint64_t size,
+			 struct region **result)
+{
+	if (!size || (kind != REGION_PORTS && (base | size) % FRAME_PAGE))
+		return SAMPO_EINVAL;
+	*result = new_region(owner, kind, size);
+	if (!*result)
+		return SAMPO_ENOMEM;
+	(*result)->base = base;
+	return SAMPO_OK;
+}
+
+bool region_take_apart(struct object *object)
+{
+	struct region *region = CONTAINER_OF(object, struct region, object);
+	struct domain *owner = region->owner;
+
+	if (free_some_blocks(region))
+		return true;
+	if (region->kind == REGION_RAM) {
+		owner->memory -= region->size;
+		owner->regions--;
+	}
+	if (region->blocks)
+		domain_page_free(owner, region->blocks);
+	if (region->kind == REGION_PORTS)
+		smp_quiesce(); /* somebody may be accessing one */
+	domain_slab_free(owner, &regions, region);
+	object_put(&owner->object);
+	return false;
+}
+
+/*
+ * How much of a block is zeroed is kept in its entry, so that the faults of any domain that maps
+ * it, on any CPU, go on where the last one was. Nobody sees the block before all of it is. Each
+ * step is done in the turn of the vCPU that touches the block, and counts as its time.
+ */
+static bool zero_some(struct region *region, uint64_t *entry)
+{
+	uint64_t size = 1ull << region->block_shift, done, value;
+
+	lock(&region->lock);
+	value = *entry;
+	if (!(value & BLOCK_ZEROED)) {
+		done = value - address_of(region, value);
+		window_zero(value, ZERO_STEP);
+		value = done + ZERO_STEP < size ? value + ZERO_STEP : (value - done) | BLOCK_ZEROED;
+		__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	}
+	unlock(&region->lock);
+	return value & BLOCK_ZEROED;
+}
+
+bool region_physical(struct region *region, uint64_t offset, uint64_t *physical)
+{
+	uint64_t mask = (1ull << region->block_shift) - 1, *entry;
+
+	if (region->kind != REGION_RAM) {
+		*physical = region->base + offset;
+		return true;
+	}
+	entry = block_entry(region, offset >> region->block_shift);
+	if (!(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & BLOCK_ZEROED) && !zero_some(region, entry))
+		return false;
+	*physical = address_of(region, *entry) + (offset & mask);
+	return true;
+}
+
+/*
+ * --- mappings ---
+ *
+ * A skip list by gpa (W. Pugh, 1990): each mapping is in the list of level 0, and of those in a
+ * list every fourth, by chance, is in the next one too. A search begins in the highest list and
+ * goes down where that would lead too far: O(log n) steps are expected, whatever a guest's
+ * addresses are, since chance does not depend on them. A range is cut out of all lists at once.
+ *
+ * The lists are read and changed with the domain's lock. Without it only last_mapping is read,
+ * which the last fault has used; a search that needs more takes the lock. What has been cut off is
+ * freed after last_mapping has been cleared and every CPU has left the kernel once.
+ */
+
+static uint64_t granule(const struct region *region)
+{
+	return region->kind == REGION_RAM ? 1ull << region->block_shift : FRAME_PAGE;
+}
+
+/* Of those that begin at gpa or below it, the last; or NULL. */
+static struct mapping *last_until(const struct domain *domain, uint64_t gpa)
+{
+	struct mapping *const *next = domain->mappings;
+	struct mapping *last = NULL;
+
+	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
+		while (next[level] && next[level]->gpa <= gpa) {
+			last = next[level];
+			next = last->next;
+		}
+	}
+	return last;
+}
+
+/* Where the first one that begins at gpa or above it hangs, in each list that is in use. */
+static void find_links(struct domain *domain, uint64_t gpa, struct mapping ***link)
+{
+	struct mapping **next = domain->mappings;
+
+	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
+		while (next[level] && next[level]->gpa < gpa)
+			next = next[level]->next;
+		link[level] = &next[level];
+	}
+}
+
+/* In how many lists it is: 1, and with a chance of 1/4 each one more. */
+static uint32_t random_levels(void)
+{
+	static uint64_t state;
+	uint32_t levels = 1;
+
+	state = (state + cpu_rdtsc()) * 0x9e3779b97f4a7c15ull + 1;
+	for (uint64_t bits = state >> 32; !(bits & 3) && levels < MAPPING_LEVELS; bits >>= 2)
+		levels++;
+	return levels;
+}
+
+static void insert(struct domain *domain, struct mapping *m)
+{
+	struct mapping **link[MAPPING_LEVELS];
+	uint32_t levels = random_levels();
+
+	if (levels > domain->mapping_levels)
+		domain->mapping_levels = levels;
+	find_links(domain, m->gpa, link);
+	for (uint32_t level = 0; level < levels; level++) {
+		m->next[level] = *link[level];
+		*link[level] = m;
+	}
+}
+
+static bool overlaps(const struct domain *domain, uint64_t gpa, uint64_t size)
+{
+	const struct mapping *m = last_until(domain, gpa + size - 1);
+
+	return m && gpa < m->gpa + m->size;
+}
+
+int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, uint64_t offset,
+		   uint64_t size, uint32_t perms)
+{
+	uint64_t mask = granule(region) - 1;
+	struct mapping *m;
+
+	if (!size || (gpa | offset | size) & mask || perms & ~SAMPO_MAP_RWX ||
+	    !(perms & SAMPO_MAP_R) || region->kind == REGION_PORTS)
+		return SAMPO_EINVAL;
+	if (offset >= region->size || size > region->size - offset ||
+	    gpa >= ptab_limit(&domain->slat) || size > ptab_limit(&domain->slat) - gpa)
+		return SAMPO_EINVAL;
+	if (region->owner_only && region->owner != domain)
+		return SAMPO_ERIGHT;
+	if (domain->state == SAMPO_DOM_DEAD)
+		return SAMPO_EDEAD;
+	if (domain->cut) /* a write that faults here would be let through to what was mapped */
+		return SAMPO_EAGAIN;
+	if (overlaps(domain, gpa, size))
+		return SAMPO_EEXIST;
+	m = domain_slab_alloc(domain, &mappings);
+	if (!m)
+		return SAMPO_ENOMEM;
+	object_get(&region->object);
+	m->region = region;
+	m->gpa = gpa;
+	m->size = size;
+	m->offset = offset;
+	m->perms = perms;
+	lock(&domain->lock);
+	insert(domain, m);
+	unlock(&domain->lock);
+	return SAMPO_OK;
+}
+
+int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
+{
+	struct mapping **from[MAPPING_LEVELS], **to[MAPPING_LEVELS], *first;
+	uint64_t end = size > ~gpa ? ~0ull : gpa + size;
+
+	from[0] = to[0] = domain->mappings; /* if it has none */
+	lock(&domain->lock);
+	find_links(domain, gpa, from);
+	find_links(domain, end, to);
+	first = *from[0];
+	if (from[0] == to[0]) {
+		unlock(&domain->lock);
+		return SAMPO_EINVAL;
+	}
+	for (uint32_t level = 0; level < domain->mapping_levels; level++)
+		*from[level] = *to[level];
+	*to[0] = domain->cut;
+	domain->cut = first;
+	__atomic_store_n(&domain->last_mapping, NULL, __ATOMIC_RELEASE);
+	unlock(&domain->lock);
+	smp_quiesce(); /* the kernel itself may be using them */
+	object_queue(&domain->object);
+	return SAMPO_OK;
+}
+
+void region_clear_some(struct domain *domain)
+{
+	struct mapping *m, *cleared = NULL;
+	uint64_t start = cpu_rdtsc();
+
+	lock(&domain->lock);
+	do {
+		m = domain->cut;
+		if (ptab_unmap(&domain->slat, m->gpa, m->size) == SAMPO_EAGAIN) {
+			m->size -= domain->slat.reached - m->gpa;
+			m->gpa = domain->slat.reached;
+			continue;
+		}
+		domain->cut = m->next[0];
+		m->next[0] = cleared;
+		cleared = m;
+	} while (domain->cut && !step_is_over(start));
+	domain_slat_changed(domain);
+	unlock(&domain->lock);
+	while (cleared) {
+		m = cleared;
+		cleared = m->next[0];
+		object_put(&m->region->object);
+		domain_slab_free(domain, &mappings, m);
+	}
+}
+
+struct mapping *region_at(struct domain *domain, uint64_t gpa)
+{
+	struct mapping *m = __atomic_load_n(&domain->last_mapping, __ATOMIC_ACQUIRE);
+
+	if (m && gpa - m->gpa < m->size)
+		return m;
+	lock(&domain->lock);
+	m = last_until(domain, gpa);
+	unlock(&domain->lock);
+	return m && gpa - m->gpa < m->size ? m : NULL;
+}
+
+static uint32_t ptab_flags(const struct mapping *m)
+{
+	_Static_assert(SAMPO_MAP_R == PTAB_R && SAMPO_MAP_W == PTAB_W && SAMPO_MAP_X == PTAB_X &&
+		       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X, "bits");
+	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : PTAB_WB);
+}
+
+/* The size of the page that can map gpa. */
+static uint64_t page_size(const struct mapping *m, uint64_t gpa)
+{
+	uint64_t block = gpa & ~(FRAME_BLOCK - 1), shift = m->region->base + m->offset - m->gpa;
+
+	if (m->region->kind != REGION_FIXED)
+		return granule(m->region);
+	if (block < m->gpa || block + FRAME_BLOCK > m->gpa + m->size || shift % FRAME_BLOCK)
+		return FRAME_PAGE;
+	return FRAME_BLOCK;
+}
+
+/*
+ * Where a large page that is executed can stop the CPU (CVE-2018-12207), none is executable at
+ * first: region_fault splits those that a guest executes. That takes one kernel page for each.
+ */
+static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
+{
+	uint64_t offset = gpa - m->gpa + m->offset, size = page_size(m, gpa), physical;
+	uint32_t flags = ptab_flags(m);
+	int status;
+
+	if (mitigations.on & DO_MULTIHIT && size > FRAME_PAGE)
+		flags &= ~PTAB_X;
+	if (!region_physical(m->region, offset, &physical))
+		return SAMPO_EAGAIN;
+	status = ptab_map(&domain->slat, gpa & ~(size - 1), physical & ~(size - 1), size, flags);
+	if (status != SAMPO_EEXIST)
+		return status;
+	/* There may be small pages in its place, of which this one is missing. */
+	return ptab_map(&domain->slat, gpa, physical, FRAME_PAGE, ptab_flags(m));
+}
+
+int64_t region_fault(struct domain *domain, uint64_t gpa, uint32_t access)
+{
+	int64_t status = SAMPO_EINVAL;
+	int split = SAMPO_OK;
+	struct mapping *m;
+
+	lock(&domain->lock);
+	m = region_at(domain, gpa);
+	__atomic_store_n(&domain->last_mapping, m, __ATOMIC_RELEASE);
+	if (m && !(access & ~m->perms & (SAMPO_ACCESS_W | SAMPO_ACCESS_X)))
+		status = fill(domain, m, gpa & ~(FRAME_PAGE - 1));
+	if (mitigations.on & DO_MULTIHIT && access & SAMPO_ACCESS_X &&
+	    (status == SAMPO_OK || status == SAMPO_EEXIST))
+		split = ptab_execute(&domain->slat, gpa & ~(FRAME_PAGE - 1));
+	status = split ? split : status;
+	/* EEXIST: it was there, and the access is allowed: clean until now, or a stale entry. */
+	if (status == SAMPO_EEXIST && access & SAMPO_ACCESS_W)
+		ptab_dirtied(&domain->slat, gpa & ~(FRAME_PAGE - 1));
+	if (status == SAMPO_EEXIST)
+		WRITE_ONCE(domain->slat_changes, domain->slat_changes + 1);
+	unlock(&domain->lock);
+	return status == SAMPO_EEXIST ? SAMPO_OK : status;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Work between CPUs. A run queue is private to its CPU; the others see only
+ * what it publishes here: words that are read and written atomically, hints that
+ * may be a moment old. Entities move by the owner's hand alone: its code detaches
+ * one, and the caller carries it (a message) to the CPU that attaches it.
+ *
+ * What a CPU does, with b the one structure that all share:
+ *   - after sched_pick, and after every other call that changed who is runnable:
+ *     balance_publish;
+ *   - at the end of a turn (sched_slice has come to 0): balance_push, before sched_pick;
+ *     to whoever it names goes what it returns, to be attached there;
+ *   - sched_pick says idle: balance_publish, balance_ask; that CPU is to do balance_push now;
+ *   - before sched_wake of an entity of ours: balance_wake; if it is another CPU,
+ *     sched_detach, and over there sched_attach and sched_wake;
+ *   - the affinity of an entity of ours has changed: the same, if it is another CPU.
+ * All are bounded, whatever the number of CPUs and entities.
+ *
+ * Equal shares where the numbers do not divide (three on two CPUs) come from
+ * comparing the queues' mean virtual times: who lags behind gives the entity that is
+ * first in line to one that is ahead, which runs it first.
+ */
+#pragma once
+
+#include "kernel/sched/sched.h"
+
+struct balance_cpu {
+	uint64_t stamp; /* when this was so; 0: being written */
+	uint64_t weight, vtime;
+} __attribute__((aligned(64)));
+
+/* One bit for each CPU, a cache line for each 64. */
+struct balance_word {
+	uint64_t bits;
+} __attribute__((aligned(64)));
+
+struct balance {
+	struct balance_word online[SCHED_WORDS];
+	struct balance_word idle[SCHED_WORDS]; /* cleared by who sends work there */
+	struct balance_word busy[SCHED_WORDS]; /* somebody waits */
+	struct balance_cpu cpu[SCHED_CPUS];
+};
+
+/* What the others see of this CPU; with the first one it takes part. */
+void balance_publish(struct balance *b, struct sched_rq *rq);
+
+/* On which CPU an entity of ours should run that sleeps or is in the wrong place: here if here
+ * is nobody, else on one that is idle, else here; if it may not: on any. */
+uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched_entity *e);
+
+/* Whom to ask for work; SCHED_CPUS: nobody has any. */
+uint32_t balance_ask(struct balance *b, struct sched_rq *rq);
+/* What should move now, detached, and to whom; or NULL. */
+struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,
+				  uint32_t *to);

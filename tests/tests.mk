@@ -157,12 +157,17 @@ bochs-tests: $(QEMU_NEEDS)
 once:
 	@$(PYTHON) tests/once.py
 
+# Which part of the house includes what of which other.
+.PHONY: rooms
+rooms:
+	@$(PYTHON) tests/rooms.py
+
 .PHONY: check
-check: unit once $(QEMU_NEEDS)
+check: unit once rooms $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
 # Everything, and how long each part took.
-TEST_PARTS := build-tests tcb once depth unit sim fuzz qemu-tests bochs-tests
+TEST_PARTS := build-tests tcb once rooms depth unit sim fuzz qemu-tests bochs-tests
 .PHONY: test
 test:
 	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)

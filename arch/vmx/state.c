@@ -67,15 +67,7 @@ static void end_shadow(void)
 		vmcs_write(VMCS_INTERRUPTIBILITY, blocking & ~(uint64_t)BLOCKING_SHADOW);
 }
 
-/* The trap takes the place of one that the CPU may have left pending, which would not outlast an
- * interrupt (SDM 3C 27.7.3). */
-static void __attribute__((noinline)) traced(struct vcpu *vcpu)
-{
-	vmcs_write(VMCS_PENDING_DEBUG, vmcs_read(VMCS_PENDING_DEBUG) & ~PENDING_BS);
-	hv_single_step(vcpu);
-}
-
-void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
+static inline void move_rip(struct vcpu *vcpu, uint64_t next_rip)
 {
 	vmx_use(vcpu);
 	/* Outside 64-bit code RIP has 32 bits. */
@@ -83,8 +75,23 @@ void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
 		next_rip = (uint32_t)next_rip;
 	vmcs_write(VMCS_GUEST_RIP, next_rip);
 	end_shadow();
+}
+
+/* The trap takes the place of one that the CPU may have left pending, which would not outlast an
+ * interrupt (SDM 3C 27.7.3). */
+static void __attribute__((noinline)) advance_traced(struct vcpu *vcpu, uint64_t next_rip)
+{
+	move_rip(vcpu, next_rip);
+	vmcs_write(VMCS_PENDING_DEBUG, vmcs_read(VMCS_PENDING_DEBUG) & ~PENDING_BS);
+	hv_single_step(vcpu);
+}
+
+void vmx_advance(struct vcpu *vcpu, uint64_t next_rip)
+{
 	if (vcpu->vmx.rflags & RFLAGS_TF)
-		traced(vcpu);
+		advance_traced(vcpu, next_rip);
+	else
+		move_rip(vcpu, next_rip);
 }
 
 bool vmx_interruptible(struct vcpu *vcpu)

@@ -62,7 +62,10 @@ ln -s bin sbin
 ln -s bin/busybox init
 for m in $modules; do
 	f=$(find "$out/unpacked" -name "$m.ko" -o -name "$m.ko.xz" | head -1)
-	[ -n "$f" ] || die "the kernel package has no module $m"
+	if [ -z "$f" ]; then
+		grep -rqs --include=modules.builtin "/$m.ko" "$out/unpacked" || die "the kernel package has no module $m"
+		continue # part of the kernel
+	fi
 	case $f in
 	*.xz) xz -dc "$f" >"lib/modules/$m.ko" ;;
 	*) cp "$f" lib/modules/ ;;

@@ -13,7 +13,7 @@
 #define CR4_TSD        0x4ull
 #define PF_WRITE       0x2u
 #define PF_RESERVED    0x8u
-#define UNMAPPED       (1ull << 40) /* past what start.S maps */
+#define UNMAPPED       ((uint64_t)GUEST_MAPPED_GIB << 30) /* past what start.S maps */
 #define ROUNDS         1000
 #define CPUID_1_X2APIC (1u << 21)
 #define VECTOR_TS      10

@@ -17,7 +17,7 @@ SEED = int(os.environ.get("SAMPO_SEED") or random.randrange(2, 1 << 32))
 FUZZ_SECONDS = int(os.environ.get("SAMPO_FUZZ_SECONDS", "0"))
 
 
-def run(boot, words="", timeout=120, cpus=None, cpu="EPYC,+svm", apart=True):
+def run(boot, words="", timeout=400, cpus=None, cpu="EPYC,+svm", apart=True):
     """What the program says with these words on its command line."""
     cpus = cpus or m.CPUS
     box = boot(kernel=m.BUILD / "sampo.elf32", cpu=cpu, memory=512, nic=None, icount=cpus == 1, apart=apart, cpus=cpus,

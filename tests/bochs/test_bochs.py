@@ -149,7 +149,7 @@ def test_linux_disk_and_network(boot, iso, disk):
     image = disk()
     guests = {"linux1.xml": m.linux_xml("linux1", partition="guest1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
     cd = iso(guests)
-    box = boot(iso=cd, memory=512, image=image).boot(90)
+    box = boot(iso=cd, memory=512, image=image).boot(300)
     box.wait_run("net", r"Address: +10\.0\.2\.\d+")
     with box.in_console("linux1"):
         box.linux_up("linux1", 120)
@@ -161,7 +161,7 @@ def test_linux_disk_and_network(boot, iso, disk):
     box.send("poweroff\r")
     box.expect_end()
     box.stop()
-    box = boot(iso=cd, memory=512, image=image).boot(90)
+    box = boot(iso=cd, memory=512, image=image).boot(300)
     with box.in_console("linux1"):
         box.linux_up("linux1", 120)
         assert box.linux("md5sum /mnt/file").split()[0] == total
@@ -171,7 +171,7 @@ def test_linux_disk_and_network(boot, iso, disk):
 def test_linux_features(boot, iso, disk, model, words):
     """Linux on what every CPU has that is not refused, and on the most that there is."""
     guests = {"linux1.xml": m.linux_xml("linux1", partition="guest1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
-    box = boot(iso=iso(guests, cmdline=words), memory=512, image=disk(), model=model).boot(90)
+    box = boot(iso=iso(guests, cmdline=words), memory=512, image=disk(), model=model).boot(300)
     with box.in_console("linux1"):
         box.linux_up("linux1", 120)
         assert " /mnt ext4 " in box.linux("cat /proc/mounts")

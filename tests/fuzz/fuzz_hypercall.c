@@ -595,7 +595,7 @@ static void check_domain(const struct domain *d)
 	}
 	for (unsigned p = 0; p < HANDLE_PAGES; p++)
 		for (unsigned i = 0; d->handles.page[p] && i < HANDLES_PER_PAGE; i++)
-			used += d->handles.page[p][i].word != 0;
+			used += d->handles.page[p][i].word && !(d->handles.page[p][i].word & HANDLE_FREE);
 	expect(vcpus == d->vcpus && used == d->handles.used);
 	expect(d->kernel_bytes <= d->kernel_limit && d->memory <= d->memory_limit);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # mkiso.sh ISO KERNEL DOM0 [DIR]: a GRUB image that boots from BIOS and from UEFI, as a CD or as a raw disk: the kernel,
-# dom0, every file below DIR as a boot module named by its path in DIR, and their SHA256SUMS. CMDLINE and DOM0_CMDLINE in
+# dom0, and every file below DIR as a boot module named by its path in DIR. CMDLINE and DOM0_CMDLINE in
 # the environment are the command lines of both. Without DOM0 (the empty string) no module is named dom0. GRUB_COMMANDS are
 # run before the menu entry, with GRUB_MODULES beside those that GRUB always has.
 set -eu
@@ -18,8 +18,8 @@ die() {
 	exit 1
 }
 
-# DOM0_MODULES in kernel/dom0.c without SHA256SUMS, and the name in struct sampo_module, kernel/abi.h: more cannot boot.
-modules_max=7647
+# DOM0_MODULES in kernel/dom0.c, and the name in struct sampo_module, kernel/abi.h: more cannot boot.
+modules_max=7648
 name_max=111
 
 stage=$iso.stage
@@ -50,7 +50,7 @@ named() {
 	if [ -n "$dir" ]; then
 		[ -d "$dir" ] || die "$dir is not a folder"
 		count=$(find -L "$dir" -type f | wc -l)
-		[ "$count" -le $modules_max ] || die "$dir has $count files: Sampo starts with at most $modules_max and their SHA256SUMS"
+		[ "$count" -le $modules_max ] || die "$dir has $count files: Sampo starts with at most $modules_max"
 		ls "$dir"/*.xml >/dev/null 2>&1 || echo "mkiso: no descriptions (*.xml) in $dir" >&2
 		for x in "$dir"/*.xml; do
 			[ -f "$x" ] || continue
@@ -65,11 +65,6 @@ named() {
 			cp -L "$dir/$f" "$stage/sampo/guests/$f"
 			echo "	module2 --nounzip /sampo/guests/$f $f"
 		done
-		if [ ! -e "$stage/sampo/guests/SHA256SUMS" ] && [ -d "$stage/sampo/guests" ]; then
-			(cd "$stage/sampo/guests" && find . -type f | sed 's|^\./||' | sort | xargs sha256sum) >"$stage/sums"
-			mv "$stage/sums" "$stage/sampo/guests/SHA256SUMS"
-			echo "	module2 --nounzip /sampo/guests/SHA256SUMS SHA256SUMS"
-		fi
 	fi
 	echo '	boot'
 	echo '}'

@@ -55,7 +55,8 @@ static void take_block(uint32_t h[8], const uint8_t *block)
 		uint32_t maj = (a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]);
 		uint32_t t1 = v[7] + sum1 + ch + k[t] + w[t];
 
-		memmove(v + 1, v, 7 * sizeof(v[0]));
+		for (unsigned i = 7; i; i--)
+			v[i] = v[i - 1];
 		v[4] += t1;
 		v[0] = t1 + sum0 + maj;
 	}

@@ -26,7 +26,7 @@ def box(tmp_path_factory):
     texts = {**{action: description(action, "panic", action) for action in ACTIONS},
              "loaded": description("loaded", "crash-loaded"), "without": description("without", "panic", "preserve", panic=False),
              "12": m.domain_xml("12", "crash.elf", memory=16),
-             "huge": m.domain_xml("huge", "crash.elf", memory=900 << 10), "large": m.domain_xml("large", "crash.elf", memory=400),
+             "huge": m.domain_xml("huge", "crash.elf", memory=300 << 10), "large": m.domain_xml("large", "crash.elf", memory=400),
              "half": m.domain_xml("half", "crash.elf", memory=150), "crash": description("crash", "triple", "restart")}
     damaged = bytearray((m.BUILD / "guests/hello.elf").read_bytes())
     files = {"crash.elf": (m.BUILD / "guests/crash.elf").read_bytes(), "whole.elf": bytes(damaged), "hello.elf": bytes(damaged)}
@@ -103,7 +103,7 @@ def test_damaged(box):
 
 def test_too_much_memory(box):
     """How much is asked for, and how much there is."""
-    assert re.search(r"error: 921600 MiB of memory: the machine has [45]\d\d MiB\n", box.run("start huge"))
+    assert re.search(r"error: 307200 MiB of memory: the machine has [45]\d\d MiB\n", box.run("start huge"))
     box.run("start --paused large")
     assert re.search(r"error: 150 MiB of memory: there are \d+ MiB left", box.run("start half"))
     box.run("destroy large")

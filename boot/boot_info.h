@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the boot loader told. The strings, the memory map and the modules' tags stay where the
+/* The boot loader's information. The strings, the memory map and the modules' tags stay where the
  * loader put them, in memory that boot_next_range names as in use. */
 #pragma once
 

@@ -136,7 +136,7 @@ static uint64_t next_rip(const struct vmcb *vmcb)
 	return vmcb->rip + exits[(uint32_t)vmcb->exit_code].length;
 }
 
-/* What the table alone does not tell. */
+/* Decodes an exit that the table marks MORE: its code alone does not tell all. */
 static void decode_more(struct vcpu *vcpu, const struct vmcb *vmcb, struct hv_exit *x)
 {
 	/* Mostly it is one of these two. */

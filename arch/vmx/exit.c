@@ -183,7 +183,7 @@ static void decode_task(struct vcpu *vcpu, struct hv_exit *x)
 		x->next_rip = x->rip;
 }
 
-/* What the table alone does not tell. */
+/* Decodes an exit of which the reason alone does not tell all. */
 static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 {
 	switch (x->kind) {

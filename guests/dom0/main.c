@@ -31,7 +31,7 @@ static void start_clock(void)
 	clock_init(info.tsc_khz, wall_ns, rdtsc());
 }
 
-/* Whose part of dom0 looks for its own word. */
+/* Names each word of the command line that no part of dom0 looks for. */
 static void name_unknown_words(const char *cmdline)
 {
 	static const char *const known[] = {"ip=", "uplink="};

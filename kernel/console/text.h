@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A text console on the screen: VGA text memory or a linear framebuffer. */
-#ifndef DRIVERS_CONSOLE_TEXT_H
-#define DRIVERS_CONSOLE_TEXT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,5 +37,3 @@ void text_write(struct text *text, const char *string, size_t bytes);
 
 /* The cursor that VGA hardware shows; ours is a cell in inverse. */
 void vga_cursor_off(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A 16550 UART at an I/O port: 115200 baud, 8 data bits, no parity. */
-#ifndef DRIVERS_CONSOLE_UART_H
-#define DRIVERS_CONSOLE_UART_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,5 +33,3 @@ int uart_read(struct uart *uart);
 /* Asks the sender, by RTS, to wait, or to go on. */
 void uart_hold(struct uart *uart, bool hold);
 void uart_rx_interrupt(struct uart *uart, bool on);
-
-#endif

@@ -77,7 +77,7 @@ def test_debug_keys(box):
 
 
 def test_pasted(box):
-    """What is pasted faster than the guest reads waits at the sender's: all of it comes."""
+    """Text pasted faster than the guest reads waits at the sender: all of it comes."""
     text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789 \r", k=PASTED))
     box.run("start slow")
     box.send("console slow\r")

@@ -119,10 +119,10 @@ const struct insn *insn_decode(const uint8_t bytes[16], unsigned count, enum cpu
  */
 const struct insn *insn_fetch(struct vcpu *v, bool *fault);
 
-/* What goes with having executed an instruction, or one repetition of it: the registers count, and
- * if RFLAGS.TF asks for it, the trap of a single step does as well. Returns true for the trap. */
+/* Ends an instruction, or one repetition of it: marks the registers as changed, and if RFLAGS.TF is
+ * set, injects the trap of a single step. Returns true if it has injected the trap. */
 bool insn_stop(struct sampo_exit *exit);
-/* RIP past the instruction, and the same. */
+/* Moves RIP past the instruction, then does the same. */
 void insn_finish(struct sampo_exit *exit, const struct insn *insn);
 
 /* A register as an operand; writes of 4 bytes clear the upper half. */

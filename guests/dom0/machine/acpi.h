@@ -3,8 +3,8 @@
  * ACPI fixed hardware (PM1 event and control blocks, PM timer, GPE0), the
  * reset control register at port 0xcf9, and the ACPI tables.
  */
-#ifndef DOM0_DEV_ACPI_H
-#define DOM0_DEV_ACPI_H
+#ifndef DOM0_MACHINE_ACPI_H
+#define DOM0_MACHINE_ACPI_H
 
 #include <stdint.h>
 

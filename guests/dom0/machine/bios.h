@@ -4,8 +4,8 @@
  * extended one, and in the segment 0xf000 the ACPI tables (acpi.h), SMBIOS, the table of the
  * MultiProcessor Specification and the code at the reset vector.
  */
-#ifndef DOM0_DEV_BIOS_H
-#define DOM0_DEV_BIOS_H
+#ifndef DOM0_MACHINE_BIOS_H
+#define DOM0_MACHINE_BIOS_H
 
 struct vm;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Seconds since 1970 and the Gregorian calendar, without time zones. */
-#ifndef DOM0_DEV_CALENDAR_H
-#define DOM0_DEV_CALENDAR_H
+#ifndef DOM0_MACHINE_CALENDAR_H
+#define DOM0_MACHINE_CALENDAR_H
 
 #include <stdint.h>
 

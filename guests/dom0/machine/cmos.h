@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MC146818 real-time clock and CMOS memory: ports 0x70 and 0x71, IRQ 8. */
-#ifndef DOM0_DEV_CMOS_H
-#define DOM0_DEV_CMOS_H
+#ifndef DOM0_MACHINE_CMOS_H
+#define DOM0_MACHINE_CMOS_H
 
 #include <stdint.h>
 

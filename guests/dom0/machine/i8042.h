@@ -4,8 +4,8 @@
  * and port 0x92: for guests that reset the machine or open A20 with them. Its
  * state is in struct acpi_state.
  */
-#ifndef DOM0_DEV_I8042_H
-#define DOM0_DEV_I8042_H
+#ifndef DOM0_MACHINE_I8042_H
+#define DOM0_MACHINE_I8042_H
 
 struct vm;
 

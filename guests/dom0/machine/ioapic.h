@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 82093AA I/O APIC: 24 pins at 0xfec00000. */
-#ifndef DOM0_DEV_IOAPIC_H
-#define DOM0_DEV_IOAPIC_H
+#ifndef DOM0_MACHINE_IOAPIC_H
+#define DOM0_MACHINE_IOAPIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MSI-X of a PCI function: for pci.c; devices use pci.h. */
-#ifndef DOM0_DEV_MSIX_H
-#define DOM0_DEV_MSIX_H
+#ifndef DOM0_MACHINE_MSIX_H
+#define DOM0_MACHINE_MSIX_H
 
 #include <stdbool.h>
 

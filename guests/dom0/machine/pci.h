@@ -10,8 +10,8 @@
  * A machine reset (pci_reset) leaves functions in place and BARs where they
  * were at start.
  */
-#ifndef DOM0_DEV_PCI_H
-#define DOM0_DEV_PCI_H
+#ifndef DOM0_MACHINE_PCI_H
+#define DOM0_MACHINE_PCI_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Registers of a type 0 configuration header (PCI 3.0, section 6.1), and what
  * pci.c and msix.c share. */
-#ifndef DOM0_DEV_PCI_REGS_H
-#define DOM0_DEV_PCI_REGS_H
+#ifndef DOM0_MACHINE_PCI_REGS_H
+#define DOM0_MACHINE_PCI_REGS_H
 
 #define PCI_VENDOR         0x00u
 #define PCI_DEVICE         0x02u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The pair of 8259A interrupt controllers of a PC. */
-#ifndef DOM0_DEV_PIC_H
-#define DOM0_DEV_PIC_H
+#ifndef DOM0_MACHINE_PIC_H
+#define DOM0_MACHINE_PIC_H
 
 #include <stdbool.h>
 #include <stdint.h>

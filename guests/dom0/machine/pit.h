@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 8254 timer: channel 0 on IRQ 0, channel 2 behind port 0x61. */
-#ifndef DOM0_DEV_PIT_H
-#define DOM0_DEV_PIT_H
+#ifndef DOM0_MACHINE_PIT_H
+#define DOM0_MACHINE_PIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

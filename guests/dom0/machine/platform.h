@@ -5,8 +5,8 @@
  * has X_init (power-on state, ranges added to the bus), X_reset (power-on
  * state) and X_resume (ranges and timers made from the state).
  */
-#ifndef DOM0_DEV_PLATFORM_H
-#define DOM0_DEV_PLATFORM_H
+#ifndef DOM0_MACHINE_PLATFORM_H
+#define DOM0_MACHINE_PLATFORM_H
 
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"

@@ -6,7 +6,7 @@
 
 #define PORT 0x505u
 
-/* What a read says that the device understands, and a write tells. */
+/* Events: a read gives those that the device understands, a write reports some. */
 #define PANICKED     0x01u
 #define CRASH_LOADED 0x02u
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QEMU's pvpanic device on ISA (docs/specs/pvpanic of QEMU): a guest's kernel tells of its panic. It
  * is there if the description has it; platform.h says what these do. */
-#ifndef DOM0_DEV_PVPANIC_H
-#define DOM0_DEV_PVPANIC_H
+#ifndef DOM0_MACHINE_PVPANIC_H
+#define DOM0_MACHINE_PVPANIC_H
 
 struct vm;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 16550A UARTs: COM1 (0x3f8, IRQ 4) is the guest's console, COM2 (0x2f8,
  * IRQ 3) has nothing attached. */
-#ifndef DOM0_DEV_UART_H
-#define DOM0_DEV_UART_H
+#ifndef DOM0_MACHINE_UART_H
+#define DOM0_MACHINE_UART_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The learning layer-2 switch: its ports are the uplink (a physical NIC),
  * each guest's NIC and dom0's own network stack. */
-#ifndef DOM0_NET_H
-#define DOM0_NET_H
+#ifndef DOM0_NET_SWITCH_H
+#define DOM0_NET_SWITCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

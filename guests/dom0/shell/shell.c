@@ -232,7 +232,7 @@ static void run_line(void)
 		run_verb(command, &args);
 }
 
-/* What a guest's console did not show. */
+/* Tells, behind a guest's console, of lost input and of lines that the log took meanwhile. */
 static void tell_aside(void)
 {
 	unsigned long long lost = console_lost();

@@ -87,8 +87,10 @@ static inline void domain_destroy(struct domain *domain)
 }
 bool domain_take_apart(struct object *object);
 
-/* Calls it for each vCPU at its home, with NULL, at the same time. With vcpu_review: the domain's state, weight
- * or cap has been set, or is to be accounted for until now. */
+/*
+ * Calls `function`, with NULL, for each vCPU at its home, all homes at the same time. With
+ * vcpu_review: the domain's state, weight or cap has been set, or its time is to be accounted for.
+ */
 void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg));
 
 /* Its page tables have changed: the vCPUs flush before they run again, and

@@ -41,6 +41,12 @@ static void *early_memory(uint64_t addr, uint64_t size)
 	return (void *)addr;
 }
 
+/* The words of the command line that are not options but features to do without. */
+static bool is_feature(const char *word)
+{
+	return hv_option(word) || barrier_option(word);
+}
+
 /* Before paging_init the screen is reached through the boot tables. Without a framebuffer there
  * is VGA text, as ever. */
 static void screen_init(bool mapped)
@@ -109,7 +115,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	if (error)
 		refuse("the boot loader's information is unusable: %s", error);
 	trap_init();
-	options_read(boot.cmdline);
+	options_read(boot.cmdline, is_feature);
 	barrier_init();
 	vlapic_period_min_us = option_number(OPTION_MIN_TIMER_PERIOD, vlapic_period_min_us);
 	find_hv();

@@ -35,6 +35,7 @@ POINTERS = {
     r"ptab_.*|arch/ptab\.c:split_page": [r"arch/paging\.c:table_(alloc|free)", "domain_page_(alloc|free)"],
     r"arch/tsc\.c:find_edge|tsc_measure": [r"arch/tsc\.c:look_at_.*", r"arch/apic\.c:look.*"],
     "barrier_msrs|hv_permissions": [r"arch/(vmx/vmx|svm/svm)\.c:pass_msr"],
+    "options_read": [r"kernel/main\.c:is_feature"],
     "multiboot_parse": [r"kernel/main\.c:early_memory"],
     "kernel_main": ["(svm|vmx)_probe"],
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/base/options.h"
 
-#include "arch/barrier.h"
-#include "arch/hv.h"
 #include "kernel/base/log.h"
 
 #define WORD_MAX   63u /* characters of a word that the log shows */
@@ -26,7 +24,7 @@ static const char *value_of(const char *word, const char *name)
 	return !*name && *word == '=' ? word + 1 : NULL;
 }
 
-static bool read_word(const char *word)
+static bool read_word(const char *word, bool (*is_feature)(const char *word))
 {
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
 		const char *value = value_of(word, names[i]);
@@ -36,7 +34,7 @@ static bool read_word(const char *word)
 			return true;
 		}
 	}
-	return hv_option(word) || barrier_option(word);
+	return is_feature(word);
 }
 
 static void complain(const char *word)
@@ -50,10 +48,10 @@ static void complain(const char *word)
 	log_print(LOG_WARNING "kernel: not known on its command line: %s\n", copy);
 }
 
-void options_read(const char *words)
+void options_read(const char *words, bool (*is_feature)(const char *word))
 {
 	while (*words) {
-		if (*words != ' ' && !read_word(words))
+		if (*words != ' ' && !read_word(words, is_feature))
 			complain(words);
 		while (*words && *words != ' ')
 			words++;

@@ -17,8 +17,9 @@ enum option {
 		OPTION_COUNT
 };
 
-/* Reads the command line, which stays where it is. Names on the log each word that is unknown. */
-void options_read(const char *words);
+/* Reads the command line, which stays where it is. `is_feature` takes a word that is no option and
+ * returns false if that word is unknown; the log names such a word. */
+void options_read(const char *words, bool (*is_feature)(const char *word));
 
 /* Returns the value of an option, which a space or the end of the line ends; NULL if the command
  * line does not have that option. */

@@ -55,14 +55,14 @@ RING0 = {
     "kernel/*": "",
 }
 DOM0 = {
-    "guests/dom0/base/*": "home.h loop.h memory.h",
-    "guests/dom0/config/*": "config.h parse.h",
-    "guests/dom0/vm/*": "autostart.h private.h state.h vm.h",
+    "guests/dom0/base/*": "cpuset.h env.h hex.h loop.h memory.h sums.h",
+    "guests/dom0/config/*": "config.h",
+    "guests/dom0/vm/*": "autostart.h bus.h console.h private.h state.h vm.h",
     "guests/dom0/machine/*": "bios.h calendar.h ioapic.h pci.h pic.h uart.h",
     "guests/dom0/cpu/*": "",
     "guests/dom0/net/*": "lwip.h switch.h",
     "guests/dom0/virtio/*": "virtio.h",
-    "guests/dom0/load/*": "sums.h",
+    "guests/dom0/load/*": "",
     "guests/dom0/host/*": "firmware.h",
     "guests/dom0/shell/*": "power.h shell.h",
     "guests/dom0/*": "",
@@ -106,10 +106,6 @@ arch/vmx/state.c kernel/vcpu/vcpu.h
 arch/vmx/vmx.c kernel/cpu/percpu.h
 arch/vmx/vmx.c kernel/object/domain.h
 arch/vmx/vmx.c kernel/vcpu/vcpu.h
-guests/dom0/base/env.c guests/dom0/config/cpuset.h
-guests/dom0/base/env.c guests/dom0/host/firmware.h
-guests/dom0/virtio/console.c guests/dom0/shell/console.h
-guests/dom0/vm/autostart.c guests/dom0/load/sums.h
 guests/dom0/vm/build.c guests/dom0/cpu/cpuid.h
 guests/dom0/vm/build.c guests/dom0/load/load.h
 guests/dom0/vm/build.c guests/dom0/machine/acpi.h
@@ -130,9 +126,7 @@ guests/dom0/vm/state.h guests/dom0/virtio/virtio.h
 guests/dom0/vm/vm.c guests/dom0/cpu/msr.h
 guests/dom0/vm/vm.c guests/dom0/machine/acpi.h
 guests/dom0/vm/vm.c guests/dom0/machine/platform.h
-guests/dom0/vm/vm.c guests/dom0/shell/console.h
 guests/dom0/vm/vm.c guests/dom0/virtio/virtio.h
-guests/dom0/vm/vm.h guests/dom0/machine/bus.h
 kernel/base/lock.c kernel/cpu/percpu.h
 kernel/base/log.c kernel/console/console.h
 kernel/base/log.c kernel/cpu/percpu.h

@@ -8,7 +8,7 @@
 
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 
 static struct vm load_vm;
 static struct vm_config load_config;

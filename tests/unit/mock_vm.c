@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/vm/console.h"
 
 #define TIMERS 16
 
@@ -142,9 +143,10 @@ void vm_log(struct vm *vm, const char *format, ...)
 	(void)format;
 }
 
-void console_output(struct vm *vm, const uint8_t *bytes, size_t n)
+void vm_console_output(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
 {
 	(void)vm;
+	(void)device;
 	for (size_t i = 0; i < n; i++) {
 		if (mock_seen.output < sizeof(mock_seen.text))
 			mock_seen.text[mock_seen.output] = bytes[i];

@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_MOCK_VM_H
 #define TESTS_UNIT_MOCK_VM_H
 
-#include "guests/dom0/machine/bus.h"
+#include "guests/dom0/vm/bus.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/vm/state.h"

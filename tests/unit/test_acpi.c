@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: tests/unit/mock_vm.c guests/dom0/machine/[a-z]*.c */
+/* sources: tests/unit/mock_vm.c guests/dom0/machine/[a-z]*.c guests/dom0/vm/bus.c */
 #include "tests/unit/unit.h"
 
 #include <unistd.h>

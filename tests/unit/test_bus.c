@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/machine/bus.c */
+/* sources: guests/dom0/vm/bus.c */
 /* The address decoder: who answers, and what happens where nobody does. */
 #include "tests/unit/unit.h"
 

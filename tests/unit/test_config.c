@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c */
-/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/config/cpuset.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"

@@ -5,9 +5,8 @@
 #include "tests/unit/unit.h"
 
 #include "drivers/env.h"
-#include "guests/dom0/config/cpuset.h"
-#include "guests/dom0/base/home.h"
-#include "guests/dom0/host/firmware.h"
+#include "guests/dom0/base/cpuset.h"
+#include "guests/dom0/base/env.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 

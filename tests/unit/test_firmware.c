@@ -3,6 +3,7 @@
 /* What dom0 reads of the host's ACPI tables: how the machine is turned off and reset. */
 #include "tests/unit/firmware.h"
 
+#include "guests/dom0/base/env.h"
 #include "guests/dom0/host/firmware.h"
 
 static int mapped;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* sources: guests/dom0/shell/log.c guests/dom0/shell/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/shell/log.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
 /* The shell and guests' consoles, on a terminal and guests of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
@@ -321,7 +321,7 @@ static int setup(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < GUESTS; i++) {
-		console_forget(&guest[i]);
+		vm_console_forget(&guest[i]);
 		memset(&guest[i], 0, sizeof(guest[i]));
 		memset(&config[i], 0, sizeof(config[i]));
 		snprintf(guest[i].name, sizeof(guest[i].name), "guest%u", i);
@@ -465,7 +465,7 @@ static void completion(void **state)
 
 static void output(struct vm *vm, const char *text)
 {
-	console_output(vm, (const uint8_t *)text, strlen(text));
+	vm_console_output(vm, CONSOLE_SERIAL, (const uint8_t *)text, strlen(text));
 }
 
 #define CONNECTED                        \
@@ -480,7 +480,7 @@ static void connect_and_leave(void **state)
 	shown_bytes = 0;
 	output(&guest[0], "now ");
 	output(&guest[1], "not shown");
-	console_output_from(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"x", 1);
+	vm_console_output(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"x", 1);
 	output(&guest[0], "and then\n");
 	pass(10000000);
 	assert_string_equal(shown, "now and then\n");
@@ -502,7 +502,7 @@ static void devices(void **state)
 	(void)state;
 	config[0].virtio_console = true;
 	output(&guest[0], "serial\n");
-	console_output_from(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"virtio\n", 7);
+	vm_console_output(&guest[0], CONSOLE_VIRTIO, (const uint8_t *)"virtio\n", 7);
 	assert_string_equal(run("console guest0 --devname virtio"), CONNECTED "virtio\n");
 	type("abc\x1d");
 	assert_string_equal(virtio_got, "abc");
@@ -652,6 +652,6 @@ int main(void)
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
 	for (unsigned i = 0; i < GUESTS; i++)
-		console_forget(&guest[i]);
+		vm_console_forget(&guest[i]);
 	return failed;
 }

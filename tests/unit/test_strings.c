@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/cpu/mmio.c guests/dom0/cpu/operand.c guests/dom0/cpu/insn.c guests/dom0/cpu/flags.c */
-/* sources: guests/dom0/cpu/walk.c guests/dom0/vm/ram.c guests/dom0/machine/bus.c */
+/* sources: guests/dom0/cpu/walk.c guests/dom0/vm/ram.c guests/dom0/vm/bus.c */
 /* libs: zydis */
 /*
  * Every string instruction with every prefix, as dom0 executes it: in 64-bit code against the CPU

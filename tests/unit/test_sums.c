@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/load/sums.c guests/lib/sha256.c guests/dom0/config/values.c */
+/* sources: guests/dom0/base/sums.c guests/lib/sha256.c */
 /* Boot modules and what SHA256SUMS says of them. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "guests/dom0/config/parse.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 

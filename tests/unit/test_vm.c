@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/cpu/startup.c */
-/* sources: guests/dom0/vm/ram.c guests/dom0/load/registers.c guests/dom0/config/cpuset.c */
+/* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/console.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/cpu/startup.c */
+/* sources: guests/dom0/vm/ram.c guests/dom0/load/registers.c guests/dom0/base/cpuset.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is
@@ -17,7 +17,6 @@
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/cpu/msr.h"
-#include "guests/dom0/shell/console.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/private.h"
@@ -218,11 +217,6 @@ const char *load_guest(struct load *load)
 {
 	(void)load;
 	return load_fails ? "broken file" : NULL;
-}
-
-void console_forget(struct vm *vm)
-{
-	(void)vm;
 }
 
 void config_free(struct vm_config *config)

@@ -10,7 +10,7 @@
 #include "drivers/env.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/net/switch.h"
-#include "guests/dom0/shell/console.h"
+#include "guests/dom0/vm/console.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/pci.h"
 #include "tests/unit/guest_mock.h"
@@ -58,7 +58,7 @@ void virtio_interrupt(struct virtio_device *dev, uint16_t msix)
 static char mock_console[65536];
 static size_t mock_console_bytes;
 
-void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
+void vm_console_output(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
 {
 	(void)vm;
 	(void)device;

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "guests/dom0/config/cpuset.h"
-#include "guests/dom0/base/home.h"
-#include "guests/dom0/host/firmware.h"
+#include "guests/dom0/base/cpuset.h"
+#include "guests/dom0/base/env.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/lib/sampo.h"

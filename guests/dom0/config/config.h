@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guests/dom0/config/cpuset.h"
+#include "guests/dom0/base/cpuset.h"
 
 #define CONFIG_DISKS      8
 #define CONFIG_NICS       8

@@ -2,6 +2,7 @@
 /* The elements of domain XML in <devices>. */
 #include <string.h>
 
+#include "guests/dom0/base/hex.h"
 #include "guests/dom0/config/parse.h"
 
 static struct config_disk *disk(struct config_parser *p)
@@ -142,7 +143,7 @@ static void interface_start(struct config_parser *p, const char **attributes)
 static bool parse_mac(const char *text, uint8_t mac[6])
 {
 	for (unsigned i = 0; i < 6; i++) {
-		int high = config_hex(text[0]), low = high < 0 ? -1 : config_hex(text[1]);
+		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
 
 		if (low < 0 || text[2] != (i < 5 ? ':' : 0))
 			return false;

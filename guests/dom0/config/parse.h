@@ -97,8 +97,6 @@ enum config_number { NUMBER_RIGHT, NUMBER_NONE, NUMBER_MORE };
 enum config_number config_digits(const char *text, uint64_t most, uint64_t *value);
 /* Printable ASCII, without what would confuse a shell or XML. */
 bool config_plain(const char *text);
-/* The value of a hexadecimal digit, -1 if it is none. */
-int config_hex(char c);
 /* FNV-1a, for identities that stay the same from start to start. */
 uint64_t config_hash(const char *text, uint64_t value);
 #define HASH_START 0xcbf29ce484222325ull

@@ -2,6 +2,7 @@
 /* Values in domain XML: words, numbers, names. */
 #include <string.h>
 
+#include "guests/dom0/base/hex.h"
 #include "guests/dom0/config/parse.h"
 
 bool config_one_of(const char *value, const char *const *words)
@@ -80,23 +81,12 @@ bool config_plain(const char *text)
 	return true;
 }
 
-int config_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool config_uuid(const char *text, uint8_t uuid[16])
 {
 	unsigned digits = 0;
 
 	for (; *text; text++) {
-		int value = config_hex(*text);
+		int value = hex_digit(*text);
 
 		if (*text == '-')
 			continue;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the firmware's tables say about turning the machine off (ACPI 6.5, chapter 5). */
+#include "guests/dom0/host/firmware.h"
+
 #include <string.h>
 
-#include "guests/dom0/host/firmware.h"
+#include "guests/dom0/base/env.h"
 
 #define HEADER      36u /* of every table: ACPI 6.5 table 5.4 */
 #define TABLE_MAX   (4u << 20)

@@ -7,10 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A table of the firmware's, to be read; NULL: it is not to be had (env.c). */
-const void *firmware_map(uint64_t base, uint64_t bytes);
-void firmware_unmap(const void *memory, uint64_t bytes);
-
 /* How the machine is turned off and reset, and tells of its power button (ACPI 6.5, 4.8.3 and 7.4.2). */
 struct firmware_power {
 	uint16_t pm1_control[2]; /* ports, 0: none */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 
 #define TEXT_LOOK     512u
 #define FIRMWARE_STEP 65536u

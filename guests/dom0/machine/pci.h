@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guests/dom0/machine/bus.h"
+#include "guests/dom0/vm/bus.h"
 
 struct vm;
 

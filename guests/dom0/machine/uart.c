@@ -7,6 +7,7 @@
  */
 #include "guests/dom0/machine/uart.h"
 
+#include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 
@@ -155,7 +156,7 @@ static void write_data(struct vm *vm, unsigned instance, uint8_t byte)
 	if (s->mcr & MCR_LOOP)
 		put_input(s, byte);
 	else if (instance == 0)
-		console_output(vm, &byte, 1);
+		vm_console_output(vm, CONSOLE_SERIAL, &byte, 1);
 
 	if (s->ier & IER_THRE && s->thre_pending && !more) {
 		s->thre_pending = 0;

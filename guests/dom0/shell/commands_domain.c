@@ -9,7 +9,7 @@
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 #include "guests/dom0/vm/vm.h"
 
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/base/home.h"
+#include "guests/dom0/base/env.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/exit_names.h"
 #include "guests/dom0/shell/shell.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/base/home.h"
+#include "guests/dom0/base/env.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"

@@ -63,7 +63,7 @@ static struct ring *ring_make(struct vm *vm, enum console_device device)
 	return consoles ? consoles->ring[device] : NULL;
 }
 
-void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
+static void keep(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
 {
 	struct ring *ring = ring_make(vm, device);
 
@@ -76,12 +76,7 @@ void console_output_from(struct vm *vm, enum console_device device, const uint8_
 		timer_set(&pump_timer, clock_ns() + INTERVAL_NS);
 }
 
-void console_output(struct vm *vm, const uint8_t *bytes, size_t n)
-{
-	console_output_from(vm, CONSOLE_SERIAL, bytes, n);
-}
-
-void console_forget(struct vm *vm)
+static void forget(struct vm *vm)
 {
 	struct consoles *consoles = vm->console;
 
@@ -96,6 +91,13 @@ void console_forget(struct vm *vm)
 		free(consoles->ring[i]);
 	free(consoles);
 	vm->console = NULL;
+}
+
+void console_start(void)
+{
+	static const struct console_sink sink = {.output = keep, .forget = forget};
+
+	vm_console_sink(&sink);
 }
 
 enum console_device console_default(const struct vm *vm)

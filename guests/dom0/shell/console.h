@@ -11,22 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct vm;
+#include "guests/dom0/vm/console.h"
 
-enum console_device { CONSOLE_SERIAL, CONSOLE_VIRTIO, CONSOLE_DEVICES };
-
-/*
- * Device code: the guest wrote n bytes. Never blocks and never fails: what
- * does not fit pushes out the oldest bytes. console_output is for the first
- * serial port.
- */
-void console_output(struct vm *vm, const uint8_t *bytes, size_t n);
-void console_output_from(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n);
-
-/* Forget what a guest has written, when its definition goes away. */
-void console_forget(struct vm *vm);
-
-/* The rest is for the shell. */
+/* Becomes the sink of guests' consoles: what does not fit into a ring pushes out its oldest bytes. */
+void console_start(void);
 
 /* The device that the guest's description names as its console. */
 enum console_device console_default(const struct vm *vm);

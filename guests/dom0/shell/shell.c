@@ -433,6 +433,7 @@ void shell_start(void)
 {
 	static struct log_line seen; /* by the kernel's hand */
 
+	console_start();
 	timer_init(&job_timer, job_fire, NULL);
 	edit_init(&edit, "sampo# ", out, candidate, NULL);
 	while (log_next(&log_shown, &seen))

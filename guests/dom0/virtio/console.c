@@ -4,8 +4,8 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
-#include "guests/dom0/shell/console.h"
 #include "guests/dom0/virtio/device.h"
+#include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/vm.h"
 
 #define RX 0u
@@ -31,7 +31,7 @@ static size_t put_out(struct vm *vm, const struct queue_chain *chain, size_t byt
 
 		if (n > bytes - done)
 			n = bytes - done;
-		console_output_from(vm, CONSOLE_VIRTIO, chain->segment[i].data, n);
+		vm_console_output(vm, CONSOLE_VIRTIO, chain->segment[i].data, n);
 		done += n;
 	}
 	return done;

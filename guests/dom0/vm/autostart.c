@@ -8,7 +8,7 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/guest.h"
 

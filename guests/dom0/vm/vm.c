@@ -14,10 +14,10 @@
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/cpu/msr.h"
-#include "guests/dom0/shell/console.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/build.h"
+#include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/private.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
@@ -162,7 +162,7 @@ const char *vm_undefine(struct vm *vm)
 	*link = vm->next;
 	if (vms_end == &vm->next)
 		vms_end = link;
-	console_forget(vm);
+	vm_console_forget(vm);
 	config_free((struct vm_config *)vm->config);
 	free(vm->own);
 	free(vm);

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guests/dom0/machine/bus.h"
+#include "guests/dom0/vm/bus.h"
 #include "kernel/abi.h"
 
 #define VM_MAX_VCPUS    64
@@ -55,7 +55,7 @@ struct vm {
 	 * to allocate and free (X_attach, X_detach), NULL at first. */
 	void *platform; /* dev */
 	void *virtio;   /* virtio */
-	void *console;  /* shell: the console's ring */
+	void *console;  /* the console sink */
 };
 
 /*
@@ -141,9 +141,6 @@ bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info);
 uint64_t vm_tsc_khz(const struct vm *vm);
 /* Its counters and traces; NULL: it is not there. */
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu);
-
-/* What a guest writes to COM1 or the virtio console; the shell has it. */
-void console_output(struct vm *vm, const uint8_t *bytes, size_t n);
 
 /* Log with the guest's name in front; rate-limited per guest (hostile guests
  * must not flood the log). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/machine/bus.h"
+#include "guests/dom0/vm/bus.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/load/sums.h"
+#include "guests/dom0/base/sums.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/parse.h"
+#include "guests/dom0/base/hex.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/lib/sha256.h"
 
@@ -58,7 +58,7 @@ static const char *line_about(const struct module *sums, const struct module *mo
 static bool agree(const char *digits, const uint8_t digest[SHA256_BYTES])
 {
 	for (unsigned i = 0; i < SHA256_BYTES; i++) {
-		int high = config_hex(digits[2 * i]), low = config_hex(digits[2 * i + 1]);
+		int high = hex_digit(digits[2 * i]), low = hex_digit(digits[2 * i + 1]);
 
 		if (high < 0 || low < 0 || (high << 4 | low) != digest[i])
 			return false;

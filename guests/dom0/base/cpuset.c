@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/config/cpuset.h"
+#include "guests/dom0/base/cpuset.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * The address decoder of a guest's machine: which device answers at a port or
  * at a memory address. Reads that nobody claims give all ones, writes vanish.
  */
-#ifndef DOM0_BUS_H
-#define DOM0_BUS_H
+#ifndef DOM0_VM_BUS_H
+#define DOM0_VM_BUS_H
 
 #include <stdbool.h>
 #include <stdint.h>

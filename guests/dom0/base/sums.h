@@ -3,8 +3,8 @@
  * Checksums of the boot modules: a module named SHA256SUMS has them, as sha256sum writes them. A
  * bit that a disk, a cable or memory has lost between the build and the guest's start is found.
  */
-#ifndef DOM0_SUMS_H
-#define DOM0_SUMS_H
+#ifndef DOM0_BASE_SUMS_H
+#define DOM0_BASE_SUMS_H
 
 struct module;
 

@@ -6,6 +6,7 @@
 
 #include "drivers/block.h"
 #include "drivers/pci.h"
+#include "guests/dom0/parts.h"
 #include "guests/dom0/vm/autostart.h"
 #include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/loop.h"
@@ -61,6 +62,7 @@ int main(void)
 		return 1;
 	}
 	memory_init(sampo_boot_info);
+	vm_set_parts(parts);
 	start_clock();
 	loop_init((struct sampo_event_page *)(uintptr_t)boot->event_page);
 	/* The kernel has chosen this bit: nobody else may get it. */

@@ -159,7 +159,7 @@ static void outside(const struct step *s)
 		break;
 	default:
 		if (s->flags == 0)
-			platform_reset(&mock_vm);
+			platform_part.reset(&mock_vm);
 		break;
 	}
 }

@@ -249,7 +249,7 @@ static void step(struct input *in)
 		else if ((what & 15) == 14)
 			virtio_net_link(&mock_vm, next(in) & 1, next(in) & 1);
 		else
-			virtio_reset(&mock_vm);
+			virtio_part.reset(&mock_vm);
 		break;
 	}
 }
@@ -281,7 +281,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in.size)
 		step(&in);
 	mock_disk_status = BLK_OK;
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	mock_settle();
 	if (mock_vm.virtio || mock_disk.user || stub_events || mock_dma)
 		abort();

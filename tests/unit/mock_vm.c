@@ -166,12 +166,13 @@ struct vm *mock_power_on(void)
 	mock_vm.state = &mock_state;
 	mock_vm.ram = ram;
 	mock_vm.ram_bytes = sizeof(ram);
-	if (platform_init(&mock_vm) != 0)
+	if (platform_part.attach(&mock_vm))
 		abort();
 	return &mock_vm;
 }
 
 void mock_power_off(void)
 {
-	platform_free(&mock_vm);
+	if (mock_vm.platform)
+		platform_part.free(&mock_vm);
 }

@@ -32,7 +32,7 @@ extern struct mock_seen {
 	unsigned timers_fired;
 } mock_seen;
 
-/* A machine as platform_init makes it, everything forgotten before. */
+/* A machine as platform_part makes it, everything forgotten before. */
 struct vm *mock_power_on(void);
 void mock_power_off(void);
 

@@ -258,7 +258,7 @@ static void test_reset(void **state)
 	set(0x0b, 0x12);
 	mock_advance(SECOND);
 	assert_true(irq8());
-	platform_reset(&mock_vm);
+	platform_part.reset(&mock_vm);
 	assert_false(irq8());
 	assert_int_equal(get(4), 0x06);
 	mock_advance(10 * SECOND);

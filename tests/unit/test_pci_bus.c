@@ -403,7 +403,7 @@ static void test_reset_and_resume(void **state)
 	pci_intx(&mock_vm, 1, true);
 	saved = mock_state;
 	mock_power_on();
-	platform_free(&mock_vm);
+	platform_part.free(&mock_vm);
 	memset(&mock_vm.bus, 0, sizeof(mock_vm.bus));
 	mock_state = saved;
 	assert_int_equal(platform_resume(&mock_vm), 0);
@@ -413,7 +413,7 @@ static void test_reset_and_resume(void **state)
 	assert_true(seen.from == PCI_NO_BASE);
 	assert_int_equal(read32(0xfe00000c), 1);
 
-	platform_reset(&mock_vm);
+	platform_part.reset(&mock_vm);
 	assert_int_equal(get(1, 0x10), 0xc001);
 	assert_int_equal(get(1, 4), 0x00100003);
 	assert_int_equal(get(1, 0x3c), 0x010b);

@@ -216,7 +216,7 @@ static void test_resume(void **state)
 	type("q");
 	saved = mock_state;
 	mock_power_on();
-	platform_free(&mock_vm);
+	platform_part.free(&mock_vm);
 	memset(&mock_vm.bus, 0, sizeof(mock_vm.bus));
 	mock_state = saved;
 	assert_int_equal(platform_resume(&mock_vm), 0);

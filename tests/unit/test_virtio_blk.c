@@ -35,7 +35,7 @@ static void driver_up(uint64_t features)
 static void setup(void)
 {
 	if (mock_vm.virtio) {
-		virtio_detach_all(&mock_vm);
+		virtio_part.detach(&mock_vm);
 		mock_settle();
 	}
 	assert_null(mock_vm.virtio);
@@ -227,7 +227,7 @@ static void read_only(void **unused)
 
 	(void)unused;
 	setup();
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	mock_config.disk[0].readonly = true;
 	assert_true(mock_attach());
 	dev = mock_device(0);
@@ -337,14 +337,6 @@ static void broken_requests(void **unused)
 	assert_int_equal(run(T_IN, 0, &one, 1), 0);
 }
 
-static unsigned quiets;
-
-static void quiet(struct vm *vm)
-{
-	assert_ptr_equal(vm, &mock_vm);
-	quiets++;
-}
-
 /* The driver sees the reset done (status 0) only when the disk is quiet. */
 static void reset_waits(void **unused)
 {
@@ -359,16 +351,15 @@ static void reset_waits(void **unused)
 	virtio_device_reset(dev);
 	assert_int_not_equal(dev->state->status, 0);
 	kick();
-	assert_false(virtio_quiesced(&mock_vm));
-	quiets = 0;
-	virtio_when_quiet(&mock_vm, quiet);
+	assert_false(virtio_part.quiet(&mock_vm));
+	mock_quiets = 0;
 	assert_true(mock_disk_step());
 	mock_run_work();
-	assert_int_equal(quiets, 0);
+	assert_int_equal(mock_quiets, 0);
 	mock_settle();
-	assert_int_equal(quiets, 1);
+	assert_int_equal(mock_quiets, 1);
 	assert_int_equal(dev->state->status, 0);
-	assert_true(virtio_quiesced(&mock_vm));
+	assert_true(virtio_part.quiet(&mock_vm));
 	driver_up(VIRTIO_F_VERSION_1);
 	assert_int_equal(run(T_IN, 5, &odd, 1), 0);
 }
@@ -382,19 +373,16 @@ static void detach_waits(void **unused)
 	request(T_IN, 0, &one, 1);
 	request(T_OUT, 9, &one, 1);
 	kick();
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	assert_non_null(mock_vm.virtio);
-	assert_false(virtio_quiesced(&mock_vm));
+	assert_false(virtio_part.quiet(&mock_vm));
 	assert_string_equal(mock_disk.user, "mock");
 	assert_false(mock_attach());
-	quiets = 0;
-	virtio_when_quiet(&mock_vm, quiet);
+	mock_quiets = 0;
 	mock_settle();
-	assert_int_equal(quiets, 1);
+	assert_int_equal(mock_quiets, 1);
 	assert_null(mock_vm.virtio);
 	assert_null(mock_disk.user);
-	virtio_when_quiet(&mock_vm, quiet);
-	assert_int_equal(quiets, 2);
 }
 
 /*
@@ -464,7 +452,7 @@ static void restart_during_reset(void **unused)
 	dev = mock_device(0);
 	assert_int_equal(dev->state->status, 0);
 	/* not with other devices than before */
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	mock_config.disks = 0;
 	mock_config.nics = 1;
 	assert_false(mock_restart());
@@ -473,11 +461,10 @@ static void restart_during_reset(void **unused)
 static void disks_in_use(void **unused)
 {
 	static struct blkdev whole, other;
-	char err[128];
 
 	(void)unused;
 	setup();
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	whole = mock_disk;
 	strcpy(whole.name, "sda");
 	other = mock_disk;
@@ -489,24 +476,21 @@ static void disks_in_use(void **unused)
 
 	mock_config.disks = 2;
 	strcpy(mock_config.disk[1].source, "sda");
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
-	assert_string_equal(err, "virtio-blk 1: sda1 is in use by mock");
+	assert_string_equal(virtio_part.attach(&mock_vm), "virtio-blk 1: sda1 is in use by mock");
 	assert_null(mock_disk.user);
 	assert_null(mock_vm.virtio);
 	strcpy(mock_config.disk[0].source, "sda");
 	strcpy(mock_config.disk[1].source, "sda1");
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
-	assert_string_equal(err, "virtio-blk 1: sda is in use by mock");
+	assert_string_equal(virtio_part.attach(&mock_vm), "virtio-blk 1: sda is in use by mock");
 	strcpy(mock_config.disk[0].source, "sda1");
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	assert_non_null(virtio_part.attach(&mock_vm));
 	strcpy(mock_config.disk[1].source, "sdz");
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
-	assert_string_equal(err, "virtio-blk 1: there is no sdz");
+	assert_string_equal(virtio_part.attach(&mock_vm), "virtio-blk 1: there is no sdz");
 	strcpy(mock_config.disk[1].source, "sda2");
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), 0);
-	virtio_detach_all(&mock_vm);
+	assert_null(virtio_part.attach(&mock_vm));
+	virtio_part.detach(&mock_vm);
 	mock_no_room = true;
-	assert_int_equal(virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err)), -1);
+	assert_non_null(virtio_part.attach(&mock_vm));
 	mock_no_room = false;
 	assert_null(mock_disk.user);
 	mock_disk.parent = NULL;
@@ -527,7 +511,7 @@ static void configuration(void **unused)
 	assert_int_equal(capacity, MOCK_SECTORS);
 	assert_int_equal(block, 512);
 	assert_int_equal(space[24], 3); /* 4096-byte blocks */
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 }
 
 int main(void)

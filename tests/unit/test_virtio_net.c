@@ -56,7 +56,7 @@ static void up(unsigned index, uint64_t features)
 /* Devices: net 0, net 1, console, entropy. */
 static void setup(uint64_t features)
 {
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	mock_settle();
 	mock_init();
 	memset(&mock_config, 0, sizeof(mock_config));
@@ -273,7 +273,7 @@ static void floods_in_turns(void **unused)
 	for (unsigned i = 0; i < 200; i++)
 		driver_avail(&driver[0][TX], (uint16_t)i);
 	kick(0, TX);
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 	mock_settle();
 	assert_int_equal(outside_frames, 264);
 }
@@ -384,7 +384,7 @@ static void entropy_in_shares(void **unused)
 	}
 	kick(RNG, 0);
 	assert_int_equal(used_count(RNG, 0), SIZE);
-	virtio_detach_all(&mock_vm);
+	virtio_part.detach(&mock_vm);
 }
 
 /* A long frame of thousands of short segments goes in turns, whole and in order, and the frame

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/console.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/cpu/startup.c */
-/* sources: guests/dom0/vm/ram.c guests/dom0/load/registers.c guests/dom0/base/cpuset.c */
+/* sources: guests/dom0/vm/ram.c guests/dom0/vm/part.c guests/dom0/vm/vcpu.c guests/dom0/base/cpuset.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
  * The life of guests on a kernel that only counts: after every end nothing is
@@ -10,16 +10,11 @@
 #include "tests/unit/unit.h"
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/cpu/cpuid.h"
-#include "guests/dom0/machine/acpi.h"
-#include "guests/dom0/machine/bios.h"
-#include "guests/dom0/machine/platform.h"
-#include "guests/dom0/load/load.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/cpu/msr.h"
+#include "guests/dom0/cpu/startup.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/virtio/virtio.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/part.h"
+#include "guests/dom0/vm/life.h"
 
 struct sampo_fake fake;
 static struct sampo_boot boot_info;
@@ -27,7 +22,6 @@ const struct sampo_boot *boot = &boot_info;
 
 static int mappings, bits, platforms, attached, boots;
 static bool quiet_now, device_fails, load_fails;
-static void (*when_quiet)(struct vm *vm);
 static uint64_t now = 1;
 static struct work *queued;
 static struct timer *timer;
@@ -42,31 +36,9 @@ bool config_uuid(const char *text, uint8_t uuid[16])
 	return text[0] == 'u';
 }
 
-void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape, cpuid_source host)
-{
-	(void)page;
-	(void)shape;
-	(void)host;
-}
-
-uint64_t msr_arch_capabilities(void)
-{
-	return 0;
-}
-
 uint64_t clock_tsc_khz(void)
 {
 	return 1000000;
-}
-
-void msr_stopped(struct vm *vm)
-{
-	(void)vm;
-}
-
-void msr_reset(struct msr_state *state)
-{
-	memset(state, 0, sizeof(*state));
 }
 
 void *memory_map(uint32_t region, uint64_t bytes, uint64_t align, uint64_t perms)
@@ -107,14 +79,9 @@ void loop_forget(uint32_t vcpu)
 	forgotten = vcpu;
 }
 
-void vcpu_raised(void *vcpu)
+void loop_reply(uint32_t vcpu)
 {
 	(void)vcpu;
-}
-
-void vcpu_release(struct vcpu *v)
-{
-	v->held = false;
 	boots++;
 }
 
@@ -146,77 +113,68 @@ void work_queue(struct work *work)
 	queued = work;
 }
 
-int platform_init(struct vm *vm)
+static const char *attach_board(struct vm *vm)
 {
 	(void)vm;
+	if (fake_fails())
+		return "no board";
 	platforms++;
-	return fake_fails() ? -1 : 0;
+	return NULL;
 }
 
-void platform_reset(struct vm *vm)
-{
-	(void)vm;
-}
-
-void platform_free(struct vm *vm)
+static void free_board(struct vm *vm)
 {
 	(void)vm;
 	platforms--;
 }
 
-int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
-{
-	(void)vm;
-	(void)config;
-	snprintf(err, errlen, "no such disk");
-	if (device_fails || fake_fails())
-		return -1;
-	attached++;
-	return 0;
-}
-
-void virtio_reset(struct vm *vm)
-{
-	(void)vm;
-}
-
-void virtio_detach_all(struct vm *vm)
-{
-	(void)vm;
-	attached--;
-}
-
-void virtio_when_quiet(struct vm *vm, void (*quiet)(struct vm *vm))
-{
-	if (quiet_now)
-		quiet(vm);
-	else
-		when_quiet = quiet;
-}
-
-void bios_build(struct vm *vm)
-{
-	(void)vm;
-}
-
-uint64_t acpi_build(struct vm *vm)
-{
-	(void)vm;
-	return 0xe0000;
-}
-
 static int buttons;
 
-void acpi_power_button(struct vm *vm)
+static void press_button(struct vm *vm)
 {
 	(void)vm;
 	buttons++;
 }
 
-const char *load_guest(struct load *load)
+static const char *attach_disks(struct vm *vm)
 {
-	(void)load;
+	(void)vm;
+	if (device_fails || fake_fails())
+		return "no such disk";
+	attached++;
+	return NULL;
+}
+
+static void detach_disks(struct vm *vm)
+{
+	(void)vm;
+	attached--;
+}
+
+static bool disks_are_quiet(const struct vm *vm)
+{
+	(void)vm;
+	return quiet_now;
+}
+
+static const char *boot_kernel(struct vm *vm)
+{
+	startup_reset(vm);
 	return load_fails ? "broken file" : NULL;
+}
+
+static const struct vm_part board = {.attach = attach_board, .free = free_board, .button = press_button};
+static const struct vm_part disks = {
+	.attach = attach_disks, .detach = detach_disks, .quiet = disks_are_quiet};
+static const struct vm_part kernel = {.boot = boot_kernel};
+static const struct vm_part *const parts[] = {&board, &disks, &kernel, NULL};
+
+/* What the disks do when the last of their commands has ended. */
+static void when_quiet(struct vm *vm)
+{
+	quiet_now = true;
+	vm_became_quiet(vm);
+	quiet_now = false;
 }
 
 void config_free(struct vm_config *config)
@@ -270,10 +228,10 @@ static int start(void **state)
 	mappings = bits = platforms = attached = boots = buttons = 0;
 	quiet_now = true;
 	device_fails = load_fails = false;
-	when_quiet = NULL;
 	queued = NULL;
 	timer = NULL;
 	now += 100000000000ull;
+	vm_set_parts(parts);
 	assert_null(vm_define(make_config("guest", 1), &vm));
 	return 0;
 }
@@ -289,7 +247,7 @@ static int stop(void **state)
 
 static void ask(enum vm_request what)
 {
-	vm->own->vcpu[0].held = true;
+	vm->life->vcpu[0].held = true;
 	vm_request(vm, what, "test");
 	assert_non_null(queued);
 	queued->run(queued);
@@ -476,7 +434,7 @@ static void test_reset_of_a_running_one(void **state)
 	assert_int_equal(fake.stops, 2);
 	assert_int_equal(boots, 2);
 	assert_non_null(vm_reset(vm));
-	vm->own->vcpu[0].held = true;
+	vm->life->vcpu[0].held = true;
 	vm_stopped(vm);
 	assert_int_equal(boots, 3);
 	assert_int_equal(fake.resets, 3);
@@ -506,7 +464,7 @@ static bool offline(unsigned vcpu)
 	assert_true(vm_vcpu_info(vm, vcpu, &info));
 	assert_int_equal(info.state == VM_VCPU_OFFLINE,
 			 vm->state->startup[vcpu].phase == STARTUP_WAITS);
-	assert_true(info.state != VM_VCPU_OFFLINE || vm->own->vcpu[vcpu].held);
+	assert_true(info.state != VM_VCPU_OFFLINE || vm->life->vcpu[vcpu].held);
 	return info.state == VM_VCPU_OFFLINE;
 }
 
@@ -517,7 +475,7 @@ static void send(unsigned from, uint32_t message, uint64_t set)
 {
 	vm->exit[from]->qualification = message;
 	vm->exit[from]->gpa = set;
-	startup_sent(&vm->own->vcpu[from]);
+	startup_sent(&vm->life->vcpu[from]);
 }
 
 /* It begins anew when the last of its vCPUs has stopped, with the boot CPU alone. */
@@ -530,17 +488,17 @@ static void test_reset_of_several(void **state)
 	assert_int_equal(boots, 3);
 	fake.busy = true;
 	vm->exit[0]->reason = vm->exit[2]->reason = SAMPO_EXIT_IO;
-	vm->own->vcpu[1].held = true; /* its exit caused it */
+	vm->life->vcpu[1].held = true; /* its exit caused it */
 	assert_null(vm_reset(vm));
 	assert_int_equal(fake.stops, 2);
-	vm->own->vcpu[2].held = true;
+	vm->life->vcpu[2].held = true;
 	vm_stopped(vm);
 	assert_int_equal(boots, 3);
-	vm->own->vcpu[0].held = true;
+	vm->life->vcpu[0].held = true;
 	vm_stopped(vm);
 	assert_int_equal(boots, 4);
 	assert_int_equal(fake.resets, 6);
-	assert_false(offline(0) || vm->own->vcpu[0].held);
+	assert_false(offline(0) || vm->life->vcpu[0].held);
 	assert_true(offline(1) && offline(2));
 	end_three();
 }
@@ -556,7 +514,7 @@ static void test_startup(void **state)
 	send(0, INIT, ~1ull); /* as after power on, and there are but three */
 	assert_true(offline(1) && offline(2) && !fake.stops);
 	send(0, SIPI | 0x9a, 2);
-	assert_true(!offline(1) && !vm->own->vcpu[1].held && offline(2));
+	assert_true(!offline(1) && !vm->life->vcpu[1].held && offline(2));
 	assert_int_equal(boots, 2);
 	cs = &vm->exit[1]->seg[SAMPO_CS];
 	assert_int_equal(cs->selector, 0x9a00);
@@ -596,7 +554,7 @@ static void test_init_of_one_with_us(void **state)
 
 	(void)state;
 	start_three();
-	v = &vm->own->vcpu[2];
+	v = &vm->life->vcpu[2];
 	send(0, SIPI, 6);
 	fake.busy = true;
 	v->exit->reason = SAMPO_EXIT_IO;
@@ -626,7 +584,7 @@ static void test_init_of_one_with_us(void **state)
 	startup_held(v);
 	assert_true(offline(2));
 
-	v = &vm->own->vcpu[1];
+	v = &vm->life->vcpu[1];
 	v->exit->reason = SAMPO_EXIT_NONE;
 	send(0, INIT, 2);
 	assert_int_equal(forgotten, v->handle);
@@ -653,15 +611,11 @@ static void test_reset_of_an_answered_one(void **state)
 /* Destroyed while a reset waits for the disks. */
 static void test_destroy_in_reset(void **state)
 {
-	void (*reset_quiet)(struct vm * vm);
-
 	(void)state;
 	assert_null(vm_start(vm));
 	quiet_now = false;
 	ask(VM_REQ_RESET);
-	reset_quiet = when_quiet;
 	assert_null(vm_destroy(vm));
-	reset_quiet(vm);
 	assert_int_equal(boots, 1);
 	assert_string_equal(vm_state_name(vm), "in shutdown");
 	when_quiet(vm);

@@ -193,6 +193,13 @@ static inline void mock_settle(void)
 /* --- the guest's driver --------------------------------------------------- */
 
 static struct vm_config mock_config;
+static unsigned mock_quiets;
+
+void vm_became_quiet(struct vm *vm)
+{
+	(void)vm;
+	mock_quiets++;
+}
 
 static inline struct virtio_device *mock_device(unsigned index)
 {
@@ -201,8 +208,6 @@ static inline struct virtio_device *mock_device(unsigned index)
 
 static inline bool mock_attach(void)
 {
-	char err[128] = "";
-
 	if (!mock_media)
 		mock_media = malloc(MOCK_SECTORS * BLK_SECTOR);
 	mock_disk_status = BLK_OK;
@@ -212,7 +217,9 @@ static inline bool mock_attach(void)
 	memset(mock_interrupts, 0, sizeof(mock_interrupts));
 	mock_config_interrupts = 0;
 #endif
-	return !virtio_attach_all(&mock_vm, &mock_config, err, sizeof(err));
+	mock_vm.config = &mock_config;
+	mock_quiets = 0;
+	return !virtio_part.attach(&mock_vm);
 }
 
 /* What a driver writes to the registers to have a queue, and to go. */
@@ -243,9 +250,7 @@ static inline void mock_driver_ok(struct virtio_device *dev)
  * and its state all. (The old one's memory is freed by the caller's help.) */
 static inline bool mock_restart(void)
 {
-	char err[128] = "";
-
-	return !virtio_resume(&mock_vm, &mock_config, err, sizeof(err));
+	return !virtio_resume(&mock_vm);
 }
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The last words of a vCPU that cannot go on: all that its owner needs to see
  * why. */
+#include "guests/dom0/cpu/dump.h"
+
 #include <stdio.h>
 
 #include "guests/dom0/cpu/insn.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/vcpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 

@@ -3,13 +3,16 @@
  * Exits: what the kernel does not handle itself comes here, is done, and the
  * vCPU is given back. A port access takes the shortest way.
  */
+#include "guests/dom0/cpu/exits.h"
+
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/cpu/dump.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pic.h"
 #include "guests/dom0/cpu/insn.h"
 #include "guests/dom0/cpu/msr.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/vcpu.h"
 #include "guests/lib/sampo.h"
 
 /* A handler has answered the exit (true), or the vCPU stays where it is. */
@@ -75,14 +78,14 @@ static bool exit_memory(struct vcpu *v)
 }
 
 /* A driver asks again and again for what it does not get: the log has each MSR once. */
-static bool first_refusal(struct vm_private *own, uint32_t msr)
+static bool first_refusal(struct exits_log *log, uint32_t msr)
 {
-	for (unsigned i = 0; i < own->refused_msrs; i++)
-		if (own->refused_msr[i] == msr)
+	for (unsigned i = 0; i < log->refused_msrs; i++)
+		if (log->refused_msr[i] == msr)
 			return false;
-	if (own->refused_msrs == VM_REFUSED_MSRS)
+	if (log->refused_msrs == EXITS_REFUSED_MSRS)
 		return false;
-	own->refused_msr[own->refused_msrs++] = msr;
+	log->refused_msr[log->refused_msrs++] = msr;
 	return true;
 }
 
@@ -93,7 +96,7 @@ static bool exit_msr(struct vcpu *v)
 
 	if (msr_exit(v))
 		return true;
-	first = first_refusal(v->vm->own, (uint32_t)exit->qualification);
+	first = first_refusal(v->vm->cpu, (uint32_t)exit->qualification);
 	if (first && exit->write)
 		vm_log(v->vm, "write of MSR %llx: %llx at %llx refused",
 		       (unsigned long long)exit->qualification,
@@ -194,19 +197,11 @@ static const exit_handler handlers[SAMPO_EXIT_COUNT] = {
 	[SAMPO_EXIT_TASK] = exit_task,
 };
 
-void vcpu_release(struct vcpu *v)
-{
-	v->held = false;
-	/* So that a second event for this exit finds nothing to do. */
-	v->exit->reason = SAMPO_EXIT_NONE;
-	loop_reply(v->handle);
-}
-
 /* Between exits of a guest that ends or is reset. */
 static void raised_while_not_running(struct vcpu *v)
 {
 	v->held = true;
-	if (v->vm->own->phase == VM_PHASE_STOPPING)
+	if (v->vm->phase == VM_PHASE_STOPPING)
 		vm_stopped(v->vm);
 }
 
@@ -214,20 +209,20 @@ void vcpu_raised(void *vcpu)
 {
 	struct vcpu *v = vcpu;
 	struct sampo_exit *exit = v->exit;
-	const struct vm_private *own = v->vm->own;
+	const struct vm *vm = v->vm;
 	uint32_t reason = exit->reason;
 
 	/* SAMPO_EXIT_RESET has no handler: whoever made or reset the vCPU
 	 * knows where it is. */
 	if (v->held || reason >= SAMPO_EXIT_COUNT || !handlers[reason])
 		return;
-	if (__builtin_expect(own->phase != VM_PHASE_RUN, 0)) {
+	if (__builtin_expect(vm->phase != VM_PHASE_RUN, 0)) {
 		raised_while_not_running(v);
 		return;
 	}
 	exit->dirty = SAMPO_DIRTY_NONE;
-	if (__builtin_expect(!handlers[reason](v) || own->request ||
-				     v->vm->state->startup[v->index].phase != STARTUP_RUNS,
+	if (__builtin_expect(!handlers[reason](v) || vm->request ||
+				     vm->state->startup[v->index].phase != STARTUP_RUNS,
 			     0)) {
 		v->held = true;
 		startup_held(v);

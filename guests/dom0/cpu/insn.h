@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/cpu/exits.h"
+#include "guests/dom0/vm/vcpu.h"
 
 /* --- Addresses (walk.c) --- */
 

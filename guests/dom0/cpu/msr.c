@@ -14,7 +14,7 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/cpu/msr_model.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/vcpu.h"
 #include "guests/lib/sampo.h"
 
 #define MSR_MICROCODE     0x8bu

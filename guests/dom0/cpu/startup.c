@@ -3,7 +3,7 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/vcpu.h"
 #include "guests/lib/sampo.h"
 
 #define MODE_INIT 5u /* delivery mode, SDM 3A 11.6.1; the other one is start-up */
@@ -17,18 +17,6 @@ void startup_reset(struct vm *vm)
 {
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
 		vm->state->startup[i].phase = i ? STARTUP_WAITS : STARTUP_RUNS;
-}
-
-/* Or its answer waits for the end of the loop's turn: then that is withdrawn. */
-bool vcpu_stop(struct vcpu *v)
-{
-	if (sampo_vcpu_ctl(v->handle, SAMPO_VCPU_STOP, 0) == SAMPO_EBUSY) {
-		if (v->exit->reason != SAMPO_EXIT_NONE)
-			return false;
-		loop_forget(v->handle);
-	}
-	v->held = true;
-	return true;
 }
 
 /* What came while it waited, an NMI say, is forgotten. */
@@ -92,8 +80,8 @@ void startup_sent(struct vcpu *from)
 		if (!(set >> config_apic_id(vm->config, i) & 1))
 			continue;
 		if (message >> 8 == MODE_INIT)
-			init(&vm->own->vcpu[i]);
+			init(vm_vcpu(vm, i));
 		else
-			sipi(&vm->own->vcpu[i], (uint8_t)message);
+			sipi(vm_vcpu(vm, i), (uint8_t)message);
 	}
 }

@@ -33,10 +33,4 @@ void startup_sent(struct vcpu *v);
 /* The vCPU has just been held; perhaps an INIT has waited for that. */
 void startup_held(struct vcpu *v);
 
-/*
- * Makes a vCPU stand still, held. False: it is with us already, and its exit is
- * still to be looked at: that is where it will.
- */
-bool vcpu_stop(struct vcpu *v);
-
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/vm/part.h"
 #include "guests/dom0/vm/vm.h"
 
 struct load_file {
@@ -29,6 +30,9 @@ struct load {
 	struct load_file initrd[CONFIG_INITRDS];
 	char error[160];
 };
+
+/* The loader as a part of the machine: at boot it also makes the tables of the main board. */
+extern const struct vm_part load_part;
 
 /*
  * Finds the files by the modules' names, recognizes the kernel's format and

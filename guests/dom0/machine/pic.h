@@ -42,7 +42,4 @@ void pic_set(struct vm *vm, unsigned irq, bool level);
 /* The CPU accepts the interrupt: its vector (a spurious one if it went). */
 int pic_ack(struct vm *vm);
 
-/* The wire from the PIC to the CPU (vm_irq.c). */
-void vm_extint(struct vm *vm, bool level);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/i8042.h"
 #include "guests/dom0/machine/pvpanic.h"
 #include "guests/dom0/vm/state.h"
@@ -22,33 +23,52 @@ static const struct {
 
 #define DEVICES (sizeof(device) / sizeof(device[0]))
 
-static int attach(struct vm *vm)
+static void free_platform(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+
+	timer_cancel(&platform->pit);
+	timer_cancel(&platform->rtc);
+	timer_cancel(&platform->ioapic);
+	free(platform);
+	vm->platform = NULL;
+}
+
+static bool allocate(struct vm *vm)
 {
 	struct platform *platform = calloc(1, sizeof(*platform));
 
 	if (!platform)
-		return -1;
+		return false;
 	platform->vm = vm;
 	vm->platform = platform;
-	return 0;
+	return true;
 }
 
-int platform_init(struct vm *vm)
+static bool attach_devices(struct vm *vm)
 {
-	if (attach(vm) != 0)
-		return -1;
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (device[i].init(vm) != 0)
-			return -1;
+			return false;
 	for (unsigned i = 0; i < UART_COUNT; i++)
 		if (uart_init(vm, i) != 0)
-			return -1;
-	return 0;
+			return false;
+	return true;
+}
+
+static const char *attach(struct vm *vm)
+{
+	if (!allocate(vm))
+		return "no memory for the devices";
+	if (attach_devices(vm))
+		return NULL;
+	free_platform(vm);
+	return "no room on the bus for the devices";
 }
 
 int platform_resume(struct vm *vm)
 {
-	if (attach(vm) != 0)
+	if (!allocate(vm))
 		return -1;
 	for (unsigned i = 0; i < DEVICES; i++)
 		if (device[i].resume(vm) != 0)
@@ -59,7 +79,7 @@ int platform_resume(struct vm *vm)
 	return 0;
 }
 
-void platform_reset(struct vm *vm)
+static void reset(struct vm *vm)
 {
 	for (unsigned i = 0; i < DEVICES; i++)
 		device[i].reset(vm);
@@ -67,15 +87,9 @@ void platform_reset(struct vm *vm)
 		uart_reset(vm, i);
 }
 
-void platform_free(struct vm *vm)
-{
-	struct platform *platform = vm->platform;
-
-	if (!platform)
-		return;
-	timer_cancel(&platform->pit);
-	timer_cancel(&platform->rtc);
-	timer_cancel(&platform->ioapic);
-	free(platform);
-	vm->platform = NULL;
-}
+const struct vm_part platform_part = {
+	.attach = attach,
+	.reset = reset,
+	.button = acpi_power_button,
+	.free = free_platform,
+};

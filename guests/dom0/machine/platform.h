@@ -10,6 +10,7 @@
 
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/vm/part.h"
 
 struct vm;
 
@@ -22,17 +23,12 @@ struct platform {
 };
 
 /*
- * Power-on: allocates vm->platform, resets all device state and adds the
- * devices to the bus. 0, or -1 if memory or bus ranges are exhausted. The
- * virtio devices come after it.
+ * The main board as a part of the machine. attach allocates vm->platform, resets all device state
+ * and adds the devices to the bus. After reset the bus ranges and PCI functions are those that were
+ * there before. free cancels timers and frees vm->platform.
  */
-int platform_init(struct vm *vm);
-/* A machine reset: as after platform_init, with the bus ranges and the PCI
- * functions that are there. Before virtio_reset. */
-void platform_reset(struct vm *vm);
+extern const struct vm_part platform_part;
 /* dom0 was restarted and took the guest over with its state. 0 or -1. */
 int platform_resume(struct vm *vm);
-/* The guest is gone: cancels timers, frees vm->platform. */
-void platform_free(struct vm *vm);
 
 #endif

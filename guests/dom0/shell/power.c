@@ -128,7 +128,7 @@ static void destroy_rest(const char *why)
 static bool quiet(void)
 {
 	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
-		if (!virtio_quiesced(vm))
+		if (!vm_quiet(vm))
 			return false;
 	return true;
 }

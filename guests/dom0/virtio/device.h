@@ -19,6 +19,8 @@ struct virtio_doorbell {
 	uint32_t event; /* handle of the event, 0: none */
 };
 
+struct vm_config;
+
 struct virtio_device {
 	struct vm *vm;
 	uint32_t instance; /* in machine_state.virtio */

@@ -17,7 +17,6 @@
 /* vm->virtio. It outlives the guest until its disks are quiet. */
 struct virtio_machine {
 	struct vm *vm;
-	void (*quiet)(struct vm *vm);
 	bool leaving; /* detach when quiet */
 	unsigned devices;
 	struct virtio_device *device[MACHINE_VIRTIO_DEVICES];
@@ -249,60 +248,9 @@ static const char *attach(struct virtio_machine *machine, const struct vm_config
 	return "no room on the PCI bus";
 }
 
-static int attach_all(struct vm *vm, const struct vm_config *config, bool fresh, char *err,
-		      size_t errlen)
-{
-	unsigned ordinal;
-
-	if (vm->virtio) {
-		snprintf(err, errlen, "its disks are still at work");
-		return -1;
-	}
-	struct virtio_machine *machine = calloc(1, sizeof(*machine));
-	const char *wrong = machine ? NULL : "out of memory";
-
-	if (machine) {
-		machine->vm = vm;
-		vm->virtio = machine;
-	}
-	while (!wrong && wanted(config, machine->devices, &ordinal)) {
-		if (machine->devices == MACHINE_VIRTIO_DEVICES)
-			wrong = "too many devices";
-		else
-			wrong = attach(machine, config, fresh);
-	}
-	if (!wrong) {
-		vm->state->virtio_devices = machine->devices;
-		return 0;
-	}
-	if (machine) {
-		const struct virtio_type *type = wanted(config, machine->devices, &ordinal);
-		snprintf(err, errlen, "virtio-%s %u: %s", type ? type->name : "", ordinal, wrong);
-		virtio_detach_all(vm);
-	} else {
-		snprintf(err, errlen, "%s", wrong);
-	}
-	return -1;
-}
-
-int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
-{
-	return attach_all(vm, config, true, err, errlen);
-}
-
-int virtio_resume(struct vm *vm, const struct vm_config *config, char *err, size_t errlen)
-{
-	if (attach_all(vm, config, false, err, errlen))
-		return -1;
-	struct virtio_machine *machine = machine_of(vm);
-	for (unsigned i = 0; i < machine->devices; i++)
-		adopt(machine->device[i]);
-	return 0;
-}
-
 /* --- all devices of a guest ----------------------------------------------- */
 
-void virtio_reset(struct vm *vm)
+static void reset_all(struct vm *vm)
 {
 	struct virtio_machine *machine = machine_of(vm);
 
@@ -322,7 +270,7 @@ static void free_machine(struct virtio_machine *machine)
 	vm->virtio = NULL;
 }
 
-void virtio_detach_all(struct vm *vm)
+static void detach_all(struct vm *vm)
 {
 	struct virtio_machine *machine = machine_of(vm);
 
@@ -340,17 +288,65 @@ void virtio_detach_all(struct vm *vm)
 		free_machine(machine);
 }
 
-bool virtio_quiesced(const struct vm *vm)
+static const char *attach_each(struct virtio_machine *machine, bool fresh)
 {
-	return !vm->virtio || machine_quiet(vm->virtio);
+	const struct vm_config *config = machine->vm->config;
+	const char *wrong = NULL;
+	unsigned ordinal;
+
+	while (!wrong && wanted(config, machine->devices, &ordinal)) {
+		if (machine->devices == MACHINE_VIRTIO_DEVICES)
+			wrong = "too many devices";
+		else
+			wrong = attach(machine, config, fresh);
+	}
+	return wrong;
 }
 
-void virtio_when_quiet(struct vm *vm, void (*quiet)(struct vm *vm))
+static const char *attach_all(struct vm *vm, bool fresh)
 {
-	if (virtio_quiesced(vm))
-		quiet(vm);
-	else
-		machine_of(vm)->quiet = quiet;
+	static char text[128];
+	const struct virtio_type *type;
+	struct virtio_machine *machine;
+	const char *wrong;
+	unsigned ordinal;
+
+	if (vm->virtio)
+		return "its disks are still at work";
+	machine = calloc(1, sizeof(*machine));
+	if (!machine)
+		return "out of memory";
+	machine->vm = vm;
+	vm->virtio = machine;
+	wrong = attach_each(machine, fresh);
+	if (!wrong) {
+		vm->state->virtio_devices = machine->devices;
+		return NULL;
+	}
+	type = wanted(vm->config, machine->devices, &ordinal);
+	snprintf(text, sizeof(text), "virtio-%s %u: %s", type ? type->name : "", ordinal, wrong);
+	detach_all(vm);
+	return text;
+}
+
+static const char *attach_fresh(struct vm *vm)
+{
+	return attach_all(vm, true);
+}
+
+const char *virtio_resume(struct vm *vm)
+{
+	const char *wrong = attach_all(vm, false);
+	struct virtio_machine *machine = machine_of(vm);
+
+	for (unsigned i = 0; !wrong && i < machine->devices; i++)
+		adopt(machine->device[i]);
+	return wrong;
+}
+
+static bool quiet(const struct vm *vm)
+{
+	return !vm->virtio || machine_quiet(vm->virtio);
 }
 
 void virtio_became_quiet(struct virtio_device *dev)
@@ -362,10 +358,14 @@ void virtio_became_quiet(struct virtio_device *dev)
 		reset_state(dev);
 	if (!machine_quiet(machine))
 		return;
-	void (*quiet)(struct vm * vm) = machine->quiet;
-	machine->quiet = NULL;
 	if (machine->leaving)
 		free_machine(machine); /* dev is gone now */
-	if (quiet)
-		quiet(vm);
+	vm_became_quiet(vm);
 }
+
+const struct vm_part virtio_part = {
+	.attach = attach_fresh,
+	.reset = reset_all,
+	.detach = detach_all,
+	.quiet = quiet,
+};

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guests/dom0/vm/part.h"
+
 /* Device types, virtio 1.2 section 5. */
 #define VIRTIO_NET     1u
 #define VIRTIO_BLK     2u
@@ -75,35 +77,19 @@ struct virtio_state {
 };
 
 struct vm;
-struct vm_config;
 
 /*
- * Makes the devices that config asks for, in PCI slots from 1 on. 0, or -1
- * with the reason in err (then nothing remains attached).
+ * All devices as a part of the machine. attach makes those that the description asks for, in PCI
+ * slots from 1 on. After reset and detach a disk may still write into the guest's memory until the
+ * part is quiet.
  */
-int virtio_attach_all(struct vm *vm, const struct vm_config *config, char *err, size_t errlen);
+extern const struct vm_part virtio_part;
 
 /*
- * The same for a guest whose state region outlived an earlier dom0: adopts
- * the devices as they are, starts requests that were in flight again.
+ * attach for a guest whose state region outlived an earlier dom0: adopts the devices as they are,
+ * starts requests that were in flight again. Returns NULL, or what is wrong.
  */
-int virtio_resume(struct vm *vm, const struct vm_config *config, char *err, size_t errlen);
-
-/*
- * The machine is reset: devices go to their initial state. A disk may still
- * write into the guest's memory until virtio_quiesced(vm); only then may that
- * memory be used anew.
- */
-void virtio_reset(struct vm *vm);
-
-/* Detaches everything. Here too the guest's memory may be given back only
- * when virtio_quiesced(vm). */
-void virtio_detach_all(struct vm *vm);
-
-/* After one of these two: nothing is in flight any more. `quiet` is called
- * once that is so, from the event loop, or at once if it is so already. */
-bool virtio_quiesced(const struct vm *vm);
-void virtio_when_quiet(struct vm *vm, void (*quiet)(struct vm *vm));
+const char *virtio_resume(struct vm *vm);
 
 /* Counters, by the order of disks and interfaces in the configuration. */
 struct virtio_blk_stats {

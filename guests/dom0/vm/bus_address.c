@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "guests/dom0/vm/vm.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/life.h"
 #include "guests/lib/sampo.h"
 
 #define BLOCK (1ull << VM_BLOCK_SHIFT)
@@ -22,7 +22,7 @@ static uint64_t block_bus(struct vm *vm, uint64_t block)
 	uint64_t address = 0;
 
 	if (!vm->ram_bus[block] &&
-	    sampo_object_info(vm->own->ram_region, SAMPO_INFO_FRAMES, &address, sizeof(address),
+	    sampo_object_info(vm->life->ram_region, SAMPO_INFO_FRAMES, &address, sizeof(address),
 			      block, NULL) == SAMPO_OK)
 		vm->ram_bus[block] = address;
 	return vm->ram_bus[block];
@@ -67,8 +67,8 @@ static void zero_one(struct timer *timer)
 {
 	struct vm *vm = timer->context;
 
-	block_bus(vm, vm->own->zeroed++);
-	if (vm->own->zeroed < vm->ram_bytes / BLOCK)
+	block_bus(vm, vm->life->zeroed++);
+	if (vm->life->zeroed < vm->ram_bytes / BLOCK)
 		timer_set(timer, next_turn());
 }
 
@@ -77,9 +77,9 @@ bool vm_bus_begin(struct vm *vm)
 	vm->ram_bus = calloc(vm->ram_bytes / BLOCK, sizeof(vm->ram_bus[0]));
 	if (!vm->ram_bus)
 		return false;
-	vm->own->zeroed = 0;
-	timer_init(&vm->own->zeroing, zero_one, vm);
-	timer_set(&vm->own->zeroing, next_turn());
+	vm->life->zeroed = 0;
+	timer_init(&vm->life->zeroing, zero_one, vm);
+	timer_set(&vm->life->zeroing, next_turn());
 	return true;
 }
 
@@ -87,7 +87,7 @@ void vm_bus_end(struct vm *vm)
 {
 	if (!vm->ram_bus)
 		return;
-	timer_cancel(&vm->own->zeroing);
+	timer_cancel(&vm->life->zeroing);
 	free(vm->ram_bus);
 	vm->ram_bus = NULL;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts on their way from dom0's devices to a guest's CPU. */
-#include "guests/dom0/machine/pic.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 

@@ -4,23 +4,23 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/life.h"
 #include "guests/lib/guest.h"
 
 /* Each line costs VM_LOG_NS of credit; credit comes with time. */
-static bool may_log(struct vm_private *own)
+static bool may_log(struct vm_life *life)
 {
 	uint64_t now = clock_ns();
 
-	own->log_credit_ns += now - own->log_last_ns;
-	own->log_last_ns = now;
-	if (own->log_credit_ns > VM_LOG_BURST * VM_LOG_NS)
-		own->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
-	if (own->log_credit_ns < VM_LOG_NS) {
-		own->log_dropped++;
+	life->log_credit_ns += now - life->log_last_ns;
+	life->log_last_ns = now;
+	if (life->log_credit_ns > VM_LOG_BURST * VM_LOG_NS)
+		life->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
+	if (life->log_credit_ns < VM_LOG_NS) {
+		life->log_dropped++;
 		return false;
 	}
-	own->log_credit_ns -= VM_LOG_NS;
+	life->log_credit_ns -= VM_LOG_NS;
 	return true;
 }
 
@@ -30,11 +30,11 @@ void vm_log(struct vm *vm, const char *format, ...)
 	char text[256];
 	size_t n;
 
-	if (!may_log(vm->own))
+	if (!may_log(vm->life))
 		return;
-	if (vm->own->log_dropped)
-		printf(LOG_WARNING "%s: %u messages dropped\n", vm->name, vm->own->log_dropped);
-	vm->own->log_dropped = 0;
+	if (vm->life->log_dropped)
+		printf(LOG_WARNING "%s: %u messages dropped\n", vm->name, vm->life->log_dropped);
+	vm->life->log_dropped = 0;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);

@@ -2,7 +2,7 @@
 /* A guest's share of the machine's CPUs: what its description says, and what
  * the operator changes while it runs, which is kept until it is undefined. */
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/life.h"
 #include "guests/lib/sampo.h"
 
 static struct vm_config *config_of(struct vm *vm)

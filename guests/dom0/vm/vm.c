@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of a guest. It is made in one go (vm_build.c) and taken apart in
+ * The life of a guest. It is made in one go (build.c) and taken apart in
  * two steps: first its vCPUs are paused and its devices detached, then, when
  * no disk writes into its memory any more, everything goes back to the kernel.
  * A reset stops in between: the same objects, power-on state, the kernel file
@@ -11,14 +11,10 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/machine/acpi.h"
-#include "guests/dom0/machine/platform.h"
-#include "guests/dom0/cpu/msr.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/build.h"
 #include "guests/dom0/vm/console.h"
-#include "guests/dom0/vm/private.h"
+#include "guests/dom0/vm/life.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
@@ -122,27 +118,27 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 {
 	const char *error = find_conflict(config);
 	struct vm *vm = NULL;
-	struct vm_private *own = NULL;
+	struct vm_life *life = NULL;
 
 	if (!error) {
 		vm = calloc(1, sizeof(*vm));
-		own = calloc(1, sizeof(*own));
-		if (!vm || !own)
+		life = calloc(1, sizeof(*life));
+		if (!vm || !life)
 			error = "dom0 is out of memory: dom0-memory= on the kernel's command line "
 				"gives it more";
 	}
 	if (error) {
 		free(vm);
-		free(own);
+		free(life);
 		config_free(config);
 		return error;
 	}
 	memcpy(vm->name, config->name, sizeof(vm->name));
 	vm->config = config;
-	vm->own = own;
-	own->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
-	own->work = (struct work){.run = act, .context = vm};
-	timer_init(&own->again, again_fire, vm);
+	vm->life = life;
+	life->log_credit_ns = VM_LOG_BURST * VM_LOG_NS;
+	life->work = (struct work){.run = act, .context = vm};
+	timer_init(&life->again, again_fire, vm);
 	*vms_end = vm;
 	vms_end = &vm->next;
 	if (defined)
@@ -154,9 +150,9 @@ const char *vm_undefine(struct vm *vm)
 {
 	struct vm **link = &vms;
 
-	if (vm->own->phase != VM_PHASE_OFF || vm->own->work.queued)
+	if (vm->phase != VM_PHASE_OFF || vm->life->work.queued)
 		return "Requested operation is not valid: domain is running";
-	timer_cancel(&vm->own->again);
+	timer_cancel(&vm->life->again);
 	while (*link != vm)
 		link = &(*link)->next;
 	*link = vm->next;
@@ -164,7 +160,7 @@ const char *vm_undefine(struct vm *vm)
 		vms_end = link;
 	vm_console_forget(vm);
 	config_free((struct vm_config *)vm->config);
-	free(vm->own);
+	free(vm->life);
 	free(vm);
 	return NULL;
 }
@@ -173,12 +169,12 @@ const char *vm_undefine(struct vm *vm)
 
 uint64_t vm_up_ns(const struct vm *vm)
 {
-	return clock_ns() - vm->own->started_ns;
+	return clock_ns() - vm->life->started_ns;
 }
 
 bool vm_waits(const struct vm *vm)
 {
-	return vm->own->phase == VM_PHASE_QUIETING && vm->own->again.deadline;
+	return vm->phase == VM_PHASE_QUIETING && vm->life->again.deadline;
 }
 
 const char *vm_state_name(const struct vm *vm)
@@ -187,7 +183,7 @@ const char *vm_state_name(const struct vm *vm)
 		return "paused";
 	switch (vm->run) {
 	case VM_RUNNING:
-		return vm->own->phase == VM_PHASE_RUN ? "running" : "in shutdown";
+		return vm->phase == VM_PHASE_RUN ? "running" : "in shutdown";
 	case VM_PAUSED:
 		return "paused";
 	case VM_CRASHED:
@@ -195,19 +191,19 @@ const char *vm_state_name(const struct vm *vm)
 	case VM_OFF:
 		break;
 	}
-	return vm->own->phase == VM_PHASE_OFF ? "shut off" : "in shutdown";
+	return vm->phase == VM_PHASE_OFF ? "shut off" : "in shutdown";
 }
 
 const char *vm_reason(const struct vm *vm)
 {
 	if (vm_waits(vm))
 		return "starting up";
-	return vm->own->why ? vm->own->why : "unknown";
+	return vm->life->why ? vm->life->why : "unknown";
 }
 
 const char *vm_last_reason(const struct vm *vm)
 {
-	return vm->own->reason;
+	return vm->life->reason;
 }
 
 bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
@@ -224,7 +220,7 @@ uint64_t vm_tsc_khz(const struct vm *vm)
 
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu)
 {
-	return vm->own->vcpu[vcpu].page;
+	return vm->life->vcpu[vcpu].page;
 }
 
 bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
@@ -244,44 +240,43 @@ static const char *boot(struct vm *vm, bool paused)
 {
 	const char *error;
 
-	vm->own->start_paused = paused;
+	vm->life->start_paused = paused;
 	error = vm_boot(vm);
-	vm->own->start_paused = false;
+	vm->life->start_paused = false;
 	if (error)
 		return error;
 	vm->run = paused ? VM_PAUSED : VM_RUNNING;
-	vm->own->why = paused ? "user" : "booted";
+	vm->life->why = paused ? "user" : "booted";
 	return NULL;
 }
 
 static const char *start(struct vm *vm, bool paused)
 {
-	struct vm_private *own = vm->own;
+	struct vm_life *life = vm->life;
 	const char *error;
 
-	if (own->phase == VM_PHASE_ENDING) {
-		own->start_again = true;
+	if (vm->phase == VM_PHASE_ENDING) {
+		life->start_again = true;
 		return NULL;
 	}
-	if (own->phase != VM_PHASE_OFF)
+	if (vm->phase != VM_PHASE_OFF)
 		return "Domain is already active";
-	timer_cancel(&own->again);
-	own->request = 0;
-	own->quick = 0;
-	own->refused_msrs = 0;
-	own->rebooting = own->start_again = own->for_good = false;
-	own->reason[0] = 0;
-	own->why = "failed";
+	timer_cancel(&life->again);
+	vm->request = 0;
+	life->quick = 0;
+	life->rebooting = life->start_again = life->for_good = false;
+	life->reason[0] = 0;
+	life->why = "failed";
 	error = vm_build(vm);
 	if (error)
 		return error;
-	own->phase = VM_PHASE_RUN;
-	own->started_ns = clock_ns();
+	vm->phase = VM_PHASE_RUN;
+	life->started_ns = clock_ns();
 	vm->run = VM_RUNNING;
 	error = boot(vm, paused);
 	if (error) {
 		vm_destroy(vm);
-		own->why = "failed";
+		life->why = "failed";
 		return error;
 	}
 	printf("%s: started, domain %u\n", vm->name, vm->id);
@@ -298,35 +293,56 @@ const char *vm_start_paused(struct vm *vm)
 	return start(vm, true);
 }
 
+/* Calls the function once no part reads or writes the guest's memory by itself: at once, or from
+ * the event loop. One that was to be called before is not. */
+static void when_quiet(struct vm *vm, void (*function)(struct vm *vm))
+{
+	vm->life->quiet = NULL;
+	if (vm_quiet(vm))
+		function(vm);
+	else
+		vm->life->quiet = function;
+}
+
+void vm_became_quiet(struct vm *vm)
+{
+	void (*function)(struct vm *vm) = vm->life->quiet;
+
+	if (!function || !vm_quiet(vm))
+		return;
+	vm->life->quiet = NULL;
+	function(vm);
+}
+
 static void released(struct vm *vm)
 {
-	bool again = vm->own->start_again;
+	bool again = vm->life->start_again;
 
 	vm_unbuild(vm);
-	vm->own->phase = VM_PHASE_OFF;
+	vm->phase = VM_PHASE_OFF;
 	vm->run = VM_OFF;
 	if (again || vm->transient)
-		timer_set(&vm->own->again, clock_ns());
+		timer_set(&vm->life->again, clock_ns());
 }
 
 static void end(struct vm *vm)
 {
-	struct vm_private *own = vm->own;
+	struct vm_life *life = vm->life;
 
-	if (own->phase == VM_PHASE_ENDING || own->phase == VM_PHASE_OFF)
+	if (vm->phase == VM_PHASE_ENDING || vm->phase == VM_PHASE_OFF)
 		return;
-	own->phase = VM_PHASE_ENDING;
-	own->request = 0;
-	timer_cancel(&own->again);
+	vm->phase = VM_PHASE_ENDING;
+	vm->request = 0;
+	timer_cancel(&life->again);
 	for (unsigned i = 0; i < vm->config->vcpus; i++)
 		loop_forget(vm->vcpu[i]);
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
-	if (!own->devices) {
+	if (!life->devices) {
 		released(vm);
 		return;
 	}
-	virtio_detach_all(vm);
-	virtio_when_quiet(vm, released);
+	parts_detach(vm);
+	when_quiet(vm, released);
 }
 
 /* --- Reset: stop, quiet, begin --- */
@@ -336,29 +352,29 @@ static void begin_again(struct vm *vm)
 	const char *error;
 
 	/* Whoever destroys a guest in the middle of this has changed phase. */
-	if (vm->own->phase != VM_PHASE_QUIETING)
+	if (vm->phase != VM_PHASE_QUIETING)
 		return;
-	vm->own->phase = VM_PHASE_RUN;
-	vm->own->started_ns = clock_ns();
+	vm->phase = VM_PHASE_RUN;
+	vm->life->started_ns = clock_ns();
 	error = boot(vm, false);
 	if (!error)
 		return;
-	vm->own->why = "failed";
+	vm->life->why = "failed";
 	vm_log(vm, "reset: %s", error);
-	snprintf(vm->own->reason, sizeof(vm->own->reason), "reset: %s", error);
+	snprintf(vm->life->reason, sizeof(vm->life->reason), "reset: %s", error);
 	end(vm);
 }
 
 /* How long a guest that ends now has to wait for its next start. */
-static uint64_t quick_wait(struct vm_private *own)
+static uint64_t quick_wait(struct vm_life *life)
 {
 	unsigned over;
 
-	if (clock_ns() - own->started_ns > QUICK_NS)
-		own->quick = 0;
-	if (++own->quick <= QUICK_FREE)
+	if (clock_ns() - life->started_ns > QUICK_NS)
+		life->quick = 0;
+	if (++life->quick <= QUICK_FREE)
 		return 0;
-	over = own->quick - QUICK_FREE - 1;
+	over = life->quick - QUICK_FREE - 1;
 	return QUICK_WAIT_NS << (over < QUICK_DOUBLINGS ? over : QUICK_DOUBLINGS);
 }
 
@@ -366,11 +382,11 @@ static void quiet(struct vm *vm)
 {
 	uint64_t wait;
 
-	if (vm->own->phase != VM_PHASE_QUIETING)
+	if (vm->phase != VM_PHASE_QUIETING)
 		return;
-	wait = quick_wait(vm->own);
+	wait = quick_wait(vm->life);
 	if (wait)
-		timer_set(&vm->own->again, clock_ns() + wait);
+		timer_set(&vm->life->again, clock_ns() + wait);
 	else
 		begin_again(vm);
 }
@@ -378,24 +394,23 @@ static void quiet(struct vm *vm)
 void vm_stopped(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->config->vcpus; i++)
-		if (!vm->own->vcpu[i].held)
+		if (!vm->life->vcpu[i].held)
 			return;
-	vm->own->phase = VM_PHASE_QUIETING;
-	vm->own->request = 0;
-	platform_reset(vm);
-	virtio_reset(vm);
-	virtio_when_quiet(vm, quiet);
+	vm->phase = VM_PHASE_QUIETING;
+	vm->request = 0;
+	parts_reset(vm);
+	when_quiet(vm, quiet);
 }
 
 static void reset(struct vm *vm)
 {
-	struct vm_private *own = vm->own;
+	struct vm_life *life = vm->life;
 
-	own->rebooting = false;
-	own->phase = VM_PHASE_STOPPING;
+	life->rebooting = false;
+	vm->phase = VM_PHASE_STOPPING;
 	for (unsigned i = 0; i < vm->config->vcpus; i++)
-		if (!own->vcpu[i].held)
-			vcpu_stop(&own->vcpu[i]);
+		if (!life->vcpu[i].held)
+			vcpu_stop(&life->vcpu[i]);
 	vm_stopped(vm);
 }
 
@@ -404,13 +419,13 @@ static void again_fire(struct timer *timer)
 	struct vm *vm = timer->context;
 	const char *error;
 
-	if (vm->own->phase == VM_PHASE_QUIETING) {
+	if (vm->phase == VM_PHASE_QUIETING) {
 		begin_again(vm);
 		return;
 	}
-	if (vm->own->phase != VM_PHASE_OFF)
+	if (vm->phase != VM_PHASE_OFF)
 		return;
-	if (vm->transient && !vm->own->start_again) {
+	if (vm->transient && !vm->life->start_again) {
 		vm_undefine(vm);
 		return;
 	}
@@ -423,20 +438,20 @@ static void again_fire(struct timer *timer)
 
 void vm_request(struct vm *vm, enum vm_request what, const char *why)
 {
-	struct vm_private *own = vm->own;
+	struct vm_life *life = vm->life;
 
-	if (own->phase != VM_PHASE_RUN || own->request)
+	if (vm->phase != VM_PHASE_RUN || vm->request)
 		return;
-	own->request = what;
-	snprintf(own->reason, sizeof(own->reason), "%s", why);
-	work_queue(&own->work);
+	vm->request = what;
+	snprintf(life->reason, sizeof(life->reason), "%s", why);
+	work_queue(&life->work);
 }
 
 static void preserve(struct vm *vm, const char *why)
 {
 	sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_PAUSE, 0);
 	vm->run = VM_CRASHED;
-	vm->own->why = why;
+	vm->life->why = why;
 	vm_log(vm, "kept as it is for inspection");
 }
 
@@ -449,31 +464,31 @@ static enum vm_action action_for(struct vm *vm, enum vm_request what)
 {
 	const struct vm_config *config = vm->config;
 
-	if (vm->own->for_good)
+	if (vm->life->for_good)
 		return VM_ACTION_DESTROY;
 	if (is_crash(what))
 		return config->on_crash;
 	if (what == VM_REQ_RESET)
 		return config->on_reboot;
 	/* virsh reboot is the power button and the promise to start again. */
-	return vm->own->rebooting ? VM_ACTION_RESTART : config->on_poweroff;
+	return vm->life->rebooting ? VM_ACTION_RESTART : config->on_poweroff;
 }
 
 static void act(struct work *work)
 {
 	static const char *const names[] = {"", "powered off", "reset", "crashed", "panicked"};
 	struct vm *vm = work->context;
-	struct vm_private *own = vm->own;
-	enum vm_request what = own->request;
+	struct vm_life *life = vm->life;
+	enum vm_request what = vm->request;
 
-	if (!what || own->phase != VM_PHASE_RUN)
+	if (!what || vm->phase != VM_PHASE_RUN)
 		return;
 	printf("%s%s: %s: %s\n", is_crash(what) ? LOG_ERR : "", vm->name, names[what],
-	       own->reason);
-	own->request = 0;
+	       life->reason);
+	vm->request = 0;
 	switch (action_for(vm, what)) {
 	case VM_ACTION_DESTROY:
-		own->why = is_crash(what) ? "crashed" : "shutdown";
+		life->why = is_crash(what) ? "crashed" : "shutdown";
 		end(vm);
 		break;
 	case VM_ACTION_RESTART:
@@ -492,9 +507,9 @@ static const char already_running[] = "Requested operation is not valid: domain 
 
 static const char *not_running(const struct vm *vm)
 {
-	if (vm->own->phase == VM_PHASE_OFF)
+	if (vm->phase == VM_PHASE_OFF)
 		return not_active;
-	if (vm->own->phase != VM_PHASE_RUN)
+	if (vm->phase != VM_PHASE_RUN)
 		return "Requested operation is not valid: domain is just ending or starting again";
 	return NULL;
 }
@@ -508,16 +523,16 @@ static const char *not_running_now(const struct vm *vm)
 
 const char *vm_destroy(struct vm *vm)
 {
-	bool waiting = vm->own->again.deadline != 0;
+	bool waiting = vm->life->again.deadline != 0;
 
-	timer_cancel(&vm->own->again);
-	vm->own->start_again = false;
-	if (vm->own->phase == VM_PHASE_OFF)
+	timer_cancel(&vm->life->again);
+	vm->life->start_again = false;
+	if (vm->phase == VM_PHASE_OFF)
 		return waiting ? NULL : not_active;
-	if (vm->own->phase == VM_PHASE_ENDING)
+	if (vm->phase == VM_PHASE_ENDING)
 		return NULL;
-	snprintf(vm->own->reason, sizeof(vm->own->reason), "destroyed");
-	vm->own->why = "destroyed";
+	snprintf(vm->life->reason, sizeof(vm->life->reason), "destroyed");
+	vm->life->why = "destroyed";
 	end(vm);
 	return NULL;
 }
@@ -530,7 +545,7 @@ static const char *press_button(struct vm *vm)
 		return error;
 	if (vm->run != VM_RUNNING)
 		return not_running_now(vm);
-	acpi_power_button(vm);
+	parts_button(vm);
 	return NULL;
 }
 
@@ -539,13 +554,13 @@ const char *vm_shutdown(struct vm *vm)
 	const char *error = press_button(vm);
 
 	if (!error)
-		vm->own->rebooting = false;
+		vm->life->rebooting = false;
 	return error;
 }
 
 const char *vm_shutdown_for_good(struct vm *vm)
 {
-	vm->own->for_good = true;
+	vm->life->for_good = true;
 	return vm_shutdown(vm);
 }
 
@@ -554,7 +569,7 @@ const char *vm_reboot(struct vm *vm)
 	const char *error = press_button(vm);
 
 	if (!error)
-		vm->own->rebooting = true;
+		vm->life->rebooting = true;
 	return error;
 }
 
@@ -567,7 +582,7 @@ const char *vm_reset(struct vm *vm)
 	if (vm->run != VM_RUNNING)
 		sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	vm->run = VM_RUNNING;
-	vm->own->quick = 0;
+	vm->life->quick = 0;
 	reset(vm);
 	return NULL;
 }
@@ -585,7 +600,7 @@ const char *vm_suspend(struct vm *vm)
 	if (status)
 		return sampo_strerror(status);
 	vm->run = VM_PAUSED;
-	vm->own->why = "user";
+	vm->life->why = "user";
 	return NULL;
 }
 
@@ -598,12 +613,12 @@ const char *vm_resume(struct vm *vm)
 		return error;
 	if (vm->run != VM_PAUSED)
 		return vm->run == VM_CRASHED ? not_running_now(vm) : already_running;
-	msr_stopped(vm);
+	parts_resume(vm);
 	status = sampo_domain_ctl(vm->domain, SAMPO_DOMAIN_UNPAUSE, 0);
 	if (status)
 		return sampo_strerror(status);
 	vm->run = VM_RUNNING;
-	vm->own->why = "unpaused";
+	vm->life->why = "unpaused";
 	return NULL;
 }
 

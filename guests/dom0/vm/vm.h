@@ -26,12 +26,25 @@ struct machine_state;
 
 enum vm_run { VM_OFF, VM_RUNNING, VM_PAUSED, VM_CRASHED };
 
-struct vm_private; /* vm.c */
+enum vm_phase {
+	VM_PHASE_OFF,
+	VM_PHASE_RUN,
+	VM_PHASE_STOPPING, /* for a reset: until its vCPUs have stopped */
+	VM_PHASE_QUIETING, /* for a reset: until no DMA is in flight */
+	VM_PHASE_ENDING,   /* for good: until no DMA is in flight */
+};
+
+/* What a guest asks for. */
+enum vm_request { VM_REQ_POWEROFF = 1, VM_REQ_RESET, VM_REQ_CRASH, VM_REQ_PANIC };
+
+struct vm_life; /* life.h */
 
 struct vm {
 	char name[64];
 	uint32_t id; /* 0 while shut off */
 	enum vm_run run;
+	enum vm_phase phase;
+	enum vm_request request; /* 0: none */
 	const struct vm_config *config;
 	struct machine_state *state; /* in the guest's state region */
 
@@ -50,10 +63,11 @@ struct vm {
 	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
 
 	struct vm *next; /* by definition */
-	struct vm_private *own;
+	struct vm_life *life;
 	/* For those who keep something per guest that can be rebuilt: theirs
 	 * to allocate and free (X_attach, X_detach), NULL at first. */
-	void *platform; /* dev */
+	void *cpu;      /* cpu */
+	void *platform; /* machine */
 	void *virtio;   /* virtio */
 	void *console;  /* the console sink */
 };
@@ -81,10 +95,11 @@ uint64_t vm_bus_address(struct vm *vm, uint64_t gpa, uint64_t len, uint64_t *run
 /* Interrupts. Lines are global system interrupts: 0-15 also reach the PICs. */
 void vm_irq(struct vm *vm, unsigned gsi, bool level);
 void vm_msi(struct vm *vm, uint64_t address, uint32_t data);
+/* The wire from the PICs to the first vCPU's LINT0. */
+void vm_extint(struct vm *vm, bool level);
 
 /* The guest asked for it (ACPI, reset port, triple fault...). Safe to call
  * from device code: acted upon after the exit has been handled. */
-enum vm_request { VM_REQ_POWEROFF = 1, VM_REQ_RESET, VM_REQ_CRASH, VM_REQ_PANIC };
 void vm_request(struct vm *vm, enum vm_request what, const char *why);
 
 /*
@@ -141,6 +156,11 @@ bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info);
 uint64_t vm_tsc_khz(const struct vm *vm);
 /* Its counters and traces; NULL: it is not there. */
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu);
+
+/* Does no device read or write the guest's memory by itself? A device that did and has ceased calls
+ * vm_became_quiet, from the event loop. */
+bool vm_quiet(const struct vm *vm);
+void vm_became_quiet(struct vm *vm);
 
 /* Log with the guest's name in front; rate-limited per guest (hostile guests
  * must not flood the log). */

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All parts of a guest's machine. */
+#include "guests/dom0/parts.h"
+
+#include "guests/dom0/cpu/cpu.h"
+#include "guests/dom0/load/load.h"
+#include "guests/dom0/machine/platform.h"
+#include "guests/dom0/virtio/virtio.h"
+
+/* The main board comes before the devices in its slots; the kernel is loaded last. */
+const struct vm_part *const parts[] = {&cpu_part, &platform_part, &virtio_part, &load_part, NULL};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What this room alone knows of a guest: where it is in its life, and what it has. */
+#ifndef DOM0_VM_LIFE_H
+#define DOM0_VM_LIFE_H
+
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/vm/vcpu.h"
+#include "guests/dom0/vm/vm.h"
+
+/* So many lines at once, then one per so much time. */
+#define VM_LOG_BURST 40
+#define VM_LOG_NS    500000000ull
+
+struct vm_life {
+	struct vcpu vcpu[VM_MAX_VCPUS];
+	char reason[128];        /* of the request, of the last end */
+	const char *why;         /* of the state, a word of virsh's; NULL: it never ran */
+	bool devices;            /* its parts are attached */
+	void (*quiet)(struct vm *vm); /* to be called when all parts are quiet, or NULL */
+	bool rebooting;          /* vm_reboot: power off means start again */
+	bool for_good;           /* vm_shutdown_for_good: no end means start again */
+	bool start_again;        /* when it has ended */
+	bool start_paused;       /* its first vCPU waits for vm_resume */
+	uint32_t ram_region, state_region;
+	uint32_t post_event; /* has the POST port as its doorbell */
+	uint64_t started_ns;
+	unsigned quick;     /* ends in a row soon after the start */
+	struct work work;   /* acts on `request` */
+	struct timer again; /* start or reset that waits a moment */
+	struct timer zeroing;
+	uint64_t zeroed;    /* blocks of RAM that were asked for in advance */
+
+	uint64_t log_credit_ns; /* rate limit: time saved up */
+	uint64_t log_last_ns;
+	uint32_t log_dropped;
+};
+
+/* part.c: calls of each part's function, in the order of the table. */
+const char *parts_attach(struct vm *vm); /* what is wrong: then no part is attached */
+const char *parts_boot(struct vm *vm);
+void parts_reset(struct vm *vm);
+void parts_resume(struct vm *vm);
+void parts_button(struct vm *vm);
+void parts_detach(struct vm *vm);
+void parts_free(struct vm *vm);
+void (*parts_raised(void))(void *vcpu);
+
+/* sched.c: what the description says of it, for a guest that has just been made. */
+const char *vm_apply_sched(struct vm *vm);
+
+/* bus_address.c: the table of bus addresses. False: no memory. */
+bool vm_bus_begin(struct vm *vm);
+void vm_bus_end(struct vm *vm);
+
+#endif

@@ -132,10 +132,10 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
 	end_step(vcpu);
-	/* Not by EVENTINJ, which QEMU's CPU delivers once more, whatever IF says, if the next exit does
-	 * not come soon. But physical interrupts go first (see take_back), and inject_one raises one for
-	 * an NMI that is next. */
-	if (!(event & TYPE) && vmcb->rflags & RFLAGS_IF && !(vcpu->pending & VCPU_PEND_NMI)) {
+	/* But physical interrupts go first (see take_back), and inject_one raises one for an NMI that
+	 * is next. */
+	if (svm_offers_interrupts && !(event & TYPE) && vmcb->rflags & RFLAGS_IF &&
+	    !(vcpu->pending & VCPU_PEND_NMI)) {
 		vmcb->vintr |= VINTR_REQUEST;
 		vmcb->vintr_vector = (uint8_t)event;
 		vmcb->clean &= ~CLEAN_TPR;

@@ -15,8 +15,12 @@
 #define CPUID_SVM 0x8000000au
 #define CPUID_ECX_SVM 0x4u /* leaf 80000001 */
 #define VM_CR_SVMDIS 0x10u /* APM 2 15.30.1 */
+#define CPUID_HYPERVISOR 0x40000000u
+#define TCG 0x54474354u /* in EBX: the name of QEMU's own CPU begins so */
 
 uint32_t svm_features;
+bool svm_offers_interrupts;
+
 /* APM 2 15.11: two bits per MSR in three ranges of 0x2000. */
 static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
@@ -45,6 +49,7 @@ const char *svm_probe(void)
 			       : "SVM is disabled by the firmware: enable it (\"SVM mode\") in the firmware setup";
 	if (!(svm_features & SVM_HAS_NPT))
 		return "no nested paging (NPT)";
+	svm_offers_interrupts = cpu_cpuid(CPUID_HYPERVISOR, 0).ebx == TCG;
 	want(HV_NRIPS, SVM_HAS_NRIPS);
 	want(HV_FLUSHBYASID, SVM_HAS_FLUSH_BY_ASID);
 	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);

@@ -26,6 +26,10 @@ struct svm_vcpu {
 #define SVM_HAS_BUS_LOCK 0x20000000u /* bus lock threshold */
 
 extern uint32_t svm_features;
+/* QEMU's own CPU delivers what EVENTINJ injects once more, whatever IF says, if the next exit does not
+ * come soon: there an external interrupt is a virtual interrupt. Bochs's CPU delivers no virtual
+ * interrupt to a guest that it enters with IF on, and hardware knows EVENTINJ from every hypervisor. */
+extern bool svm_offers_interrupts;
 
 #define SVM_OP(type, name, arguments) type svm_##name arguments;
 HV_OPS(SVM_OP)

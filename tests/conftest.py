@@ -25,9 +25,20 @@ def pytest_configure(config):
         m.Machine = bochs.Bochs
 
 
+def shares_a_machine(item):
+    """Whether the tests of the item's module boot one machine together: a fixture of the whole module."""
+    # pylint: disable=protected-access
+    return any(of[-1].scope == "module" for of in item._fixtureinfo.name2fixturedefs.values())
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--machine") == "bochs":
         items[:] = [item for item in items if item.nodeid.startswith(bochs.RUNS)]
+    # One process of pytest-xdist runs all of a group, so one machine serves them.
+    for item in items:
+        if shares_a_machine(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -61,9 +61,12 @@ def on_one_core():
     """
     The threads of QEMU that are the machine's CPUs take turns on one of the host's. Truly at once they break each other:
     whenever one executes XRSTOR, FXRSTOR or FLDENV, QEMU 7.2 changes the flags of the first (hflags2, in cpu_clear_ignne) without
-    a lock, which then forgets that it uses nested paging or that GIF is clear.
+    a lock, which then forgets that it uses nested paging or that GIF is clear. Processes of pytest that run side by side
+    (pytest-xdist names them gw0, gw1...) take different ones.
     """
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    cores = sorted(os.sched_getaffinity(0), reverse=True)
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {cores[process % len(cores)]})
 
 
 class Machine:

@@ -22,7 +22,10 @@ FUZZ_SEED    ?= 1
 FUZZ_CORPUS  ?= build/fuzz
 # Debian's own, whose packages are installed.
 PYTHON       ?= /usr/bin/python3
-PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider
+# Emulators leave a core idle while they wait: as many tests at once as there are cores, but for two at most, whose machines
+# have the memory of a small host.
+PYTEST_JOBS  ?= $(shell [ "$$(nproc)" -gt 1 ] && echo 2 || echo 1)
+PYTEST       := $(PYTHON) -m pytest -p no:cacheprovider -n $(PYTEST_JOBS) --dist loadgroup
 PYTEST_ARGS  ?=
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -145,7 +148,7 @@ qemu-tests: $(QEMU_NEEDS)
 SOAK_RUNS ?= 200
 .PHONY: soak
 soak: $(QEMU_NEEDS)
-	SOAK_RUNS=$(SOAK_RUNS) $(PYTEST) -s tests/soak $(PYTEST_ARGS)
+	SOAK_RUNS=$(SOAK_RUNS) $(PYTEST) -n 0 -s tests/soak $(PYTEST_ARGS)
 
 # One CPU but where a test says more: with two, what is typed is lost while the other one prints a dump.
 .PHONY: bochs-tests

@@ -61,7 +61,7 @@ DOM0 = {
     "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h ioapic.h pci.h pic.h pit.h platform.h uart.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
     "guests/dom0/net/*": "lwip.h switch.h",
-    "guests/dom0/virtio/*": "virtio.h",
+    "guests/dom0/virtio/*": "pci.h virtio.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
     "guests/dom0/shell/*": "power.h shell.h",

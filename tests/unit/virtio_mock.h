@@ -12,6 +12,7 @@
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/vm/console.h"
 #include "guests/dom0/virtio/device.h"
+#include "guests/dom0/virtio/life.h"
 #include "guests/dom0/virtio/pci.h"
 #include "tests/unit/guest_mock.h"
 
@@ -22,34 +23,54 @@ static unsigned mock_interrupts[MACHINE_VIRTIO_DEVICES][VIRTIO_QUEUES];
 static unsigned mock_config_interrupts;
 static bool mock_no_room;
 
-bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
+static bool mock_transport_attach(struct virtio_device *dev, bool fresh)
 {
 	(void)dev;
 	(void)fresh;
 	return !mock_no_room;
 }
 
-void virtio_pci_detach(struct virtio_device *dev)
+static void mock_transport_nothing(struct virtio_device *dev)
 {
 	(void)dev;
 }
 
-void virtio_pci_quiet(struct virtio_device *dev)
-{
-	(void)dev;
-}
-
-void virtio_pci_config_interrupt(struct virtio_device *dev)
+static void mock_config_interrupt(struct virtio_device *dev)
 {
 	(void)dev;
 	mock_config_interrupts++;
 }
 
-void virtio_interrupt(struct virtio_device *dev, uint16_t msix)
+static void mock_interrupt(struct virtio_device *dev, uint16_t msix)
 {
 	if (msix < VIRTIO_QUEUES)
 		mock_interrupts[dev->instance][msix]++;
 }
+
+static const struct virtio_transport mock_transport = {
+	.attach = mock_transport_attach,
+	.detach = mock_transport_nothing,
+	.quiet = mock_transport_nothing,
+	.interrupt = mock_interrupt,
+	.config_interrupt = mock_config_interrupt,
+};
+
+static const char *mock_attach_all(struct vm *vm)
+{
+	return virtio_attach_all(vm, &mock_transport);
+}
+
+const char *virtio_resume(struct vm *vm)
+{
+	return virtio_resume_all(vm, &mock_transport);
+}
+
+const struct vm_part virtio_part = {
+	.attach = mock_attach_all,
+	.reset = virtio_reset_all,
+	.detach = virtio_detach_all,
+	.quiet = virtio_quiet,
+};
 
 #endif
 

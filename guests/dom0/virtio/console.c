@@ -153,8 +153,8 @@ static void console_config(const struct virtio_device *dev, uint8_t space[VIRTIO
 
 static void console_start(struct virtio_device *dev)
 {
-	virtio_return_all(&dev->queue[RX]);
-	virtio_return_all(&dev->queue[TX]);
+	queue_return_all(&dev->queue[RX]);
+	queue_return_all(&dev->queue[TX]);
 	receive(dev);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the PCI transport (virtio.c) and the device types share: a device while
- * dom0 runs. All of it can be made again from the configuration and the state.
+ * What the transport (pci.c), the life of the devices (life.c) and the device types share: a device
+ * while dom0 runs. All of it can be made again from the configuration and the state.
  */
 #ifndef DOM0_VIRTIO_DEVICE_H
 #define DOM0_VIRTIO_DEVICE_H
@@ -9,6 +9,7 @@
 #include "guests/dom0/virtio/features.h"
 #include "guests/dom0/virtio/queue.h"
 #include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm/state.h"
 
 #define VIRTIO_CONFIG_BYTES 64u
 
@@ -22,6 +23,7 @@ struct virtio_doorbell {
 struct vm_config;
 
 struct virtio_device {
+	const struct virtio_transport *transport;
 	struct vm *vm;
 	uint32_t instance; /* in machine_state.virtio */
 	unsigned ordinal;  /* among the devices of its type */
@@ -30,6 +32,28 @@ struct virtio_device {
 	struct virtqueue queue[VIRTIO_QUEUES];
 	struct virtio_doorbell doorbell[VIRTIO_QUEUES];
 	void *backend; /* the type's */
+};
+
+/* How a driver reaches a device. */
+struct virtio_transport {
+	/* The device's function on the bus: made, or found again in the state. */
+	bool (*attach)(struct virtio_device *dev, bool fresh);
+	/* Gives doorbells and events back. May be called twice. */
+	void (*detach)(struct virtio_device *dev);
+	/* The interrupt pin down, if it was up. */
+	void (*quiet)(struct virtio_device *dev);
+	void (*interrupt)(struct virtio_device *dev, uint16_t msix);
+	void (*config_interrupt)(struct virtio_device *dev);
+};
+
+/* vm->virtio. It outlives the guest until its disks are quiet. */
+struct virtio_machine {
+	struct vm *vm;
+	const struct virtio_transport *transport;
+	void (*became_quiet)(struct virtio_device *dev);
+	bool leaving; /* detach when quiet */
+	unsigned devices;
+	struct virtio_device *device[MACHINE_VIRTIO_DEVICES];
 };
 
 /* What a type of device brings. All functions are required. */
@@ -79,7 +103,18 @@ void virtio_became_quiet(struct virtio_device *dev);
 /* The device of a type by its place among those, or NULL. */
 struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned ordinal);
 
-/* Gives all heads in flight back unused, for types that keep none. */
-void virtio_return_all(struct virtqueue *queue);
+/* The device at an index of machine_state.virtio, or NULL. */
+struct virtio_device *virtio_by_instance(const struct vm *vm, uint32_t instance);
+
+static inline struct virtio_machine *virtio_machine_of(const struct vm *vm)
+{
+	return vm->virtio;
+}
+
+static inline void virtio_stop_queues(struct virtio_device *dev)
+{
+	for (unsigned i = 0; i < dev->type->queues; i++)
+		queue_stop(&dev->queue[i]);
+}
 
 #endif

@@ -427,8 +427,8 @@ static void net_start(struct virtio_device *dev)
 	net->port.takes = takes(dev->state->negotiated);
 	/* Frames are not kept: those that an earlier dom0 had in hand count as
 	 * sent, and as received broken. */
-	virtio_return_all(&dev->queue[RX]);
-	virtio_return_all(&dev->queue[TX]);
+	queue_return_all(&dev->queue[RX]);
+	queue_return_all(&dev->queue[TX]);
 	/* New receive buffers are looked for when a frame comes. */
 	queue_suppress(&dev->queue[RX]);
 }

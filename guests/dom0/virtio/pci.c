@@ -13,6 +13,7 @@
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/virtio/life.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
@@ -92,17 +93,17 @@ static void interrupt(struct virtio_device *dev, uint16_t vector, uint8_t isr)
 	pci_intx(dev->vm, slot, true);
 }
 
-void virtio_interrupt(struct virtio_device *dev, uint16_t msix)
+static void queue_interrupt(struct virtio_device *dev, uint16_t msix)
 {
 	interrupt(dev, msix, ISR_QUEUE);
 }
 
-void virtio_pci_config_interrupt(struct virtio_device *dev)
+static void config_interrupt(struct virtio_device *dev)
 {
 	interrupt(dev, dev->state->config_msix, ISR_CONFIG);
 }
 
-void virtio_pci_quiet(struct virtio_device *dev)
+static void pin_down(struct virtio_device *dev)
 {
 	dev->state->isr = 0;
 	pci_intx(dev->vm, dev->state->slot, false);
@@ -112,7 +113,7 @@ static uint8_t read_isr(struct virtio_device *dev)
 {
 	uint8_t isr = dev->state->isr;
 
-	virtio_pci_quiet(dev);
+	pin_down(dev);
 	return isr;
 }
 
@@ -549,7 +550,7 @@ static bool add_function(struct virtio_device *dev)
 	       !pci_add_msix(vm, slot, MSIX_BAR, dev->type->queues + 1);
 }
 
-bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
+static bool attach(struct virtio_device *dev, bool fresh)
 {
 	for (unsigned i = 0; i < dev->type->queues; i++)
 		doorbell_make(dev, i);
@@ -563,8 +564,33 @@ bool virtio_pci_attach(struct virtio_device *dev, bool fresh)
 	return true;
 }
 
-void virtio_pci_detach(struct virtio_device *dev)
+static void detach(struct virtio_device *dev)
 {
 	for (unsigned i = 0; i < dev->type->queues; i++)
 		doorbell_free(&dev->doorbell[i]);
 }
+
+static const struct virtio_transport pci_transport = {
+	.attach = attach,
+	.detach = detach,
+	.quiet = pin_down,
+	.interrupt = queue_interrupt,
+	.config_interrupt = config_interrupt,
+};
+
+static const char *attach_all(struct vm *vm)
+{
+	return virtio_attach_all(vm, &pci_transport);
+}
+
+const char *virtio_resume(struct vm *vm)
+{
+	return virtio_resume_all(vm, &pci_transport);
+}
+
+const struct vm_part virtio_part = {
+	.attach = attach_all,
+	.reset = virtio_reset_all,
+	.detach = virtio_detach_all,
+	.quiet = virtio_quiet,
+};

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Between the devices (virtio.c) and their PCI transport (pci.c). */
+/* All virtio devices of a guest, on its PCI bus. */
 #ifndef DOM0_VIRTIO_PCI_H
 #define DOM0_VIRTIO_PCI_H
 
-#include <stdbool.h>
+#include "guests/dom0/vm/part.h"
 
-#include "guests/dom0/virtio/device.h"
+/*
+ * The devices as a part of the machine. attach makes those that the description asks for, in PCI
+ * slots from 1 on. After reset and detach a disk may still write into the guest's memory until the
+ * part is quiet.
+ */
+extern const struct vm_part virtio_part;
 
-/* The PCI function of a device: made, or found again in the state. */
-bool virtio_pci_attach(struct virtio_device *dev, bool fresh);
-/* Gives doorbells and events back. May be called twice. */
-void virtio_pci_detach(struct virtio_device *dev);
-
-/* The interrupt pin down, if it was up. */
-void virtio_pci_quiet(struct virtio_device *dev);
-void virtio_pci_config_interrupt(struct virtio_device *dev);
-
-/* virtio.c: what the driver asks for through registers. */
-void virtio_device_reset(struct virtio_device *dev);
-void virtio_device_start(struct virtio_device *dev);
-void virtio_notify(struct virtqueue *queue);
-
-/* The device at an index of machine_state.virtio, or NULL. */
-struct virtio_device *virtio_by_instance(const struct vm *vm, uint32_t instance);
+/*
+ * attach for a guest whose state region outlived an earlier dom0: adopts the devices as they are,
+ * starts requests that were in flight again. Returns NULL, or what is wrong.
+ */
+const char *virtio_resume(struct vm *vm);
 
 #endif

@@ -128,13 +128,6 @@ const char *queue_start(struct virtqueue *queue, uint64_t features)
 	return NULL;
 }
 
-void queue_stop(struct virtqueue *queue)
-{
-	queue->desc = NULL;
-	queue->avail = NULL;
-	queue->used = NULL;
-}
-
 /* NULL, or what is wrong. */
 static const char *add_segment(struct virtqueue *queue, struct queue_chain *chain,
 			       const struct descriptor *d)
@@ -308,6 +301,19 @@ void queue_signal(struct virtqueue *queue)
 	queue->signalled = queue->state->next_used;
 	if (wanted)
 		virtio_interrupt(queue->dev, queue->state->msix);
+}
+
+void queue_return_all(struct virtqueue *queue)
+{
+	if (!queue_live(queue))
+		return;
+	for (uint16_t head = 0; head <= queue->mask; head++) {
+		struct queue_used used = {.head = head};
+
+		if (in_flight(queue->state, head))
+			queue_push(queue, &used, 1);
+	}
+	queue_signal(queue);
 }
 
 void queue_suppress(struct virtqueue *queue)

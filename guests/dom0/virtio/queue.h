@@ -61,7 +61,12 @@ struct queue_used {
 
 /* Starts using the queue where the state says. NULL, or what is wrong. */
 const char *queue_start(struct virtqueue *queue, uint64_t features);
-void queue_stop(struct virtqueue *queue);
+static inline void queue_stop(struct virtqueue *queue)
+{
+	queue->desc = NULL;
+	queue->avail = NULL;
+	queue->used = NULL;
+}
 static inline bool queue_live(const struct virtqueue *queue)
 {
 	return queue->desc != NULL;
@@ -87,6 +92,8 @@ unsigned queue_waiting(struct virtqueue *queue);
 void queue_push(struct virtqueue *queue, const struct queue_used *used, unsigned n);
 /* Interrupts the guest if it wants to know of what was pushed. */
 void queue_signal(struct virtqueue *queue);
+/* Gives all heads in flight back unused, for types that keep none. */
+void queue_return_all(struct virtqueue *queue);
 
 /* Ask the driver not to notify while the device works; and to notify again.
  * The latter returns true when chains came meanwhile: then look again. */
@@ -104,7 +111,7 @@ size_t queue_write(const struct queue_chain *chain, size_t offset, const void *f
  */
 const char *queue_recover(struct virtqueue *queue);
 
-/* virtio.c: stop the device, the guest broke its rules; interrupt the guest. */
+/* device.c: stop the device, the guest broke its rules; interrupt the guest. */
 void virtio_broken(struct virtio_device *dev, const char *why);
 void virtio_interrupt(struct virtio_device *dev, uint16_t msix);
 

@@ -96,7 +96,7 @@ static void rng_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CON
 
 static void rng_start(struct virtio_device *dev)
 {
-	virtio_return_all(&dev->queue[0]);
+	queue_return_all(&dev->queue[0]);
 }
 
 static void rng_notify(struct virtio_device *dev, struct virtqueue *queue)

@@ -15,8 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "guests/dom0/vm/part.h"
-
 /* Device types, virtio 1.2 section 5. */
 #define VIRTIO_NET     1u
 #define VIRTIO_BLK     2u
@@ -77,19 +75,6 @@ struct virtio_state {
 };
 
 struct vm;
-
-/*
- * All devices as a part of the machine. attach makes those that the description asks for, in PCI
- * slots from 1 on. After reset and detach a disk may still write into the guest's memory until the
- * part is quiet.
- */
-extern const struct vm_part virtio_part;
-
-/*
- * attach for a guest whose state region outlived an earlier dom0: adopts the devices as they are,
- * starts requests that were in flight again. Returns NULL, or what is wrong.
- */
-const char *virtio_resume(struct vm *vm);
 
 /* Counters, by the order of disks and interfaces in the configuration. */
 struct virtio_blk_stats {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The devices of a guest: how they come, go, are reset and are taken over. */
-#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/virtio/life.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,24 +8,9 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/vm/state.h"
-#include "guests/dom0/virtio/device.h"
-#include "guests/dom0/virtio/pci.h"
 #include "guests/dom0/vm/vm.h"
 
 #define FIRST_SLOT 1u
-
-/* vm->virtio. It outlives the guest until its disks are quiet. */
-struct virtio_machine {
-	struct vm *vm;
-	bool leaving; /* detach when quiet */
-	unsigned devices;
-	struct virtio_device *device[MACHINE_VIRTIO_DEVICES];
-};
-
-static struct virtio_machine *machine_of(const struct vm *vm)
-{
-	return vm->virtio;
-}
 
 static bool machine_quiet(const struct virtio_machine *machine)
 {
@@ -35,35 +20,7 @@ static bool machine_quiet(const struct virtio_machine *machine)
 	return true;
 }
 
-struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned ordinal)
-{
-	struct virtio_machine *machine = machine_of(vm);
-
-	if (!machine || machine->leaving)
-		return NULL;
-	for (unsigned i = 0; i < machine->devices; i++)
-		if (machine->device[i]->type->type == type &&
-		    machine->device[i]->ordinal == ordinal)
-			return machine->device[i];
-	return NULL;
-}
-
-struct virtio_device *virtio_by_instance(const struct vm *vm, uint32_t instance)
-{
-	struct virtio_machine *machine = machine_of(vm);
-
-	if (!machine || machine->leaving || instance >= machine->devices)
-		return NULL;
-	return machine->device[instance];
-}
-
 /* --- one device ----------------------------------------------------------- */
-
-static void stop_queues(struct virtio_device *dev)
-{
-	for (unsigned i = 0; i < dev->type->queues; i++)
-		queue_stop(&dev->queue[i]);
-}
 
 /* The state after power-on, section 4.1.4.3.1; what is offered stays. */
 static void reset_state(struct virtio_device *dev)
@@ -87,35 +44,13 @@ static void reset_state(struct virtio_device *dev)
 
 void virtio_device_reset(struct virtio_device *dev)
 {
-	stop_queues(dev);
+	virtio_stop_queues(dev);
 	dev->type->stop(dev);
-	virtio_pci_quiet(dev);
+	dev->transport->quiet(dev);
 	if (dev->type->quiet(dev))
 		reset_state(dev);
 	else
-		dev->state->resetting = 1; /* until virtio_became_quiet */
-}
-
-/* Sections 2.1.2 and 4.1.4.3: say it in the status, and tell the driver. */
-void virtio_broken(struct virtio_device *dev, const char *why)
-{
-	if (dev->state->status & VIRTIO_S_NEEDS_RESET)
-		return;
-	bool running = virtio_running(dev);
-
-	dev->state->status |= VIRTIO_S_NEEDS_RESET;
-	stop_queues(dev);
-	vm_log(dev->vm, "virtio-%s %u stopped until its driver resets it: %s", dev->type->name,
-	       dev->ordinal, why);
-	if (running)
-		virtio_config_changed(dev);
-}
-
-void virtio_config_changed(struct virtio_device *dev)
-{
-	dev->state->config_generation++;
-	if (dev->state->status & VIRTIO_S_DRIVER_OK)
-		virtio_pci_config_interrupt(dev);
+		dev->state->resetting = 1; /* until became_quiet */
 }
 
 void virtio_device_start(struct virtio_device *dev)
@@ -129,19 +64,6 @@ void virtio_notify(struct virtqueue *queue)
 {
 	if (queue_live(queue) && virtio_running(queue->dev))
 		queue->dev->type->notify(queue->dev, queue);
-}
-
-void virtio_return_all(struct virtqueue *queue)
-{
-	if (!queue_live(queue))
-		return;
-	for (uint16_t head = 0; head <= queue->mask; head++) {
-		struct queue_used used = {.head = head};
-
-		if (queue->state->in_flight[head / 64] >> (head % 64) & 1)
-			queue_push(queue, &used, 1);
-	}
-	queue_signal(queue);
 }
 
 /* The device's queues are as the state says; an earlier dom0 made them. */
@@ -196,7 +118,7 @@ static const struct virtio_type *wanted(const struct vm_config *config, unsigned
 
 static void free_device(struct virtio_device *dev)
 {
-	virtio_pci_detach(dev);
+	dev->transport->detach(dev);
 	dev->type->detach(dev);
 	free(dev);
 }
@@ -211,6 +133,7 @@ static const char *attach(struct virtio_machine *machine, const struct vm_config
 	if (!dev)
 		return "out of memory";
 	dev->vm = machine->vm;
+	dev->transport = machine->transport;
 	dev->instance = index;
 	dev->ordinal = ordinal;
 	dev->type = type;
@@ -241,7 +164,7 @@ static const char *attach(struct virtio_machine *machine, const struct vm_config
 		return wrong;
 	}
 	machine->device[machine->devices++] = dev;
-	if (virtio_pci_attach(dev, fresh))
+	if (dev->transport->attach(dev, fresh))
 		return NULL;
 	machine->devices--;
 	free_device(dev);
@@ -250,9 +173,9 @@ static const char *attach(struct virtio_machine *machine, const struct vm_config
 
 /* --- all devices of a guest ----------------------------------------------- */
 
-static void reset_all(struct vm *vm)
+void virtio_reset_all(struct vm *vm)
 {
-	struct virtio_machine *machine = machine_of(vm);
+	struct virtio_machine *machine = virtio_machine_of(vm);
 
 	if (!machine || machine->leaving)
 		return;
@@ -270,9 +193,9 @@ static void free_machine(struct virtio_machine *machine)
 	vm->virtio = NULL;
 }
 
-static void detach_all(struct vm *vm)
+void virtio_detach_all(struct vm *vm)
 {
-	struct virtio_machine *machine = machine_of(vm);
+	struct virtio_machine *machine = virtio_machine_of(vm);
 
 	if (!machine || machine->leaving)
 		return;
@@ -280,12 +203,26 @@ static void detach_all(struct vm *vm)
 	for (unsigned i = 0; i < machine->devices; i++) {
 		struct virtio_device *dev = machine->device[i];
 
-		virtio_pci_detach(dev);
-		stop_queues(dev);
+		dev->transport->detach(dev);
+		virtio_stop_queues(dev);
 		dev->type->stop(dev);
 	}
 	if (machine_quiet(machine))
 		free_machine(machine);
+}
+
+static void became_quiet(struct virtio_device *dev)
+{
+	struct vm *vm = dev->vm;
+	struct virtio_machine *machine = virtio_machine_of(vm);
+
+	if (!machine->leaving && dev->state->resetting)
+		reset_state(dev);
+	if (!machine_quiet(machine))
+		return;
+	if (machine->leaving)
+		free_machine(machine); /* dev is gone now */
+	vm_became_quiet(vm);
 }
 
 static const char *attach_each(struct virtio_machine *machine, bool fresh)
@@ -303,7 +240,7 @@ static const char *attach_each(struct virtio_machine *machine, bool fresh)
 	return wrong;
 }
 
-static const char *attach_all(struct vm *vm, bool fresh)
+static const char *attach_all(struct vm *vm, const struct virtio_transport *transport, bool fresh)
 {
 	static char text[128];
 	const struct virtio_type *type;
@@ -317,6 +254,8 @@ static const char *attach_all(struct vm *vm, bool fresh)
 	if (!machine)
 		return "out of memory";
 	machine->vm = vm;
+	machine->transport = transport;
+	machine->became_quiet = became_quiet;
 	vm->virtio = machine;
 	wrong = attach_each(machine, fresh);
 	if (!wrong) {
@@ -325,47 +264,26 @@ static const char *attach_all(struct vm *vm, bool fresh)
 	}
 	type = wanted(vm->config, machine->devices, &ordinal);
 	snprintf(text, sizeof(text), "virtio-%s %u: %s", type ? type->name : "", ordinal, wrong);
-	detach_all(vm);
+	virtio_detach_all(vm);
 	return text;
 }
 
-static const char *attach_fresh(struct vm *vm)
+const char *virtio_attach_all(struct vm *vm, const struct virtio_transport *transport)
 {
-	return attach_all(vm, true);
+	return attach_all(vm, transport, true);
 }
 
-const char *virtio_resume(struct vm *vm)
+const char *virtio_resume_all(struct vm *vm, const struct virtio_transport *transport)
 {
-	const char *wrong = attach_all(vm, false);
-	struct virtio_machine *machine = machine_of(vm);
+	const char *wrong = attach_all(vm, transport, false);
+	struct virtio_machine *machine = virtio_machine_of(vm);
 
 	for (unsigned i = 0; !wrong && i < machine->devices; i++)
 		adopt(machine->device[i]);
 	return wrong;
 }
 
-static bool quiet(const struct vm *vm)
+bool virtio_quiet(const struct vm *vm)
 {
 	return !vm->virtio || machine_quiet(vm->virtio);
 }
-
-void virtio_became_quiet(struct virtio_device *dev)
-{
-	struct vm *vm = dev->vm;
-	struct virtio_machine *machine = machine_of(vm);
-
-	if (!machine->leaving && dev->state->resetting)
-		reset_state(dev);
-	if (!machine_quiet(machine))
-		return;
-	if (machine->leaving)
-		free_machine(machine); /* dev is gone now */
-	vm_became_quiet(vm);
-}
-
-const struct vm_part virtio_part = {
-	.attach = attach_fresh,
-	.reset = reset_all,
-	.detach = detach_all,
-	.quiet = quiet,
-};

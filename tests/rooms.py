@@ -64,6 +64,7 @@ DOM0 = {
     "guests/dom0/virtio/*": "pci.h virtio.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
+    "guests/dom0/manage/*": "exit_names.h log.h stats.h",
     "guests/dom0/shell/*": "power.h shell.h",
     "guests/dom0/*": "",
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/shell/exit_names.c */
+/* sources: guests/dom0/manage/exit_names.c */
 /* The shell's names of exits are the kernel's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "arch/hv.h"
-#include "guests/dom0/shell/exit_names.h"
+#include "guests/dom0/manage/exit_names.h"
 
 static void same_names(void **state)
 {

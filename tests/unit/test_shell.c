@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* sources: guests/dom0/shell/log.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/manage/log.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
 /* The shell and guests' consoles, on a terminal and guests of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/shell/console.h"
-#include "guests/dom0/shell/log.h"
+#include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"

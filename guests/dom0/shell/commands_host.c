@@ -9,7 +9,7 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/lwip.h"
-#include "guests/dom0/shell/log.h"
+#include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"

@@ -4,7 +4,7 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/shell/shell.h"
-#include "guests/dom0/shell/stats.h"
+#include "guests/dom0/manage/stats.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"

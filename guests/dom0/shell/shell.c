@@ -10,7 +10,7 @@
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
-#include "guests/dom0/shell/log.h"
+#include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm/vm.h"

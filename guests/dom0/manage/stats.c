@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/shell/stats.h"
+#include "guests/dom0/manage/stats.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/shell/log.h"
+#include "guests/dom0/manage/log.h"
 
 #include <string.h>
 

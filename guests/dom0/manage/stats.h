@@ -3,8 +3,8 @@
  * Facts about guests under libvirt's names and with libvirt's numbers: the groups of domstats, each
  * a run of named values. Printing is elsewhere.
  */
-#ifndef DOM0_SHELL_STATS_H
-#define DOM0_SHELL_STATS_H
+#ifndef DOM0_MANAGE_STATS_H
+#define DOM0_MANAGE_STATS_H
 
 #include <stdbool.h>
 #include <stdint.h>

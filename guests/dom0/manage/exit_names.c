@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "guests/dom0/shell/exit_names.h"
+#include "guests/dom0/manage/exit_names.h"
 
 /* In the order of EXIT_KINDS in the kernel, which a unit test compares. */
 static const char *const names[] = {

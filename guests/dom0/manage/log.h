@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the log, the kernel's and dom0's, by lines. */
-#ifndef DOM0_SHELL_LOG_H
-#define DOM0_SHELL_LOG_H
+#ifndef DOM0_MANAGE_LOG_H
+#define DOM0_MANAGE_LOG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -9,16 +9,17 @@ LIBS     := build/libs
 PICOLIBC := build/src/picolibc-$(PICOLIBC_VERSION)
 LWIP     := build/src/lwip-$(LWIP_VERSION)
 EXPAT    := build/src/expat-$(EXPAT_VERSION)
+MBEDTLS  := build/src/mbedtls-$(MBEDTLS_VERSION)
 ZYDIS    := build/src/zydis-$(ZYDIS_VERSION)
 ZYCORE   := build/src/zycore-c-$(ZYCORE_VERSION)
 
 # How a guest's own code sees the libraries.
 LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
-            -DZYDIS_DISABLE_ENCODER -DXML_STATIC
+            -DZYDIS_DISABLE_ENCODER -DXML_STATIC -DMBEDTLS_CONFIG_FILE='"guests/lib/mbedtls/config.h"'
 LIB_INCLUDES := -nostdinc -isystem $(LIBS)/include -isystem $(GCC_INCLUDE) \
                 -isystem guests/lib/picolibc -isystem guests/lib/lwip
 LIB_HEADERS := $(LIBS)/.headers
-LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis)
+LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis mbedtls)
 
 # With GCC always, whatever compiles our own code.
 LIB_CC := $(CROSS_COMPILE)gcc
@@ -26,7 +27,7 @@ LIB_GCC_INCLUDE := $(shell $(LIB_CC) -print-file-name=include 2>/dev/null)
 LIB_CFLAGS := -std=gnu17 -O2 -g $(MACHINE_FLAGS) -ffreestanding -fno-strict-aliasing -w
 
 # The sources, fetched on first use. A file of each stands for all of it.
-LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(ZYDIS) $(ZYCORE))
+LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(MBEDTLS) $(ZYDIS) $(ZYCORE))
 
 $(LIB_SOURCES): build/src/%/.fetched: guests/fetch-source.sh | build/.packages
 	@p=$*; sh guests/fetch-source.sh $${p%-*} $${p##*-} $(CURDIR)/build/src/$*
@@ -41,6 +42,7 @@ $(LIB_HEADERS): $(LIB_SOURCES) guests/libs.mk
 	cp -R $(LWIP)/src/include/. $(LIBS)/include
 	rm -rf $(LIBS)/include/compat
 	cp $(EXPAT)/expat/lib/expat.h $(EXPAT)/expat/lib/expat_external.h $(LIBS)/include
+	cp -R $(MBEDTLS)/include/mbedtls $(LIBS)/include
 	cp -R $(ZYDIS)/include/Zydis $(ZYCORE)/include/Zycore $(LIBS)/include
 	@find $(LIBS)/include \( -name meson.build -o -name CMakeLists.txt \) -delete
 	@touch $@
@@ -95,6 +97,11 @@ LIB_expat_VERSION := expat-$(EXPAT_VERSION)
 LIB_expat_SOURCES := $(addprefix expat/lib/,xmlparse.c xmlrole.c xmltok.c)
 LIB_expat_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT_CONFIG_H
 
+# The hash alone.
+LIB_mbedtls_VERSION := mbedtls-$(MBEDTLS_VERSION)
+LIB_mbedtls_SOURCES := $(addprefix library/,sha256.c platform_util.c)
+LIB_mbedtls_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I. -I$(MBEDTLS)/library
+
 LIB_zydis_VERSION := zydis-$(ZYDIS_VERSION)
 LIB_zydis_SOURCES := $(addprefix src/,Decoder.c DecoderData.c MetaInfo.c Mnemonic.c Register.c SharedData.c String.c \
     Utils.c Zydis.c)
@@ -109,10 +116,11 @@ $$(LIBS)/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	@rm -f $$@
 	@$$(AR) rcsD $$@ $$^
 endef
-$(foreach l,picolibc lwip expat zydis,$(eval $(call library,$(l))))
+$(foreach l,picolibc lwip expat zydis mbedtls,$(eval $(call library,$(l))))
 
 $(LIB_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 $(LIB_expat_OBJECTS): guests/lib/expat/expat_config.h
+$(LIB_mbedtls_OBJECTS): guests/lib/mbedtls/config.h
 $(LIB_picolibc_OBJECTS): guests/lib/picolibc/picolibc.h
 
 # The sources appear while make runs, so they are no prerequisites.

@@ -4,7 +4,7 @@
 # tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
 #     /* sources: arch/ptab.c kernel/base/frame.c */
-#     /* libs: expat zydis lwip */
+#     /* libs: expat zydis lwip mbedtls */
 #     /* flags: -DNAME=value */
 #     /* fuzz: -max_len=100 */
 
@@ -36,7 +36,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # The libraries again, for the host.
 build/host/include/.headers: $(LIB_HEADERS)
 	@rm -rf build/host/include && mkdir -p build/host/include
-	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
+	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/mbedtls $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
 	@cp $(LIBS)/include/expat.h $(LIBS)/include/expat_external.h build/host/include
 	@touch $@
 
@@ -46,13 +46,13 @@ build/host/lib$(1).a: $$(HOST_$(1)_OBJECTS)
 	@rm -f $$@
 	@ar rcsD $$@ $$^
 endef
-$(foreach l,expat zydis lwip,$(eval $(call host_library,$(l))))
+$(foreach l,expat zydis lwip mbedtls,$(eval $(call host_library,$(l))))
 $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 
 build/host/%.o: build/host/include/.headers
 	@mkdir -p $(@D)
 	@$(HOSTCC) -std=gnu17 -g -O1 -w -DXML_POOR_ENTROPY -DBYTEORDER=1234 -DXML_CONTEXT_BYTES=1024 -DXML_GE=0 -D_GNU_SOURCE \
-	    -DNDEBUG $(LIB_DEFS) -Iguests/lib/expat -isystem build/host/include -I$(ZYDIS)/src -Iguests/lib/lwip -c -o $@ build/src/$*.c
+	    -DNDEBUG $(LIB_DEFS) -Iguests/lib/expat -isystem build/host/include -I$(ZYDIS)/src -I$(MBEDTLS)/library -I. -Iguests/lib/lwip -c -o $@ build/src/$*.c
 
 # said FILE WORD: what FILE's first lines say after WORD.
 said = $(shell sed -n '1,12s|.*$(2): *\(.*[^ ]\) *\*/.*|\1|p' $(1))

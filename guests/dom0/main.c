@@ -11,6 +11,7 @@
 #include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/base/sums.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/shell/power.h"
@@ -79,5 +80,6 @@ int main(void)
 	/* Guests may name partitions, which are known only when the disks have
 	 * been read. */
 	blk_when_settled(autostart);
+	sums_read_ahead();
 	loop_run();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/base/sums.c guests/lib/sha256.c */
+/* sources: guests/dom0/base/sums.c */
+/* libs: mbedtls */
 /* Boot modules and what SHA256SUMS says of them. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "guests/dom0/config/parse.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 
@@ -18,6 +20,9 @@
 static const struct sampo_boot told = {.modules = 32};
 const struct sampo_boot *boot = &told;
 static const char *sums;
+static const struct module *listing; /* what there is for module_get */
+static unsigned listed_modules;
+static struct work *queued;
 
 bool module_find(const char *name, struct module *module)
 {
@@ -26,6 +31,19 @@ bool module_find(const char *name, struct module *module)
 		return false;
 	*module = (struct module){name, (const uint8_t *)sums, strlen(sums)};
 	return true;
+}
+
+bool module_get(unsigned index, struct module *module)
+{
+	if (index >= listed_modules)
+		return false;
+	*module = listing[index];
+	return true;
+}
+
+void work_queue(struct work *work)
+{
+	queued = work;
 }
 
 void config_fail(struct config_parser *p, const char *format, ...)
@@ -91,12 +109,37 @@ static void once(void **state)
 	assert_null(sums_check(&module));
 }
 
+/* The background reads in steps; what it has found right, and that alone, is not read again. */
+static void ahead(void **state)
+{
+	static uint8_t large[200000], damaged[] = "abd";
+	static const struct module all[] = {
+		{"none", (const uint8_t *)"", 0}, {"damaged", damaged, 3}, {"zeros", large, sizeof(large)}};
+	unsigned steps = 0;
+
+	(void)state;
+	sums = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  none\n" ABC "  damaged\n"
+	       "4cbbd9be0cba685835755f827758705db5a413c5494c34262cd25946a73e7582  zeros\n";
+	listing = all;
+	listed_modules = 3;
+	sums_read_ahead();
+	for (struct work *work; (work = queued); steps++) {
+		queued = NULL;
+		work->run(work);
+	}
+	assert_in_range(steps, 5, 10);
+	large[0] = 1;
+	assert_null(sums_check(&all[2]));
+	assert_non_null(sums_check(&all[1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(listed),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(once),
+		cmocka_unit_test(ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,8 @@ class Machine:
     several of the host's, for guests that do not use the FPU.
     """
 
+    patience = 2 * PATIENCE  # beside others
+
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", firmware="bios", memory=1024,
                  cpu="max,la57=off", disk="ahci", image=None, nic="e1000e", netdev="user", args=(), icount=False, cpus=None,
                  apart=False):
@@ -151,9 +153,9 @@ class Machine:
     def expect(self, pattern, timeout=60):
         """Waits for a pattern (or one of a list); returns its index. The match is in self.match."""
         try:
-            return self.child.expect(pattern, timeout=timeout * PATIENCE)
+            return self.child.expect(pattern, timeout=timeout * self.patience)
         except pexpect.TIMEOUT:
-            self.fail(f"no {pattern!r} within {timeout * PATIENCE:.0f} s")
+            self.fail(f"no {pattern!r} within {timeout * self.patience:.0f} s")
         except pexpect.EOF:
             self.fail(f"QEMU ended, no {pattern!r}")
         return None
@@ -161,9 +163,9 @@ class Machine:
     def expect_end(self, timeout=60):
         """Waits for QEMU to end (the machine powered off, or reset with -no-reboot)."""
         try:
-            self.child.expect(pexpect.EOF, timeout=timeout * PATIENCE)
+            self.child.expect(pexpect.EOF, timeout=timeout * self.patience)
         except pexpect.TIMEOUT:
-            self.fail(f"the machine did not end within {timeout * PATIENCE:.0f} s")
+            self.fail(f"the machine did not end within {timeout * self.patience:.0f} s")
         self.child.close()
         return self.child.exitstatus
 
@@ -196,7 +198,7 @@ class Machine:
 
     def wait_run(self, command, pattern, timeout=60):
         """Repeats a command until its output has the pattern; returns the output."""
-        deadline = time.monotonic() + timeout * PATIENCE
+        deadline = time.monotonic() + timeout * self.patience
         while True:
             output = self.run(command)
             if re.search(pattern, output):
@@ -215,7 +217,7 @@ class Machine:
 
     def wait_state(self, guest, state, timeout=60):
         """Waits until a guest is in a state, such as "running" or "shut off"."""
-        deadline = time.monotonic() + timeout * PATIENCE
+        deadline = time.monotonic() + timeout * self.patience
         while True:
             now = self.state(guest)
             if now == state:
@@ -261,11 +263,11 @@ class Machine:
 
     def monitor(self, command):
         """A command to QEMU's own monitor; returns its answer."""
-        deadline = time.monotonic() + 20 * PATIENCE
+        deadline = time.monotonic() + 20 * self.patience
         while not self.monitor_path.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20 * PATIENCE)
+            s.settimeout(20 * self.patience)
             s.connect(str(self.monitor_path))
 
             def answer():

@@ -65,6 +65,8 @@ FIRMWARE = {"bios": "/usr/share/bochs/BIOS-bochs-latest, options=fastboot", "uef
 class Bochs(m.Machine):
     """One Bochs; its serial port is a terminal of the host's. What only QEMU understands (args) is not taken."""
 
+    patience = 2 * m.Machine.patience
+
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", memory=512, image=None, nic="e1000",
                  netdev="user", model="corei7_haswell_4770", firmware="bios", cpus=None, all_msrs=False, **unused):
         self.directory = pathlib.Path(directory)
@@ -138,11 +140,11 @@ class Bochs(m.Machine):
 
     def expect_end(self, timeout=60):
         """Waits for Bochs to end: it does when the machine powers off. A reset starts the machine again."""
-        deadline = time.monotonic() + timeout * m.PATIENCE
+        deadline = time.monotonic() + timeout * self.patience
         while self.process.poll() is None:
             self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=0.5)
             if time.monotonic() > deadline:
-                self.fail(f"the machine did not end within {timeout * m.PATIENCE:.0f} s")
+                self.fail(f"the machine did not end within {timeout * self.patience:.0f} s")
         self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=0.5)
         return self.process.returncode
 

@@ -71,7 +71,7 @@ def free_tcp_port():
 
 
 def fetch(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=120) as page:
         return page.read().decode()
 
 

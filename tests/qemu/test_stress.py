@@ -41,7 +41,7 @@ def rounds(box, command, timeout=60):
 
 def check_progress(box, before):
     """Every part of the program has gone on since."""
-    deadline = time.monotonic() + 120 * m.PATIENCE
+    deadline = time.monotonic() + 120 * box.patience
     with box.in_console("big"):
         while True:
             now, word = rounds(box, "tail -n 1 /out")
@@ -73,7 +73,7 @@ class Model:
         self.done = 0
 
     def run(self, command):
-        deadline = time.monotonic() + 20 * m.PATIENCE
+        deadline = time.monotonic() + 20 * self.box.patience
         text = self.box.run(command)
         while "just ending or starting again" in text and time.monotonic() < deadline:  # a reset waits for its CPUs
             text = self.box.run(command)

@@ -5,6 +5,7 @@
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/msr.h"
+#include "arch/up.h"
 #include "kernel/base/log.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/vcpu/vcpu.h"
@@ -22,6 +23,12 @@ static const char *const features[] = {
 #undef NAME
 };
 static uint32_t without, used;
+
+static const char *const exit_names[] = {
+#define NAME(name, text) text,
+	EXIT_KINDS(NAME)
+#undef NAME
+};
 
 #define CR0_PAGED 0x80000001ull /* PG and PE */
 
@@ -48,6 +55,11 @@ static bool denies(const char *words, const char *name)
 	while (!*prefix && *words && *words == *name)
 		words++, name++;
 	return !*prefix && !*name && (!*words || *words == ' ');
+}
+
+const char *exit_kind_name(enum exit_kind kind)
+{
+	return kind < EXIT_KIND_COUNT ? exit_names[kind] : "?";
 }
 
 bool hv_option(const char *word)

@@ -13,35 +13,35 @@ struct cpu;
 struct domain;
 struct vcpu;
 
-/* X(NAME, handler, text): what an exit is, for counters, traces and exit.c, which has the handlers. */
-#define EXIT_KINDS(X)                                           \
-	X(INTERRUPT, handle_interrupt, "physical interrupt")    \
-	X(NMI, handle_interrupt, "physical NMI")                \
-	X(WINDOW, handle_window, "interrupt window")            \
-	X(CPUID, handle_cpuid, "CPUID")                         \
-	X(HLT, handle_hlt, "HLT")                               \
-	X(PAUSE, handle_pause, "PAUSE")                         \
-	X(IO, handle_io, "port access")                         \
-	X(RDMSR, handle_msr, "RDMSR")                           \
-	X(WRMSR, handle_msr, "WRMSR")                           \
-	X(HYPERCALL, hypercall, "hypercall")                    \
-	X(MEMORY, handle_memory, "SLAT fault")                  \
-	X(CR, handle_cr, "control register")                    \
-	X(XSETBV, handle_xsetbv, "XSETBV")                      \
-	X(EXCEPTION, handle_exception, "exception")             \
-	X(FPU, handle_fpu, "FPU first used")                    \
-	X(DEBUG, handle_debug, "debug registers first used")    \
-	X(TASK, handle_task, "hardware task switch")            \
-	X(FORBIDDEN, handle_forbidden, "forbidden instruction") \
-	X(CACHE, finish, "WBINVD or INVD")                      \
-	X(EOI, handle_eoi, "end of interrupt")                  \
-	X(BUSLOCK, handle_bus_lock, "bus lock")                 \
-	X(SHUTDOWN, handle_fatal, "triple fault")               \
-	X(INVALID, handle_fatal, "guest state refused")         \
-	X(UNKNOWN, handle_fatal, "unknown exit")
+/* X(NAME, text): what an exit is, for counters and traces; vcpu/exit.c acts upon it. */
+#define EXIT_KINDS(X)                        \
+	X(INTERRUPT, "physical interrupt")     \
+	X(NMI, "physical NMI")                 \
+	X(WINDOW, "interrupt window")          \
+	X(CPUID, "CPUID")                      \
+	X(HLT, "HLT")                          \
+	X(PAUSE, "PAUSE")                      \
+	X(IO, "port access")                   \
+	X(RDMSR, "RDMSR")                      \
+	X(WRMSR, "WRMSR")                      \
+	X(HYPERCALL, "hypercall")              \
+	X(MEMORY, "SLAT fault")                \
+	X(CR, "control register")              \
+	X(XSETBV, "XSETBV")                    \
+	X(EXCEPTION, "exception")              \
+	X(FPU, "FPU first used")               \
+	X(DEBUG, "debug registers first used") \
+	X(TASK, "hardware task switch")        \
+	X(FORBIDDEN, "forbidden instruction")  \
+	X(CACHE, "WBINVD or INVD")             \
+	X(EOI, "end of interrupt")             \
+	X(BUSLOCK, "bus lock")                 \
+	X(SHUTDOWN, "triple fault")            \
+	X(INVALID, "guest state refused")      \
+	X(UNKNOWN, "unknown exit")
 
 enum exit_kind {
-#define EXIT_KIND_ENUM(name, handler, text) EXIT_##name,
+#define EXIT_KIND_ENUM(name, text) EXIT_##name,
 	EXIT_KINDS(EXIT_KIND_ENUM)
 #undef EXIT_KIND_ENUM
 		EXIT_KIND_COUNT
@@ -107,7 +107,8 @@ struct hv_exit {
  * probe      NULL if it can be used, hv_absent if this CPU has no such extension, else what
  *            is missing (boot only)
  * cpu_init   turn the extension on, on this CPU
- * slat_init  the format, levels and largest page of second-level tables
+ * slat_init  the format, levels and largest page of second-level tables. Returns true if the CPU
+ *            logs what guests write: then domain_written is called for each entry of the log
  * interrupt_window
  *            take physical interrupts that are pending, now
  * idle       sleep until a physical interrupt, and take it
@@ -146,7 +147,7 @@ struct hv_exit {
 #define HV_OPS(X)                                                         \
 	X(const char *, probe, (void))                                    \
 	X(void, cpu_init, (struct cpu *cpu))                             \
-	X(void, slat_init, (struct ptab *slat))                          \
+	X(bool, slat_init, (struct ptab *slat))                          \
 	X(void, interrupt_window, (void))                                 \
 	X(void, idle, (void))                                             \
 	X(int64_t, vcpu_init, (struct vcpu *vcpu))                       \

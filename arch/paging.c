@@ -178,3 +178,9 @@ bool stack_below(uint64_t address)
 	address &= ~SIGN;
 	return address >= STACKS && address < STACKS_END && (address / STACK_SIZE) % 2 == 0;
 }
+
+uint64_t kernel_bytes_used(void)
+{
+	return frame_stats.kernel_bytes - frame_stats.kernel_free_bytes +
+	       (uint64_t)(image_end - image_start);
+}

@@ -8,6 +8,9 @@
 /* Build the real tables and switch to them. */
 void paging_init(void);
 
+/* Bytes of the image, and of what it has allocated. */
+uint64_t kernel_bytes_used(void);
+
 /* On each CPU: use them, with what protects the kernel from what it maps. */
 void paging_enable(void);
 

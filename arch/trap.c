@@ -3,11 +3,10 @@
 
 #include "arch/cpu.h"
 #include "arch/paging.h"
-#include "kernel/cpu/interrupt.h"
+#include "arch/up.h"
 #include "kernel/base/log.h"
-#include "kernel/cpu/mce.h"
 #include "kernel/base/panic.h"
-#include "kernel/cpu/smp.h"
+#include "kernel/cpu/percpu.h"
 
 #define VECTOR_FIRST_IRQ 32
 

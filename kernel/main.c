@@ -12,7 +12,8 @@
 #include "arch/tsc.h"
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
-#include "kernel/cpu/cpus.h"
+#include "kernel/console/console.h"
+#include "kernel/cpu/start.h"
 #include "kernel/dom0.h"
 #include "kernel/base/frame.h"
 #include "kernel/object/irq.h"
@@ -94,12 +95,6 @@ static void find_hv(void)
 	hv_bind(ops);
 	fpu_probe();
 	hv_log_features();
-}
-
-uint64_t kernel_bytes_used(void)
-{
-	return frame_stats.kernel_bytes - frame_stats.kernel_free_bytes +
-	       (uint64_t)(image_end - image_start);
 }
 
 void kernel_main(uint32_t magic, uint64_t info)

@@ -12,6 +12,7 @@ any more is an error too.
 import fnmatch
 import pathlib
 import re
+import subprocess
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -41,16 +42,16 @@ OUTER = [
 RING0 = {
     "kernel/base/types.h kernel/abi.h boot/boot_info.h": "abi.h boot_info.h types.h",
     "arch/cpu.h arch/gpr.h arch/lapic.h arch/msr.h arch/this_cpu.h arch/tsc.h": "cpu.h gpr.h lapic.h msr.h this_cpu.h tsc.h",
-    "kernel/base/*": "crc32c.h frame.h heap.h lock.h log.h options.h panic.h print.h ring.h slab.h timer.h",
-    "arch/*": "acpi.h apic.h barrier.h debugreg.h fpu.h guard_asm.h hv.h ioapic.h paging.h platform.h ptab.h trap.h tss.h",
+    "kernel/base/*": "crc32c.h frame.h heap.h lock.h log.h options.h panic.h print.h ring.h slab.h step.h timer.h",
+    "arch/*": "acpi.h apic.h barrier.h debugreg.h fpu.h guard_asm.h hv.h ioapic.h paging.h platform.h ptab.h trap.h tss.h up.h",
     "arch/svm/*": "svm.h",
     "arch/vmx/*": "vmx.h",
     "boot/*": "multiboot.h",
     "kernel/console/*": "console.h",
     "kernel/sched/*": "migrate.h sched.h",
     "kernel/object/*": "device.h domain.h event.h irq.h object.h region.h resource.h",
-    "kernel/vcpu/*": "policy.h vcpu.h vlapic.h",
-    "kernel/cpu/*": "cpus.h loop.h mce.h percpu.h",
+    "kernel/vcpu/*": "dump.h exit.h paravirt.h vcpu.h vlapic.h",
+    "kernel/cpu/*": "loop.h mce.h percpu.h start.h",
     "kernel/call/*": "",
     "kernel/*": "",
 }
@@ -69,67 +70,32 @@ DOM0 = {
     "guests/dom0/*": "",
 }
 
+# The kernel's structures that arch/ works on. What it calls up there is in arch/up.h alone, which the symbols of the
+# objects prove where there are some.
+FILLED = ["kernel/cpu/percpu.h", "kernel/object/domain.h", "kernel/vcpu/vcpu.h"]
+CALLS_UP = "arch/up.h"
+
 # A layout: it names the types of all rooms whose data lie together, and calls nothing.
 LAYOUTS = ["guests/dom0/vm/state.h"]
 
 # "file header", one a line.
 KNOWN = """
-arch/asid.c kernel/cpu/percpu.h
-arch/asid.c kernel/object/domain.h
-arch/asid.c kernel/vcpu/vcpu.h
-arch/barrier.c kernel/cpu/percpu.h
-arch/barrier.c kernel/object/domain.h
-arch/barrier.c kernel/vcpu/vcpu.h
-arch/debugreg.c kernel/cpu/percpu.h
-arch/debugreg.c kernel/vcpu/vcpu.h
-arch/fpu.c kernel/cpu/percpu.h
-arch/fpu.c kernel/vcpu/vcpu.h
-arch/hv.c kernel/cpu/percpu.h
-arch/hv.c kernel/vcpu/vcpu.h
-arch/paging.c kernel/cpu/percpu.h
-arch/svm/dump.c kernel/vcpu/vcpu.h
-arch/svm/exit.c kernel/cpu/percpu.h
-arch/svm/exit.c kernel/object/domain.h
-arch/svm/exit.c kernel/vcpu/vcpu.h
-arch/svm/state.c kernel/object/domain.h
-arch/svm/state.c kernel/vcpu/vcpu.h
-arch/svm/svm.c kernel/cpu/percpu.h
-arch/svm/svm.c kernel/object/domain.h
-arch/svm/svm.c kernel/vcpu/vcpu.h
-arch/trap.c kernel/cpu/interrupt.h
-arch/trap.c kernel/cpu/mce.h
-arch/trap.c kernel/cpu/smp.h
-arch/tss.c kernel/cpu/percpu.h
-arch/vmx/cr.c kernel/object/domain.h
-arch/vmx/cr.c kernel/vcpu/vcpu.h
-arch/vmx/dump.c kernel/vcpu/vcpu.h
-arch/vmx/exit.c kernel/cpu/percpu.h
-arch/vmx/exit.c kernel/object/domain.h
-arch/vmx/exit.c kernel/vcpu/vcpu.h
-arch/vmx/state.c kernel/vcpu/vcpu.h
-arch/vmx/vmx.c kernel/cpu/percpu.h
-arch/vmx/vmx.c kernel/object/domain.h
-arch/vmx/vmx.c kernel/vcpu/vcpu.h
 kernel/base/lock.c kernel/cpu/percpu.h
 kernel/base/log.c kernel/console/console.h
 kernel/base/log.c kernel/cpu/percpu.h
-kernel/base/log.h kernel/console/text.h
-kernel/base/log.h kernel/console/uart.h
+kernel/base/panic.c kernel/console/console.h
 kernel/base/panic.c kernel/cpu/smp.h
 kernel/console/console.c kernel/object/domain.h
 kernel/console/console.c kernel/object/event.h
 kernel/console/debug.c kernel/object/domain.h
+kernel/console/debug.c kernel/vcpu/dump.h
 kernel/console/debug.c kernel/vcpu/vcpu.h
-kernel/object/domain.c kernel/call/step.h
 kernel/object/domain.c kernel/vcpu/vcpu.h
 kernel/object/event.c kernel/vcpu/vcpu.h
-kernel/object/handle.c kernel/call/step.h
 kernel/object/irq.c kernel/cpu/loop.h
 kernel/object/irq.c kernel/cpu/smp.h
 kernel/object/irq.c kernel/vcpu/vcpu.h
-kernel/object/object.c kernel/call/step.h
 kernel/object/object.c kernel/vcpu/vcpu.h
-kernel/object/region.c kernel/call/step.h
 kernel/object/region.c kernel/cpu/smp.h
 kernel/sched/migrate.c kernel/cpu/loop.h
 kernel/sched/migrate.c kernel/vcpu/vcpu.h
@@ -168,7 +134,7 @@ def wrong_inside(name, included, rooms):
     of, to = room_of(name, rooms), room_of(included, rooms)
     if of is None or to is None or of == to:
         return None
-    if name in LAYOUTS:
+    if name in LAYOUTS or (name.startswith("arch/") and included in FILLED):
         return None
     if to > of:
         return "upward"
@@ -176,6 +142,28 @@ def wrong_inside(name, included, rooms):
     if included.rsplit("/", 1)[-1] not in public.split():
         return "of a private header"
     return None
+
+
+def symbols(objects):
+    """What the objects need, and what they define, for others."""
+    needed, defined = set(), set()
+    listed = subprocess.run(["nm", "-g", "-P", *objects], check=True, capture_output=True, text=True).stdout
+    for symbol, kind in (line.split()[:2] for line in listed.splitlines() if len(line.split()) > 1):
+        (needed if kind == "U" else defined).add(symbol)
+    return needed, defined
+
+
+def wrong_calls():
+    """Names that arch/ needs of the kernel and CALLS_UP does not declare, and the reverse."""
+    objects = sorted((TOP / "build/kernel").glob("*/**/*.o"))
+    part = lambda o: str(o.relative_to(TOP / "build/kernel"))
+    arch = [o for o in objects if part(o).startswith("arch/")]
+    kernel = [o for o in objects if part(o).startswith("kernel/") and not part(o).startswith("kernel/base/")]
+    if not arch or not kernel:
+        return set()
+    code = re.sub(r"/\*.*?\*/", "", (TOP / CALLS_UP).read_text(), flags=re.S)
+    declared = set(re.findall(r"(\w+)(?:\(|;)", "".join(line for line in code.splitlines(True) if not line.startswith("struct"))))
+    return declared ^ (symbols(arch)[0] & symbols(kernel)[1])
 
 
 def main():
@@ -201,6 +189,9 @@ def main():
                 if f"{name} {included}" not in known:
                     wrong += 1
                     print(f"{name} includes {included}: an include {what} between rooms (tests/rooms.py)")
+    for symbol in sorted(wrong_calls()):
+        wrong += 1
+        print(f"{symbol}: {CALLS_UP} declares what arch/ calls in the kernel, no less and no more")
     for entry in sorted(known - used):
         wrong += 1
         print(f"tests/rooms.py knows '{entry}', which nothing needs any more")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
 #include "arch/svm/svm.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/vcpu/vcpu.h"

@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/svm/svm.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 

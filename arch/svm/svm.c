@@ -5,6 +5,7 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
@@ -60,11 +61,12 @@ const char *svm_probe(void)
 	return NULL;
 }
 
-void svm_slat_init(struct ptab *slat)
+bool svm_slat_init(struct ptab *slat)
 {
 	slat->format = &ptab_npt;
 	slat->levels = 4;
 	slat->max_page = cpu_cpuid(0x80000001, 0).edx >> 26 & 1 ? PTAB_1G : PTAB_2M;
+	return false;
 }
 
 void svm_cpu_init(struct cpu *cpu)
@@ -140,7 +142,29 @@ void svm_save(struct vcpu *vcpu)
 
 const struct hv_ops svm_ops = {
 	.name = "SVM",
-#define SVM_POINTER(type, op, arguments) .op = svm_##op,
-	HV_OPS(SVM_POINTER)
-#undef SVM_POINTER
+	.probe = svm_probe,
+	.cpu_init = svm_cpu_init,
+	.slat_init = svm_slat_init,
+	.interrupt_window = svm_interrupt_window,
+	.idle = svm_idle,
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_free = svm_vcpu_free,
+	.detach = svm_detach,
+	.vcpu_reset = svm_vcpu_reset,
+	.load = svm_load,
+	.save = svm_save,
+	.run = svm_run,
+	.fetch_few = svm_fetch_few,
+	.advance = svm_advance,
+	.trap = svm_trap,
+	.interruptible = svm_interruptible,
+	.nmi_allowed = svm_nmi_allowed,
+	.inject = svm_inject,
+	.window = svm_window,
+	.lapic = svm_lapic,
+	.fetch = svm_fetch,
+	.store = svm_store,
+	.store_rip = svm_store_rip,
+	.cr_access = svm_cr_access,
+	.dump = svm_dump,
 };

@@ -9,6 +9,7 @@
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 

@@ -5,6 +5,7 @@
 #include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/vcpu/vcpu.h"

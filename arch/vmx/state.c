@@ -4,6 +4,7 @@
 #include "arch/msr.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
+#include "arch/up.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define RFLAGS_TF       0x100ull

@@ -8,6 +8,7 @@
 #include "arch/tsc.h"
 #include "arch/tss.h"
 #include "arch/vmx/vmcs.h"
+#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/panic.h"
@@ -206,13 +207,12 @@ const char *vmx_probe(void)
 	return NULL;
 }
 
-void vmx_slat_init(struct ptab *slat)
+bool vmx_slat_init(struct ptab *slat)
 {
 	slat->format = ept_vpid_cap & EPT_AD ? &ptab_ept : &ptab_ept_no_ad;
 	slat->levels = 4;
 	slat->max_page = ept_vpid_cap & EPT_1G ? PTAB_1G : PTAB_2M;
-	if (control[PROC2] & PROC2_PML)
-		slat->owner->written = domain_page_alloc(slat->owner);
+	return control[PROC2] & PROC2_PML;
 }
 
 /* A VMXON region or a VMCS: the CPU wants its revision in front. */
@@ -416,7 +416,29 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 
 const struct hv_ops vmx_ops = {
 	.name = "VMX",
-#define VMX_POINTER(type, op, arguments) .op = vmx_##op,
-	HV_OPS(VMX_POINTER)
-#undef VMX_POINTER
+	.probe = vmx_probe,
+	.cpu_init = vmx_cpu_init,
+	.slat_init = vmx_slat_init,
+	.interrupt_window = vmx_interrupt_window,
+	.idle = vmx_idle,
+	.vcpu_init = vmx_vcpu_init,
+	.vcpu_free = vmx_vcpu_free,
+	.detach = vmx_detach,
+	.vcpu_reset = vmx_vcpu_reset,
+	.load = vmx_load,
+	.save = vmx_save,
+	.run = vmx_run,
+	.fetch_few = vmx_fetch_few,
+	.advance = vmx_advance,
+	.trap = vmx_trap,
+	.interruptible = vmx_interruptible,
+	.nmi_allowed = vmx_nmi_allowed,
+	.inject = vmx_inject,
+	.window = vmx_window,
+	.lapic = vmx_lapic,
+	.fetch = vmx_fetch,
+	.store = vmx_store,
+	.store_rip = vmx_store_rip,
+	.cr_access = vmx_cr_access,
+	.dump = vmx_dump,
 };

@@ -9,28 +9,11 @@
 #include "kernel/base/print.h"
 #include "kernel/base/ring.h"
 
-struct uart console_uart;
-struct text console_text;
-
 bool log_left, log_debugs;
 struct lock log_lock = {.rank = LOCK_LOG};
 
 struct sampo_log log_rings __attribute__((aligned(FRAME_PAGE)));
 _Static_assert(sizeof(log_rings) % FRAME_PAGE == 0, "whole pages");
-
-/* At 115200 baud as much comes in as goes out: it is taken meanwhile, since the
- * UART holds no more than these bytes. */
-void console_bytes(const char *text, size_t length)
-{
-	lock(&log_lock);
-	text_write(&console_text, text, length);
-	for (size_t n; length; text += n, length -= n) {
-		n = length < UART_FIFO / 2 ? length : UART_FIFO / 2;
-		uart_write(&console_uart, text, n);
-		console_interrupt();
-	}
-	unlock(&log_lock);
-}
 
 static void to_ring(const char *text, size_t length)
 {
@@ -65,16 +48,6 @@ void ring_bytes(const char *text, size_t length)
 		to_ring(text, 1);
 	}
 	unlock(&log_lock);
-}
-
-bool console_ready(void)
-{
-	bool ready;
-
-	lock(&log_lock);
-	ready = uart_empty(&console_uart);
-	unlock(&log_lock);
-	return ready;
 }
 
 void log_bytes(const char *text, size_t length)

@@ -2,8 +2,6 @@
 /* The kernel's log: a ring in memory, shown on the serial port and the screen. */
 #pragma once
 
-#include "kernel/console/text.h"
-#include "kernel/console/uart.h"
 #include "kernel/abi.h"
 #include "kernel/base/lock.h"
 
@@ -14,10 +12,6 @@ void log_break_lock(void);
 
 /* What dom0 reads of it, with the console's input: whole pages, nothing else in them. */
 extern struct sampo_log log_rings;
-
-/* Where it is shown; all zero: not there. */
-extern struct uart console_uart;
-extern struct text console_text;
 
 /* dom0 shows the log's lines on the consoles, among the operator's own, and is told of each. */
 extern bool log_left;
@@ -32,11 +26,7 @@ void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define LOG_DEBUG   "<7>"
 #define LOG_LEVEL   (sizeof(LOG_ERR) - 1)
 
-/* Raw bytes: to the ring and the consoles, or to one of them alone. The ring has the time in front
- * of each line. */
+/* Raw bytes: to the ring and the consoles, or to the ring alone, which has the time in front of each
+ * line. */
 void log_bytes(const char *text, size_t length);
 void ring_bytes(const char *text, size_t length);
-void console_bytes(const char *text, size_t length);
-/* The UART takes UART_FIFO bytes, a line's end counting as two, without a wait. */
-#define UART_FIFO 16u
-bool console_ready(void);

@@ -4,6 +4,7 @@
 #include "arch/cpu.h"
 #include "kernel/base/log.h"
 #include "kernel/base/print.h"
+#include "kernel/console/console.h"
 #include "kernel/cpu/smp.h"
 
 void stop(const char *what, const char *format, ...)

@@ -10,9 +10,9 @@
 #include "kernel/call/hypercall.h"
 #include "kernel/base/log.h"
 #include "kernel/sched/migrate.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/object/region.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define CHUNK (UART_FIFO / 2) /* bytes to the log at a time: as many as fit with their line ends */

@@ -11,7 +11,7 @@
 #include "kernel/object/irq.h"
 #include "kernel/object/region.h"
 #include "kernel/object/resource.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define BLOCK_PAGES (FRAME_BLOCK / FRAME_PAGE)

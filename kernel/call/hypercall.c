@@ -4,7 +4,7 @@
 
 #include "arch/hv.h"
 #include "kernel/abi.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define KVM_ENOSYS 1000ull /* what KVM answers to numbers that it does not know */

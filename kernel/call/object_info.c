@@ -3,6 +3,7 @@
 
 #include "arch/barrier.h"
 #include "arch/fpu.h"
+#include "arch/paging.h"
 #include "arch/tsc.h"
 #include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
@@ -10,7 +11,7 @@
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
 #include "kernel/object/region.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 /* Copy out as much of a fact as there is room for. */

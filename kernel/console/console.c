@@ -17,6 +17,9 @@
 #define PATIENCE_NS  10000000000ull
 #define WORD_MAX     16u
 
+struct uart console_uart;
+struct text console_text;
+
 /* Where the next byte of the serial console goes. */
 static enum {
 	TO_LISTENER,
@@ -32,6 +35,30 @@ static int escape = DEBUG_ESCAPE;
 static char key;             /* the last debug key */
 static char typed[WORD_MAX]; /* the word so far, and how long it is */
 static unsigned typed_bytes;
+
+/* At 115200 baud as much comes in as goes out: it is taken meanwhile, since the
+ * UART holds no more than these bytes. */
+void console_bytes(const char *text, size_t length)
+{
+	lock(&log_lock);
+	text_write(&console_text, text, length);
+	for (size_t n; length; text += n, length -= n) {
+		n = length < UART_FIFO / 2 ? length : UART_FIFO / 2;
+		uart_write(&console_uart, text, n);
+		console_interrupt();
+	}
+	unlock(&log_lock);
+}
+
+bool console_ready(void)
+{
+	bool ready;
+
+	lock(&log_lock);
+	ready = uart_empty(&console_uart);
+	unlock(&log_lock);
+	return ready;
+}
 
 /* debug-key=off, or ^ and the letter that Ctrl- goes with. */
 static void choose_escape(void)

@@ -2,10 +2,8 @@
 /* Physical interrupts and the CPU's timer. */
 #pragma once
 
+#include "arch/up.h"
 #include "kernel/cpu/percpu.h"
-
-/* From the interrupt window: a vector from 32 on. */
-void interrupt_handle(unsigned vector);
 
 /* Program the hardware timer if something is due before it fires. A timer
  * that was cancelled leaves it armed: it fires for nothing, which is cheaper

@@ -14,7 +14,9 @@
 #include "kernel/sched/migrate.h"
 #include "kernel/object/object.h"
 #include "kernel/base/panic.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/dump.h"
+#include "kernel/vcpu/exit.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/cpu/smp.h"
 #include "kernel/vcpu/vcpu.h"
 

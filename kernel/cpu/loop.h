@@ -5,7 +5,6 @@
 #include "kernel/base/types.h"
 
 struct cpu;
-struct hv_exit;
 struct sched_entity;
 struct timer;
 struct vcpu;
@@ -36,9 +35,3 @@ void loop_charge(struct cpu *cpu, struct sched_entity *e);
 
 /* A vCPU that has no monitor, dom0's, cannot go on. */
 void loop_domain_failed(struct vcpu *vcpu, uint32_t reason);
-
-/* main.c: the image and what it has allocated. */
-uint64_t kernel_bytes_used(void);
-
-/* exit.c: what acts upon an exit, by its kind. */
-extern void (*const exit_handlers[])(struct vcpu *vcpu, struct hv_exit *exit);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "arch/up.h"
 #include "kernel/base/types.h"
 
 /* By how bad they are. */
@@ -29,5 +30,3 @@ void mce_cpu_init(void);
 void mce_poll(void);
 /* A guest's run has ended by one, or its entry has failed. False: the guest cannot go on. */
 bool mce_in_guest(void);
-/* Ring 0 has met one: returns if it can go on. */
-void mce_in_kernel(void);

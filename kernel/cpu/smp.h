@@ -8,9 +8,8 @@
  */
 #pragma once
 
+#include "arch/up.h"
 #include "kernel/cpu/percpu.h"
-
-struct hv_exit;
 
 /* What can be asked of a vCPU's home. */
 #define REQUEST_WAKE   0x01u /* something has arrived: a posted vector, an event */
@@ -33,8 +32,6 @@ void smp_send(struct vcpu *vcpu, struct cpu *to);
 void smp_serve(struct cpu *cpu);
 /* A vCPU of this CPU is about to be freed; nobody posts to it any more. */
 void smp_forget(const struct vcpu *vcpu);
-/* vcpu.c: requests for a vCPU of this CPU. */
-void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
 
 /*
  * Runs function(vcpu, arg) on each vCPU's home (NULL: there is none) and waits until all are done:
@@ -93,6 +90,3 @@ void smp_shoot_down(const struct domain *domain);
 void smp_kick(const struct cpu *cpu);
 /* Others stop for ever, after an NMI: this one is about to panic. */
 void smp_stop_others(void);
-extern bool smp_stopping;
-/* The CPU that does not leave the kernel any more, see watchdog.c; it is about to get an NMI. */
-extern const struct cpu *smp_stuck;

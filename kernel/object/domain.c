@@ -11,7 +11,7 @@
 #include "kernel/base/log.h"
 #include "kernel/object/region.h"
 #include "kernel/base/slab.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 struct domain *domain_list;
@@ -188,7 +188,8 @@ int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, 
 		domain->tsc_offset = 0;
 	domain->slat = (struct ptab){
 		.alloc = domain_page_alloc, .free = domain_page_free, .owner = domain};
-	hv->slat_init(&domain->slat);
+	if (hv->slat_init(&domain->slat))
+		domain->written = domain_page_alloc(domain);
 	failed = ptab_init(&domain->slat);
 	if (flags & SAMPO_DOMAIN_NO_LAPIC)
 		domain->event_page = domain_page_alloc(domain);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/ptab.h"
+#include "arch/up.h"
 #include "kernel/abi.h"
 #include "kernel/object/handle.h"
 #include "kernel/base/lock.h"
@@ -105,23 +106,18 @@ static inline uint64_t domain_tsc(const struct domain *domain, uint64_t host)
 	return (uint64_t)((unsigned __int128)host * domain->tsc_scale >> 32);
 }
 
-/* Something was written there that counted as clean; any CPU. */
-void domain_written(struct domain *domain, uint64_t gpa);
-/* Nothing was, in this whole block; from now on it counts as clean. */
+/* Nothing was written in this whole block; from now on it counts as clean. */
 bool domain_unwritten(struct domain *domain, uint64_t gpa);
 
-/* Zeroed kernel pages, and objects of a slab, charged to the domain; NULL beyond its limit. */
-void *domain_page_alloc(struct domain *domain);
-void domain_page_free(struct domain *domain, void *page);
+/* Objects of a slab, charged to the domain; NULL beyond its limit. */
 void *domain_slab_alloc(struct domain *domain, struct slab *slab);
 void domain_slab_free(struct domain *domain, struct slab *slab, void *object);
 
-/* Copies between kernel and guest-physical memory; SAMPO_EFAULT if part of
+/* domain_write and domain_read copy between kernel and guest-physical memory; SAMPO_EFAULT if part of
  * the range is not writable (readable) RAM there. Bytes before the fault may
  * have been copied. SAMPO_EAGAIN: a step of the zeroing of that memory has been done, the copy
  * is to be made again. */
 int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
-int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes);
 
 /* Where the rest of a guest's page is in the kernel's window until the next such
  * call; NULL if there is no RAM with this SAMPO_MAP_*, or it is not zeroed yet. It stays the

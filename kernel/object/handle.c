@@ -3,7 +3,7 @@
 
 #include "kernel/abi.h"
 #include "kernel/object/domain.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 
 uint32_t handle_count;
 

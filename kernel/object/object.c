@@ -7,7 +7,7 @@
 #include "kernel/object/event.h"
 #include "kernel/base/panic.h"
 #include "kernel/object/region.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 /*

@@ -7,7 +7,7 @@
 #include "kernel/base/frame.h"
 #include "kernel/base/slab.h"
 #include "kernel/cpu/smp.h"
-#include "kernel/call/step.h"
+#include "kernel/base/step.h"
 
 #define BLOCK_ZEROED 1ull
 #define ZERO_STEP    (128ull << 10)

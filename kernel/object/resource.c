@@ -7,6 +7,7 @@
 #include "kernel/abi.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
+#include "kernel/console/console.h"
 
 #define APIC_BASE 0xfee00000u /* local APICs and the addresses of messages */
 #define APIC_SIZE 0x100000u

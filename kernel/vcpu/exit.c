@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an exit means: done here, or the monitor's. */
+#include "kernel/vcpu/exit.h"
+
 #include "arch/cpu.h"
 #include "arch/debugreg.h"
 #include "arch/fpu.h"
@@ -11,7 +13,10 @@
 #include "kernel/base/log.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/cpuid.h"
+#include "kernel/vcpu/dump.h"
+#include "kernel/vcpu/msr.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/object/region.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -291,8 +296,29 @@ static void handle_fatal(struct vcpu *vcpu, struct hv_exit *x)
 		    x->code);
 }
 
-void (*const exit_handlers[])(struct vcpu *vcpu, struct hv_exit *x) = {
-#define HANDLER(name, handler, text) handler,
-	EXIT_KINDS(HANDLER)
-#undef HANDLER
+void (*const exit_handlers[EXIT_KIND_COUNT])(struct vcpu *vcpu, struct hv_exit *x) = {
+	[EXIT_INTERRUPT] = handle_interrupt,
+	[EXIT_NMI] = handle_interrupt,
+	[EXIT_WINDOW] = handle_window,
+	[EXIT_CPUID] = handle_cpuid,
+	[EXIT_HLT] = handle_hlt,
+	[EXIT_PAUSE] = handle_pause,
+	[EXIT_IO] = handle_io,
+	[EXIT_RDMSR] = handle_msr,
+	[EXIT_WRMSR] = handle_msr,
+	[EXIT_HYPERCALL] = hypercall,
+	[EXIT_MEMORY] = handle_memory,
+	[EXIT_CR] = handle_cr,
+	[EXIT_XSETBV] = handle_xsetbv,
+	[EXIT_EXCEPTION] = handle_exception,
+	[EXIT_FPU] = handle_fpu,
+	[EXIT_DEBUG] = handle_debug,
+	[EXIT_TASK] = handle_task,
+	[EXIT_FORBIDDEN] = handle_forbidden,
+	[EXIT_CACHE] = finish,
+	[EXIT_EOI] = handle_eoi,
+	[EXIT_BUSLOCK] = handle_bus_lock,
+	[EXIT_SHUTDOWN] = handle_fatal,
+	[EXIT_INVALID] = handle_fatal,
+	[EXIT_UNKNOWN] = handle_fatal,
 };

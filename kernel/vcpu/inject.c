@@ -7,7 +7,7 @@
 #include "arch/hv.h"
 #include "kernel/object/irq.h"
 #include "kernel/cpu/loop.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)

@@ -5,7 +5,8 @@
 #include "arch/msr.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/msr.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define CR0_PG 0x80000000u

@@ -7,7 +7,7 @@
  */
 #include "arch/cpu.h"
 #include "arch/tsc.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define HC_KICK_CPU    5u

@@ -128,14 +128,14 @@ void vcpu_kill(struct vcpu *vcpu, void *unused);
 void vcpu_reset(struct vcpu *vcpu, void *init);
 void vcpu_review(struct vcpu *vcpu, void *unused);
 
-/* debug.c: registers and the vendor's control block, to the log. Also for smp_call. */
-void vcpu_dump(struct vcpu *vcpu, void *unused);
-
 /* Make it runnable if it is halted: something has arrived for it. */
 void vcpu_wake(struct vcpu *vcpu);
 
 /* Halt: sleeps until vcpu_wake. Only for the current vCPU. */
 void vcpu_halt(struct vcpu *vcpu);
+
+/* Requests (REQUEST_*) for a vCPU of this CPU. */
+void vcpu_serve(struct vcpu *vcpu, uint32_t requests);
 
 /* In or out of its run queue as its state and its domain's demand. */
 void vcpu_requeue(struct vcpu *vcpu);
@@ -163,8 +163,6 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 void vcpu_take_in(struct vcpu *vcpu);
 void vcpu_go_on(struct vcpu *vcpu);
 
-/* At home: nothing of it but the FPU's state is in the CPU any more, nor logs of what it wrote. */
-void vcpu_unload(struct vcpu *vcpu);
 void vcpu_collect(struct vcpu *vcpu, void *unused); /* for smp_call */
 
 /* Fill in the system part of the exit page. */
@@ -182,9 +180,6 @@ void vcpu_accept_posted(struct vcpu *vcpu);
 
 /* Is there anything that ends a HLT? */
 bool vcpu_has_wakeup(struct vcpu *vcpu);
-
-/* For hv->window: does what waits need interrupts to be on, and not only a lower TPR? */
-bool vcpu_wants_window(const struct vcpu *vcpu);
 
 /* The local APIC's deadline or the timer's mask has changed; or the host's timer has rested. What
  * has expired until now is one interrupt. */
@@ -206,8 +201,7 @@ void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_mes
  * returns how many. */
 unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_message *message);
 
-/* Queue an exception for the next entry (SAMPO_INJECT_*). */
-void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);
+/* What vcpu_inject queues. */
 #define VCPU_DB (SAMPO_INJECT_EXCEPTION | 1u)
 #define VCPU_UD (SAMPO_INJECT_EXCEPTION | 6u)
 #define VCPU_GP (SAMPO_INJECT_EXCEPTION | SAMPO_INJECT_ERROR_CODE | 13u)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "arch/lapic.h"
+#include "arch/up.h"
 #include "kernel/base/types.h"
 
 #define VLAPIC_TIMER_HZ 1000000000u /* what the initial count counts, before the divider */
@@ -124,10 +125,6 @@ bool vlapic_extint_allowed(const struct vlapic *v);
 /* The PIC's INTR line, which is wired to LINT0 too, has gone up: in fixed mode that is an edge.
  * Returns true if it is an NMI. */
 bool vlapic_lint0_rises(struct vlapic *v);
-
-void vlapic_update(struct vlapic *v); /* internal: recompute `pending` */
-/* Of LAPIC_ISR or LAPIC_IRR; 0: none, since vectors below 16 are never set. */
-unsigned vlapic_highest(struct vlapic *v, unsigned first);
 
 /* The one to deliver now, or 0. */
 static inline uint8_t vlapic_pending(const struct vlapic *v)

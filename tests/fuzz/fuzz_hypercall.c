@@ -33,7 +33,9 @@
 #include "kernel/object/irq.h"
 #include "kernel/base/log.h"
 #include "kernel/cpu/mce.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/cpuid.h"
+#include "kernel/vcpu/msr.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/object/region.h"
 #include "kernel/object/resource.h"
 
@@ -283,12 +285,6 @@ void vcpu_dump(struct vcpu *vcpu, void *unused)
 {
 	(void)unused;
 	expect(vcpu->cpu == this_cpu());
-}
-
-const char *exit_kind_name(enum exit_kind kind)
-{
-	expect(kind < EXIT_KIND_COUNT);
-	return "";
 }
 
 /* The FPU is whose the kernel says that it is. */

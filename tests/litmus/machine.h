@@ -20,7 +20,8 @@
 #include "kernel/cpu/interrupt.h"
 #include "kernel/object/irq.h"
 #include "kernel/cpu/loop.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/exit.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.c" /* for its timer_fired */
 
 #define MACHINE_VCPUS 2u

@@ -14,7 +14,7 @@
 static void same_names(void **state)
 {
 	static const char *const kernel[] = {
-#define NAME(name, handler, text) text,
+#define NAME(name, text) text,
 		EXIT_KINDS(NAME)
 #undef NAME
 	};

@@ -6,7 +6,7 @@
 #include "arch/debugreg.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
-#include "kernel/vcpu/policy.h"
+#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 

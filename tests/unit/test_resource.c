@@ -8,6 +8,7 @@
 #include "kernel/object/device.h"
 #include "kernel/base/log.h"
 #include "kernel/object/domain.h"
+#include "kernel/console/console.h"
 #include "kernel/object/resource.h"
 #include "kernel/base/slab.h"
 #include "tests/unit/unit.h"

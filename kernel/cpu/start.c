@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Each CPU on its way to the main loop. */
-#include "kernel/cpu/cpus.h"
+#include "kernel/cpu/start.h"
 
 #include "arch/acpi.h"
 #include "arch/apic.h"

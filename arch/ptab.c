@@ -174,22 +174,23 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
 
 /*
  * A walk over what is mapped in a range of addresses. It goes along one table at a time: down from
- * the root to the lowest table that has an entry for `at`, along that table to its end or to an
- * entry that leads lower, and down from the root again, since what it does to a page may put a
+ * the root to the lowest table that has an entry for the address, along that table to its end or to
+ * an entry that leads lower, and down from the root again, since what it does to a page may put a
  * table in the page's place. What is absent in an upper table is passed by in one step. The walk
  * stops when it has looked at a number of entries, so that a range of any size takes as many
  * calls as it needs, each of them short.
  */
+struct walk;
+/* What to do with a page of which any part is in the range. */
+typedef int page_function(struct walk *w, uint64_t *entry, int level, uint64_t va);
+
 struct walk {
 	struct ptab *pt;
 	uint64_t va, last;
-	uint64_t at;  /* where it is */
-	int left;     /* entries that it may still look at; below 1 it stops */
-	int lowest;   /* level of the lowest tables that it enters */
-	/* What to do with a page of which any part is in the range. */
-	int (*page)(struct walk *w, uint64_t *entry, int level, uint64_t va);
+	int left;   /* entries that it may still look at; below 1 it stops */
+	int lowest; /* level of the lowest tables that it enters */
+	page_function *page;
 	uint64_t *bitmap; /* of dirty pages */
-	bool clear;
 };
 
 #define WALK_ENTRIES 1024
@@ -204,62 +205,62 @@ static bool empty(const struct ptab_format *f, const uint64_t *table)
 	return true;
 }
 
-static bool leads_lower(const struct walk *w, uint64_t entry, int level)
+/* Does a walk whose lowest tables are of that level go on below the entry? */
+static bool leads_lower(const struct ptab_format *f, uint64_t entry, int level, int lowest)
 {
-	const struct ptab_format *f = w->pt->format;
-
-	return level > w->lowest && entry & f->present && !is_page(f, entry, level);
+	return level > lowest && entry & f->present && !is_page(f, entry, level);
 }
 
-static int along(struct walk *w, uint64_t *table, int level)
+/* Returns where it has come to. */
+static uint64_t along(struct walk *w, uint64_t *table, int level, uint64_t va, int *status)
 {
 	const struct ptab_format *f = w->pt->format;
 	uint64_t size = page_size(level);
 
 	do {
-		uint64_t *entry = &table[slot(w->at, level)];
+		uint64_t *entry = &table[slot(va, level)];
 
-		if (*entry & f->present && is_page(f, *entry, level) &&
-		    w->page(w, entry, level, w->at & ~(size - 1)))
-			return SAMPO_ENOMEM;
-		if (leads_lower(w, *entry, level))
-			return SAMPO_OK;
-		w->at = (w->at | (size - 1)) + 1;
+		if (*entry & f->present) {
+			if (is_page(f, *entry, level))
+				*status = w->page(w, entry, level, va & ~(size - 1));
+			if (*status || leads_lower(f, *entry, level, w->lowest))
+				return va;
+		}
+		va = (va | (size - 1)) + 1;
 		w->left--;
-	} while (slot(w->at, level) && w->at <= w->last && w->left > 0);
-	return SAMPO_OK;
+	} while (slot(va, level) && va <= w->last && w->left > 0);
+	return va;
 }
 
 /* SAMPO_EAGAIN: not to the end; pt->reached is where the rest begins. */
-static int walk_range(struct walk w, uint64_t va, uint64_t size)
+static int walk_range(struct ptab *pt, uint64_t va, uint64_t size, int lowest, page_function *page,
+		      uint64_t *bitmap)
 {
-	const struct ptab_format *f = w.pt->format;
-	int status = SAMPO_OK, top = w.pt->levels;
-	uint64_t *table[LEVELS_MAX + 1];
+	const struct ptab_format *f = pt->format;
+	int status = SAMPO_OK, top = pt->levels;
+	uint64_t *table[LEVELS_MAX + 1], at_va = va, last = va + size - 1;
+	struct walk w = {pt, va, last, WALK_ENTRIES, lowest, page, bitmap};
 
-	w.va = w.at = va;
-	w.last = va + size - 1;
-	w.left = WALK_ENTRIES;
-	table[top] = at(w.pt->root);
-	while (!status && w.left > 0 && w.at <= w.last) {
-		uint64_t from = w.at, *entry;
+	table[top] = at(pt->root);
+	while (!status && w.left > 0 && at_va <= last) {
+		uint64_t from = at_va, entry;
 		int level = top;
 
-		for (; level > PTAB_4K; level--) {
-			entry = &table[level][slot(from, level)];
-			if (!leads_lower(&w, *entry, level))
+		for (; level > lowest; level--) {
+			entry = table[level][slot(from, level)];
+			if (!leads_lower(f, entry, level, lowest))
 				break;
-			table[level - 1] = table_of(f, *entry);
+			table[level - 1] = table_of(f, entry);
 		}
 		w.left -= WALK_DOWN;
-		status = along(&w, table[level], level);
+		at_va = along(&w, table[level], level, from, &status);
 		for (; level < top && empty(f, table[level]); level++) {
 			set(&table[level + 1][slot(from, level + 1)], 0);
-			retire(w.pt, table[level]);
+			retire(pt, table[level]);
 		}
 	}
-	w.pt->reached = w.at;
-	return status ? status : w.at <= w.last ? SAMPO_EAGAIN : SAMPO_OK;
+	pt->reached = at_va;
+	return status ? status : at_va <= last ? SAMPO_EAGAIN : SAMPO_OK;
 }
 
 static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
@@ -271,9 +272,7 @@ static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
 
 int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	struct walk w = {.pt = pt, .page = unmap_page, .lowest = PTAB_4K};
-
-	return walk_range(w, va, size);
+	return walk_range(pt, va, size, PTAB_4K, unmap_page, NULL);
 }
 
 /* One large page becomes a table of smaller ones that inherit all bits. */
@@ -302,38 +301,42 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 
 int ptab_split(struct ptab *pt, uint64_t va, uint64_t size)
 {
-	struct walk w = {.pt = pt, .page = split_page, .lowest = PTAB_2M};
-
-	return walk_range(w, va, size);
+	return walk_range(pt, va, size, PTAB_2M, split_page, NULL);
 }
 
-static int dirty_page(struct walk *w, uint64_t *entry, int level, uint64_t va)
+static int report(struct walk *w, int level, uint64_t va)
 {
-	uint64_t dirty = w->pt->format->dirty;
 	uint64_t last = va + page_size(level) - 1;
 	uint64_t from = va > w->va ? va : w->va, to = last < w->last ? last : w->last;
 
-	if (!(*entry & dirty))
-		return SAMPO_OK;
-	/* Cleared before it is reported: a write in between is reported twice. */
-	if (w->clear && va >= w->va && last <= w->last) {
-		__atomic_fetch_and(entry, ~dirty, __ATOMIC_SEQ_CST);
-		w->pt->stale = true;
-	}
 	for (uint64_t page = (from - w->va) / PTAB_PAGE; page <= (to - w->va) / PTAB_PAGE; page++)
 		w->bitmap[page / 64] |= 1ull << page % 64;
 	return SAMPO_OK;
 }
 
+static int note_dirty(struct walk *w, uint64_t *entry, int level, uint64_t va)
+{
+	return *entry & w->pt->format->dirty ? report(w, level, va) : SAMPO_OK;
+}
+
+/* Cleared before it is reported: a write in between is reported twice. */
+static int take_dirty(struct walk *w, uint64_t *entry, int level, uint64_t va)
+{
+	uint64_t dirty = w->pt->format->dirty;
+
+	if (!(*entry & dirty))
+		return SAMPO_OK;
+	if (va >= w->va && va + page_size(level) - 1 <= w->last) {
+		__atomic_fetch_and(entry, ~dirty, __ATOMIC_SEQ_CST);
+		w->pt->stale = true;
+	}
+	return report(w, level, va);
+}
+
 int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, bool clear)
 {
-	struct walk w = {.pt = pt,
-			 .page = dirty_page,
-			 .lowest = PTAB_4K,
-			 .bitmap = bitmap,
-			 .clear = clear};
-
-	return walk_range(w, va, pages * PTAB_PAGE);
+	return walk_range(pt, va, pages * PTAB_PAGE, PTAB_4K, clear ? take_dirty : note_dirty,
+			  bitmap);
 }
 
 static int allow_write(struct walk *w, uint64_t *entry, int, uint64_t)
@@ -344,9 +347,7 @@ static int allow_write(struct walk *w, uint64_t *entry, int, uint64_t)
 
 void ptab_dirtied(struct ptab *pt, uint64_t va)
 {
-	struct walk w = {.pt = pt, .page = allow_write, .lowest = PTAB_4K};
-
-	walk_range(w, va, PTAB_PAGE);
+	walk_range(pt, va, PTAB_PAGE, PTAB_4K, allow_write, NULL);
 }
 
 static int allow_execution(struct walk *w, uint64_t *entry, int, uint64_t)
@@ -360,10 +361,7 @@ int ptab_execute(struct ptab *pt, uint64_t va)
 {
 	int status = ptab_split(pt, va, PTAB_PAGE);
 
-	if (status)
-		return status;
-	return walk_range((struct walk){.pt = pt, .page = allow_execution, .lowest = PTAB_4K}, va,
-			  PTAB_PAGE);
+	return status ? status : walk_range(pt, va, PTAB_PAGE, PTAB_4K, allow_execution, NULL);
 }
 
 void ptab_destroy(struct ptab *pt)

@@ -21,7 +21,7 @@ TRAP = (5 + 2 + 15 + 1 + 1) * WORD
 
 # Where calls by pointers go: the caller, and regular expressions of what it may call.
 POINTERS = {
-    "hypercall": ["call_.*"],
+    r"hypercall|kernel/call/hypercall\.c:(managed|invoke_on)(\..*)?": ["call_.*"],
     "call_object_info": [r"kernel/call/object_info\.c:.*"],
     "call_log": ["log_bytes", "console_bytes", "ring_bytes"],
     "debug_key": [r"kernel/console/debug\.c:show_.*", "platform_reset"],
@@ -31,7 +31,7 @@ POINTERS = {
                            r"kernel/call/calls\.c:(stop|fetch|lapic_access)", r"kernel/console/debug\.c:show_(vcpu|trace)"],
     "object_reap": ["(domain|vcpu|region|event|device)_take_apart"],
     r"kernel/sched/sched\.c:first": [r"kernel/sched/sched\.c:(behind|may_run|of_group)"],
-    r"arch/ptab\.c:(along|walk_range)": [r"arch/ptab\.c:((unmap|split|dirty)_page|allow_.*)"],
+    r"arch/ptab\.c:(along|walk_range)": [r"arch/ptab\.c:((unmap|split)_page|(note|take)_dirty|allow_.*)"],
     r"ptab_.*|arch/ptab\.c:split_page": [r"arch/paging\.c:table_(alloc|free)", "domain_page_(alloc|free)"],
     r"arch/tsc\.c:find_edge|tsc_measure": [r"arch/tsc\.c:look_at_.*", r"arch/apic\.c:look.*"],
     "barrier_msrs|hv_permissions": [r"arch/(vmx/vmx|svm/svm)\.c:pass_msr"],

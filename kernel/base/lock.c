@@ -10,7 +10,8 @@
 
 struct lock manage_lock = {.rank = LOCK_MANAGE};
 
-/* Tickets are given out from manage_tickets on; the CPU with manage_turn may come until turn_end. */
+/* Tickets are given out from manage_tickets on; the CPU with manage_turn may come until turn_end.
+ */
 static uint64_t manage_tickets = 1, manage_turn = 1, turn_end;
 
 /* The next ticket's turn begins, if this one's has not ended yet. */
@@ -28,14 +29,14 @@ static bool taken_again(struct lock *l, struct cpu *cpu)
 		l->depth++;
 		return true;
 	}
-	ASSERT(!(cpu->locks >> l->rank));
+	ASSERT(cpu->locks < l->rank);
 	return false;
 }
 
 static void taken(struct lock *l, struct cpu *cpu)
 {
 	__atomic_store_n(&l->holder, cpu, __ATOMIC_RELAXED);
-	cpu->locks |= 1u << l->rank;
+	cpu->locks |= l->rank;
 }
 
 void lock(struct lock *l)
@@ -71,7 +72,7 @@ void unlock(struct lock *l)
 		l->depth--;
 		return;
 	}
-	this_cpu()->locks &= ~(1u << l->rank);
+	this_cpu()->locks &= ~l->rank;
 	__atomic_store_n(&l->holder, NULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }

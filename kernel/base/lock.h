@@ -10,14 +10,14 @@
 
 struct cpu;
 
-/* In the order in which they may be taken. */
+/* In the order in which they may be taken: bits of cpu.locks. */
 enum lock_rank {
-	LOCK_MANAGE, /* objects, handles, bindings: all that management calls change */
-	LOCK_DOMAIN, /* a domain's mappings and page tables */
-	LOCK_REGION, /* which of a region's blocks have been zeroed */
-	LOCK_IRQ,    /* the I/O APICs */
-	LOCK_FRAME,  /* physical memory, the kernel's own page tables */
-	LOCK_LOG     /* the log and the consoles */
+	LOCK_MANAGE = 0x01, /* objects, handles, bindings: all that management calls change */
+	LOCK_DOMAIN = 0x02, /* a domain's mappings and page tables */
+	LOCK_REGION = 0x04, /* which of a region's blocks have been zeroed */
+	LOCK_IRQ = 0x08,    /* the I/O APICs */
+	LOCK_FRAME = 0x10,  /* physical memory, the kernel's own page tables */
+	LOCK_LOG = 0x20     /* the log and the consoles */
 };
 
 struct lock {

@@ -15,8 +15,8 @@ SAMPO_HYPERCALLS(DECLARE)
 
 /* These change nothing but a vCPU, an event page, the log or a port, in ways that
  * need no lock; what they find in tables stays while this CPU is in the kernel. */
-#define UNMANAGED                                                                                  \
-	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log |                 \
+#define UNMANAGED                                                                  \
+	(1u << SAMPO_CALL_version | 1u << SAMPO_CALL_wait | 1u << SAMPO_CALL_log | \
 	 1u << SAMPO_CALL_event_raise | 1u << SAMPO_CALL_msi | 1u << SAMPO_CALL_port)
 
 static const struct entry {
@@ -24,7 +24,8 @@ static const struct entry {
 	uint8_t type, right;
 	bool managed;
 } table[SAMPO_CALL_COUNT] = {
-#define ENTRY(nr, name, type, right, args) [nr] = {call_##name, type, right, !(UNMANAGED >> nr & 1)},
+#define ENTRY(nr, name, type, right, args) \
+	[nr] = {call_##name, type, right, !(UNMANAGED >> nr & 1)},
 	SAMPO_HYPERCALLS(ENTRY)
 #undef ENTRY
 };
@@ -46,12 +47,11 @@ int64_t call_give(struct call *call, struct object *object, uint32_t rights)
 	return SAMPO_OK;
 }
 
-static int64_t invoke(struct call *call, const struct entry *entry)
+/* On the object that the call's first argument names. */
+static int64_t invoke_on(struct call *call, const struct entry *entry)
 {
 	int64_t status;
 
-	if (entry->type == SAMPO_T_NONE)
-		return entry->function(call);
 	call->rights = entry->right;
 	call->object = handle_find(call->domain, call->arg[0], entry->type, &call->rights, &status);
 	if (!call->object)
@@ -94,41 +94,19 @@ static bool begin_managed(struct vcpu *vcpu, const struct hv_exit *x)
 	return true;
 }
 
-/* What the call has left over of objects is taken apart before the guest goes on. */
-static void end_managed(struct vcpu *vcpu)
-{
-	object_put(&vcpu->object);
-	/* If that is the end of the vCPU itself, it is no longer the current one. */
-	if (object_reap() && this_cpu()->current == vcpu)
-		vcpu->pending |= VCPU_PEND_REAP;
-	manage_unlock();
-}
-
 /*
  * A call that has done a step of its work, and has nothing to report of it, returns SAMPO_EAGAIN
  * with value 0: the instruction is executed again, once interrupts and other guests have had their
  * turn, and the call finds what has been done where it has been put. SAMPO_EAGAIN with a value is
  * for the caller.
  */
-void hypercall(struct vcpu *vcpu, struct hv_exit *x)
+static inline __attribute__((always_inline)) void
+carry_out(struct vcpu *vcpu, const struct hv_exit *x, const struct entry *entry)
 {
 	const uint64_t *gpr = vcpu->gpr;
-	uint64_t number = gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
-	const struct entry *entry;
 	struct call call;
 	int64_t status;
 
-	if (x->cpl) {
-		vcpu_inject(vcpu, VCPU_UD, 0);
-		return;
-	}
-	if (number >= SAMPO_CALL_COUNT) {
-		other_call(vcpu, x, number);
-		return;
-	}
-	entry = &table[number];
-	if (entry->managed && !begin_managed(vcpu, x))
-		return;
 	/* One by one: the compiler would clear the whole first. */
 	call.vcpu = vcpu;
 	call.domain = vcpu->domain;
@@ -138,9 +116,35 @@ void hypercall(struct vcpu *vcpu, struct hv_exit *x)
 	call.arg[3] = gpr[SAMPO_R10];
 	call.arg[4] = gpr[SAMPO_R8];
 	call.value = 0;
-	status = invoke(&call, entry);
+	status = entry->type == SAMPO_T_NONE ? entry->function(&call) : invoke_on(&call, entry);
 	if (status != SAMPO_EAGAIN || call.value)
 		finish(vcpu, x, status, call.value);
-	if (entry->managed)
-		end_managed(vcpu);
+}
+
+static __attribute__((noinline)) void managed(struct vcpu *vcpu, const struct hv_exit *x,
+					      const struct entry *entry)
+{
+	if (!begin_managed(vcpu, x))
+		return;
+	carry_out(vcpu, x, entry);
+	/* What the call has left over of objects is taken apart before the guest goes on. */
+	object_put(&vcpu->object);
+	/* If that is the end of the vCPU itself, it is no longer the current one. */
+	if (object_reap() && this_cpu()->current == vcpu)
+		vcpu->pending |= VCPU_PEND_REAP;
+	manage_unlock();
+}
+
+void hypercall(struct vcpu *vcpu, struct hv_exit *x)
+{
+	uint64_t number = vcpu->gpr[SAMPO_RAX] - SAMPO_CALL_BASE;
+
+	if (x->cpl)
+		vcpu_inject(vcpu, VCPU_UD, 0);
+	else if (number >= SAMPO_CALL_COUNT)
+		other_call(vcpu, x, number);
+	else if (table[number].managed)
+		managed(vcpu, x, &table[number]);
+	else
+		carry_out(vcpu, x, &table[number]);
 }

@@ -4,9 +4,9 @@
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/tsc.h"
-#include "kernel/object/irq.h"
 #include "kernel/base/lock.h"
 #include "kernel/base/panic.h"
+#include "kernel/object/irq.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define KICK_AGAIN_NS 1000000u
@@ -133,7 +133,7 @@ void smp_call_each(struct vcpu *const *vcpu, unsigned count,
 {
 	uint64_t start = cpu_rdtsc();
 
-	ASSERT(this_cpu()->locks == 1u << LOCK_MANAGE);
+	ASSERT(this_cpu()->locks == LOCK_MANAGE);
 	call.function = function;
 	call.arg = arg;
 	for (unsigned i = 0; i < count; i++)
@@ -156,7 +156,7 @@ static bool has_left(const struct cpu *cpu, uint64_t entries)
 
 void smp_quiesce(void)
 {
-	ASSERT(!(this_cpu()->locks & ~(1u << LOCK_MANAGE)));
+	ASSERT(!(this_cpu()->locks & ~LOCK_MANAGE));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		const struct cpu *cpu = cpu_table[i];
@@ -176,16 +176,22 @@ static bool out_of_guest(const struct cpu *cpu, uint64_t entries)
 void smp_shoot_down(const struct domain *domain)
 {
 	uint64_t entries[CPUS], start; /* entries 0: does not run it */
+	bool any = false;
 
 	/* The tables have changed before it is looked who runs. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < cpu_count; i++) {
-		entries[i] = __atomic_load_n(&cpu_table[i]->entries, __ATOMIC_ACQUIRE);
+		uint64_t now = __atomic_load_n(&cpu_table[i]->entries, __ATOMIC_ACQUIRE);
+
+		entries[i] = 0;
 		if (__atomic_load_n(&cpu_table[i]->in_guest, __ATOMIC_ACQUIRE) != domain)
-			entries[i] = 0;
-		else
-			smp_kick(cpu_table[i]);
+			continue;
+		entries[i] = now;
+		smp_kick(cpu_table[i]);
+		any = true;
 	}
+	if (!any)
+		return;
 	start = cpu_rdtsc();
 	for (uint32_t i = 0; i < cpu_count; i++)
 		while (entries[i] && !out_of_guest(cpu_table[i], entries[i]))

@@ -6,8 +6,8 @@
 #include "arch/ptab.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/slab.h"
-#include "kernel/cpu/smp.h"
 #include "kernel/base/step.h"
+#include "kernel/cpu/smp.h"
 
 #define BLOCK_ZEROED 1ull
 #define ZERO_STEP    (128ull << 10)
@@ -314,31 +314,6 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 	return SAMPO_OK;
 }
 
-int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
-{
-	struct mapping **from[MAPPING_LEVELS], **to[MAPPING_LEVELS], *first;
-	uint64_t end = size > ~gpa ? ~0ull : gpa + size;
-
-	from[0] = to[0] = domain->mappings; /* if it has none */
-	lock(&domain->lock);
-	find_links(domain, gpa, from);
-	find_links(domain, end, to);
-	first = *from[0];
-	if (from[0] == to[0]) {
-		unlock(&domain->lock);
-		return SAMPO_EINVAL;
-	}
-	for (uint32_t level = 0; level < domain->mapping_levels; level++)
-		*from[level] = *to[level];
-	*to[0] = domain->cut;
-	domain->cut = first;
-	__atomic_store_n(&domain->last_mapping, NULL, __ATOMIC_RELEASE);
-	unlock(&domain->lock);
-	smp_quiesce(); /* the kernel itself may be using them */
-	object_queue(&domain->object);
-	return SAMPO_OK;
-}
-
 void region_clear_some(struct domain *domain)
 {
 	struct mapping *m, *cleared = NULL;
@@ -366,6 +341,38 @@ void region_clear_some(struct domain *domain)
 	}
 }
 
+int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
+{
+	struct mapping **from[MAPPING_LEVELS], *first, *last = NULL;
+	uint64_t end = size > ~gpa ? ~0ull : gpa + size;
+
+	from[0] = domain->mappings; /* if it has none */
+	lock(&domain->lock);
+	find_links(domain, gpa, from);
+	first = *from[0];
+	/* What a list leaves out of the range the lists below it pass one by one. */
+	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
+		struct mapping **next = last ? &last->next[level] : from[level];
+
+		for (; *next && (*next)->gpa < end; next = &last->next[level])
+			last = *next;
+		*from[level] = *next;
+	}
+	if (!last) {
+		unlock(&domain->lock);
+		return SAMPO_EINVAL;
+	}
+	last->next[0] = domain->cut;
+	domain->cut = first;
+	__atomic_store_n(&domain->last_mapping, NULL, __ATOMIC_RELEASE);
+	unlock(&domain->lock);
+	smp_quiesce(); /* the kernel itself may be using them */
+	region_clear_some(domain);
+	if (domain->cut)
+		object_queue(&domain->object);
+	return SAMPO_OK;
+}
+
 struct mapping *region_at(struct domain *domain, uint64_t gpa)
 {
 	struct mapping *m = __atomic_load_n(&domain->last_mapping, __ATOMIC_ACQUIRE);
@@ -381,7 +388,8 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa)
 static uint32_t ptab_flags(const struct mapping *m)
 {
 	_Static_assert(SAMPO_MAP_R == PTAB_R && SAMPO_MAP_W == PTAB_W && SAMPO_MAP_X == PTAB_X &&
-		       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X, "bits");
+			       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X,
+		       "bits");
 	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : PTAB_WB);
 }
 

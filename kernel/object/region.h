@@ -62,7 +62,7 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 		   uint64_t size, uint32_t perms);
 
 /* Unmap every mapping that begins in [gpa, gpa + size): they are cut off at once, and leave the
- * page tables by steps of object_reap. EINVAL if none begins there. */
+ * page tables now, or those of a large range by steps of object_reap. EINVAL if none begins there. */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
 /* Such a step, of what has been cut off. */
 void region_clear_some(struct domain *domain);

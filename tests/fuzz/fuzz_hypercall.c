@@ -407,7 +407,7 @@ static void enter_kernel(struct cpu *cpu)
 
 static void leave_kernel(struct cpu *cpu)
 {
-	expect(!cpu->locks || cpu->locks == 1u << LOCK_MANAGE);
+	expect(!cpu->locks || cpu->locks == LOCK_MANAGE);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	busy[cpu->id] = false;
 }

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00050000u
+#define SAMPO_ABI_VERSION 0x00050001u
 #define SAMPO_CALL_BASE 0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -179,12 +179,17 @@ enum sampo_operation {
  * The event page: one for each domain. An event of kind BIT sets bit a % 64 of
  * pending[a / 64] and then bit a / 512 of summary, which stands for 8 words; the
  * domain clears summary and words with atomic exchanges, summary first.
+ *
+ * A domain that waits may have put SAMPO_DIRECT_FREE into `direct`. If the vCPU of a guest then comes
+ * to it by an exit, on its CPU, and at once, the kernel may put the event's bit there instead.
  */
+#define SAMPO_DIRECT_FREE (~0ull)
 #define SAMPO_EVENT_WORDS 8u
 #define SAMPO_EVENTS      32256u
 struct sampo_event_page {
 	uint64_t summary;
-	uint64_t pad[7];
+	uint64_t direct;
+	uint64_t pad[6];
 	uint64_t pending[63 * SAMPO_EVENT_WORDS];
 };
 
@@ -251,6 +256,7 @@ struct sampo_segment {
 #define SAMPO_DIRTY_RIP 0x1u    /* rip and rflags */
 #define SAMPO_DIRTY_SYSTEM 0x2u /* everything in the system part */
 #define SAMPO_DIRTY_INJECT 0x4u /* inject: an event for the next entry */
+#define SAMPO_DIRTY_RAX 0x10u   /* of the GPRs, RAX alone is loaded */
 #define SAMPO_DIRTY_ADVANCE 0x8u /* step over the instruction (next_rip): with TF set, a trap follows */
 
 /* access of a MEMORY exit */

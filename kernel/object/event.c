@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kernel/object/event.h"
 
-#include "kernel/object/irq.h"
 #include "kernel/base/slab.h"
+#include "kernel/object/irq.h"
 #include "kernel/vcpu/vcpu.h"
 
 static struct slab events = SLAB_INIT(struct event);
@@ -89,6 +89,16 @@ void event_set_bit(struct domain *domain, unsigned bit)
 		vcpu_wake(vcpu);
 	else if (vcpu)
 		smp_post(vcpu, REQUEST_WAKE);
+}
+
+void event_raise_directly(struct event *event)
+{
+	struct sampo_event_page *page = event->target->event_page;
+
+	if (event->kind == SAMPO_EVENT_BIT && READ_ONCE(page->direct) == SAMPO_DIRECT_FREE)
+		WRITE_ONCE(page->direct, event->a);
+	else
+		event_raise(event);
 }
 
 void event_raise(struct event *event)

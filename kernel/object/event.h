@@ -32,6 +32,9 @@ int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port
 /* Deliver it: set the bit and wake the domain, or send the MSI. */
 void event_raise(struct event *event);
 
+/* The same for vCPU 0 of the target, which was asleep and runs next, on this CPU. */
+void event_raise_directly(struct event *event);
+
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
 

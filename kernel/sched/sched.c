@@ -62,7 +62,7 @@ static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, 
 	__attribute__((cold));
 
 /* Charges the time since the last call to who pays. */
-static void account(struct sched_rq *rq, uint64_t now)
+static inline __attribute__((always_inline)) void account(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *payer = rq->payer;
 	uint64_t delta = now - rq->last;
@@ -329,8 +329,10 @@ bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now)
 	    (from != owner && to != owner) || !before(now, rq->turn_end))
 		return false;
 	account(rq, now);
+	/* As place does. The queue's virtual time is at most a turn old: the long way, which a
+	 * turn's end asks for, advances it. */
 	if (to != owner)
-		place(rq, to, now);
+		to->vtime = later(to->vtime, rq->vmin - rq->credit);
 	to->donee = NULL; /* it may be elsewhere by now */
 	if (to != owner)
 		owner->donee = to;

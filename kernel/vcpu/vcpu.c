@@ -8,14 +8,14 @@
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
-#include "kernel/object/event.h"
 #include "kernel/base/frame.h"
-#include "kernel/cpu/loop.h"
-#include "kernel/sched/migrate.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/loop.h"
+#include "kernel/object/event.h"
 #include "kernel/object/region.h"
+#include "kernel/sched/migrate.h"
 
-#define LONG_WAIT  (1ull << 48)
+#define LONG_WAIT (1ull << 48)
 
 /*
  * A periodic timer goes on by itself only while its vCPU is the current one, which then pays for
@@ -298,7 +298,7 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 {
 	struct cpu *cpu = from->cpu;
 
-	if (cpu->current != from || !vcpu_is_here(to) || READ_ONCE(cpu->resched) ||
+	if (cpu->current != from || READ_ONCE(cpu->resched) ||
 	    to->domain->state != SAMPO_DOM_RUNNING ||
 	    !sched_handoff(&cpu->rq, &to->entity, cpu_rdtsc()))
 		return false;
@@ -331,7 +331,7 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	if (monitor && !vcpu_is_here(monitor))
 		monitor = NULL;
 	if (monitor && monitor->state == VCPU_HALTED && vcpu_handoff(vcpu, monitor)) {
-		event_raise(vcpu->exit_event); /* which finds it awake */
+		event_raise_directly(vcpu->exit_event);
 		return;
 	}
 	vcpu_requeue(vcpu);
@@ -366,7 +366,10 @@ void vcpu_take_in(struct vcpu *vcpu)
 	uint32_t dirty = READ_ONCE(page->dirty);
 
 	/* All values are good, also of a page that changes meanwhile. */
-	__builtin_memcpy(vcpu->gpr, &page->gpr, sizeof(vcpu->gpr));
+	if (dirty & SAMPO_DIRTY_RAX)
+		vcpu->gpr[SAMPO_RAX] = READ_ONCE(page->gpr[SAMPO_RAX]);
+	else
+		__builtin_memcpy(vcpu->gpr, &page->gpr, sizeof(vcpu->gpr));
 	if (dirty & SAMPO_DIRTY_SYSTEM)
 		store_system(vcpu, page);
 	if (dirty & SAMPO_DIRTY_ADVANCE)
@@ -426,8 +429,7 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 	loop_charge(vcpu->cpu, &vcpu->entity);
 	if (vcpu->state == VCPU_DEAD)
 		return;
-	if (requests & REQUEST_FAVOUR &&
-	    sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc()))
+	if (requests & REQUEST_FAVOUR && sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc()))
 		WRITE_ONCE(vcpu->cpu->resched, true);
 	vcpu->pending |= requests & REQUEST_NMI ? VCPU_PEND_NMI : 0;
 	vcpu->kicked |= requests & REQUEST_KICK;

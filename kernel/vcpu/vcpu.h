@@ -153,7 +153,7 @@ int64_t vcpu_resume(struct vcpu *vcpu);
 /* The first half of it: it is the kernel's again, VCPU_RETURNED. */
 int64_t vcpu_take_back(struct vcpu *vcpu);
 
-/* From the current vCPU, which has just ceased to be ready, straight to one
+/* From the current vCPU, which has just ceased to be ready, straight to one here
  * that sleeps and that it waits for, or that waits for it: without a choice by
  * the scheduler. False: it is not to be, nothing has been done. */
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to);

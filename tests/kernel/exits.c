@@ -10,8 +10,8 @@ static void expect_exit(const struct guest *g, uint32_t reason, const char *name
 {
 	const struct sampo_exit *e = g->exit;
 
-	check(e->reason == reason, name, "exit %u, qualification %llx, gpa %llx, rip %llx", e->reason,
-	      (unsigned long long)e->qualification, (unsigned long long)e->gpa,
+	check(e->reason == reason, name, "exit %u, qualification %llx, gpa %llx, rip %llx",
+	      e->reason, (unsigned long long)e->qualification, (unsigned long long)e->gpa,
 	      (unsigned long long)e->rip);
 }
 
@@ -44,6 +44,49 @@ static void ports(struct guest *g)
 	      e->reason);
 }
 
+/* The guest's second exit, before which the monitor asks to be told directly: is it? A bit tells it
+ * where the guest is on another CPU, or its turn over; never both tell it. */
+static bool told_directly(struct guest *g)
+{
+	struct sampo_event_page *page = (void *)(uintptr_t)sampo_boot_info->event_page;
+	const uint64_t bit = EVENT_OF_GUEST + g->slot;
+	struct event_bits bits;
+	uint64_t direct;
+
+	guest_run(g, ports);
+	guest_wait(g);
+	events_take(&bits);
+	g->exit->dirty = SAMPO_DIRTY_ADVANCE;
+	page->direct = SAMPO_DIRECT_FREE;
+	must(sampo_wait(~0ull, g->vcpu), "wait with a reply");
+	events_take(&bits);
+	direct = page->direct;
+	page->direct = 0;
+	check(g->exit->port == 0x98 &&
+		      direct == (event_taken(&bits, (unsigned)bit) ? SAMPO_DIRECT_FREE : bit),
+	      "exits: told once", "port %x, %llx", g->exit->port, (unsigned long long)direct);
+	return direct == bit;
+}
+
+static void directly(struct guest *g)
+{
+	struct sampo_exit *e = g->exit;
+	unsigned rounds = 100;
+
+	while (!told_directly(g) && --rounds)
+		;
+	check(rounds || machine_cpus > 1, "exits: told directly", "never");
+	e->gpr[SAMPO_RAX] = 0xbeef;
+	e->gpr[SAMPO_RBX] = 0xdeadbeef;
+	guest_answer(g, SAMPO_DIRTY_ADVANCE | SAMPO_DIRTY_RAX);
+	check(e->port == 0x1234 && (guest_word(g, WORDS) & 0xffff) == 0xbeef &&
+		      e->gpr[SAMPO_RBX] != 0xdeadbeef,
+	      "exits: RAX alone", "port %x read %x rbx %llx", e->port, guest_word(g, WORDS),
+	      (unsigned long long)e->gpr[SAMPO_RBX]);
+	guest_answer(g, SAMPO_DIRTY_ADVANCE);
+	guest_answer(g, SAMPO_DIRTY_NONE);
+}
+
 static void memory(struct guest *g)
 {
 	struct sampo_exit *e = g->exit;
@@ -69,7 +112,8 @@ static void memory(struct guest *g)
 	must(sampo_region_unmap(g->domain, ELSEWHERE, PAGE), "region_unmap");
 	must(sampo_region_map(region, g->domain, ELSEWHERE, 0, 3, PAGE), "region_map");
 	guest_answer(g, SAMPO_DIRTY_NONE);
-	check(guest_at_port(g) && *(volatile uint16_t *)(uintptr_t)(slot_address(9) + 0x20) == 0x7777,
+	check(guest_at_port(g) &&
+		      *(volatile uint16_t *)(uintptr_t)(slot_address(9) + 0x20) == 0x7777,
 	      "exits: memory, mapped anew", "exit %u", e->reason);
 
 	guest_prepare(g);
@@ -106,8 +150,9 @@ static void msr(struct guest *g)
 	/* The handler goes back to the instruction, which exits again. */
 	e->inject = SAMPO_INJECT_EXCEPTION | 13;
 	guest_answer(g, SAMPO_DIRTY_INJECT);
-	check(e->reason == SAMPO_EXIT_MSR && guest_word(g, COUNT) == 1, "exits: an exception injected",
-	      "exit %u, handled %u", e->reason, guest_word(g, COUNT));
+	check(e->reason == SAMPO_EXIT_MSR && guest_word(g, COUNT) == 1,
+	      "exits: an exception injected", "exit %u, handled %u", e->reason,
+	      guest_word(g, COUNT));
 }
 
 /* What CPUID tells the guest then: EAX, and whether the others are one more each. */
@@ -157,8 +202,8 @@ static void cpuids(struct guest *g)
 	memcpy(page->cpuid, table, sizeof(table));
 	page->cpuids = sizeof(table) / sizeof(table[0]);
 	for (unsigned i = 0; i < sizeof(asks) / sizeof(asks[0]); i++)
-		check(ask_cpuid(g, asks[i].leaf, asks[i].subleaf) == asks[i].eax, asks[i].name, "EAX %u",
-		      guest_word(g, WORDS + 8));
+		check(ask_cpuid(g, asks[i].leaf, asks[i].subleaf) == asks[i].eax, asks[i].name,
+		      "EAX %u", guest_word(g, WORDS + 8));
 	for (unsigned i = 0; i < SAMPO_TRACES; i++)
 		traced += page->trace[i].kind == 3 && page->trace[i].tsc > from;
 	check(page->traces >= traces + 18 && page->exits[3] == asked + 9 && traced == 9,
@@ -192,7 +237,9 @@ static void fpu(struct guest *g)
 
 static void write_debug(uint64_t value)
 {
-	__asm__ volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3" : : "r"(value));
+	__asm__ volatile("mov %0, %%db0; mov %0, %%db1; mov %0, %%db2; mov %0, %%db3"
+			 :
+			 : "r"(value));
 }
 
 /* All four, if they are the same. */
@@ -216,7 +263,8 @@ static void debug_registers(struct guest *g)
 	guest_vector(g, 1);
 	guest_prepare(g);
 	guest_answer(g, g->exit->dirty);
-	check(guest_at_port(g), "exits: a guest sets its debug registers", "exit %u", g->exit->reason);
+	check(guest_at_port(g), "exits: a guest sets its debug registers", "exit %u",
+	      g->exit->reason);
 	seen = read_debug();
 	check(seen == 0, "exits: which are not to be read here", "%llx", (unsigned long long)seen);
 	write_debug(0xbadbad00);
@@ -320,11 +368,13 @@ static void stop(struct guest *g)
 	before = guest_word(g, COUNT);
 	expect(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_OK, "STOP of a running one");
 	expect_exit(g, SAMPO_EXIT_STOPPED, "exits: stopped");
-	check(e->rip >= CODE && e->rip < CODE + 16, "exits: where", "%llx", (unsigned long long)e->rip);
+	check(e->rip >= CODE && e->rip < CODE + 16, "exits: where", "%llx",
+	      (unsigned long long)e->rip);
 	expect(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EBUSY, "STOP twice");
 	count = guest_word(g, COUNT);
 	pass_ms(10);
-	check(guest_word(g, COUNT) == count && count >= before, "exits: it does not run", "it does");
+	check(guest_word(g, COUNT) == count && count >= before, "exits: it does not run",
+	      "it does");
 	must(sampo_vcpu_ctl(g->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
 	check(guest_counts_on(g, count), "exits: it runs again", "it does not");
 
@@ -346,6 +396,7 @@ void test_exits(void)
 
 	guest_make(&g, 0);
 	ports(&g);
+	directly(&g);
 	memory(&g);
 	msr(&g);
 	cpuids(&g);

@@ -145,7 +145,8 @@ static void not_lost(void)
 
 	must(guest_create(&g, 0, KERNEL_PAGES, BLOCK), "making a guest");
 	guest_run(&g, spin);
-	pass_ms(1);
+	for (unsigned ms = 0; ms < 5000 && !guest_word(&g, COUNT); ms++)
+		pass_ms(1);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_PAUSE, 0), "PAUSE");
 	expect(sampo_call(SAMPO_CALL_region_dirty, g.domain, 0, 512, 1ull << 45, SAMPO_DIRTY_READ,
 			  NULL),

@@ -130,17 +130,19 @@ void loop_forget(uint32_t vcpu)
 		reply = 0;
 }
 
+static inline void run_event(uint64_t bit)
+{
+	const struct event *event = bit < event_room ? &events[bit] : &nobodys;
+
+	(event->raised ? event->raised : nobody)(event->context);
+}
+
 static void run_word(unsigned index)
 {
 	uint64_t word = __atomic_exchange_n(&event_page->pending[index], 0, __ATOMIC_ACQ_REL);
 
-	while (word) {
-		unsigned bit = index * 64 + (unsigned)__builtin_ctzll(word);
-		const struct event *event = bit < event_room ? &events[bit] : &nobodys;
-
-		word &= word - 1;
-		(event->raised ? event->raised : nobody)(event->context);
-	}
+	for (; word; word &= word - 1)
+		run_event(index * 64 + (unsigned)__builtin_ctzll(word));
 }
 
 static void run_events(void)
@@ -168,6 +170,7 @@ void loop_run(void)
 
 	for (;;) {
 		uint32_t answer = reply;
+		uint64_t direct;
 		int64_t status;
 
 		if (timers_next != deadline_ns) {
@@ -175,10 +178,15 @@ void loop_run(void)
 			deadline_tsc = clock_to_tsc(deadline_ns);
 		}
 		reply = 0;
+		__atomic_store_n(&event_page->direct, SAMPO_DIRECT_FREE, __ATOMIC_RELAXED);
 		status = sampo_wait(work_first ? 0 : deadline_tsc, answer);
+		direct = __atomic_exchange_n(&event_page->direct, 0, __ATOMIC_ACQUIRE);
 		if (__builtin_expect(status != SAMPO_OK, 0))
 			complain(status);
-		run_events();
+		if (__builtin_expect(direct != SAMPO_DIRECT_FREE, 1))
+			run_event(direct);
+		if (__atomic_load_n(&event_page->summary, __ATOMIC_RELAXED))
+			run_events();
 		if (__builtin_expect(rdtsc() >= deadline_tsc, 0))
 			timers_run(clock_ns());
 		if (__builtin_expect(work_first != NULL, 0))

@@ -53,7 +53,7 @@ static bool exit_io(struct vcpu *v)
 
 	if (__builtin_expect(exit->string, 0))
 		return exit_string_io(v);
-	exit->dirty = SAMPO_DIRTY_ADVANCE;
+	exit->dirty = SAMPO_DIRTY_ADVANCE | SAMPO_DIRTY_RAX;
 	if (exit->write) {
 		bus_write(vm, BUS_PIO, exit->port, size, exit->gpr[SAMPO_RAX]);
 		return true;

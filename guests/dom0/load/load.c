@@ -6,9 +6,6 @@
 
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
-#include "guests/dom0/machine/acpi.h"
-#include "guests/dom0/machine/bios.h"
-#include "guests/dom0/vm/vcpu.h"
 
 #define TEXT_LOOK     512u
 #define FIRMWARE_STEP 65536u
@@ -108,19 +105,3 @@ const char *load_guest(struct load *load)
 		error = find_file(load, "initrd", config->initrd[i], &load->initrd[i]);
 	return error ? error : load_kernel(load);
 }
-
-static const char *load_boot(struct vm *vm)
-{
-	static struct load load;
-
-	memset(&load, 0, sizeof(load));
-	load.vm = vm;
-	load.config = vm->config;
-	load.regs = vm_vcpu(vm, 0)->exit;
-	load.rsdp = acpi_build(vm);
-	bios_build(vm);
-	regs_reset(load.regs);
-	return load_guest(&load);
-}
-
-const struct vm_part load_part = {.boot = load_boot};

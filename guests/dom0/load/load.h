@@ -4,8 +4,7 @@
  * set the registers with which it begins. Files are hostile input: each offset
  * and size is checked against the file and against the RAM.
  */
-#ifndef DOM0_LOAD_LOAD_H
-#define DOM0_LOAD_LOAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -174,5 +173,3 @@ static inline void put64(uint8_t *p, uint64_t value)
 {
 	__builtin_memcpy(p, &value, sizeof(value));
 }
-
-#endif

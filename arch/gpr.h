@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For the vendors' entry.S. */
+#pragma once
+/* Macros of the assembler. */
+/* clang-format off */
 
 	/* All general registers but RAX and RSP from or to the array of enum
 	 * sampo_gpr, whose order is the CPU's own. The register that points to the

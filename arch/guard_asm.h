@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For the vendors' entry.S: see guard.h. */
+#pragma once
+/* Macros of the assembler. */
+/* clang-format off */
+
 #include "arch/guard.h"
 
 #define SPEC_CTRL   0x48

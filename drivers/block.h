@@ -4,8 +4,7 @@
  * sectors with scatter lists of bus addresses. Disks and partitions are both
  * struct blkdev; a partition forwards with an offset.
  */
-#ifndef DRIVERS_BLOCK_H
-#define DRIVERS_BLOCK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -87,5 +86,3 @@ void blk_when_settled(void (*settled)(void));
 /* By name ("sda1"), by "/dev/sda1", "/dev/disk/by-partlabel/X",
  * "/dev/disk/by-partuuid/X" or "/dev/disk/by-id/SERIAL". NULL: none. */
 struct blkdev *blk_find(const char *path);
-
-#endif

@@ -3,8 +3,7 @@
  * What a driver needs of the world around it. drivers/ knows nothing of
  * virtualization; dom0 implements this file on the kernel's interface.
  */
-#ifndef DRIVERS_ENV_H
-#define DRIVERS_ENV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -71,5 +70,3 @@ uint64_t clock_ns(void);
 void clock_delay_ns(uint64_t ns); /* busy wait, microseconds only */
 
 void driver_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Network devices as drivers offer them: whole Ethernet frames. */
-#ifndef DRIVERS_NET_H
-#define DRIVERS_NET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +39,3 @@ struct netdev {
 
 void net_register(struct netdev *dev);
 struct netdev *net_first(void);
-
-#endif

@@ -3,8 +3,7 @@
  * PCI functions: configuration space by the ports that every chipset has, BARs
  * where firmware has put them, interrupts (PCI 3.0; PCIe 5.0, chapter 7).
  */
-#ifndef DRIVERS_PCI_H
-#define DRIVERS_PCI_H
+#pragma once
 
 #include "drivers/env.h"
 
@@ -90,5 +89,3 @@ extern const struct pci_driver *const pci_drivers[];
 
 /* Scans, and offers every function to the drivers. */
 void pci_start(void);
-
-#endif

@@ -4,8 +4,7 @@
  * stays in place while the timer is set; setting a set timer moves it. The
  * function runs from the loop and may set the timer again.
  */
-#ifndef DRIVERS_TIMER_H
-#define DRIVERS_TIMER_H
+#pragma once
 
 #include <stdint.h>
 
@@ -19,5 +18,3 @@ struct timer {
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context);
 void timer_set(struct timer *timer, uint64_t deadline_ns);
 void timer_cancel(struct timer *timer);
-
-#endif

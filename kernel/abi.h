@@ -13,8 +13,7 @@
  * the call; no other register changes. Addresses passed in arguments are guest
  * physical; buffers may cross pages.
  */
-#ifndef SAMPO_ABI_H
-#define SAMPO_ABI_H
+#pragma once
 
 #include <stdint.h>
 
@@ -439,5 +438,3 @@ struct sampo_boot {
 	uint32_t vcpu;         /* handle of its only vCPU */
 	uint32_t pad;
 };
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AHCI controllers and the state of their ports (AHCI 1.3.1, chapter 10).
  * Nothing waits: a port's timer looks again every millisecond while the port

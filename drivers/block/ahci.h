@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Registers and structures of AHCI 1.3.1, and the driver's own. */
-#ifndef DRIVERS_BLOCK_AHCI_H
-#define DRIVERS_BLOCK_AHCI_H
+#pragma once
 
 #include "drivers/block/request.h"
 #include "drivers/pci.h"
@@ -176,5 +175,3 @@ void ahci_kick(struct ahci_port *port);
 void ahci_complete(struct ahci_port *port, uint32_t status);
 void ahci_tick(struct ahci_port *port);
 void ahci_fail_all(struct ahci_port *port);
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Commands of an AHCI port. Reads and writes are native queued commands where
  * disk and controller have them, up to 32 at once; everything else, and all

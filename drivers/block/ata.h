@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What an ATA disk says of itself, and its commands (ACS-3). */
-#ifndef DRIVERS_BLOCK_ATA_H
-#define DRIVERS_BLOCK_ATA_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,5 +38,3 @@ const char *ata_identify(const uint16_t *words, struct ata_info *info);
 /* Fills one block of DATA SET MANAGEMENT ranges from `block` on; returns how
  * many of `blocks` fit. */
 uint32_t ata_trim_ranges(uint64_t ranges[ATA_TRIM_RANGES], uint64_t block, uint32_t blocks);
-
-#endif

@@ -3,8 +3,7 @@
  * GPT partition tables (UEFI 2.10, chapter 5).
  * Only parsing, no I/O: the bytes come from a disk and may be anything.
  */
-#ifndef DRIVERS_BLOCK_GPT_H
-#define DRIVERS_BLOCK_GPT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,5 +38,3 @@ const char *gpt_entries_parse(const struct gpt_header *header, const uint8_t *ar
 			      unsigned *bad);
 
 uint32_t gpt_crc32(const uint8_t *data, size_t bytes);
-
-#endif

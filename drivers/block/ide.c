@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * IDE controllers with bus-master DMA (Programming Interface for Bus Master
  * IDE Controller 1.0; ATA/ATAPI-6). A channel does one command at a time, for

@@ -5,8 +5,7 @@
  * An extended partition is a container. Its first sector, an EBR, looks like an MBR: one entry has
  * a logical partition, relative to the EBR, another one the next EBR, relative to the container.
  */
-#ifndef DRIVERS_BLOCK_MBR_H
-#define DRIVERS_BLOCK_MBR_H
+#pragma once
 
 #include "drivers/block/partition.h"
 
@@ -47,5 +46,3 @@ const char *mbr_foreign(const uint8_t *sector);
 /* Returns the kind of table that a partition of this type has inside and that is not read here;
  * NULL: none. */
 const char *mbr_nested(uint8_t type);
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * NVMe controllers: starting, finding namespaces, and resetting a controller
  * that does not answer (NVMe 1.4, 7.6). Nothing waits: the timer looks again

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Registers and structures of NVMe 1.4, and the driver's own. */
-#ifndef DRIVERS_BLOCK_NVME_H
-#define DRIVERS_BLOCK_NVME_H
+#pragma once
 
 #include "drivers/block/request.h"
 #include "drivers/pci.h"
@@ -150,5 +149,3 @@ void nvme_io_restart(struct nvme *nvme);
 void nvme_kick(struct nvme *nvme);
 void nvme_tick(struct nvme *nvme);
 void nvme_fail_all(struct nvme *nvme);
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Commands of an NVMe controller. Memory is described by PRPs (NVMe 4.3):
  * every piece but the first begins on a page and every piece but the last

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What tables of partitions have in common: the bytes come from a disk and may be anything. */
-#ifndef DRIVERS_BLOCK_PARTITION_H
-#define DRIVERS_BLOCK_PARTITION_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,5 +33,3 @@ static inline bool partition_overlaps(const struct partition *part, const struct
 			return true;
 	return false;
 }
-
-#endif

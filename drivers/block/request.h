@@ -7,8 +7,7 @@
  * the sectors from `issued` on, until all of them are covered or one failed.
  * A request is done when it has left the queue and its last command is done.
  */
-#ifndef DRIVERS_BLOCK_REQUEST_H
-#define DRIVERS_BLOCK_REQUEST_H
+#pragma once
 
 #include <stddef.h>
 
@@ -55,5 +54,3 @@ bool blk_below(const struct blk_request *request, uint64_t limit);
 void blk_scan(struct blkdev *dev, void (*ready)(struct blkdev *dev));
 /* Puts a device on the list; the name is final. */
 void blk_list(struct blkdev *dev);
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads a disk's partition table when it is registered and makes a device of
  * every partition. One read after the other, each from the completion of the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Intel's gigabit controllers 82540EM, 82545EM and 82574. Frames are copied to
  * and from buffers that stay in place; received ones are handed on from there.

@@ -4,8 +4,7 @@
  * Family of Gigabit Ethernet Controllers Software Developer's Manual; 82574
  * datasheet), and the driver's own structures.
  */
-#ifndef DRIVERS_NET_E1000_H
-#define DRIVERS_NET_E1000_H
+#pragma once
 
 #include "drivers/net.h"
 #include "drivers/pci.h"
@@ -122,5 +121,3 @@ struct e1000 {
 	unsigned hangs;
 	struct timer reset_timer, watch_timer, poll_timer;
 };
-
-#endif

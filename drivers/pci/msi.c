@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupts of PCI functions: MSI-X, MSI, the pin, and the ISA ones of old IDE channels. */
 #include "drivers/pci.h"
 

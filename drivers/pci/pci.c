@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Configuration space, what functions there are, and their BARs. */
 #include "drivers/pci.h"
 

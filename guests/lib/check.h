@@ -3,8 +3,7 @@
  * For guests that test Sampo: results as lines on COM1, instructions that may
  * fault, and the local APIC.
  */
-#ifndef GUESTS_LIB_CHECK_H
-#define GUESTS_LIB_CHECK_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,5 +46,3 @@ int try_call(void (*code)(void));
 
 /* splitmix64: numbers from a seed. */
 uint64_t random_next(uint64_t *state);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Single instructions that C has no words for. */
-#ifndef GUESTS_LIB_CPU_H
-#define GUESTS_LIB_CPU_H
+#pragma once
 
 #include <stdint.h>
 
@@ -105,5 +104,3 @@ static inline uint32_t inl(uint16_t port)
 	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
 	return value;
 }
-
-#endif

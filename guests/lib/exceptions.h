@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions in dom0 and in our small guests: a dump and the end, unless a
  * test wants to see one. */
-#ifndef GUESTS_LIB_EXCEPTIONS_H
-#define GUESTS_LIB_EXCEPTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,5 +20,3 @@ void exceptions_hook(bool (*hook)(struct exception *e));
 
 /* A gate for an interrupt vector: the entry is assembly of the guest's own. */
 void exceptions_gate(unsigned vector, void (*entry)(void));
-
-#endif

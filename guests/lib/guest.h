@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The runtime under main(): what start.S and the C library's glue offer. */
-#ifndef GUESTS_LIB_GUEST_H
-#define GUESTS_LIB_GUEST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,5 +62,3 @@ struct hvm_memmap_entry {
 struct hvm_module {
 	uint64_t address, size, cmdline, reserved;
 };
-
-#endif

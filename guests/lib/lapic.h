@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The local APIC by its x2APIC MSRs (SDM 3A, 11.12). */
-#ifndef GUESTS_LIB_LAPIC_H
-#define GUESTS_LIB_LAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -102,5 +101,3 @@ static inline void halt_once(void)
 {
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
-
-#endif

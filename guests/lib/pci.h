@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PCI bus 0 as a small guest sees it: configuration mechanism #1. */
-#ifndef GUESTS_LIB_PCI_H
-#define GUESTS_LIB_PCI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,5 +32,3 @@ void window_write(const struct pci_window *window, unsigned offset, unsigned byt
 /* MSI-X with all vectors masked but `vector`, which comes as the interrupt to
  * the CPU with local APIC id 0. false: the function has no MSI-X. */
 bool pci_msix_enable(unsigned slot, unsigned vector, uint8_t interrupt);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the rings of struct sampo_log, which the kernel writes meanwhile. */
-#ifndef GUESTS_LIB_RING_H
-#define GUESTS_LIB_RING_H
+#pragma once
 
 #include <stdint.h>
 #include <string.h>
@@ -40,5 +39,3 @@ static inline uint64_t ring_read(const char *ring, uint64_t size, const uint64_t
 	memmove(text, text + lost, n - lost);
 	return n - lost;
 }
-
-#endif

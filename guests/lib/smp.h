@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The other CPUs of a small guest, and messages between local APICs. */
-#ifndef GUESTS_LIB_SMP_H
-#define GUESTS_LIB_SMP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,5 +17,3 @@ bool smp_start(unsigned id, void (*entry)(uint64_t id));
 
 /* The interrupt command register: ICR_* and a vector. */
 void ipi_send(uint32_t destination, uint32_t command);
-
-#endif

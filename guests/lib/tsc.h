@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How fast the TSC runs, for small guests. */
-#ifndef GUESTS_LIB_TSC_H
-#define GUESTS_LIB_TSC_H
+#pragma once
 
 #include <stdint.h>
 
@@ -26,5 +25,3 @@ struct kvm_time {
 };
 /* Maps the clock; NULL: the machine has none. */
 const volatile struct kvm_time *kvm_clock(void);
-
-#endif

@@ -3,8 +3,7 @@
  * The plain means of a virtio driver (virtio 1.2, PCI, one queue at a time),
  * for guests that do with a device what no driver does.
  */
-#ifndef GUESTS_LIB_VIRTIO_H
-#define GUESTS_LIB_VIRTIO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -98,5 +97,3 @@ void virtio_offer(struct virtio_rings *rings, uint16_t head);
 void virtio_kick(const struct virtio_device *dev, unsigned queue);
 /* Waits for used entry n (from 1); false: it does not come. */
 bool virtio_wait(const volatile struct virtio_rings *rings, uint16_t n);
-
-#endif

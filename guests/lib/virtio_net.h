@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A driver for one virtio network device (virtio 1.2, PCI) of a small guest. */
-#ifndef GUESTS_LIB_VIRTIO_NET_H
-#define GUESTS_LIB_VIRTIO_NET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +23,3 @@ const void *virtio_net_receive(size_t *bytes);
 void virtio_net_done(void);
 
 bool virtio_net_link(void);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program may not touch debug registers: MOV from and to them is stepped over. The program defines
  * _GNU_SOURCE in front of all. */
-#ifndef TESTS_FUZZ_DEBUGREG_H
-#define TESTS_FUZZ_DEBUGREG_H
+#pragma once
 
 #include <signal.h>
 #include <ucontext.h>
@@ -28,5 +27,3 @@ static inline void step_over_debug_registers(void)
 	if (!otherwise.sa_sigaction)
 		sigaction(SIGSEGV, &action, &otherwise);
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a decoded exit must be, whatever the CPU has reported. */
-#ifndef TESTS_FUZZ_EXITS_H
-#define TESTS_FUZZ_EXITS_H
+#pragma once
 
 #include <stdlib.h>
 
@@ -56,5 +55,3 @@ static inline void check_exit(const struct hv_exit *x)
 		break;
 	}
 }
-
-#endif

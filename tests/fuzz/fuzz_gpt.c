@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: drivers/block/gpt.c drivers/block/mbr.c */
 /* Partition tables of any bytes: what is accepted lies on the disk and does
  * not overlap. Checksums are put right, or little would get past them. */

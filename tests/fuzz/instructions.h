@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Included before all else: what the kernel's parts in a host program do with the CPU is the
  * program's to say. */
-#ifndef TESTS_FUZZ_INSTRUCTIONS_H
-#define TESTS_FUZZ_INSTRUCTIONS_H
+#pragma once
 
 #define INSTRUCTIONS(X)                                                                            \
 	X(uint64_t, cpu_rdtsc, (void))                                                             \
@@ -47,5 +46,3 @@ INSTRUCTIONS(DECLARE)
 #undef DECLARE
 void cpu_pause_on_host(void);
 #define cpu_pause() cpu_pause_on_host()
-
-#endif

@@ -3,8 +3,7 @@
  * A program in dom0's place that tests the kernel by its calls. What its parts
  * share: the place for mappings, guests made by hand, and the tests.
  */
-#ifndef TESTS_KERNEL_ABI_H
-#define TESTS_KERNEL_ABI_H
+#pragma once
 
 #include "guests/lib/check.h"
 #include "guests/lib/cpu.h"
@@ -121,5 +120,3 @@ void test_long(void);
 void bench(void);
 /* Ends after so many calls, or seconds if there are no calls to count. */
 void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds);
-
-#endif

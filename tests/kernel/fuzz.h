@@ -3,8 +3,7 @@
  * What the parts of the fuzzer of calls share: workers, each a vCPU of this domain that makes calls
  * at random, and the pet that each of them keeps, a guest of several vCPUs that makes calls too.
  */
-#ifndef TESTS_KERNEL_FUZZ_H
-#define TESTS_KERNEL_FUZZ_H
+#pragma once
 
 #include "tests/kernel/abi.h"
 
@@ -82,5 +81,3 @@ void pet_answer(struct worker *w);
 
 /* Of 64-bit code at `entry`, with this domain's own tables. */
 void long_mode(struct sampo_exit *exit, uint64_t cr3, uint64_t entry, uint64_t stack);
-
-#endif

@@ -5,8 +5,7 @@
  * themselves. Leaf, subleaf, EAX, EBX, ECX, EDX; a leaf that is not there is zero. Leaves without a
  * use for guests are left out, and so are models that answer the same as another.
  */
-#ifndef TESTS_UNIT_CPUID_TABLES_H
-#define TESTS_UNIT_CPUID_TABLES_H
+#pragma once
 
 #include <stdint.h>
 
@@ -1474,5 +1473,3 @@ static const struct cpuid_row cpuid_rows[] = {
 	{0, 0x8000001d, 0x3, 0xc163, 0xfc0003f, 0x7ff, 0x1},
 };
 /* clang-format on */
-
-#endif

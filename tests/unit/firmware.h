@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A small machine's ACPI tables, built in memory, for tests to break. */
-#ifndef TESTS_UNIT_FIRMWARE_H
-#define TESTS_UNIT_FIRMWARE_H
+#pragma once
 
 #include "tests/unit/unit.h"
 
@@ -133,5 +132,3 @@ static inline void make_rsdp_2(void)
 	sum(RSDP, 20, 8);
 	sum(RSDP, 36, 32);
 }
-
-#endif

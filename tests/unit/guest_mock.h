@@ -3,8 +3,7 @@
  * A guest for tests of device code: its memory, dom0's loop by hand, and the
  * driver's side of a virtqueue. Blocks of its memory are scattered on the bus.
  */
-#ifndef TESTS_UNIT_GUEST_MOCK_H
-#define TESTS_UNIT_GUEST_MOCK_H
+#pragma once
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -249,5 +248,3 @@ static inline uint16_t driver_avail_event(const struct driver_queue *q)
 {
 	return q->used[2 + 4u * q->size];
 }
-
-#endif

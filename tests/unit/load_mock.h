@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's RAM and modules for tests of the loaders. */
-#ifndef TESTS_UNIT_LOAD_MOCK_H
-#define TESTS_UNIT_LOAD_MOCK_H
+#pragma once
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,5 +54,3 @@ static void load_prepare(uint8_t *ram, uint64_t bytes)
 	memcpy(load_vm.ram + 0xe0000, "RSD PTR _SAMPO_\2", 16);
 	regs_reset(&load_regs);
 }
-
-#endif

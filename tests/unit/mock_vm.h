@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest without a kernel under it, for tests of device code: time stands
  * until a test moves it, and what devices do to the outside is recorded. */
-#ifndef TESTS_UNIT_MOCK_VM_H
-#define TESTS_UNIT_MOCK_VM_H
+#pragma once
 
 #include "guests/dom0/vm/bus.h"
 #include "guests/dom0/config/config.h"
@@ -82,5 +81,3 @@ static inline void write32(uint64_t address, uint32_t value)
 {
 	bus_write(&mock_vm, BUS_MMIO, address, 4, value);
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Instructions that the CPU of the test executes. */
-#ifndef TESTS_UNIT_NATIVE_RUN_H
-#define TESTS_UNIT_NATIVE_RUN_H
+#pragma once
 
 #include <stdint.h>
 
@@ -30,5 +29,3 @@ __asm__(".text\n"
 	"pop %rax; mov %rax, 56(%rdi); pop %rax; mov %rax, 128(%rdi)\n"
 	"cld; pop %rsi; pop %rdi\n"
 	"pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n");
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PCI's ports in front of model configuration spaces, for tests and fuzzers of drivers/pci. */
-#ifndef TESTS_UNIT_PCI_MODEL_H
-#define TESTS_UNIT_PCI_MODEL_H
+#pragma once
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,5 +69,3 @@ static inline void model_write(uint32_t offset, unsigned bytes, uint32_t value)
 			(uint8_t)((m->config[at + i] & ~mask) | (value >> 8 * i & mask));
 	}
 }
-
-#endif

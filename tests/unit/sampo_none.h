@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* In place of guests/lib/sampo.h, for programs without a kernel: the calls that
  * the emulation of instructions makes. */
-#ifndef GUESTS_LIB_SAMPO_H
-#define GUESTS_LIB_SAMPO_H
+#pragma once
+
+/* guests/lib/sampo.h has no calls beside these. */
+#define SAMPO_CALLS_REPLACED
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,5 +21,3 @@ static inline int64_t sampo_vcpu_lapic(uint32_t vcpu, uint32_t offset, bool writ
 		*read = !write ? 0x31 : value & 1 ? SAMPO_EXIT_EOI : SAMPO_EXIT_STARTUP;
 	return 0;
 }
-
-#endif

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* clang-format off */
 /* sources: drivers/block/ahci.c drivers/block/ahci_io.c drivers/block/ata.c drivers/block/request.c */
 /* clang-format on */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-2-Clause
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: drivers/block/ata.c */
 #include <setjmp.h>
 #include <stdarg.h>

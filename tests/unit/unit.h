@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What unit tests share: cmocka, a repeatable random generator and panic. */
-#ifndef TESTS_UNIT_UNIT_H
-#define TESTS_UNIT_UNIT_H
+#pragma once
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,5 +27,3 @@ static inline uint64_t random_below(uint64_t n)
 {
 	return (random64() >> 16) % n;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * All of virtio but the PCI transport, for tests: a guest, its configuration,
  * a disk whose commands end when the test says so, and a driver in place.
  */
-#ifndef TESTS_UNIT_VIRTIO_MOCK_H
-#define TESTS_UNIT_VIRTIO_MOCK_H
+#pragma once
 
 #include "drivers/block.h"
 #include "drivers/env.h"
@@ -273,5 +272,3 @@ static inline bool mock_restart(void)
 {
 	return !virtio_resume(&mock_vm);
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sets of the machine's CPUs as libvirt writes them: "0-3,^2,8". */
-#ifndef DOM0_CPUSET_H
-#define DOM0_CPUSET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,5 +23,3 @@ static inline bool cpuset_has(const struct cpuset *set, unsigned cpu)
 {
 	return set->word[cpu / 64] >> cpu % 64 & 1;
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The allocator behind dma_alloc (drivers/env.h). */
-#ifndef DOM0_DMA_H
-#define DOM0_DMA_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -9,5 +8,3 @@
 /* The memory, and the bus address of its first byte. */
 void dma_init(void *memory, uint64_t bytes, uint64_t bus);
 uint64_t dma_used(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What env.c has for dom0 itself, beside what drivers/env.h promises to drivers. */
-#ifndef DOM0_BASE_ENV_H
-#define DOM0_BASE_ENV_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,5 +15,3 @@ struct sampo_vcpu_info;
 bool home_info(struct sampo_vcpu_info *info);
 /* Goes to that CPU and takes all interrupts along. NULL, or why dom0 is where it was. */
 const char *home_move(unsigned cpu);
-
-#endif

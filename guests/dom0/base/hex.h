@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef DOM0_BASE_HEX_H
-#define DOM0_BASE_HEX_H
+#pragma once
 
 /* Returns the value of a hexadecimal digit, -1 if the character is none. */
 static inline int hex_digit(char c)
@@ -13,5 +12,3 @@ static inline int hex_digit(char c)
 		return c - 'A' + 10;
 	return -1;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * dom0's event loop: everything in dom0 runs from here, one thing at a time,
  * to its end. Nothing blocks.
  */
-#ifndef DOM0_LOOP_H
-#define DOM0_LOOP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -61,5 +60,3 @@ void loop_init(struct sampo_event_page *page);
 
 /* Never returns. */
 void loop_run(void) __attribute__((noreturn));
-
-#endif

@@ -4,8 +4,7 @@
  * what it maps of other domains and of devices lies in the map window, at the
  * same virtual and guest-physical address.
  */
-#ifndef DOM0_MEMORY_H
-#define DOM0_MEMORY_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,5 +48,3 @@ void memory_unmap(void *address, uint64_t bytes);
 
 /* For `nodeinfo`: bytes of dom0's RAM, and how many are in use. */
 void memory_usage(uint64_t *total, uint64_t *used);
-
-#endif

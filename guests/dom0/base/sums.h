@@ -3,8 +3,7 @@
  * Checksums of the boot modules: a module named SHA256SUMS has them, as sha256sum writes them. A
  * bit that a disk, a cable or memory has lost between the build and the guest's start is found.
  */
-#ifndef DOM0_BASE_SUMS_H
-#define DOM0_BASE_SUMS_H
+#pragma once
 
 struct module;
 
@@ -17,5 +16,3 @@ const char *sums_check(const struct module *module);
  * is not through yet at once.
  */
 void sums_read_ahead(void);
-
-#endif

@@ -3,8 +3,7 @@
  * A guest's description: the part of libvirt's domain XML that Sampo
  * understands, parsed and checked. docs/guests.md lists the elements.
  */
-#ifndef DOM0_CONFIG_H
-#define DOM0_CONFIG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -127,5 +126,3 @@ static inline uint32_t config_apic_id(const struct vm_config *c, uint32_t vcpu)
  */
 void config_dump(const struct vm_config *config, uint32_t id,
 		 void (*put)(void *context, const char *text), void *context);
-
-#endif

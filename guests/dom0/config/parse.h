@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Between the parser of domain XML (config.c) and its elements
  * (config_elements.c, config_devices.c). */
-#ifndef DOM0_CONFIG_PARSE_H
-#define DOM0_CONFIG_PARSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -103,5 +102,3 @@ uint64_t config_hash(const char *text, uint64_t value);
 
 /* Checks that hold for the whole document. */
 void config_check(struct config_parser *p);
-
-#endif

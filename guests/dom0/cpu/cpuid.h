@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What CPUID tells a guest: made here, given by the kernel. */
-#ifndef DOM0_CPUID_H
-#define DOM0_CPUID_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -29,5 +28,3 @@ typedef void (*cpuid_source)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
  * the host only for leaves that the host has.
  */
 void cpuid_fill(struct sampo_vcpu_page *page, const struct cpuid_shape *shape, cpuid_source host);
-
-#endif

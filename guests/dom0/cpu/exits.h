@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exits of guests' vCPUs, and what dom0 injects into them. */
-#ifndef DOM0_CPU_EXITS_H
-#define DOM0_CPU_EXITS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -29,5 +28,3 @@ void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code);
 #define EXCEPTION_SS 12u
 #define EXCEPTION_GP 13u
 #define EXCEPTION_PF 14u
-
-#endif

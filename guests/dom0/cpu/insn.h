@@ -3,8 +3,7 @@
  * Guest addresses and instructions: page walks, segments, and instructions
  * decoded into what the emulation needs of them.
  */
-#ifndef DOM0_INSN_H
-#define DOM0_INSN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -147,5 +146,3 @@ bool control_invalid(struct vcpu *v);
 
 /* task.c: the hardware task switch of a TASK exit. False: as above. */
 bool task_exit(struct vcpu *v);
-
-#endif

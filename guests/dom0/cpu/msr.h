@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MSRs of a guest that reach neither the CPU nor the kernel. */
-#ifndef DOM0_MSR_H
-#define DOM0_MSR_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +28,3 @@ bool msr_exit(struct vcpu *v);
 
 /* What guests see of IA32_ARCH_CAPABILITIES; 0: they have no such MSR. */
 uint64_t msr_arch_capabilities(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MSRs that CPUs of a vendor have and no bit of CPUID announces. */
-#ifndef DOM0_MSR_MODEL_H
-#define DOM0_MSR_MODEL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,5 +10,3 @@ bool msr_vendor_is_amd(uint32_t ebx);
 
 /* Returns true if CPUs of the vendor have the MSR; *value is what it reads as. Writes have no effect. */
 bool msr_model_read(bool amd, uint32_t msr, uint64_t *value);
-
-#endif

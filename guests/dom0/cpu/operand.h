@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The memory operands of instructions that dom0 executes for a guest. */
-#ifndef DOM0_OPERAND_H
-#define DOM0_OPERAND_H
+#pragma once
 
 #include "guests/dom0/cpu/insn.h"
 
@@ -31,5 +30,3 @@ enum operand_result operand_find(struct vcpu *v, uint64_t linear, unsigned segme
 /* RAM, the local APIC or a device on the bus. */
 uint64_t operand_read(struct vcpu *v, const struct operand *operand);
 void operand_write(struct vcpu *v, const struct operand *operand, uint64_t value);
-
-#endif

@@ -3,8 +3,7 @@
  * How a guest's CPUs start and stop each other: INIT and start-up IPIs (SDM 3A
  * 9.4). The kernel says who sends them to whom; what they do is done here.
  */
-#ifndef DOM0_STARTUP_H
-#define DOM0_STARTUP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ void startup_sent(struct vcpu *v);
 
 /* The vCPU has just been held; perhaps an INIT has waited for that. */
 void startup_held(struct vcpu *v);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine's firmware and what dom0 does with it: tables, clock, power. */
-#ifndef DOM0_HOST_FIRMWARE_H
-#define DOM0_HOST_FIRMWARE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,5 +38,3 @@ void host_button(void (*pressed)(void));
 /* Both return only if the machine goes on, with the reason. */
 const char *host_poweroff(void);
 const char *host_reset(void);
-
-#endif

@@ -3,8 +3,7 @@
  * ACPI fixed hardware (PM1 event and control blocks, PM timer, GPE0), the
  * reset control register at port 0xcf9, and the ACPI tables.
  */
-#ifndef DOM0_MACHINE_ACPI_H
-#define DOM0_MACHINE_ACPI_H
+#pragma once
 
 #include <stdint.h>
 
@@ -46,5 +45,3 @@ void acpi_reset_control(struct vm *vm, uint8_t value);
 /* Writes the tables into the guest's RAM; returns the address of the RSDP
  * (ACPI_TABLES), or 0 if the guest's RAM ends below them. */
 uint64_t acpi_build(struct vm *vm);
-
-#endif

@@ -4,8 +4,7 @@
  * extended one, and in the segment 0xf000 the ACPI tables (acpi.h), SMBIOS, the table of the
  * MultiProcessor Specification and the code at the reset vector.
  */
-#ifndef DOM0_MACHINE_BIOS_H
-#define DOM0_MACHINE_BIOS_H
+#pragma once
 
 struct vm;
 
@@ -19,5 +18,3 @@ struct vm;
 
 /* Writes all but the ACPI tables into the guest's RAM. Called before a kernel is loaded. */
 void bios_build(struct vm *vm);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Seconds since 1970 and the Gregorian calendar, without time zones. */
-#ifndef DOM0_MACHINE_CALENDAR_H
-#define DOM0_MACHINE_CALENDAR_H
+#pragma once
 
 #include <stdint.h>
 
@@ -15,5 +14,3 @@ struct calendar {
 void calendar_from_seconds(int64_t seconds, struct calendar *t); /* >= 0 */
 /* Fields beyond their ranges carry over; a month is brought into 1..12. */
 int64_t calendar_to_seconds(const struct calendar *t);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MC146818 real-time clock and CMOS memory: ports 0x70 and 0x71, IRQ 8. */
-#ifndef DOM0_MACHINE_CMOS_H
-#define DOM0_MACHINE_CMOS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -22,5 +21,3 @@ struct cmos_state {
 int cmos_init(struct vm *vm); /* platform.h says what these do */
 void cmos_reset(struct vm *vm);
 int cmos_resume(struct vm *vm);
-
-#endif

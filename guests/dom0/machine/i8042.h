@@ -4,13 +4,10 @@
  * and port 0x92: for guests that reset the machine or open A20 with them. Its
  * state is in struct acpi_state.
  */
-#ifndef DOM0_MACHINE_I8042_H
-#define DOM0_MACHINE_I8042_H
+#pragma once
 
 struct vm;
 
 int i8042_init(struct vm *vm); /* platform.h says what these do */
 void i8042_reset(struct vm *vm);
 int i8042_resume(struct vm *vm);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 82093AA I/O APIC: 24 pins at 0xfec00000. */
-#ifndef DOM0_MACHINE_IOAPIC_H
-#define DOM0_MACHINE_IOAPIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,5 +27,3 @@ void ioapic_set(struct vm *vm, unsigned pin, bool level);
 bool ioapic_masked(struct vm *vm, unsigned pin);
 /* A CPU ended a level-triggered interrupt (the kernel's EOI exit). */
 void ioapic_eoi(struct vm *vm, uint8_t vector);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MSI-X of a PCI function: for pci.c; devices use pci.h. */
-#ifndef DOM0_MACHINE_MSIX_H
-#define DOM0_MACHINE_MSIX_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -16,5 +15,3 @@ extern const struct io_ops msix_ops;
 bool msix_is_enabled(const struct pci_function *f);
 void msix_control_written(struct vm *vm, unsigned slot);
 void msix_reset(struct pci_function *f);
-
-#endif

@@ -10,8 +10,7 @@
  * A machine reset (pci_reset) leaves functions in place and BARs where they
  * were at start.
  */
-#ifndef DOM0_MACHINE_PCI_H
-#define DOM0_MACHINE_PCI_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -117,5 +116,3 @@ bool pci_bus_master(struct vm *vm, unsigned slot);
 bool pci_msix_enabled(struct vm *vm, unsigned slot);
 void pci_msix_raise(struct vm *vm, unsigned slot, unsigned vector);
 void pci_intx(struct vm *vm, unsigned slot, bool level);
-
-#endif

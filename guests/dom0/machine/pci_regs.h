@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Registers of a type 0 configuration header (PCI 3.0, section 6.1), and what
  * pci.c and msix.c share. */
-#ifndef DOM0_MACHINE_PCI_REGS_H
-#define DOM0_MACHINE_PCI_REGS_H
+#pragma once
 
 #define PCI_VENDOR         0x00u
 #define PCI_DEVICE         0x02u
@@ -25,5 +24,3 @@
 #define PCI_STATUS_INTERRUPT 0x0008u
 #define PCI_STATUS_CAPS      0x0010u
 #define PCI_BAR_IO           0x1u
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The pair of 8259A interrupt controllers of a PC. */
-#ifndef DOM0_MACHINE_PIC_H
-#define DOM0_MACHINE_PIC_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,5 +40,3 @@ int pic_resume(struct vm *vm);
 void pic_set(struct vm *vm, unsigned irq, bool level);
 /* The CPU accepts the interrupt: its vector (a spurious one if it went). */
 int pic_ack(struct vm *vm);
-
-#endif

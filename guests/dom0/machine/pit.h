@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The 8254 timer: channel 0 on IRQ 0, channel 2 behind port 0x61. */
-#ifndef DOM0_MACHINE_PIT_H
-#define DOM0_MACHINE_PIT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,5 +41,3 @@ int pit_resume(struct vm *vm);
 void pit_sync(struct vm *vm);
 /* Is anybody listening to IRQ 0? (irq.c) */
 bool vm_irq0_wanted(struct vm *vm);
-
-#endif

@@ -5,8 +5,7 @@
  * has X_init (power-on state, ranges added to the bus), X_reset (power-on
  * state) and X_resume (ranges and timers made from the state).
  */
-#ifndef DOM0_MACHINE_PLATFORM_H
-#define DOM0_MACHINE_PLATFORM_H
+#pragma once
 
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"
@@ -30,5 +29,3 @@ struct platform {
 extern const struct vm_part platform_part;
 /* dom0 was restarted and took the guest over with its state. 0 or -1. */
 int platform_resume(struct vm *vm);
-
-#endif

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* QEMU's pvpanic device on ISA (docs/specs/pvpanic of QEMU): a guest's kernel tells of its panic. It
  * is there if the description has it; platform.h says what these do. */
-#ifndef DOM0_MACHINE_PVPANIC_H
-#define DOM0_MACHINE_PVPANIC_H
+#pragma once
 
 struct vm;
 
 int pvpanic_init(struct vm *vm);
 void pvpanic_reset(struct vm *vm);
-
-#endif

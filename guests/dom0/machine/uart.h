@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 16550A UARTs: COM1 (0x3f8, IRQ 4) is the guest's console, COM2 (0x2f8,
  * IRQ 3) has nothing attached. */
-#ifndef DOM0_MACHINE_UART_H
-#define DOM0_MACHINE_UART_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,5 +31,3 @@ int uart_resume(struct vm *vm, unsigned instance);
  * reported to the guest as an overrun. */
 void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t len);
 size_t uart_room(struct vm *vm, unsigned instance);
-
-#endif

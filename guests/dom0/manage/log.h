@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the log, the kernel's and dom0's, by lines. */
-#ifndef DOM0_MANAGE_LOG_H
-#define DOM0_MANAGE_LOG_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,5 +26,3 @@ bool log_next(uint64_t *position, struct log_line *line);
 
 /* The levels of a list "err,warn", as bits; 0: one of them is none. */
 unsigned log_levels(const char *list);
-
-#endif

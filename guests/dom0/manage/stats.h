@@ -3,8 +3,7 @@
  * Facts about guests under libvirt's names and with libvirt's numbers: the groups of domstats, each
  * a run of named values. Printing is elsewhere.
  */
-#ifndef DOM0_MANAGE_STATS_H
-#define DOM0_MANAGE_STATS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,5 +52,3 @@ void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic
 
 /* Nanoseconds that dom0 worked for the guest's devices. */
 uint64_t stats_dom0_ns(const struct vm *vm);
-
-#endif

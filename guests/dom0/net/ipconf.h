@@ -5,8 +5,7 @@
  *   ip=192.168.1.2/24[,gw=192.168.1.1][,dns=192.168.1.1]
  *   ip=off
  */
-#ifndef DOM0_NET_IPCONF_H
-#define DOM0_NET_IPCONF_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,5 +21,3 @@ struct ip_config {
 /* The first `ip=` word of the command line. NULL, or what is wrong with it;
  * then the mode is IP_OFF. */
 const char *ip_config_parse(const char *cmdline, struct ip_config *config);
-
-#endif

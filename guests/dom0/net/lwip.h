@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* dom0's own network stack: lwIP as a port of the switch. */
-#ifndef DOM0_NET_LWIP_H
-#define DOM0_NET_LWIP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,5 +21,3 @@ struct stack_status {
 	uint64_t received, sent, dropped;
 };
 void stack_status(struct stack_status *status);
-
-#endif

@@ -4,8 +4,7 @@
  * UDP, or the cutting of a long TCP segment. Guests pass them to each other as
  * they are; who cannot take them (a wire) gets complete frames.
  */
-#ifndef DOM0_NET_OFFLOAD_H
-#define DOM0_NET_OFFLOAD_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,5 +58,3 @@ bool offload_complete(const struct net_offload *offload, const uint8_t *header,
 		      bool (*put)(void *context, const struct net_piece *piece, unsigned pieces,
 				  unsigned bytes),
 		      void *context);
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The learning layer-2 switch: its ports are the uplink (a physical NIC),
  * each guest's NIC and dom0's own network stack. */
-#ifndef DOM0_NET_SWITCH_H
-#define DOM0_NET_SWITCH_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -66,5 +65,3 @@ const struct net_port *uplink_port(void);
 const struct netdev *uplink_card(void);
 /* "active", "backup" or "not used". */
 const char *uplink_role(const struct netdev *dev);
-
-#endif

@@ -4,8 +4,7 @@
  * names, kinds and texts; args_parse sorts the words of a line by that table as virsh does: an
  * option that has a value may stand without its name, in the order of the table.
  */
-#ifndef DOM0_SHELL_ARGS_H
-#define DOM0_SHELL_ARGS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,5 +54,3 @@ const char *args_text(const struct args *args, const char *name);
  * option. */
 void args_synopsis(const struct arg *arg, const char *verb, void (*line)(const char *text));
 void args_describe(const struct arg *arg, void (*line)(const char *text));
-
-#endif

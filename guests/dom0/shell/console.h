@@ -4,8 +4,7 @@
  * size for each of its console devices, and shown on dom0's console while the
  * operator is connected to it.
  */
-#ifndef DOM0_SHELL_CONSOLE_H
-#define DOM0_SHELL_CONSOLE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +35,3 @@ void console_log(struct vm *vm, enum console_device device);
 enum console_answer { CONSOLE_TAKEN, CONSOLE_FULL, CONSOLE_ESCAPE };
 enum console_answer console_key(uint8_t byte);
 uint64_t console_lost(void);
-
-#endif

@@ -4,8 +4,7 @@
  * with carriage return, backspace and printable characters only, so it works
  * on any terminal, and scrolls sideways when the line is wider than that.
  */
-#ifndef DOM0_SHELL_EDIT_H
-#define DOM0_SHELL_EDIT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,5 +59,3 @@ void edit_redraw(struct edit *edit);
 void edit_hide(struct edit *edit);
 
 enum edit_result edit_key(struct edit *edit, uint8_t key);
-
-#endif

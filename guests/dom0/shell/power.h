@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine's end: guests first, then disks, then the power. */
-#ifndef DOM0_SHELL_POWER_H
-#define DOM0_SHELL_POWER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,5 +14,3 @@ bool power_ends(void);
 
 /* The machine's power button was pressed: as `poweroff`, whatever the shell was doing. */
 void power_button(void);
-
-#endif

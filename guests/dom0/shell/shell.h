@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operator's shell on the machine's console: virsh's verbs. */
-#ifndef DOM0_SHELL_SHELL_H
-#define DOM0_SHELL_SHELL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -113,5 +112,3 @@ void shell_log_elsewhere(bool elsewhere);
 
 /* Leaves a guest's console and cancels a job, for something that cannot wait for the operator. */
 void shell_interrupt(void);
-
-#endif

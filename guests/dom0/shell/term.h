@@ -5,8 +5,7 @@
  * the guests (a serial line takes longer for a byte than a guest for a disk
  * request); input comes with the console event.
  */
-#ifndef DOM0_SHELL_TERM_H
-#define DOM0_SHELL_TERM_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,5 +26,3 @@ size_t term_room(void);
 
 /* Wait until everything is out. */
 void term_flush(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The words of a command line, and tables and figures in virsh's formats. */
-#ifndef DOM0_SHELL_WORDS_H
-#define DOM0_SHELL_WORDS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,5 +29,3 @@ void table_start(struct table *table, unsigned columns, const char *const text[]
 void table_row(struct table *table, const char *const text[]);
 /* Prints the table by lines and frees it. */
 void table_end(struct table *table, void (*line)(const char *text));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Between the block device (blk.c) and the work on its requests (blk_io.c). */
-#ifndef DOM0_VIRTIO_BLK_H
-#define DOM0_VIRTIO_BLK_H
+#pragma once
 
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
@@ -70,5 +69,3 @@ void blk_io_free_all(struct blk *blk);
 
 /* blk.c */
 void blk_io_done(struct blk_io *io, enum blk_status status);
-
-#endif

@@ -3,8 +3,7 @@
  * What the transport (pci.c), the life of the devices (life.c) and the device types share: a device
  * while dom0 runs. All of it can be made again from the configuration and the state.
  */
-#ifndef DOM0_VIRTIO_DEVICE_H
-#define DOM0_VIRTIO_DEVICE_H
+#pragma once
 
 #include "guests/dom0/virtio/features.h"
 #include "guests/dom0/virtio/queue.h"
@@ -116,5 +115,3 @@ static inline void virtio_stop_queues(struct virtio_device *dev)
 	for (unsigned i = 0; i < dev->type->queues; i++)
 		queue_stop(&dev->queue[i]);
 }
-
-#endif

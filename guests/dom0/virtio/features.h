@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Feature and status bits, virtio 1.2 sections 2.1, 5.x and 6. */
-#ifndef DOM0_VIRTIO_FEATURES_H
-#define DOM0_VIRTIO_FEATURES_H
+#pragma once
 
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
 #define VIRTIO_F_EVENT_IDX     (1ull << 29)
@@ -32,5 +31,3 @@
 #define VIRTIO_S_FEATURES_OK 0x08u
 #define VIRTIO_S_NEEDS_RESET 0x40u
 #define VIRTIO_S_FAILED      0x80u
-
-#endif

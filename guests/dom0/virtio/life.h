@@ -4,8 +4,7 @@
  * through its transport's registers. The transport calls this; this knows the transport by the
  * functions in struct virtio_transport.
  */
-#ifndef DOM0_VIRTIO_LIFE_H
-#define DOM0_VIRTIO_LIFE_H
+#pragma once
 
 #include "guests/dom0/virtio/device.h"
 
@@ -23,5 +22,3 @@ bool virtio_quiet(const struct vm *vm);
 void virtio_device_reset(struct virtio_device *dev);
 void virtio_device_start(struct virtio_device *dev);
 void virtio_notify(struct virtqueue *queue);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* All virtio devices of a guest, on its PCI bus. */
-#ifndef DOM0_VIRTIO_PCI_H
-#define DOM0_VIRTIO_PCI_H
+#pragma once
 
 #include "guests/dom0/vm/part.h"
 
@@ -17,5 +16,3 @@ extern const struct vm_part virtio_part;
  * starts requests that were in flight again. Returns NULL, or what is wrong.
  */
 const char *virtio_resume(struct vm *vm);
-
-#endif

@@ -7,8 +7,7 @@
  * and then checked; walks are bounded; a queue that breaks the rules stops its
  * device (DEVICE_NEEDS_RESET) and harms nobody else.
  */
-#ifndef DOM0_VIRTIO_QUEUE_H
-#define DOM0_VIRTIO_QUEUE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -114,5 +113,3 @@ const char *queue_recover(struct virtqueue *queue);
 /* device.c: stop the device, the guest broke its rules; interrupt the guest. */
 void virtio_broken(struct virtio_device *dev, const char *why);
 void virtio_interrupt(struct virtio_device *dev, uint16_t msix);
-
-#endif

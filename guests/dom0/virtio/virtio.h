@@ -8,8 +8,7 @@
  * the switch, requests) is made from the guest's configuration and the state,
  * so that a dom0 that was started afresh can take a running guest over.
  */
-#ifndef DOM0_VIRTIO_H
-#define DOM0_VIRTIO_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -96,5 +95,3 @@ bool virtio_net_link(struct vm *vm, unsigned nic, bool up);
 size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes);
 /* False: the guest has yet to read what was typed before. */
 bool virtio_console_room(const struct vm *vm);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel objects and devices of a guest, made and given back. */
-#ifndef DOM0_VM_BUILD_H
-#define DOM0_VM_BUILD_H
+#pragma once
 
 struct vm;
 
@@ -12,5 +11,3 @@ const char *vm_build(struct vm *vm);
 const char *vm_boot(struct vm *vm);
 /* The devices are detached and quiet: everything goes back. */
 void vm_unbuild(struct vm *vm);
-
-#endif

@@ -3,8 +3,7 @@
  * The address decoder of a guest's machine: which device answers at a port or
  * at a memory address. Reads that nobody claims give all ones, writes vanish.
  */
-#ifndef DOM0_VM_BUS_H
-#define DOM0_VM_BUS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,5 +44,3 @@ void bus_remove(struct vm *vm, enum bus_space space, uint64_t base);
 
 uint64_t bus_read(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size);
 void bus_write(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size, uint64_t value);
-
-#endif

@@ -3,8 +3,7 @@
  * What guests write to their consoles. Device code hands it to vm_console_output, which passes it to
  * the sink: the part of dom0 that keeps and shows guests' output sets one at its start.
  */
-#ifndef DOM0_VM_CONSOLE_H
-#define DOM0_VM_CONSOLE_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,5 +24,3 @@ void vm_console_sink(const struct console_sink *sink);
 
 void vm_console_output(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n);
 void vm_console_forget(struct vm *vm);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What this room alone knows of a guest: where it is in its life, and what it has. */
-#ifndef DOM0_VM_LIFE_H
-#define DOM0_VM_LIFE_H
+#pragma once
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/vm/vcpu.h"
@@ -51,5 +50,3 @@ const char *vm_apply_sched(struct vm *vm);
 /* bus_address.c: the table of bus addresses. False: no memory. */
 bool vm_bus_begin(struct vm *vm);
 void vm_bus_end(struct vm *vm);
-
-#endif

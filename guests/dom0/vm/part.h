@@ -4,8 +4,7 @@
  * virtio devices, the loader. The life of a guest (vm.c, build.c) knows these parts by a table only,
  * which dom0's start sets (guests/dom0/parts.c).
  */
-#ifndef DOM0_VM_PART_H
-#define DOM0_VM_PART_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -38,5 +37,3 @@ struct vm_part {
 
 /* In the order of attach, boot and reset; NULL is behind the last. */
 void vm_set_parts(const struct vm_part *const *parts);
-
-#endif

@@ -6,8 +6,7 @@
  * saving, moving or taking over a guest is a copy of this region. What is in
  * here was written by dom0 only; the guest cannot see it.
  */
-#ifndef DOM0_STATE_H
-#define DOM0_STATE_H
+#pragma once
 
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/cmos.h"
@@ -39,5 +38,3 @@ struct machine_state {
 	struct startup_state startup[VM_MAX_VCPUS];
 	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
 };
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's vCPU, which runs or stands still. */
-#ifndef DOM0_VM_VCPU_H
-#define DOM0_VM_VCPU_H
+#pragma once
 
 #include "guests/dom0/vm/vm.h"
 
@@ -31,5 +30,3 @@ bool vcpu_stop(struct vcpu *v);
 
 /* A vCPU has stopped for VM_PHASE_STOPPING, perhaps the last one. */
 void vm_stopped(struct vm *vm);
-
-#endif

@@ -5,8 +5,7 @@
  * notice if it were lost is in struct machine_state (state.h), which lies in
  * memory that belongs to the guest.
  */
-#ifndef DOM0_VM_H
-#define DOM0_VM_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -165,5 +164,3 @@ void vm_became_quiet(struct vm *vm);
 /* Log with the guest's name in front; rate-limited per guest (hostile guests
  * must not flood the log). */
 void vm_log(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration of expat for our guests: no DTDs, namespaces as plain names, entropy from arc4random(). */
-#ifndef GUESTS_LIB_EXPAT_CONFIG_H
-#define GUESTS_LIB_EXPAT_CONFIG_H
+#pragma once
 
 #define BYTEORDER 1234
 #define HAVE_ARC4RANDOM 1
@@ -9,5 +8,3 @@
 /* No general entities from 2.6 on: their accounting needs floating point, and a description with a
  * DTD, where entities are declared, is refused. */
 #define XML_GE 0
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The configuration of lwIP: the raw API on one thread, IPv4 with DHCP, UDP and TCP. */
-#ifndef GUESTS_LIB_LWIP_LWIPOPTS_H
-#define GUESTS_LIB_LWIP_LWIPOPTS_H
+#pragma once
 
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
@@ -58,5 +57,3 @@
 
 #define LWIP_STATS 0
 #define LWIP_DEBUG 0
-
-#endif

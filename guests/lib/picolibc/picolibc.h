@@ -3,8 +3,7 @@
  * The configuration of picolibc for our guests: the small malloc, integers only in printf and scanf, one thread,
  * plain global errno, the C locale. The C library's own sources include this file by this name.
  */
-#ifndef GUESTS_LIB_PICOLIBC_H
-#define GUESTS_LIB_PICOLIBC_H
+#pragma once
 
 #define _NEWLIB_VERSION "4.3.0"
 #define __NEWLIB_VERSION__ "4.3.0"
@@ -30,5 +29,3 @@
 #define __HAVE_CC_INHIBIT_LOOP_TO_LIBCALL
 #define __HAVE_BITFIELDS_IN_PACKED_STRUCTS
 #define __IEEE_LIBM
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What lwIP asks of the compiler and the C library. */
-#ifndef GUESTS_LIB_LWIP_ARCH_CC_H
-#define GUESTS_LIB_LWIP_ARCH_CC_H
+#pragma once
 
 #include <limits.h>
 #include <stdio.h>
@@ -26,5 +25,3 @@
 	} while (0)
 
 #define LWIP_RAND() ((u32_t)arc4random())
-
-#endif

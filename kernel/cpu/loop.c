@@ -165,6 +165,12 @@ static bool has_work(const struct cpu *cpu)
 	       __atomic_load_n(&cpu->resched, __ATOMIC_RELAXED);
 }
 
+/* ... or this CPU's next vCPU is known already. */
+static bool has_end(const struct cpu *cpu)
+{
+	return has_work(cpu) || READ_ONCE(cpu->current);
+}
+
 /* Awake until there is something to do (then true) or the time is over. */
 static bool poll(struct cpu *cpu, uint64_t until)
 {
@@ -173,12 +179,12 @@ static bool poll(struct cpu *cpu, uint64_t until)
 	__atomic_store_n(&cpu->polling, true, __ATOMIC_SEQ_CST);
 	do {
 		hv->interrupt_window();
-		for (unsigned i = 0; i < POLL_PAUSES && !has_work(cpu); i++)
+		for (unsigned i = 0; i < POLL_PAUSES && !has_end(cpu); i++)
 			cpu_pause();
 		now = cpu_rdtsc();
-	} while (!has_work(cpu) && now < until && now < due);
+	} while (!has_end(cpu) && now < until && now < due);
 	__atomic_store_n(&cpu->polling, false, __ATOMIC_SEQ_CST);
-	return has_work(cpu) || now >= due;
+	return has_end(cpu) || now >= due;
 }
 
 bool loop_breathe(struct cpu *cpu)

@@ -281,6 +281,21 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	return join(rq, e, now);
 }
 
+bool sched_start(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
+{
+	if (rq->current || rq->ready || rq->throttled || e->quota || e->state != SCHED_ASLEEP)
+		return false;
+	account(rq, now);
+	place(rq, e, now);
+	e->donee = NULL;
+	count(rq, e, 1);
+	e->state = SCHED_RUNNING;
+	if (rq->owner != e || !before(now, rq->turn_end))
+		rq->turn_end = now + rq->turn;
+	rq->owner = rq->payer = rq->current = e;
+	return true;
+}
+
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	if (e->state == SCHED_ASLEEP)

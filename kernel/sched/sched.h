@@ -105,6 +105,9 @@ void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, 
 /* Makes e runnable (no effect if it is). True: call sched_pick at once, e
  * should run before the current one goes on. */
 bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
+/* The short way to wake e and choose it, if nobody else is here and nothing has a cap. False: it is
+ * not so, nothing has been done. */
+bool sched_start(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 /* e is no longer runnable. If it is the current one, call sched_pick next. */
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 

@@ -16,6 +16,7 @@
 #include "kernel/sched/migrate.h"
 
 #define LONG_WAIT (1ull << 48)
+#define NEAR_NS   1000u /* no longer than a guest is left and entered by an interrupt */
 
 /*
  * A periodic timer goes on by itself only while its vCPU is the current one, which then pays for
@@ -54,9 +55,14 @@ static void arm_timer(struct vcpu *vcpu, uint64_t now, uint64_t left)
 		  now + (uint64_t)((unsigned __int128)left * vcpu->domain->tsc_unscale >> 32));
 }
 
-static void __attribute__((noinline)) expired(struct vcpu *vcpu, uint64_t now)
+/* The timer expires, or has: what comes sooner than the host's interrupt would end the guest is
+ * waited for here. */
+static void __attribute__((noinline)) expire(struct vcpu *vcpu, uint64_t now)
 {
-	vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now));
+	uint64_t until = now + tsc_from_ns(NEAR_NS);
+
+	while (!vlapic_tick(&vcpu->lapic, vcpu_tsc(vcpu, now)) && now < until)
+		now = cpu_rdtsc();
 	arm_timer(vcpu, now, vlapic_next(&vcpu->lapic, vcpu_tsc(vcpu, now)));
 }
 
@@ -64,10 +70,10 @@ void vcpu_set_timer(struct vcpu *vcpu)
 {
 	uint64_t now = cpu_rdtsc(), left = vlapic_next(&vcpu->lapic, vcpu_tsc(vcpu, now));
 
-	if (left)
-		arm_timer(vcpu, now, left);
+	if (left < tsc_from_ns(NEAR_NS))
+		expire(vcpu, now);
 	else
-		expired(vcpu, now);
+		arm_timer(vcpu, now, left);
 }
 
 void vcpu_unload(struct vcpu *vcpu)
@@ -243,12 +249,28 @@ void vcpu_requeue(struct vcpu *vcpu)
 		vcpu_enqueue(vcpu);
 }
 
+/* Its CPU idles, so it runs there next, without a choice by the scheduler. */
+static bool start(struct vcpu *vcpu, uint64_t now)
+{
+	struct cpu *cpu = vcpu->cpu;
+
+	if (cpu->current || !sched_start(&cpu->rq, &vcpu->entity, now))
+		return false;
+	WRITE_ONCE(cpu->current, vcpu);
+	if (vcpu->kvm_steal)
+		vcpu->pending |= VCPU_PEND_STEAL;
+	move_publish(cpu);
+	return true;
+}
+
 void vcpu_enqueue(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
 	uint64_t now = cpu_rdtsc();
 
 	if (may_run(vcpu)) {
+		if (start(vcpu, now))
+			return;
 		if (sched_wake(&cpu->rq, &vcpu->entity, now))
 			WRITE_ONCE(cpu->resched, true);
 		else

@@ -524,6 +524,36 @@ static void test_donor_dies(void **state)
 	check_queue();
 }
 
+/* The short way from idle is as the long one, and only from there. */
+static void test_start(void **state)
+{
+	struct sched_entity *a, *b;
+
+	(void)state;
+	begin();
+	a = &add(SCHED_WEIGHT, 0, 0)->entity;
+	b = &add(SCHED_WEIGHT, 0, 0)->entity;
+	assert_false(sched_start(&rq, a, now)); /* it is awake */
+	sched_sleep(&rq, a, now);
+	assert_false(sched_start(&rq, a, now)); /* the other one waits */
+	sched_sleep(&rq, b, now);
+	assert_null(sched_pick(&rq, now));
+	assert_true(sched_start(&rq, a, now += 100));
+	assert_int_equal(rq.idle, 100);
+	check_queue();
+	assert_false(sched_start(&rq, b, now)); /* the other one runs */
+	assert_ptr_equal(sched_pick(&rq, now += 100), a);
+	assert_int_equal(a->ran, 100);
+	sched_wake(&rq, b, now);
+	assert_ptr_equal(sched_pick(&rq, now += 2 * TURN), b);
+	sched_sleep(&rq, b, now);
+	sched_sleep(&rq, a, now);
+	assert_null(sched_pick(&rq, now));
+	sched_set_cap(&rq, a, 1000, 10000, now);
+	assert_false(sched_start(&rq, a, now)); /* it may have had its quota */
+	check_queue();
+}
+
 /* Who is handed the CPU has nobody to donate to any more, though it once had. */
 static void test_donee_goes(void **state)
 {
@@ -985,7 +1015,8 @@ static void test_random(void **state)
 			sched_handoff(&rq, e, now);
 			break;
 		case 0:
-			sched_wake(&rq, e, now);
+			if (random_below(2) || !sched_start(&rq, e, now))
+				sched_wake(&rq, e, now);
 			break;
 		case 1:
 			sched_sleep(&rq, e, now);
@@ -1047,6 +1078,7 @@ int main(void)
 		cmocka_unit_test(test_donor_dies), cmocka_unit_test(test_donee_goes),
 		cmocka_unit_test(test_yield),      cmocka_unit_test(test_preemption),
 		cmocka_unit_test(test_statistics), cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_siblings),   cmocka_unit_test(test_find),
 		cmocka_unit_test(test_moving),     cmocka_unit_test(test_charge),
 		cmocka_unit_test(test_charge_sleeper), cmocka_unit_test(test_random),

@@ -6,9 +6,9 @@
 #include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/log.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define VENDOR_INTEL   0x756e6547u /* leaf 0 EBX: "Genu", "Auth", "Hygo" */
@@ -20,11 +20,11 @@
 #define AUTOMATIC_IBRS (1u << 8)  /* 80000021 EAX */
 #define V_SPEC_CTRL    (1u << 20) /* 8000000A EDX: VMCBs have the guest's */
 #define CPUID_SVM      0x8000000au
-#define DE_CFG_LFENCE  0x2ull     /* LFENCE_SERIALIZE (APM 2 3.2.3) */
-#define BP_CFG_REDUCE  0x10ull    /* BP_SPEC_REDUCE */
-#define THUNKS         16u        /* by register; see thunk.S */
+#define DE_CFG_LFENCE  0x2ull  /* LFENCE_SERIALIZE (APM 2 3.2.3) */
+#define BP_CFG_REDUCE  0x10ull /* BP_SPEC_REDUCE */
+#define THUNKS         16u     /* by register; see thunk.S */
 #define THUNK_BYTES    64u
-#define THUNK_JUMP     3u /* bytes */
+#define THUNK_JUMP     3u    /* bytes */
 #define JMP            0xe9u /* with a displacement of 32 bits from its end */
 #define JMP_BYTES      5
 
@@ -101,7 +101,8 @@ static void identify(struct mitigate_cpu *cpu)
 	cpu->siblings = sibling_mask && !words.smt_off;
 	if (!words.smt_off)
 		sibling_mask = 0;
-	virtual_spec_ctrl = cpu->amd && ext >= CPUID_SVM && cpu_cpuid(CPUID_SVM, 0).edx & V_SPEC_CTRL;
+	virtual_spec_ctrl =
+		cpu->amd && ext >= CPUID_SVM && cpu_cpuid(CPUID_SVM, 0).edx & V_SPEC_CTRL;
 }
 
 /* SDM 4 table 2-2 and APM 2 3.2.9: the bits that this CPU's SPEC_CTRL has. */
@@ -225,10 +226,10 @@ static void carry_out(uint32_t barriers)
 }
 
 /*
- * cpu.trained is the guest's vCPU that has run since the predictions were forgotten last, cpu.cached
- * the domain whose data the L1 cache has: NULL is none, or dom0's. dom0 may read all memory of a
- * guest, so it need not be kept from steering that one, unless the guest is PRIVATE; a guest
- * goes on behind dom0 with its own predictions.
+ * cpu.trained is the guest's vCPU that has run since the predictions were forgotten last,
+ * cpu.cached the domain whose data the L1 cache has: NULL is none, or dom0's. dom0 may read all
+ * memory of a guest, so it need not be kept from steering that one, unless the guest is PRIVATE; a
+ * guest goes on behind dom0 with its own predictions.
  */
 void barrier_switch(struct cpu *cpu, const struct vcpu *to)
 {

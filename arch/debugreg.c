@@ -12,7 +12,8 @@ void debug_leave(struct cpu *cpu, struct vcpu *vcpu)
 	if (cpu->debug != vcpu)
 		return;
 	__asm__ volatile("mov %%db0, %0; mov %%db1, %1; mov %%db2, %2; mov %%db3, %3"
-			 : "=r"(vcpu->dr[0]), "=r"(vcpu->dr[1]), "=r"(vcpu->dr[2]), "=r"(vcpu->dr[3]));
+			 : "=r"(vcpu->dr[0]), "=r"(vcpu->dr[1]), "=r"(vcpu->dr[2]),
+			   "=r"(vcpu->dr[3]));
 	cpu->debug = NULL;
 	hv->trap(vcpu, HV_TRAP_DEBUG, true);
 	hv->fetch(vcpu, &state);

@@ -117,9 +117,15 @@ static void save(struct vcpu *v)
 	if (v->xcr0 != fpu_xcr0)
 		cpu_xsetbv(0, fpu_xcr0);
 	if (optimized) /* only what has changed since load(), and is in use */
-		__asm__ volatile("xsaveopt64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
+		__asm__ volatile("xsaveopt64 (%0)"
+				 :
+				 : "r"(v->fpu_state), "a"(~0u), "d"(~0u)
+				 : "memory");
 	else
-		__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu_state), "a"(~0u), "d"(~0u) : "memory");
+		__asm__ volatile("xsave64 (%0)"
+				 :
+				 : "r"(v->fpu_state), "a"(~0u), "d"(~0u)
+				 : "memory");
 }
 
 static void load(struct vcpu *v)

@@ -11,8 +11,8 @@
 #include "kernel/vcpu/vcpu.h"
 
 /* Room for the JMP that hv_bind puts there; until then it stops. */
-#define JUMP(type, name, arguments)                                    \
-	__asm__(".pushsection .text.hv\n.globl hv_op_" #name "\n"      \
+#define JUMP(type, name, arguments)                               \
+	__asm__(".pushsection .text.hv\n.globl hv_op_" #name "\n" \
 		"hv_op_" #name ":\n.fill 8, 1, 0xcc\n.popsection\n");
 HV_OPS(JUMP)
 #undef JUMP

@@ -14,7 +14,7 @@ struct domain;
 struct vcpu;
 
 /* X(NAME, text): what an exit is, for counters and traces; vcpu/exit.c acts upon it. */
-#define EXIT_KINDS(X)                        \
+#define EXIT_KINDS(X)                          \
 	X(INTERRUPT, "physical interrupt")     \
 	X(NMI, "physical NMI")                 \
 	X(WINDOW, "interrupt window")          \
@@ -57,19 +57,19 @@ enum exit_kind {
  * state that is switched with the vCPU, where the CPU needs it (fpu.h); that is no matter of
  * no-features.
  */
-#define HV_FEATURES(X)                  \
-	X(ALL, "features")              \
-	X(VPID, "vpid")                 \
-	X(AD, "ad")                     \
-	X(VID, "vid")                   \
-	X(PLE, "ple")                   \
-	X(PML, "pml")                   \
-	X(XSAVES, "xsaves")             \
-	X(TSCSCALE, "tscscale")         \
-	X(NRIPS, "nrips")               \
-	X(FLUSHBYASID, "flushbyasid")   \
-	X(PAUSEFILTER, "pausefilter")   \
-	X(BUSLOCK, "buslock")           \
+#define HV_FEATURES(X)                \
+	X(ALL, "features")            \
+	X(VPID, "vpid")               \
+	X(AD, "ad")                   \
+	X(VID, "vid")                 \
+	X(PLE, "ple")                 \
+	X(PML, "pml")                 \
+	X(XSAVES, "xsaves")           \
+	X(TSCSCALE, "tscscale")       \
+	X(NRIPS, "nrips")             \
+	X(FLUSHBYASID, "flushbyasid") \
+	X(PAUSEFILTER, "pausefilter") \
+	X(BUSLOCK, "buslock")         \
 	X(EAGERFPU, "eagerfpu")
 
 enum hv_feature {
@@ -144,32 +144,32 @@ struct hv_exit {
  * cr_access  do what an EXIT_CR asks for; false: it is the monitor's to decode
  * dump       what its control block holds beside the registers, to the log
  */
-#define HV_OPS(X)                                                         \
-	X(const char *, probe, (void))                                    \
-	X(void, cpu_init, (struct cpu *cpu))                             \
-	X(bool, slat_init, (struct ptab *slat))                          \
-	X(void, interrupt_window, (void))                                 \
-	X(void, idle, (void))                                             \
-	X(int64_t, vcpu_init, (struct vcpu *vcpu))                       \
-	X(void, vcpu_free, (struct vcpu *vcpu))                           \
-	X(void, detach, (struct vcpu *vcpu))                          \
-	X(void, vcpu_reset, (struct vcpu *vcpu))                         \
-	X(void, load, (struct vcpu *vcpu))                               \
-	X(void, save, (struct vcpu *vcpu))                               \
-	X(void, run, (struct vcpu *vcpu, struct hv_exit *exit))         \
-	X(void, fetch_few, (struct vcpu *vcpu, struct sampo_exit *page)) \
-	X(void, advance, (struct vcpu *vcpu, uint64_t next_rip))         \
-	X(void, trap, (struct vcpu *vcpu, enum hv_trap what, bool on))   \
-	X(bool, interruptible, (struct vcpu *vcpu))                      \
-	X(bool, nmi_allowed, (struct vcpu *vcpu))                        \
-	X(void, inject, (struct vcpu *vcpu, uint32_t event, uint32_t code)) \
-	X(void, window, (struct vcpu *vcpu, bool on))                    \
-	X(void, lapic, (struct vcpu *vcpu))                              \
-	X(void, fetch, (struct vcpu *vcpu, struct sampo_exit *page))    \
-	X(void, store, (struct vcpu *vcpu, const struct sampo_exit *page)) \
-	X(void, store_rip, (struct vcpu *vcpu, uint64_t rip, uint64_t rflags)) \
-	X(bool, cr_access, (struct vcpu *vcpu, const struct hv_exit *exit)) \
-	X(void, dump, (struct vcpu *vcpu))
+#define HV_OPS(X)                                                               \
+	X(const char *, probe, (void))                                          \
+	X(void, cpu_init, (struct cpu * cpu))                                   \
+	X(bool, slat_init, (struct ptab * slat))                                \
+	X(void, interrupt_window, (void))                                       \
+	X(void, idle, (void))                                                   \
+	X(int64_t, vcpu_init, (struct vcpu * vcpu))                             \
+	X(void, vcpu_free, (struct vcpu * vcpu))                                \
+	X(void, detach, (struct vcpu * vcpu))                                   \
+	X(void, vcpu_reset, (struct vcpu * vcpu))                               \
+	X(void, load, (struct vcpu * vcpu))                                     \
+	X(void, save, (struct vcpu * vcpu))                                     \
+	X(void, run, (struct vcpu * vcpu, struct hv_exit * exit))               \
+	X(void, fetch_few, (struct vcpu * vcpu, struct sampo_exit * page))      \
+	X(void, advance, (struct vcpu * vcpu, uint64_t next_rip))               \
+	X(void, trap, (struct vcpu * vcpu, enum hv_trap what, bool on))         \
+	X(bool, interruptible, (struct vcpu * vcpu))                            \
+	X(bool, nmi_allowed, (struct vcpu * vcpu))                              \
+	X(void, inject, (struct vcpu * vcpu, uint32_t event, uint32_t code))    \
+	X(void, window, (struct vcpu * vcpu, bool on))                          \
+	X(void, lapic, (struct vcpu * vcpu))                                    \
+	X(void, fetch, (struct vcpu * vcpu, struct sampo_exit * page))          \
+	X(void, store, (struct vcpu * vcpu, const struct sampo_exit *page))     \
+	X(void, store_rip, (struct vcpu * vcpu, uint64_t rip, uint64_t rflags)) \
+	X(bool, cr_access, (struct vcpu * vcpu, const struct hv_exit *exit))    \
+	X(void, dump, (struct vcpu * vcpu))
 
 struct hv_ops {
 	const char *name;

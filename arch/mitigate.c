@@ -2,16 +2,16 @@
 #include "arch/mitigate.h"
 
 /* CPUID leaf 7 EBX, EDX, and EDX of its subleaf 2 */
-#define RTM            (1u << 11)
-#define MD_CLEAR       (1u << 10)
-#define IBRS_IBPB      (1u << 26)
-#define INTEL_STIBP    (1u << 27)
-#define L1D_FLUSH      (1u << 28)
-#define BHI_CTRL       (1u << 4)
+#define RTM         (1u << 11)
+#define MD_CLEAR    (1u << 10)
+#define IBRS_IBPB   (1u << 26)
+#define INTEL_STIBP (1u << 27)
+#define L1D_FLUSH   (1u << 28)
+#define BHI_CTRL    (1u << 4)
 /* 80000008 EBX */
-#define AMD_IBPB       (1u << 12)
-#define AMD_STIBP      (1u << 15)
-#define BTC_NO         (1u << 29)
+#define AMD_IBPB  (1u << 12)
+#define AMD_STIBP (1u << 15)
+#define BTC_NO    (1u << 29)
 /* 80000021 EAX, ECX */
 #define LFENCE_ALWAYS  (1u << 2)
 #define VERW_CLEAR     (1u << 5)
@@ -21,19 +21,19 @@
 #define TSA_NO         (1u << 1 | 1u << 2)
 
 /* IA32_ARCH_CAPABILITIES (SDM 4 table 2-2) */
-#define RDCL_NO         (1ull << 0)
-#define IBRS_ALL        (1ull << 1)
-#define SKIP_L1D_FLUSH  (1ull << 3)
-#define MDS_NO          (1ull << 5)
-#define PSCHANGE_MC_NO  (1ull << 6)
-#define TAA_NO          (1ull << 8)
-#define MMIO_NO         (1ull << 13 | 1ull << 14 | 1ull << 15) /* SBDR_SSDP, FBSDP, PSDP */
-#define FB_CLEAR        (1ull << 17)
-#define BHI_NO          (1ull << 20)
-#define PBRSB_NO        (1ull << 24)
-#define RFDS_NO         (1ull << 27)
-#define RFDS_CLEAR      (1ull << 28)
-#define ITS_NO          (1ull << 62)
+#define RDCL_NO        (1ull << 0)
+#define IBRS_ALL       (1ull << 1)
+#define SKIP_L1D_FLUSH (1ull << 3)
+#define MDS_NO         (1ull << 5)
+#define PSCHANGE_MC_NO (1ull << 6)
+#define TAA_NO         (1ull << 8)
+#define MMIO_NO        (1ull << 13 | 1ull << 14 | 1ull << 15) /* SBDR_SSDP, FBSDP, PSDP */
+#define FB_CLEAR       (1ull << 17)
+#define BHI_NO         (1ull << 20)
+#define PBRSB_NO       (1ull << 24)
+#define RFDS_NO        (1ull << 27)
+#define RFDS_CLEAR     (1ull << 28)
+#define ITS_NO         (1ull << 62)
 
 const char *const mitigation_names[MITIGATION_COUNT] = {
 #define NAME(name, word, ways) word,
@@ -52,9 +52,9 @@ static const uint8_t ways[MITIGATION_COUNT] = {
 static const uint8_t skylakes[] = {0x4e, 0x5e, 0x55, 0x66, 0x8e, 0x9e, 0xa5, 0xa6};
 
 /* Atoms, and Xeon Phi: a large executable page does them no harm (CVE-2018-12207). */
-static const uint8_t no_multihit[] = {0x1c, 0x26, 0x27, 0x35, 0x36, 0x37, 0x4a, 0x4c, 0x4d, 0x57,
-				      0x5a, 0x5c, 0x5d, 0x5f, 0x6e, 0x75, 0x7a, 0x85, 0x86, 0x96,
-				      0x9c};
+static const uint8_t no_multihit[] = {0x1c, 0x26, 0x27, 0x35, 0x36, 0x37, 0x4a,
+				      0x4c, 0x4d, 0x57, 0x5a, 0x5c, 0x5d, 0x5f,
+				      0x6e, 0x75, 0x7a, 0x85, 0x86, 0x96, 0x9c};
 
 static bool one_of(const uint8_t *models, unsigned count, const struct mitigate_cpu *cpu)
 {
@@ -158,7 +158,8 @@ static uint32_t wanted(const struct mitigate_cpu *cpu, bool ibpb)
 
 	if (ibpb)
 		on |= DO_IBPB | DO_IBPB_DOM0;
-	if (cpu->siblings && (cpu->intel ? cpu->leaf7_edx & INTEL_STIBP : cpu->ext8_ebx & AMD_STIBP))
+	if (cpu->siblings &&
+	    (cpu->intel ? cpu->leaf7_edx & INTEL_STIBP : cpu->ext8_ebx & AMD_STIBP))
 		on |= DO_STIBP;
 	if (leaks_buffers(cpu))
 		on |= DO_VERW;

@@ -21,28 +21,28 @@ enum mitigate_way {
  * X(NAME, word, ways): what can be done, and on which ways it is a barrier; none: a setting that
  * the CPU keeps. The kernel's command line turns each off by the word no-WORD.
  */
-#define MITIGATIONS(X)                                                            \
-	/* the targets of indirect branches are forgotten */                      \
-	X(IBPB, "ibpb", 1u << GUEST_TO_GUEST)                                     \
-	X(IBPB_DOM0, "ibpb-dom0", 1u << GUEST_TO_DOM0)                            \
-	X(IBPB_EXIT, "ibpb-exit", 1u << TO_RING0)                                     \
-	/* the L1 data cache is emptied; the buffers of loads and stores are */   \
-	X(L1D, "l1d", 1u << GUEST_TO_GUEST | 1u << DOM0_TO_GUEST)                 \
-	X(VERW, "verw", 1u << FROM_RING0)                                              \
+#define MITIGATIONS(X)                                                                         \
+	/* the targets of indirect branches are forgotten */                                   \
+	X(IBPB, "ibpb", 1u << GUEST_TO_GUEST)                                                  \
+	X(IBPB_DOM0, "ibpb-dom0", 1u << GUEST_TO_DOM0)                                         \
+	X(IBPB_EXIT, "ibpb-exit", 1u << TO_RING0)                                              \
+	/* the L1 data cache is emptied; the buffers of loads and stores are */                \
+	X(L1D, "l1d", 1u << GUEST_TO_GUEST | 1u << DOM0_TO_GUEST)                              \
+	X(VERW, "verw", 1u << FROM_RING0)                                                      \
 	/* ring 0's indirect branches: SPEC_CTRL.IBRS at each exit, for ever, AMD's of EFER */ \
-	X(IBRS, "ibrs", 1u << TO_RING0)                                               \
-	X(EIBRS, "eibrs", 0)                                                      \
-	X(AUTOIBRS, "autoibrs", 0)                                                \
-	/* its returns are predicted by addresses of its own */                   \
-	X(RSB, "rsb", 1u << TO_RING0)                                                 \
-	/* it has no indirect branches that are predicted */                      \
-	X(RETPOLINE, "retpoline", 0)                                              \
-	/* the history of branches in guests does not steer it */                 \
-	X(BHI_DIS, "bhi", 0)                                                      \
-	/* nor does the other thread of the core */                               \
-	X(STIBP, "stibp", 0)                                                      \
-	X(BP_REDUCE, "srso", 0) /* Zen 5: nor do guests, by its BP_CFG */         \
-	X(LFENCE, "lfence", 0) /* AMD: LFENCE waits for all before it */          \
+	X(IBRS, "ibrs", 1u << TO_RING0)                                                        \
+	X(EIBRS, "eibrs", 0)                                                                   \
+	X(AUTOIBRS, "autoibrs", 0)                                                             \
+	/* its returns are predicted by addresses of its own */                                \
+	X(RSB, "rsb", 1u << TO_RING0)                                                          \
+	/* it has no indirect branches that are predicted */                                   \
+	X(RETPOLINE, "retpoline", 0)                                                           \
+	/* the history of branches in guests does not steer it */                              \
+	X(BHI_DIS, "bhi", 0)                                                                   \
+	/* nor does the other thread of the core */                                            \
+	X(STIBP, "stibp", 0)                                                                   \
+	X(BP_REDUCE, "srso", 0)    /* Zen 5: nor do guests, by its BP_CFG */                   \
+	X(LFENCE, "lfence", 0)     /* AMD: LFENCE waits for all before it */                   \
 	X(MULTIHIT, "multihit", 0) /* no executable page of guests is large */
 
 enum mitigation {
@@ -66,10 +66,10 @@ struct mitigate_cpu {
 	bool guest;      /* there is a hypervisor below */
 	bool siblings;   /* another thread of the core runs guests too */
 	uint32_t family, model, stepping;
-	uint32_t microcode;                 /* its revision; 0: none, as emulators have */
+	uint32_t microcode; /* its revision; 0: none, as emulators have */
 	uint32_t leaf7_ebx, leaf7_edx, leaf7_2_edx;
 	uint32_t ext8_ebx, ext21_eax, ext21_ecx; /* 80000008, 80000021 */
-	uint64_t arch_caps;                 /* IA32_ARCH_CAPABILITIES */
+	uint64_t arch_caps;                      /* IA32_ARCH_CAPABILITIES */
 };
 
 /* The command line's words about these measures. */
@@ -79,9 +79,9 @@ struct mitigate_words {
 };
 
 struct mitigate_plan {
-	uint32_t on;                    /* DO_* */
+	uint32_t on;                      /* DO_* */
 	uint32_t barriers[MITIGATE_WAYS]; /* of them: what is done on each way */
-	uint32_t spec_ctrl;             /* ring 0's SPEC_CTRL */
+	uint32_t spec_ctrl;               /* ring 0's SPEC_CTRL */
 };
 
 /* Remembers the word, which a space or the end follows; false: none of these. */

@@ -21,12 +21,12 @@
 #define WINDOW_BASE  0xffff800000000000ull
 #define WINDOW_BLOCK (WINDOW_BASE + FRAME_BLOCK) /* behind the block of page windows */
 /* Stacks, and tables with theirs, each above an unmapped gap of its size. */
-#define STACKS       0x0000808000000000ull /* before sign extension */
-#define STACKS_END   (STACKS + 4ull * STACK_SIZE * (2 * CPUS))
-#define SIGN         0xffff000000000000ull
-#define PTE_TABLE    0x3ull
-#define PTE_WINDOW   (0x8000000000000003ull)
-#define PTE_LARGE    0x80ull
+#define STACKS     0x0000808000000000ull /* before sign extension */
+#define STACKS_END (STACKS + 4ull * STACK_SIZE * (2 * CPUS))
+#define SIGN       0xffff000000000000ull
+#define PTE_TABLE  0x3ull
+#define PTE_WINDOW (0x8000000000000003ull)
+#define PTE_LARGE  0x80ull
 
 extern char image_start[], text_end[], rodata_end[], image_end[], boot_stack_gap[], boot_stack[];
 extern uint64_t start_cr3;

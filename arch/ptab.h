@@ -53,15 +53,15 @@ struct domain;
 
 struct ptab {
 	const struct ptab_format *format;
-	uint64_t root;             /* physical address of the top table */
-	int levels;                /* 3 to 5 */
-	int max_page;              /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
-	bool stale;                /* the TLB must be flushed, then ptab_flushed called */
-	void *unused;              /* tables to be freed by ptab_flushed */
-	uint64_t reached;          /* after SAMPO_EAGAIN: where the rest begins */
+	uint64_t root;    /* physical address of the top table */
+	int levels;       /* 3 to 5 */
+	int max_page;     /* largest page: PTAB_4K, PTAB_2M or PTAB_1G */
+	bool stale;       /* the TLB must be flushed, then ptab_flushed called */
+	void *unused;     /* tables to be freed by ptab_flushed */
+	uint64_t reached; /* after SAMPO_EAGAIN: where the rest begins */
 	void *(*alloc)(struct domain *owner); /* a zeroed page, or NULL */
 	void (*free)(struct domain *owner, void *page);
-	struct domain *owner;      /* whose tables they are; NULL: the kernel's */
+	struct domain *owner; /* whose tables they are; NULL: the kernel's */
 };
 
 /*

@@ -8,17 +8,17 @@
 #define PM_TIMER_MASK 0xffffffu
 
 /* Of a measurement. */
-#define LOOKS      256u         /* in search of one edge */
-#define STEP_MS    4u           /* between two edges that are tried as the end */
-#define STEPS      100u         /* such tries */
-#define TRIES      4u           /* measurements, while their results make no sense */
-#define GOOD_PPM   10u          /* is exact enough */
-#define KHZ_MIN    10000u       /* nothing is slower: Bochs has 50 MHz, */
-#define KHZ_MAX    20000000u    /* or faster */
+#define LOOKS    256u      /* in search of one edge */
+#define STEP_MS  4u        /* between two edges that are tried as the end */
+#define STEPS    100u      /* such tries */
+#define TRIES    4u        /* measurements, while their results make no sense */
+#define GOOD_PPM 10u       /* is exact enough */
+#define KHZ_MIN  10000u    /* nothing is slower: Bochs has 50 MHz, */
+#define KHZ_MAX  20000000u /* or faster */
 
-#define CPUID_TSC           0x15u
-#define CPUID_HYPERVISOR    0x40000000u
-#define CPUID_TIMING        0x40000010u /* EAX: kHz of the TSC, as VMware and QEMU tell it */
+#define CPUID_TSC            0x15u
+#define CPUID_HYPERVISOR     0x40000000u
+#define CPUID_TIMING         0x40000010u /* EAX: kHz of the TSC, as VMware and QEMU tell it */
 #define CPUID_ECX_HYPERVISOR (1u << 31)  /* leaf 1 */
 
 uint64_t tsc_khz, tsc_ns_per_tick, tsc_ticks_per_ns;

@@ -104,7 +104,8 @@ static const char *take_tag(struct boot_info *info, struct tag *tag)
 		set_framebuffer(info, &tag->u.fb);
 		return NULL;
 	case RSDP1:
-		if (info->rsdp[0]) /* the second version is preferred, in whatever order they come */
+		if (info->rsdp[0]) /* the second version is preferred, in whatever order they come
+				    */
 			return NULL;
 		/* fall through */
 	case RSDP2:

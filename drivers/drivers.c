@@ -2,17 +2,13 @@
 /* The table of drivers and the list of network devices. */
 #include <stdio.h>
 
-#include "drivers/pci.h"
 #include "drivers/net.h"
+#include "drivers/pci.h"
 
 extern const struct pci_driver ahci_driver, nvme_driver, ide_driver, e1000_driver;
 
 const struct pci_driver *const pci_drivers[] = {
-	&ahci_driver,
-	&nvme_driver,
-	&ide_driver,
-	&e1000_driver,
-	NULL,
+	&ahci_driver, &nvme_driver, &ide_driver, &e1000_driver, NULL,
 };
 
 static struct netdev *netdevs;

@@ -21,7 +21,7 @@
 struct pci_bar {
 	uint64_t base, size; /* size 0: none */
 	bool io;
-	uint32_t ports;          /* their handle, once used */
+	uint32_t ports;           /* their handle, once used */
 	volatile uint8_t *mapped; /* likewise */
 };
 

@@ -6,14 +6,14 @@
 #include "arch/hv.h"
 #include "arch/paging.h"
 #include "boot/boot_info.h"
-#include "kernel/console/console.h"
 #include "kernel/base/crc32c.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/options.h"
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
+#include "kernel/console/console.h"
+#include "kernel/object/domain.h"
 #include "kernel/object/region.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -28,9 +28,9 @@
 #define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
 /* What is mapped into dom0: below 1 TiB some AMD CPUs have a range that no page table can reach. */
-#define MAP_BASE_MAX     (1ull << 40)
-#define LIMIT_4G         (4ull << 30)
-#define UNLIMITED        (~0ull)
+#define MAP_BASE_MAX (1ull << 40)
+#define LIMIT_4G     (4ull << 30)
+#define UNLIMITED    (~0ull)
 
 static uint64_t ram_bytes; /* dom0's; event page and log lie behind it */
 static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1};
@@ -43,7 +43,8 @@ static void copy_text(char *to, const char *from, size_t size)
 		to[n] = from[n];
 	to[n] = 0;
 	if (from[n])
-		log_print(LOG_WARNING "kernel: dom0 is told only the first %lu characters of: %s\n", n, from);
+		log_print(LOG_WARNING "kernel: dom0 is told only the first %lu characters of: %s\n",
+			  n, from);
 }
 
 static struct boot_module find_module(const struct boot_info *boot)
@@ -219,8 +220,8 @@ void dom0_start(const struct boot_info *boot)
 	struct vcpu *vcpu;
 	uint64_t ram = alloc_ram(), entry = load_image(&module, ram);
 
-	check(domain_new(NULL, SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, UNLIMITED,
-			 &domain), "domain");
+	check(domain_new(NULL, SAMPO_DOMAIN_NO_LAPIC, UNLIMITED, DOM0_WEIGHT, UNLIMITED, &domain),
+	      "domain");
 	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
 	map_fixed(domain, ram, ram_bytes, 0, SAMPO_MAP_RWX, "RAM");
 	fill_boot(domain, boot, &module, ram);

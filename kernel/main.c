@@ -8,24 +8,24 @@
 #include "arch/paging.h"
 #include "arch/platform.h"
 #include "arch/trap.h"
-#include "arch/tss.h"
 #include "arch/tsc.h"
+#include "arch/tss.h"
 #include "boot/boot_info.h"
 #include "boot/multiboot.h"
-#include "kernel/console/console.h"
-#include "kernel/cpu/start.h"
-#include "kernel/dom0.h"
 #include "kernel/base/frame.h"
-#include "kernel/object/irq.h"
 #include "kernel/base/log.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/base/options.h"
 #include "kernel/base/panic.h"
+#include "kernel/console/console.h"
+#include "kernel/cpu/loop.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/cpu/start.h"
+#include "kernel/dom0.h"
+#include "kernel/object/irq.h"
 #include "kernel/object/resource.h"
 #include "kernel/vcpu/vlapic.h"
 
-#define VGA_TEXT 0xb8000ull
+#define VGA_TEXT       0xb8000ull
 #define VGA_TEXT_BYTES 32768u
 
 extern char image_start[], image_end[], boot_stack[];
@@ -124,7 +124,8 @@ void kernel_main(uint32_t magic, uint64_t info)
 	resource_setup(&boot);
 	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv_bound->name,
 		  tsc_khz, frame_stats.total_bytes >> 20, kernel_bytes_used() >> 10);
-	log_print(LOG_WARNING "kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is trusted with it\n");
+	log_print(LOG_WARNING "kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is "
+			      "trusted with it\n");
 	dom0_start(&boot);
 	loop_run(&cpu0);
 }

@@ -7,8 +7,8 @@ void svm_dump(struct vcpu *vcpu)
 {
 	const struct vmcb *b = vcpu->svm.vmcb;
 
-	log_print("  VMCB: exit code %lx info1 %lx info2 %lx int_info %lx event %lx\n", b->exit_code,
-		  b->exit_info1, b->exit_info2, b->exit_int_info, b->event);
+	log_print("  VMCB: exit code %lx info1 %lx info2 %lx int_info %lx event %lx\n",
+		  b->exit_code, b->exit_info1, b->exit_info2, b->exit_int_info, b->event);
 	log_print("  cpl %u shadow %lx vintr %x asid %u tsc_offset %lx\n", b->cpl, b->shadow,
 		  b->vintr, b->asid, b->tsc_offset);
 	log_print("  intercepts %08x %08x %08x %08x %08x ncr3 %lx iopm %lx msrpm %lx\n",

@@ -2,8 +2,8 @@
 /* Entering a guest, and what an exit was. */
 #include "arch/svm/svm.h"
 #include "arch/up.h"
-#include "kernel/object/domain.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define VECTOR_DB 1

@@ -10,10 +10,10 @@
 
 #define RFLAGS_TF 0x100ull
 #define RFLAGS_IF 0x200ull
-#define CR0_TS 0x8ull
-#define CR0_ET 0x10ull
-#define TYPE 0x700u /* of an event: 0 is an external interrupt */
-#define TYPE_NMI 0x200u
+#define CR0_TS    0x8ull
+#define CR0_ET    0x10ull
+#define TYPE      0x700u /* of an event: 0 is an external interrupt */
+#define TYPE_NMI  0x200u
 
 void svm_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
@@ -133,8 +133,8 @@ void svm_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 	struct vmcb *vmcb = vcpu->svm.vmcb;
 
 	end_step(vcpu);
-	/* But physical interrupts go first (see take_back), and inject_one raises one for an NMI that
-	 * is next. */
+	/* But physical interrupts go first (see take_back), and inject_one raises one for an NMI
+	 * that is next. */
 	if (svm_offers_interrupts && !(event & TYPE) && vmcb->rflags & RFLAGS_IF &&
 	    !(vcpu->pending & VCPU_PEND_NMI)) {
 		vmcb->vintr |= VINTR_REQUEST;
@@ -219,10 +219,23 @@ void svm_lapic(struct vcpu *vcpu)
 }
 
 /* What the VMCB and the exit page have under the same name. */
-#define REGISTERS(X)                                                                 \
-	X(cr0) X(cr2) X(cr3) X(efer) X(dr6) X(dr7) X(debugctl) X(pat)                    \
-	X(star) X(lstar) X(cstar) X(sfmask) X(kernel_gs_base)                        \
-	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip)
+#define REGISTERS(X)      \
+	X(cr0)            \
+	X(cr2)            \
+	X(cr3)            \
+	X(efer)           \
+	X(dr6)            \
+	X(dr7)            \
+	X(debugctl)       \
+	X(pat)            \
+	X(star)           \
+	X(lstar)          \
+	X(cstar)          \
+	X(sfmask)         \
+	X(kernel_gs_base) \
+	X(sysenter_cs)    \
+	X(sysenter_esp)   \
+	X(sysenter_eip)
 
 void svm_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 {

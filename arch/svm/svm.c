@@ -6,18 +6,18 @@
 #include "arch/msr.h"
 #include "arch/trap.h"
 #include "arch/up.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CPUID_SVM 0x8000000au
-#define CPUID_ECX_SVM 0x4u /* leaf 80000001 */
-#define VM_CR_SVMDIS 0x10u /* APM 2 15.30.1 */
+#define CPUID_SVM        0x8000000au
+#define CPUID_ECX_SVM    0x4u  /* leaf 80000001 */
+#define VM_CR_SVMDIS     0x10u /* APM 2 15.30.1 */
 #define CPUID_HYPERVISOR 0x40000000u
-#define TCG 0x54474354u /* in EBX: the name of QEMU's own CPU begins so */
+#define TCG              0x54474354u /* in EBX: the name of QEMU's own CPU begins so */
 
 uint32_t svm_features;
 bool svm_offers_interrupts;
@@ -27,7 +27,7 @@ static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
 	uint32_t base = msr >= 0xc0000000 ? 0x800 : 0, bit = (msr & 0x1fff) * 2;
 
-	bitmap[base + bit / 8] &= (uint8_t)~(3u << (bit % 8));
+	bitmap[base + bit / 8] &= (uint8_t) ~(3u << (bit % 8));
 }
 
 static void want(enum hv_feature feature, uint32_t bit)
@@ -45,9 +45,10 @@ const char *svm_probe(void)
 		return hv_absent;
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
 	if (cpu_rdmsr_safe(MSR_VM_CR, &vm_cr) == 0 && (vm_cr & VM_CR_SVMDIS))
-		return svm_features & SVM_HAS_LOCK
-			       ? "SVM is locked off by the firmware: enable it (\"SVM mode\") in the firmware setup"
-			       : "SVM is disabled by the firmware: enable it (\"SVM mode\") in the firmware setup";
+		return svm_features & SVM_HAS_LOCK ? "SVM is locked off by the firmware: enable it "
+						     "(\"SVM mode\") in the firmware setup"
+						   : "SVM is disabled by the firmware: enable it "
+						     "(\"SVM mode\") in the firmware setup";
 	if (!(svm_features & SVM_HAS_NPT))
 		return "no nested paging (NPT)";
 	svm_offers_interrupts = cpu_cpuid(CPUID_HYPERVISOR, 0).ebx == TCG;

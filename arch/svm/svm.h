@@ -7,28 +7,29 @@
 
 /* A vCPU's part that is SVM's. */
 struct svm_vcpu {
-	struct vmcb *vmcb;        /* its physical address is the same */
-	uint64_t shadow_rip;      /* where an interrupt shadow was seen last */
-	bool stepping;            /* TF is the kernel's, see state.c */
-	bool nmi_blocked;         /* one is being handled, until its IRET */
-	uint64_t iret_rip;        /* that IRET is here and about to run */
+	struct vmcb *vmcb;   /* its physical address is the same */
+	uint64_t shadow_rip; /* where an interrupt shadow was seen last */
+	bool stepping;       /* TF is the kernel's, see state.c */
+	bool nmi_blocked;    /* one is being handled, until its IRET */
+	uint64_t iret_rip;   /* that IRET is here and about to run */
 };
 
 /* CPUID 8000000A EDX (APM 3 E.4.9) */
-#define SVM_HAS_NPT 0x01u
-#define SVM_HAS_LBRV 0x02u
-#define SVM_HAS_LOCK 0x04u
-#define SVM_HAS_NRIPS 0x08u
-#define SVM_HAS_TSC_RATIO 0x10u
-#define SVM_HAS_FLUSH_BY_ASID 0x40u
-#define SVM_HAS_PAUSE_FILTER 0x400u
+#define SVM_HAS_NPT             0x01u
+#define SVM_HAS_LBRV            0x02u
+#define SVM_HAS_LOCK            0x04u
+#define SVM_HAS_NRIPS           0x08u
+#define SVM_HAS_TSC_RATIO       0x10u
+#define SVM_HAS_FLUSH_BY_ASID   0x40u
+#define SVM_HAS_PAUSE_FILTER    0x400u
 #define SVM_HAS_PAUSE_THRESHOLD 0x1000u
-#define SVM_HAS_BUS_LOCK 0x20000000u /* bus lock threshold */
+#define SVM_HAS_BUS_LOCK        0x20000000u /* bus lock threshold */
 
 extern uint32_t svm_features;
-/* QEMU's own CPU delivers what EVENTINJ injects once more, whatever IF says, if the next exit does not
- * come soon: there an external interrupt is a virtual interrupt. Bochs's CPU delivers no virtual
- * interrupt to a guest that it enters with IF on, and hardware knows EVENTINJ from every hypervisor. */
+/* QEMU's own CPU delivers what EVENTINJ injects once more, whatever IF says, if the next exit does
+ * not come soon: there an external interrupt is a virtual interrupt. Bochs's CPU delivers no
+ * virtual interrupt to a guest that it enters with IF on, and hardware knows EVENTINJ from every
+ * hypervisor. */
 extern bool svm_offers_interrupts;
 
 #define SVM_OP(type, name, arguments) type svm_##name arguments;

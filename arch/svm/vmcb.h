@@ -10,7 +10,7 @@ enum vmexit {
 	VMEXIT_CR0_WRITE = 0x10,
 	VMEXIT_CR4_WRITE = 0x14,
 	VMEXIT_CR8_WRITE = 0x18,
-	VMEXIT_DR = 0x20, /* + number; from 0x30 on writes */
+	VMEXIT_DR = 0x20,        /* + number; from 0x30 on writes */
 	VMEXIT_EXCEPTION = 0x40, /* + vector */
 	VMEXIT_VINTR = 0x64,
 	VMEXIT_IRET = 0x74,
@@ -21,22 +21,23 @@ enum vmexit {
 #define VMEXIT_INVALID 0xffffffffu /* QEMU extends it with zeros */
 
 /* Clean bits: set = unchanged since the last VMRUN (APM 2 15.15.3). */
-#define CLEAN_INTERCEPTS 0x001u
+#define CLEAN_INTERCEPTS  0x001u
 #define CLEAN_PERMISSIONS 0x002u
-#define CLEAN_TPR 0x008u
-#define CLEAN_CR 0x020u
-#define CLEAN_DR 0x040u
-#define CLEAN_ASID 0x004u
-#define CLEAN_ALL 0xfffu
+#define CLEAN_TPR         0x008u
+#define CLEAN_CR          0x020u
+#define CLEAN_DR          0x040u
+#define CLEAN_ASID        0x004u
+#define CLEAN_ALL         0xfffu
 
-#define TLB_NOTHING 0u
-#define TLB_FLUSH_ALL 1u
+#define TLB_NOTHING    0u
+#define TLB_FLUSH_ALL  1u
 #define TLB_FLUSH_ASID 3u /* with SVM_HAS_FLUSH_BY_ASID */
 
 /* vintr (offset 0x60) */
 #define VINTR_TPR_MASK 0xfu
-#define VINTR_IRQ 0x100u
-#define VINTR_REQUEST (VINTR_IRQ | 0xfu << 16 | 0x100000u) /* of the highest priority, whatever the TPR */
+#define VINTR_IRQ      0x100u
+#define VINTR_REQUEST \
+	(VINTR_IRQ | 0xfu << 16 | 0x100000u) /* of the highest priority, whatever the TPR */
 #define VINTR_MASKING 0x1000000u
 
 #define SHADOW_STI 0x1u

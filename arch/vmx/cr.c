@@ -7,24 +7,24 @@
  */
 #include "arch/cpu.h"
 #include "arch/msr.h"
+#include "arch/up.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CR0_PE    0x1ull
-#define CR0_ET    0x10ull
-#define CR0_PG    0x80000000ull
-#define CR0_NW    0x20000000ull
-#define CR0_CD    0x40000000ull
-#define CR0_CACHE (CR0_CD | CR0_NW)
-#define CR4_PAE   0x20ull
-#define CR4_MCE   VMX_CR4_MCE
-#define CR4_VMXE  0x2000ull
-#define CR4_PCIDE 0x20000ull
-#define PDPTES    4u
-#define PDPTE_P   0x1ull
+#define CR0_PE         0x1ull
+#define CR0_ET         0x10ull
+#define CR0_PG         0x80000000ull
+#define CR0_NW         0x20000000ull
+#define CR0_CD         0x40000000ull
+#define CR0_CACHE      (CR0_CD | CR0_NW)
+#define CR4_PAE        0x20ull
+#define CR4_MCE        VMX_CR4_MCE
+#define CR4_VMXE       0x2000ull
+#define CR4_PCIDE      0x20000ull
+#define PDPTES         4u
+#define PDPTE_P        0x1ull
 #define PDPTE_RESERVED 0x1e6ull /* and all from the physical address width on */
 
 uint64_t vmx_cr0(void)
@@ -43,8 +43,8 @@ uint64_t vmx_cr4(void)
 	return (vmcs_read(VMCS_GUEST_CR4) & VMX_CR4_GUEST & ~CR4_MCE) | vmcs_read(VMCS_CR4_SHADOW);
 }
 
-/* A machine check while MCE is off would stop the CPU, and with it the machine: MCE is always on, and
- * what the guest wrote is what it reads. */
+/* A machine check while MCE is off would stop the CPU, and with it the machine: MCE is always on,
+ * and what the guest wrote is what it reads. */
 void vmx_set_cr4(uint64_t value)
 {
 	vmcs_write(VMCS_GUEST_CR4, (value & VMX_CR4_GUEST) | CR4_VMXE | CR4_MCE);
@@ -151,7 +151,8 @@ bool vmx_cr_access(struct vcpu *vcpu, const struct hv_exit *x)
 		return false;
 	if (!(vmcs_read(vmcs_nth(VMCS_GUEST_ATTRIB, SAMPO_CS)) & ATTRIB_LONG))
 		value = (uint32_t)value;
-	/* MCE changes, for the guest alone. The instruction is executed again, and does the rest. */
+	/* MCE changes, for the guest alone. The instruction is executed again, and does the rest.
+	 */
 	if (x->vector == 4 && !(value & ~VMX_CR4_GUEST)) {
 		vmcs_write(VMCS_CR4_SHADOW, value & CR4_MCE);
 		return true;

@@ -3,11 +3,11 @@
 #include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/tss.h"
+#include "arch/up.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "arch/up.h"
-#include "kernel/object/domain.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define INVEPT_CONTEXT 1ul
@@ -65,9 +65,9 @@ static const struct {
 	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
 	[54] = {EXIT_CACHE},              /* WBINVD */
 	[55] = {EXIT_XSETBV, 0, true},
-	[56] = {EXIT_WRMSR, 0, true}, /* done, but what it does is ours to do */
+	[56] = {EXIT_WRMSR, 0, true},  /* done, but what it does is ours to do */
 	[62] = {EXIT_WINDOW, 0, true}, /* PML log full */
-	[74] = {EXIT_BUSLOCK}, /* behind the instruction */
+	[74] = {EXIT_BUSLOCK},         /* behind the instruction */
 };
 
 static void invalidate(uint64_t type, uint64_t what, bool ept)

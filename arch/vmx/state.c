@@ -2,9 +2,9 @@
 /* A guest's registers in its VMCS, and events on their way into it. */
 #include "arch/cpu.h"
 #include "arch/msr.h"
+#include "arch/up.h"
 #include "arch/vmx/vmcs.h"
 #include "arch/vmx/vmx.h"
-#include "arch/up.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define RFLAGS_TF       0x100ull
@@ -105,8 +105,8 @@ bool vmx_interruptible(struct vcpu *vcpu)
 bool vmx_nmi_allowed(struct vcpu *vcpu)
 {
 	vmx_use(vcpu);
-	/* The window is held back by MOV SS (SDM 3C 26.2); STI holds back neither it nor the NMI, for
-	 * which vmx_inject ends that shadow. */
+	/* The window is held back by MOV SS (SDM 3C 26.2); STI holds back neither it nor the NMI,
+	 * for which vmx_inject ends that shadow. */
 	if (!vcpu->vmx.nmi_blocked && !(vmcs_read(VMCS_INTERRUPTIBILITY) & BLOCKING_MOV_SS))
 		return true;
 	vmx_set_proc(vcpu, PROC_NMI_WINDOW, true);
@@ -222,14 +222,14 @@ static void store_segment(unsigned i, const struct sampo_segment *s)
 }
 
 /* What of the exit page is in the VMCS, and where. */
-#define REGISTERS(X)                              \
-	X(cr3, VMCS_GUEST_CR3)                    \
-	X(efer, VMCS_GUEST_EFER)                  \
-	X(dr7, VMCS_GUEST_DR7)                    \
-	X(debugctl, VMCS_GUEST_DEBUGCTL)          \
-	X(pat, VMCS_GUEST_PAT)                    \
-	X(sysenter_cs, VMCS_GUEST_SYSENTER_CS)    \
-	X(sysenter_esp, VMCS_GUEST_SYSENTER_ESP)  \
+#define REGISTERS(X)                             \
+	X(cr3, VMCS_GUEST_CR3)                   \
+	X(efer, VMCS_GUEST_EFER)                 \
+	X(dr7, VMCS_GUEST_DR7)                   \
+	X(debugctl, VMCS_GUEST_DEBUGCTL)         \
+	X(pat, VMCS_GUEST_PAT)                   \
+	X(sysenter_cs, VMCS_GUEST_SYSENTER_CS)   \
+	X(sysenter_esp, VMCS_GUEST_SYSENTER_ESP) \
 	X(sysenter_eip, VMCS_GUEST_SYSENTER_EIP)
 
 /* And what is in struct vmx_vcpu, under the same name. */

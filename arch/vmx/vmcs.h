@@ -68,10 +68,10 @@ static inline void vmcs_write(struct vmcs_field field, uint64_t value)
 }
 
 /* Controls that change while a vCPU lives, and bits of other fields. */
-#define PROC_WINDOW          (1u << 2)
-#define PROC_CR8_LOAD        (1u << 19)
-#define PROC_NMI_WINDOW      (1u << 22)
-#define PROC_MOV_DR          (1u << 23)
+#define PROC_WINDOW     (1u << 2)
+#define PROC_CR8_LOAD   (1u << 19)
+#define PROC_NMI_WINDOW (1u << 22)
+#define PROC_MOV_DR     (1u << 23)
 /* x2APIC mode, APIC registers, virtual interrupts: one is of no use without the others */
 #define PROC2_VID            (1u << 9)
 #define PROC2_APICV          (1u << 4 | 1u << 8 | PROC2_VID)

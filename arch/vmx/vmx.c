@@ -7,12 +7,12 @@
 #include "arch/trap.h"
 #include "arch/tsc.h"
 #include "arch/tss.h"
-#include "arch/vmx/vmcs.h"
 #include "arch/up.h"
-#include "kernel/object/domain.h"
+#include "arch/vmx/vmcs.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/panic.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define CPUID_ECX_VMX 0x20u /* leaf 1 */
@@ -273,10 +273,10 @@ static void clear(struct vcpu *vcpu)
 /* Fields that are 0 and stay so: the contents of a new VMCS are not defined. */
 static const uint16_t zero_fields[] = {
 	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, /* host segments */
-	0x4c00, 0x6c10, 0x6c12,                                         /* host SYSENTER */
+	0x4c00, 0x6c10, 0x6c12,                                 /* host SYSENTER */
 	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
-	0x202c,                 /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
-	0x4826, 0x4828,         /* guest activity, SMBASE */
+	0x202c,         /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
+	0x4826, 0x4828, /* guest activity, SMBASE */
 };
 
 static void init_host(void)

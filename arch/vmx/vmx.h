@@ -5,24 +5,24 @@
 #include "arch/hv.h"
 
 /* X(member of struct vmx_vcpu and of the exit page, MSR): what the VMCS does not switch. */
-#define VMX_MSRS(X)              \
-	X(star, MSR_STAR)        \
-	X(lstar, MSR_LSTAR)      \
-	X(cstar, MSR_CSTAR)      \
-	X(sfmask, MSR_SFMASK)    \
+#define VMX_MSRS(X)           \
+	X(star, MSR_STAR)     \
+	X(lstar, MSR_LSTAR)   \
+	X(cstar, MSR_CSTAR)   \
+	X(sfmask, MSR_SFMASK) \
 	X(kernel_gs_base, MSR_KERNEL_GS_BASE)
 
 /* A vCPU's part that is VMX's. */
 struct vmx_vcpu {
-	void *vmcs;               /* its physical address is the same */
+	void *vmcs; /* its physical address is the same */
 	uint64_t ept_pointer;
 	uint64_t rflags; /* as the VMCS has it, between exits and entries */
-	uint64_t *log; /* PML: a page of addresses, from its end on; NULL: not used */
-	uint32_t proc; /* VMCS_PROC_CONTROLS */
+	uint64_t *log;   /* PML: a page of addresses, from its end on; NULL: not used */
+	uint32_t proc;   /* VMCS_PROC_CONTROLS */
 	bool launched;
 	bool nmi_blocked; /* one is being handled, until its IRET */
 	bool blind;       /* it is entered with IF=0, see vmx_arm_preemption */
-	/* While not loaded: */
+			  /* While not loaded: */
 #define VMX_MEMBER(name, msr) uint64_t name;
 	VMX_MSRS(VMX_MEMBER)
 #undef VMX_MEMBER
@@ -48,8 +48,8 @@ void vmx_drain_log(struct vcpu *vcpu);
 void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);
 
 /* cr.c */
-#define VMX_CR0_NE    0x20ull
-#define VMX_CR0_HOST  (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
+#define VMX_CR0_NE   0x20ull
+#define VMX_CR0_HOST (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
 /* What a guest may set. CPUID hides five-level paging and protection keys: LA57, PKE. */
 #define VMX_CR4_GUEST 0x370fffull
 #define VMX_CR4_MCE   0x40ull

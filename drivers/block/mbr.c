@@ -4,14 +4,14 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SIGNATURE    440u
-#define TABLE        446u
-#define ENTRY        16u
-#define TYPE         4u /* in an entry */
-#define FIRST        8u
-#define COUNT        12u
+#define SIGNATURE     440u
+#define TABLE         446u
+#define ENTRY         16u
+#define TYPE          4u /* in an entry */
+#define FIRST         8u
+#define COUNT         12u
 #define FIRST_LOGICAL 5u
-#define EBRS_MAX     100u /* in a container, as in Linux */
+#define EBRS_MAX      100u /* in a container, as in Linux */
 
 #define TYPE_PROTECTIVE 0xeeu /* UEFI 2.10, 5.2.3 */
 
@@ -40,8 +40,9 @@ static void set_uuid(char uuid[37], uint32_t signature, unsigned number)
 static void add(struct partition part, uint8_t type, uint64_t low, uint64_t high,
 		struct partition *parts, unsigned *count, struct mbr *mbr)
 {
-	if (!part.first || part.first < low || part.first >= high || part.count > high - part.first ||
-	    partition_overlaps(&part, parts, *count) || *count == PARTITIONS_MAX) {
+	if (!part.first || part.first < low || part.first >= high ||
+	    part.count > high - part.first || partition_overlaps(&part, parts, *count) ||
+	    *count == PARTITIONS_MAX) {
 		mbr->bad++;
 		return;
 	}
@@ -138,7 +139,8 @@ void mbr_extended(const uint8_t *sector, struct partition parts[PARTITIONS_MAX],
 		if (!entry[TYPE] || !size)
 			continue;
 		if (!is_container(entry[TYPE]))
-			add((struct partition){.number = ++mbr->number, .first = here + first,
+			add((struct partition){.number = ++mbr->number,
+					       .first = here + first,
 					       .count = size},
 			    entry[TYPE], low + 1, high, parts, count, mbr);
 		else if (!next)
@@ -176,8 +178,12 @@ const char *mbr_nested(uint8_t type)
 		uint8_t type;
 		const char *name;
 	} nested[] = {
-		{0x42, "Windows dynamic disk"}, {0x63, "UnixWare"}, {0x81, "Minix"},
-		{0xa5, "FreeBSD"},              {0xa6, "OpenBSD"},  {0xa9, "NetBSD"},
+		{0x42, "Windows dynamic disk"},
+		{0x63, "UnixWare"},
+		{0x81, "Minix"},
+		{0xa5, "FreeBSD"},
+		{0xa6, "OpenBSD"},
+		{0xa9, "NetBSD"},
 		{0xbf, "Solaris"},
 	};
 

@@ -19,10 +19,10 @@ struct mbr {
 		uint64_t first, count; /* logical blocks */
 	} container[MBR_ENTRIES];
 	unsigned containers, current;
-	uint64_t next; /* the EBR to be read now; 0: none */
-	unsigned ebrs; /* that were read of the current container */
-	unsigned number; /* of the last logical partition */
-	unsigned bad;    /* partitions that are left out: outside, or overlapping others */
+	uint64_t next;      /* the EBR to be read now; 0: none */
+	unsigned ebrs;      /* that were read of the current container */
+	unsigned number;    /* of the last logical partition */
+	unsigned bad;       /* partitions that are left out: outside, or overlapping others */
 	const char *broken; /* what is wrong with the chain of EBRs; NULL: nothing */
 	uint8_t type[PARTITIONS_MAX]; /* of parts[], as the entry says */
 };

@@ -134,8 +134,8 @@ static void log_bad(const struct blkdev *dev, unsigned bad)
 static void entries_read(struct scan *scan)
 {
 	unsigned bad;
-	const char *why = gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &scan->count,
-					    &bad);
+	const char *why =
+		gpt_entries_parse(&scan->header, scan->buffer, scan->parts, &scan->count, &bad);
 
 	if (why) {
 		scan->count = 0;
@@ -174,8 +174,8 @@ static void mbr_done(struct scan *scan)
 		const char *nested = mbr_nested(scan->mbr.type[i]);
 
 		if (nested)
-			driver_log("%s: partition %u has a table inside that is not read: %s\n", disk,
-				   scan->parts[i].number, nested);
+			driver_log("%s: partition %u has a table inside that is not read: %s\n",
+				   disk, scan->parts[i].number, nested);
 	}
 	add_partitions(scan);
 }

@@ -114,8 +114,7 @@ static unsigned msix_bind(struct pci_device *dev, unsigned wanted, irq_handler *
 
 	if (!msix_on(dev))
 		return 0;
-	while (got < wanted && got < dev->msix &&
-	       message(dev, got, handler, context, msix_program))
+	while (got < wanted && got < dev->msix && message(dev, got, handler, context, msix_program))
 		got++;
 	if (!got)
 		pci_messages_off(dev);

@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORTS        0xcf8u /* PCI 3.0, 3.2.2.3.2 */
-#define PORTS_COUNT  8u
-#define ADDRESS      0u
-#define DATA         4u
+#define PORTS         0xcf8u /* PCI 3.0, 3.2.2.3.2 */
+#define PORTS_COUNT   8u
+#define ADDRESS       0u
+#define DATA          4u
 #define ADDRESS_VALID 0x80000000u
 
-#define VENDOR        0x00u
-#define CLASS         0x08u /* and the revision in the lowest byte */
-#define HEADER        0x0eu
-#define SUBVENDOR     0x2cu
-#define SUBDEVICE     0x2eu
-#define CAPABILITIES  0x34u
-#define INTERRUPT     0x3cu /* line, then pin */
+#define VENDOR       0x00u
+#define CLASS        0x08u /* and the revision in the lowest byte */
+#define HEADER       0x0eu
+#define SUBVENDOR    0x2cu
+#define SUBDEVICE    0x2eu
+#define CAPABILITIES 0x34u
+#define INTERRUPT    0x3cu /* line, then pin */
 
 #define STATUS_CAPABILITIES 0x10u
 #define HEADER_MULTI        0x80u
@@ -282,7 +282,8 @@ struct pci_device *pci_scan(void)
 
 		if (there && (*last = describe((uint16_t)bdf, id)))
 			last = &(*last)->next;
-		if (!(bdf & 7) && (!there || !(config_read((uint16_t)bdf, HEADER, 1) & HEADER_MULTI)))
+		if (!(bdf & 7) &&
+		    (!there || !(config_read((uint16_t)bdf, HEADER, 1) & HEADER_MULTI)))
 			bdf |= 7; /* no function 0, or no others */
 	}
 	return first;

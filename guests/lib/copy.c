@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memcpy and memset by REP MOVS and REP STOS, in the place of picolibc's: those store past the cache
- * on x86, so that the next reader of the copy waits for memory.
+ * memcpy and memset by REP MOVS and REP STOS, in the place of picolibc's: those store past the
+ * cache on x86, so that the next reader of the copy waits for memory.
  *
  * Eight bytes at a time, as long as there are eight; the rest, fewer than eight, is covered by one
  * more word that ends where the copy ends and overlaps what is there already. Fewer than eight

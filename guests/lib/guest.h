@@ -20,9 +20,9 @@ void heap_set(uintptr_t start, uintptr_t end);
 size_t heap_used(void);
 
 /*
- * dom0: what it prints goes to the log by lines. A line may begin with its level, which the consoles
- * do not show. Until dom0 shows the log itself, when guest_log_told is called after each line, the
- * kernel writes the line to the consoles.
+ * dom0: what it prints goes to the log by lines. A line may begin with its level, which the
+ * consoles do not show. Until dom0 shows the log itself, when guest_log_told is called after each
+ * line, the kernel writes the line to the consoles.
  */
 #define LOG_ERR     "<3>"
 #define LOG_WARNING "<4>"

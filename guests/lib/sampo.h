@@ -82,7 +82,8 @@ static inline int64_t sampo_wait(uint64_t deadline, uint32_t reply)
 	return sampo_call(SAMPO_CALL_wait, deadline, reply, 0, 0, 0, NULL);
 }
 
-/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE, SAMPO_LOG_RING; the parts of it that the kernel does at a time. */
+/* SAMPO_LOG_WRITE, SAMPO_LOG_CONSOLE, SAMPO_LOG_RING; the parts of it that the kernel does at a
+ * time. */
 static inline int64_t sampo_log(uint32_t machine, uint64_t op, const void *text, uint64_t bytes)
 {
 	uint64_t at = sampo_gpa(text), done = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* seal IN OUT: writes the checksum into an image that begins with struct sampo_image. Runs where the image is built. */
+/* seal IN OUT: writes the checksum into an image that begins with struct sampo_image. Runs where
+ * the image is built. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -89,7 +89,8 @@ static void check_paravirtual_eoi(void)
 	}
 	check(interrupt_count[VECTOR_LOW] == before + 20, "EOI in memory: all are taken", "%llu",
 	      (unsigned long long)(interrupt_count[VECTOR_LOW] - before));
-	printf("EOI in memory: %u saved\n", interrupt_eoi_saved); /* none if the CPU has no exits for it */
+	printf("EOI in memory: %u saved\n",
+	       interrupt_eoi_saved); /* none if the CPU has no exits for it */
 	/* Of two, the first one has something behind it. */
 	interrupt_eoi_saved = 0;
 	wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
@@ -106,12 +107,13 @@ static void check_paravirtual_eoi(void)
 	interrupts_on();
 	interrupts_off();
 	wrmsr(MSR_KVM_PV_EOI, 0);
-	check(!rdmsr(X2APIC_ISR + VECTOR_LOW / 32), "EOI in memory: the last one counts", "ISR not empty");
+	check(!rdmsr(X2APIC_ISR + VECTOR_LOW / 32), "EOI in memory: the last one counts",
+	      "ISR not empty");
 	wrmsr(X2APIC_SELF_IPI, VECTOR_LOW);
 	interrupts_on();
 	interrupts_off();
-	check(interrupt_count[VECTOR_LOW] == before + 23 && !interrupt_eoi, "EOI in memory: turned off",
-	      "word %u", interrupt_eoi);
+	check(interrupt_count[VECTOR_LOW] == before + 23 && !interrupt_eoi,
+	      "EOI in memory: turned off", "word %u", interrupt_eoi);
 }
 
 static void check_priority(void)
@@ -254,8 +256,8 @@ static void check_xapic(void)
 	      "xAPIC timer counts", "%#x", xapic_read(XAPIC_CURRENT));
 	xapic_write(XAPIC_INITIAL, 0);
 	xapic_write(XAPIC_ICR_LOW, ICR_SELF | VECTOR_LOW);
-	check(xapic_read(XAPIC_IRR + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1, "xAPIC IPI to self",
-	      "not in the IRR");
+	check(xapic_read(XAPIC_IRR + VECTOR_LOW / 32 * 0x10) >> VECTOR_LOW % 32 & 1,
+	      "xAPIC IPI to self", "not in the IRR");
 	check(xapic_read(XAPIC_ESR) == 0, "xAPIC ESR", "%#x", xapic_read(XAPIC_ESR));
 	xapic_write(XAPIC_EOI, 0);
 	check(try_rdmsr(X2APIC_ID, &base) == VECTOR_GP, "no x2APIC MSRs in xAPIC mode", "no #GP");

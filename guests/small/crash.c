@@ -2,8 +2,8 @@
 /*
  * Ends itself in the way that its command line says: "triple" fault, "halt"
  * with interrupts off, "reset" by port, "poweroff" (the default), "exception" that nobody
- * handles, "panic" by pvpanic, after "crash-loaded", "nopaging": page tables that are not there, or a forbidden value
- * of a control register.
+ * handles, "panic" by pvpanic, after "crash-loaded", "nopaging": page tables that are not there, or
+ * a forbidden value of a control register.
  */
 #include <stdio.h>
 

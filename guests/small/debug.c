@@ -271,8 +271,8 @@ static void check_steps_interrupted(void)
 		lost += steps != 4;
 	}
 	check(!lost, "single steps beside interrupts", "%u lost", lost);
-	check(interrupt_count[VECTOR_IPI] == before + ROUNDS, "interrupts beside single steps", "%llu",
-	      (unsigned long long)(interrupt_count[VECTOR_IPI] - before));
+	check(interrupt_count[VECTOR_IPI] == before + ROUNDS, "interrupts beside single steps",
+	      "%llu", (unsigned long long)(interrupt_count[VECTOR_IPI] - before));
 }
 
 /* With BTF set TF stops behind branches. QEMU's and Bochs's CPUs do not know BTF, so that this

@@ -202,8 +202,8 @@ static unsigned nmis_at_once(void)
 	seen[VECTOR_NMI] = 0;
 	__asm__ volatile("wrmsr\n\tnop\n\tmov %[seen], %[n]"
 			 : [n] "=r"(n)
-			 : "c"(X2APIC_ICR), "a"(ICR_SELF | ICR_NMI), "d"(0),
-			   [seen] "m"(seen[VECTOR_NMI])
+			 : "c"(X2APIC_ICR), "a"(ICR_SELF | ICR_NMI),
+			   "d"(0), [seen] "m"(seen[VECTOR_NMI])
 			 : "memory");
 	return n;
 }

@@ -93,9 +93,7 @@ static void check_registers(void)
 	__asm__ volatile("push %%rbp\n\t"
 			 "mov %3, %%rbp\n\t"
 			 "mov %1, %%rbx\n\t"
-			 "mov %2, %%rcx\n\t"
-			 SAMPO_CALL_INSN
-			 "cmp %%rbp, %3\n\t"
+			 "mov %2, %%rcx\n\t" SAMPO_CALL_INSN "cmp %%rbp, %3\n\t"
 			 "pop %%rbp\n\t"
 			 "sete %%al\n\t"
 			 "cmp %1, %%rbx\n\t"

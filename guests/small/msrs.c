@@ -143,7 +143,8 @@ static void check_speculation(void)
 	      "ARCH_CAPABILITIES", "%#x", seven[3]);
 	expect_gp("ARCH_CAPABILITIES cannot be written", MSR_ARCH_CAPS, value);
 	value = 1;
-	check(try_rdmsr(MSR_SPEC_CTRL, &value) == (spec ? NO_FAULT : VECTOR_GP), "SPEC_CTRL", "%d", spec);
+	check(try_rdmsr(MSR_SPEC_CTRL, &value) == (spec ? NO_FAULT : VECTOR_GP), "SPEC_CTRL", "%d",
+	      spec);
 	check(!spec || !value, "SPEC_CTRL begins at 0", "%#llx", (unsigned long long)value);
 	expect_gp("SPEC_CTRL: reserved bits", MSR_SPEC_CTRL, 1ull << 40);
 	if (!spec) {
@@ -155,7 +156,8 @@ static void check_speculation(void)
 	cpuid(0, 0, eight); /* an exit, through ring 0's value */
 	try_rdmsr(MSR_SPEC_CTRL, &value);
 	check(value == 1, "SPEC_CTRL is kept over exits", "%#llx", (unsigned long long)value);
-	expect_gp("SPEC_CTRL: reserved bits, once it is the guest's own", MSR_SPEC_CTRL, 1ull << 40);
+	expect_gp("SPEC_CTRL: reserved bits, once it is the guest's own", MSR_SPEC_CTRL,
+		  1ull << 40);
 	try_wrmsr(MSR_SPEC_CTRL, 0);
 	cpuid(0, 0, eight);
 	try_rdmsr(MSR_SPEC_CTRL, &value);

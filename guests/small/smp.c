@@ -32,7 +32,17 @@
 #define IOAPIC         0xfec00000ull
 
 enum command {
-	DONE, TELL_ID, TAKE, TELL_TSC, HALT, HALT_DEAF, COUNT, SET_STEAL, SET_LOGICAL, INIT, CRASH
+	DONE,
+	TELL_ID,
+	TAKE,
+	TELL_TSC,
+	HALT,
+	HALT_DEAF,
+	COUNT,
+	SET_STEAL,
+	SET_LOGICAL,
+	INIT,
+	CRASH
 };
 
 /* What one CPU is told to do, and its answer. */
@@ -226,8 +236,8 @@ static void start_all(void)
 		cpus[id_of[i]].command = DONE;
 		if (smp_start(id_of[i], serve))
 			id = ask(id_of[i], TELL_ID, 0);
-		check(id == id_of[i], x2apic ? "a CPU starts" : "a CPU starts, xAPIC", "id %llx of %x",
-		      (unsigned long long)id, id_of[i]);
+		check(id == id_of[i], x2apic ? "a CPU starts" : "a CPU starts, xAPIC",
+		      "id %llx of %x", (unsigned long long)id, id_of[i]);
 	}
 }
 
@@ -297,7 +307,8 @@ static void check_init_of_senders(void)
 		ipi_send(id_of[2], ICR_INIT | ICR_ASSERT);
 		good += restart(1) && restart(2);
 	}
-	check(good == INIT_ROUNDS, "INIT to each other", "%u of %u started again", good, INIT_ROUNDS);
+	check(good == INIT_ROUNDS, "INIT to each other", "%u of %u started again", good,
+	      INIT_ROUNDS);
 }
 
 static void check_fixed(void)
@@ -431,7 +442,8 @@ static void check_calls(void)
 	      (long long)status, (unsigned long long)set);
 	check((int64_t)kvm_call(HC_SEND_IPI, 1, 0, 0, 0x40000 | VECTOR) < 0, "SEND_IPI, shorthand",
 	      "accepted");
-	check(kvm_call(HC_SEND_IPI, ~0ull, ~0ull, 0x1000, VECTOR) == 0, "SEND_IPI, no such CPU", "no");
+	check(kvm_call(HC_SEND_IPI, ~0ull, ~0ull, 0x1000, VECTOR) == 0, "SEND_IPI, no such CPU",
+	      "no");
 	check(kvm_call(HC_SCHED_YIELD, id_of[1], 0, 0, 0) == 0, "SCHED_YIELD", "no");
 	check(kvm_call(HC_SCHED_YIELD, ~0ull, 0, 0, 0) == 0, "SCHED_YIELD to nobody", "no");
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads "bytes=" bytes from COM1, or from nowhere with "deaf", and prints their CRC-32 (the one of zlib). Behind
- * every "each=" bytes it computes for "pause=" thousand turns, as a program does that is slower than its input.
+ * Reads "bytes=" bytes from COM1, or from nowhere with "deaf", and prints their CRC-32 (the one of
+ * zlib). Behind every "each=" bytes it computes for "pause=" thousand turns, as a program does that
+ * is slower than its input.
  */
 #include <stdio.h>
 
@@ -45,7 +46,8 @@ static void compute(uint64_t thousands)
 
 int main(void)
 {
-	uint64_t bytes = option("bytes", 1000), each = option("each", 1000), pause = option("pause", 0);
+	uint64_t bytes = option("bytes", 1000), each = option("each", 1000),
+		 pause = option("pause", 0);
 	uint32_t crc = ~0u;
 
 	printf("reads %llu bytes\n", (unsigned long long)bytes);

@@ -3,11 +3,11 @@
 
 #include "arch/cpu.h"
 #include "arch/tsc.h"
-#include "kernel/console/console.h"
 #include "kernel/base/frame.h"
-#include "kernel/cpu/percpu.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ring.h"
+#include "kernel/console/console.h"
+#include "kernel/cpu/percpu.h"
 
 bool log_left, log_debugs;
 struct lock log_lock = {.rank = LOCK_LOG};

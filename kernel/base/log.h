@@ -26,7 +26,7 @@ void log_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define LOG_DEBUG   "<7>"
 #define LOG_LEVEL   (sizeof(LOG_ERR) - 1)
 
-/* Raw bytes: to the ring and the consoles, or to the ring alone, which has the time in front of each
- * line. */
+/* Raw bytes: to the ring and the consoles, or to the ring alone, which has the time in front of
+ * each line. */
 void log_bytes(const char *text, size_t length);
 void ring_bytes(const char *text, size_t length);

@@ -13,7 +13,10 @@ struct slab {
 	struct slab_object *free;
 };
 
-#define SLAB_INIT(type) { .size = (sizeof(type) + 15) & ~15u }
+#define SLAB_INIT(type)                            \
+	{                                          \
+		.size = (sizeof(type) + 15) & ~15u \
+	}
 
 void *slab_alloc(struct slab *slab); /* NULL: no memory */
 void slab_free(struct slab *slab, void *object);

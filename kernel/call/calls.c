@@ -4,18 +4,20 @@
 #include "arch/cpu.h"
 #include "arch/platform.h"
 #include "arch/tsc.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/log.h"
+#include "kernel/base/step.h"
+#include "kernel/call/hypercall.h"
 #include "kernel/console/console.h"
 #include "kernel/object/event.h"
-#include "kernel/base/frame.h"
-#include "kernel/call/hypercall.h"
-#include "kernel/base/log.h"
+#include "kernel/object/region.h"
 #include "kernel/sched/migrate.h"
 #include "kernel/vcpu/paravirt.h"
-#include "kernel/object/region.h"
-#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CHUNK (UART_FIFO / 2) /* bytes to the log at a time: as many as fit with their line ends */
+#define CHUNK                                                                              \
+	(UART_FIFO / 2) /* bytes to the log at a time: as many as fit with their line ends \
+			 */
 
 struct domain *call_domain(struct call *call, uint64_t handle, uint32_t right, int64_t *status)
 {
@@ -233,7 +235,8 @@ int64_t call_vcpu_create(struct call *call)
 {
 	struct vcpu *vcpu;
 	int64_t status;
-	struct object *event = call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
+	struct object *event =
+		call_other(call, call->arg[2], SAMPO_T_EVENT, SAMPO_R_RAISE, &status);
 
 	if (!event)
 		return status;

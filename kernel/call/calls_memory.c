@@ -3,15 +3,15 @@
 
 #include "arch/cpu.h"
 #include "arch/platform.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/step.h"
+#include "kernel/call/hypercall.h"
 #include "kernel/object/device.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/event.h"
-#include "kernel/base/frame.h"
-#include "kernel/call/hypercall.h"
 #include "kernel/object/irq.h"
 #include "kernel/object/region.h"
 #include "kernel/object/resource.h"
-#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define BLOCK_PAGES (FRAME_BLOCK / FRAME_PAGE)
@@ -142,8 +142,8 @@ int64_t call_region_dirty(struct call *call)
 		lock(&domain->lock);
 		if (domain->written)
 			__builtin_memset(domain->written, 0xff, FRAME_PAGE);
-		status = part_done(domain, call,
-				   ptab_split(&domain->slat, gpa, pages * FRAME_PAGE));
+		status =
+			part_done(domain, call, ptab_split(&domain->slat, gpa, pages * FRAME_PAGE));
 		break;
 	case SAMPO_DIRTY_READ:
 		domain_each_vcpu(domain, vcpu_collect);
@@ -152,8 +152,8 @@ int64_t call_region_dirty(struct call *call)
 		break;
 	case SAMPO_DIRTY_STOP: /* small pages stay: large ones come with the next fault */
 		lock(&domain->lock);
-		status = part_done(domain, call,
-				   ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE));
+		status =
+			part_done(domain, call, ptab_unmap(&domain->slat, gpa, pages * FRAME_PAGE));
 		break;
 	default:
 		return SAMPO_ENOSYS;

@@ -5,13 +5,13 @@
 #include "arch/fpu.h"
 #include "arch/paging.h"
 #include "arch/tsc.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
+#include "kernel/base/step.h"
 #include "kernel/call/hypercall.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
+#include "kernel/object/domain.h"
 #include "kernel/object/region.h"
-#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 /* Copy out as much of a fact as there is room for. */

@@ -5,11 +5,11 @@
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
 #include "arch/tsc.h"
-#include "kernel/object/domain.h"
-#include "kernel/object/event.h"
 #include "kernel/base/log.h"
 #include "kernel/base/options.h"
 #include "kernel/base/ring.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/event.h"
 
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 #define CONTROL      0x1f /* of a letter's code, Ctrl- and this letter have these bits */

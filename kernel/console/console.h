@@ -10,7 +10,7 @@
 struct domain;
 
 #define VECTOR_CONSOLE 0xf2u
-#define CONSOLE_IRQ    4 /* of COM1 on the ISA bus */
+#define CONSOLE_IRQ    4     /* of COM1 on the ISA bus */
 #define VECTOR_DEBUG   0xf3u /* by itself: a debug key waits */
 
 /* Where the log is shown; all zero: not there. */
@@ -27,7 +27,8 @@ bool console_ready(void);
 void console_listen(struct domain *domain, unsigned bit);
 void console_interrupt(void);
 void console_tell(void);
-/* The listener has read the input up to that byte: a full ring takes more. False: there is no such byte. */
+/* The listener has read the input up to that byte: a full ring takes more. False: there is no such
+ * byte. */
 bool console_taken(uint64_t position);
 
 /*

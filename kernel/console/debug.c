@@ -4,11 +4,11 @@
 #include "arch/hv.h"
 #include "arch/platform.h"
 #include "arch/tsc.h"
-#include "kernel/console/console.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/print.h"
+#include "kernel/console/console.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/dump.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -18,8 +18,8 @@ static void show_domains(void)
 		log_print("domain %u: state %u, %u vCPUs, %lu KiB, kernel %lu KiB of %lu, "
 			  "handles %u, regions %u, events %u, references %lu\n",
 			  d->id, d->state, d->vcpus, d->memory >> 10, d->kernel_bytes >> 10,
-			  d->kernel_limit >> 10,
-			  d->handles.used, d->regions, d->events, d->object.refs);
+			  d->kernel_limit >> 10, d->handles.used, d->regions, d->events,
+			  d->object.refs);
 	log_print("memory: %lu KiB in all, %lu free, kernel %lu (%lu free)\n",
 		  frame_stats.total_bytes >> 10, frame_stats.free_bytes >> 10,
 		  frame_stats.kernel_bytes >> 10, frame_stats.kernel_free_bytes >> 10);
@@ -32,10 +32,11 @@ static void show_vcpu(struct vcpu *v, void *)
 	struct sampo_exit s;
 
 	hv->fetch_few(v, &s);
-	log_print(
-		"domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, lapic %x\n",
-		v->domain->id, v->id, states[v->state], v->cpu->id, s.rip, tsc_to_ns(v->entity.ran) / 1000,
-		tsc_to_ns(v->entity.waited) / 1000, v->pending, v->lapic.pending);
+	log_print("domain %u vCPU %u: %s, CPU %u, rip %lx, ran %lu us, waited %lu us, pending %x, "
+		  "lapic %x\n",
+		  v->domain->id, v->id, states[v->state], v->cpu->id, s.rip,
+		  tsc_to_ns(v->entity.ran) / 1000, tsc_to_ns(v->entity.waited) / 1000, v->pending,
+		  v->lapic.pending);
 	for (unsigned i = 0; i < EXIT_KIND_COUNT; i++) {
 		uint64_t count = READ_ONCE(v->page->exits[i]);
 

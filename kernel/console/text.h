@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define TEXT_MAX_COLUMNS 160u
-#define TEXT_MAX_ROWS 64u
+#define TEXT_MAX_ROWS    64u
 
 struct text {
 	volatile uint8_t *memory; /* mapped, at least pitch * height bytes */
@@ -24,12 +24,10 @@ struct text {
 
 /* Both clear the screen, or, called again for the same geometry (the memory may
  * be mapped elsewhere now), draw it again. VGA: 2 * columns bytes in a line. */
-void text_init_vga(struct text *text, volatile void *memory, uint32_t columns,
-		   uint32_t rows);
+void text_init_vga(struct text *text, volatile void *memory, uint32_t columns, uint32_t rows);
 /* 24 or 32 bits per pixel; false: another depth, or too small a screen. */
-bool text_init_framebuffer(struct text *text, volatile void *memory,
-			   uint32_t pitch, uint32_t width, uint32_t height,
-			   uint32_t bpp);
+bool text_init_framebuffer(struct text *text, volatile void *memory, uint32_t pitch, uint32_t width,
+			   uint32_t height, uint32_t bpp);
 /* Understands \n \r \b \t and the escape sequences C, D (cursor), H (home), J and
  * K (erase to the end, or with 2 all of it); other ones and control characters
  * are dropped. What is not ASCII is shown as '?'. */

@@ -3,10 +3,10 @@
 
 #include "arch/apic.h"
 #include "arch/cpu.h"
-#include "kernel/console/console.h"
-#include "kernel/object/irq.h"
 #include "kernel/base/log.h"
+#include "kernel/console/console.h"
 #include "kernel/cpu/smp.h"
+#include "kernel/object/irq.h"
 
 static void handle(unsigned vector)
 {

@@ -8,16 +8,16 @@
 #include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/tsc.h"
-#include "kernel/object/domain.h"
-#include "kernel/cpu/interrupt.h"
 #include "kernel/base/log.h"
-#include "kernel/sched/migrate.h"
-#include "kernel/object/object.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/cpu/smp.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/object.h"
+#include "kernel/sched/migrate.h"
 #include "kernel/vcpu/dump.h"
 #include "kernel/vcpu/exit.h"
 #include "kernel/vcpu/paravirt.h"
-#include "kernel/cpu/smp.h"
 #include "kernel/vcpu/vcpu.h"
 
 /* Under another hypervisor HLT is an exit, and its end takes an interrupt which that must bring.
@@ -217,7 +217,8 @@ static void idle(struct cpu *cpu)
 	sched_charge(&cpu->rq, NULL, start);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	if (!cpu->brief || !poll(cpu, start + span)) {
-		interrupt_arm_timer(cpu); /* what it was set for may have come meanwhile, for nothing */
+		interrupt_arm_timer(
+			cpu); /* what it was set for may have come meanwhile, for nothing */
 		apic_offer();
 		hv->idle();
 	}
@@ -232,16 +233,17 @@ void loop_slice_ended(struct timer *, uint64_t)
 }
 
 /*
- * What is served may post to this CPU, which nobody kicks then: hence a second round. Other CPUs may
- * post as fast as this CPU serves, without end. The rest waits, and so do they, since nobody kicks a
- * CPU whose inbox is not empty: SERVE_PAUSE times as long as serving has taken, so that the vCPU that
- * runs here loses little to what others are sent.
+ * What is served may post to this CPU, which nobody kicks then: hence a second round. Other CPUs
+ * may post as fast as this CPU serves, without end. The rest waits, and so do they, since nobody
+ * kicks a CPU whose inbox is not empty: SERVE_PAUSE times as long as serving has taken, so that the
+ * vCPU that runs here loses little to what others are sent.
  */
 static void serve_inbox(struct cpu *cpu)
 {
 	uint64_t start = cpu_rdtsc();
 
-	for (unsigned i = 0; i < SERVE_ROUNDS && __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED); i++)
+	for (unsigned i = 0; i < SERVE_ROUNDS && __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED);
+	     i++)
 		smp_serve(cpu);
 	if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
 		loop_choose_within(cpu, (cpu_rdtsc() - start) * SERVE_PAUSE);

@@ -76,7 +76,8 @@ static void report(unsigned bank, uint64_t status, enum mce_severity how)
 		WRITE_ONCE(log_left, false);
 	while ((status & codes[i].mask) != codes[i].value)
 		i++;
-	log_print(LOG_ERR "machine check: CPU %u bank %u: %s, %s: status %lx address %lx misc %lx\n",
+	log_print(LOG_ERR
+		  "machine check: CPU %u bank %u: %s, %s: status %lx address %lx misc %lx\n",
 		  this_cpu()->id, bank, codes[i].text, severities[how], status, address, misc);
 }
 

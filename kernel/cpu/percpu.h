@@ -6,8 +6,8 @@
 #pragma once
 
 #include "arch/this_cpu.h"
-#include "kernel/sched/sched.h"
 #include "kernel/base/timer.h"
+#include "kernel/sched/sched.h"
 
 #define CPUS     256u
 #define WAY_MOST 2000u /* cpu.way, as long as nobody knows better */
@@ -23,29 +23,29 @@ struct cpu {
 	struct vcpu *debug;   /* whose DR0-3 */
 	struct sched_rq rq;
 	struct timer_queue timers;
-	struct timer slice; /* end of current's turn */
+	struct timer slice;   /* end of current's turn */
 	uint64_t way;         /* TSC ticks into a guest and out again, see handle_interrupt */
 	uint64_t interrupted; /* TSC; while it does what an interrupt asks for; else 0 */
-	struct timer watch; /* the next CPU, see watchdog.c */
+	struct timer watch;   /* the next CPU, see watchdog.c */
 	uint64_t watch_entries, watch_since;
 	bool has_tsc_aux;
-	bool nested;       /* there is a hypervisor below */
-	bool brief;        /* its last sleep was short */
+	bool nested; /* there is a hypervisor below */
+	bool brief;  /* its last sleep was short */
 	/* See barrier.c: of whom it has predictions of branches, and data in its cache. */
 	const struct vcpu *trained;
 	const struct domain *cached;
-	uint64_t tsc_aux;  /* what the MSR holds */
+	uint64_t tsc_aux; /* what the MSR holds */
 	/* vendor part: ASIDs or VPIDs */
 	uint32_t asid_next, asid_count;
 	uint64_t asid_generation;
-	uint64_t tsc_scale;    /* SVM: what MSR_TSC_RATIO holds; 0: not known */
-	uint64_t host_save_pa; /* SVM: VM_HSAVE_PA; VMX: VMXON region */
-	uint64_t vmcs;         /* VMX: the current one */
+	uint64_t tsc_scale;        /* SVM: what MSR_TSC_RATIO holds; 0: not known */
+	uint64_t host_save_pa;     /* SVM: VM_HSAVE_PA; VMX: VMXON region */
+	uint64_t vmcs;             /* VMX: the current one */
 	struct cpu_tables *tables; /* VMX: its GDT and TSS, see tss.h */
-	uint32_t locks;        /* ranks of those that it holds */
-	uint64_t manage_ticket; /* see manage_try */
-	uint64_t nmi_rip;      /* where the last NMI came */
-	uint32_t nmis;         /* how many there were, and of how many the log tells */
+	uint32_t locks;            /* ranks of those that it holds */
+	uint64_t manage_ticket;    /* see manage_try */
+	uint64_t nmi_rip;          /* where the last NMI came */
+	uint32_t nmis;             /* how many there were, and of how many the log tells */
 	uint32_t nmis_told;
 
 	/* Others read these; the CPU itself writes them. */

@@ -16,10 +16,10 @@
 #define REQUEST_RETURN 0x02u /* its monitor has given it back */
 #define REQUEST_NMI    0x04u
 #define REQUEST_KICK   0x08u
-#define REQUEST_CALL   0x10u /* smp_call */
-#define REQUEST_ARRIVE 0x20u /* it has just moved here */
-#define REQUEST_FAVOUR 0x40u /* somebody elsewhere waits for it to run */
-#define REQUEST_PIN    0x80u /* its affinity has changed: it may have to leave */
+#define REQUEST_CALL   0x10u  /* smp_call */
+#define REQUEST_ARRIVE 0x20u  /* it has just moved here */
+#define REQUEST_FAVOUR 0x40u  /* somebody elsewhere waits for it to run */
+#define REQUEST_PIN    0x80u  /* its affinity has changed: it may have to leave */
 #define REQUEST_LINT0  0x100u /* the PIC's INTR line has gone up */
 #define REQUEST_INTACK 0x200u /* a message asks for a vector of the PIC */
 

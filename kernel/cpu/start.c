@@ -10,16 +10,16 @@
 #include "arch/hv.h"
 #include "arch/paging.h"
 #include "arch/trap.h"
-#include "arch/tss.h"
 #include "arch/tsc.h"
+#include "arch/tss.h"
 #include "kernel/base/frame.h"
-#include "kernel/object/irq.h"
 #include "kernel/base/log.h"
+#include "kernel/base/panic.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
-#include "kernel/base/panic.h"
 #include "kernel/cpu/smp.h"
 #include "kernel/cpu/watchdog.h"
+#include "kernel/object/irq.h"
 
 /* SDM 3A 9.4.4 */
 #define INIT_NS     10000000ull
@@ -67,8 +67,8 @@ void cpu_setup(struct cpu *cpu)
 
 /*
  * Both CPUs at once, side 0 and 1: does either see the TSC go back? Where the two share one CPU of
- * another hypervisor, a turn takes as long as its scheduler lets the other one run: there side 0 ends
- * the check when its time is over.
+ * another hypervisor, a turn takes as long as its scheduler lets the other one run: there side 0
+ * ends the check when its time is over.
  */
 static void check_tsc(uint32_t side)
 {
@@ -189,7 +189,8 @@ void cpus_start(void)
 			parked += park;
 			continue;
 		}
-		log_print(LOG_WARNING "cpus: the one with APIC ID %u is left out: %s\n", acpi.cpu[i],
+		log_print(LOG_WARNING "cpus: the one with APIC ID %u is left out: %s\n",
+			  acpi.cpu[i],
 			  tsc_check.went_back ? "its TSC is behind" : "it does not start");
 		break; /* it may yet come, on the stack that was meant for it */
 	}

@@ -10,11 +10,11 @@
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/tsc.h"
-#include "kernel/console/console.h"
-#include "kernel/object/domain.h"
-#include "kernel/cpu/mce.h"
 #include "kernel/base/panic.h"
+#include "kernel/console/console.h"
+#include "kernel/cpu/mce.h"
 #include "kernel/cpu/smp.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define LOOK_NS  1000000000ull

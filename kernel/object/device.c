@@ -2,8 +2,8 @@
 #include "kernel/object/device.h"
 
 #include "kernel/abi.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/slab.h"
+#include "kernel/object/domain.h"
 
 #define CHAINS 256u
 

@@ -6,12 +6,12 @@
 #include "arch/hv.h"
 #include "arch/paging.h"
 #include "arch/tsc.h"
-#include "kernel/object/event.h"
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
-#include "kernel/object/region.h"
 #include "kernel/base/slab.h"
 #include "kernel/base/step.h"
+#include "kernel/object/event.h"
+#include "kernel/object/region.h"
 #include "kernel/vcpu/vcpu.h"
 
 struct domain *domain_list;

@@ -5,8 +5,8 @@
 #include "arch/ptab.h"
 #include "arch/up.h"
 #include "kernel/abi.h"
-#include "kernel/object/handle.h"
 #include "kernel/base/lock.h"
+#include "kernel/object/handle.h"
 #include "kernel/object/object.h"
 
 struct event;
@@ -19,7 +19,7 @@ struct vcpu;
 #define BELLS_PER_PAGE   512
 #define BELL_PAGES       128
 #define DOMAIN_UNLIMITED (~0ull)
-#define MAPPING_LEVELS 8
+#define MAPPING_LEVELS   8
 
 /* Changed with the manage lock, but for what says otherwise. */
 struct domain {
@@ -28,7 +28,7 @@ struct domain {
 	uint32_t state; /* SAMPO_DOM_* */
 	uint32_t flags; /* SAMPO_DOMAIN_* */
 	uint32_t weight;
-	uint64_t quota, period; /* TSC ticks that each vCPU may have; 0: all */
+	uint64_t quota, period;      /* TSC ticks that each vCPU may have; 0: all */
 	struct domain *next, **link; /* list of all; what points to this one there */
 
 	struct handle_table handles;
@@ -36,7 +36,7 @@ struct domain {
 
 	struct lock lock; /* for the next five */
 	struct ptab slat;
-	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
+	uint64_t slat_changes;                    /* counts removals: vCPUs flush when it moved */
 	struct mapping *mappings[MAPPING_LEVELS]; /* region.c */
 	uint32_t mapping_levels;
 	struct mapping *last_mapping; /* read without the lock */
@@ -50,14 +50,15 @@ struct domain {
 	 * that it made; how many it may have. */
 	uint64_t kernel_bytes, kernel_limit;
 	uint64_t memory, memory_limit;
-	struct domain *creator; /* holds a reference; NULL: the kernel, or nothing was taken of it */
+	struct domain
+		*creator; /* holds a reference; NULL: the kernel, or nothing was taken of it */
 	uint32_t regions, events;
 
-	uint64_t tsc_offset; /* that vCPUs begin with */
+	uint64_t tsc_offset;                      /* that vCPUs begin with */
 	uint64_t tsc_khz, tsc_scale, tsc_unscale; /* its ticks per the host's and reverse, 32.32 */
-	uint64_t cpu_tsc;    /* used by vCPUs that are gone */
-	struct vcpu *vcpu[DOMAIN_VCPUS]; /* by APIC id; others read them by domain_vcpu */
-	uint64_t present;                /* bit n: vcpu[n] is there */
+	uint64_t cpu_tsc;                         /* used by vCPUs that are gone */
+	struct vcpu *vcpu[DOMAIN_VCPUS];          /* by APIC id; others read them by domain_vcpu */
+	uint64_t present;                         /* bit n: vcpu[n] is there */
 	uint32_t vcpus;
 
 	struct sampo_event_page *event_page; /* NULL: takes MSIs only */
@@ -113,10 +114,10 @@ bool domain_unwritten(struct domain *domain, uint64_t gpa);
 void *domain_slab_alloc(struct domain *domain, struct slab *slab);
 void domain_slab_free(struct domain *domain, struct slab *slab, void *object);
 
-/* domain_write and domain_read copy between kernel and guest-physical memory; SAMPO_EFAULT if part of
- * the range is not writable (readable) RAM there. Bytes before the fault may
- * have been copied. SAMPO_EAGAIN: a step of the zeroing of that memory has been done, the copy
- * is to be made again. */
+/* domain_write and domain_read copy between kernel and guest-physical memory; SAMPO_EFAULT if part
+ * of the range is not writable (readable) RAM there. Bytes before the fault may have been copied.
+ * SAMPO_EAGAIN: a step of the zeroing of that memory has been done, the copy is to be made again.
+ */
 int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
 
 /* Where the rest of a guest's page is in the kernel's window until the next such

@@ -2,8 +2,8 @@
 #include "kernel/object/handle.h"
 
 #include "kernel/abi.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/step.h"
+#include "kernel/object/domain.h"
 
 uint32_t handle_count;
 

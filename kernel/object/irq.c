@@ -5,14 +5,14 @@
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
 #include "kernel/console/console.h"
-#include "kernel/object/event.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/smp.h"
+#include "kernel/object/event.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define VECTORS   (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
-#define PIN_FLAGS (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
-#define NO_PIN    UINT32_MAX
+#define VECTORS      (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
+#define PIN_FLAGS    (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
+#define NO_PIN       UINT32_MAX
 #define APIC_ID_LAST 0xfeu /* 0xff is all of them */
 
 /* What a vector stands for. Who holds the manage lock changes it; any CPU may have the

@@ -2,12 +2,12 @@
 #include "kernel/object/object.h"
 
 #include "kernel/abi.h"
+#include "kernel/base/panic.h"
+#include "kernel/base/step.h"
 #include "kernel/object/device.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/event.h"
-#include "kernel/base/panic.h"
 #include "kernel/object/region.h"
-#include "kernel/base/step.h"
 #include "kernel/vcpu/vcpu.h"
 
 /*
@@ -15,10 +15,8 @@
  * object without references is freed with its last part.
  */
 static bool (*const take_apart[])(struct object *object) = {
-	[SAMPO_T_DOMAIN] = domain_take_apart,
-	[SAMPO_T_VCPU] = vcpu_take_apart,
-	[SAMPO_T_REGION] = region_take_apart,
-	[SAMPO_T_EVENT] = event_take_apart,
+	[SAMPO_T_DOMAIN] = domain_take_apart, [SAMPO_T_VCPU] = vcpu_take_apart,
+	[SAMPO_T_REGION] = region_take_apart, [SAMPO_T_EVENT] = event_take_apart,
 	[SAMPO_T_DEVICE] = device_take_apart,
 };
 

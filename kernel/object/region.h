@@ -2,8 +2,8 @@
 /* Regions: memory that can be mapped into domains. */
 #pragma once
 
-#include "kernel/object/domain.h"
 #include "kernel/base/lock.h"
+#include "kernel/object/domain.h"
 #include "kernel/object/object.h"
 
 enum region_kind {
@@ -18,10 +18,10 @@ struct region {
 	struct object object;
 	struct lock lock; /* whose block is being zeroed */
 	enum region_kind kind;
-	uint32_t block_shift;  /* RAM: 12 or 21 */
-	uint64_t size;         /* bytes, a multiple of the block (or page) */
-	uint64_t base;         /* FIXED, DEVICE: physical address; PORTS: the first */
-	struct domain *owner;  /* charged for it, holds a reference */
+	uint32_t block_shift; /* RAM: 12 or 21 */
+	uint64_t size;        /* bytes, a multiple of the block (or page) */
+	uint64_t base;        /* FIXED, DEVICE: physical address; PORTS: the first */
+	struct domain *owner; /* charged for it, holds a reference */
 	bool owner_only;
 	/* RAM: physical address of each block; bit 0: zeroed, else the other low bits say how much
 	 * of the block is. Two levels. */
@@ -32,7 +32,7 @@ struct region {
 /* One place where a region appears in a domain. */
 struct mapping {
 	struct mapping *next[MAPPING_LEVELS]; /* by gpa: region.c */
-	struct region *region; /* holds a reference */
+	struct region *region;                /* holds a reference */
 	uint64_t gpa, size, offset;
 	uint32_t perms; /* SAMPO_MAP_* */
 };
@@ -62,7 +62,8 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 		   uint64_t size, uint32_t perms);
 
 /* Unmap every mapping that begins in [gpa, gpa + size): they are cut off at once, and leave the
- * page tables now, or those of a large range by steps of object_reap. EINVAL if none begins there. */
+ * page tables now, or those of a large range by steps of object_reap. EINVAL if none begins there.
+ */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
 /* Such a step, of what has been cut off. */
 void region_clear_some(struct domain *domain);

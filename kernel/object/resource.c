@@ -49,10 +49,16 @@ static bool has_ram(uint64_t base, uint64_t end)
 void resource_setup(const struct boot_info *boot)
 {
 	const struct kept ports[] = {
-		{0x20, 2}, {0xa0, 2}, {0x4d0, 2},  /* PICs */
-		{0x40, 4}, {0x61, 1},              /* PIT; its gate, and sources of NMIs */
-		{0x60, 1}, {0x64, 1}, {0x92, 1},   /* A20 and reset */
-		{0xb2, 2}, {acpi.smi_command, 1},  /* system management mode */
+		{0x20, 2},
+		{0xa0, 2},
+		{0x4d0, 2}, /* PICs */
+		{0x40, 4},
+		{0x61, 1}, /* PIT; its gate, and sources of NMIs */
+		{0x60, 1},
+		{0x64, 1},
+		{0x92, 1}, /* A20 and reset */
+		{0xb2, 2},
+		{acpi.smi_command, 1}, /* system management mode */
 		{console_uart.port, 8},
 		{acpi.pm1a_control, 2, SAMPO_R_POWER},
 		{acpi.pm1b_control, 2, SAMPO_R_POWER},

@@ -6,9 +6,9 @@
 #include "arch/debugreg.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
-#include "kernel/sched/balance.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/loop.h"
+#include "kernel/sched/balance.h"
 #include "kernel/vcpu/vcpu.h"
 
 static struct balance balance;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* CPUID: what the monitor says, and what of it follows the vCPU's registers. */
+#include "kernel/vcpu/cpuid.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
-#include "kernel/vcpu/cpuid.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define CR4_OSXSAVE  (1ull << 18)

@@ -7,7 +7,7 @@
 
 void vcpu_dump(struct vcpu *v, void *arg)
 {
-	static const char names[SAMPO_SREGS][5] = {"es", "cs", "ss", "ds", "fs",
+	static const char names[SAMPO_SREGS][5] = {"es", "cs",   "ss",   "ds",   "fs",
 						   "gs", "gdtr", "ldtr", "idtr", "tr"};
 	const uint64_t *r = v->gpr;
 	struct sampo_exit s; /* the exit page may be with the monitor */
@@ -16,8 +16,8 @@ void vcpu_dump(struct vcpu *v, void *arg)
 	if (v->cpu->loaded == v)
 		hv->save(v);
 	hv->fetch(v, &s);
-	log_print("domain %u vCPU %u: rip %016lx rflags %08lx\n", v->domain->id, v->id,
-		  s.rip, s.rflags);
+	log_print("domain %u vCPU %u: rip %016lx rflags %08lx\n", v->domain->id, v->id, s.rip,
+		  s.rflags);
 	for (unsigned i = 0; i < 16; i += 4)
 		log_print("  r%02u %016lx %016lx %016lx %016lx\n", i, r[i], r[i + 1], r[i + 2],
 			  r[i + 3]);

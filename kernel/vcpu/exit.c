@@ -7,23 +7,23 @@
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
-#include "kernel/object/event.h"
+#include "kernel/base/log.h"
 #include "kernel/call/hypercall.h"
 #include "kernel/cpu/interrupt.h"
-#include "kernel/base/log.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
+#include "kernel/object/event.h"
+#include "kernel/object/region.h"
 #include "kernel/vcpu/cpuid.h"
 #include "kernel/vcpu/dump.h"
 #include "kernel/vcpu/msr.h"
 #include "kernel/vcpu/paravirt.h"
-#include "kernel/object/region.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define RFLAGS_IF 0x200u
-#define VECTOR_DB 1
-#define VECTOR_AC 17
-#define VECTOR_MC 18
+#define RFLAGS_IF         0x200u
+#define VECTOR_DB         1
+#define VECTOR_AC         17
+#define VECTOR_MC         18
 #define DOORBELL_DELAY_NS 50000u
 #define BUS_LOCK_DELAY_NS 20000u /* 50,000 a second at most, some percent of the bus */
 
@@ -167,7 +167,8 @@ static void handle_memory(struct vcpu *vcpu, struct hv_exit *x)
 	if (status == SAMPO_OK || status == SAMPO_EAGAIN)
 		return;
 	if (status == SAMPO_ENOMEM) {
-		log_print(LOG_WARNING "domain %u: its %lu KiB for the kernel do not suffice for page tables\n",
+		log_print(LOG_WARNING
+			  "domain %u: its %lu KiB for the kernel do not suffice for page tables\n",
 			  vcpu->domain->id, vcpu->domain->kernel_limit >> 10);
 		ask_monitor(vcpu, x, SAMPO_EXIT_UNKNOWN, x->code);
 		return;

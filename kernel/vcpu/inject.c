@@ -5,8 +5,8 @@
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/hv.h"
-#include "kernel/object/irq.h"
 #include "kernel/cpu/loop.h"
+#include "kernel/object/irq.h"
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The MSRs that a guest may use and that do not reach the CPU. */
 
-#include "arch/barrier.h"
 #include "arch/msr.h"
+#include "arch/barrier.h"
 #include "arch/cpu.h"
 #include "arch/hv.h"
 #include "kernel/vcpu/msr.h"
@@ -82,8 +82,8 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 	return vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
-/* TSC_ADJUST is what the guest has added to the TSC since reset (SDM 3B 18.17.3): how far the vCPU's
- * offset is from the domain's. So a write to the TSC changes it too. */
+/* TSC_ADJUST is what the guest has added to the TSC since reset (SDM 3B 18.17.3): how far the
+ * vCPU's offset is from the domain's. So a write to the TSC changes it too. */
 static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
 	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->tsc_offset);

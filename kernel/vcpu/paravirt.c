@@ -5,9 +5,9 @@
  * flag of a preempted vCPU, ends of interrupts, IPIs and kicks by hypercall. All of it can only
  * harm the guest that asks for it.
  */
+#include "kernel/vcpu/paravirt.h"
 #include "arch/cpu.h"
 #include "arch/tsc.h"
-#include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define HC_KICK_CPU    5u

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #pragma once
 
-#include "kernel/base/types.h"
 #include "arch/svm/svm.h"
 #include "arch/vmx/vmx.h"
 #include "kernel/abi.h"
+#include "kernel/base/timer.h"
+#include "kernel/base/types.h"
+#include "kernel/cpu/smp.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/object.h"
-#include "kernel/cpu/smp.h"
 #include "kernel/sched/sched.h"
-#include "kernel/base/timer.h"
 #include "kernel/vcpu/vlapic.h"
 
 struct event;
@@ -24,16 +24,16 @@ enum vcpu_state {
 };
 
 /* vcpu.pending: what to look at before the next entry. */
-#define VCPU_PEND_NMI 0x1u
-#define VCPU_PEND_EXTINT 0x2u /* the PIC's INTR line is up */
-#define VCPU_PEND_EVENT 0x4u  /* `event` must be injected first */
-#define VCPU_PEND_STEAL 0x8u  /* its steal time is to be written */
-#define VCPU_PEND_EOI 0x10u   /* it may have ended its interrupt in memory */
-#define VCPU_PEND_CACHE 0x20u /* the L1 cache has data of another domain */
-#define VCPU_PEND_DEBUG 0x40u /* it has breakpoints, and DR0-3 are not in the CPU */
-#define VCPU_PEND_TIMER 0x80u /* its timer has fired and is to be set again */
+#define VCPU_PEND_NMI    0x1u
+#define VCPU_PEND_EXTINT 0x2u   /* the PIC's INTR line is up */
+#define VCPU_PEND_EVENT  0x4u   /* `event` must be injected first */
+#define VCPU_PEND_STEAL  0x8u   /* its steal time is to be written */
+#define VCPU_PEND_EOI    0x10u  /* it may have ended its interrupt in memory */
+#define VCPU_PEND_CACHE  0x20u  /* the L1 cache has data of another domain */
+#define VCPU_PEND_DEBUG  0x40u  /* it has breakpoints, and DR0-3 are not in the CPU */
+#define VCPU_PEND_TIMER  0x80u  /* its timer has fired and is to be set again */
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
-#define VCPU_PEND_REAP 0x200u /* its call has left objects to be taken apart */
+#define VCPU_PEND_REAP   0x200u /* its call has left objects to be taken apart */
 #define VCPU_PEND_WINDOW 0x400u /* the vendor reports when interrupts are accepted */
 #define VCPU_PEND_EVENTS \
 	(VCPU_PEND_NMI | VCPU_PEND_EXTINT | VCPU_PEND_EVENT | VCPU_PEND_INTACK | VCPU_PEND_WINDOW)
@@ -67,13 +67,13 @@ struct vcpu {
 
 	struct sched_entity entity;
 
-	uint32_t pending;      /* VCPU_PEND_* */
-	uint32_t event;        /* as sampo_exit.inject */
+	uint32_t pending; /* VCPU_PEND_* */
+	uint32_t event;   /* as sampo_exit.inject */
 	uint32_t event_code;
-	bool deaf;             /* it halted with interrupts off */
-	bool kicked;           /* KVM_HC_KICK_CPU: ends its HLT, or the next one */
-	bool lazy_fpu;         /* rarely uses it: loaded on first use only */
-	bool fpu_trap;         /* the first use will exit */
+	bool deaf;     /* it halted with interrupts off */
+	bool kicked;   /* KVM_HC_KICK_CPU: ends its HLT, or the next one */
+	bool lazy_fpu; /* rarely uses it: loaded on first use only */
+	bool fpu_trap; /* the first use will exit */
 
 	struct sampo_vcpu_page *page; /* shared with the monitor */
 	struct sampo_exit *exit;      /* its first part */
@@ -82,23 +82,23 @@ struct vcpu {
 	struct event *exit_event;
 
 	struct vlapic lapic;
-	bool timed;            /* while it moves: the timer was set */
-	struct timer timer;    /* local APIC timer; or the deadline of wait() */
+	bool timed;         /* while it moves: the timer was set */
+	struct timer timer; /* local APIC timer; or the deadline of wait() */
 
-	void *fpu_state;       /* XSAVE area, in the page of lapic.reg */
+	void *fpu_state; /* XSAVE area, in the page of lapic.reg */
 	uint64_t xcr0;
 	uint32_t pkru;
-	uint64_t dr[4];        /* DR0-3, while no CPU holds them */
-	uint64_t slat_seen;    /* domain.slat_changes at the last flush */
+	uint64_t dr[4];           /* DR0-3, while no CPU holds them */
+	uint64_t slat_seen;       /* domain.slat_changes at the last flush */
 	uint64_t asid_generation; /* of the CPU that gave `asid`; 0: it wants another */
 	uint32_t asid;
-	uint64_t tsc_offset;   /* guest TSC = host TSC scaled + tsc_offset */
+	uint64_t tsc_offset; /* guest TSC = host TSC scaled + tsc_offset */
 	union {
 		struct svm_vcpu svm;
 		struct vmx_vcpu vmx;
 	};
 
-	uint64_t cpuid_key;          /* what the guest asked last, and which entry answered */
+	uint64_t cpuid_key; /* what the guest asked last, and which entry answered */
 	uint32_t cpuid;
 	uint64_t kvm_steal, kvm_eoi, tsc_aux; /* MSRs */
 };

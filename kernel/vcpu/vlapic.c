@@ -519,7 +519,8 @@ bool vlapic_decode_msi(uint64_t address, uint32_t data, struct vlapic_message *m
 
 	if (address >> 20 != 0xfee)
 		return false;
-	/* SDM 3A 11.11.1: with the hint one of its destinations gets it, as with lowest priority. */
+	/* SDM 3A 11.11.1: with the hint one of its destinations gets it, as with lowest priority.
+	 */
 	if (mode == VLAPIC_FIXED && address & MSI_REDIRECT)
 		mode = VLAPIC_LOWEST;
 	*message = (struct vlapic_message){

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a Linux system costs, run by its /etc/rc in the bare machine and in a guest. Under `qemu -icount shift=0` the
- * time-stamp counter counts instructions, so that every line `bench NAME VALUE` is instructions for one operation.
+ * What a Linux system costs, run by its /etc/rc in the bare machine and in a guest. Under `qemu
+ * -icount shift=0` the time-stamp counter counts instructions, so that every line `bench NAME
+ * VALUE` is instructions for one operation.
  *
- * Where the system waits for a device, a process of the lowest priority counts what is left over; that is subtracted.
+ * Where the system waits for a device, a process of the lowest priority counts what is left over;
+ * that is subtracted.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -85,7 +87,8 @@ static void forks(void)
 static void page_touches(void)
 {
 	const size_t pages = 4096;
-	char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
 	uint64_t start;
 
 	if (p == MAP_FAILED)
@@ -107,7 +110,7 @@ static pid_t start_idle(void)
 	idle_count = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid = fork();
 	if (pid == 0) {
-		struct sched_param none = { 0 };
+		struct sched_param none = {0};
 
 		sched_setscheduler(0, SCHED_IDLE, &none);
 		for (;;)
@@ -188,7 +191,8 @@ int main(int argc, char *argv[])
 
 		snprintf(line, sizeof(line), "wget -q -O /dev/null %s/down", argv[1]);
 		command("tcp-in", line);
-		snprintf(line, sizeof(line), "wget -q -O /dev/null --post-file=/run/big %s/up", argv[1]);
+		snprintf(line, sizeof(line), "wget -q -O /dev/null --post-file=/run/big %s/up",
+			 argv[1]);
 		if (!system("dd if=/dev/zero of=/run/big bs=1M count=4 2>/dev/null"))
 			command("tcp-out", line);
 	}

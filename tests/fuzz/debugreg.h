@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program may not touch debug registers: MOV from and to them is stepped over. The program defines
- * _GNU_SOURCE in front of all. */
+/* A program may not touch debug registers: MOV from and to them is stepped over. The program
+ * defines _GNU_SOURCE in front of all. */
 #pragma once
 
 #include <signal.h>

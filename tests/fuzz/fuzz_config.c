@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	config = config_parse("f.xml", (const char *)data, size, &error);
 	if (!config) {
-		if (!memchr(error.refusals.text, 0, sizeof(error.refusals.text)) || !error.refusals.text[0])
+		if (!memchr(error.refusals.text, 0, sizeof(error.refusals.text)) ||
+		    !error.refusals.text[0])
 			abort();
 		return 0;
 	}

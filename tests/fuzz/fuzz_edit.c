@@ -45,8 +45,8 @@ static void error(const char *text)
 static void parse(int count, char *word[])
 {
 	static const struct arg table[] = {
-		{"a", ARG_TEXT, ARG_REQUIRED, "a"},  {"b", ARG_FLAG, ARG_OPTIONAL, "b"},
-		{"c", ARG_NUMBER, ARG_NAMED, "c"},   {"d", ARG_MANY, ARG_OPTIONAL, "d"},
+		{"a", ARG_TEXT, ARG_REQUIRED, "a"},   {"b", ARG_FLAG, ARG_OPTIONAL, "b"},
+		{"c", ARG_NUMBER, ARG_NAMED, "c"},    {"d", ARG_MANY, ARG_OPTIONAL, "d"},
 		{NULL, ARG_FLAG, ARG_OPTIONAL, NULL},
 	};
 	static struct args args;

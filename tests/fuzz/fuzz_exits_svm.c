@@ -2,8 +2,8 @@
 /* sources: arch/asid.c tests/host/cpu.c */
 /* flags: -no-pie -Wno-unused-command-line-argument -Wno-missing-field-initializers -Wno-initializer-overrides -Wl,--unresolved-symbols=ignore-all */
 /*
- * Exits as a VMCB may report them: any code, any information about it. The guest's run is a stand-in
- * that fills the control area.
+ * Exits as a VMCB may report them: any code, any information about it. The guest's run is a
+ * stand-in that fills the control area.
  */
 #include <string.h>
 
@@ -57,8 +57,8 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 {
 	expect(gpr == vcpu.gpr && vmcb_pa == (uint64_t)&vmcb);
 	expect(vmcb.asid && vmcb.asid < cpu.asid_count);
-	vmcb.exit_code = report.code & 0x8000 ? (uint64_t)(int64_t)(int16_t)report.code
-					      : report.code;
+	vmcb.exit_code =
+		report.code & 0x8000 ? (uint64_t)(int64_t)(int16_t)report.code : report.code;
 	if (report.code == 0xffff && report.flags & 1) /* QEMU's */
 		vmcb.exit_code = VMEXIT_INVALID;
 	vmcb.exit_info1 = report.info1;

@@ -94,7 +94,8 @@ uint64_t vmx_enter(uint64_t *gpr, bool launched)
 	vmcs_write(VMCS_EXIT_REASON, (uint64_t)(report.flags & 0xf8) << 24 | report.reason % 80);
 	vmcs_write(VMCS_QUALIFICATION, report.qualification);
 	vmcs_write(VMCS_INSTRUCTION_LENGTH, 1 + report.length % 15);
-	vmcs_write(VMCS_EXIT_EVENT, EVENT_VALID | (report.event & 0x7fffff00) | (report.event & 31));
+	vmcs_write(VMCS_EXIT_EVENT,
+		   EVENT_VALID | (report.event & 0x7fffff00) | (report.event & 31));
 	vmcs_write(VMCS_EXIT_ERROR, report.error);
 	vmcs_write(VMCS_VECTORING_EVENT, report.vectoring);
 	vmcs_write(VMCS_VECTORING_ERROR, report.vectoring_error);

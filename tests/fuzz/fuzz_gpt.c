@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (size > 512) /* any place of the input, by the block's number */
 			memcpy(ebr, data + mbr.next * 64 % size,
-			       size - mbr.next * 64 % size < 512 ? size - mbr.next * 64 % size : 512);
+			       size - mbr.next * 64 % size < 512 ? size - mbr.next * 64 % size
+								 : 512);
 		ebr[510] = 0x55;
 		ebr[511] = 0xaa;
 		mbr_extended(ebr, parts, &count, &mbr);

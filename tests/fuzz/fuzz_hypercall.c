@@ -8,11 +8,11 @@
 /* fuzz: -max_len=4800 */
 /*
  * The kernel's calls, and its answers to guests' exits, on a machine of two CPUs that the input
- * drives: the kernel's own loop, scheduler and SVM code run here, only VMRUN is a stand-in, at which
- * the next record of the input says what the guest that has the CPU does. A CPU takes its turn when
- * the input says so, and whenever the other one waits for it. Pages come from malloc(), so that
- * AddressSanitizer sees every use after free. In the end all domains are destroyed, and the counts
- * must be right: of pages, blocks, references, bindings.
+ * drives: the kernel's own loop, scheduler and SVM code run here, only VMRUN is a stand-in, at
+ * which the next record of the input says what the guest that has the CPU does. A CPU takes its
+ * turn when the input says so, and whenever the other one waits for it. Pages come from malloc(),
+ * so that AddressSanitizer sees every use after free. In the end all domains are destroyed, and the
+ * counts must be right: of pages, blocks, references, bindings.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +25,19 @@
 #include "arch/msr.h"
 #include "arch/paging.h"
 #include "arch/platform.h"
+#include "kernel/base/frame.h"
+#include "kernel/base/log.h"
 #include "kernel/console/console.h"
+#include "kernel/cpu/interrupt.h"
+#include "kernel/cpu/mce.h"
 #include "kernel/object/device.h"
 #include "kernel/object/event.h"
-#include "kernel/base/frame.h"
-#include "kernel/cpu/interrupt.h"
 #include "kernel/object/irq.h"
-#include "kernel/base/log.h"
-#include "kernel/cpu/mce.h"
+#include "kernel/object/region.h"
+#include "kernel/object/resource.h"
 #include "kernel/vcpu/cpuid.h"
 #include "kernel/vcpu/msr.h"
 #include "kernel/vcpu/paravirt.h"
-#include "kernel/object/region.h"
-#include "kernel/object/resource.h"
 
 #include "kernel/cpu/loop.c"
 
@@ -47,12 +47,12 @@
 
 #define expect(condition) ((condition) ? (void)0 : abort())
 
-#define CPUS_HERE 2u
-#define PAGES     4096u /* of kernel memory */
-#define BLOCKS    32u   /* of 2 MiB */
-#define RAM       0x10000u
-#define KHZ       1000000u
-#define WAIT      100000u
+#define CPUS_HERE   2u
+#define PAGES       4096u /* of kernel memory */
+#define BLOCKS      32u   /* of 2 MiB */
+#define RAM         0x10000u
+#define KHZ         1000000u
+#define WAIT        100000u
 #define CHECK_EVERY 32u /* steps: handle tables are large */
 
 /* One step of the input. */
@@ -142,15 +142,15 @@ void cpu_xsetbv(uint32_t index, uint64_t value)
 	expect(!index && value & 1);
 }
 
-#define PORT(bits)                                                                                 \
-	uint##bits##_t port_in##bits(uint16_t port)                                                \
-	{                                                                                          \
-		return (uint##bits##_t)port;                                                       \
-	}                                                                                          \
-	void port_out##bits(uint16_t port, uint##bits##_t value)                                   \
-	{                                                                                          \
-		(void)port;                                                                        \
-		(void)value;                                                                       \
+#define PORT(bits)                                               \
+	uint##bits##_t port_in##bits(uint16_t port)              \
+	{                                                        \
+		return (uint##bits##_t)port;                     \
+	}                                                        \
+	void port_out##bits(uint16_t port, uint##bits##_t value) \
+	{                                                        \
+		(void)port;                                      \
+		(void)value;                                     \
 	}
 PORT(8)
 PORT(16)
@@ -430,8 +430,8 @@ void cpu_pause_on_host(void)
 
 void svm_interrupt_window(void)
 {
-	unsigned vector = IRQ_VECTOR_FIRST +
-			  record.number % (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1);
+	unsigned vector =
+		IRQ_VECTOR_FIRST + record.number % (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1);
 
 	if (record.op == OP_INTERRUPT)
 		irq_handle((uint8_t)vector);
@@ -509,8 +509,8 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 		if (record.handle & 1)
 			vmcb->exit_int_info = EVENT_VALID | (record.value[1] & 0xfff);
 		if (vmcb->exit_code == 0x7b) /* APM 2 15.10.2 */
-			vmcb->exit_info1 = (vmcb->exit_info1 & 0xffff000d) |
-					   0x10u << record.handle % 3;
+			vmcb->exit_info1 =
+				(vmcb->exit_info1 & 0xffff000d) | 0x10u << record.handle % 3;
 		if (vmcb->exit_code == 0x7b)
 			vmcb->exit_info2 = vmcb->next_rip;
 		vmcb->insn_bytes = record.other & 15;
@@ -523,7 +523,7 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 		vmcb->exit_info1 = record.other >> 1 & 1;
 		vmcb->cpl = 0;
 		vmcb->rax = record.value[0];
-		gpr[SAMPO_RCX] = record.shape & 1 ? 0x4b564d00u + record.number
+		gpr[SAMPO_RCX] = record.shape & 1   ? 0x4b564d00u + record.number
 				 : record.shape & 2 ? 0x800u + record.number % 0x40
 						    : record.number;
 		gpr[SAMPO_RDX] = record.value[0] >> 32;
@@ -591,7 +591,8 @@ static void check_domain(const struct domain *d)
 	}
 	for (unsigned p = 0; p < HANDLE_PAGES; p++)
 		for (unsigned i = 0; d->handles.page[p] && i < HANDLES_PER_PAGE; i++)
-			used += d->handles.page[p][i].word && !(d->handles.page[p][i].word & HANDLE_FREE);
+			used += d->handles.page[p][i].word &&
+				!(d->handles.page[p][i].word & HANDLE_FREE);
 	expect(vcpus == d->vcpus && used == d->handles.used);
 	expect(d->kernel_bytes <= d->kernel_limit && d->memory <= d->memory_limit);
 }
@@ -627,7 +628,8 @@ static struct domain *make_domain(uint64_t flags, unsigned vcpus, struct event *
 	struct region *ram;
 	struct vcpu *vcpu;
 
-	expect(!domain_new(dom0, flags, dom0 ? 400 : 2000, 256, (dom0 ? 4 : BLOCKS) * FRAME_BLOCK, &domain));
+	expect(!domain_new(dom0, flags, dom0 ? 400 : 2000, 256, (dom0 ? 4 : BLOCKS) * FRAME_BLOCK,
+			   &domain));
 	give(dom0 ? dom0 : domain, &domain->object);
 	if (dom0)
 		give(domain, &domain->object);
@@ -766,8 +768,8 @@ static uint64_t draw(uint64_t *state, uint64_t n)
 /* A call, mostly, by a handle that there may be, with an operation that there may be. */
 static struct record draw_record(uint64_t *state)
 {
-	static const uint16_t codes[] = {0x10, 0x18, 0x41, 0x47, 0x51, 0x52, 0x60, 0x61,
-					 0x64, 0x6f, 0x72, 0x74, 0x77, 0x78, 0x7b, 0x7c,
+	static const uint16_t codes[] = {0x10, 0x18, 0x41, 0x47, 0x51,  0x52,  0x60, 0x61,
+					 0x64, 0x6f, 0x72, 0x74, 0x77,  0x78,  0x7b, 0x7c,
 					 0x7f, 0x89, 0x8a, 0x8d, 0x400, 0x8000};
 	struct record r = {
 		.op = (uint8_t)draw(state, SAMPO_CALL_COUNT),

@@ -86,8 +86,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			status = ptab_split(&pt, va, bytes);
 			break;
 		case 3:
-			status = ptab_dirty(&pt, va, bytes < sizeof(bitmap) * 8 * PTAB_PAGE ? bytes / PTAB_PAGE : 1,
-					    bitmap, flags & PTAB_W);
+			status = ptab_dirty(
+				&pt, va,
+				bytes < sizeof(bitmap) * 8 * PTAB_PAGE ? bytes / PTAB_PAGE : 1,
+				bitmap, flags & PTAB_W);
 			break;
 		case 4:
 			ptab_flushed(&pt);
@@ -103,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			bool there = look_up(&pt, watch[i], &after[i]);
 
 			if (before[i].size && !gone) {
-				if (after[i].pa != before[i].pa || after[i].flags != before[i].flags)
+				if (after[i].pa != before[i].pa ||
+				    after[i].flags != before[i].flags)
 					abort();
 				if (c.op % 5 == 0 && inside && !status)
 					abort();

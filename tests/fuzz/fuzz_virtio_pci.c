@@ -10,8 +10,8 @@
  * goes by and the machine is reset. In the end everything must become quiet
  * and be given back.
  */
-#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/machine/platform.h"
 #include "tests/unit/virtio_mock.h"
 
 #define DEVICES 5u

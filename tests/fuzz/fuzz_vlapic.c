@@ -10,7 +10,7 @@
 #include "arch/msr.h"
 #include "kernel/vcpu/vlapic.h"
 
-#define KHZ       2500000u
+#define KHZ 2500000u
 
 static uint32_t page[LAPIC_REGISTERS * 4];
 static struct vlapic v;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Command line: nothing for the tests, `long` for those of long calls alone, `hogs`, `floods`, `bench`,
- * or `fuzz=SEED` with `calls=COUNT` or `seconds=COUNT`. With `loose` the
- * clock is one of a machine that stands still now and then: what took too long is no failure.
- * In one that takes no interrupts while a guest runs, `no-interrupts`.
+ * Command line: nothing for the tests, `long` for those of long calls alone, `hogs`, `floods`,
+ * `bench`, or `fuzz=SEED` with `calls=COUNT` or `seconds=COUNT`. With `loose` the clock is one of a
+ * machine that stands still now and then: what took too long is no failure. In one that takes no
+ * interrupts while a guest runs, `no-interrupts`.
  */
 #include "tests/kernel/abi.h"
 
@@ -74,8 +74,7 @@ void events_take(struct event_bits *bits)
 		unsigned first = (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
 
 		for (unsigned i = first; i < first + SAMPO_EVENT_WORDS; i++)
-			bits->word[i] =
-				__atomic_exchange_n(&page->pending[i], 0, __ATOMIC_ACQUIRE);
+			bits->word[i] = __atomic_exchange_n(&page->pending[i], 0, __ATOMIC_ACQUIRE);
 	}
 }
 

@@ -9,12 +9,12 @@
 #include "guests/lib/cpu.h"
 #include "guests/lib/sampo.h"
 
-#define PAGE  4096ull
-#define BLOCK (2ull << 20)
-#define CODE  0x1000u
+#define PAGE    4096ull
+#define BLOCK   (2ull << 20)
+#define CODE    0x1000u
 #define HANDLER 0x2000u
-#define COUNT 0x800u
-#define WORDS 0x810u
+#define COUNT   0x800u
+#define WORDS   0x810u
 
 extern uint64_t tsc_per_ms;
 extern uint32_t machine, self, machine_cpus;
@@ -66,11 +66,11 @@ void guest_load_code(struct guest *g, const uint8_t *code, const uint8_t *end, u
 /* Registers for the code at CODE; RESUME is the caller's. */
 void guest_prepare(struct guest *g);
 /* Loads, prepares and resumes. */
-#define guest_run(g, name)                                                                         \
-	do {                                                                                       \
-		guest_load(g, name, CODE);                                                         \
-		guest_prepare(g);                                                                  \
-		must(sampo_vcpu_ctl((g)->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");                   \
+#define guest_run(g, name)                                                       \
+	do {                                                                     \
+		guest_load(g, name, CODE);                                       \
+		guest_prepare(g);                                                \
+		must(sampo_vcpu_ctl((g)->vcpu, SAMPO_VCPU_RESUME, 0), "RESUME"); \
 	} while (0)
 void guest_vector(struct guest *g, unsigned vector);
 /* The reason of the exit that came within ten seconds, or NONE. */
@@ -87,18 +87,50 @@ void pass_ms(uint64_t ms);
 /* Until its vCPU sleeps in HLT, or a second has passed. */
 void guest_until_asleep(const struct guest *g);
 
-#define CODES(X)                                                                                   \
-	X(ports) X(memory) X(msr) X(ask) X(pi) X(breakpoint) X(keys) X(undefined) X(spin) X(sleep) X(x2apic) X(bell) X(call) \
-	X(startup)                                                                                 \
-	X(pages) X(stamp) X(ring_stamp) X(send_stamp) X(answer_asleep) X(answer_awake)             \
-	X(lock_spin) X(lock_kick) X(lock_away) X(cpuid)                                            \
-	X(flood_deadline) X(flood_timer) X(flood_icr) X(flood_call) X(flood_port) X(flood_touch)   \
-	X(handler_again)                                                                           \
-	X(handler) X(handler_debug) X(handler_quiet) X(handler_eoi) X(handler_stamp) X(caller) X(caller_handler)
+#define CODES(X)          \
+	X(ports)          \
+	X(memory)         \
+	X(msr)            \
+	X(ask)            \
+	X(pi)             \
+	X(breakpoint)     \
+	X(keys)           \
+	X(undefined)      \
+	X(spin)           \
+	X(sleep)          \
+	X(x2apic)         \
+	X(bell)           \
+	X(call)           \
+	X(startup)        \
+	X(pages)          \
+	X(stamp)          \
+	X(ring_stamp)     \
+	X(send_stamp)     \
+	X(answer_asleep)  \
+	X(answer_awake)   \
+	X(lock_spin)      \
+	X(lock_kick)      \
+	X(lock_away)      \
+	X(cpuid)          \
+	X(flood_deadline) \
+	X(flood_timer)    \
+	X(flood_icr)      \
+	X(flood_call)     \
+	X(flood_port)     \
+	X(flood_touch)    \
+	X(handler_again)  \
+	X(handler)        \
+	X(handler_debug)  \
+	X(handler_quiet)  \
+	X(handler_eoi)    \
+	X(handler_stamp)  \
+	X(caller)         \
+	X(caller_handler)
 #define CODE_SYMBOLS(name) extern const uint8_t code_##name[], code_##name##_end[];
 CODES(CODE_SYMBOLS)
 
-/* Ports of PM1 control (ACPI 6.5, 4.8.3.2), as the firmware of the machines of the tests has them. */
+/* Ports of PM1 control (ACPI 6.5, 4.8.3.2), as the firmware of the machines of the tests has them.
+ */
 #define POWER_QEMU  0x604u
 #define POWER_BOCHS 0xb004u
 

@@ -72,8 +72,8 @@ static void tracking(void)
 	check(exact && count_bits() == 5, "dirty: exactly these", "%u pages", count_bits());
 	check(read_bits(&g, 0, PAGES) && !count_bits(), "dirty: cleared", "%u pages", count_bits());
 	write_pages(&g, second, 2);
-	check(read_bits(&g, 300, 1) && bit(0) && count_bits() == 1, "dirty: READ of one", "%u pages",
-	      count_bits());
+	check(read_bits(&g, 300, 1) && bit(0) && count_bits() == 1, "dirty: READ of one",
+	      "%u pages", count_bits());
 	check(read_bits(&g, 0, PAGES) && bit(4) && count_bits() == 1, "dirty: the rest", "%u pages",
 	      count_bits());
 	expect(sampo_region_dirty(g.domain, 0, PAGES, NULL, SAMPO_DIRTY_STOP), SAMPO_OK,

@@ -28,12 +28,13 @@
 #define PORT      0x98u
 #define RESET     0x9au /* a port too */
 #define CALL_KICK 5u
-#define LOSS        30 /* the most that the victim may lose, in thousandths of the time */
-/* The same beside interrupts from another CPU: serving them is charged to the vCPU that they find. */
-#define LOSS_ACROSS 90
-#define QUIET_MS    4u
+#define LOSS      30 /* the most that the victim may lose, in thousandths of the time */
+/* The same beside interrupts from another CPU: serving them is charged to the vCPU that they find.
+ */
+#define LOSS_ACROSS     90
+#define QUIET_MS        4u
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-#define CREDIT_MS   1u /* what a vCPU has to its credit that has slept: three turns */
+#define CREDIT_MS       1u /* what a vCPU has to its credit that has slept: three turns */
 
 /* How the crowd's vCPUs rest, if they do. */
 #define DEAF  0u
@@ -62,59 +63,134 @@ struct flood {
 
 static const struct flood floods[] = {
 	{.name = "a far deadline", PROGRAM(flood_deadline), .vcpus = 16, .ebp = LIGHT},
-	{.name = "16 masked timers", PROGRAM(flood_timer), .vcpus = 16,
-	 .ebx = PERIODIC | MASKED | VECTOR, .edi = COUNT_100, .ebp = DEAF},
-	{.name = "32 masked timers", PROGRAM(flood_timer), .vcpus = 32,
-	 .ebx = PERIODIC | MASKED | VECTOR, .edi = COUNT_100, .ebp = DEAF},
-	{.name = "32 timers, interrupts off", PROGRAM(flood_timer), .vcpus = 32,
-	 .ebx = PERIODIC | VECTOR, .edi = COUNT_100, .ebp = DEAF},
-	{.name = "32 timers held back by the TPR", PROGRAM(flood_timer), .vcpus = 32,
-	 .ebx = PERIODIC | VECTOR, .edi = COUNT_100, .ebp = LIGHT | TPR},
-	{.name = "32 timers that wake", PROGRAM(flood_timer), .vcpus = 32,
-	 .ebx = PERIODIC | VECTOR, .edi = COUNT_100, .ebp = LIGHT},
-	{.name = "32 timers beside their own work", PROGRAM(flood_timer), .vcpus = 32,
-	 .ebx = PERIODIC | VECTOR, .edi = COUNT_100, .ebp = AWAKE},
-	{.name = "8 timers that are set again", PROGRAM(flood_timer), .vcpus = 8, .ebx = VECTOR,
-	 .edi = COUNT_100, .ebp = LIGHT, HANDLED_BY(handler_again)},
-	{.name = "IPIs to the deaf", PROGRAM(flood_icr), .vcpus = 16, .ebx = TO_OTHERS | VECTOR,
+	{.name = "16 masked timers",
+	 PROGRAM(flood_timer),
+	 .vcpus = 16,
+	 .ebx = PERIODIC | MASKED | VECTOR,
+	 .edi = COUNT_100,
 	 .ebp = DEAF},
-	{.name = "IPIs to sleepers", PROGRAM(flood_icr), .vcpus = 16, .ebx = TO_OTHERS | VECTOR,
+	{.name = "32 masked timers",
+	 PROGRAM(flood_timer),
+	 .vcpus = 32,
+	 .ebx = PERIODIC | MASKED | VECTOR,
+	 .edi = COUNT_100,
+	 .ebp = DEAF},
+	{.name = "32 timers, interrupts off",
+	 PROGRAM(flood_timer),
+	 .vcpus = 32,
+	 .ebx = PERIODIC | VECTOR,
+	 .edi = COUNT_100,
+	 .ebp = DEAF},
+	{.name = "32 timers held back by the TPR",
+	 PROGRAM(flood_timer),
+	 .vcpus = 32,
+	 .ebx = PERIODIC | VECTOR,
+	 .edi = COUNT_100,
+	 .ebp = LIGHT | TPR},
+	{.name = "32 timers that wake",
+	 PROGRAM(flood_timer),
+	 .vcpus = 32,
+	 .ebx = PERIODIC | VECTOR,
+	 .edi = COUNT_100,
 	 .ebp = LIGHT},
-	{.name = "IPIs to others at work", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = AWAKE},
-	{.name = "IPIs to oneself", PROGRAM(flood_icr), .vcpus = 2, .ebx = TO_SELF | VECTOR,
+	{.name = "32 timers beside their own work",
+	 PROGRAM(flood_timer),
+	 .vcpus = 32,
+	 .ebx = PERIODIC | VECTOR,
+	 .edi = COUNT_100,
+	 .ebp = AWAKE},
+	{.name = "8 timers that are set again",
+	 PROGRAM(flood_timer),
+	 .vcpus = 8,
+	 .ebx = VECTOR,
+	 .edi = COUNT_100,
+	 .ebp = LIGHT,
+	 HANDLED_BY(handler_again)},
+	{.name = "IPIs to the deaf",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
 	 .ebp = DEAF},
-	{.name = "NMIs to all others", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | BY_NMI, .ebp = DEAF},
+	{.name = "IPIs to sleepers",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = LIGHT},
+	{.name = "IPIs to others at work",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = AWAKE},
+	{.name = "IPIs to oneself",
+	 PROGRAM(flood_icr),
+	 .vcpus = 2,
+	 .ebx = TO_SELF | VECTOR,
+	 .ebp = DEAF},
+	{.name = "NMIs to all others",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | BY_NMI,
+	 .ebp = DEAF},
 	{.name = "kicks", PROGRAM(flood_call), .vcpus = 2, .ebx = CALL_KICK, .ebp = DEAF},
 	{.name = "doorbells", PROGRAM(flood_port), .vcpus = 2, .ebx = DOORBELL},
 	{.name = "ports of the monitor", PROGRAM(flood_port), .vcpus = 2, .ebx = PORT},
-	{.name = "levels that come again", PROGRAM(flood_timer), .vcpus = 2, .ebx = MASKED,
-	 .ebp = LIGHT, .level = true},
+	{.name = "levels that come again",
+	 PROGRAM(flood_timer),
+	 .vcpus = 2,
+	 .ebx = MASKED,
+	 .ebp = LIGHT,
+	 .level = true},
 	{.name = "first touches", PROGRAM(flood_touch), .vcpus = 1, .edi = TOUCHED, .ebp = AWAKE},
 	{.name = "resets", PROGRAM(flood_port), .vcpus = 2, .ebx = RESET},
 };
 
 /* From the other CPU. */
 static const struct flood across[] = {
-	{.name = "IPIs across to one that is deaf", PROGRAM(flood_icr), .vcpus = 2,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = DEAF},
-	{.name = "IPIs across to a sleeper", PROGRAM(flood_icr), .vcpus = 2,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = LIGHT},
-	{.name = "IPIs across to one at work", PROGRAM(flood_icr), .vcpus = 2,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = AWAKE},
-	{.name = "IPIs across to the deaf", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = DEAF},
-	{.name = "IPIs across to sleepers", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = LIGHT},
-	{.name = "IPIs across to others at work", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | VECTOR, .ebp = AWAKE},
-	{.name = "NMIs across", PROGRAM(flood_icr), .vcpus = 2, .ebx = TO_OTHERS | BY_NMI,
+	{.name = "IPIs across to one that is deaf",
+	 PROGRAM(flood_icr),
+	 .vcpus = 2,
+	 .ebx = TO_OTHERS | VECTOR,
 	 .ebp = DEAF},
-	{.name = "NMIs across to all others", PROGRAM(flood_icr), .vcpus = 16,
-	 .ebx = TO_OTHERS | BY_NMI, .ebp = DEAF},
+	{.name = "IPIs across to a sleeper",
+	 PROGRAM(flood_icr),
+	 .vcpus = 2,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = LIGHT},
+	{.name = "IPIs across to one at work",
+	 PROGRAM(flood_icr),
+	 .vcpus = 2,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = AWAKE},
+	{.name = "IPIs across to the deaf",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = DEAF},
+	{.name = "IPIs across to sleepers",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = LIGHT},
+	{.name = "IPIs across to others at work",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | VECTOR,
+	 .ebp = AWAKE},
+	{.name = "NMIs across",
+	 PROGRAM(flood_icr),
+	 .vcpus = 2,
+	 .ebx = TO_OTHERS | BY_NMI,
+	 .ebp = DEAF},
+	{.name = "NMIs across to all others",
+	 PROGRAM(flood_icr),
+	 .vcpus = 16,
+	 .ebx = TO_OTHERS | BY_NMI,
+	 .ebp = DEAF},
 	{.name = "kicks across", PROGRAM(flood_call), .vcpus = 2, .ebx = CALL_KICK, .ebp = DEAF},
-	{.name = "kicks across to one at work", PROGRAM(flood_call), .vcpus = 2, .ebx = CALL_KICK,
+	{.name = "kicks across to one at work",
+	 PROGRAM(flood_call),
+	 .vcpus = 2,
+	 .ebx = CALL_KICK,
 	 .ebp = AWAKE},
 };
 
@@ -151,7 +227,8 @@ static void crowd_make(const struct flood *f)
 
 	must(guest_create(g, CROWD, PAGES, BLOCK), "a crowd");
 	must(sampo_region_create(g->domain, TOUCHED * BLOCK, SAMPO_REGION_2M, &more), "its memory");
-	must(sampo_region_map(more, g->domain, BLOCK, 0, SAMPO_MAP_RWX, TOUCHED * BLOCK), "region_map");
+	must(sampo_region_map(more, g->domain, BLOCK, 0, SAMPO_MAP_RWX, TOUCHED * BLOCK),
+	     "region_map");
 	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &bell), "event");
 	must(sampo_doorbell(bell, g->domain, DOORBELL, 2), "doorbell");
 	must(sampo_handle_close(more), "handle_close");
@@ -282,8 +359,9 @@ static void flood(const struct flood *f, const struct guest *victim, uint64_t ra
 	owed = owed < share ? share : owed > 1000 ? 1000 : owed;
 	printf("flood %s: owed %llu, had %llu\n", f->name, (unsigned long long)owed,
 	       (unsigned long long)had);
-	check(had + (machine_cpus > 1 ? LOSS_ACROSS : LOSS) >= owed, f->name, "of 1000 it is owed %llu and has had %llu",
-	      (unsigned long long)owed, (unsigned long long)had);
+	check(had + (machine_cpus > 1 ? LOSS_ACROSS : LOSS) >= owed, f->name,
+	      "of 1000 it is owed %llu and has had %llu", (unsigned long long)owed,
+	      (unsigned long long)had);
 	crowd_remove(f);
 }
 

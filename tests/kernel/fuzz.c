@@ -209,8 +209,7 @@ void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds)
 	one_round();
 	before = account();
 	now = before;
-	while (same(&now, &before) &&
-	       (calls ? calls_done(&succeeded) < calls : rdtsc() < end)) {
+	while (same(&now, &before) && (calls ? calls_done(&succeeded) < calls : rdtsc() < end)) {
 		one_round();
 		now = account();
 		if (calls_done(&succeeded) - said > 100000) {

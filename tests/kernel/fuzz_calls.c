@@ -38,9 +38,10 @@ static uint64_t operation_of(struct worker *w, uint64_t call)
 
 uint64_t any_number(struct worker *w)
 {
-	static const uint64_t odd[] = {0, 1, 2, 3, 4, 63, 64, 127, 0xffff, 0x10000, 4031, 4032,
-				       0xfff, 0x1000, ~0u, 1ull << 32, 1ull << 47, 1ull << 48,
-				       1ull << 63, ~0ull, ~0ull << 12};
+	static const uint64_t odd[] = {
+		0,   1,          2,          3,          4,          63,    64,
+		127, 0xffff,     0x10000,    4031,       4032,       0xfff, 0x1000,
+		~0u, 1ull << 32, 1ull << 47, 1ull << 48, 1ull << 63, ~0ull, ~0ull << 12};
 
 	switch (below(w, 3)) {
 	case 0:
@@ -96,7 +97,8 @@ static uint64_t any_buffer(struct worker *w)
 
 static uint64_t any_size(struct worker *w)
 {
-	static const uint64_t odd[] = {0, 1, 0xfff, 0x1001, BLOCK, 2 * BLOCK, 256ull << 30, ~0ull,
+	static const uint64_t odd[] = {0,           1,         0xfff,        0x1001,
+				       BLOCK,       2 * BLOCK, 256ull << 30, ~0ull,
 				       ~0ull << 12, 1ull << 63};
 
 	return one_in(w, 3) ? odd[below(w, 10)] : PAGE << below(w, 4);
@@ -113,8 +115,7 @@ static uint64_t own_place(struct worker *w)
 {
 	if (w->for_pet)
 		return guest_place(w);
-	return slot_address((unsigned)(SLOT_ANY + below(w, SLOTS - SLOT_ANY))) +
-	       below(w, 4) * PAGE;
+	return slot_address((unsigned)(SLOT_ANY + below(w, SLOTS - SLOT_ANY))) + below(w, 4) * PAGE;
 }
 
 static uint64_t soon(struct worker *w)
@@ -144,7 +145,8 @@ static void of_machine(struct worker *w, uint64_t arg[5])
 	static const struct {
 		uint32_t base, count;
 	} harmless[] = {{0x80, 4}, {0xed, 1}, {0xcf8, 4}, {0x2f8, 8}, {0xffff, 1}};
-	static const uint32_t ports[] = {0x20, 0xa1, 0x43, 0x60, 0x61, 0x64, 0x92, 0xb2, 0x3f8, 0x3ff};
+	static const uint32_t ports[] = {0x20, 0xa1, 0x43, 0x60,  0x61,
+					 0x64, 0x92, 0xb2, 0x3f8, 0x3ff};
 	static const uint64_t memory[] = {0x100000, 0xfee00000, 0xfec00000, 0x1000};
 	uint64_t before = below(w, 16);
 	unsigned i = (unsigned)below(w, 5);
@@ -186,7 +188,8 @@ static void arrange_copy(struct worker *w, uint64_t arg[5])
 				  ? (uint64_t)(SAMPO_R_ALL & ~SAMPO_R_POWER)
 				  : SAMPO_R_READ | SAMPO_R_WRITE | SAMPO_R_RAISE | SAMPO_R_GRANT;
 	else if (!inward)
-		arg[2] &= ~(uint64_t)SAMPO_R_CREATE | (type_of(arg[0]) == SAMPO_T_DOMAIN ? ~0ull : 0);
+		arg[2] &=
+			~(uint64_t)SAMPO_R_CREATE | (type_of(arg[0]) == SAMPO_T_DOMAIN ? ~0ull : 0);
 }
 
 /* A worker is stopped now and then and sent about, no more. */

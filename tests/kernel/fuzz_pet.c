@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The pets of the fuzzer of calls: guests of several vCPUs. A vCPU runs either bytes at random, or
- * the program `caller`, which does what a list in its memory says: calls by handles that it was given
- * with some rights or others, accesses to ports, MSRs, its local APIC and memory.
+ * the program `caller`, which does what a list in its memory says: calls by handles that it was
+ * given with some rights or others, accesses to ports, MSRs, its local APIC and memory.
  */
 #include <string.h>
 
@@ -43,9 +43,10 @@ void long_mode(struct sampo_exit *exit, uint64_t cr3, uint64_t entry, uint64_t s
 
 static void choose_action(struct worker *w, struct fuzz_call *action)
 {
-	static const uint32_t msrs[] = {0x1b, 0x6e0, 0x808, 0x80b, 0x80f, 0x828, 0x830, 0x832,
-					0x838, 0x83e, 0x83f, 0x174, 0xc0000080, 0xc0000102,
-					0x4b564d01, 0x4b564d03, 0x4b564d04, 0x277, 0x10, 0x3b};
+	static const uint32_t msrs[] = {0x1b,       0x6e0,      0x808,      0x80b,      0x80f,
+					0x828,      0x830,      0x832,      0x838,      0x83e,
+					0x83f,      0x174,      0xc0000080, 0xc0000102, 0x4b564d01,
+					0x4b564d03, 0x4b564d04, 0x277,      0x10,       0x3b};
 
 	action->number = one_in(w, 2) ? OUT + below(w, ACTIONS_END - OUT) : 0;
 	action->arg[0] = any_number(w);
@@ -61,7 +62,8 @@ static void choose_action(struct worker *w, struct fuzz_call *action)
 		/* IPIs: any mode, to one of those that there may be, or by a shorthand. */
 		if (action->arg[0] == 0x830)
 			action->arg[1] = below(w, 4) << 32 | below(w, 4) << 18 |
-					 (one_in(w, 4) ? below(w, 8) << 8 : 0) | (32 + below(w, 224));
+					 (one_in(w, 4) ? below(w, 8) << 8 : 0) |
+					 (32 + below(w, 224));
 		if (action->arg[0] == 0x832)
 			action->arg[1] = below(w, 3) << 17 | (32 + below(w, 224));
 		if (action->arg[0] == 0x6e0)
@@ -153,8 +155,8 @@ static void begin_noise(struct worker *w, unsigned n)
 		exit->rip = any_number(w);
 	if (one_in(w, 10))
 		exit->rflags = any(w);
-	exit->inject = one_in(w, 2) ? SAMPO_INJECT_EXTINT | (uint32_t)below(w, 256)
-				    : (uint32_t)any(w);
+	exit->inject =
+		one_in(w, 2) ? SAMPO_INJECT_EXTINT | (uint32_t)below(w, 256) : (uint32_t)any(w);
 }
 
 /* --- the monitor's part of the page --- */

@@ -74,7 +74,8 @@ static void reduced(void)
 	expect(sampo_event_raise(copy), SAMPO_ERIGHT, "handles: a copy without RAISE");
 	expect(sampo_handle_copy(copy, 0, SAMPO_R_RAISE, &again), SAMPO_ERIGHT,
 	       "handles: rights do not grow");
-	expect(sampo_handle_copy(copy, 0, SAMPO_R_READ, &again), SAMPO_OK, "handles: a second copy");
+	expect(sampo_handle_copy(copy, 0, SAMPO_R_READ, &again), SAMPO_OK,
+	       "handles: a second copy");
 	expect(sampo_handle_close(copy), SAMPO_OK, "handles: close");
 	expect(sampo_handle_close(copy), SAMPO_EHANDLE, "handles: close twice");
 	expect(sampo_object_info(again, SAMPO_INFO_TYPE, type, sizeof(type), 0, NULL), SAMPO_OK,
@@ -113,7 +114,8 @@ void test_handles(void)
 	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &handle_of[SAMPO_T_EVENT]),
 	     "event");
 	must(sampo_vcpu_create(handle_of[SAMPO_T_DOMAIN], 0, handle_of[SAMPO_T_EVENT],
-			       &handle_of[SAMPO_T_VCPU]), "vcpu");
+			       &handle_of[SAMPO_T_VCPU]),
+	     "vcpu");
 	must(sampo_handle_copy(self, 0, 0, &closed), "copy");
 	must(sampo_handle_close(closed), "close");
 	for (unsigned i = 0; i < CALLS; i++) {

@@ -171,7 +171,8 @@ static void startup_messages(void)
 	guest_run(&g, startup);
 	check(guest_wait(&g) == SAMPO_EXIT_STARTUP, "startup: INIT", "exit %u", g.exit->reason);
 	expect_startup(&g, 0x500, ~1ull, "startup: INIT to all others");
-	check(guest_answer(&g, SAMPO_DIRTY_NONE) == SAMPO_EXIT_STARTUP && guest_word(&g, COUNT) == 1,
+	check(guest_answer(&g, SAMPO_DIRTY_NONE) == SAMPO_EXIT_STARTUP &&
+		      guest_word(&g, COUNT) == 1,
 	      "startup: SIPI", "exit %u, went on for %u", g.exit->reason, guest_word(&g, COUNT));
 	expect_startup(&g, 0x69a, 1 << 5, "startup: SIPI to one");
 	guest_answer(&g, SAMPO_DIRTY_NONE);

@@ -5,11 +5,11 @@
  */
 #include "tests/kernel/abi.h"
 
-#define PAGES    128u /* for the kernel, of the creator */
-#define MEMORY   (8ull << 20)
-#define OWN      (16 * PAGE)
-#define BYTES    32u /* the least that an object takes */
-#define DEVICES  40u
+#define PAGES     128u /* for the kernel, of the creator */
+#define MEMORY    (8ull << 20)
+#define OWN       (16 * PAGE)
+#define BYTES     32u /* the least that an object takes */
+#define DEVICES   40u
 #define REQUESTER 0x4200u
 
 static struct guest creator;
@@ -100,7 +100,8 @@ static void devices(void)
 	unsigned n;
 
 	for (n = 0; n < DEVICES; n++) {
-		must(call(SAMPO_CALL_device_create, its_machine, REQUESTER + n, 0, 0, 0), "a device");
+		must(call(SAMPO_CALL_device_create, its_machine, REQUESTER + n, 0, 0, 0),
+		     "a device");
 		device[n] = value();
 	}
 	check(info().kernel_bytes >= before + DEVICES * BYTES, "limits: devices are charged",

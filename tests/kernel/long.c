@@ -72,8 +72,8 @@ static void frames(void)
 			       sampo_gpa(address) + done, sizeof(address) - done, done / 8, &part);
 		done += part;
 	} while (status == SAMPO_EAGAIN && part);
-	check(!status && done == sizeof(address), "long: FRAMES of a large region", "%lld, %llu bytes",
-	      (long long)status, (unsigned long long)done);
+	check(!status && done == sizeof(address), "long: FRAMES of a large region",
+	      "%lld, %llu bytes", (long long)status, (unsigned long long)done);
 	report("object_info FRAMES");
 	for (unsigned i = 0; i < BIG / BLOCK; i++)
 		done -= address[i] && address[i] % BLOCK == 0 ? 8 : 0;
@@ -177,7 +177,8 @@ static void short_calls(void)
 
 	one("version", SAMPO_CALL_version, 0, 0, 0, 0, 0);
 	one("wait", SAMPO_CALL_wait, 0, 0, 0, 0, 0);
-	domain = one("domain_create", SAMPO_CALL_domain_create, machine, 0, VCPU_PAGES, 1024, ~0ull);
+	domain =
+		one("domain_create", SAMPO_CALL_domain_create, machine, 0, VCPU_PAGES, 1024, ~0ull);
 	event = one("event_create", SAMPO_CALL_event_create, self, SAMPO_EVENT_NONE, 0, 0, 0);
 	one("event_raise", SAMPO_CALL_event_raise, event, 0, 0, 0, 0);
 	one("doorbell", SAMPO_CALL_doorbell, event, domain, 0x500, 2, 0);
@@ -191,7 +192,8 @@ static void short_calls(void)
 	handle = one("device_create", SAMPO_CALL_device_create, machine, 0x8000, 0, 0, 0);
 	one("handle_close of a device", SAMPO_CALL_handle_close, handle, 0, 0, 0, 0);
 	one("object_info TYPE", SAMPO_CALL_object_info, vcpu, SAMPO_INFO_TYPE, gpa, bytes, 0);
-	one("object_info MACHINE", SAMPO_CALL_object_info, machine, SAMPO_INFO_MACHINE, gpa, bytes, 0);
+	one("object_info MACHINE", SAMPO_CALL_object_info, machine, SAMPO_INFO_MACHINE, gpa, bytes,
+	    0);
 	one("object_info DOMAIN", SAMPO_CALL_object_info, domain, SAMPO_INFO_DOMAIN, gpa, bytes, 0);
 	one("object_info VCPU", SAMPO_CALL_object_info, vcpu, SAMPO_INFO_VCPU, gpa, bytes, 0);
 	must(sampo_region_create(self, PAGE, 0, &region), "region_create");
@@ -236,11 +238,13 @@ static void many_vcpus(void)
 	timed_ctl(domain, SAMPO_DOMAIN_CAP, 100000ull << 32 | 50000, "domain_ctl CAP of 64 vCPUs");
 	timed_ctl(domain, SAMPO_DOMAIN_UNPAUSE, 0, "domain_ctl UNPAUSE of 64 vCPUs");
 	begin();
-	must(timed(SAMPO_CALL_object_info, domain, SAMPO_INFO_DOMAIN, sampo_gpa(&info), sizeof(info), 0,
-		   NULL), "domain info");
+	must(timed(SAMPO_CALL_object_info, domain, SAMPO_INFO_DOMAIN, sampo_gpa(&info),
+		   sizeof(info), 0, NULL),
+	     "domain info");
 	report("object_info DOMAIN of 64 vCPUs");
 	begin();
-	must(timed(SAMPO_CALL_region_dirty, domain, 0, 512, window, SAMPO_DIRTY_READ, NULL), "READ");
+	must(timed(SAMPO_CALL_region_dirty, domain, 0, 512, window, SAMPO_DIRTY_READ, NULL),
+	     "READ");
 	report("region_dirty READ of 64 vCPUs");
 	begin();
 	must(sampo_domain_ctl(domain, SAMPO_DOMAIN_DESTROY, 0), "DESTROY");

@@ -5,14 +5,14 @@
 
 #include "tests/kernel/abi.h"
 
-#define UNKNOWN  99u
-#define SLOT     12u
-#define PCI      0xcf8u
-#define CMOS     0x70u
-#define RTC_IRQ  8u
-#define RTC_RATE 0x26u /* 1024 Hz */
-#define FIRST    (EVENT_FREE + 1)
-#define VECTORS  192u
+#define UNKNOWN       99u
+#define SLOT          12u
+#define PCI           0xcf8u
+#define CMOS          0x70u
+#define RTC_IRQ       8u
+#define RTC_RATE      0x26u /* 1024 Hz */
+#define FIRST         (EVENT_FREE + 1)
+#define VECTORS       192u
 #define ASLEEP_ROUNDS 500u
 
 static uint32_t region_of(uint64_t flags, uint64_t base, uint64_t size, int64_t wanted,
@@ -92,9 +92,14 @@ static void port_ranges(void)
 		uint16_t port;
 		const char *what;
 	} kept[] = {
-		{0x20, "the first PIC"},    {0xa1, "the second PIC"}, {0x40, "the PIT"},
-		{0x61, "the PIT's gate"},   {0x64, "the keyboard controller"},
-		{0x92, "port A"},           {0xb2, "the SMI's port"}, {0x3f8, "the console"},
+		{0x20, "the first PIC"},
+		{0xa1, "the second PIC"},
+		{0x40, "the PIT"},
+		{0x61, "the PIT's gate"},
+		{0x64, "the keyboard controller"},
+		{0x92, "port A"},
+		{0xb2, "the SMI's port"},
+		{0x3f8, "the console"},
 		{0x3ff, "its last port"},
 	};
 
@@ -126,7 +131,8 @@ static void configuration(void)
 	expect(sampo_port(machine, 0, 1, 0, NULL), SAMPO_EHANDLE, "port: no region");
 	/* The reset register, in every way that an access can meet it. */
 	expect(sampo_port(region, 5, 1 | SAMPO_PORT_WRITE, 6, NULL), SAMPO_ERIGHT, "port: reset");
-	expect(sampo_port(region, 5, 2 | SAMPO_PORT_WRITE, 6, NULL), SAMPO_ERIGHT, "reset and next");
+	expect(sampo_port(region, 5, 2 | SAMPO_PORT_WRITE, 6, NULL), SAMPO_ERIGHT,
+	       "reset and next");
 	expect(sampo_port(region, 4, 2 | SAMPO_PORT_WRITE, 0x606, NULL), SAMPO_ERIGHT,
 	       "port: reset and the one before");
 	for (unsigned offset = 2; offset < 6; offset++)
@@ -180,7 +186,8 @@ static void devices(void)
 	static uint32_t many[DEVICES];
 
 	expect(sampo_device_create(machine, 0x10000, &device), SAMPO_EINVAL, "device: beyond");
-	expect(sampo_device_create(machine, 1ull << 63, &device), SAMPO_EINVAL, "device: far beyond");
+	expect(sampo_device_create(machine, 1ull << 63, &device), SAMPO_EINVAL,
+	       "device: far beyond");
 	expect(sampo_device_create(machine, 0xffff, &device), SAMPO_OK, "device: the last");
 	expect(sampo_device_create(machine, 0xffff, &other), SAMPO_EEXIST, "device: twice");
 	must(sampo_handle_close(device), "handle_close");
@@ -283,7 +290,8 @@ static void pins(void)
 {
 	uint32_t event = event_at(FIRST), other = event_at(FIRST + 1);
 
-	expect(sampo_irq(event, SAMPO_IRQ_BIND, machine, 1u << 18, NULL), SAMPO_EINVAL, "pin: flags");
+	expect(sampo_irq(event, SAMPO_IRQ_BIND, machine, 1u << 18, NULL), SAMPO_EINVAL,
+	       "pin: flags");
 	expect(sampo_irq(event, SAMPO_IRQ_BIND, machine, 1ull << 32, NULL), SAMPO_EINVAL,
 	       "pin: high flags");
 	expect(sampo_irq(event, SAMPO_IRQ_BIND, machine, 4, NULL), SAMPO_EEXIST,
@@ -295,7 +303,8 @@ static void pins(void)
 	cmos_write(0x0b, cmos_read(0x0b) | 0x40);
 	cmos_read(0x0c);
 	expect(sampo_irq(event, SAMPO_IRQ_BIND, machine, RTC_IRQ, NULL), SAMPO_OK, "pin: edges");
-	expect(sampo_irq(other, SAMPO_IRQ_BIND, machine, RTC_IRQ, NULL), SAMPO_EEXIST, "pin: taken");
+	expect(sampo_irq(other, SAMPO_IRQ_BIND, machine, RTC_IRQ, NULL), SAMPO_EEXIST,
+	       "pin: taken");
 	cmos_read(0x0c);
 	check(comes(1000), "pin: an edge", "none");
 	cmos_read(0x0c);

@@ -4,13 +4,13 @@
 
 #include "tests/kernel/abi.h"
 
-#define CHAIN    3000u
-#define MAPPINGS 2000u
-#define EVENTS   4000u
-#define HANDLES  4000u
+#define CHAIN     3000u
+#define MAPPINGS  2000u
+#define EVENTS    4000u
+#define HANDLES   4000u
 #define DOORBELLS 1024u /* at ports whose bits 2-7 and 6-11 are alike */
-#define FEW      16u
-#define FAR      (1ull << 32) /* of a guest, nothing there */
+#define FEW       16u
+#define FAR       (1ull << 32) /* of a guest, nothing there */
 
 static uint32_t new_domain(uint64_t pages, uint64_t memory)
 {
@@ -60,7 +60,8 @@ static void chains(void)
 
 	check(machine_use().domains == before.domains + CHAIN, "objects: a chain of domains",
 	      "%u domains", machine_use().domains);
-	expect(sampo_domain_ctl(first, SAMPO_DOMAIN_DESTROY, 0), SAMPO_OK, "objects: its first ends");
+	expect(sampo_domain_ctl(first, SAMPO_DOMAIN_DESTROY, 0), SAMPO_OK,
+	       "objects: its first ends");
 	must(sampo_handle_close(first), "handle_close");
 	expect_all_gone(before, "objects: the whole chain ends");
 	must(sampo_handle_close(chain_of(CHAIN)), "handle_close");
@@ -119,7 +120,8 @@ static uint64_t place(unsigned i)
 static void many_mappings(void)
 {
 	uint32_t domain = new_domain(1000, ~0ull), region;
-	uint64_t empty = info_of(domain).kernel_bytes, charged, at, from, first = ~0ull, last = ~0ull;
+	uint64_t empty = info_of(domain).kernel_bytes, charged, at, from, first = ~0ull,
+		 last = ~0ull;
 	unsigned wrong = 0;
 
 	must(sampo_region_create(domain, PAGE, 0, &region), "region_create");
@@ -135,8 +137,9 @@ static void many_mappings(void)
 		if (i >= MAPPINGS - 16 && from < last)
 			last = from;
 	}
-	check(info_of(domain).kernel_bytes >= charged + MAPPINGS * 64, "objects: mappings are charged",
-	      "%llu bytes", (unsigned long long)(info_of(domain).kernel_bytes - charged));
+	check(info_of(domain).kernel_bytes >= charged + MAPPINGS * 64,
+	      "objects: mappings are charged", "%llu bytes",
+	      (unsigned long long)(info_of(domain).kernel_bytes - charged));
 	check(last < 8 * first, "objects: a mapping among many", "%llu ticks, among few %llu",
 	      (unsigned long long)last / 16, (unsigned long long)first / 16);
 	printf("objects: region_map among %u mappings: %llu ticks, among 16: %llu\n", MAPPINGS,
@@ -150,7 +153,8 @@ static void many_mappings(void)
 	for (unsigned i = 0; i < MAPPINGS; i += 2)
 		wrong += sampo_region_unmap(domain, place(i), 1) != SAMPO_OK;
 	for (unsigned i = 0; i < MAPPINGS; i++)
-		wrong += sampo_region_unmap(domain, place(i), 1) != (i % 2 ? SAMPO_OK : SAMPO_EINVAL);
+		wrong += sampo_region_unmap(domain, place(i), 1) !=
+			 (i % 2 ? SAMPO_OK : SAMPO_EINVAL);
 	check(!wrong, "objects: each one is unmapped by itself", "%u are not", wrong);
 	check(info_of(domain).kernel_bytes == charged, "objects: mappings are given back", "%llu",
 	      (unsigned long long)info_of(domain).kernel_bytes);
@@ -250,7 +254,8 @@ static void many_doorbells(void)
 		must(sampo_handle_close(event[n]), "handle_close");
 	must(sampo_event_create(self, SAMPO_EVENT_NONE, 0, 0, &event[0]), "event_create");
 	for (uint32_t port = 0; port < 65536; port += 512)
-		wrong += sampo_doorbell(event[0], domain, port, 2) != (port ? SAMPO_EEXIST : SAMPO_OK);
+		wrong += sampo_doorbell(event[0], domain, port, 2) !=
+			 (port ? SAMPO_EEXIST : SAMPO_OK);
 	check(!wrong, "objects: doorbells end with their events", "%u do not", wrong);
 	must(sampo_handle_close(domain), "handle_close");
 	expect(sampo_doorbell(event[0], self, 0x500, 2), SAMPO_OK, "objects: and with the domain");

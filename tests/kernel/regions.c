@@ -67,7 +67,8 @@ static void frames(uint64_t flags, uint64_t bytes, uint64_t block, const char *n
 	bool good;
 
 	must(sampo_region_create(self, bytes, flags, &region), "region_create");
-	must(sampo_object_info(region, SAMPO_INFO_FRAMES, address, sizeof(address), 0, &n), "FRAMES");
+	must(sampo_object_info(region, SAMPO_INFO_FRAMES, address, sizeof(address), 0, &n),
+	     "FRAMES");
 	good = n == bytes / block * 8;
 	for (uint64_t i = 0; i < n / 8; i++) {
 		good &= address[i] && address[i] % block == 0;
@@ -115,8 +116,8 @@ static void buffers(void)
 	must(sampo_region_map(region, 0, end, 0, SAMPO_MAP_R | SAMPO_MAP_W, PAGE), "region_map");
 	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, end - 4, 8, 0, NULL),
 	       SAMPO_OK, "buffers: over two mappings");
-	check(*(volatile uint32_t *)(uintptr_t)(end - 4) == SAMPO_T_DOMAIN,
-	      "buffers: in both", "not there");
+	check(*(volatile uint32_t *)(uintptr_t)(end - 4) == SAMPO_T_DOMAIN, "buffers: in both",
+	      "not there");
 	must(sampo_region_unmap(self, at, 2 * PAGE), "region_unmap");
 	must(sampo_handle_close(region), "handle_close");
 }

@@ -50,7 +50,8 @@ static void log_calls(void)
 	uint32_t reader;
 
 	must(sampo_handle_copy(machine, 0, SAMPO_R_ALL & ~SAMPO_R_WRITE, &reader), "handle_copy");
-	expect(sampo_log(reader, SAMPO_LOG_WRITE, "x", 1), SAMPO_ERIGHT, "log: write without WRITE");
+	expect(sampo_log(reader, SAMPO_LOG_WRITE, "x", 1), SAMPO_ERIGHT,
+	       "log: write without WRITE");
 	expect(sampo_log(reader, SAMPO_LOG_CONSOLE, "x", 1), SAMPO_ERIGHT,
 	       "log: console without WRITE");
 	must(sampo_handle_close(reader), "handle_close");
@@ -74,7 +75,8 @@ static const char *log_from(uint64_t position)
 	return text;
 }
 
-/* The position of input that is to come, and that of all that has; the log is the kernel's to show again. */
+/* The position of input that is to come, and that of all that has; the log is the kernel's to show
+ * again. */
 static void log_taken(void)
 {
 	const struct sampo_log *log = (const void *)(uintptr_t)sampo_boot_info->log;
@@ -83,7 +85,8 @@ static void log_taken(void)
 	must(sampo_handle_copy(machine, 0, SAMPO_R_ALL & ~SAMPO_R_WRITE, &reader), "handle_copy");
 	expect(sampo_log_taken(reader, 0), SAMPO_ERIGHT, "log: input taken without WRITE");
 	must(sampo_handle_close(reader), "handle_close");
-	expect(sampo_log_taken(machine, log->input_end + 1), SAMPO_EINVAL, "log: input to come taken");
+	expect(sampo_log_taken(machine, log->input_end + 1), SAMPO_EINVAL,
+	       "log: input to come taken");
 	expect(sampo_log_taken(machine, ~0ull), SAMPO_EINVAL, "log: all input ever taken");
 	expect(sampo_log_taken(machine, log->input_end), SAMPO_OK, "log: input taken");
 	must(sampo_log(machine, SAMPO_LOG_WRITE, "", 0), "WRITE");
@@ -117,9 +120,8 @@ static void log_read_only(void)
 
 	check(at % PAGE == 0 && sizeof(*log) % PAGE == 0, "ring: whole pages", "at %llx",
 	      (unsigned long long)at);
-	while (refused < pages &&
-	       sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, at + refused * PAGE, 8, 0,
-			  NULL) == SAMPO_EFAULT)
+	while (refused < pages && sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE,
+					     at + refused * PAGE, 8, 0, NULL) == SAMPO_EFAULT)
 		refused++;
 	check(refused == pages, "ring: read-only", "not page %u", (unsigned)refused);
 	expect(sampo_call(SAMPO_CALL_object_info, self, SAMPO_INFO_TYPE, at + pages * PAGE, 8, 0,
@@ -136,7 +138,8 @@ static void handle_copies(void)
 	int64_t status = SAMPO_OK;
 	unsigned n = 0;
 
-	expect(sampo_handle_copy(self, dead, SAMPO_R_ALL, &copy), SAMPO_EDEAD, "copy to a dead one");
+	expect(sampo_handle_copy(self, dead, SAMPO_R_ALL, &copy), SAMPO_EDEAD,
+	       "copy to a dead one");
 	expect(sampo_handle_copy(event, full, SAMPO_R_RAISE, &copy), SAMPO_OK, "copy to another");
 	expect(sampo_event_raise(copy + 1000), SAMPO_EHANDLE, "its handle is not ours");
 	for (; n < 100000 && !status; n++)
@@ -182,12 +185,14 @@ static void domains(void)
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 0), SAMPO_EINVAL, "WEIGHT 0");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65536), SAMPO_EINVAL, "WEIGHT 65536");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_WEIGHT, 65535), SAMPO_OK, "WEIGHT 65535");
-	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000), SAMPO_EINVAL, "CAP without a period");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000), SAMPO_EINVAL,
+	       "CAP without a period");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 999 | 1000ull << 32), SAMPO_EINVAL,
 	       "CAP of less than 1 ms");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000001ull << 32), SAMPO_EINVAL,
 	       "CAP with a period of more than 1 s");
-	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000000ull << 32), SAMPO_OK, "CAP");
+	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 1000 | 1000000ull << 32), SAMPO_OK,
+	       "CAP");
 	expect(sampo_domain_ctl(domain, SAMPO_DOMAIN_CAP, 0), SAMPO_OK, "no CAP");
 	expect(sampo_domain_ctl(domain, UNKNOWN, 0), SAMPO_ENOSYS, "domain_ctl: no such op");
 	expect(sampo_domain_ctl(dead, SAMPO_DOMAIN_DESTROY, 0), SAMPO_EDEAD, "DESTROY twice");
@@ -198,7 +203,8 @@ static void domains(void)
 
 static void vcpus(void)
 {
-	static uint64_t nowhere[4] = {0, 0, 0, 1ull << 63}, everywhere[4] = {~0ull, ~0ull, ~0ull, ~0ull};
+	static uint64_t nowhere[4] = {0, 0, 0, 1ull << 63},
+			everywhere[4] = {~0ull, ~0ull, ~0ull, ~0ull};
 	uint32_t domain = domain_of(64), poor = domain_of(4), dead = dead_domain();
 	uint32_t vcpu, other, page, quiet;
 	uint64_t value = 0;
@@ -220,7 +226,8 @@ static void vcpus(void)
 	       "AFFINITY to no CPU");
 	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, ~0xfffull), SAMPO_EFAULT,
 	       "AFFINITY from outside");
-	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)everywhere), SAMPO_OK, "AFFINITY");
+	expect(sampo_vcpu_ctl(vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)everywhere), SAMPO_OK,
+	       "AFFINITY");
 	expect(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_AFFINITY, (uint64_t)nowhere),
 	       SAMPO_EINVAL, "AFFINITY of oneself to no CPU");
 	expect(sampo_vcpu_ctl(sampo_boot_info->vcpu, SAMPO_VCPU_STOP, 0), SAMPO_EINVAL,
@@ -299,7 +306,8 @@ static void regions(void)
 	expect(sampo_region_unmap(domain, 0, ~0ull), SAMPO_OK, "unmap: everything");
 	expect(sampo_region_unmap(domain, 0, ~0ull), SAMPO_EINVAL, "unmap: twice");
 
-	must(sampo_domain_create(machine, SAMPO_DOMAIN_PRIVATE, 32, 1024, &hidden), "domain_create");
+	must(sampo_domain_create(machine, SAMPO_DOMAIN_PRIVATE, 32, 1024, &hidden),
+	     "domain_create");
 	must(sampo_region_create(hidden, PAGE, 0, &own), "region_create");
 	expect(sampo_region_map(own, 0, slot_address(0), 0, 1, PAGE), SAMPO_ERIGHT,
 	       "map: a private domain's");
@@ -327,13 +335,15 @@ static void dirty(void)
 	       "dirty: no page");
 	expect(sampo_region_dirty(g.domain, ~0ull << 12, 1, text, SAMPO_DIRTY_READ), SAMPO_EINVAL,
 	       "dirty: beyond the end");
-	expect(sampo_call(SAMPO_CALL_region_dirty, g.domain, 0, 16, NOWHERE, SAMPO_DIRTY_READ, NULL),
+	expect(sampo_call(SAMPO_CALL_region_dirty, g.domain, 0, 16, NOWHERE, SAMPO_DIRTY_READ,
+			  NULL),
 	       SAMPO_EFAULT, "dirty: to nowhere");
 	expect(sampo_region_dirty(g.domain, 0, 16, text, UNKNOWN), SAMPO_ENOSYS,
 	       "dirty: no such op");
 	expect(sampo_region_dirty(g.domain, 0, 16, text, SAMPO_DIRTY_START), SAMPO_OK,
 	       "dirty: START");
-	expect(sampo_region_dirty(g.domain, 0, 16, text, SAMPO_DIRTY_STOP), SAMPO_OK, "dirty: STOP");
+	expect(sampo_region_dirty(g.domain, 0, 16, text, SAMPO_DIRTY_STOP), SAMPO_OK,
+	       "dirty: STOP");
 	guest_remove(&g);
 }
 

@@ -2,7 +2,7 @@
 /* Deadlines of wait, and who gets how much of the CPU. */
 #include "tests/kernel/abi.h"
 
-#define HOGS 3u
+#define HOGS        3u
 #define PERCENT_OFF 5
 
 static void wait_for(uint64_t tsc, uint64_t most, const char *name)
@@ -14,8 +14,8 @@ static void wait_for(uint64_t tsc, uint64_t most, const char *name)
 	from = rdtsc();
 	must(sampo_wait(tsc ? from + tsc : 0, 0), "wait");
 	took = rdtsc() - from;
-	check(took >= tsc && (took <= tsc + most || option_word("loose")), name, "took %llu of %llu TSC ticks",
-	      (unsigned long long)took, (unsigned long long)tsc);
+	check(took >= tsc && (took <= tsc + most || option_word("loose")), name,
+	      "took %llu of %llu TSC ticks", (unsigned long long)took, (unsigned long long)tsc);
 }
 
 static void deadlines(void)
@@ -64,13 +64,14 @@ static void cap(void)
 	pass_ms(400);
 	ran = guest_cpu_ns(&g) - ran;
 	percent = ran * tsc_per_ms / 10000 / (rdtsc() - from);
-	check(option_word("loose") ? percent < 90 : percent >= 24 && percent <= 26, "cap: a quarter",
-	      "%llu %%", (unsigned long long)percent);
+	check(option_word("loose") ? percent < 90 : percent >= 24 && percent <= 26,
+	      "cap: a quarter", "%llu %%", (unsigned long long)percent);
 	must(sampo_domain_ctl(g.domain, SAMPO_DOMAIN_CAP, 0), "CAP");
 	ran = guest_cpu_ns(&g);
 	pass_ms(100);
 	ran = guest_cpu_ns(&g) - ran;
-	check(ran >= (option_word("loose") ? 1 : 90000000), "cap: none", "%llu ns", (unsigned long long)ran);
+	check(ran >= (option_word("loose") ? 1 : 90000000), "cap: none", "%llu ns",
+	      (unsigned long long)ran);
 	guest_remove(&g);
 }
 
@@ -147,7 +148,8 @@ static unsigned cpu_of_self(void)
 {
 	struct sampo_vcpu_info info;
 
-	must(sampo_object_info(sampo_boot_info->vcpu, SAMPO_INFO_VCPU, &info, sizeof(info), 0, NULL),
+	must(sampo_object_info(sampo_boot_info->vcpu, SAMPO_INFO_VCPU, &info, sizeof(info), 0,
+			       NULL),
 	     "vCPU info");
 	return info.cpu;
 }

@@ -26,7 +26,7 @@ uint64_t tsc_khz = 1000000, tsc_ns_per_tick = 1ull << 32, tsc_ticks_per_ns = 1ul
 
 static struct cpu litmus_cpu[LITMUS_CPUS];
 static const char *litmus_name;
-static uint64_t rounds; /* that one side counts */
+static uint64_t rounds;  /* that one side counts */
 static bool litmus_over; /* atomic: the time has passed */
 
 static inline double litmus_now(void)

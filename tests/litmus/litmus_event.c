@@ -9,8 +9,8 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/object/event.h"
 #include "kernel/call/hypercall.h"
+#include "kernel/object/event.h"
 
 #define BITS 3u /* at once */
 

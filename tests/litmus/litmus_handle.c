@@ -12,7 +12,8 @@ struct cpu *cpu_table[CPUS];
 uint32_t cpu_count;
 
 static struct domain domain;
-static struct object weak = {.type = SAMPO_T_EVENT, .refs = 1}, strong = {.type = SAMPO_T_REGION, .refs = 1};
+static struct object weak = {.type = SAMPO_T_EVENT, .refs = 1},
+		     strong = {.type = SAMPO_T_REGION, .refs = 1};
 static uint64_t table_page[512] __attribute__((aligned(4096)));
 
 void *domain_page_alloc(struct domain *owner)

@@ -8,10 +8,10 @@
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
-#include "kernel/object/event.h"
 #include "kernel/cpu/interrupt.h"
-#include "kernel/object/irq.h"
 #include "kernel/cpu/smp.h"
+#include "kernel/object/event.h"
+#include "kernel/object/irq.h"
 
 #define LOOKS 2000u
 

@@ -37,7 +37,8 @@ static void taken(struct vcpu *vcpu, uint8_t vector)
 {
 	expect(vcpu->id == 0, "it was for the other one");
 	expect(!(__atomic_fetch_or(&got[vector / 64], 1ull << vector % 64, __ATOMIC_RELEASE) >>
-			 vector % 64 & 1),
+			 vector % 64 &
+		 1),
 	       "an interrupt came twice");
 }
 

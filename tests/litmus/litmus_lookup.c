@@ -9,8 +9,8 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/object/event.h"
 #include "kernel/base/slab.h"
+#include "kernel/object/event.h"
 
 #define PORT   0xc000u
 #define GUEST  2u /* the vCPU that comes and goes */

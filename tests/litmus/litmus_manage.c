@@ -78,9 +78,11 @@ static void *asks_only(void *arg)
 		}
 		before = __atomic_load_n(&calls, __ATOMIC_RELAXED);
 		start = litmus_now();
-		while (litmus_goes_on() && __atomic_load_n(&calls, __ATOMIC_RELAXED) - before < 100) {
+		while (litmus_goes_on() &&
+		       __atomic_load_n(&calls, __ATOMIC_RELAXED) - before < 100) {
 			cpu_pause();
-			expect(litmus_now() - start < LITMUS_PATIENCE, "its turn holds the other one up");
+			expect(litmus_now() - start < LITMUS_PATIENCE,
+			       "its turn holds the other one up");
 		}
 	}
 	return NULL;

@@ -12,12 +12,12 @@
 
 #include "kernel/sched/migrate.h"
 
-#define TICK       0x40u
-#define IPI        0x50u
-#define LVT_TIMER  0x320u
-#define COUNT      0x380u
-#define DIVIDE     0x3e0u
-#define PERIOD_NS  3000u
+#define TICK      0x40u
+#define IPI       0x50u
+#define LVT_TIMER 0x320u
+#define COUNT     0x380u
+#define DIVIDE    0x3e0u
+#define PERIOD_NS 3000u
 
 static uint64_t ticks, sent, came; /* atomic */
 static bool rearm;                 /* of the vCPU that is sent about */

@@ -15,11 +15,11 @@
 #include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/tsc.h"
-#include "kernel/object/domain.h"
 #include "kernel/base/frame.h"
 #include "kernel/cpu/interrupt.h"
-#include "kernel/object/irq.h"
 #include "kernel/cpu/loop.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/irq.h"
 #include "kernel/vcpu/exit.h"
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.c" /* for its timer_fired */
@@ -34,9 +34,11 @@ static void (*machine_taken)(struct vcpu *vcpu, uint8_t vector);
 
 struct mitigate_plan mitigations;
 
-static struct domain machine_domain = {
-	.object.refs = 1, .weight = SCHED_WEIGHT,
-	.tsc_khz = 1000000, .tsc_scale = 1ull << 32, .tsc_unscale = 1ull << 32};
+static struct domain machine_domain = {.object.refs = 1,
+				       .weight = SCHED_WEIGHT,
+				       .tsc_khz = 1000000,
+				       .tsc_scale = 1ull << 32,
+				       .tsc_unscale = 1ull << 32};
 static struct vcpu *machine_vcpu[MACHINE_VCPUS];
 static uint64_t machine_timer[LITMUS_CPUS];
 static bool machine_kicked[LITMUS_CPUS]; /* atomic */
@@ -163,7 +165,7 @@ void hv_op_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 }
 
 /* Of the registers nothing is kept. */
-#define NOTHING(op)                       \
+#define NOTHING(op)                        \
 	void hv_op_##op(struct vcpu *vcpu) \
 	{                                  \
 		(void)vcpu;                \

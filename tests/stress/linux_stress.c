@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What makes the CPUs of a Linux guest need each other: forks, threads that wake each other from CPU to CPU,
- * membarrier's interrupts, and pages that are replaced under the eyes of all CPUs. Each checks its own data, so that a
- * wake-up, an interrupt or a TLB flush that is lost is seen. Says all the time how often each has been round; ends when the file /stop is
- * there, with "ok", or what was wrong.
+ * What makes the CPUs of a Linux guest need each other: forks, threads that wake each other from
+ * CPU to CPU, membarrier's interrupts, and pages that are replaced under the eyes of all CPUs. Each
+ * checks its own data, so that a wake-up, an interrupt or a TLB flush that is lost is seen. Says
+ * all the time how often each has been round; ends when the file /stop is there, with "ok", or what
+ * was wrong.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +32,7 @@ static struct {
 	atomic_ulong forks, wakes, pages, barriers;
 	atomic_bool stop;
 	char wrong[128];
-} *shared;
+} * shared;
 
 static void wrong(const char *what, unsigned long is, unsigned long expected)
 {
@@ -68,7 +69,8 @@ static void forks(void)
 		for (unsigned i = 0; i < CPUS; i++) {
 			if (child[i] < 0 || waitpid(child[i], &status, 0) != child[i])
 				wrong("fork", (unsigned long)errno, 0);
-			else if (!WIFEXITED(status) || (unsigned)WEXITSTATUS(status) != ((n + i) & 0x7f))
+			else if (!WIFEXITED(status) ||
+				 (unsigned)WEXITSTATUS(status) != ((n + i) & 0x7f))
 				wrong("exit status", (unsigned long)status, (n + i) & 0x7f);
 		}
 		shared->forks++;
@@ -103,14 +105,15 @@ static void *pass_on(void *arg)
 	return NULL;
 }
 
-/* Pages that all have seen are replaced by others at their place: nobody sees the old ones any more. */
+/* Pages that all have seen are replaced by others at their place: nobody sees the old ones any
+ * more. */
 static pthread_barrier_t barrier;
 static volatile unsigned long *window;
 
 static void replace(unsigned long round)
 {
-	if (mmap((void *)window, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-	    MAP_FAILED)
+	if (mmap((void *)window, PAGES * PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		wrong("mmap", (unsigned long)errno, 0);
 	for (unsigned i = 0; i < PAGES; i++)
 		window[i * PAGE / sizeof(*window)] = round + i;
@@ -193,7 +196,8 @@ static void wakes(void)
 
 static void pages(void)
 {
-	window = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	window = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
 	pthread_barrier_init(&barrier, NULL, CPUS);
 	threads(look, look);
 }
@@ -207,8 +211,8 @@ static void barriers(void)
 
 static void say(const char *how)
 {
-	printf("stress: forks %lu wakes %lu pages %lu barriers %lu, %s\n", shared->forks, shared->wakes, shared->pages,
-	       shared->barriers, how);
+	printf("stress: forks %lu wakes %lu pages %lu barriers %lu, %s\n", shared->forks,
+	       shared->wakes, shared->pages, shared->barriers, how);
 	fflush(stdout);
 }
 

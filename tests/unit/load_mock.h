@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/load/load.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
+#include "guests/dom0/load/load.h"
 
 static struct vm load_vm;
 static struct vm_config load_config;

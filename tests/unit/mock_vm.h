@@ -3,9 +3,9 @@
  * until a test moves it, and what devices do to the outside is recorded. */
 #pragma once
 
-#include "guests/dom0/vm/bus.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/platform.h"
+#include "guests/dom0/vm/bus.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 

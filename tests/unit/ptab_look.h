@@ -21,16 +21,22 @@ static inline void look_flags(const struct ptab_format *f, struct look *look)
 	bool ept = f == &ptab_ept || f == &ptab_ept_no_ad, x86 = f == &ptab_host || f == &ptab_npt;
 	uint64_t cache = ept ? e >> 3 & 7 : e >> 3 & 3;
 
-	look->dirty = x86 ? e >> 6 & 1 : f == &ptab_ept ? e >> 9 & 1 : f == &ptab_ept_no_ad && e >> 1 & 1;
+	look->dirty = x86              ? e >> 6 & 1
+		      : f == &ptab_ept ? e >> 9 & 1
+				       : f == &ptab_ept_no_ad && e >> 1 & 1;
 	if (f == &ptab_amdvi) {
 		look->flags = (e >> 61 & 1 ? PTAB_R : 0) | (e >> 62 & 1 ? PTAB_W : 0) | PTAB_X;
 		return;
 	}
 	look->flags = (e & 1 ? PTAB_R : 0) | (e & 2 ? PTAB_W : 0);
 	if (ept)
-		look->flags |= (e & 4 ? PTAB_X : 0) | (cache == 6 ? PTAB_WB : cache == 1 ? PTAB_WC : PTAB_UC);
+		look->flags |= (e & 4 ? PTAB_X : 0) | (cache == 6   ? PTAB_WB
+						       : cache == 1 ? PTAB_WC
+								    : PTAB_UC);
 	else if (x86)
-		look->flags |= (e >> 63 ? 0 : PTAB_X) | (cache == 0 ? PTAB_WB : cache == 1 ? PTAB_WC : PTAB_UC);
+		look->flags |= (e >> 63 ? 0 : PTAB_X) | (cache == 0   ? PTAB_WB
+							 : cache == 1 ? PTAB_WC
+								      : PTAB_UC);
 	else
 		look->flags |= PTAB_X;
 }

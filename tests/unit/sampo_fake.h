@@ -19,7 +19,7 @@ struct sampo_fake {
 	int fail_at; /* the call that fails, 0: none */
 	int domains_alive;
 	bool paused;
-	bool busy; /* vCPUs are with their monitor */
+	bool busy;                     /* vCPUs are with their monitor */
 	unsigned stops, resets, inits; /* resets: as at power on */
 };
 extern struct sampo_fake fake;

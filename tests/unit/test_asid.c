@@ -2,8 +2,8 @@
 /* sources: arch/asid.c */
 /* What is flushed before an entry: enough, and no more. No emulator shows a stale translation. */
 #include "arch/hv.h"
-#include "kernel/object/domain.h"
 #include "kernel/cpu/percpu.h"
+#include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 

@@ -201,8 +201,9 @@ static void jumps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exits_to_dom0), cmocka_unit_test(dom0_trusts), cmocka_unit_test(private_domain),
-		cmocka_unit_test(gone),          cmocka_unit_test(touched),     cmocka_unit_test(jumps),
+		cmocka_unit_test(exits_to_dom0),  cmocka_unit_test(dom0_trusts),
+		cmocka_unit_test(private_domain), cmocka_unit_test(gone),
+		cmocka_unit_test(touched),        cmocka_unit_test(jumps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

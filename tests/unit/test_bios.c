@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/bios.h"
-#include "guests/dom0/base/loop.h"
 #include "guests/dom0/vm/vm.h"
 
 static uint8_t memory[2 << 20];

@@ -196,7 +196,9 @@ static void test_topology(void **state)
 	assert_int_equal(c->cores, 64);
 	assert_int_equal(config_apic_id(c, 63), 63);
 	config_free(c);
-	c = accepted(START "<vcpu>12</vcpu><cpu><topology sockets='2' cores='3' threads='2'/></cpu>" REST);
+	c = accepted(
+		START
+		"<vcpu>12</vcpu><cpu><topology sockets='2' cores='3' threads='2'/></cpu>" REST);
 	for (uint32_t i = 0; i < 12; i++)
 		assert_int_equal(config_apic_id(c, i), ids[i]);
 	dumped[0] = 0;
@@ -280,10 +282,12 @@ static void test_all_at_once(void **state)
 	(void)state;
 	refused("<domain type='vbox'>\n<name>a b</name>\n<memory>x</memory>\n<vcpu>0</vcpu>\n"
 		"<os>\n<loader>f</loader></os>\n<devices>\n"
-		"<disk type='file' device='cdrom'>\n<source file='a'/>\n<target dev='hda'/></disk>\n"
+		"<disk type='file' device='cdrom'>\n<source file='a'/>\n<target "
+		"dev='hda'/></disk>\n"
 		"<video><model type='qxl' vram='1'/></video>\n</devices></domain>",
 		"g.xml:1: <domain>: type='vbox' is not supported\n"
-		"g.xml:2: <name>: the name may not have blanks, quotes, slashes or control characters\n"
+		"g.xml:2: <name>: the name may not have blanks, quotes, slashes or control "
+		"characters\n"
 		"g.xml:3: <memory>: 'x' is not a size\n"
 		"g.xml:4: <vcpu>: a guest needs a virtual CPU\n"
 		"g.xml:6: <loader>: this element is not supported\n"
@@ -327,8 +331,9 @@ static void compare(const char *text)
 /* Descriptions as tools and instructions write them: every refusal and every note. */
 static void test_descriptions(void **state)
 {
-	static const char *const names[] = {"virt-manager-linux", "virt-install-direct", "windows-howto",
-					    "qubes", "kubevirt", "cloud-script"};
+	static const char *const names[] = {"virt-manager-linux", "virt-install-direct",
+					    "windows-howto",      "qubes",
+					    "kubevirt",           "cloud-script"};
 	static char xml[CONFIG_XML_BYTES], expected[16384];
 	char path[128], file[64];
 
@@ -402,7 +407,8 @@ static void test_refused(void **state)
 	refused(START "<vcpu>51</vcpu><cpu><topology sockets='3' cores='17'/></cpu>" REST,
 		"APIC ids of more than 63");
 	refused(START "<clock><timer name='hpet'/></clock>" REST, "no hpet");
-	refused(START "<clock><timer name='pit' frequency='2000000'/></clock>" REST, "only the timer 'tsc'");
+	refused(START "<clock><timer name='pit' frequency='2000000'/></clock>" REST,
+		"only the timer 'tsc'");
 	refused(START "<clock><timer name='tsc' frequency='999999'/></clock>" REST, "below 1 MHz");
 	refused(START "<clock><timer name='tsc' frequency='fast'/></clock>" REST, "not a number");
 	refused(START "<clock><timer name='pit' present='no'/></clock>" REST, "always present");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/lib/copy.c */
 /* flags: -fno-builtin -Dmemcpy=guest_memcpy -Dmemset=guest_memset */
-/* Every size up to some words, at every alignment of both sides: the bytes that were asked for, and no other. */
+/* Every size up to some words, at every alignment of both sides: the bytes that were asked for, and
+ * no other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ static void test_memcpy(void **state)
 				prepare();
 				for (unsigned i = 0; i < bytes; i++)
 					expected[to + i] = source[from + i];
-				assert_ptr_equal(memcpy(target + to, source + from, bytes), target + to);
+				assert_ptr_equal(memcpy(target + to, source + from, bytes),
+						 target + to);
 				assert_memory_equal(target, expected, ROOM);
 			}
 }

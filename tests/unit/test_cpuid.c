@@ -362,7 +362,8 @@ static void test_speculation(void **state)
 	assert_int_equal(answer(0x80000008, 0)->ebx >> 12 & 1, 1);
 	assert_int_equal(answer(0x80000021, 0)->eax & 0x100, 0);
 	fill(&all);
-	assert_int_equal(answer(0x80000008, 0)->ebx & 0x110fc000, host_row(0x80000008, 0)->ebx & 0x110fc000);
+	assert_int_equal(answer(0x80000008, 0)->ebx & 0x110fc000,
+			 host_row(0x80000008, 0)->ebx & 0x110fc000);
 	assert_int_equal(answer(0x80000021, 0)->eax & 0x104, 0x104);
 	choose("QEMU max"); /* which has nothing, but LFENCE is the kernel's doing */
 	fill(&all);

@@ -289,7 +289,8 @@ static void test_message(void **state)
 	for (int i = 1; i <= 3; i++) {
 		calls = 0;
 		fail_at = i;
-		assert_false(irq_message_bind(device, on_interrupt, handled, 1, program, programmed));
+		assert_false(
+			irq_message_bind(device, on_interrupt, handled, 1, program, programmed));
 		assert_int_equal(handles, 1);
 		assert_int_equal(bits, 0);
 		assert_int_equal(programmed[1].address, 0);

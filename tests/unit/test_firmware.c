@@ -161,8 +161,8 @@ static void test_old_fadt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rsdt),    cmocka_unit_test(test_xsdt),
-		cmocka_unit_test(test_nothing), cmocka_unit_test(test_s5),
+		cmocka_unit_test(test_rsdt),     cmocka_unit_test(test_xsdt),
+		cmocka_unit_test(test_nothing),  cmocka_unit_test(test_s5),
 		cmocka_unit_test(test_old_fadt),
 	};
 

@@ -79,7 +79,8 @@ static void test_word(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus), cmocka_unit_test(test_word)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cpus),
+					   cmocka_unit_test(test_word)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,8 +62,8 @@ static void reset(void)
 	memset(owner, 0, sizeof(owner));
 }
 
-static void mark_usable(const struct range *usable, unsigned n,
-			const struct range *reserved, unsigned m)
+static void mark_usable(const struct range *usable, unsigned n, const struct range *reserved,
+			unsigned m)
 {
 	for (uint64_t p = 0; p < BACKED_END / FRAME_PAGE; p++) {
 		uint64_t from = p * FRAME_PAGE & ~(FRAME_BLOCK - 1), end = from + FRAME_BLOCK;
@@ -108,8 +108,7 @@ static int init(const struct range *usable, unsigned n, const struct range *rese
 	return frame_init(NULL);
 }
 
-static void start(const struct range *usable, unsigned n, const struct range *reserved,
-		  unsigned m)
+static void start(const struct range *usable, unsigned n, const struct range *reserved, unsigned m)
 {
 	reset();
 	/* Stale content, which must not come out of page_alloc. */
@@ -149,8 +148,7 @@ static void put_page(void *page)
 	page_free(page);
 }
 
-static const struct range pc[] = {
-	{0, 0x9fc00}, {BACKED, BACKED_END - BACKED}, {4 * GIB, 9 * GIB}};
+static const struct range pc[] = {{0, 0x9fc00}, {BACKED, BACKED_END - BACKED}, {4 * GIB, 9 * GIB}};
 
 static void test_small_machine(void **state)
 {
@@ -355,8 +353,8 @@ static void test_random(void **state)
 		}
 		usable[0] = (struct range){BACKED + 0x100000, 40 * MIB};
 		if (n > 1)
-			usable[1] = (struct range){4 * GIB + random_below(GIB),
-							 random_below(8 * GIB)};
+			usable[1] =
+				(struct range){4 * GIB + random_below(GIB), random_below(8 * GIB)};
 		for (unsigned i = 0; i < m; i++) {
 			reserved[i].base = BACKED + 8 * MIB + random_below(BACKED_END - BACKED);
 			reserved[i].size = random_below(random_below(2) ? 32 * MIB : 100000);
@@ -385,13 +383,16 @@ static void test_random(void **state)
 					out[outs].base = frame_alloc_block();
 				} else {
 					out[outs].base = frame_alloc_run(out[outs].blocks, limit);
-					assert_true(out[outs].base + out[outs].blocks * FRAME_BLOCK <=
-							    limit || !out[outs].base);
+					assert_true(out[outs].base + out[outs].blocks *
+									     FRAME_BLOCK <=
+							    limit ||
+						    !out[outs].base);
 				}
 				if (!out[outs].base)
 					continue;
 				assert_true(kind < 3 || out[outs].base % FRAME_BLOCK == 0);
-				own(out[outs].base, out[outs].blocks * FRAME_BLOCK, USABLE, BLOCK_OUT);
+				own(out[outs].base, out[outs].blocks * FRAME_BLOCK, USABLE,
+				    BLOCK_OUT);
 				outs++;
 			} else if (outs) {
 				i = (unsigned)random_below(outs);

@@ -141,8 +141,8 @@ static void test_old_fadt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rsdt), cmocka_unit_test(test_xsdt),
-		cmocka_unit_test(test_full), cmocka_unit_test(test_broken_madt),
+		cmocka_unit_test(test_rsdt),     cmocka_unit_test(test_xsdt),
+		cmocka_unit_test(test_full),     cmocka_unit_test(test_broken_madt),
 		cmocka_unit_test(test_old_fadt),
 	};
 

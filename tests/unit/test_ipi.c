@@ -277,8 +277,10 @@ static void test_nmi(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lowest),		cmocka_unit_test(test_hint),
-		cmocka_unit_test(test_extint_message),	cmocka_unit_test(test_window_of_extint),
+		cmocka_unit_test(test_lowest),
+		cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_extint_message),
+		cmocka_unit_test(test_window_of_extint),
 		cmocka_unit_test(test_nmi),
 	};
 

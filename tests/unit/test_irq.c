@@ -5,9 +5,9 @@
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
 #include "kernel/console/console.h"
+#include "kernel/cpu/loop.h"
 #include "kernel/object/event.h"
 #include "kernel/object/irq.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/vcpu/vcpu.h"
 #include "tests/unit/unit.h"
 
@@ -17,7 +17,8 @@
 #define LEVEL   (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 
 struct acpi_info acpi;
-static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1}, device = {.type = SAMPO_T_DEVICE, .refs = 1};
+static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1},
+		     device = {.type = SAMPO_T_DEVICE, .refs = 1};
 static struct vcpu driver = {.id = 0};
 static struct domain drivers = {.vcpu = {&driver}};
 static struct event event[EVENTS] = {[0 ... EVENTS - 1] = {.target = &drivers}};
@@ -176,7 +177,8 @@ static void test_level(void **state)
 	assert_true(pin[11].masked);
 	assert_int_equal(irq_ack(&event[0]), SAMPO_OK);
 	assert_false(pin[11].masked);
-	assert_int_equal(bind_pin(1, 11 | LEVEL), SAMPO_EEXIST); /* whoever shares it shares the event */
+	assert_int_equal(bind_pin(1, 11 | LEVEL),
+			 SAMPO_EEXIST); /* whoever shares it shares the event */
 	assert_int_equal(irq_unbind(&event[0]), SAMPO_OK);
 	assert_true(pin[11].masked);
 	assert_int_equal(bind_pin(1, 20 | LEVEL), SAMPO_OK);

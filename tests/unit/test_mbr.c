@@ -171,10 +171,10 @@ static void test_loops(void **state)
 static void test_outside(void **state)
 {
 	(void)state;
-	entry(0, 0, 0x83, 2000, 49);         /* beyond the disk */
-	entry(0, 1, 0x05, 100, 0xffffffff);  /* cut to the disk */
-	entry(100, 0, 0x83, 1900, 100);      /* up to 2100 */
-	entry(100, 1, 0x05, 1948, 1);        /* no block of the disk */
+	entry(0, 0, 0x83, 2000, 49);        /* beyond the disk */
+	entry(0, 1, 0x05, 100, 0xffffffff); /* cut to the disk */
+	entry(100, 0, 0x83, 1900, 100);     /* up to 2100 */
+	entry(100, 1, 0x05, 1948, 1);       /* no block of the disk */
 	assert_int_equal(scan(), 2);
 	assert_int_equal(count, 0);
 	assert_int_equal(mbr.bad, 2);

@@ -59,13 +59,13 @@ static void fake_panic(void)
 	longjmp(panicked, 1);
 }
 
-#define cpu_cpuid          fake_cpuid
-#define cpu_rdmsr          fake_rdmsr
-#define cpu_wrmsr          fake_wrmsr
-#define cpu_rdmsr_safe     fake_rdmsr_safe
-#define cpu_wrmsr_safe     fake_wrmsr_safe
-#define cpu_read_cr4()     cr4
-#define cpu_write_cr4(v)   (cr4 = (v))
+#define cpu_cpuid        fake_cpuid
+#define cpu_rdmsr        fake_rdmsr
+#define cpu_wrmsr        fake_wrmsr
+#define cpu_rdmsr_safe   fake_rdmsr_safe
+#define cpu_wrmsr_safe   fake_wrmsr_safe
+#define cpu_read_cr4()   cr4
+#define cpu_write_cr4(v) (cr4 = (v))
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/cpu/percpu.h"
@@ -84,12 +84,12 @@ bool log_left;
 
 #include "kernel/cpu/mce.c"
 
-#define VAL 0x8000000000000000ull
-#define UC  0x2000000000000000ull
-#define EN  0x1000000000000000ull
-#define PCC 0x0200000000000000ull
-#define S   0x0100000000000000ull
-#define AR  0x0080000000000000ull
+#define VAL  0x8000000000000000ull
+#define UC   0x2000000000000000ull
+#define EN   0x1000000000000000ull
+#define PCC  0x0200000000000000ull
+#define S    0x0100000000000000ull
+#define AR   0x0080000000000000ull
 #define OVER 0x4000000000000000ull
 #define SRAR (VAL | UC | EN | S | AR | 0x134)
 #define SRAO (VAL | UC | EN | S | 0xcf)
@@ -149,14 +149,10 @@ static void guests_end(void **state)
 		uint64_t status;
 		bool goes_on, dies;
 	} cases[] = {
-		{0, true, false},
-		{VAL | 0x135, true, false}, /* corrected */
-		{SRAO, true, false},
-		{VAL | UC | 0x9f, true, false}, /* not even signalled */
-		{SRAR, false, false},
-		{SRAR | OVER, false, true},
-		{SRAR | PCC, false, true},
-		{VAL | UC | PCC, false, true},
+		{0, true, false},          {VAL | 0x135, true, false},     /* corrected */
+		{SRAO, true, false},       {VAL | UC | 0x9f, true, false}, /* not even signalled */
+		{SRAR, false, false},      {SRAR | OVER, false, true},
+		{SRAR | PCC, false, true}, {VAL | UC | PCC, false, true},
 	};
 
 	(void)state;
@@ -217,8 +213,13 @@ static void names(void **state)
 	static const struct {
 		uint16_t code;
 		const char *text;
-	} cases[] = {{0x0014, "TLB"}, {0x0135, "cache"}, {0x009f, "memory controller"}, {0x0400, "internal timer"},
-		     {0x0c0f, "bus or interconnect"}, {0x0001, "other"}, {0x1135, "cache"}};
+	} cases[] = {{0x0014, "TLB"},
+		     {0x0135, "cache"},
+		     {0x009f, "memory controller"},
+		     {0x0400, "internal timer"},
+		     {0x0c0f, "bus or interconnect"},
+		     {0x0001, "other"},
+		     {0x1135, "cache"}};
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT_OF(cases); i++) {
@@ -233,10 +234,8 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(starts),
-		cmocka_unit_test(guests_end),
-		cmocka_unit_test(kernel_survives),
-		cmocka_unit_test(corrected),
+		cmocka_unit_test(starts),          cmocka_unit_test(guests_end),
+		cmocka_unit_test(kernel_survives), cmocka_unit_test(corrected),
 		cmocka_unit_test(names),
 	};
 

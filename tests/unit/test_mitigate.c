@@ -7,7 +7,7 @@
 #include "arch/mitigate.h"
 #include "tests/unit/unit.h"
 
-#define RTM       (1u << 11)
+#define RTM (1u << 11)
 /* Leaf 7 EDX: MD_CLEAR, IBRS and IBPB, STIBP, L1D_FLUSH, ARCH_CAPABILITIES, SSBD */
 #define SINCE_2018 0x8c000000u
 #define MD_CLEAR   0x400u
@@ -17,8 +17,8 @@
 #define MMIO_NO    0xe000ull
 #define NO_ITS     (1ull << 62)
 
-#define MICROCODE .microcode = 0x100
-#define INTEL(m, s) .intel = true, MICROCODE, .family = 6, .model = m, .stepping = s
+#define MICROCODE    .microcode = 0x100
+#define INTEL(m, s)  .intel = true, MICROCODE, .family = 6, .model = m, .stepping = s
 #define AMD(f, m, s) .amd = true, MICROCODE, .family = f, .model = m, .stepping = s
 
 /* 80000008 EBX of AMD: IBPB, IBRS, STIBP, SSBD; of family 19h, also BTC_NO and IBPB_RET. */
@@ -32,12 +32,15 @@ static const struct sample {
 	struct mitigate_cpu cpu;
 	uint32_t on;
 } samples[] = {
-	{"i7-2600, 2018", {INTEL(0x2a, 7), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
+	{"i7-2600, 2018",
+	 {INTEL(0x2a, 7), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_L1D | DO_VERW | DO_RETPOLINE | DO_RSB | DO_MULTIHIT},
-	{"i7-4770", {INTEL(0x3c, 3), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
+	{"i7-4770",
+	 {INTEL(0x3c, 3), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_L1D | DO_VERW | DO_RETPOLINE | DO_RSB | DO_MULTIHIT},
 	{"i7-4770, 2017", {INTEL(0x3c, 3)}, DO_RETPOLINE | DO_RSB | DO_MULTIHIT},
-	{"i7-6700", {INTEL(0x5e, 3), .leaf7_ebx = RTM, .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
+	{"i7-6700",
+	 {INTEL(0x5e, 3), .leaf7_ebx = RTM, .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_L1D | DO_VERW | DO_IBRS | DO_RSB | DO_MULTIHIT},
 	{"Xeon Gold 6154", /* Skylake, FB_CLEAR */
 	 {INTEL(0x55, 4), .leaf7_ebx = RTM, .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS,
@@ -51,10 +54,12 @@ static const struct sample {
 	 {INTEL(0x55, 7), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS, .arch_caps = 0xab},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_EIBRS | DO_RETPOLINE | DO_RSB | DO_MULTIHIT},
 	{"Xeon Gold 6338", /* Ice Lake: MMIO stale data, BHI, ITS */
-	 {INTEL(0x6a, 6), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS, .arch_caps = 0x2016b},
+	 {INTEL(0x6a, 6), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS,
+	  .arch_caps = 0x2016b},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_VERW | DO_EIBRS | DO_RETPOLINE | DO_RSB},
 	{"i7-11700, Rocket Lake", /* RRSBA */
-	 {INTEL(0xa7, 1), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS, .arch_caps = 0xa016b},
+	 {INTEL(0xa7, 1), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS,
+	  .arch_caps = 0xa016b},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_VERW | DO_EIBRS | DO_RETPOLINE | DO_RSB},
 	{"i7-12700, Alder Lake", /* RFDS for its small cores; BHI_DIS_S */
 	 {INTEL(0x97, 2), .leaf7_edx = SINCE_2018 | MD_CLEAR | L1D_FLUSH | CAPS,
@@ -71,12 +76,15 @@ static const struct sample {
 	 {INTEL(0xbe, 0), .leaf7_edx = SINCE_2018 | MD_CLEAR | CAPS, .leaf7_2_edx = 0x1f,
 	  .arch_caps = 0x1008016b | MMIO_NO | NO_ITS},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_VERW | DO_EIBRS | DO_BHI_DIS | DO_RSB},
-	{"Opteron 6376, Piledriver", {AMD(0x15, 2, 0), .ext8_ebx = AMD_IBPB},
+	{"Opteron 6376, Piledriver",
+	 {AMD(0x15, 2, 0), .ext8_ebx = AMD_IBPB},
 	 DO_IBPB_EXIT | DO_RETPOLINE | DO_RSB | DO_LFENCE},
-	{"EPYC 7551, Zen 1", {AMD(0x17, 1, 2), .ext8_ebx = AMD_IBPB},
+	{"EPYC 7551, Zen 1",
+	 {AMD(0x17, 1, 2), .ext8_ebx = AMD_IBPB},
 	 DO_IBPB_EXIT | DO_RETPOLINE | DO_RSB | DO_LFENCE},
 	{"EPYC 7551, 2017", {AMD(0x17, 1, 2)}, DO_RETPOLINE | DO_RSB | DO_LFENCE},
-	{"EPYC 7742, Zen 2", {AMD(0x17, 0x31, 0), .ext8_ebx = AMD_ALL},
+	{"EPYC 7742, Zen 2",
+	 {AMD(0x17, 0x31, 0), .ext8_ebx = AMD_ALL},
 	 DO_IBPB_EXIT | DO_RETPOLINE | DO_RSB | DO_LFENCE},
 	{"EPYC 7763, Zen 3", /* SRSO, TSA */
 	 {AMD(0x19, 1, 1), .ext8_ebx = AMD_ALL | BTC_NO | IBPB_RET, .ext21_eax = 0x24},
@@ -91,7 +99,8 @@ static const struct sample {
 	{"QEMU's EPYC", {AMD(0x17, 1, 2), .guest = true}, DO_LFENCE},
 	{"Bochs's i7-4770", {.intel = true, .family = 6, .model = 0x3c, .stepping = 3}, 0},
 	{"KVM on Cascade Lake",
-	 {INTEL(0x55, 7), .guest = true, .leaf7_edx = SINCE_2018 | MD_CLEAR | CAPS, .arch_caps = 0x200eb},
+	 {INTEL(0x55, 7), .guest = true, .leaf7_edx = SINCE_2018 | MD_CLEAR | CAPS,
+	  .arch_caps = 0x200eb},
 	 DO_IBPB | DO_IBPB_DOM0 | DO_VERW | DO_EIBRS | DO_RETPOLINE | DO_RSB},
 	{"of another vendor", {MICROCODE, .family = 7}, 0},
 };
@@ -143,7 +152,8 @@ static void ways(void **state)
 	/* What each exit forgets, nobody else need. */
 	assert_int_equal(zen2.barriers[TO_RING0], DO_IBPB_EXIT | DO_RSB);
 	assert_int_equal(zen2.barriers[GUEST_TO_GUEST] | zen2.barriers[GUEST_TO_DOM0] |
-				 zen2.barriers[DOM0_TO_GUEST] | zen2.barriers[FROM_RING0], 0);
+				 zen2.barriers[DOM0_TO_GUEST] | zen2.barriers[FROM_RING0],
+			 0);
 }
 
 static void spec_ctrl(void **state)
@@ -156,13 +166,15 @@ static void spec_ctrl(void **state)
 	assert_int_equal(plan_of(cpu_named("i7-4770"), "").spec_ctrl, 0);
 	assert_int_equal(plan_of(cpu_named("i7-6700"), "").spec_ctrl, SPEC_IBRS);
 	assert_int_equal(plan_of(&threads, "").spec_ctrl, SPEC_IBRS | SPEC_STIBP);
-	assert_int_equal(plan_of(cpu_named("i7-12700, Alder Lake"), "").spec_ctrl, SPEC_IBRS | SPEC_BHI_DIS);
+	assert_int_equal(plan_of(cpu_named("i7-12700, Alder Lake"), "").spec_ctrl,
+			 SPEC_IBRS | SPEC_BHI_DIS);
 	assert_int_equal(plan_of(cpu_named("EPYC 9654, Zen 4"), "").spec_ctrl, 0);
 }
 
 static void words(void **state)
 {
-	const struct mitigate_cpu *cpu = cpu_named("i7-6700"), *zen2 = cpu_named("EPYC 7742, Zen 2");
+	const struct mitigate_cpu *cpu = cpu_named("i7-6700"),
+				  *zen2 = cpu_named("EPYC 7742, Zen 2");
 	struct mitigate_words w = {0};
 	uint32_t on = plan_of(cpu, "").on;
 

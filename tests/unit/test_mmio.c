@@ -82,137 +82,109 @@ void vcpu_page_fault(struct sampo_exit *exit, uint64_t linear, uint32_t code)
 }
 
 /* Each in all the widths that matter; RDI is the address of the memory. */
-#define CASES(X)                                                                                                                            \
-	X("movb %al,(%rdi)")                                                                                                                \
-	X("movw %ax,8(%rdi)") X("movl %eax,(%rdi)") X("movq %r15,(%rdi)") X("movb %ah,(%rdi)") X("movb (%rdi),%bh") X("movb (%rdi),%cl") X( \
-		"movw (%rdi),%cx") X("movl (%rdi),%ecx") X("movq (%rdi),%r9") X("movl "                                                     \
-										"$0x12345678,(%"                                            \
-										"rdi)") X("movq "                                           \
-											  "$-2,(%"                                          \
-											  "rdi)") X("movb $7,(%rdi,%rcx,1)")                \
-		X("movnti %eax,(%rdi)") X("movzbl (%rdi),%edx") X("movzbw (%rdi),%dx") X("movzwl "                                          \
-											 "(%rdi),"                                          \
-											 "%edx") X("movzbq (%rdi),%rdx") X(                 \
-			"movsbl (%rdi),%edx") X("movsbw (%rdi),%dx") X("movswq (%rdi),%rdx") X("m"                                          \
-											       "o"                                          \
-											       "v"                                          \
-											       "s"                                          \
-											       "l"                                          \
-											       "q"                                          \
-											       " "                                          \
-											       "("                                          \
-											       "%"                                          \
-											       "r"                                          \
-											       "d"                                          \
-											       "i"                                          \
-											       ")"                                          \
-											       ","                                          \
-											       "%"                                          \
-											       "r"                                          \
-											       "d"                                          \
-											       "x") X("movsbq (%rdi),%rbp")                 \
-			X("addb %al,(%rdi)") X("addl %eax,(%rdi)") X("addq (%rdi),%rax") X("addw "                                          \
-											   "$-1,("                                          \
-											   "%rdi"                                           \
-											   ")") X("adcl %edx,(%rdi)") X(                    \
-				"adcb (%rdi),%ah") X("adcq $-1,(%rdi)") X("subb %dl,(%rdi)") X("s"                                          \
-											       "u"                                          \
-											       "b"                                          \
-											       "w"                                          \
-											       " "                                          \
-											       "("                                          \
-											       "%"                                          \
-											       "r"                                          \
-											       "d"                                          \
-											       "i"                                          \
-											       ")"                                          \
-											       ","                                          \
-											       "%"                                          \
-											       "d"                                          \
-											       "x") X("subq $1,(%rdi)")                     \
-				X("sbbl %edx,(%rdi)") X("sbbb $0,(%rdi)") X("sbbq (%rdi),%rdx") X("andl %edx,(%rdi)") X(                    \
-					"andb $0x80,(%rdi)") X("andq (%rdi),%rdx") X("orl "                                                 \
-										     "%edx,(%"                                              \
-										     "rdi)") X("o"                                          \
-											       "r"                                          \
-											       "w"                                          \
-											       " "                                          \
-											       "$"                                          \
-											       "1"                                          \
-											       ","                                          \
-											       "("                                          \
-											       "%"                                          \
-											       "r"                                          \
-											       "d"                                          \
-											       "i"                                          \
-											       ")") X("orb (%rdi),%dl")                     \
-					X("xorl %edx,(%rdi)") X("xorq %rdx,(%rdi)") X("xorb "                                               \
-										      "(%rdi),%"                                            \
-										      "dl") X("cm"                                          \
-											      "pb"                                          \
-											      " %"                                          \
-											      "dl"                                          \
-											      ",("                                          \
-											      "%r"                                          \
-											      "di"                                          \
-											      ")") X("cmpl (%rdi),%edx") X(                 \
-						"cmpq $5,(%rdi)") X("cmpw %ax,(%rdi)") X("testb "                                           \
-											 "$0x40,("                                          \
-											 "%rdi)") X("testl %edx,(%rdi)")                    \
-						X("testq %rdx,(%rdi)") X("incb (%rdi)") X("incl "                                           \
-											  "(%"                                              \
-											  "rdi)") X(                                        \
-							"decw (%rdi)") X("decq (%rdi)") X("notl "                                           \
-											  "(%"                                              \
-											  "rdi)") X("notb (%rdi)")                          \
-							X("negl (%rdi)") X("negq (%rdi)") X("negb"                                          \
-											    " (%"                                           \
-											    "rdi"                                           \
-											    ")") X(                                         \
-								"xchgl %edx,(%rdi)") X("xchgb "                                             \
-										       "%ah,(%"                                             \
-										       "rdi)") X("xchgq %rdx,(%rdi)")                       \
-								X("lock xaddl %edx,(%rdi)") X("xa"                                          \
-											      "dd"                                          \
-											      "b "                                          \
-											      "%d"                                          \
-											      "l,"                                          \
-											      "(%"                                          \
-											      "rd"                                          \
-											      "i"                                           \
-											      ")") X(                                       \
-									"lock cmpxchgl "                                                    \
-									"%edx,(%rdi)") X("cmpxchg"                                          \
-											 "q "                                               \
-											 "%rdx,(%"                                          \
-											 "rdi)") X("cmpxchgb %dl,(%rdi)")                   \
-									X("btl $5,(%rdi)") X("loc"                                          \
-											     "k "                                           \
-											     "bts"                                          \
-											     "l "                                           \
-											     "$31"                                          \
-											     ",(%"                                          \
-											     "rdi"                                          \
-											     ")") X("btrq $63,(%rdi)") X(                   \
-										"btcw $9,(%rdi)") X("btl %ecx,(%rdi)")                      \
-										X("btsl "                                                   \
-										  "%ecx,(%rdi)") X("btrw %cx,(%rdi)") X(                    \
-											"btcq "                                             \
-											"%rcx,(%"                                           \
-											"rdi)") X("lock addl $1,(%rdi)")                    \
-											X("lock "                                           \
-											  "orb "                                            \
-											  "$0,(%"                                           \
-											  "rdi)") X(                                        \
-												"movl %eax,3(%rdi)")                        \
-												X("addl %eax,1(%rdi)")                      \
-													X("mov %eax,4(%edi)")
+#define CASES(X)                       \
+	X("movb %al,(%rdi)")           \
+	X("movw %ax,8(%rdi)")          \
+	X("movl %eax,(%rdi)")          \
+	X("movq %r15,(%rdi)")          \
+	X("movb %ah,(%rdi)")           \
+	X("movb (%rdi),%bh")           \
+	X("movb (%rdi),%cl")           \
+	X("movw (%rdi),%cx")           \
+	X("movl (%rdi),%ecx")          \
+	X("movq (%rdi),%r9")           \
+	X("movl $0x12345678,(%rdi)")   \
+	X("movq $-2,(%rdi)")           \
+	X("movb $7,(%rdi,%rcx,1)")     \
+	X("movnti %eax,(%rdi)")        \
+	X("movzbl (%rdi),%edx")        \
+	X("movzbw (%rdi),%dx")         \
+	X("movzwl (%rdi),%edx")        \
+	X("movzbq (%rdi),%rdx")        \
+	X("movsbl (%rdi),%edx")        \
+	X("movsbw (%rdi),%dx")         \
+	X("movswq (%rdi),%rdx")        \
+	X("movslq (%rdi),%rdx")        \
+	X("movsbq (%rdi),%rbp")        \
+	X("addb %al,(%rdi)")           \
+	X("addl %eax,(%rdi)")          \
+	X("addq (%rdi),%rax")          \
+	X("addw $-1,(%rdi)")           \
+	X("adcl %edx,(%rdi)")          \
+	X("adcb (%rdi),%ah")           \
+	X("adcq $-1,(%rdi)")           \
+	X("subb %dl,(%rdi)")           \
+	X("subw (%rdi),%dx")           \
+	X("subq $1,(%rdi)")            \
+	X("sbbl %edx,(%rdi)")          \
+	X("sbbb $0,(%rdi)")            \
+	X("sbbq (%rdi),%rdx")          \
+	X("andl %edx,(%rdi)")          \
+	X("andb $0x80,(%rdi)")         \
+	X("andq (%rdi),%rdx")          \
+	X("orl %edx,(%rdi)")           \
+	X("orw $1,(%rdi)")             \
+	X("orb (%rdi),%dl")            \
+	X("xorl %edx,(%rdi)")          \
+	X("xorq %rdx,(%rdi)")          \
+	X("xorb (%rdi),%dl")           \
+	X("cmpb %dl,(%rdi)")           \
+	X("cmpl (%rdi),%edx")          \
+	X("cmpq $5,(%rdi)")            \
+	X("cmpw %ax,(%rdi)")           \
+	X("testb $0x40,(%rdi)")        \
+	X("testl %edx,(%rdi)")         \
+	X("testq %rdx,(%rdi)")         \
+	X("incb (%rdi)")               \
+	X("incl (%rdi)")               \
+	X("decw (%rdi)")               \
+	X("decq (%rdi)")               \
+	X("notl (%rdi)")               \
+	X("notb (%rdi)")               \
+	X("negl (%rdi)")               \
+	X("negq (%rdi)")               \
+	X("negb (%rdi)")               \
+	X("xchgl %edx,(%rdi)")         \
+	X("xchgb %ah,(%rdi)")          \
+	X("xchgq %rdx,(%rdi)")         \
+	X("lock xaddl %edx,(%rdi)")    \
+	X("xaddb %dl,(%rdi)")          \
+	X("lock cmpxchgl %edx,(%rdi)") \
+	X("cmpxchgq %rdx,(%rdi)")      \
+	X("cmpxchgb %dl,(%rdi)")       \
+	X("btl $5,(%rdi)")             \
+	X("lock btsl $31,(%rdi)")      \
+	X("btrq $63,(%rdi)")           \
+	X("btcw $9,(%rdi)")            \
+	X("btl %ecx,(%rdi)")           \
+	X("btsl %ecx,(%rdi)")          \
+	X("btrw %cx,(%rdi)")           \
+	X("btcq %rcx,(%rdi)")          \
+	X("lock addl $1,(%rdi)")       \
+	X("lock orb $0,(%rdi)")        \
+	X("movl %eax,3(%rdi)")         \
+	X("addl %eax,1(%rdi)")         \
+	X("mov %eax,4(%edi)")
 
-#define STRINGS(X)                                                                            \
-	X("stosb")                                                                            \
-	X("stosw") X("stosl") X("stosq") X("lodsb") X("lodsw") X("lodsl") X("lodsq")          \
-		X("rep stosb") X("rep stosl") X("rep stosq") X("movsb") X("movsl") X("movsq") \
-			X("rep movsb") X("rep movsl") X("rep movsw") X("rep lodsb")
+#define STRINGS(X)     \
+	X("stosb")     \
+	X("stosw")     \
+	X("stosl")     \
+	X("stosq")     \
+	X("lodsb")     \
+	X("lodsw")     \
+	X("lodsl")     \
+	X("lodsq")     \
+	X("rep stosb") \
+	X("rep stosl") \
+	X("rep stosq") \
+	X("movsb")     \
+	X("movsl")     \
+	X("movsq")     \
+	X("rep movsb") \
+	X("rep movsl") \
+	X("rep movsw") \
+	X("rep lodsb")
 
 #define ASSEMBLE(text) ".byte 2f - 1f\n1: " text "\n2:\n"
 __asm__(".section .rodata\ncases:\n" CASES(ASSEMBLE) ".byte 0\n"

@@ -49,7 +49,8 @@ static uint32_t fold(uint32_t sum)
 	return sum;
 }
 
-/* What the pseudo header of IPv6 has: the last destination is a routing header's, if there is one. */
+/* What the pseudo header of IPv6 has: the last destination is a routing header's, if there is one.
+ */
 static uint32_t addresses6(const uint8_t *ip)
 {
 	const uint8_t *to = ip + 24, *at = ip + 40;
@@ -306,7 +307,8 @@ static void parts(void **unused)
 		bytes = make(frame, 0, 12, data, &offload);
 		headers = bytes - data;
 		flags = frame[offload.start + 13];
-		assert_true(offload_check(&offload, frame, offload_looks_at(&offload, bytes), bytes));
+		assert_true(
+			offload_check(&offload, frame, offload_looks_at(&offload, bytes), bytes));
 		assert_int_equal(offload.headers, headers);
 		for (; from < data; from += n) {
 			n = mss * (1 + (unsigned)random_below(64));
@@ -321,7 +323,8 @@ static void parts(void **unused)
 			assert_int_equal(stream_bytes, n);
 			assert_int_equal(first_sequence, be(frame + offload.start + 4, 4) + from);
 			if (!v6)
-				assert_int_equal(first_id, (uint16_t)(be(frame + 18, 2) + from / mss));
+				assert_int_equal(first_id,
+						 (uint16_t)(be(frame + 18, 2) + from / mss));
 			memcpy(whole + seen, stream, n);
 			seen += n;
 		}
@@ -433,10 +436,9 @@ static void tagged_for_the_wire(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksums),           cmocka_unit_test(segments),
-		cmocka_unit_test(parts),
-		cmocka_unit_test(passes_on),           cmocka_unit_test(refuses),
-		cmocka_unit_test(tagged_for_the_wire),
+		cmocka_unit_test(checksums), cmocka_unit_test(segments),
+		cmocka_unit_test(parts),     cmocka_unit_test(passes_on),
+		cmocka_unit_test(refuses),   cmocka_unit_test(tagged_for_the_wire),
 	};
 
 	return cmocka_run_group_tests_name("offload", tests, NULL, NULL);

@@ -352,14 +352,14 @@ static void test_msix(void **state)
 	assert_int_equal(word(12), 0);
 	assert_int_equal(word(44), 1); /* the others are masked */
 	assert_int_equal(word(76), 1);
-	assert_int_equal(word(80), 0); /* beyond the table */
+	assert_int_equal(word(80), 0);                                    /* beyond the table */
 	program_again(found, 1, &(struct irq_message){0xfee02000, 0x77}); /* to another CPU */
 	assert_int_equal(word(16), 0xfee02000);
 	assert_int_equal(word(20), 0);
 	assert_int_equal(word(24), 0x77);
 	assert_int_equal(word(28), 0);
 	assert_int_equal(word(0), 0xfee01000); /* vector 0 goes where it went */
-	program_again(found, 1, NULL); /* to nobody */
+	program_again(found, 1, NULL);         /* to nobody */
 	assert_int_equal(word(28), 1);
 	assert_int_equal(word(12), 0);
 	assert_int_equal(config(0, 0xe2, 2), 0x8004);

@@ -5,8 +5,8 @@
 #include "tests/unit/unit.h"
 
 #include "drivers/env.h"
-#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/host/firmware.h"
 
 #define PORTS 4
 

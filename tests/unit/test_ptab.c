@@ -113,9 +113,9 @@ static void check_page(uint64_t n)
 	if (!mapped)
 		return;
 	assert_int_equal(found.pa, (model[n].pa & ~1ull) + 0x123);
-	assert_int_equal(found.flags, expressed(by_protection() && !model[n].dirty
-							? model[n].flags & ~PTAB_W
-							: model[n].flags));
+	assert_int_equal(found.flags,
+			 expressed(by_protection() && !model[n].dirty ? model[n].flags & ~PTAB_W
+								      : model[n].flags));
 	if (pt.format->dirty)
 		assert_int_equal(found.dirty, model[n].dirty);
 }
@@ -218,7 +218,8 @@ static void do_map(uint64_t first, uint64_t pages, uint64_t pa)
 			assert_int_equal(found.pa, pa + (n - first) * KIB4);
 	}
 	if (status) {
-		assert_int_equal(status, taken && status != SAMPO_ENOMEM ? SAMPO_EEXIST : SAMPO_ENOMEM);
+		assert_int_equal(status,
+				 taken && status != SAMPO_ENOMEM ? SAMPO_EEXIST : SAMPO_ENOMEM);
 		do_unmap(first, pages);
 		return;
 	}
@@ -380,8 +381,7 @@ static void test_sizes_and_bits(void **state)
 		assert_true(look_up(&pt, GIB1 - MIB2 - 1, &found));
 		assert_int_equal(found.size, KIB4);
 		assert_true(look_up(&pt, GIB1 - MIB2 - KIB4, &found));
-		assert_int_equal(*found.entry,
-				 (3 * GIB1 - MIB2 - KIB4) | formats[f].leaf);
+		assert_int_equal(*found.entry, (3 * GIB1 - MIB2 - KIB4) | formats[f].leaf);
 		assert_false(look_up(&pt, GIB1 - MIB2 - KIB4 - 1, &found));
 		assert_false(look_up(&pt, 2 * GIB1 + MIB2 + KIB4, &found));
 		/* A hole of one page in the middle of the largest one. */
@@ -389,8 +389,7 @@ static void test_sizes_and_bits(void **state)
 		assert_int_equal(ptab_split(&pt, GIB1 + 77 * KIB4, KIB4), 0);
 		assert_int_equal(pt.stale, formats[f].max_page > 1);
 		assert_true(look_up(&pt, GIB1 + 76 * KIB4, &found));
-		assert_int_equal(*found.entry,
-				 (3 * GIB1 + 76 * KIB4) | formats[f].leaf);
+		assert_int_equal(*found.entry, (3 * GIB1 + 76 * KIB4) | formats[f].leaf);
 		ptab_unmap(&pt, GIB1 + 77 * KIB4, KIB4);
 		assert_false(look_up(&pt, GIB1 + 77 * KIB4, &found));
 		assert_true(look_up(&pt, GIB1 + 78 * KIB4, &found));
@@ -423,7 +422,8 @@ static void test_execute(void **state)
 		bits = *found.entry ^ *other.entry ^ (found.pa ^ other.pa);
 		assert_int_equal(found.size, KIB4);
 		assert_true(bits == (format->x | format->nx)); /* nothing else differs */
-		assert_true((*found.entry & format->x) == format->x && !(*found.entry & format->nx));
+		assert_true((*found.entry & format->x) == format->x &&
+			    !(*found.entry & format->nx));
 		assert_true((*found.entry & format->dirty) == format->dirty);
 		/* Once more does nothing, and nothing is where nothing was. */
 		bits = *found.entry;
@@ -560,12 +560,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_in_the_way),
-		cmocka_unit_test(test_sizes_and_bits),
-		cmocka_unit_test(test_execute),
-		cmocka_unit_test(test_every_failure),
+		cmocka_unit_test(test_ends),       cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_sizes_and_bits),
+		cmocka_unit_test(test_execute),    cmocka_unit_test(test_every_failure),
 		cmocka_unit_test(test_random),
 	};
 

@@ -5,18 +5,19 @@
 #include "arch/acpi.h"
 #include "boot/boot_info.h"
 #include "kernel/abi.h"
-#include "kernel/object/device.h"
 #include "kernel/base/log.h"
-#include "kernel/object/domain.h"
-#include "kernel/console/console.h"
-#include "kernel/object/resource.h"
 #include "kernel/base/slab.h"
+#include "kernel/console/console.h"
+#include "kernel/object/device.h"
+#include "kernel/object/domain.h"
+#include "kernel/object/resource.h"
 #include "tests/unit/unit.h"
 
 #define PAGE 4096ull
 
 extern char image_start[], image_end[];
-__asm__(".bss\n.balign 4096\n.globl image_start, image_end\nimage_start: .skip 4096\nimage_end:\n.text");
+__asm__(".bss\n.balign 4096\n.globl image_start, image_end\nimage_start: .skip "
+	"4096\nimage_end:\n.text");
 struct acpi_info acpi;
 struct uart console_uart = {.port = 0x3f8};
 static struct boot_range map[16];
@@ -145,8 +146,8 @@ static void test_memory(void **state)
 
 static void test_ports(void **state)
 {
-	static const uint16_t kept[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x43, 0x60, 0x61,
-					0x64, 0x92, 0xb2, 0xb3, 0xb8, 0x3f8, 0x3ff};
+	static const uint16_t kept[] = {0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40,  0x43, 0x60,
+					0x61, 0x64, 0x92, 0xb2, 0xb3,  0xb8,  0x3f8, 0x3ff};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
@@ -224,8 +225,8 @@ static int free_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_memory), cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_power),  cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_memory),  cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_power),   cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_devices),
 	};
 

@@ -9,7 +9,7 @@ static void overtaken(void);
 #include "guests/lib/ring.h"
 #undef __atomic_thread_fence
 
-#define SIZE 16u
+#define SIZE        16u
 #define READ(bytes) ring_read(ring, SIZE, &end, &position, text, bytes)
 
 static char ring[SIZE], text[64];

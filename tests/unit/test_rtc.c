@@ -120,8 +120,8 @@ static void test_changing(void **state)
 
 static void test_nonsense(void **state)
 {
-	static const uint8_t bad[][2] = {{0, 0x61}, {2, 0x60}, {4, 0x24}, {7, 0}, {7, 0x32},
-					 {8, 0},    {8, 0x13}, {9, 0xff}};
+	static const uint8_t bad[][2] = {{0, 0x61}, {2, 0x60}, {4, 0x24}, {7, 0},
+					 {7, 0x32}, {8, 0},    {8, 0x13}, {9, 0xff}};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

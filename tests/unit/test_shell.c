@@ -12,16 +12,16 @@
 
 #include <cmocka.h>
 
-#include "guests/dom0/config/config.h"
-#include "guests/dom0/machine/uart.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/shell/console.h"
+#include "guests/dom0/base/sums.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/uart.h"
 #include "guests/dom0/manage/log.h"
+#include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/base/sums.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
@@ -302,9 +302,9 @@ bool virtio_console_room(const struct vm *vm)
 	return true;
 }
 
-#define NO_COMMANDS(name)                                                            \
-	const struct shell_command name[] = {                                        \
-		{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},         \
+#define NO_COMMANDS(name)                                                    \
+	const struct shell_command name[] = {                                \
+		{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL}, \
 	}
 NO_COMMANDS(shell_monitor_commands);
 NO_COMMANDS(shell_stats_commands);
@@ -377,11 +377,13 @@ static void verbs(void **state)
 	assert_string_equal(run("suspend guest0"), "Domain 'guest0' suspended\n\nsampo# ");
 	assert_string_equal(run("resume guest0"), "Domain 'guest0' resumed\n\nsampo# ");
 	assert_string_equal(run("dumpxml guest0"), "<domain>\n</domain>\n\nsampo# ");
-	assert_string_equal(run("define there.xml"),
-			    "there.xml:1: <z>: yes\nDomain 'guest1' defined from there.xml\n\nsampo# ");
+	assert_string_equal(
+		run("define there.xml"),
+		"there.xml:1: <z>: yes\nDomain 'guest1' defined from there.xml\n\nsampo# ");
 	assert_false(guest[1].transient);
-	assert_string_equal(run("create --paused --file there.xml"),
-			    "there.xml:1: <z>: yes\nDomain 'guest1' created from there.xml\n\nsampo# ");
+	assert_string_equal(
+		run("create --paused --file there.xml"),
+		"there.xml:1: <z>: yes\nDomain 'guest1' created from there.xml\n\nsampo# ");
 	assert_string_equal(called, "start paused guest1");
 	assert_true(guest[1].transient);
 	assert_string_equal(run("autostart guest1"),
@@ -389,7 +391,8 @@ static void verbs(void **state)
 			    "error: Requested operation is not valid: cannot set autostart for "
 			    "transient domain\n\nsampo# ");
 	guest[1].transient = false;
-	assert_non_null(strstr(run("autostart guest1"), "'guest1' marked as autostarted\nThis mark is not"));
+	assert_non_null(strstr(run("autostart guest1"),
+			       "'guest1' marked as autostarted\nThis mark is not"));
 	assert_true(guest[1].autostart);
 	assert_non_null(strstr(run("autostart guest1 --disable"), "unmarked as"));
 	assert_false(guest[1].autostart);
@@ -397,7 +400,8 @@ static void verbs(void **state)
 	assert_string_equal(called, "nmi guest0");
 	assert_string_equal(run("shutdown --mode acpi --domain guest0"),
 			    "Domain 'guest0' is being shutdown\n\nsampo# ");
-	assert_string_equal(run("destroy guest1 --graceful"), "Domain 'guest1' destroyed\n\nsampo# ");
+	assert_string_equal(run("destroy guest1 --graceful"),
+			    "Domain 'guest1' destroyed\n\nsampo# ");
 	assert_string_equal(run("undefine guest1"),
 			    "Domain 'guest1' has been undefined\n\nsampo# ");
 	assert_string_equal(run("# nothing"), "sampo# ");
@@ -409,7 +413,8 @@ static void errors(void **state)
 	(void)state;
 	assert_string_equal(run("start nobody"), "error: failed to get domain 'nobody'\n\nsampo# ");
 	assert_string_equal(run("frob"), "error: unknown command: 'frob'\nsampo# ");
-	assert_string_equal(run("start"), "error: command 'start' requires <domain> option\nsampo# ");
+	assert_string_equal(run("start"),
+			    "error: command 'start' requires <domain> option\nsampo# ");
 	assert_string_equal(run("start guest0"), "error: Domain is already active\n\nsampo# ");
 	assert_string_equal(run("reboot guest0 --mode agent"),
 			    "error: Failed to reboot domain 'guest0'\n"
@@ -619,8 +624,9 @@ static void held(void **state)
 	shown_bytes = 0;
 	assert_int_equal(keys(paste, sizeof(paste)), sizeof(paste));
 	type("\x1d");
-	assert_string_equal(shown, "\n1000 bytes of what was typed are lost: the guest did not read "
-				   "them\nsampo# ");
+	assert_string_equal(shown,
+			    "\n1000 bytes of what was typed are lost: the guest did not read "
+			    "them\nsampo# ");
 }
 
 static void levels(void **state)

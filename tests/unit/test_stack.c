@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "guests/dom0/base/loop.h"
-#include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/net/switch.h"
 
 #define SECOND 1000000000ull
 #define TIMERS 8

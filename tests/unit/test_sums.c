@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "guests/dom0/config/parse.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
+#include "guests/dom0/config/parse.h"
 
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -113,12 +113,14 @@ static void once(void **state)
 static void ahead(void **state)
 {
 	static uint8_t large[200000], damaged[] = "abd";
-	static const struct module all[] = {
-		{"none", (const uint8_t *)"", 0}, {"damaged", damaged, 3}, {"zeros", large, sizeof(large)}};
+	static const struct module all[] = {{"none", (const uint8_t *)"", 0},
+					    {"damaged", damaged, 3},
+					    {"zeros", large, sizeof(large)}};
 	unsigned steps = 0;
 
 	(void)state;
-	sums = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  none\n" ABC "  damaged\n"
+	sums = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  none\n" ABC
+	       "  damaged\n"
 	       "4cbbd9be0cba685835755f827758705db5a413c5494c34262cd25946a73e7582  zeros\n";
 	listing = all;
 	listed_modules = 3;

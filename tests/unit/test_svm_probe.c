@@ -30,7 +30,7 @@ static int fake_rdmsr_safe(uint32_t msr, uint64_t *value)
 }
 
 #define cpu_cpuid(leaf, subleaf) fake_cpuid(leaf, subleaf)
-#define cpu_rdmsr_safe fake_rdmsr_safe
+#define cpu_rdmsr_safe           fake_rdmsr_safe
 #include "arch/svm/svm.c"
 
 #define ALL (SVM_HAS_NPT | SVM_HAS_LOCK)

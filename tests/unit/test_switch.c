@@ -459,8 +459,10 @@ static void announces(void **unused)
 	switch_announce(&ports[0].port);
 	assert_int_equal(ports[0].frames, 1);
 	assert_int_equal(ports[0].bytes, 64);
-	assert_memory_equal(ports[0].last, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\2\x81\0\0\7\x80\x35", 18);
-	assert_memory_equal(ports[0].last + 18, "\0\1\x08\0\6\4\0\3\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0", 28);
+	assert_memory_equal(ports[0].last, "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\2\x81\0\0\7\x80\x35",
+			    18);
+	assert_memory_equal(ports[0].last + 18,
+			    "\0\1\x08\0\6\4\0\3\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0\2\0\0\0\0", 28);
 }
 
 int main(void)

@@ -5,8 +5,8 @@
 #include "tests/unit/unit.h"
 
 #include "arch/trap.h"
-#include "kernel/cpu/interrupt.h"
 #include "kernel/base/log.h"
+#include "kernel/cpu/interrupt.h"
 #include "kernel/cpu/smp.h"
 
 #define NMI 2

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: arch/tsc.c */
-/* The TSC's rate, measured against clocks that are read slowly, on machines that take the CPU away. */
-#include "arch/tsc.h"
+/* The TSC's rate, measured against clocks that are read slowly, on machines that take the CPU away.
+ */
 #include "arch/acpi.h"
+#include "arch/tsc.h"
 #include "tests/unit/unit.h"
 
 #define HZ   3579545u
@@ -18,12 +19,12 @@ void log_print(const char *format, ...)
 /* A simulated machine: now, in picoseconds, and how it behaves. */
 static struct {
 	unsigned __int128 now;
-	uint64_t khz;       /* of the TSC */
-	uint64_t read_ns;   /* that one reading takes, half before it and half behind */
-	uint64_t away_ns;   /* for which the CPU is gone now and then */
-	unsigned away_of;   /* one of so many steps */
+	uint64_t khz;     /* of the TSC */
+	uint64_t read_ns; /* that one reading takes, half before it and half behind */
+	uint64_t away_ns; /* for which the CPU is gone now and then */
+	unsigned away_of; /* one of so many steps */
 	bool stands;
-	uint64_t once_ns;   /* for which it is gone once, after `once_in` steps */
+	uint64_t once_ns; /* for which it is gone once, after `once_in` steps */
 	unsigned once_in;
 	uint32_t random;
 } m;
@@ -145,9 +146,9 @@ static void test_settle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quiet),	       cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_around),	       cmocka_unit_test(test_away_for_long),
-		cmocka_unit_test(test_stands),	       cmocka_unit_test(test_settle),
+		cmocka_unit_test(test_quiet),  cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_around), cmocka_unit_test(test_away_for_long),
+		cmocka_unit_test(test_stands), cmocka_unit_test(test_settle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

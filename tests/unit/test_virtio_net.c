@@ -399,9 +399,9 @@ static void short_segments_in_turns(void **unused)
 	setup(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4);
 	queue_frame(0, 0, 0, headers + data);
 	memset(at, 0, HEADER);
-	at[0] = 1;            /* needs its checksum */
-	at[1] = 1;            /* TCP over IPv4 */
-	at[4] = 1;            /* in segments of a byte */
+	at[0] = 1; /* needs its checksum */
+	at[1] = 1; /* TCP over IPv4 */
+	at[4] = 1; /* in segments of a byte */
 	at[6] = 34;
 	at[8] = 16;
 	memset(frame + 14, 0, 40);

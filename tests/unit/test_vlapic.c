@@ -160,7 +160,7 @@ static void test_hardware(void **state)
 	assert_int_equal(rd(X(0x0a)), 0x40);
 	assert_true(vlapic_accept(&v, 0x31, false));
 	assert_int_equal(vlapic_pending(&v), 0); /* it ends no HLT */
-	assert_true(v.pending & VLAPIC_BLOCKED);       /* but the CPU must hear of it */
+	assert_true(v.pending & VLAPIC_BLOCKED); /* but the CPU must hear of it */
 	v.pending &= ~VLAPIC_BLOCKED;
 	v.reg[LAPIC_IRR + 7].value = 2; /* a self-IPI of 0xe1 */
 	vlapic_update(&v);
@@ -201,7 +201,7 @@ static void test_apic_base(void **state)
 	assert_int_equal(wr(MSR_APIC_BASE, 0x100fee00800), -1); /* the registers do not move */
 	assert_int_equal(wr(MSR_APIC_BASE, 0xfed00800), -1);
 	assert_int_equal(rd(MSR_APIC_BASE), 0xfee00800);
-	assert_int_equal(wr(X(0x02), 0), -1);                   /* not in x2APIC mode */
+	assert_int_equal(wr(X(0x02), 0), -1); /* not in x2APIC mode */
 	vlapic_accept(&v, 0x77, false);
 	assert_true(wr(MSR_APIC_BASE, 0xfee00c00) & VLAPIC_DO_SYNC);
 	assert_int_equal(vlapic_pending(&v), 0x77);
@@ -727,29 +727,28 @@ static void test_random(void **state)
 			assert_int_equal(vlapic_pending(&v), highest_irr);
 		else
 			assert_int_equal(vlapic_pending(&v), 0);
-		assert_int_equal(!!(v.pending & VLAPIC_BLOCKED), highest_irr >> 4 > highest_isr >> 4 &&
-						       highest_irr >> 4 <= tpr >> 4);
+		assert_int_equal(!!(v.pending & VLAPIC_BLOCKED),
+				 highest_irr >> 4 > highest_isr >> 4 &&
+					 highest_irr >> 4 <= tpr >> 4);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_power_up),  cmocka_unit_test(test_priorities),
-		cmocka_unit_test(test_hardware),  cmocka_unit_test(test_tpr),
-		cmocka_unit_test(test_level_eoi), cmocka_unit_test(test_every_vector),
-		cmocka_unit_test(test_apic_base), cmocka_unit_test(test_x2apic_faults),
-		cmocka_unit_test(test_self_ipi),  cmocka_unit_test(test_ipi),
-		cmocka_unit_test(test_match),     cmocka_unit_test(test_msi),
-		cmocka_unit_test(test_one_shot),  cmocka_unit_test(test_dividers),
-		cmocka_unit_test(test_periodic),  cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_masked),
-		cmocka_unit_test(test_lint0),
-		cmocka_unit_test(test_period_min),
-		cmocka_unit_test(test_far_deadline),
-		cmocka_unit_test(test_tsc_wraps),
-		cmocka_unit_test(test_disable),   cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_reset),     cmocka_unit_test(test_random),
+		cmocka_unit_test(test_power_up),   cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_hardware),   cmocka_unit_test(test_tpr),
+		cmocka_unit_test(test_level_eoi),  cmocka_unit_test(test_every_vector),
+		cmocka_unit_test(test_apic_base),  cmocka_unit_test(test_x2apic_faults),
+		cmocka_unit_test(test_self_ipi),   cmocka_unit_test(test_ipi),
+		cmocka_unit_test(test_match),      cmocka_unit_test(test_msi),
+		cmocka_unit_test(test_one_shot),   cmocka_unit_test(test_dividers),
+		cmocka_unit_test(test_periodic),   cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_masked),     cmocka_unit_test(test_lint0),
+		cmocka_unit_test(test_period_min), cmocka_unit_test(test_far_deadline),
+		cmocka_unit_test(test_tsc_wraps),  cmocka_unit_test(test_disable),
+		cmocka_unit_test(test_errors),     cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

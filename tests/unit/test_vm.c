@@ -9,12 +9,12 @@
  */
 #include "tests/unit/unit.h"
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/cpu/startup.h"
-#include "guests/dom0/vm/state.h"
-#include "guests/dom0/vm/part.h"
 #include "guests/dom0/vm/life.h"
+#include "guests/dom0/vm/part.h"
+#include "guests/dom0/vm/state.h"
 
 struct sampo_fake fake;
 static struct sampo_boot boot_info;
@@ -163,7 +163,8 @@ static const char *boot_kernel(struct vm *vm)
 	return load_fails ? "broken file" : NULL;
 }
 
-static const struct vm_part board = {.attach = attach_board, .free = free_board, .button = press_button};
+static const struct vm_part board = {
+	.attach = attach_board, .free = free_board, .button = press_button};
 static const struct vm_part disks = {
 	.attach = attach_disks, .detach = detach_disks, .quiet = disks_are_quiet};
 static const struct vm_part kernel = {.boot = boot_kernel};

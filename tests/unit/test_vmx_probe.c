@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* flags: -Wno-missing-field-initializers -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
- * What each CPU negotiates with its capability MSRs, which are ours here, and a vCPU whose VMCS there
- * is no memory for. What else vmx.c calls is not there.
+ * What each CPU negotiates with its capability MSRs, which are ours here, and a vCPU whose VMCS
+ * there is no memory for. What else vmx.c calls is not there.
  */
 #include "arch/cpu.h"
 #include "arch/msr.h"

@@ -140,8 +140,8 @@ static void test_not_pae(void **state)
 /* The instruction faults, and nothing has changed. */
 static void test_reserved(void **state)
 {
-	static const uint64_t bits[] = {1ull << 1, 1ull << 2, 1ull << 5, 1ull << 8,
-					1ull << WIDTH, 1ull << 63};
+	static const uint64_t bits[] = {1ull << 1, 1ull << 2,     1ull << 5,
+					1ull << 8, 1ull << WIDTH, 1ull << 63};
 
 	for (unsigned i = 0; i < COUNT_OF(bits); i++) {
 		setup(state);

@@ -127,8 +127,8 @@ static void wide_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(splitting),   cmocka_unit_test(bad_lines),
-		cmocka_unit_test(tables),      cmocka_unit_test(large_table),
+		cmocka_unit_test(splitting),  cmocka_unit_test(bad_lines),
+		cmocka_unit_test(tables),     cmocka_unit_test(large_table),
 		cmocka_unit_test(wide_table),
 	};
 

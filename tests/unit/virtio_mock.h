@@ -9,10 +9,10 @@
 #include "drivers/env.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/net/switch.h"
-#include "guests/dom0/vm/console.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/virtio/pci.h"
+#include "guests/dom0/vm/console.h"
 #include "tests/unit/guest_mock.h"
 
 #ifndef VIRTIO_MOCK_PCI /* whoever defines it links the real one */

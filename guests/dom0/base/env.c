@@ -27,12 +27,12 @@ struct vector {
 struct source {
 	struct source *next;
 	struct vector *first; /* NULL: all have been unbound, and nothing is bound */
-	uint64_t pin; /* or MESSAGE */
+	uint64_t pin;         /* or MESSAGE */
 	bool level;
 	bool lost; /* nothing raises it any more */
 	uint32_t event;
 	int bit;
-	uint32_t from; /* handle: device or machine */
+	uint32_t from;        /* handle: device or machine */
 	irq_program *program; /* of a message */
 	void *function;
 };
@@ -184,7 +184,10 @@ bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsi
 		      irq_program *program, void *function)
 {
 	struct vector *v = vector_make(handler, context, vector);
-	struct source from = {.first = v, .pin = MESSAGE, .from = device, .program = program,
+	struct source from = {.first = v,
+			      .pin = MESSAGE,
+			      .from = device,
+			      .program = program,
 			      .function = function};
 
 	if (v && source_make(&from))

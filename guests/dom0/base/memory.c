@@ -22,7 +22,7 @@
 #define PTE_P_RW     0x3ull
 #define PTE_LARGE    0x83ull
 #define PTE_NX       (1ull << 63)
-#define DMA_SHARE    8 /* an eighth of the RAM is for DMA */
+#define DMA_SHARE    8    /* an eighth of the RAM is for DMA */
 #define WINDOWS      512u /* that there is room for at first */
 
 const struct sampo_boot *boot;

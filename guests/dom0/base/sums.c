@@ -11,9 +11,9 @@
 #include "guests/dom0/base/memory.h"
 
 #define FILE_NAME "SHA256SUMS"
-#define DIGEST 32u /* bytes */
-#define DIGITS (2 * DIGEST)
-#define STEP 65536u /* bytes between two looks at what guests ask for */
+#define DIGEST    32u /* bytes */
+#define DIGITS    (2 * DIGEST)
+#define STEP      65536u /* bytes between two looks at what guests ask for */
 
 /* A file is read once, and its memory is read-only. There is room for each module. */
 static const uint8_t **right;
@@ -43,7 +43,8 @@ static void note_right(const struct module *module)
 		right[rights++] = module->data;
 }
 
-/* "digits, a blank, a blank or an asterisk, name": does it name the module? "./" in front is nothing. */
+/* "digits, a blank, a blank or an asterisk, name": does it name the module? "./" in front is
+ * nothing. */
 static bool names(const char *line, size_t length, const struct module *module)
 {
 	const char *name = line + DIGITS + 2;

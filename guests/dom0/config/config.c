@@ -228,8 +228,8 @@ static void check_attributes(struct config_parser *p, const struct config_elemen
 	if (!strcmp(e->attributes, "*"))
 		return;
 	for (; *attributes; attributes += 2)
-		if (!listed(e->attributes, attributes[0]) && strncmp(attributes[0], "xmlns", 5) != 0 &&
-		    !strchr(attributes[0], ':'))
+		if (!listed(e->attributes, attributes[0]) &&
+		    strncmp(attributes[0], "xmlns", 5) != 0 && !strchr(attributes[0], ':'))
 			config_fail(p, "attribute '%.32s' is not supported", attributes[0]);
 }
 

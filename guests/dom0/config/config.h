@@ -13,7 +13,7 @@
 
 #define CONFIG_DISKS      8
 #define CONFIG_NICS       8
-#define CONFIG_VCPUS      64 /* and as many APIC ids */
+#define CONFIG_VCPUS      64      /* and as many APIC ids */
 #define CONFIG_PERIOD     100000u /* libvirt's default */
 #define CONFIG_INITRDS    16
 #define CONFIG_CONSOLES   2
@@ -46,12 +46,12 @@ struct config_nic {
 struct vm_config {
 	char name[CONFIG_NAME];
 	char title[CONFIG_TITLE]; /* "" if none */
-	uint8_t uuid[16]; /* made from the name if not given */
-	uint64_t memory;  /* bytes, a multiple of 2 MiB */
+	uint8_t uuid[16];         /* made from the name if not given */
+	uint64_t memory;          /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
 	uint32_t threads, cores; /* of a core, of a socket */
-	uint32_t weight;        /* <cputune><shares>, default 1024 */
-	uint64_t quota, period; /* microseconds of which each vCPU may have; quota 0: all */
+	uint32_t weight;         /* <cputune><shares>, default 1024 */
+	uint64_t quota, period;  /* microseconds of which each vCPU may have; quota 0: all */
 	struct cpuset affinity[CONFIG_VCPUS];
 
 	char kernel[CONFIG_PATH];

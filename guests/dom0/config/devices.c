@@ -59,8 +59,8 @@ static void backing_start(struct config_parser *p, const char **attributes)
 /* The names of sources of the types that are refused already are not refused again. */
 static void disk_source_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const other[] = {"file",   "dir",  "protocol", "name", "pool",
-					    "volume", "mode", NULL};
+	static const char *const other[] = {"file", "dir",    "protocol", "name",
+					    "pool", "volume", "mode",     NULL};
 	const char *dev = config_attribute(attributes, "dev");
 
 	for (unsigned i = 0; other[i] && !p->other_device; i++)
@@ -427,8 +427,9 @@ static const struct config_element elements[] = {
 	 "-rerror_policy -ioeventfd -event_idx -packed -iommu -ats -discard_no_unref -queue_size "
 	 "-copy_on_read",
 	 false, disk_driver_start, NULL},
-	{DEVICES "disk/source", "dev -index -startupPolicy -file -dir -protocol -name -pool -volume -mode",
-	 false, disk_source_start, NULL},
+	{DEVICES "disk/source",
+	 "dev -index -startupPolicy -file -dir -protocol -name -pool -volume -mode", false,
+	 disk_source_start, NULL},
 	{DEVICES "disk/backingStore", "-type -index", false, backing_start, NULL},
 	{DEVICES "disk/target", "dev bus -tray", false, disk_target_start, NULL},
 	{DEVICES "disk/readonly", "", false, readonly_start, NULL},
@@ -462,7 +463,8 @@ static const struct config_element elements[] = {
 	{DEVICES "input", "type bus", false, input_start, NULL},
 	{DEVICES "audio", "type -id", false, none_start, NULL},
 	{DEVICES "video", "", false, video_start, video_end},
-	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false, video_model_start, NULL},
+	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false,
+	 video_model_start, NULL},
 	{DEVICES "panic", "model", true, panic_start, NULL},
 };
 

@@ -199,8 +199,9 @@ void config_dump(const struct vm_config *c, uint32_t id,
 	dump_os(&d, c);
 	dump_features(&d, c);
 	if (c->vcpus > 1)
-		put(&d, "  <cpu mode='host-passthrough'>\n"
-			"    <topology sockets='%u' cores='%u' threads='%u'/>\n  </cpu>\n",
+		put(&d,
+		    "  <cpu mode='host-passthrough'>\n"
+		    "    <topology sockets='%u' cores='%u' threads='%u'/>\n  </cpu>\n",
 		    c->vcpus / c->cores / c->threads, c->cores, c->threads);
 	put(&d, "  <clock offset='%s'%s>\n", c->clock_localtime ? "localtime" : "utc",
 	    c->tsc_hz ? "" : "/");

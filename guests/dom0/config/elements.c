@@ -463,7 +463,8 @@ static const struct config_element elements[] = {
 	{"domain/features/kvm/hidden", "state", true, feature_off, NULL},
 	{"domain/features/apic", "state -eoi", true, apic_start, NULL},
 	{"domain/features/pae", "state", true, pae_start, NULL},
-	{"domain/cpu", "mode -check -migratable -match -deprecated_features", true, cpu_start, NULL},
+	{"domain/cpu", "mode -check -migratable -match -deprecated_features", true, cpu_start,
+	 NULL},
 	{"domain/cpu/model", "-fallback -vendor_id", true, cpu_model_start, cpu_model_end},
 	{"domain/cpu/vendor", "", true, cpu_model_start, cpu_model_end},
 	{"domain/cpu/feature", "-policy -name", false, cpu_feature_start, NULL},
@@ -471,8 +472,8 @@ static const struct config_element elements[] = {
 	{"domain/cpu/maxphysaddr", "mode", true, cpu_cache_start, NULL},
 	{"domain/cpu/topology", "sockets dies clusters cores threads", true, topology_start, NULL},
 	{"domain/clock", "offset adjustment", true, clock_start, NULL},
-	{"domain/clock/timer", "name present frequency -tickpolicy -track -mode",
-	 false, clock_timer_start, NULL},
+	{"domain/clock/timer", "name present frequency -tickpolicy -track -mode", false,
+	 clock_timer_start, NULL},
 	{"domain/pm", "", true, NULL, NULL},
 	{"domain/pm/suspend-to-mem", "enabled", true, pm_start, NULL},
 	{"domain/pm/suspend-to-disk", "enabled", true, pm_start, NULL},
@@ -525,8 +526,7 @@ static void check_topology(struct config_parser *p)
 		config_fail(p, "<topology> has %llu CPUs, <vcpu> %u",
 			    (unsigned long long)p->topology, c->vcpus);
 	} else if (config_apic_id(c, c->vcpus - 1) >= CONFIG_VCPUS) {
-		config_fail(p, "<topology> needs local APIC ids of more than %u",
-			    CONFIG_VCPUS - 1);
+		config_fail(p, "<topology> needs local APIC ids of more than %u", CONFIG_VCPUS - 1);
 	}
 }
 

@@ -30,12 +30,12 @@ struct config_parser {
 
 	/* What is checked when all is read. */
 	uint64_t current_memory;
-	uint64_t unit;     /* of the memory size that is being read, in bytes */
+	uint64_t unit; /* of the memory size that is being read, in bytes */
 	char unit_name[8];
-	bool cpu_mode; /* <cpu> has a mode */
+	bool cpu_mode;            /* <cpu> has a mode */
 	struct cpuset cpus;       /* of <vcpu cpuset>: for those without <vcpupin> */
 	uint64_t pinned, current; /* vCPUs with <vcpupin>; <vcpu current> */
-	uint64_t topology; /* product of <topology>, 0: none */
+	uint64_t topology;        /* product of <topology>, 0: none */
 	/* Of the device that is open. */
 	bool has_cpus;
 	bool has_source, has_target, has_mac, console_virtio;
@@ -50,7 +50,7 @@ struct config_parser {
 struct config_element {
 	const char *path;
 	const char *attributes;
-	bool once;   /* in the document */
+	bool once; /* in the document */
 	void (*start)(struct config_parser *p, const char **attributes);
 	void (*end)(struct config_parser *p, const char *text);
 };

@@ -18,9 +18,8 @@
 #define PHYSICAL_BITS 36u /* of CPUs that do not say */
 
 /* No I/O delay, clock, steal time, EOI, unhalt, TLB flush, send IPI, yield; the clock is stable. */
-#define KVM_FEATURES                                                                          \
-	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | \
-	 1u << 24)
+#define KVM_FEATURES \
+	(1u << 1 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 13 | 1u << 24)
 
 /*
  * Of each register of features, what a guest may have if the host has it. A feature that comes with
@@ -51,7 +50,7 @@
 #define ECX7_MASK   (1u << 1 | 1u << 2 | 1u << 6 | 0x1fu << 8 | 1u << 14 | 1u << 22)
 #define ECX7_AVX    (1u << 9 | 1u << 10)
 #define ECX7_AVX512 (1u << 1 | 1u << 6 | 1u << 11 | 1u << 12 | 1u << 14)
-#define EDX7_MASK   (1u << 4 | 1u << 10 | 1u << 28) /* FSRM, MD_CLEAR, L1D_FLUSH */
+#define EDX7_MASK   (1u << 4 | 1u << 10 | 1u << 28)  /* FSRM, MD_CLEAR, L1D_FLUSH */
 #define EDX7_SPEC   (1u << 26 | 1u << 27 | 1u << 31) /* IBRS with IBPB, STIBP, SSBD */
 #define EDX7_CAPS   (1u << 29)
 /* Subleaf 2: PSFD, IPRED, RRSBA, DDPD, BHI of SPEC_CTRL; MCDT_NO */
@@ -63,13 +62,13 @@
 #define ECX80000001_TOPOLOGY (1u << 22)
 /* AMD has a copy of these bits of leaf 1; SYSCALL, NX, MMXEXT, 1 GiB pages, RDTSCP, LM, 3DNOW are
  * this register's own. FFXSR is not: EFER has no such bit for a guest. */
-#define EDX80000001_COPY   (0x0183f3ffu)
-#define EDX80000001_OWN    (1u << 11 | 1u << 20 | 1u << 22 | 1u << 26 | 1u << 27 | 7u << 29)
-#define EDX80000007_TSC    (1u << 8) /* invariant */
+#define EDX80000001_COPY (0x0183f3ffu)
+#define EDX80000001_OWN  (1u << 11 | 1u << 20 | 1u << 22 | 1u << 26 | 1u << 27 | 7u << 29)
+#define EDX80000007_TSC  (1u << 8) /* invariant */
 /* CLZERO, IBPB, SSB_NO, BTC_NO, IBPB_RET; and what SPEC_CTRL has and how it should be used: IBRS,
  * STIBP, both always on, IBRS preferred, IBRS in the same mode, SSBD, PSFD */
-#define EBX80000008_MASK   (1u | 1u << 12 | 1u << 26 | 1u << 29 | 1u << 30)
-#define EBX80000008_SPEC   (0x3fu << 14 | 1u << 24 | 1u << 28)
+#define EBX80000008_MASK (1u | 1u << 12 | 1u << 26 | 1u << 29 | 1u << 30)
+#define EBX80000008_SPEC (0x3fu << 14 | 1u << 24 | 1u << 28)
 /* LFENCE; VERW clears buffers, null selectors clear bases, SBPB, IBPB_BRTYPE, SRSO_NO and
  * SRSO_USER_KERNEL_NO; AutoIBRS. ECX: TSA_SQ_NO, TSA_L1_NO. */
 #define LEAF_AMD_SPEC        0x80000021u

@@ -7,10 +7,10 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/cpu/dump.h"
-#include "guests/dom0/machine/ioapic.h"
-#include "guests/dom0/machine/pic.h"
 #include "guests/dom0/cpu/insn.h"
 #include "guests/dom0/cpu/msr.h"
+#include "guests/dom0/machine/ioapic.h"
+#include "guests/dom0/machine/pic.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vcpu.h"
 #include "guests/lib/sampo.h"

@@ -9,9 +9,9 @@
 #include "guests/dom0/cpu/msr.h"
 
 #include "drivers/env.h"
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/cpu/msr_model.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vcpu.h"
@@ -32,9 +32,9 @@
 #define MSR_KVM_WALL      0x4b564d00u
 #define MSR_KVM_CLOCK     0x4b564d01u
 
-/* Of IA32_ARCH_CAPABILITIES what says that the CPU is immune, or clears by VERW: RDCL_NO, IBRS_ALL, RSBA,
- * SKIP_L1DFL, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, those of MMIO stale data, FB_CLEAR, RRSBA, BHI_NO,
- * PBRSB_NO, GDS_NO, RFDS_NO, RFDS_CLEAR, ITS_NO. Not those that announce MSRs. */
+/* Of IA32_ARCH_CAPABILITIES what says that the CPU is immune, or clears by VERW: RDCL_NO, IBRS_ALL,
+ * RSBA, SKIP_L1DFL, SSB_NO, MDS_NO, PSCHANGE_MC_NO, TAA_NO, those of MMIO stale data, FB_CLEAR,
+ * RRSBA, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, RFDS_CLEAR, ITS_NO. Not those that announce MSRs. */
 #define ARCH_CAPS_MASK    (0x17fu | 7u << 13 | 1u << 17 | 3u << 19 | 1u << 24 | 7u << 26 | 1ull << 62)
 #define DEBUGCTL_BTF      0x2u
 #define MTRR_CAP_VALUE    0x508u /* eight variable ranges, fixed ones, write combining */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/cpu/startup.h"
+#include "guests/dom0/machine/ioapic.h"
 #include "guests/lib/sampo.h"
 
 #define PAGE            4096u

@@ -19,7 +19,7 @@ enum startup_phase {
 };
 
 struct startup_state {
-	uint8_t phase; /* enum startup_phase */
+	uint8_t phase;  /* enum startup_phase */
 	uint8_t vector; /* STARTUP_SIPI: its vector */
 };
 

@@ -27,29 +27,29 @@ enum source { BY_CALL, BY_IRET, BY_JMP, BY_EVENT };
 #define SELECTOR_RPL 3u
 
 /* Types of system descriptors, and bits of others (SDM 3A 3.4.5, table 3-2). */
-#define TYPE_LDT      2u
-#define TYPE_BUSY     2u /* of a TSS */
-#define TYPE_TSS_16   1u
-#define TYPE_TSS_32   9u
-#define ATTRIB_S      0x10u
-#define ATTRIB_P      0x80u
-#define ATTRIB_CODE   0x8u
-#define ATTRIB_CONF   0x4u /* code: conforming */
-#define ATTRIB_RW     0x2u /* data: writable; code: readable */
-#define ATTRIB_USED   0x1u
-#define ATTRIB_G      0x800u
-#define DPL(attrib)   ((attrib) >> 5 & 3u)
-#define FLAT_CODE     0xc9bu
-#define FLAT_DATA     0xc93u
-#define VM86_DATA     0xf3u
+#define TYPE_LDT    2u
+#define TYPE_BUSY   2u /* of a TSS */
+#define TYPE_TSS_16 1u
+#define TYPE_TSS_32 9u
+#define ATTRIB_S    0x10u
+#define ATTRIB_P    0x80u
+#define ATTRIB_CODE 0x8u
+#define ATTRIB_CONF 0x4u /* code: conforming */
+#define ATTRIB_RW   0x2u /* data: writable; code: readable */
+#define ATTRIB_USED 0x1u
+#define ATTRIB_G    0x800u
+#define DPL(attrib) ((attrib) >> 5 & 3u)
+#define FLAT_CODE   0xc9bu
+#define FLAT_DATA   0xc93u
+#define VM86_DATA   0xf3u
 
-#define REGISTERS    8u
-#define SEGMENTS     6u /* ES to GS */
-#define SEGMENTS_16  4u /* ES to DS */
-#define LIMIT_32     0x67u
-#define LIMIT_16     0x2bu
-#define STATE_32     0x20u /* from EIP on */
-#define STATE_16     0x0eu
+#define REGISTERS   8u
+#define SEGMENTS    6u /* ES to GS */
+#define SEGMENTS_16 4u /* ES to DS */
+#define LIMIT_32    0x67u
+#define LIMIT_16    0x2bu
+#define STATE_32    0x20u /* from EIP on */
+#define STATE_16    0x0eu
 
 struct tss_32 {
 	uint32_t link, stack[6], cr3, eip, eflags, gpr[REGISTERS], seg[SEGMENTS], ldt;
@@ -203,8 +203,11 @@ static bool load(struct task *t, const struct sampo_segment *tss)
 		return copy(t, tss->base, &t->new, sizeof(t->new), WALK_IMPLICIT);
 	if (!copy(t, tss->base, &b, sizeof(b), WALK_IMPLICIT))
 		return false;
-	t->new = (struct tss_32){.link = b.link, .cr3 = (uint32_t)t->exit->cr3, .eip = b.ip,
-				 .eflags = b.flags, .ldt = b.ldt};
+	t->new = (struct tss_32){.link = b.link,
+				 .cr3 = (uint32_t)t->exit->cr3,
+				 .eip = b.ip,
+				 .eflags = b.flags,
+				 .ldt = b.ldt};
 	for (unsigned i = 0; i < REGISTERS; i++)
 		t->new.gpr[i] = 0xffff0000u | b.gpr[i];
 	for (unsigned i = 0; i < SEGMENTS_16; i++)
@@ -308,9 +311,9 @@ static bool load_segments(struct task *t)
 
 	if (t->new.eflags & RFLAGS_VM) {
 		for (unsigned i = 0; i < SEGMENTS; i++)
-			t->exit->seg[i] = (struct sampo_segment){
-				(uint16_t)t->new.seg[i], VM86_DATA, 0xffff,
-				(t->new.seg[i] & 0xffff) << 4};
+			t->exit->seg[i] =
+				(struct sampo_segment){(uint16_t)t->new.seg[i], VM86_DATA, 0xffff,
+						       (t->new.seg[i] & 0xffff) << 4};
 		return load_ldt(t, (uint16_t)t->new.ldt);
 	}
 	provisional_segments(t, cpl);

@@ -5,17 +5,17 @@
  * can explain. dom0 has no AML interpreter, so it enables the button alone.
  */
 #include "drivers/env.h"
-#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/lib/sampo.h"
 
-#define BUTTON      0x0100u /* of PM1 status and enable: ACPI 6.5, 4.8.3.1 */
-#define PM1_SCI_EN  0x0001u /* of PM1 control */
-#define PM1_BYTES   4u      /* status and enable, at least */
-#define MODE_NS     3000000000u /* for the change into ACPI mode */
-#define MODE_STEP   10000000u
-#define STORM       1000u /* interrupts without a press within STORM_NS */
-#define STORM_NS    1000000000u
+#define BUTTON     0x0100u     /* of PM1 status and enable: ACPI 6.5, 4.8.3.1 */
+#define PM1_SCI_EN 0x0001u     /* of PM1 control */
+#define PM1_BYTES  4u          /* status and enable, at least */
+#define MODE_NS    3000000000u /* for the change into ACPI mode */
+#define MODE_STEP  10000000u
+#define STORM      1000u /* interrupts without a press within STORM_NS */
+#define STORM_NS   1000000000u
 
 static struct {
 	uint32_t status[2]; /* ports, by handle; 0: none */
@@ -79,9 +79,8 @@ static void mask_gpes(void)
 {
 	for (unsigned block = 0; block < 2; block++) {
 		unsigned half = firmware.gpe_bytes[block] / 2;
-		uint32_t ports = half && firmware.gpe[block]
-					 ? ports_open(firmware.gpe[block], half * 2)
-					 : 0;
+		uint32_t ports =
+			half && firmware.gpe[block] ? ports_open(firmware.gpe[block], half * 2) : 0;
 
 		for (unsigned i = 0; ports && i < half; i++)
 			port_write(ports, half + i, 1, 0);
@@ -91,8 +90,7 @@ static void mask_gpes(void)
 
 static bool in_acpi_mode(void)
 {
-	uint32_t control =
-		firmware.pm1_control[0] ? ports_open(firmware.pm1_control[0], 2) : 0;
+	uint32_t control = firmware.pm1_control[0] ? ports_open(firmware.pm1_control[0], 2) : 0;
 	bool on = control && port_read(control, 0, 2) & PM1_SCI_EN;
 
 	ports_close(control);
@@ -110,10 +108,10 @@ static void listen(void)
 	for (unsigned i = 0; i < 2; i++)
 		if (button.status[i])
 			port_write(button.status[i], button.half, 2, i ? 0 : BUTTON);
-	if (!button.status[0] ||
-	    !irq_pin_bind(button.sci, IRQ_LEVEL_LOW, sci, NULL, 0))
-		driver_log("power: the SCI (interrupt %u) cannot be had: the power button is dead\n",
-			   button.sci);
+	if (!button.status[0] || !irq_pin_bind(button.sci, IRQ_LEVEL_LOW, sci, NULL, 0))
+		driver_log(
+			"power: the SCI (interrupt %u) cannot be had: the power button is dead\n",
+			button.sci);
 }
 
 /* The firmware's SMI handler changes the mode; some take their time. */
@@ -124,7 +122,8 @@ static void wait_for_mode(struct timer *timer)
 	else if (clock_ns() < mode_deadline)
 		timer_set(timer, clock_ns() + MODE_STEP);
 	else
-		driver_log("power: the firmware does not enter ACPI mode: the power button is dead\n");
+		driver_log(
+			"power: the firmware does not enter ACPI mode: the power button is dead\n");
 }
 
 void host_button(void (*pressed)(void))

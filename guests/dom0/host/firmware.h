@@ -6,18 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How the machine is turned off and reset, and tells of its power button (ACPI 6.5, 4.8.3 and 7.4.2). */
+/* How the machine is turned off and reset, and tells of its power button (ACPI 6.5, 4.8.3
+ * and 7.4.2). */
 struct firmware_power {
 	uint16_t pm1_control[2]; /* ports, 0: none */
 	uint16_t pm1_event[2];   /* ports: status, and enable in the second half */
 	uint8_t pm1_event_bytes; /* of each */
 	uint16_t gpe[2];         /* the same of general-purpose events */
 	uint8_t gpe_bytes[2];
-	uint16_t sci;            /* the ISA interrupt or GSI of all these events */
-	bool has_button;         /* the power button is an event of PM1 */
-	uint8_t sleep_type[2];   /* SLP_TYPx of S5 */
-	bool sleeps;             /* these are known */
-	uint8_t reset_space;     /* 0: memory, 1: ports */
+	uint16_t sci;          /* the ISA interrupt or GSI of all these events */
+	bool has_button;       /* the power button is an event of PM1 */
+	uint8_t sleep_type[2]; /* SLP_TYPx of S5 */
+	bool sleeps;           /* these are known */
+	uint8_t reset_space;   /* 0: memory, 1: ports */
 	uint8_t reset_value;
 	uint64_t reset; /* address, 0: there is none */
 };

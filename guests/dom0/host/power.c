@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine is turned off, or reset, as its firmware says. */
 #include "drivers/env.h"
-#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/lib/sampo.h"
 
 /* ACPI 6.5, 4.8.3.2: PM1 control */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "drivers/env.h"
-#include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/host/firmware.h"
+#include "guests/dom0/machine/calendar.h"
 
 #define PORTS 0x70u
 #define REG_A 0x0au
@@ -75,7 +75,11 @@ uint64_t rtc_read(void)
 	if (m[SECOND] > 60 || m[MINUTE] > 59 || m[HOUR] > 23 || m[YEAR] > 99 || m[DAY] - 1u > 30 ||
 	    m[MONTH] - 1u > 11)
 		return 0;
-	t = (struct calendar){.second = m[SECOND], .minute = m[MINUTE], .hour = m[HOUR],
-			      .day = m[DAY], .month = m[MONTH], .year = 2000u + m[YEAR]};
+	t = (struct calendar){.second = m[SECOND],
+			      .minute = m[MINUTE],
+			      .hour = m[HOUR],
+			      .day = m[DAY],
+			      .month = m[MONTH],
+			      .year = 2000u + m[YEAR]};
 	return (uint64_t)calendar_to_seconds(&t);
 }

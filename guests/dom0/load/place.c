@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/machine/bios.h"
 #include "guests/dom0/load/load.h"
+#include "guests/dom0/machine/bios.h"
 
 #define FOUR_GIB (4ull << 30)
 #define PAGE     4096ull

@@ -264,8 +264,8 @@ static uint32_t build_madt(struct builder *b, const struct vm_config *config)
 		struct madt_lapic *lapic = take(b, sizeof(*lapic), 1);
 
 		*lapic = (struct madt_lapic){
-			MADT_LAPIC, sizeof(*lapic), (uint8_t)i,
-			(uint8_t)config_apic_id(config, i), 1,
+			MADT_LAPIC, sizeof(*lapic), (uint8_t)i, (uint8_t)config_apic_id(config, i),
+			1,
 		};
 	}
 	*(struct madt_ioapic *)take(b, sizeof(struct madt_ioapic), 1) = (struct madt_ioapic){

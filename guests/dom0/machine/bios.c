@@ -8,11 +8,11 @@
 
 #include <string.h>
 
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pci.h"
-#include "guests/dom0/base/loop.h"
 #include "guests/dom0/vm/vm.h"
 
 static uint8_t checksum(const void *data, size_t bytes)

@@ -6,9 +6,9 @@
  */
 #include "guests/dom0/machine/cmos.h"
 
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/machine/platform.h"
-#include "guests/dom0/base/loop.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 

@@ -37,8 +37,8 @@ struct pci_function {
 	uint8_t present;
 	uint8_t msix_cap; /* offset of the capability, 0: none */
 	uint8_t msix_bar;
-	uint8_t cap_end; /* where the next capability goes */
-	uint8_t intx;    /* the device asserts its pin */
+	uint8_t cap_end;    /* where the next capability goes */
+	uint8_t intx;       /* the device asserts its pin */
 	uint8_t complained; /* bits of the command register about which a line was logged */
 	uint8_t pad[2];
 	uint32_t msix_vectors;

@@ -6,8 +6,8 @@
  */
 #include "guests/dom0/machine/pit.h"
 
-#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 

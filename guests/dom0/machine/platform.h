@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/vm/part.h"
 
 struct vm;

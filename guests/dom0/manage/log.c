@@ -12,7 +12,8 @@
 const char *const log_level_names[LOG_LEVELS] = {"emerg", "alert",  "crit", "err",
 						 "warn",  "notice", "info", "debug"};
 
-/* The kernel writes "[time] " in front of a line, and the writer may have begun it with "<level>". */
+/* The kernel writes "[time] " in front of a line, and the writer may have begun it with "<level>".
+ */
 static void parse(struct log_line *line)
 {
 	char *text = line->bytes, *behind = strstr(text, "] ");

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "drivers/block.h"
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"

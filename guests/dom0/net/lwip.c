@@ -15,8 +15,8 @@
 #include <netif/ethernet.h>
 
 #include "guests/dom0/base/loop.h"
-#include "guests/dom0/net/switch.h"
 #include "guests/dom0/net/ipconf.h"
+#include "guests/dom0/net/switch.h"
 #include "guests/lib/guest.h"
 
 #define QUEUE       64u /* frames that wait for the stack */

@@ -22,9 +22,9 @@
 #define IP4_LEAST       20u
 
 /* IPv6 (RFC 8200) */
-#define IP6_LENGTH    4u
-#define IP6_NEXT      6u
-#define IP6_BYTES     40u
+#define IP6_LENGTH 4u
+#define IP6_NEXT   6u
+#define IP6_BYTES  40u
 
 /* IPv6 extension headers: the next one's number, the own length. */
 #define EXTENSION_HOPS        0u
@@ -129,8 +129,8 @@ static bool is_ip6(const uint8_t *header, unsigned start)
 
 unsigned offload_looks_at(const struct net_offload *offload, unsigned bytes)
 {
-	unsigned most = offload->start + (offload->needs == NET_CHECKSUM ? offload->offset + 2u
-									 : TCP_MOST);
+	unsigned most =
+		offload->start + (offload->needs == NET_CHECKSUM ? offload->offset + 2u : TCP_MOST);
 
 	if (most < ETHERNET + VLAN_TAG + IP6_BYTES)
 		most = ETHERNET + VLAN_TAG + IP6_BYTES;
@@ -315,7 +315,8 @@ static uint32_t pseudo_header(const uint8_t *tcp, uint32_t whole, uint32_t bytes
 	return fold((uint64_t)sum + (0xffff ^ sum_of_be16(whole)) + sum_of_be16(bytes));
 }
 
-/* The lengths, the number and the flags of a frame whose data are `bytes` from byte `from` of all. */
+/* The lengths, the number and the flags of a frame whose data are `bytes` from byte `from` of all.
+ */
 static void cut_header(const struct net_offload *offload, uint8_t *header, uint32_t from,
 		       uint32_t bytes, bool last)
 {
@@ -353,8 +354,8 @@ static void finish_segment(struct output *out, const struct net_offload *offload
 {
 	uint8_t *tcp = out->header + offload->start;
 	uint32_t tcp_bytes = offload->headers - offload->start;
-	uint32_t sum = pseudo_header(header + offload->start, tcp_bytes + all,
-				     tcp_bytes + out->bytes);
+	uint32_t sum =
+		pseudo_header(header + offload->start, tcp_bytes + all, tcp_bytes + out->bytes);
 
 	memcpy(out->header, header, offload->headers);
 	cut_header(offload, out->header, from, out->bytes, from + out->bytes == all);

@@ -23,7 +23,7 @@
 #define HEADER_TAGGED  (HEADER + TAG)
 #define ETHERTYPE_VLAN 0x8100u /* 802.1Q */
 #define ETHERTYPE_ARP  0x0806u
-#define ARP_SENDER     14u /* offset of the sender's address */
+#define ARP_SENDER     14u     /* offset of the sender's address */
 #define ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
 #define ETHERTYPE_RARP 0x8035u
 #define VLAN_MASK      0xfffu
@@ -220,7 +220,8 @@ void switch_add(struct net_port *port)
 	if (station)
 		forget(station);
 	if (!insert(key, port, true))
-		printf(LOG_WARNING "%s: the switch has no place for its address: others can use it\n",
+		printf(LOG_WARNING
+		       "%s: the switch has no place for its address: others can use it\n",
 		       port->name);
 }
 
@@ -557,7 +558,7 @@ static void announce(struct net_port *through, uint64_t key)
 	memcpy(frame.header + MAC + 4, &high, 2);
 	put_be16(frame.header + ADDRESSES, ETHERTYPE_RARP);
 	memcpy(data, request, sizeof(request));
-	memcpy(data + sizeof(request), frame.header + MAC, MAC);          /* sender */
+	memcpy(data + sizeof(request), frame.header + MAC, MAC);           /* sender */
 	memcpy(data + sizeof(request) + MAC + 4, frame.header + MAC, MAC); /* target */
 	frame.tag = key >> 48 & VLAN_MASK;
 	piece[0].data = frame.header;

@@ -74,7 +74,8 @@ static void look(void)
 	strncpy(uplink.name, active->name, sizeof(uplink.name) - 1);
 	if (!before)
 		return;
-	printf(LOG_WARNING "net: %s is without a cable: %s takes over\n", before->name, active->name);
+	printf(LOG_WARNING "net: %s is without a cable: %s takes over\n", before->name,
+	       active->name);
 	switch_announce(&uplink);
 }
 
@@ -95,8 +96,8 @@ static struct netdev *find(const char *name, size_t length)
 static void add(struct netdev *dev)
 {
 	if (cards == CARDS) {
-		printf(LOG_WARNING "net: %s is not used: an uplink has at most %u network cards\n", dev->name,
-		       CARDS);
+		printf(LOG_WARNING "net: %s is not used: an uplink has at most %u network cards\n",
+		       dev->name, CARDS);
 		return;
 	}
 	card[cards++] = dev;
@@ -122,7 +123,8 @@ static void add_named(const char *names)
 		struct netdev *dev = find(names, length);
 
 		if (!dev)
-			printf(LOG_WARNING "net: " WORD "%.*s: there is no such network card\n", (int)length, names);
+			printf(LOG_WARNING "net: " WORD "%.*s: there is no such network card\n",
+			       (int)length, names);
 		else if (!is_card(dev))
 			add(dev);
 		end -= length;
@@ -182,6 +184,6 @@ void uplink_start(const char *cmdline)
 	switch_add(&uplink);
 	for (struct netdev *dev = net_first(); dev; dev = dev->next)
 		printf("net: %s %02x:%02x:%02x:%02x:%02x:%02x, cable %s, %s\n", dev->name,
-		       dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4],
-		       dev->mac[5], dev->link_up ? "connected" : "out", uplink_role(dev));
+		       dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5],
+		       dev->link_up ? "connected" : "out", uplink_role(dev));
 }

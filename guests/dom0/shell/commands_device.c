@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/stats.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/shell/shell.h"
-#include "guests/dom0/manage/stats.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/virtio/virtio.h"

@@ -2,14 +2,14 @@
 /* The verbs that act on a guest. */
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/base/sums.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
-#include "guests/dom0/base/sums.h"
 #include "guests/dom0/vm/vm.h"
 
 /* "Failed to WHAT domain 'NAME'" and why, or what was done. */

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/env.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/exit_names.h"
-#include "guests/dom0/shell/shell.h"
 #include "guests/dom0/manage/stats.h"
+#include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm/vm.h"

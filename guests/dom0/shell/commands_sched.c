@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/env.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/shell/shell.h"
 #include "guests/dom0/manage/stats.h"
+#include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/uart.h"
-#include "guests/dom0/base/loop.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/virtio/virtio.h"

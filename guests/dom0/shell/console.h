@@ -12,7 +12,8 @@
 
 #include "guests/dom0/vm/console.h"
 
-/* Becomes the sink of guests' consoles: what does not fit into a ring pushes out its oldest bytes. */
+/* Becomes the sink of guests' consoles: what does not fit into a ring pushes out its oldest bytes.
+ */
 void console_start(void);
 
 /* The device that the guest's description names as its console. */

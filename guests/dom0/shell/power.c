@@ -11,12 +11,12 @@
 #include "guests/dom0/shell/power.h"
 
 #include "drivers/block.h"
-#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/host/firmware.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/vm/state.h"
 #include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
@@ -91,12 +91,15 @@ static void tell(unsigned running)
 {
 	uint64_t left = deadline - clock_ns();
 
-	shell_notice("Waiting for %u domain%s, %llu s at most (`poweroff --force` does not wait):\n",
-		     running, running == 1 ? "" : "s", (unsigned long long)(left / 1000000000u));
+	shell_notice(
+		"Waiting for %u domain%s, %llu s at most (`poweroff --force` does not wait):\n",
+		running, running == 1 ? "" : "s", (unsigned long long)(left / 1000000000u));
 	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
 		if (vm->run != VM_OFF)
 			shell_notice("  %s%s\n", vm->name,
-				     listens(vm) ? "" : ", which does not listen to its power button yet");
+				     listens(vm)
+					     ? ""
+					     : ", which does not listen to its power button yet");
 }
 
 /* True if the time has come, which then comes again after `every`. */
@@ -217,7 +220,8 @@ static void fire(struct timer *t)
 static bool watch(bool cancel)
 {
 	if (cancel && active)
-		term_printf("\nThe machine's end goes on. `poweroff --force` does not wait for guests.\n\n");
+		term_printf("\nThe machine's end goes on. `poweroff --force` does not wait for "
+			    "guests.\n\n");
 	return active && !cancel;
 }
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
-#include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm/vm.h"
@@ -27,8 +27,8 @@ const struct arg shell_no_args[] = {ARG_END};
 
 static struct edit edit;
 static bool started;
-static bool running; /* a verb */
-static unsigned unseen; /* lines that went to the log alone while a guest had the console */
+static bool running;       /* a verb */
+static unsigned unseen;    /* lines that went to the log alone while a guest had the console */
 static uint64_t log_shown; /* how far the console has the log */
 static bool log_elsewhere; /* a verb shows the log now */
 
@@ -185,9 +185,9 @@ static const struct shell_command *find_verb(int *count, char *word[])
 static bool acts(const char *verb)
 {
 	static const char *const verbs[] = {
-		"autostart", "create",      "define",   "destroy",   "domif-setlink", "inject-nmi",
-		"poweroff",  "reboot",      "reset",    "resume",    "reboot-host",   "schedinfo",
-		"setvcpus",  "shutdown",    "start",    "suspend",   "undefine",      "vcpupin",
+		"autostart", "create",   "define", "destroy", "domif-setlink", "inject-nmi",
+		"poweroff",  "reboot",   "reset",  "resume",  "reboot-host",   "schedinfo",
+		"setvcpus",  "shutdown", "start",  "suspend", "undefine",      "vcpupin",
 	};
 
 	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -400,7 +400,8 @@ static void show_log(void)
 	bool aside = false;
 
 	while (log_next(&log_shown, &line)) {
-		if (line.level == LOG_LEVEL_DEBUG || line.level == LOG_LEVEL_ACTION || log_elsewhere)
+		if (line.level == LOG_LEVEL_DEBUG || line.level == LOG_LEVEL_ACTION ||
+		    log_elsewhere)
 			continue;
 		if (console_attached()) {
 			unseen++;

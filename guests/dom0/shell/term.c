@@ -11,8 +11,8 @@
 #include "guests/lib/ring.h"
 #include "guests/lib/sampo.h"
 
-#define OUTPUT 16384u
-#define PIECE  512u
+#define OUTPUT  16384u
+#define PIECE   512u
 #define HELD_NS 5000000u /* until input is offered again that nobody could take */
 
 static char output[OUTPUT]; /* a ring */
@@ -93,7 +93,8 @@ void term_flush(void)
 		pump_piece();
 }
 
-/* What nobody can take yet stays in the kernel's ring, which then fills and holds the sender back. */
+/* What nobody can take yet stays in the kernel's ring, which then fills and holds the sender back.
+ */
 static void read_input(void)
 {
 	const struct sampo_log *log = (const struct sampo_log *)(uintptr_t)boot->log;

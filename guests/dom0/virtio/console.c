@@ -2,8 +2,8 @@
 /* The console device, virtio 1.2 section 5.3, with its one port. */
 #include <stdlib.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/vm.h"

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/vm/vm.h"
@@ -120,8 +120,8 @@ static unsigned cut_pieces(unsigned pieces, uint32_t skip, uint32_t bytes)
 			take = bytes;
 		bytes -= take;
 		if (take)
-			cut[n++] = (struct net_piece){
-				(const uint8_t *)tx_piece[i].data + from, take};
+			cut[n++] =
+				(struct net_piece){(const uint8_t *)tx_piece[i].data + from, take};
 	}
 	memcpy(tx_piece, cut, sizeof(*cut) * n);
 	return n;
@@ -380,9 +380,8 @@ static const char *net_attach(struct virtio_device *dev, const struct vm_config 
 	if (!net)
 		return "out of memory";
 	if (fresh) {
-		dev->state->offered |=
-			VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU |
-			VIRTIO_NET_F_MRG_RXBUF | OFFLOADS;
+		dev->state->offered |= VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU |
+				       VIRTIO_NET_F_MRG_RXBUF | OFFLOADS;
 		memcpy(dev->state->net.mac, nic->mac, sizeof(nic->mac));
 		dev->state->net.link_up = !nic->link_down;
 	}

@@ -10,9 +10,9 @@
 
 #include <string.h>
 
-#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/cpu.h"

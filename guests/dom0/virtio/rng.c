@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/vm/vm.h"
 

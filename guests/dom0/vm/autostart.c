@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/guest.h"
 

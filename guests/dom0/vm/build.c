@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/config/config.h"
 #include "guests/dom0/base/memory.h"
-#include "guests/dom0/vm/state.h"
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/vm/life.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/lib/sampo.h"
 
 #define PAGE        4096ull
@@ -109,7 +109,8 @@ static const char *make_state(struct vm *vm)
 
 	if (status)
 		return fail("memory for device state", status);
-	vm->state = memory_map(vm->life->state_region, STATE_BYTES, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
+	vm->state =
+		memory_map(vm->life->state_region, STATE_BYTES, PAGE, SAMPO_MAP_R | SAMPO_MAP_W);
 	if (!vm->state)
 		return "dom0 cannot map the device state";
 	vm->state->magic = MACHINE_STATE_MAGIC;

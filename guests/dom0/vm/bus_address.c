@@ -9,11 +9,11 @@
  */
 #include <stdlib.h>
 
-#include "guests/dom0/vm/vm.h"
 #include "guests/dom0/vm/life.h"
+#include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
-#define BLOCK (1ull << VM_BLOCK_SHIFT)
+#define BLOCK   (1ull << VM_BLOCK_SHIFT)
 #define ZERO_NS 1000000ull
 
 /* 0: the kernel does not tell, which cannot be. */

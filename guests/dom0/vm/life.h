@@ -12,14 +12,14 @@
 
 struct vm_life {
 	struct vcpu vcpu[VM_MAX_VCPUS];
-	char reason[128];        /* of the request, of the last end */
-	const char *why;         /* of the state, a word of virsh's; NULL: it never ran */
-	bool devices;            /* its parts are attached */
+	char reason[128];             /* of the request, of the last end */
+	const char *why;              /* of the state, a word of virsh's; NULL: it never ran */
+	bool devices;                 /* its parts are attached */
 	void (*quiet)(struct vm *vm); /* to be called when all parts are quiet, or NULL */
-	bool rebooting;          /* vm_reboot: power off means start again */
-	bool for_good;           /* vm_shutdown_for_good: no end means start again */
-	bool start_again;        /* when it has ended */
-	bool start_paused;       /* its first vCPU waits for vm_resume */
+	bool rebooting;               /* vm_reboot: power off means start again */
+	bool for_good;                /* vm_shutdown_for_good: no end means start again */
+	bool start_again;             /* when it has ended */
+	bool start_paused;            /* its first vCPU waits for vm_resume */
 	uint32_t ram_region, state_region;
 	uint32_t post_event; /* has the POST port as its doorbell */
 	uint64_t started_ns;
@@ -27,7 +27,7 @@ struct vm_life {
 	struct work work;   /* acts on `request` */
 	struct timer again; /* start or reset that waits a moment */
 	struct timer zeroing;
-	uint64_t zeroed;    /* blocks of RAM that were asked for in advance */
+	uint64_t zeroed; /* blocks of RAM that were asked for in advance */
 
 	uint64_t log_credit_ns; /* rate limit: time saved up */
 	uint64_t log_last_ns;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest's machine has beside memory and vCPUs: the model of its CPU, the main board, the
- * virtio devices, the loader. The life of a guest (vm.c, build.c) knows these parts by a table only,
- * which dom0's start sets (guests/dom0/parts.c).
+ * virtio devices, the loader. The life of a guest (vm.c, build.c) knows these parts by a table
+ * only, which dom0's start sets (guests/dom0/parts.c).
  */
 #pragma once
 

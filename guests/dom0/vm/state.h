@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include "guests/dom0/cpu/msr.h"
+#include "guests/dom0/cpu/startup.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/cmos.h"
 #include "guests/dom0/machine/ioapic.h"
@@ -15,13 +17,11 @@
 #include "guests/dom0/machine/pic.h"
 #include "guests/dom0/machine/pit.h"
 #include "guests/dom0/machine/uart.h"
-#include "guests/dom0/cpu/msr.h"
-#include "guests/dom0/cpu/startup.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
-#define MACHINE_STATE_MAGIC 0x41545353u
-#define MACHINE_STATE_VERSION 2u
+#define MACHINE_STATE_MAGIC    0x41545353u
+#define MACHINE_STATE_VERSION  2u
 #define MACHINE_VIRTIO_DEVICES 24
 
 struct machine_state {

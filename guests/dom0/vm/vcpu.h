@@ -10,7 +10,7 @@ struct vcpu {
 	struct sampo_exit *exit;
 	struct sampo_vcpu_page *page;
 	uint32_t handle;
-	bool held; /* its exit is not answered: it stands still */
+	bool held;      /* its exit is not answered: it stands still */
 	unsigned index; /* 0: the boot CPU */
 	int bit;        /* of dom0's event page, -1: none */
 	uint32_t event; /* handles */

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/build.h"
 #include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/life.h"
+#include "guests/dom0/vm/state.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
@@ -306,7 +306,7 @@ static void when_quiet(struct vm *vm, void (*function)(struct vm *vm))
 
 void vm_became_quiet(struct vm *vm)
 {
-	void (*function)(struct vm *vm) = vm->life->quiet;
+	void (*function)(struct vm * vm) = vm->life->quiet;
 
 	if (!function || !vm_quiet(vm))
 		return;

@@ -57,8 +57,8 @@ struct vm {
 	struct sampo_exit *exit[VM_MAX_VCPUS];
 	struct bus bus;
 
-	bool autostart; /* started with the machine */
-	bool transient; /* its description goes when it ends */
+	bool autostart;    /* started with the machine */
+	bool transient;    /* its description goes when it ends */
 	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
 
 	struct vm *next; /* by definition */
@@ -124,8 +124,8 @@ const char *vm_destroy(struct vm *vm);  /* power off at once */
 const char *vm_shutdown(struct vm *vm); /* ask it, by the power button */
 /* The same, and whatever the description says it does not start again. */
 const char *vm_shutdown_for_good(struct vm *vm);
-const char *vm_reboot(struct vm *vm);   /* ask it, then start it again */
-const char *vm_reset(struct vm *vm);    /* the reset button */
+const char *vm_reboot(struct vm *vm); /* ask it, then start it again */
+const char *vm_reset(struct vm *vm);  /* the reset button */
 const char *vm_suspend(struct vm *vm);
 const char *vm_resume(struct vm *vm);
 const char *vm_nmi(struct vm *vm); /* an NMI for each vCPU, as the button of a server */

@@ -11,17 +11,17 @@
 #define SSIZE_MAX LONG_MAX
 #endif
 
-#define BYTE_ORDER LITTLE_ENDIAN
+#define BYTE_ORDER       LITTLE_ENDIAN
 #define LWIP_NO_UNISTD_H 1
 
 #define LWIP_PLATFORM_DIAG(x) \
-	do { \
-		printf x; \
+	do {                  \
+		printf x;     \
 	} while (0)
-#define LWIP_PLATFORM_ASSERT(x) \
-	do { \
+#define LWIP_PLATFORM_ASSERT(x)                                      \
+	do {                                                         \
 		printf("lwip: %s (%s:%d)\n", x, __FILE__, __LINE__); \
-		abort(); \
+		abort();                                             \
 	} while (0)
 
 #define LWIP_RAND() ((u32_t)arc4random())

@@ -46,7 +46,7 @@ RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
 TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
-    clang $(CLANG_RT_PACKAGE)
+    clang clang-format $(CLANG_RT_PACKAGE)
 
 # What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are
 # missing are named and installed.

@@ -165,12 +165,17 @@ once:
 rooms:
 	@$(PYTHON) tests/rooms.py
 
+# The form of the sources; `make format` writes it.
+.PHONY: format-check
+format-check:
+	@$(PYTHON) tests/format.py
+
 .PHONY: check
-check: unit once rooms $(QEMU_NEEDS)
+check: unit once rooms format-check $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 
 # Everything, and how long each part took.
-TEST_PARTS := build-tests tcb once rooms depth unit sim fuzz qemu-tests bochs-tests
+TEST_PARTS := build-tests tcb once rooms format-check depth unit sim fuzz qemu-tests bochs-tests
 .PHONY: test
 test:
 	+@$(PYTHON) tests/parts.py $(MAKE) $(TEST_PARTS)

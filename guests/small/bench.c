@@ -2,8 +2,8 @@
 /*
  * What a guest pays for each kind of exit, in ticks of the TSC: instructions,
  * where the emulator counts those. Each figure is the least of several rounds
- * of a loop, less what the loop itself takes. Lines "bench NAME VALUE"; a
- * machine that lacks something lacks its line. Runs bare as well.
+ * of a loop, less what the loop itself takes, and their mean. Lines "bench NAME
+ * LEAST MEAN"; a machine that lacks something lacks its line. Runs bare as well.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,37 +121,58 @@ static uint64_t loop(void (*body)(void))
 	return rdtsc() - begin;
 }
 
-static uint64_t least(void (*body)(void))
+struct figure {
+	uint64_t least, sum, count;
+};
+
+static void note(struct figure *f, uint64_t ticks)
 {
-	uint64_t best = UINT64_MAX;
-
-	for (unsigned i = 0; i < ROUNDS; i++) {
-		uint64_t ticks = loop(body);
-
-		if (ticks < best)
-			best = ticks;
-	}
-	return best;
+	if (!f->count || ticks < f->least)
+		f->least = ticks;
+	f->sum += ticks;
+	f->count++;
 }
 
-static void print_hundredths(const char *name, uint64_t hundredths)
+static uint64_t past(uint64_t ticks, uint64_t rest)
 {
-	printf("bench %s %llu.%02llu\n", name, (unsigned long long)(hundredths / 100),
-	       (unsigned long long)(hundredths % 100));
+	return ticks > rest ? ticks - rest : 0;
+}
+
+/* The least and the mean, each of `parts`, without what the measuring itself takes. */
+static void show(const char *name, const struct figure *f, uint64_t rest, uint64_t parts)
+{
+	uint64_t least, mean;
+
+	if (!f->count)
+		return;
+	least = past(f->least, rest) * 100 / parts;
+	mean = past(f->sum / f->count, rest) * 100 / parts;
+	printf("bench %s %llu.%02llu %llu.%02llu\n", name, (unsigned long long)(least / 100),
+	       (unsigned long long)(least % 100), (unsigned long long)(mean / 100),
+	       (unsigned long long)(mean % 100));
+}
+
+static struct figure rounds(void (*body)(void))
+{
+	struct figure f = {0};
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		note(&f, loop(body));
+	return f;
 }
 
 static void bench(const char *name, void (*body)(void))
 {
-	uint64_t empty = least(nothing), full = least(body);
+	struct figure empty = rounds(nothing), full = rounds(body);
 
-	print_hundredths(name, full > empty ? (full - empty) * 100 / LOOPS : 0);
+	show(name, &full, empty.least, LOOPS);
 }
 
 /* --- interrupts ----------------------------------------------------------- */
 
 static void bench_self_ipi(void)
 {
-	uint64_t best = UINT64_MAX, best_eoi = UINT64_MAX;
+	struct figure ipi = {0}, eoi = {0};
 
 	for (unsigned i = 0; i < ROUNDS * LOOPS; i++) {
 		uint64_t begin = rdtsc();
@@ -161,20 +182,17 @@ static void bench_self_ipi(void)
 		interrupts_off();
 		if (handler_begin < begin)
 			return;
-		if (handler_begin - begin < best)
-			best = handler_begin - begin;
-		if (handler_end - handler_begin < best_eoi)
-			best_eoi = handler_end - handler_begin;
+		note(&ipi, handler_begin - begin);
+		note(&eoi, handler_end - handler_begin);
 	}
-	print_hundredths("self-ipi", best * 100);
-	/* Without an exit it may cost less than what is counted as the rest. */
-	print_hundredths("eoi", best_eoi > HANDLER_OTHERS ? (best_eoi - HANDLER_OTHERS) * 100 : 0);
+	show("self-ipi", &ipi, 0, 1);
+	show("eoi", &eoi, HANDLER_OTHERS, 1);
 }
 
 /* The same while the TPR holds it back; then that is lowered. */
 static void bench_held_ipi(void)
 {
-	uint64_t best = UINT64_MAX;
+	struct figure f = {0};
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t begin = rdtsc();
@@ -186,16 +204,15 @@ static void bench_held_ipi(void)
 		interrupts_off();
 		if (handler_begin < begin)
 			return;
-		if (handler_begin - begin < best)
-			best = handler_begin - begin;
+		note(&f, handler_begin - begin);
 	}
-	print_hundredths("held-ipi", best * 100);
+	show("held-ipi", &f, 0, 1);
 }
 
 /* A deadline that has nearly come when it is set. */
 static void bench_near_deadline(void)
 {
-	uint64_t best = UINT64_MAX;
+	struct figure f = {0};
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t begin;
@@ -206,15 +223,14 @@ static void bench_near_deadline(void)
 		while (handler_begin < begin)
 			;
 		interrupts_off();
-		if (handler_begin - begin < best)
-			best = handler_begin - begin;
+		note(&f, handler_begin - begin);
 	}
-	print_hundredths("near-deadline", best * 100);
+	show("near-deadline", &f, 0, 1);
 }
 
 static void bench_hlt_wake(void)
 {
-	uint64_t best = UINT64_MAX;
+	struct figure f = {0};
 
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint64_t deadline = rdtsc() + INTERVAL;
@@ -222,10 +238,9 @@ static void bench_hlt_wake(void)
 		wrmsr(MSR_TSC_DEADLINE, deadline);
 		while (handler_begin < deadline)
 			halt_once();
-		if (handler_begin - deadline < best)
-			best = handler_begin - deadline;
+		note(&f, handler_begin - deadline);
 	}
-	print_hundredths("hlt-wake", best * 100);
+	show("hlt-wake", &f, 0, 1);
 }
 
 /* A request to the random number device: from the notification to the first
@@ -235,7 +250,7 @@ static void bench_device(void)
 	static _Alignas(4096) struct virtio_rings rings;
 	static uint8_t buffer[16];
 	struct virtio_device rng;
-	uint64_t best = UINT64_MAX;
+	struct figure f = {0};
 
 	if (!virtio_find(VIRTIO_TYPE_RNG, 0, &rng) || !pci_msix_enable(rng.slot, 0, VECTOR) ||
 	    !virtio_reset(&rng) || !virtio_negotiate(&rng, 0))
@@ -258,10 +273,9 @@ static void bench_device(void)
 		virtio_kick(&rng, 0);
 		while (handler_begin < begin)
 			halt_once();
-		if (handler_begin - begin < best)
-			best = handler_begin - begin;
+		note(&f, handler_begin - begin);
 	}
-	print_hundredths("request", best * 100);
+	show("request", &f, 0, 1);
 }
 
 static void bench_interrupts(void)
@@ -313,22 +327,16 @@ static uint64_t ram_end(void)
 static void bench_touch(void)
 {
 	uint64_t block = ((uint64_t)(uintptr_t)guest_end + BLOCK) & -BLOCK;
-	uint64_t best_2m = UINT64_MAX, best_4k = UINT64_MAX, end = ram_end();
+	uint64_t end = ram_end();
+	struct figure block_2m = {0}, page_4k = {0};
 
 	for (unsigned i = 0; i < BLOCKS && block + 2 * BLOCK <= end; i++) {
-		uint64_t ticks = touch(block + PAGE);
-
-		if (ticks < best_2m)
-			best_2m = ticks;
-		ticks = touch(block + 9 * PAGE);
-		if (ticks < best_4k)
-			best_4k = ticks;
+		note(&block_2m, touch(block + PAGE));
+		note(&page_4k, touch(block + 9 * PAGE));
 		block += BLOCK;
 	}
-	if (best_2m == UINT64_MAX)
-		return;
-	print_hundredths("touch-2m", best_2m * 100);
-	print_hundredths("touch-4k", best_4k * 100);
+	show("touch-2m", &block_2m, 0, 1);
+	show("touch-4k", &page_4k, 0, 1);
 }
 
 /* The notification port of any virtio device; nobody listens yet, so dom0 has

@@ -150,13 +150,16 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 
 bool vlapic_take(struct vlapic *v, uint8_t vector)
 {
+	unsigned word = vector / 32;
+	uint32_t bit = 1u << vector % 32, in_service = REG(v, LAPIC_ISR + word) | bit;
+
 	clear(v, LAPIC_IRR, vector);
-	set(v, LAPIC_ISR, vector);
+	REG(v, LAPIC_ISR + word) = in_service;
+	v->used |= 1ull << (LAPIC_ISR + word);
 	REG(v, LAPIC_PPR) = vector & 0xf0;
 	v->pending = 0; /* what else there is has no higher class */
-	return v->used == 1ull << (LAPIC_ISR + vector / 32) &&
-	       REG(v, LAPIC_ISR + vector / 32) == 1u << vector % 32 &&
-	       !(REG(v, LAPIC_TMR + vector / 32) >> vector % 32 & 1);
+	return in_service == bit && v->used == 1ull << (LAPIC_ISR + word) &&
+	       !(REG(v, LAPIC_TMR + word) & bit);
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)

@@ -92,7 +92,8 @@ int64_t call_wait(struct call *call)
 	sleeps = !wait_is_over(vcpu, call->arg[0]);
 	if (sleeps)
 		vcpu->state = VCPU_HALTED;
-	if (reply && sleeps && vcpu_handoff(vcpu, reply))
+	/* On a turn of the caller's own the vCPU would go on at the caller's expense. */
+	if (reply && sleeps && vcpu->cpu->rq.owner == &reply->entity && vcpu_handoff(vcpu, reply))
 		return SAMPO_OK;
 	if (reply)
 		vcpu_go_on(reply);

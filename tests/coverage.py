@@ -30,7 +30,7 @@ def included(path):
 
 
 def tests():
-    for path in sorted(glob.glob("tests/unit/test_*.c") + glob.glob("tests/race/race_*.c") + glob.glob("tests/fuzz/fuzz_*.c")):
+    for path in sorted(glob.glob("tests/unit/**/test_*.c", recursive=True) + glob.glob("tests/race/race_*.c") + glob.glob("tests/fuzz/fuzz_*.c")):
         if not said(path, "libs") and any(RING0.match(s) for s in said(path, "sources").split() + included(path)):
             yield path
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The tests. A test in tests/unit/test_NAME.c (cmocka), tests/race/race_NAME.c (ThreadSanitizer), tests/litmus/litmus_NAME.c (on the host's CPUs) or
+# The tests. A test in tests/unit/FOLDER/test_NAME.c (cmocka; the folder is that of what it tests), tests/race/race_NAME.c (ThreadSanitizer), tests/litmus/litmus_NAME.c (on the host's CPUs) or
 # tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
 #     /* sources: arch/ptab.c kernel/base/frame.c */
@@ -8,7 +8,8 @@
 #     /* flags: -DNAME=value */
 #     /* fuzz: -max_len=100 */
 
-UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_FILES := $(sort $(shell find tests/unit -name "test_*.c"))
+UNIT_TESTS := $(sort $(basename $(notdir $(UNIT_FILES))))
 FUZZERS    := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 RACES      := $(patsubst tests/race/%.c,%,$(sort $(wildcard tests/race/race_*.c)))
 LITMUS     := $(patsubst tests/litmus/%.c,%,$(sort $(wildcard tests/litmus/litmus_*.c)))
@@ -70,7 +71,7 @@ build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$
 -include build/tests/$(1).d
 endef
 TEST_GENERATED = $(AML_HEADERS)
-$(foreach t,$(UNIT_TESTS),$(eval $(call host_program,$(t),tests/unit/$(t).c,$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
+$(foreach f,$(UNIT_FILES),$(eval $(call host_program,$(basename $(notdir $(f))),$(f),$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -Wno-c2x-extensions -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.
 $(foreach t,$(RACES),$(eval $(call host_program,$(t),tests/race/$(t).c,clang -Wno-c2x-extensions -fsanitize=thread,-lpthread)))

@@ -34,7 +34,7 @@ bool move_elsewhere(struct vcpu *vcpu)
 	struct cpu *cpu = vcpu->cpu;
 	uint32_t to;
 
-	if (cpu_count == 1 || vcpu->entity.state != SCHED_ASLEEP || cpu->current == vcpu)
+	if (vcpu->entity.state != SCHED_ASLEEP || cpu->current == vcpu)
 		return false;
 	to = balance_wake(&balance, &cpu->rq, &vcpu->entity);
 	if (to == cpu->id)

@@ -245,7 +245,7 @@ static bool may_run(const struct vcpu *vcpu)
 
 void vcpu_requeue(struct vcpu *vcpu)
 {
-	if (!may_run(vcpu) || !move_elsewhere(vcpu))
+	if (!may_run(vcpu) || cpu_count == 1 || !move_elsewhere(vcpu))
 		vcpu_enqueue(vcpu);
 }
 

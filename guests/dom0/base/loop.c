@@ -15,7 +15,6 @@
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
-#define EVENT_WORDS  (SAMPO_EVENTS / 64)
 #define EVENTS_FIRST 256u /* that there is room for at first */
 
 struct event {
@@ -137,25 +136,26 @@ static inline void run_event(uint64_t bit)
 	(event->raised ? event->raised : nobody)(event->context);
 }
 
-static void run_word(unsigned index)
+static void run_word(uint64_t *pending)
 {
-	uint64_t word = __atomic_exchange_n(&event_page->pending[index], 0, __ATOMIC_ACQ_REL);
+	uint64_t word = __atomic_exchange_n(pending, 0, __ATOMIC_ACQ_REL);
+	unsigned first = (unsigned)(pending - event_page->pending) * 64;
 
 	for (; word; word &= word - 1)
-		run_event(index * 64 + (unsigned)__builtin_ctzll(word));
+		run_event(first + (unsigned)__builtin_ctzll(word));
 }
 
 static void run_events(void)
 {
 	uint64_t summary = __atomic_exchange_n(&event_page->summary, 0, __ATOMIC_ACQ_REL);
 
-	while (summary) {
-		unsigned first = (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
+	for (; summary; summary &= summary - 1) {
+		uint64_t *word = event_page->pending +
+				 (unsigned)__builtin_ctzll(summary) * SAMPO_EVENT_WORDS;
 
-		summary &= summary - 1;
-		for (unsigned i = first; i < first + SAMPO_EVENT_WORDS && i < EVENT_WORDS; i++)
-			if (__atomic_load_n(&event_page->pending[i], __ATOMIC_RELAXED))
-				run_word(i);
+		for (uint64_t *end = word + SAMPO_EVENT_WORDS; word != end; word++)
+			if (__atomic_load_n(word, __ATOMIC_RELAXED))
+				run_word(word);
 	}
 }
 

@@ -50,7 +50,10 @@ static struct table table_at(uint64_t pa)
 	if (!t.data)
 		return (struct table){0};
 	t.bytes = (uint32_t)field(t, 4, 4);
-	if (t.bytes < HEADER || t.bytes > TABLE_MAX || !(t.data = phys_map(pa, t.bytes, PTAB_R)))
+	if (t.bytes < HEADER || t.bytes > TABLE_MAX)
+		return (struct table){0};
+	t.data = phys_map(pa, t.bytes, PTAB_R);
+	if (!t.data)
 		return (struct table){0};
 	if (checksum(t.data, t.bytes))
 		return t;

@@ -12,6 +12,11 @@
 #define MORE   1u /* see decode_more */
 #define ALWAYS 2u /* intercepted from the beginning */
 
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define VECTOR_AC 17
+#define VECTOR_MC 18
+
 /*
  * By exit code, which is the number of the intercept too. Length: of the
  * instruction without prefixes, for CPUs that don't save the next RIP. A guest
@@ -20,8 +25,8 @@
  */
 static const struct {
 	uint8_t kind, length, flags, vector;
-} exits[0xa6] = {
-	[0 ... 0xa5] = {EXIT_UNKNOWN},
+} exits[VMEXIT_INTERCEPTS] = {
+	[0 ... VMEXIT_INTERCEPTS - 1] = {EXIT_UNKNOWN},
 	[VMEXIT_CR0_WRITE] = {EXIT_FPU}, /* see svm_trap */
 	[VMEXIT_CR4_WRITE] = {EXIT_FPU},
 	[VMEXIT_CR8_WRITE] = {EXIT_CR, 0, MORE},
@@ -29,29 +34,31 @@ static const struct {
 	[VMEXIT_EXCEPTION... VMEXIT_EXCEPTION + 31] = {EXIT_EXCEPTION, 0, MORE},
 	/* A guest can make #DB and #AC recur for ever within one instruction
 	 * (CVE-2015-5307, CVE-2015-8104): each delivery must pass by here. #MC. */
-	[VMEXIT_EXCEPTION + 1] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
-	[VMEXIT_EXCEPTION + 17 ... VMEXIT_EXCEPTION + 18] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
-	[0x60] = {EXIT_INTERRUPT, 0, MORE | ALWAYS},
-	[0x61] = {EXIT_NMI, 0, MORE | ALWAYS},
-	[0x63] = {EXIT_UNKNOWN, 0, ALWAYS}, /* INIT */
+	[VMEXIT_EXCEPTION + VECTOR_DB] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
+	[VMEXIT_EXCEPTION + VECTOR_AC... VMEXIT_EXCEPTION +
+		VECTOR_MC] = {EXIT_EXCEPTION, 0, MORE | ALWAYS},
+	[VMEXIT_INTR] = {EXIT_INTERRUPT, 0, MORE | ALWAYS},
+	[VMEXIT_NMI] = {EXIT_NMI, 0, MORE | ALWAYS},
+	[VMEXIT_INIT] = {EXIT_UNKNOWN, 0, ALWAYS},
 	[VMEXIT_VINTR] = {EXIT_WINDOW},
-	[0x6f] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 13}, /* RDPMC: #GP */
-	[0x72] = {EXIT_CPUID, 2, ALWAYS},
+	[VMEXIT_RDPMC] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_GP},
+	[VMEXIT_CPUID] = {EXIT_CPUID, 2, ALWAYS},
 	[VMEXIT_IRET] = {EXIT_WINDOW, 0, MORE}, /* see svm_nmi_window */
-	[0x76] = {EXIT_CACHE, 2, ALWAYS},       /* INVD */
+	[VMEXIT_INVD] = {EXIT_CACHE, 2, ALWAYS},
 	[VMEXIT_PAUSE] = {EXIT_PAUSE, 2},
-	[0x78] = {EXIT_HLT, 1, ALWAYS},
-	[0x7a] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* INVLPGA */
-	[0x7b] = {EXIT_IO, 0, MORE | ALWAYS},
-	[0x7c] = {EXIT_RDMSR, 2, MORE | ALWAYS},
-	[0x7f] = {EXIT_SHUTDOWN, 0, ALWAYS},
-	[0x80] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMRUN */
-	[0x81] = {EXIT_HYPERCALL, 3, ALWAYS},
-	[0x82 ... 0x86] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* VMLOAD to SKINIT */
-	[0x89] = {EXIT_CACHE, 2, ALWAYS},                        /* WBINVD */
-	[0x8a ... 0x8c] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* MONITOR, MWAIT */
-	[0x8d] = {EXIT_XSETBV, 3, ALWAYS},
-	[0x8e] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, 6}, /* RDPRU */
+	[VMEXIT_HLT] = {EXIT_HLT, 1, ALWAYS},
+	[VMEXIT_INVLPGA] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_UD},
+	[VMEXIT_IOIO] = {EXIT_IO, 0, MORE | ALWAYS},
+	[VMEXIT_MSR] = {EXIT_RDMSR, 2, MORE | ALWAYS},
+	[VMEXIT_SHUTDOWN] = {EXIT_SHUTDOWN, 0, ALWAYS},
+	[VMEXIT_VMRUN] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_UD},
+	[VMEXIT_VMMCALL] = {EXIT_HYPERCALL, 3, ALWAYS},
+	[VMEXIT_VMLOAD... VMEXIT_SKINIT] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_UD},
+	[VMEXIT_WBINVD] = {EXIT_CACHE, 2, ALWAYS},
+	[VMEXIT_MONITOR...
+		VMEXIT_MWAIT_CONDITIONAL] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_UD},
+	[VMEXIT_XSETBV] = {EXIT_XSETBV, 3, ALWAYS},
+	[VMEXIT_RDPRU] = {EXIT_FORBIDDEN, 0, MORE | ALWAYS, VECTOR_UD},
 	[VMEXIT_BUSLOCK] = {EXIT_BUSLOCK, 0, MORE},
 };
 

@@ -132,8 +132,10 @@ void svm_load(struct vcpu *vcpu)
 		vmcb->tsc_offset = vcpu->tsc_offset;
 		vmcb->clean &= ~CLEAN_INTERCEPTS;
 	}
-	if (svm_features & SVM_HAS_TSC_RATIO && vcpu->cpu->tsc_scale != scale)
-		cpu_wrmsr(MSR_TSC_RATIO, vcpu->cpu->tsc_scale = scale);
+	if (svm_features & SVM_HAS_TSC_RATIO && vcpu->cpu->tsc_scale != scale) {
+		vcpu->cpu->tsc_scale = scale;
+		cpu_wrmsr(MSR_TSC_RATIO, scale);
+	}
 }
 
 void svm_save(struct vcpu *vcpu)

@@ -19,11 +19,11 @@
 #define TYPE_SOFTWARE     4u /* and above: an instruction did it */
 #define TYPE_ICEBP        5u
 
-#define REASON_LOG_FULL 62u
-
 #define DR7_GD    0x2000ull
 #define VECTOR_DB 1
+#define VECTOR_UD 6
 #define VECTOR_NM 7
+#define VECTOR_GP 13
 #define VECTOR_MC 18
 
 /*
@@ -33,41 +33,41 @@
 static const struct {
 	uint8_t kind, answer;
 	bool more; /* see decode_more */
-} exits[] = {
-	[0 ... 74] = {EXIT_UNKNOWN},
-	[0] = {EXIT_EXCEPTION, 0, true},
-	[1] = {EXIT_INTERRUPT},
-	[2] = {EXIT_SHUTDOWN},
-	[7] = {EXIT_WINDOW},
-	[8] = {EXIT_WINDOW, 0, true}, /* NMI window */
-	[9] = {EXIT_TASK, 0, true},
-	[10] = {EXIT_CPUID},
-	[11] = {EXIT_FORBIDDEN, 6, true}, /* GETSEC */
-	[12] = {EXIT_HLT, 0, true},
-	[13] = {EXIT_CACHE},               /* INVD */
-	[15] = {EXIT_FORBIDDEN, 13, true}, /* RDPMC */
-	[18] = {EXIT_HYPERCALL, 0, true},
-	[19 ... 27] = {EXIT_FORBIDDEN, 6, true}, /* VMX instructions */
-	[28] = {EXIT_CR, 0, true},
-	[29] = {EXIT_DEBUG},
-	[30] = {EXIT_IO, 0, true},
-	[31] = {EXIT_RDMSR},
-	[32] = {EXIT_WRMSR},
-	[33 ... 34] = {EXIT_INVALID},     /* guest state, MSRs to load */
-	[36] = {EXIT_FORBIDDEN, 6, true}, /* MWAIT */
-	[39] = {EXIT_FORBIDDEN, 6, true}, /* MONITOR */
-	[40] = {EXIT_PAUSE},
-	[41] = {EXIT_EXCEPTION, VECTOR_MC, true}, /* a machine check at the entry */
-	[45] = {EXIT_EOI},
-	[48] = {EXIT_MEMORY, 0, true},
-	[50] = {EXIT_FORBIDDEN, 6, true}, /* INVEPT */
-	[52] = {EXIT_INTERRUPT, 0, true}, /* preemption timer: one may be pending */
-	[53] = {EXIT_FORBIDDEN, 6, true}, /* INVVPID */
-	[54] = {EXIT_CACHE},              /* WBINVD */
-	[55] = {EXIT_XSETBV, 0, true},
-	[56] = {EXIT_WRMSR, 0, true},  /* done, but what it does is ours to do */
-	[62] = {EXIT_WINDOW, 0, true}, /* PML log full */
-	[74] = {EXIT_BUSLOCK},         /* behind the instruction */
+} exits[REASON_COUNT] = {
+	[0 ... REASON_COUNT - 1] = {EXIT_UNKNOWN},
+	[REASON_EXCEPTION_NMI] = {EXIT_EXCEPTION, 0, true},
+	[REASON_EXTERNAL_INTERRUPT] = {EXIT_INTERRUPT},
+	[REASON_TRIPLE_FAULT] = {EXIT_SHUTDOWN},
+	[REASON_INTERRUPT_WINDOW] = {EXIT_WINDOW},
+	[REASON_NMI_WINDOW] = {EXIT_WINDOW, 0, true},
+	[REASON_TASK_SWITCH] = {EXIT_TASK, 0, true},
+	[REASON_CPUID] = {EXIT_CPUID},
+	[REASON_GETSEC] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_HLT] = {EXIT_HLT, 0, true},
+	[REASON_INVD] = {EXIT_CACHE},
+	[REASON_RDPMC] = {EXIT_FORBIDDEN, VECTOR_GP, true},
+	[REASON_VMCALL] = {EXIT_HYPERCALL, 0, true},
+	[REASON_VMCLEAR... REASON_VMXON] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_CR_ACCESS] = {EXIT_CR, 0, true},
+	[REASON_MOV_DR] = {EXIT_DEBUG},
+	[REASON_IO] = {EXIT_IO, 0, true},
+	[REASON_RDMSR] = {EXIT_RDMSR},
+	[REASON_WRMSR] = {EXIT_WRMSR},
+	[REASON_GUEST_STATE... REASON_MSR_LOADING] = {EXIT_INVALID},
+	[REASON_MWAIT] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_MONITOR] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_PAUSE] = {EXIT_PAUSE},
+	[REASON_MACHINE_CHECK] = {EXIT_EXCEPTION, VECTOR_MC, true},
+	[REASON_VIRTUALIZED_EOI] = {EXIT_EOI},
+	[REASON_EPT_VIOLATION] = {EXIT_MEMORY, 0, true},
+	[REASON_INVEPT] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_PREEMPTION_TIMER] = {EXIT_INTERRUPT, 0, true}, /* an interrupt may be pending */
+	[REASON_INVVPID] = {EXIT_FORBIDDEN, VECTOR_UD, true},
+	[REASON_WBINVD] = {EXIT_CACHE},
+	[REASON_XSETBV] = {EXIT_XSETBV, 0, true},
+	[REASON_APIC_WRITE] = {EXIT_WRMSR, 0, true}, /* done, but what it does is ours to do */
+	[REASON_PML_FULL] = {EXIT_WINDOW, 0, true},
+	[REASON_BUS_LOCK] = {EXIT_BUSLOCK}, /* behind the instruction */
 };
 
 static void invalidate(uint64_t type, uint64_t what, bool ept)
@@ -201,7 +201,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		vmx_arm_preemption(vcpu, vcpu->vmx.blind);
 		break;
 	case EXIT_WINDOW:
-		if ((uint16_t)x->code == REASON_LOG_FULL) {
+		if ((uint16_t)x->code == REASON_PML_FULL) {
 			vmx_drain_log(vcpu);
 			if (x->info & 0x1000)
 				iret_faulted(vcpu);

@@ -271,18 +271,20 @@ static void clear(struct vcpu *vcpu)
 }
 
 /* Fields that are 0 and stay so: the contents of a new VMCS are not defined. */
-static const uint16_t zero_fields[] = {
-	0x0c00, 0x0c04, 0x0c06, 0x0c08, 0x0c0a, 0x6c06, 0x6c08, /* host segments */
-	0x4c00, 0x6c10, 0x6c12,                                 /* host SYSENTER */
-	0x4006, 0x4008, 0x400a, 0x400e, 0x4010, 0x4014, 0x401c, /* masks, counts, threshold */
-	0x202c,         /* no XSAVES and XRSTORS exit: IA32_XSS is 0 */
-	0x4826, 0x4828, /* guest activity, SMBASE */
+static const struct vmcs_field *const zero_fields[] = {
+	&VMCS_HOST_ES,           &VMCS_HOST_SS,          &VMCS_HOST_DS,
+	&VMCS_HOST_FS,           &VMCS_HOST_GS,          &VMCS_HOST_FS_BASE,
+	&VMCS_HOST_GS_BASE,      &VMCS_HOST_SYSENTER_CS, &VMCS_HOST_SYSENTER_ESP,
+	&VMCS_HOST_SYSENTER_EIP, &VMCS_PAGE_FAULT_MASK,  &VMCS_PAGE_FAULT_MATCH,
+	&VMCS_CR3_TARGETS,       &VMCS_EXIT_MSR_STORES,  &VMCS_EXIT_MSR_LOADS,
+	&VMCS_ENTRY_MSR_LOADS,   &VMCS_TPR_THRESHOLD,    &VMCS_XSS_EXITING,
+	&VMCS_ACTIVITY,          &VMCS_SMBASE,
 };
 
 static void init_host(void)
 {
 	for (unsigned i = 0; i < COUNT_OF(zero_fields); i++)
-		vmcs_write((struct vmcs_field){zero_fields[i]}, 0);
+		vmcs_write(*zero_fields[i], 0);
 	vmcs_write(VMCS_HOST_CS, HOST_CS);
 	vmcs_write(VMCS_HOST_TR, TSS_SELECTOR);
 	vmcs_write(VMCS_HOST_CR0, cpu_read_cr0());

@@ -255,6 +255,13 @@ void ahci_identified(struct ahci_port *port, bool good)
 	ahci_kick(port);
 }
 
+/* A link that changes again and again is logged the first time, the second, the fourth, and so on.
+ */
+static bool is_logged(unsigned times)
+{
+	return !(times & (times - 1));
+}
+
 /* Something was plugged in or out, or the link was lost for a moment. */
 static void link_changed(struct ahci_port *port)
 {
@@ -269,7 +276,7 @@ static void link_changed(struct ahci_port *port)
 		return;
 	case PORT_IDENTIFY:
 	case PORT_READY:
-		if (!(port->flaps & (port->flaps + 1)))
+		if (is_logged(port->flaps + 1))
 			driver_log("ahci %s: port %u: link changed\n", port->hba->pci->name,
 				   port->number);
 		port->flaps++;

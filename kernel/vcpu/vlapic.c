@@ -60,7 +60,8 @@ static void set(struct vlapic *v, unsigned first, unsigned vector)
 
 static void clear(struct vlapic *v, unsigned first, unsigned vector)
 {
-	if (!(REG(v, first + vector / 32) &= ~(1u << vector % 32)))
+	REG(v, first + vector / 32) &= ~(1u << vector % 32);
+	if (!REG(v, first + vector / 32))
 		v->used &= ~(1ull << (first + vector / 32));
 }
 

@@ -196,7 +196,7 @@ static const struct flood across[] = {
 
 static struct guest crowd[MOST]; /* one domain; [0] has made it */
 static uint32_t bell;            /* its doorbell */
-static uint32_t reply;           /* the vCPU whose answer goes with the next call that sleeps, or 0 */
+static uint32_t reply; /* the vCPU whose answer goes with the next call that sleeps, or 0 */
 
 static void pin(uint32_t vcpu, unsigned cpu)
 {
@@ -271,7 +271,8 @@ static void send_level(void)
 	must(sampo_msi(crowd[0].domain, 0xfee00000, 0xc000 | VECTOR), "msi");
 }
 
-/* As dom0 does: the last answer goes with the call that sleeps, so that the vCPU pays for all of it. */
+/* As dom0 does: the last answer goes with the call that sleeps, so that the vCPU pays for all of
+ * it. */
 static void resume(uint32_t vcpu)
 {
 	if (reply)

@@ -70,7 +70,7 @@ void vmx_arm_preemption(struct vcpu *v, bool blind)
 
 void vmx_drain_log(struct vcpu *v)
 {
-	expect((uint16_t)vmcs_read(VMCS_EXIT_REASON) == REASON_LOG_FULL);
+	expect((uint16_t)vmcs_read(VMCS_EXIT_REASON) == REASON_PML_FULL);
 	(void)v;
 }
 

@@ -26,7 +26,7 @@ POINTERS = {
     "call_log": ["log_bytes", "console_bytes", "ring_bytes"],
     "debug_key": [r"kernel/console/debug\.c:show_.*", "platform_reset"],
     "loop_run": [r"kernel/vcpu/exit\.c:(handle_.*|finish)", "hypercall"],
-    "timer_run": [r"kernel/vcpu/vcpu\.c:timer_fired", "loop_slice_ended", r"kernel/cpu/watchdog\.c:look"],
+    "timer_run": [r"kernel/vcpu/vcpu\.c:timer_fired", "loop_slice_ended", "smp_held_enough", r"kernel/cpu/watchdog\.c:look"],
     "smp_call_each|smp_serve": ["vcpu_(review|collect|kill|reset|dump)", "move_pin", r"kernel/vcpu/vcpu\.c:leave_home",
                            r"kernel/call/calls\.c:(stop|fetch|lapic_access)", r"kernel/console/debug\.c:show_(vcpu|trace)"],
     "object_reap": ["(domain|vcpu|region|event|device)_take_apart"],

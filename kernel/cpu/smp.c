@@ -5,11 +5,15 @@
 #include "arch/cpu.h"
 #include "arch/tsc.h"
 #include "kernel/base/lock.h"
+#include "kernel/cpu/loop.h"
 #include "kernel/base/panic.h"
 #include "kernel/object/irq.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define KICK_AGAIN_NS 1000000u
+
+/* What waits while a vCPU is held. */
+#define INTERRUPTS (REQUEST_WAKE | REQUEST_NMI | REQUEST_KICK | REQUEST_LINT0 | REQUEST_INTACK)
 
 struct cpu *cpu_table[CPUS];
 uint32_t cpu_count;
@@ -35,7 +39,7 @@ void smp_kick(const struct cpu *cpu)
  * that polls needs no kick. Here the inbox is stored | locked CMPXCHG |, then `polling` is loaded;
  * the owner stores polling = false | XCHG |, then loads its inbox (poll in loop.c). So either the
  * owner is kicked, or it finds the vCPU. `requests` tells who puts a vCPU into an inbox: the CPU
- * that sets the first bit there, by a locked instruction. The home empties the inbox first, then
+ * that sets REQUEST_INBOX there, by a locked instruction. The home empties the inbox first, then
  * requests, so that a bit which it does not see puts the vCPU there again.
  */
 static void push(struct vcpu *vcpu)
@@ -51,29 +55,107 @@ static void push(struct vcpu *vcpu)
 		smp_kick(cpu);
 }
 
+/* True: the caller is to put the vCPU into its home's inbox. It is there already, or held (see
+ * hold), or a request for the same waits. */
+static bool add(struct vcpu *vcpu, uint32_t requests)
+{
+	uint32_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), all;
+
+	do {
+		all = old | requests;
+		if (requests & ~old & ~(old & REQUEST_HELD ? INTERRUPTS : 0))
+			all |= REQUEST_INBOX;
+	} while (!__atomic_compare_exchange_n(&vcpu->requests, &old, all, false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	return all & ~old & REQUEST_INBOX;
+}
+
 void smp_post(struct vcpu *vcpu, uint32_t requests)
 {
-	/* With requests it is in an inbox already. */
-	if (!__atomic_fetch_or(&vcpu->requests, requests, __ATOMIC_SEQ_CST))
+	if (add(vcpu, requests))
 		push(vcpu);
 }
 
 void smp_send(struct vcpu *vcpu, struct cpu *to)
 {
 	/* Whatever is posted to the new home comes behind the arrival. */
-	bool waiting = __atomic_fetch_or(&vcpu->requests, REQUEST_ARRIVE, __ATOMIC_SEQ_CST);
+	bool first = add(vcpu, REQUEST_ARRIVE);
 
+	timer_cancel(&vcpu->cpu->timers, &vcpu->held);
 	__atomic_store_n(&vcpu->cpu, to, __ATOMIC_RELEASE);
-	if (!waiting) /* else it is in this CPU's inbox, which passes it on */
+	if (first) /* else it is in this CPU's inbox, which passes it on */
 		push(vcpu);
+}
+
+/*
+ * An interrupt from elsewhere makes a CPU leave its guest, which costs that guest time, even if
+ * another one is charged for it. So a vCPU is held once its requests have been carried out:
+ *   - one that is awake and waits for its turn, or for its monitor, until smp_take;
+ *   - one that sleeps with interrupts off: then what cannot end its HLT waits, or has come already;
+ *   - one that sleeps otherwise, for as long as sched_patience says that it would not run anyhow.
+ * What is posted then stays where it is, without an inbox and without a kick.
+ *
+ * The home alone sets REQUEST_HELD, or the bits of what waits, by a locked instruction that finds
+ * no request. Each post is a locked instruction on the same word, and so is the one by which the home
+ * takes what has come: either it takes what was posted, or the post finds the vCPU no longer held,
+ * and kicks.
+ */
+static uint32_t what_waits(const struct vcpu *vcpu, uint32_t served)
+{
+	if (vcpu->state != VCPU_HALTED || !vcpu->deaf || vcpu->domain->event_page)
+		return REQUEST_HELD | (served & REQUEST_FAVOUR); /* it is favoured once */
+	return REQUEST_WAKE | (vcpu->pending & VCPU_PEND_NMI ? REQUEST_NMI : 0);
+}
+
+static void hold(struct vcpu *vcpu, uint32_t served)
+{
+	struct cpu *cpu = this_cpu();
+	uint32_t waits, none = 0;
+	uint64_t now = cpu_rdtsc(), ticks = SCHED_NEVER;
+
+	if (!vcpu_is_here(vcpu) || cpu->current == vcpu)
+		return;
+	waits = what_waits(vcpu, served);
+	if (vcpu->state == VCPU_HALTED && waits & REQUEST_HELD)
+		ticks = sched_patience(&cpu->rq, &vcpu->entity, now);
+	if (!ticks || !__atomic_compare_exchange_n(&vcpu->requests, &none, waits, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return;
+	vcpu->pending |= VCPU_PEND_HELD;
+	if (ticks != SCHED_NEVER)
+		timer_set(&cpu->timers, &vcpu->held, now + ticks);
+}
+
+/* What is no interrupt is in the inbox, too, and stays there. */
+void smp_take(struct vcpu *vcpu)
+{
+	uint32_t requests = __atomic_fetch_and(
+		&vcpu->requests, ~(INTERRUPTS | REQUEST_FAVOUR | REQUEST_HELD), __ATOMIC_SEQ_CST);
+
+	vcpu->pending &= ~VCPU_PEND_HELD;
+	timer_cancel(&vcpu->cpu->timers, &vcpu->held);
+	if (requests & INTERRUPTS)
+		vcpu_serve(vcpu, requests & INTERRUPTS);
+}
+
+void smp_held_enough(struct timer *timer, uint64_t)
+{
+	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, held);
+
+	loop_charge(this_cpu(), &vcpu->entity);
+	smp_take(vcpu);
+	hold(vcpu, 0);
 }
 
 /* The call is the last: its maker may free the vCPU then. */
 static void serve(struct vcpu *vcpu, uint32_t requests)
 {
+	timer_cancel(&vcpu->cpu->timers, &vcpu->held);
 	vcpu_serve(vcpu, requests);
-	if (!(requests & REQUEST_CALL))
+	if (!(requests & REQUEST_CALL)) {
+		hold(vcpu, requests);
 		return;
+	}
 	if (!vcpu_is_here(vcpu)) { /* it has been sent on */
 		smp_post(vcpu, REQUEST_CALL);
 		return;

@@ -22,6 +22,8 @@
 #define REQUEST_PIN    0x80u  /* its affinity has changed: it may have to leave */
 #define REQUEST_LINT0  0x100u /* the PIC's INTR line has gone up */
 #define REQUEST_INTACK 0x200u /* a message asks for a vector of the PIC */
+#define REQUEST_INBOX  0x400u /* of smp.c: it is in an inbox */
+#define REQUEST_HELD   0x800u /* of smp.c: the home looks by itself */
 
 /* Of any vCPU, from any CPU; may be this one. Does not wait. */
 void smp_post(struct vcpu *vcpu, uint32_t requests);
@@ -30,6 +32,10 @@ void smp_post(struct vcpu *vcpu, uint32_t requests);
 void smp_send(struct vcpu *vcpu, struct cpu *to);
 /* The main loop: carry out what has been posted to this CPU. */
 void smp_serve(struct cpu *cpu);
+/* Before a vCPU runs that has waited: carry out what has been posted to it meanwhile. */
+void smp_take(struct vcpu *vcpu);
+/* What vcpu.held fires. */
+void smp_held_enough(struct timer *timer, uint64_t now);
 /* A vCPU of this CPU is about to be freed; nobody posts to it any more. */
 void smp_forget(const struct vcpu *vcpu);
 

@@ -12,6 +12,9 @@
 /* Longer than anything lasts. */
 #define FOREVER (1ull << 62)
 
+/* How many turns one that sleeps and is ahead of its share waits for its interrupts at most. */
+#define PATIENCE 8u
+
 /* How many of a heap are looked at for one that fits. */
 #define LOOK 64u
 
@@ -227,6 +230,12 @@ void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, 
 
 /* --- turns --- */
 
+/* Is e so far behind the one that runs that it goes first? */
+static bool preempts(const struct sched_rq *rq, const struct sched_entity *e)
+{
+	return before(e->vtime + sched_span(e, rq->turn / 4), rq->payer->vtime);
+}
+
 /* e, which has its place, is to run. */
 static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
@@ -241,7 +250,7 @@ static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	enqueue(rq, e);
 	if (!current || !runnable(current))
 		return true;
-	if (!before(e->vtime + sched_span(e, rq->turn / 4), rq->payer->vtime))
+	if (!preempts(rq, e))
 		return false;
 	if (e != rq->owner)
 		rq->turn_end = now;
@@ -294,6 +303,22 @@ bool sched_start(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 		rq->turn_end = now + rq->turn;
 	rq->owner = rq->payer = rq->current = e;
 	return true;
+}
+
+uint64_t sched_patience(struct sched_rq *rq, const struct sched_entity *e, uint64_t now)
+{
+	const struct sched_entity *current = rq->current, *payer = rq->payer;
+	uint64_t most = PATIENCE * rq->turn, turn;
+
+	account(rq, now);
+	if (!current || e == current || !runnable(current) || preempts(rq, e))
+		return 0;
+	turn = later(rq->turn_end, now) - now;
+	if (before(e->vtime, payer->vtime))
+		return turn;
+	if (before(payer->vtime + sched_span(payer, most), e->vtime))
+		return most;
+	return later((e->vtime - payer->vtime) * payer->weight / SCHED_WEIGHT >> VTIME_BITS, turn);
 }
 
 void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now)

@@ -129,6 +129,10 @@ struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now);
  * anything. */
 uint64_t sched_slice(const struct sched_rq *rq, uint64_t now);
 
+/* For how long e, which sleeps, would not run even if it were woken now: until the current one's
+ * turn is over, or until that one has had as much, some turns at most. 0: it might run at once. */
+uint64_t sched_patience(struct sched_rq *rq, const struct sched_entity *e, uint64_t now);
+
 /*
  * `from` has just been put to sleep and waits for `to`, which has been woken:
  * `to` runs next, whatever its virtual time, on the rest of from's turn and

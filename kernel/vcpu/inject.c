@@ -72,6 +72,8 @@ static bool inject_one(struct vcpu *vcpu)
 /* What is pending beside events. */
 static void do_others(struct vcpu *vcpu)
 {
+	if (vcpu->pending & VCPU_PEND_HELD)
+		smp_take(vcpu);
 	if (vcpu->pending & VCPU_PEND_EOI)
 		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)

@@ -155,6 +155,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC && fpu_lazy;
 	vcpu->timer.fire = timer_fired;
+	vcpu->held.fire = smp_held_enough;
 	status = make_pages(vcpu);
 	if (status) {
 		object_put(&vcpu->object);
@@ -210,6 +211,7 @@ bool vcpu_take_apart(struct object *object)
 		domain->vcpus--;
 		smp_quiesce(); /* then nobody posts to it any more */
 		smp_call(vcpu, leave_home, NULL);
+		smp_quiesce(); /* nor is a CPU that has sent it away still looking where it is */
 		domain->cpu_tsc += vcpu->entity.ran;
 	}
 	hv->vcpu_free(vcpu);

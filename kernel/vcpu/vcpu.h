@@ -35,6 +35,7 @@ enum vcpu_state {
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
 #define VCPU_PEND_REAP   0x200u /* its call has left objects to be taken apart */
 #define VCPU_PEND_WINDOW 0x400u /* the vendor reports when interrupts are accepted */
+#define VCPU_PEND_HELD 0x800u /* its requests waited: smp_take */
 #define VCPU_PEND_EVENTS \
 	(VCPU_PEND_NMI | VCPU_PEND_EXTINT | VCPU_PEND_EVENT | VCPU_PEND_INTACK | VCPU_PEND_WINDOW)
 
@@ -60,12 +61,13 @@ struct vcpu {
 	 * has yet to see.
 	 */
 	uint32_t requests;        /* REQUEST_* */
-	struct vcpu *inbox_next;  /* in the inbox of a CPU while requests is not 0 */
+	struct vcpu *inbox_next;  /* in the inbox of a CPU: REQUEST_INBOX */
 	uint64_t posted[4];       /* vectors for the IRR */
 	uint64_t posted_level[4]; /* which of them are level-triggered */
 	bool extint;              /* the PIC's INTR line is up */
 
 	struct sched_entity entity;
+	struct timer held; /* while it sleeps and its requests wait, see smp.c */
 
 	uint32_t pending; /* VCPU_PEND_* */
 	uint32_t event;   /* as sampo_exit.inject */

@@ -118,6 +118,8 @@ void guest_until_asleep(const struct guest *g);
 	X(flood_call)     \
 	X(flood_port)     \
 	X(flood_touch)    \
+	X(flood_nap)      \
+	X(flood_bell)     \
 	X(handler_again)  \
 	X(handler)        \
 	X(handler_debug)  \

@@ -331,6 +331,13 @@ END cpuid
 
 /* What floods do (flood.c): vCPU ESI of a crowd. Asleep for ever: EBP 0 with interrupts off, 1
  * with interrupts on, 2 awake. */
+.macro SET_TPR
+	movl %ebp, %eax
+	shrl $16, %eax
+	andl $0xffff, %ebp
+	movl $0x808, %ecx
+	wrmsr
+.endm
 .macro REST
 	cmpl $1, %ebp
 	ja 3f
@@ -360,11 +367,7 @@ END flood_deadline
 /* The timer: EBX in its LVT entry, EDI its count, the upper half of EBP the TPR. */
 PROGRAM flood_timer
 	ENABLE_X2APIC
-	movl %ebp, %eax
-	shrl $16, %eax
-	andl $0xffff, %ebp
-	movl $0x808, %ecx
-	wrmsr
+	SET_TPR
 	WRITE_MSR 0x83e, 0xb
 	movl $0x832, %ecx
 	movl %ebx, %eax
@@ -378,6 +381,7 @@ END flood_timer
 /* vCPU 0 writes EDI and EBX to the ICR, always. */
 PROGRAM flood_icr
 	ENABLE_X2APIC
+	SET_TPR
 	testl %esi, %esi
 	jnz 6f
 	movl $0x830, %ecx
@@ -405,6 +409,34 @@ PROGRAM flood_call
 END flood_call
 
 /* Writes to port BX, always. */
+/* vCPU 0 sleeps and is woken, by a timer that ends its period EDI anew each time. */
+PROGRAM flood_nap
+	testl %esi, %esi
+	jnz 6f
+	ENABLE_X2APIC
+	WRITE_MSR 0x83e, 0xb
+	WRITE_MSR 0x832, 0x40
+5:	movl $0x838, %ecx
+	movl %edi, %eax
+	xorl %edx, %edx
+	wrmsr
+	sti
+	hlt
+	jmp 5b
+6:	REST
+END flood_nap
+
+/* vCPU 0 writes to port BX, always. */
+PROGRAM flood_bell
+	testl %esi, %esi
+	jnz 6f
+	movw %bx, %dx
+5:	outw %ax, %dx
+	jmp 5b
+6:	ENABLE_X2APIC
+	REST
+END flood_bell
+
 PROGRAM flood_port
 	movw %bx, %dx
 5:	outw %ax, %dx

@@ -24,7 +24,7 @@
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.c" /* for its timer_fired */
 
-#define MACHINE_VCPUS 2u
+#define MACHINE_VCPUS 3u
 
 /* The test's: the guest of each vCPU. True: it makes a call, which is `call` in ring 0. */
 static bool (*machine_guest[MACHINE_VCPUS])(struct vcpu *vcpu);
@@ -263,24 +263,25 @@ static void machine_make(struct vcpu *vcpu, unsigned n)
 	vcpu->exit = &vcpu->page->exit;
 	vcpu->lapic.reg = new_page();
 	vcpu->timer.fire = timer_fired;
+	vcpu->held.fire = smp_held_enough;
 	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz);
 	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
 }
 
-/* vCPU n at home on CPU n, where alone it may run; its local APIC is enabled. */
+/* vCPU n at home on CPU n, the third on CPU 0, where alone it may run; its local APIC is enabled. */
 static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
 {
 	struct vcpu *vcpu = new_page();
 
-	host_cpu = &litmus_cpu[n];
+	host_cpu = &litmus_cpu[n % LITMUS_CPUS];
 	machine_guest[n] = guest;
 	machine_call[n] = call;
 	machine_vcpu[n] = vcpu;
 	machine_make(vcpu, n);
 	machine_domain.vcpu[n] = vcpu;
 	machine_domain.present |= 1ull << n;
-	vcpu->entity.affinity[0] = 1ull << n;
+	vcpu->entity.affinity[0] = 1ull << n % LITMUS_CPUS;
 	vcpu->state = VCPU_READY;
 	vcpu_requeue(vcpu);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/smp.c kernel/base/lock.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
 /*
  * What the CPUs do to each other, as threads under ThreadSanitizer: each stands
  * for a CPU in its main loop. They post requests, take the locks, call functions
@@ -47,6 +47,20 @@ static void expect(bool condition, const char *what)
 		return;
 	fprintf(stderr, "failed: %s\n", what);
 	abort();
+}
+
+void loop_charge(struct cpu *cpu, struct sched_entity *e)
+{
+	(void)cpu;
+	(void)e;
+}
+
+/* Now and then it is held. */
+uint64_t sched_patience(struct sched_rq *rq, const struct sched_entity *e, uint64_t now)
+{
+	(void)rq;
+	(void)e;
+	return now & 1;
 }
 
 /* On its home only: plain variables. */
@@ -103,6 +117,14 @@ static void manage(uint64_t dice)
 	manage_unlock();
 }
 
+/* Its turn, or its patience is over; then it sleeps, or waits, in any of the ways. */
+static void wake(struct vcpu *vcpu, uint64_t how)
+{
+	smp_take(vcpu);
+	vcpu->state = how & 1 ? VCPU_HALTED : VCPU_READY;
+	vcpu->deaf = how & 2;
+}
+
 static void in_the_kernel(uint64_t *state)
 {
 	uint64_t dice = random_of(state);
@@ -127,6 +149,10 @@ static void in_the_kernel(uint64_t *state)
 	case 4:
 		if (vcpu_is_here(vcpu))
 			smp_send(vcpu, &cpus[dice >> 16 & (THREADS - 1)]);
+		break;
+	case 5:
+		if (vcpu_is_here(vcpu))
+			wake(vcpu, dice >> 16 & 3);
 		break;
 	default:
 		lock(&shared_lock);
@@ -173,8 +199,11 @@ int main(void)
 		cpu_table[i] = &cpus[i];
 	}
 	cpu_count = THREADS;
-	for (unsigned i = 0; i < VCPUS; i++)
+	for (unsigned i = 0; i < VCPUS; i++) {
 		vcpus[i].cpu = &cpus[i % THREADS];
+		vcpus[i].domain = &domain;
+		vcpus[i].held.fire = smp_held_enough;
+	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, main_loop, &cpus[i]);
 	for (unsigned i = 0; i < THREADS; i++)
@@ -186,6 +215,8 @@ int main(void)
 			smp_serve(&cpus[i]);
 		}
 	for (unsigned i = 0; i < VCPUS; i++) {
+		host_cpu = vcpus[i].cpu;
+		smp_take(&vcpus[i]);
 		expect(!vcpus[i].requests, "nothing is left undone");
 		expect(!posted[i] || served[i], "posted and served");
 		all += served[i];

@@ -1068,6 +1068,36 @@ static void test_random(void **state)
 	assert_int_equal(ran + rq.idle, now - start);
 }
 
+/* How long a sleeper's wake-up may wait: not at all if it would preempt; else the rest of the turn,
+ * or until the one that runs has caught up, which has its limit. */
+static void test_patience(void **unused)
+{
+	struct task *hog, *other;
+
+	(void)unused;
+	begin();
+	hog = add(2 * SCHED_WEIGHT, MS, 0);
+	other = add(SCHED_WEIGHT, MS, 0);
+	sched_sleep(&rq, &other->entity, now);
+	assert_int_equal(sched_patience(&rq, &other->entity, now), 0); /* nobody runs */
+	assert_ptr_equal(sched_pick(&rq, now), &hog->entity);
+	assert_int_equal(sched_patience(&rq, &hog->entity, now), 0);
+	assert_int_equal(sched_patience(&rq, &other->entity, now), TURN);
+	now += TURN / 4;
+	assert_int_equal(sched_patience(&rq, &other->entity, now), TURN - TURN / 4);
+	/* Charged: at half the weight it is caught up with after twice the time. */
+	sched_charge(&rq, &other->entity, now);
+	now += TURN;
+	sched_charge(&rq, NULL, now);
+	assert_int_equal(sched_patience(&rq, &other->entity, now), 2 * TURN - TURN / 4);
+	sched_charge(&rq, &other->entity, now);
+	now += 100 * TURN;
+	sched_charge(&rq, NULL, now);
+	assert_int_equal(sched_patience(&rq, &other->entity, now), 8 * TURN);
+	now += 250 * TURN;
+	assert_int_equal(sched_patience(&rq, &other->entity, now), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1081,6 +1111,7 @@ int main(void)
 		cmocka_unit_test(test_start),      cmocka_unit_test(test_siblings),
 		cmocka_unit_test(test_find),       cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_charge),     cmocka_unit_test(test_charge_sleeper),
+		cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_random),
 	};
 

@@ -59,6 +59,10 @@ void smp_post(struct vcpu *v, uint32_t requests)
 	posted[v->id] |= requests;
 }
 
+void smp_take(struct vcpu *)
+{
+}
+
 void vcpu_wake(struct vcpu *v)
 {
 	posted[v->id] |= REQUEST_WAKE;

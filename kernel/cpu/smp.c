@@ -127,7 +127,7 @@ static void hold(struct vcpu *vcpu, uint32_t served)
 }
 
 /* What is no interrupt is in the inbox, too, and stays there. */
-void smp_take(struct vcpu *vcpu)
+bool smp_take(struct vcpu *vcpu)
 {
 	uint32_t requests = __atomic_fetch_and(
 		&vcpu->requests, ~(INTERRUPTS | REQUEST_FAVOUR | REQUEST_HELD), __ATOMIC_SEQ_CST);
@@ -136,6 +136,7 @@ void smp_take(struct vcpu *vcpu)
 	timer_cancel(&vcpu->cpu->timers, &vcpu->held);
 	if (requests & INTERRUPTS)
 		vcpu_serve(vcpu, requests & INTERRUPTS);
+	return requests & INTERRUPTS;
 }
 
 void smp_held_enough(struct timer *timer, uint64_t)
@@ -143,8 +144,8 @@ void smp_held_enough(struct timer *timer, uint64_t)
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, held);
 
 	loop_charge(this_cpu(), &vcpu->entity);
-	smp_take(vcpu);
-	hold(vcpu, 0);
+	if (smp_take(vcpu))
+		hold(vcpu, 0);
 }
 
 /* The call is the last: its maker may free the vCPU then. */

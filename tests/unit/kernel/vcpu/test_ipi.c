@@ -59,8 +59,9 @@ void smp_post(struct vcpu *v, uint32_t requests)
 	posted[v->id] |= requests;
 }
 
-void smp_take(struct vcpu *)
+bool smp_take(struct vcpu *)
 {
+	return false;
 }
 
 void vcpu_wake(struct vcpu *v)

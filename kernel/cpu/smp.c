@@ -5,8 +5,8 @@
 #include "arch/cpu.h"
 #include "arch/tsc.h"
 #include "kernel/base/lock.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/loop.h"
 #include "kernel/object/irq.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -96,9 +96,9 @@ void smp_send(struct vcpu *vcpu, struct cpu *to)
  * What is posted then stays where it is, without an inbox and without a kick.
  *
  * The home alone sets REQUEST_HELD, or the bits of what waits, by a locked instruction that finds
- * no request. Each post is a locked instruction on the same word, and so is the one by which the home
- * takes what has come: either it takes what was posted, or the post finds the vCPU no longer held,
- * and kicks.
+ * no request. Each post is a locked instruction on the same word, and so is the one by which the
+ * home takes what has come: either it takes what was posted, or the post finds the vCPU no longer
+ * held, and kicks.
  */
 static uint32_t what_waits(const struct vcpu *vcpu, uint32_t served)
 {

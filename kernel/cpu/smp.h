@@ -32,8 +32,8 @@ void smp_post(struct vcpu *vcpu, uint32_t requests);
 void smp_send(struct vcpu *vcpu, struct cpu *to);
 /* The main loop: carry out what has been posted to this CPU. */
 void smp_serve(struct cpu *cpu);
-/* Before a vCPU runs that has waited: carry out what has been posted to it meanwhile. Returns false if
- * nothing has. */
+/* Before a vCPU runs that has waited: carry out what has been posted to it meanwhile. Returns false
+ * if nothing has. */
 bool smp_take(struct vcpu *vcpu);
 /* What vcpu.held fires. */
 void smp_held_enough(struct timer *timer, uint64_t now);

@@ -35,7 +35,7 @@ enum vcpu_state {
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
 #define VCPU_PEND_REAP   0x200u /* its call has left objects to be taken apart */
 #define VCPU_PEND_WINDOW 0x400u /* the vendor reports when interrupts are accepted */
-#define VCPU_PEND_HELD 0x800u /* its requests waited: smp_take */
+#define VCPU_PEND_HELD   0x800u /* its requests waited: smp_take */
 #define VCPU_PEND_EVENTS \
 	(VCPU_PEND_NMI | VCPU_PEND_EXTINT | VCPU_PEND_EVENT | VCPU_PEND_INTACK | VCPU_PEND_WINDOW)
 

@@ -14,24 +14,24 @@
 
 #include "tests/kernel/abi.h"
 
-#define VICTIM    0u /* slots */
-#define CROWD     1u
-#define MOST      32u
-#define PAGES     1024u
-#define TOUCHED   80u /* blocks */
-#define COUNT_100 100u
-#define STACKS    0x6000u
-#define STACK     0x100u
-#define VECTOR    0x40u
-#define NMI       2u
-#define DOORBELL  0x500u
-#define BELL_MSI  0x504u /* an interrupt for vCPU 1 */
-#define PORT      0x98u
-#define RESET     0x9au /* a port too */
-#define CALL_KICK 5u
-#define CALL_YIELD 11u /* to the vCPU of the same number, since both are in EBX */
-#define LOSS      30 /* the most that the victim may lose, in thousandths of the time */
-#define MONITOR   8u
+#define VICTIM          0u /* slots */
+#define CROWD           1u
+#define MOST            32u
+#define PAGES           1024u
+#define TOUCHED         80u /* blocks */
+#define COUNT_100       100u
+#define STACKS          0x6000u
+#define STACK           0x100u
+#define VECTOR          0x40u
+#define NMI             2u
+#define DOORBELL        0x500u
+#define BELL_MSI        0x504u /* an interrupt for vCPU 1 */
+#define PORT            0x98u
+#define RESET           0x9au /* a port too */
+#define CALL_KICK       5u
+#define CALL_YIELD      11u /* to the vCPU of the same number, since both are in EBX */
+#define LOSS            30  /* the most that the victim may lose, in thousandths of the time */
+#define MONITOR         8u
 #define QUIET_MS        4u
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define CREDIT_MS       1u /* what a vCPU has to its credit that has slept: three turns */
@@ -207,11 +207,7 @@ static const struct flood across[] = {
 	 .vcpus = 16,
 	 .ebx = TO_OTHERS | VECTOR,
 	 .ebp = LIGHT | TPR},
-	{.name = "naps across",
-	 PROGRAM(flood_nap),
-	 .vcpus = 2,
-	 .edi = COUNT_100,
-	 .ebp = AWAKE},
+	{.name = "naps across", PROGRAM(flood_nap), .vcpus = 2, .edi = COUNT_100, .ebp = AWAKE},
 	{.name = "naps across from the deaf",
 	 PROGRAM(flood_nap),
 	 .vcpus = 2,
@@ -283,7 +279,8 @@ static void crowd_make(const struct flood *f)
 	     "region_map");
 	must(sampo_event_create(self, SAMPO_EVENT_BIT, EVENT_FREE, 0, &bell), "event");
 	must(sampo_doorbell(bell, g->domain, DOORBELL, 2), "doorbell");
-	must(sampo_event_create(g->domain, SAMPO_EVENT_MSI, 0xfee01000, VECTOR, &bell_msi), "event");
+	must(sampo_event_create(g->domain, SAMPO_EVENT_MSI, 0xfee01000, VECTOR, &bell_msi),
+	     "event");
 	must(sampo_doorbell(bell_msi, g->domain, BELL_MSI, 2), "doorbell");
 	must(sampo_handle_close(more), "handle_close");
 	guest_load_code(g, f->code, f->code_end, CODE);
@@ -433,9 +430,8 @@ static void flood(const struct flood *f, const struct guest *victim, uint64_t ra
 	owed = owed < share ? share : owed > 1000 ? 1000 : owed;
 	printf("flood %s: owed %llu, had %llu\n", f->name, (unsigned long long)owed,
 	       (unsigned long long)had);
-	check(had + LOSS >= owed, f->name,
-	      "of 1000 it is owed %llu and has had %llu", (unsigned long long)owed,
-	      (unsigned long long)had);
+	check(had + LOSS >= owed, f->name, "of 1000 it is owed %llu and has had %llu",
+	      (unsigned long long)owed, (unsigned long long)had);
 	crowd_remove(f);
 }
 

@@ -27,7 +27,8 @@ static void taken(struct vcpu *vcpu, uint8_t vector)
 {
 	expect(vcpu->id == 0, "it was for another one");
 	expect(!(__atomic_fetch_or(&got[vector / 64], 1ull << vector % 64, __ATOMIC_RELEASE) >>
-			 vector % 64 & 1),
+			 vector % 64 &
+		 1),
 	       "an interrupt came twice");
 }
 

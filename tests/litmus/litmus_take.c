@@ -11,7 +11,8 @@
 
 static struct domain domain;
 static struct vcpu vcpu = {.domain = &domain, .state = VCPU_READY};
-static uint64_t posted __attribute__((aligned(64))), found __attribute__((aligned(64))); /* atomic */
+static uint64_t posted __attribute__((aligned(64))),
+	found __attribute__((aligned(64))); /* atomic */
 
 void apic_send(uint32_t dest, uint32_t command)
 {
@@ -44,8 +45,8 @@ static void wait_for_it(void)
 {
 	double start = litmus_now();
 
-	for (unsigned n = 1; litmus_goes_on() && __atomic_load_n(&found, __ATOMIC_ACQUIRE) != rounds;
-	     n++) {
+	for (unsigned n = 1;
+	     litmus_goes_on() && __atomic_load_n(&found, __ATOMIC_ACQUIRE) != rounds; n++) {
 		cpu_pause();
 		if (n % 65536 == 0)
 			expect(litmus_now() - start < LITMUS_PATIENCE, "a request was lost");

@@ -269,7 +269,8 @@ static void machine_make(struct vcpu *vcpu, unsigned n)
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
 }
 
-/* vCPU n at home on CPU n, the third on CPU 0, where alone it may run; its local APIC is enabled. */
+/* vCPU n at home on CPU n, the third on CPU 0, where alone it may run; its local APIC is enabled.
+ */
 static void machine_add(unsigned n, bool (*guest)(struct vcpu *), void (*call)(struct vcpu *))
 {
 	struct vcpu *vcpu = new_page();

@@ -1111,8 +1111,7 @@ int main(void)
 		cmocka_unit_test(test_start),      cmocka_unit_test(test_siblings),
 		cmocka_unit_test(test_find),       cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_charge),     cmocka_unit_test(test_charge_sleeper),
-		cmocka_unit_test(test_patience),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_patience),   cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

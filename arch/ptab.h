@@ -61,7 +61,7 @@ struct ptab {
 	uint64_t reached; /* after SAMPO_EAGAIN: where the rest begins */
 	void *(*alloc)(struct domain *owner); /* a zeroed page, or NULL */
 	void (*free)(struct domain *owner, void *page);
-	struct domain *owner; /* whose tables they are; NULL: the kernel's */
+	struct domain *owner; /* the tables' domain; NULL: they are the kernel's */
 };
 
 /*

@@ -60,7 +60,7 @@ static const uint32_t control_msr[CONTROLS][2] = {
 /* In the order in which what is missing is named (SDM 3C 25.6 to 25.8). */
 static const struct {
 	uint8_t set, bit, need;
-	const char *text;        /* MUST, NEVER: when it is not to be had */
+	const char *text;        /* MUST, NEVER: said when the CPU does not have it so */
 	enum hv_feature feature; /* which can be turned off */
 } wishes[] = {
 	{PROC, 31, MUST, "no secondary controls"},

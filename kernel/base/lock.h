@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Spin locks, fair: who came first goes first. A CPU that holds one may take
+ * Spin locks, fair: the first to come is the first to go. A CPU that holds one may take
  * another only of a later rank, which is checked each time; it may take the
  * same one again. Nobody holds one when a guest is entered.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the compiler calls of itself. */
+/* The compiler emits calls of these two by itself. */
 #include "kernel/base/types.h"
 
 void *memset(void *to, int value, size_t n);

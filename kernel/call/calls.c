@@ -55,7 +55,7 @@ static bool wait_is_over(struct vcpu *vcpu, uint64_t deadline)
 	return false;
 }
 
-/* *reply: whom the caller's CPU is to go on with. */
+/* *reply: the vCPU to run next on this CPU. */
 static int64_t find_reply(struct call *call, struct vcpu **reply)
 {
 	int64_t status;

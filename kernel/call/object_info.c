@@ -90,7 +90,7 @@ static int64_t vcpu_info(struct call *call)
 	return answer(call, &info, sizeof(info));
 }
 
-/* As many block addresses as fit and a step gets, from block `first` on. Whoever knows an
+/* As many block addresses as fit and a step gets, from block `first` on. A domain that knows an
  * address may let a device write there: region_physical zeroes the block now. */
 static int64_t region_frames(struct call *call)
 {

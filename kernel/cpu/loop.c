@@ -108,7 +108,7 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 		hv->trap(vcpu, HV_TRAP_FPU, vcpu->fpu_trap);
 }
 
-/* Put the vCPU's state into the CPU, in place of whoever's is there. */
+/* Puts the vCPU's state into the CPU, in place of the one that is there. */
 static void load(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct vcpu *before = cpu->loaded;

@@ -15,7 +15,7 @@ enum mce_severity {
 	MCE_NONE,
 	MCE_CORRECTED,
 	MCE_OPTIONAL,  /* bad data lies somewhere; nobody has used it */
-	MCE_CONTAINED, /* whoever runs has met it, and cannot go on */
+	MCE_CONTAINED, /* what runs has met it, and cannot go on */
 	MCE_FATAL,     /* nobody can */
 };
 

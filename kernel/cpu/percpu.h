@@ -17,10 +17,10 @@ struct domain;
 
 struct cpu {
 	uint32_t id, apic_id; /* id: index in cpu_table */
-	struct vcpu *current; /* whose turn it is; NULL: idle */
-	struct vcpu *loaded;  /* whose vendor state the CPU holds */
-	struct vcpu *fpu;     /* whose FPU state the CPU holds */
-	struct vcpu *debug;   /* whose DR0-3 */
+	struct vcpu *current; /* the one that runs; NULL: idle */
+	struct vcpu *loaded;  /* the CPU holds its vendor state */
+	struct vcpu *fpu;     /* the CPU holds its FPU state */
+	struct vcpu *debug;   /* the CPU holds its DR0-3 */
 	struct sched_rq rq;
 	struct timer_queue timers;
 	struct timer slice;   /* end of current's turn */
@@ -31,7 +31,8 @@ struct cpu {
 	bool has_tsc_aux;
 	bool nested; /* there is a hypervisor below */
 	bool brief;  /* its last sleep was short */
-	/* See barrier.c: of whom it has predictions of branches, and data in its cache. */
+	/* See barrier.c: the domains of its predictions of branches and of the data in its cache.
+	 */
 	const struct vcpu *trained;
 	const struct domain *cached;
 	uint64_t tsc_aux; /* what the MSR holds */
@@ -49,7 +50,7 @@ struct cpu {
 	uint32_t nmis_told;
 
 	/* Others read these; the CPU itself writes them. */
-	struct domain *in_guest; /* whose vCPU runs; CPU_IDLE; NULL: the kernel */
+	struct domain *in_guest; /* its vCPU runs; CPU_IDLE; NULL: the kernel */
 	uint64_t entries;        /* how often it has left the kernel */
 	bool polling;            /* it looks at its inbox: no need to kick it */
 

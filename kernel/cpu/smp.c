@@ -38,9 +38,9 @@ void smp_kick(const struct cpu *cpu)
  * A CPU that finds the inbox empty kicks its owner; others know that this has been done. An owner
  * that polls needs no kick. Here the inbox is stored | locked CMPXCHG |, then `polling` is loaded;
  * the owner stores polling = false | XCHG |, then loads its inbox (poll in loop.c). So either the
- * owner is kicked, or it finds the vCPU. `requests` tells who puts a vCPU into an inbox: the CPU
- * that sets REQUEST_INBOX there, by a locked instruction. The home empties the inbox first, then
- * requests, so that a bit which it does not see puts the vCPU there again.
+ * owner is kicked, or it finds the vCPU. `requests` tells which CPU puts a vCPU into an inbox: the
+ * one that sets REQUEST_INBOX there, by a locked instruction. The home empties the inbox first,
+ * then requests, so that a bit which it does not see puts the vCPU there again.
  */
 static void push(struct vcpu *vcpu)
 {
@@ -261,7 +261,7 @@ void smp_shoot_down(const struct domain *domain)
 	uint64_t entries[CPUS], start; /* entries 0: does not run it */
 	bool any = false;
 
-	/* The tables have changed before it is looked who runs. */
+	/* The tables have changed before the look at what runs. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		uint64_t now = __atomic_load_n(&cpu_table[i]->entries, __ATOMIC_ACQUIRE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How the CPUs work together. A vCPU has a home, the CPU whose run queue it is
- * in; whoever runs elsewhere does not touch it but posts requests, which the
+ * in; code on other CPUs does not touch it but posts requests, which the
  * home's main loop carries out. No CPU waits in the kernel for another, but
  * the one that holds the manage lock, or a lock for as long as a few
  * instructions take.

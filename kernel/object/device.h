@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices: PCI functions, known by their requester IDs alone. Whoever has the
+ * Devices: PCI functions, known by their requester IDs alone. A domain with the
  * handle may have its messages delivered; its registers are regions.
  */
 #pragma once

@@ -14,7 +14,7 @@ struct event {
 	struct domain *target; /* holds a reference */
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
 
-	struct domain *ringer; /* whose doorbell it is, or NULL; ends with this domain */
+	struct domain *ringer; /* the domain that rings it, or NULL; ends with this domain */
 	uint16_t port;
 	uint8_t size; /* of the writes, bytes */
 };
@@ -38,7 +38,7 @@ void event_raise_directly(struct event *event);
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
 
-/* Whose doorbell the port is, or NULL. Needs no lock: what is found stays while this CPU is in
+/* The event that the port rings, or NULL. Needs no lock: what is found stays while this CPU is in
  * the kernel. */
 static inline struct event *event_at(struct domain *domain, uint16_t port)
 {

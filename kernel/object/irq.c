@@ -15,7 +15,7 @@
 #define NO_PIN       UINT32_MAX
 #define APIC_ID_LAST 0xfeu /* 0xff is all of them */
 
-/* What a vector stands for. Who holds the manage lock changes it; any CPU may have the
+/* What a vector stands for. The holder of the manage lock changes it; any CPU may have the
  * interrupt meanwhile. */
 struct line {
 	struct event *event;     /* NULL: the vector is free; written last */

@@ -16,7 +16,7 @@ enum region_kind {
 /* Does not change once made, but for what is known of the blocks. */
 struct region {
 	struct object object;
-	struct lock lock; /* whose block is being zeroed */
+	struct lock lock; /* held while a block is being zeroed */
 	enum region_kind kind;
 	uint32_t block_shift; /* RAM: 12 or 21 */
 	uint64_t size;        /* bytes, a multiple of the block (or page) */

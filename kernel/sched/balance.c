@@ -77,7 +77,7 @@ void balance_publish(struct balance *b, struct sched_rq *rq)
 	struct balance_cpu *mine = &b->cpu[rq->cpu];
 	uint64_t cpus[SCHED_WORDS], weight, now = rq->last;
 
-	/* Who was idle takes the virtual time of one that was not. */
+	/* A CPU that was idle takes the virtual time of one that was not. */
 	if (!mine->weight && rq->weight && others(cpus, b->busy, NULL, rq))
 		rq->offset += (uint64_t)ahead(b, rq, next_cpu(cpus, rq), now, &weight);
 	store(&mine->stamp, 0);
@@ -124,7 +124,7 @@ uint32_t balance_ask(struct balance *b, struct sched_rq *rq)
  * much that it does not look the other way round once it has it.
  *
  * Virtual times far from each other come from a time when the two shared no work.
- * Then the loads decide, and who is behind takes the other's virtual time.
+ * Then the loads decide, and the queue that is behind takes the other's virtual time.
  */
 static int64_t lead(const struct balance *b, struct sched_rq *rq, const struct sched_entity *e,
 		    uint32_t cpu, uint64_t now)

@@ -2,14 +2,14 @@
 /*
  * Work between CPUs. A run queue is private to its CPU; the others see only
  * what it publishes here: words that are read and written atomically, hints that
- * may be a moment old. Entities move by the owner's hand alone: its code detaches
- * one, and the caller carries it (a message) to the CPU that attaches it.
+ * may be a moment old. A CPU gives its own entities away; no other CPU takes them: its code
+ * detaches one, and the caller carries it (a message) to the CPU that attaches it.
  *
  * What a CPU does, with b the one structure that all share:
- *   - after sched_pick, and after every other call that changed who is runnable:
+ *   - after sched_pick, and after every other call that changed what is runnable:
  *     balance_publish;
  *   - at the end of a turn (sched_slice has come to 0): balance_push, before sched_pick;
- *     to whoever it names goes what it returns, to be attached there;
+ *     the entity that it returns goes to the CPU that it names, to be attached there;
  *   - sched_pick says idle: balance_publish, balance_ask; that CPU is to do balance_push now;
  *   - before sched_wake of an entity of ours: balance_wake; if it is another CPU,
  *     sched_detach, and over there sched_attach and sched_wake;
@@ -17,7 +17,7 @@
  * All are bounded, whatever the number of CPUs and entities.
  *
  * Equal shares where the numbers do not divide (three on two CPUs) come from
- * comparing the queues' mean virtual times: who lags behind gives the entity that is
+ * comparing the queues' mean virtual times: a queue that lags behind gives the entity that is
  * first in line to one that is ahead, which runs it first.
  */
 #pragma once
@@ -36,7 +36,7 @@ struct balance_word {
 
 struct balance {
 	struct balance_word online[SCHED_WORDS];
-	struct balance_word idle[SCHED_WORDS]; /* cleared by who sends work there */
+	struct balance_word idle[SCHED_WORDS]; /* a CPU that sends work there clears it */
 	struct balance_word busy[SCHED_WORDS]; /* somebody waits */
 	struct balance_cpu cpu[SCHED_CPUS];
 };
@@ -48,8 +48,8 @@ void balance_publish(struct balance *b, struct sched_rq *rq);
  * is nobody, else on one that is idle, else here; if it may not: on any. */
 uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched_entity *e);
 
-/* Whom to ask for work; SCHED_CPUS: nobody has any. */
+/* The CPU to ask for work; SCHED_CPUS: none has any. */
 uint32_t balance_ask(struct balance *b, struct sched_rq *rq);
-/* What should move now, detached, and to whom; or NULL. */
+/* The entity that should move now, detached, and the CPU that should have it; or NULL. */
 struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64_t now,
 				  uint32_t *to);

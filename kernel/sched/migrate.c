@@ -83,7 +83,7 @@ void move_surplus(struct cpu *cpu, uint64_t now)
 	struct sched_entity *entity;
 	uint32_t to;
 
-	/* Before it is looked who idles: a CPU says so before it asks. */
+	/* Before the look for an idle CPU: a CPU says that it idles before it asks. */
 	(void)__atomic_exchange_n(&cpu->asked, false, __ATOMIC_SEQ_CST);
 	entity = balance_push(&balance, &cpu->rq, now, &to);
 	if (entity)

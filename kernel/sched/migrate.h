@@ -17,7 +17,7 @@ void move_arrive(struct vcpu *vcpu);
  * from now on. */
 void move_pin(struct vcpu *vcpu, void *cpus);
 
-/* What the others see of this CPU's queue: after every change of who is to run. */
+/* What the others see of this CPU's queue: after every change of what is to run. */
 void move_publish(struct cpu *cpu);
 /* Before the choice at the end of a turn, or when another CPU has asked. */
 void move_surplus(struct cpu *cpu, uint64_t now);

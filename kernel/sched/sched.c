@@ -34,13 +34,13 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return before(a, b) ? a : b;
 }
 
-/* Who is on top of a heap, or NULL: the node is the first member. */
+/* The entity on top of a heap, or NULL: the node is the first member. */
 static struct sched_entity *top(const struct heap_node *heap)
 {
 	return (struct sched_entity *)heap;
 }
 
-/* Of equal keys, who has waited longer is first. */
+/* Of equal keys, the one that has waited longer is first. */
 static void push(struct heap_node **heap, struct sched_entity *e, uint64_t key)
 {
 	e->node.key = key;
@@ -64,7 +64,7 @@ uint64_t sched_span(const struct sched_entity *e, uint64_t time)
 static void charge(struct sched_rq *rq, struct sched_entity *e, uint64_t delta, uint64_t now)
 	__attribute__((cold));
 
-/* Charges the time since the last call to who pays. */
+/* Charges the time since the last call to the payer. */
 static inline __attribute__((always_inline)) void account(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *payer = rq->payer;
@@ -84,7 +84,7 @@ static inline __attribute__((always_inline)) void account(struct sched_rq *rq, u
 	payer->vtime += sched_span(payer, delta);
 }
 
-/* The queue's virtual time follows who is furthest behind. Before anybody is
+/* The queue's virtual time follows the entity that is furthest behind. Before an entity is
  * placed by it, or sleeps. */
 static void advance(struct sched_rq *rq)
 {
@@ -452,7 +452,7 @@ static struct sched_entity *first(const struct sched_rq *rq,
 	return best;
 }
 
-/* Of those who have had no more than their share, the one whose turn should be over first. */
+/* Of those that have had no more than their share, the one with the turn that should end first. */
 static struct sched_entity *first_in_line(const struct sched_rq *rq)
 {
 	struct sched_entity *e = top(rq->ready);
@@ -531,7 +531,7 @@ uint64_t sched_vtime(struct sched_rq *rq, uint64_t now)
 
 /* --- the choice --- */
 
-/* Who may go on in the turn that was begun, if anybody. */
+/* The entity that may go on in the turn that was begun, or NULL. */
 static struct sched_entity *same_turn(const struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *owner = rq->owner;

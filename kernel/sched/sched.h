@@ -48,8 +48,8 @@ struct sched_entity {
 	uint32_t weight;
 	uint64_t inverse; /* 2^32 / weight */
 	uint64_t vtime;
-	struct sched_entity *donee;     /* who runs on our turn, or NULL */
-	const void *group;              /* not NULL; who yields prefers its own */
+	struct sched_entity *donee;     /* the entity that runs on our turn, or NULL */
+	const void *group;              /* not NULL; an entity that yields prefers its own */
 	uint64_t affinity[SCHED_WORDS]; /* the CPUs it may run on; see balance.h */
 
 	/* The cap: `quota` of each `period`; quota 0: none. */
@@ -57,7 +57,7 @@ struct sched_entity {
 	uint64_t limit; /* what `ran` may come to by then */
 
 	/* statistics, in units of time */
-	uint64_t ran;    /* on the CPU, whoever paid */
+	uint64_t ran;    /* on the CPU, on its own turns and on donated ones */
 	uint64_t waited; /* wants to run but does not (steal) */
 	uint64_t since;  /* when it was queued or put to sleep */
 
@@ -67,10 +67,10 @@ struct sched_entity {
 struct sched_rq {
 	struct heap_node *ready;      /* heap by the virtual time at which a turn would end */
 	struct heap_node *throttled;  /* heap by the end of the period */
-	struct sched_entity *current; /* who runs, NULL: idle */
-	struct sched_entity *owner;   /* whose turn it is */
-	struct sched_entity *payer;   /* whose virtual time advances */
-	struct sched_entity *cause;   /* for whom the kernel works meanwhile; NULL: for current */
+	struct sched_entity *current; /* the one that runs, NULL: idle */
+	struct sched_entity *owner;   /* the one that has the turn */
+	struct sched_entity *payer;   /* the one that pays with virtual time */
+	struct sched_entity *cause;   /* the kernel works for it meanwhile; NULL: for current */
 	uint64_t turn;                /* length of one */
 	uint64_t turn_end;
 	uint64_t last;   /* time up to which all is accounted */
@@ -82,13 +82,13 @@ struct sched_rq {
 
 	/* for balance.c */
 	uint32_t cpu;       /* its number */
-	uint32_t cursor;    /* whom it looked at last */
+	uint32_t cursor;    /* the CPU that it looked at last */
 	uint64_t offset;    /* what virtual times here lack to be comparable elsewhere */
 	uint64_t base, sum; /* sum of weight * (vtime - base) over `ready` */
 };
 
-/* turn: how long who is chosen runs before another is; who wakes and is behind by a quarter of
- * what one is to it preempts. */
+/* turn: how long an entity runs before sched_pick may choose another one. An entity that wakes and
+ * is behind by a quarter of its own turn preempts. */
 void sched_init(struct sched_rq *rq, uint32_t cpu, uint64_t turn, uint64_t now);
 /* Asleep, without a cap, allowed everywhere, at the queue's virtual time. */
 void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t weight,
@@ -122,7 +122,7 @@ void sched_charge(struct sched_rq *rq, struct sched_entity *e, uint64_t since);
 /* e is about to be freed. */
 void sched_remove(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
-/* Who is to run now (often the same); NULL: nobody, idle. */
+/* Returns the entity to run now, often the same one; NULL: the CPU idles. */
 struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now);
 /* After how long sched_pick must be called again although nothing happens (0:
  * now, SCHED_NEVER: no need), idle or not. Ask again after each call that changed
@@ -144,22 +144,22 @@ void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_e
  * The short way for the same: the current one goes to sleep and `to`, which is
  * asleep, runs at once on the rest of the turn: the one that the turn's owner
  * waits for, or the owner when it has its answer. What sched_slice said still
- * holds unless `to` has a cap. False: it is not so, or the turn is over; nothing has
- * been done, then take the long way (sleep, wake, donate, pick).
+ * holds unless `to` has a cap. Returns false and changes nothing if neither owns the turn, or
+ * the turn is over: then take the long way (sleep, wake, donate, pick).
  */
 bool sched_handoff(struct sched_rq *rq, struct sched_entity *to, uint64_t now);
 /* Yield: the current one spins. One of its group that is queued here goes first,
- * if that is not unfair to the others, or else who is next in line. Then call
+ * if that is not unfair to the others, or else the next one in line. Then call
  * sched_pick. */
 void sched_pass(struct sched_rq *rq, uint64_t now);
 /* Another one spins, maybe on another CPU, and waits for e: e is next, if it is
- * queued and at most a turn ahead of who is next in line. True: then call sched_pick. */
+ * queued and at most a turn ahead of the next one in line. True: then call sched_pick. */
 bool sched_favour(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 
 /*
- * Out of one queue and into another, whoever wants to run as SCHED_MOVING: it
+ * Out of one queue and into another, a runnable entity as SCHED_MOVING: it
  * keeps its lag behind the others and what is left of its quota. In between it
- * belongs to whoever carries it. Detached the current one: call sched_pick next.
+ * belongs to the caller. Detached the current one: call sched_pick next.
  * Attached: true and sched_slice are as with sched_wake.
  */
 void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now);

@@ -36,7 +36,7 @@ void cpuid_answer(struct vcpu *vcpu)
 	struct cpu_cpuid r = {0};
 	struct sampo_exit state;
 
-	if (vcpu->cpuid_key != key) { /* who only serializes asks for the same again */
+	if (vcpu->cpuid_key != key) { /* a guest that only serializes asks for the same again */
 		vcpu->cpuid_key = key;
 		vcpu->cpuid = find(page, key);
 	}

@@ -47,9 +47,9 @@ static void ask_monitor(struct vcpu *vcpu, const struct hv_exit *x, uint32_t rea
 }
 
 /*
- * Who the interrupt is for pays (loop_charge): a device's domain, a vCPU that has requests or whose
- * timer fires. The way out of the guest and in again counts too. The shortest time from an entry
- * to here that was ever seen is that way: of a guest that was interrupted at once.
+ * The receiver of the interrupt pays (loop_charge): a device's domain, a vCPU that has requests or
+ * a timer that fires. The way out of the guest and in again counts too. The shortest time from an
+ * entry to here that was ever seen is that way: of a guest that was interrupted at once.
  */
 static void handle_interrupt(struct vcpu *, struct hv_exit *)
 {
@@ -96,7 +96,7 @@ static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
 }
 
 /*
- * Whoever waits for a doorbell need not preempt the guest at once: it goes on
+ * A domain that waits for a doorbell need not preempt the guest at once: it goes on
  * for a moment, in which it mostly comes to its end by itself (it waits for the
  * answer), or rings again.
  */

@@ -157,7 +157,7 @@ int64_t vcpu_take_back(struct vcpu *vcpu);
 
 /* From the current vCPU, which has just ceased to be ready, straight to one here
  * that sleeps and that it waits for, or that waits for it: without a choice by
- * the scheduler. False: it is not to be, nothing has been done. */
+ * the scheduler. Returns false and changes nothing if the turn is neither's. */
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 
 /* The second half, on its home: what the exit page says is its state, and then

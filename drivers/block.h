@@ -60,7 +60,7 @@ struct blkdev {
 	uint64_t first_sector;
 	char part_label[40]; /* GPT name as UTF-8 (ASCII only is enough) */
 	char part_uuid[37];
-	const char *user;    /* who uses it (a guest's name), or NULL */
+	const char *user;    /* the user's name (a guest's), or NULL */
 	struct blkdev *next; /* list of all devices */
 };
 

@@ -17,7 +17,7 @@ void *dma_alloc(size_t bytes, uint64_t *bus);
 void dma_free(void *memory, size_t bytes); /* NULL: nothing */
 
 /*
- * A range of I/O ports, by a handle; 0: it is not to be had. Accesses are of 1,
+ * A range of I/O ports, by a handle; 0: another owner has it, or there is none. Accesses are of 1,
  * 2 or 4 bytes at an offset in it; what cannot be read is all ones.
  */
 uint32_t ports_open(uint16_t base, uint32_t count);

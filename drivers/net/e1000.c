@@ -360,7 +360,7 @@ static const char *e1000_start(struct e1000 *nic)
 		nic->regs = pci_map(pci, 0);
 	if (!nic->regs || reg_read(nic, E1000_STATUS) == ~0u)
 		return "no registers";
-	/* Whoever had the card before may have left it receiving. */
+	/* Firmware or an earlier owner may have left the card receiving. */
 	reg_write(nic, E1000_IMC, ~0u);
 	reg_write(nic, E1000_RCTL, 0);
 	reg_write(nic, E1000_TCTL, 0);

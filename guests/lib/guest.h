@@ -26,7 +26,7 @@ size_t heap_used(void);
  */
 #define LOG_ERR     "<3>"
 #define LOG_WARNING "<4>"
-#define LOG_ACTION  "<5>" /* what the operator does, who sees it anyway */
+#define LOG_ACTION  "<5>" /* what the operator does, and sees anyway */
 #define LOG_DEBUG   "<7>" /* of the kernel's debug keys: the kernel has shown it */
 #define LOG_LEVEL   3
 extern void (*guest_log_told)(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From start.S to main(): where are we, who is below us, how much memory. */
+/* From start.S to main(): the place, the hypervisor below, the memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ void guest_start(const void *info) __attribute__((noreturn));
 
 #define MAPPED_BYTES (4ull << 30) /* start.S maps that much on every CPU */
 
-/* Who was started by the kernel itself sees the CPU's own CPUID leaves. */
+/* A domain that the kernel itself has started sees the CPU's own CPUID leaves. */
 static void find_hypervisor(const struct sampo_boot *own)
 {
 	uint32_t leaf[4];

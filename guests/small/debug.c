@@ -194,9 +194,9 @@ static void check_each(const char *name)
 }
 
 /*
- * One trap behind each instruction, whoever has executed it: the CPU, the kernel (CPUID, an MSR of
- * its own, a doorbell's port, WBINVD), or dom0 (a port, an MSR, memory where nothing is, a string
- * from there).
+ * One trap behind each instruction, no matter which has executed it: the CPU, the kernel (CPUID, an
+ * MSR of its own, a doorbell's port, WBINVD), or dom0 (a port, an MSR, memory where nothing is, a
+ * string from there).
  */
 static void check_steps(void)
 {

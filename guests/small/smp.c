@@ -290,7 +290,7 @@ static bool restart(unsigned i)
 	return smp_start(id_of[i], serve) && ask(id_of[i], TELL_ID, 0) == id_of[i];
 }
 
-/* Those who stop themselves, or each other at the same time. */
+/* CPUs that stop themselves, or each other at the same time. */
 static void check_init_of_senders(void)
 {
 	unsigned good = 0;
@@ -303,7 +303,7 @@ static void check_init_of_senders(void)
 		tell(id_of[1], INIT, id_of[2]);
 		tell(id_of[2], INIT, id_of[1]);
 		done(id_of[1], 1);
-		ipi_send(id_of[1], ICR_INIT | ICR_ASSERT); /* who has been spared, or is late */
+		ipi_send(id_of[1], ICR_INIT | ICR_ASSERT); /* one that was spared, or is late */
 		ipi_send(id_of[2], ICR_INIT | ICR_ASSERT);
 		good += restart(1) && restart(2);
 	}

@@ -212,7 +212,7 @@ void vcpu_raised(void *vcpu)
 	const struct vm *vm = v->vm;
 	uint32_t reason = exit->reason;
 
-	/* SAMPO_EXIT_RESET has no handler: whoever made or reset the vCPU
+	/* SAMPO_EXIT_RESET has no handler: the code that made or reset the vCPU
 	 * knows where it is. */
 	if (v->held || reason >= SAMPO_EXIT_COUNT || !handlers[reason])
 		return;

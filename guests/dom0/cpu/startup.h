@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a guest's CPUs start and stop each other: INIT and start-up IPIs (SDM 3A
- * 9.4). The kernel says who sends them to whom; what they do is done here.
+ * 9.4). The kernel names sender and receiver; this file does the rest.
  */
 #pragma once
 

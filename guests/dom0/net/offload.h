@@ -2,7 +2,7 @@
 /*
  * Frames of which the sender has left work to others: the checksum of TCP or
  * UDP, or the cutting of a long TCP segment. Guests pass them to each other as
- * they are; who cannot take them (a wire) gets complete frames.
+ * they are; a port that cannot take them (a wire) gets complete frames.
  */
 #pragma once
 

@@ -166,7 +166,7 @@ static bool insert(uint64_t key, struct net_port *port, bool fixed)
 	return true;
 }
 
-/* Notes where the sender is. false: it is not who it says. */
+/* Notes where the sender is. Returns false if another port has its address. */
 static bool learn(struct net_port *port, uint64_t key)
 {
 	struct station *station = find(key);
@@ -216,7 +216,7 @@ void switch_add(struct net_port *port)
 	uint64_t key = key_of(port->mac, port->vlan);
 	struct station *station = find(key);
 	if (station && station->fixed)
-		return; /* the address is taken: who came first has it */
+		return; /* the address is taken: the first port keeps it */
 	if (station)
 		forget(station);
 	if (!insert(key, port, true))
@@ -494,7 +494,7 @@ static void hear_arp(struct net_port *from, const struct frame *frame,
 		from->ipv4 = (uint32_t)get_be16(at) << 16 | get_be16(at + 2);
 }
 
-/* false: the frame is not right, or not from whom it says. */
+/* Returns false if the frame is malformed, or its sender's address is another port's. */
 static bool input(struct frame *frame, const struct net_piece *piece, unsigned pieces,
 		  const struct net_offload *offload)
 {

@@ -351,7 +351,7 @@ static void begin_again(struct vm *vm)
 {
 	const char *error;
 
-	/* Whoever destroys a guest in the middle of this has changed phase. */
+	/* A destruction in the middle of this has changed the phase. */
 	if (vm->phase != VM_PHASE_QUIETING)
 		return;
 	vm->phase = VM_PHASE_RUN;

@@ -63,7 +63,7 @@ struct vm {
 
 	struct vm *next; /* by definition */
 	struct vm_life *life;
-	/* For those who keep something per guest that can be rebuilt: theirs
+	/* For parts that keep something per guest that can be rebuilt: theirs
 	 * to allocate and free (X_attach, X_detach), NULL at first. */
 	void *cpu;      /* cpu */
 	void *platform; /* machine */

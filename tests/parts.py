@@ -4,6 +4,7 @@ parts.py MAKE PART...: makes the parts of the tests in their order, all of them 
 without which the others are nothing. At the end it says how long each took and what was slowest in the system tests.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,11 +14,11 @@ import xml.etree.ElementTree
 SLOWEST = 10
 
 
-def make(tool, part):
+def make(tool, part, jobs=1):
     """Makes one part; how long it took, and whether it went well."""
     print(f"=== {part}", flush=True)
     begin = time.monotonic()
-    good = subprocess.run([tool, "--no-print-directory", part], check=False).returncode == 0
+    good = subprocess.run([tool, "--no-print-directory", f"-j{jobs}", part], check=False).returncode == 0
     return time.monotonic() - begin, good
 
 
@@ -35,7 +36,8 @@ def main(tool, *parts):
     done = []
     for part in parts:
         pathlib.Path(f"build/tests/{part}.xml").unlink(missing_ok=True)
-        seconds, good = make(tool, part)
+        # The first one builds everything, which the others only run.
+        seconds, good = make(tool, part, os.cpu_count() if part == parts[0] else 1)
         done.append((part, seconds, good, report(part)))
         if part == parts[0] and not good:
             break

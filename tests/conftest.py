@@ -20,6 +20,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "quick: part of `make check`")
+    config.addinivalue_line("markers", "long: begins first, so that no process is alone with it at the end")
     m.CPUS = config.getoption("--smp")
     if config.getoption("--machine") == "bochs":
         m.Machine = bochs.Bochs
@@ -39,6 +40,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if shares_a_machine(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: not item.get_closest_marker("long"))
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def check_hotplug(box, count):
         check_linux(box, count)
 
 
+@pytest.mark.long
 def test_linux(boot, iso):
     """Two guests of four virtual CPUs, a reboot of one from inside, a reset and a pause of the other."""
     guests = {f"{name}.xml": vcpus(m.linux_xml(name), 4) for name in ("one", "two")}

@@ -10,6 +10,8 @@ import re
 import subprocess
 import time
 
+import pytest
+
 import machine as m
 from test_smp import vcpus
 from test_soak import counts
@@ -124,6 +126,7 @@ class Model:
         assert re.search(rf"CPU: +{self.home}\b", self.box.run("vcpuinfo Domain-0"))
 
 
+@pytest.mark.long
 def test_stress(boot, iso, tmp_path):
     cpus = 4  # and three guests' six virtual CPUs, and dom0
     operations = OPERATIONS // 10 if m.Machine.__name__ == "Bochs" else OPERATIONS

@@ -134,11 +134,7 @@ static const struct flood floods[] = {
 	 .ebp = DEAF},
 	{.name = "kicks", PROGRAM(flood_call), .vcpus = 2, .ebx = CALL_KICK, .ebp = DEAF},
 	{.name = "doorbells", PROGRAM(flood_port), .vcpus = 2, .ebx = DOORBELL},
-	{.name = "ports of the monitor",
-	 PROGRAM(flood_port),
-	 .vcpus = 2,
-	 .ebx = PORT,
-	 .rings = true},
+	{.name = "ports of the monitor", PROGRAM(flood_port), .vcpus = 2, .ebx = PORT},
 	{.name = "levels that come again",
 	 PROGRAM(flood_timer),
 	 .vcpus = 2,
@@ -379,8 +375,10 @@ static void crowd_run(const struct flood *f)
 	if (f->vcpus > 1)
 		attend(f, QUIET_MS + f->vcpus * CREDIT_MS);
 	must(sampo_vcpu_ctl(crowd[0].vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
-	if (f->level)
+	if (f->level) { /* once the first vCPU has enabled its local APIC */
+		attend(f, QUIET_MS);
 		send_level();
+	}
 }
 
 static uint64_t count_of(const struct guest *victim)

@@ -181,7 +181,7 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
  * calls as it needs, each of them short.
  */
 struct walk;
-/* What to do with a page of which any part is in the range. */
+/* The action on a page that lies in the range in part or as a whole. */
 typedef int page_function(struct walk *w, uint64_t *entry, int level, uint64_t va);
 
 struct walk {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What env.c has for dom0 itself, beside what drivers/env.h promises to drivers. */
+/* env.c's functions for dom0 itself, beside those that drivers/env.h promises to drivers. */
 #pragma once
 
 #include <stdbool.h>

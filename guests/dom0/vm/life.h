@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What this room alone knows of a guest: where it is in its life, and what it has. */
+/* The state of a guest that this room alone knows: its phase of life, its parts, its handles. */
 #pragma once
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/vm/vcpu.h"
 #include "guests/dom0/vm/vm.h"
 
-/* So many lines at once, then one per so much time. */
+/* VM_LOG_BURST lines at once, then one for each VM_LOG_NS. */
 #define VM_LOG_BURST 40
 #define VM_LOG_NS    500000000ull
 

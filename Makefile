@@ -23,6 +23,8 @@ MEM          ?= 2048
 ACCEL        ?= tcg
 GUESTS       ?= build/demo/guests
 ISO          ?= build/sampo.iso
+DISK         ?= build/sampo-disk.img
+SIZE         ?= 4G
 
 # Files get this date wherever one is needed, so that two builds give the same bytes.
 export SOURCE_DATE_EPOCH := 1767225600
@@ -41,11 +43,11 @@ include guests/debian/$(RELEASE).mk
 # --- Packages ----------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin grub-efi-amd64-bin grub-common xorriso \
-    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod
+    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod tcl
 RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
-TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
+TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc qemu-utils lvm2 libvirt-clients lintian mmdebstrap sqlite3 libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
     clang clang-format $(CLANG_RT_PACKAGE)
 
 # What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are
@@ -60,7 +62,7 @@ endif
 ifneq ($(filter run,$(GOALS)),)
 include build/.packages-$(RUNS_IN)
 endif
-ifneq ($(filter-out $(BARE_GOALS) all iso iso-demo run small-guests build/%.elf build/%.bin build/%.iso,$(GOALS)),)
+ifneq ($(filter-out $(BARE_GOALS) all iso iso-demo disk deb run small-guests build/%.elf build/%.bin build/%.iso,$(GOALS)),)
 include build/.packages-test
 endif
 
@@ -166,7 +168,7 @@ link_guest = $(CC) $(LINK) -Wl,-T,guests/lib/guest.ld -Wl,-Map,$(@:.elf=.map) -o
 
 build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.ld
 	@echo "  LD      $@"
-	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis mbedtls)
+	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis mbedtls sqlite zlib)
 
 build/tools/seal: guests/lib/seal.c kernel/base/crc32c.c kernel/base/crc32c.h kernel/abi.h
 	@echo "  HOSTCC  $@"
@@ -232,7 +234,7 @@ $(patsubst %,build/guests/%.elf,$(SMALL_REAL)): build/guests/%.elf: guests/small
 
 # --- Everything else ---------------------------------------------------------------------------------------------------
 
--include guests/demo.mk tests/tests.mk
+-include guests/demo.mk boot/install.mk tests/tests.mk
 
 -include $(KERNEL_OBJECTS:.o=.d) $(DOM0_OBJECTS:.o=.d) $(GUEST_LIB_OBJECTS:.o=.d)
 -include $(wildcard build/guest/guests/small/*.d)
@@ -252,6 +254,8 @@ help:
 	@echo 'make run                  boot the demo in QEMU, its console on this terminal (leave with Ctrl-a x)'
 	@echo 'make run MACHINE=bochs    the same in Bochs, which emulates an Intel CPU with VMX'
 	@echo 'make iso GUESTS=dir       bootable ISO whose dom0 starts the guests described in dir [ISO=file]'
+	@echo 'make disk SIZE=4G         raw disk image that boots by itself and keeps guests in a pool [GUESTS=dir DISK=file]'
+	@echo 'make deb                  Debian package that puts Sampo into GRUB beside Linux [VERSION= DEB=file]'
 	@echo 'make check                the quick tests, under three minutes'
 	@echo 'make test                 all tests'
 	@echo 'make bench                the figures, in exact instruction counts'

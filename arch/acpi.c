@@ -10,11 +10,7 @@
 #define RSDP_1_BYTES 20u
 #define RSDP_2_BYTES 36u
 #define SPACE_IO     1u
-
-struct table {
-	const uint8_t *data;
-	uint32_t bytes;
-};
+#define CPU_ENABLED  1u /* ACPI 6.5 table 5.23 */
 
 static bool same(const uint8_t *at, const char *text, size_t bytes)
 {
@@ -22,7 +18,7 @@ static bool same(const uint8_t *at, const char *text, size_t bytes)
 }
 
 /* A little-endian field; 0 if the table is too short to have it. */
-static uint64_t field(struct table t, uint32_t offset, unsigned bytes)
+static uint64_t field(struct acpi_table t, uint32_t offset, unsigned bytes)
 {
 	uint64_t value = 0;
 
@@ -43,31 +39,34 @@ static bool checksum(const uint8_t *data, size_t bytes)
 }
 
 /* A whole table, or one of 0 bytes. */
-static struct table table_at(uint64_t pa)
+static struct acpi_table table_at(uint64_t pa)
 {
-	struct table t = {.data = pa ? phys_map(pa, HEADER, PTAB_R) : NULL, .bytes = HEADER};
+	struct acpi_table t = {.data = pa ? phys_map(pa, HEADER, PTAB_R) : NULL, .bytes = HEADER};
 
 	if (!t.data)
-		return (struct table){0};
+		return (struct acpi_table){0};
 	t.bytes = (uint32_t)field(t, 4, 4);
 	if (t.bytes < HEADER || t.bytes > TABLE_MAX)
-		return (struct table){0};
+		return (struct acpi_table){0};
 	t.data = phys_map(pa, t.bytes, PTAB_R);
 	if (!t.data)
-		return (struct table){0};
+		return (struct acpi_table){0};
 	if (checksum(t.data, t.bytes))
 		return t;
 	log_print(LOG_WARNING "acpi: the table at %lx has a wrong checksum, ignored\n", pa);
-	return (struct table){0};
+	return (struct acpi_table){0};
 }
 
 static void add_cpu(struct acpi_info *info, uint64_t apic_id, uint64_t flags)
 {
-	if (flags & 1 && info->cpus++ < ACPI_CPUS)
-		info->cpu[info->cpus - 1] = (uint32_t)apic_id;
+	if (!(flags & CPU_ENABLED))
+		return;
+	if (info->cpus < ACPI_CPUS)
+		info->cpu[info->cpus] = (uint32_t)apic_id;
+	info->cpus++;
 }
 
-static void add_ioapic(struct acpi_info *info, struct table e)
+static void add_ioapic(struct acpi_info *info, struct acpi_table e)
 {
 	if (info->ioapics < ACPI_IOAPICS)
 		info->ioapic[info->ioapics++] = (struct acpi_ioapic){
@@ -77,7 +76,7 @@ static void add_ioapic(struct acpi_info *info, struct table e)
 		};
 }
 
-static void add_override(struct acpi_info *info, struct table e)
+static void add_override(struct acpi_info *info, struct acpi_table e)
 {
 	uint64_t irq = field(e, 3, 1), flags = field(e, 8, 2);
 
@@ -90,12 +89,12 @@ static void add_override(struct acpi_info *info, struct table e)
 }
 
 /* ACPI 6.5, 5.2.12: local APICs, I/O APICs, overrides, x2APICs. */
-static void parse_madt(struct acpi_info *info, struct table t)
+static void parse_madt(struct acpi_info *info, struct acpi_table t)
 {
-	struct table e;
+	struct acpi_table e;
 
 	for (uint32_t at = 44; at + 2 <= t.bytes; at += e.bytes) {
-		e = (struct table){t.data + at, t.data[at + 1]};
+		e = (struct acpi_table){t.data + at, t.data[at + 1]};
 		if (e.bytes < 2 || e.bytes > t.bytes - at)
 			return;
 		if (e.data[0] == 0)
@@ -110,7 +109,7 @@ static void parse_madt(struct acpi_info *info, struct table t)
 }
 
 /* A port from the old field, or from the newer generic address. */
-static uint16_t fadt_port(struct table t, uint32_t old, uint32_t new)
+static uint16_t fadt_port(struct acpi_table t, uint32_t old, uint32_t new)
 {
 	uint64_t port = field(t, old, 4);
 
@@ -120,7 +119,7 @@ static uint16_t fadt_port(struct table t, uint32_t old, uint32_t new)
 }
 
 /* ACPI 6.5, 5.2.9 */
-static void parse_fadt(struct acpi_info *info, struct table t)
+static void parse_fadt(struct acpi_info *info, struct acpi_table t)
 {
 	info->smi_command = (uint16_t)field(t, 48, 4);
 	info->acpi_enable = (uint8_t)field(t, 52, 1);
@@ -130,19 +129,40 @@ static void parse_fadt(struct acpi_info *info, struct table t)
 	info->reset = fadt_port(t, t.bytes, 116); /* never had an old field */
 }
 
+/* PCI Firmware 3.2, 4.1.2: the first entry of segment 0 whose buses begin with 0. */
+static void parse_mcfg(struct acpi_info *info, struct acpi_table t)
+{
+	for (uint32_t at = 44; at + 16 <= t.bytes && !info->mcfg; at += 16) {
+		if (field(t, at + 8, 2) || field(t, at + 10, 1))
+			continue;
+		info->mcfg = field(t, at, 8);
+		info->mcfg_last = (uint8_t)field(t, at + 11, 1);
+	}
+}
+
+/*
+ * RSDT and XSDT (ACPI 6.5, 5.2.7 and 5.2.8) are arrays of pointers to tables, of 4 or 8 bytes.
+ * Tables with other names are passed by.
+ */
 static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, unsigned pointer)
 {
-	struct table root = table_at(pa);
+	struct acpi_table root = table_at(pa);
 
 	if (!root.bytes || !same(root.data, name, 4))
 		return false;
 	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++) {
-		struct table t = table_at(field(root, HEADER + i * pointer, pointer));
+		struct acpi_table t = table_at(field(root, HEADER + i * pointer, pointer));
 
 		if (t.bytes && same(t.data, "APIC", 4))
 			parse_madt(info, t);
 		else if (t.bytes && same(t.data, "FACP", 4))
 			parse_fadt(info, t);
+		else if (t.bytes && same(t.data, "MCFG", 4))
+			parse_mcfg(info, t);
+		else if (t.bytes && same(t.data, "DMAR", 4))
+			info->dmar = t;
+		else if (t.bytes && same(t.data, "IVRS", 4))
+			info->ivrs = t;
 	}
 	return true;
 }
@@ -150,7 +170,7 @@ static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, un
 /* ACPI 6.5, 5.2.5.3 */
 bool acpi_parse(struct acpi_info *info, const uint8_t rsdp[RSDP_2_BYTES])
 {
-	struct table t = {rsdp, RSDP_2_BYTES};
+	struct acpi_table t = {rsdp, RSDP_2_BYTES};
 
 	*info = (struct acpi_info){0};
 	for (uint32_t irq = 0; irq < ACPI_ISA_IRQS; irq++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel needs of the firmware's ACPI tables (ACPI 6.5, chapter 5).
- * Tables are read through phys_map() only, every length is checked, and what
- * does not fit the arrays is dropped: broken tables cost facts, not the boot.
+ * The parts of the firmware's ACPI tables that the kernel needs (ACPI 6.5, chapter 5).
+ * Tables are read through phys_map() only, every length is checked, and entries beyond the arrays
+ * are dropped: broken tables cost facts, not the boot.
  */
 #pragma once
 
@@ -24,7 +24,16 @@ struct ioapic_line {
 	bool active_low, level;
 };
 
+/* A whole table with its header; bytes 0: there is none. */
+struct acpi_table {
+	const uint8_t *data;
+	uint32_t bytes;
+};
+
 struct acpi_info {
+	struct acpi_table dmar, ivrs; /* of the IOMMUs: arch/iommu/ */
+	uint64_t mcfg;       /* where PCI's first segment is in memory, its bus 0; 0: nowhere */
+	uint8_t mcfg_last;   /* ... and its last bus that is there */
 	uint8_t acpi_enable; /* to smi_command, unless already enabled */
 	uint16_t smi_command, pm1a_control, pm1b_control, pm_timer, reset; /* ports, 0: none */
 	uint32_t cpus, ioapics;  /* cpus: all that there are; cpu has the first ACPI_CPUS of them */

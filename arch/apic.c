@@ -163,7 +163,8 @@ void apic_timer_set(uint64_t tsc)
 void apic_send(uint32_t dest, uint32_t command)
 {
 	if (x2apic) {
-		/* Not a serializing write: what the other CPU shall see goes first. */
+		/* The write does not serialize: all stores that the other CPU shall see go first.
+		 */
 		__asm__ volatile("mfence; lfence" ::: "memory");
 		cpu_wrmsr(MSR_X2APIC + LAPIC_ICR, (uint64_t)dest << 32 | ICR_ASSERT | command);
 		return;

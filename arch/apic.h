@@ -21,7 +21,7 @@ void apic_enable(uint8_t timer_vector, uint8_t error_vector, uint8_t spurious_ve
 
 uint32_t apic_id(void);
 void apic_eoi(void);
-/* Offer the CPU again what is pending; before it halts. */
+/* Offers the CPU its pending interrupts again, before it halts. */
 void apic_offer(void);
 /* One timer interrupt when the TSC reaches tsc (at once if it has). */
 void apic_timer_set(uint64_t tsc);

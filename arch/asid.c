@@ -4,6 +4,12 @@
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
+/*
+ * A CPU hands out the numbers 1, 2 and so on to the vCPUs that come to it, each a fresh one, and
+ * begins a new generation when they are used up: then its TLB is flushed once, and a vCPU whose
+ * number is of an older generation gets another one when it is entered next. Number 0 is the host's
+ * (APM 2 15.16, SDM 3C 29.1).
+ */
 unsigned asid_renew(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;

@@ -3,7 +3,6 @@
 
 #include "arch/cpu.h"
 #include "arch/guard.h"
-#include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
 #include "kernel/base/log.h"

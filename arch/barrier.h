@@ -33,8 +33,8 @@ void barrier_put_jump(void *at, const void *to);
 /* Each CPU's settings, and its microcode's revision to the log. */
 void barrier_cpu_init(void);
 
-/* The vCPU's state is about to be entered on this CPU, in place of what was there. Does nothing
- * unless one of these is on. */
+/* The vCPU's state is about to be entered on this CPU, in place of the state that was there. Does
+ * nothing unless one of these is on. */
 #define BARRIERS_OF_SWITCHES (DO_IBPB | DO_IBPB_DOM0 | DO_L1D)
 void barrier_switch(struct cpu *cpu, const struct vcpu *to);
 /* The kernel has read memory or registers of the domain, whichever runs here. */

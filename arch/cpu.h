@@ -61,6 +61,12 @@ static inline void cpu_invlpg(uint64_t address)
 	__asm__ volatile("invlpg (%0)" ::"r"(address) : "memory");
 }
 
+/* The line of the cache goes to memory. */
+static inline void cpu_clflush(const volatile void *address)
+{
+	__asm__ volatile("clflush (%0)" ::"r"(address) : "memory");
+}
+
 /* cpu_read_cr0() to cpu_read_cr4(), cpu_write_cr0() to cpu_write_cr4(). */
 #define CONTROL_REGISTER(n)                                                        \
 	static inline uint64_t cpu_read_cr##n(void)                                \
@@ -115,4 +121,14 @@ static inline uint32_t mmio_read32(const volatile void *address)
 static inline void mmio_write32(volatile void *address, uint32_t value)
 {
 	*(volatile uint32_t *)address = value;
+}
+
+static inline uint64_t mmio_read64(const volatile void *address)
+{
+	return *(const volatile uint64_t *)address;
+}
+
+static inline void mmio_write64(volatile void *address, uint64_t value)
+{
+	*(volatile uint64_t *)address = value;
 }

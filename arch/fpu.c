@@ -9,15 +9,14 @@
 
 #define CR0_MP          0x2ull
 #define CR0_EM          0x4ull
-#define CR0_TS          0x8ull
 #define CR4_OSFXSR      0x200ull
 #define CR4_OSXMMEXCPT  0x400ull
-#define CR4_OSXSAVE     0x40000ull
 #define CPUID_ECX_XSAVE (1u << 26)
 #define CPUID_ECX_PKU   (1u << 3) /* leaf 7 */
 /* x87, SSE, AVX, AVX-512: 2,696 bytes at most. */
 #define XCR0_SUPPORTED 0xe7ull
 #define XCR0_X87       0x1ull
+#define XCR0_AVX       0x7ull /* with what AVX needs */
 #define AREA_BYTES     3072u
 #define XSAVEOPT       1u
 #define XSAVES         8u
@@ -85,8 +84,10 @@ void fpu_init(void)
 	if (cpu_cpuid(0xd, 1).eax & XSAVES)
 		cpu_wrmsr(MSR_XSS, 0); /* firmware may have left components on */
 	cpu_xsetbv(0, fpu_xcr0);
-	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES) /* what these take: SDM 1, 13.2 */
-		cpu_xsetbv(0, fpu_xcr0 &= 7);
+	if (cpu_cpuid(0xd, 0).ebx > AREA_BYTES) { /* what these take: SDM 1, 13.2 */
+		fpu_xcr0 &= XCR0_AVX;
+		cpu_xsetbv(0, fpu_xcr0);
+	}
 }
 
 void fpu_reset(struct vcpu *vcpu)

@@ -16,7 +16,8 @@ struct vcpu;
 
 extern uint64_t fpu_xcr0; /* what guests may enable; 0: no XSAVE */
 
-#define CR4_PKE 0x400000ull
+#define CR4_OSXSAVE 0x40000ull /* XSAVE and XSETBV may be used */
+#define CR4_PKE     0x400000ull
 
 extern bool fpu_lazy; /* a vCPU may have another's state in the registers, behind a trap */
 

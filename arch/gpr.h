@@ -34,7 +34,7 @@
 	.endr
 	.endm
 
-	/* What C expects to find again behind the call. */
+	/* The registers that C expects unchanged behind the call. */
 	.macro push_saved
 	.irp r, rbx, rbp, r12, r13, r14, r15
 	pushq %\r

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What both vendors have in common. */
+/* The parts that both vendors have in common. */
 #include "arch/hv.h"
 
 #include "arch/barrier.h"
@@ -50,10 +50,10 @@ static bool denies(const char *words, const char *name)
 {
 	const char *prefix = "no-";
 
-	while (*words && *words == *prefix)
-		words++, prefix++;
-	while (!*prefix && *words && *words == *name)
-		words++, name++;
+	for (; *words && *words == *prefix; prefix++)
+		words++;
+	for (; !*prefix && *words && *words == *name; name++)
+		words++;
 	return !*prefix && !*name && (!*words || *words == ' ');
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel asks of the CPU's virtualization extension, and what it is
- * told of an exit. The vendors' code is behind one const table; it decodes and
- * does as it is told, and decides nothing.
+ * The kernel's requests to the CPU's virtualization extension, and the description of an exit that
+ * comes back. The vendors' code is behind one const table; it decodes and does as it is told, and
+ * decides nothing.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct cpu;
 struct domain;
 struct vcpu;
 
-/* X(NAME, text): what an exit is, for counters and traces; vcpu/exit.c acts upon it. */
+/* X(NAME, text): what an exit is, for counters and traces; cpu/exit.c acts upon it. */
 #define EXIT_KINDS(X)                          \
 	X(INTERRUPT, "physical interrupt")     \
 	X(NMI, "physical NMI")                 \
@@ -48,7 +48,7 @@ enum exit_kind {
 };
 
 /*
- * X(NAME, name): what is used when the CPU has it, unless the kernel's command
+ * X(NAME, name): features that are used when the CPU has them, unless the kernel's command
  * line has the word no-NAME; no-features is no to all. Intel: VPIDs, EPT's
  * accessed and dirty bits, interrupts delivered by the CPU, exits from PAUSE
  * loops, a log of what guests write, XSAVES, a TSC of another rate. AMD: next RIP
@@ -102,7 +102,7 @@ struct hv_exit {
 };
 
 /*
- * What each vendor has, as svm_NAME and vmx_NAME: X(type, name, arguments).
+ * The functions of each vendor, svm_NAME and vmx_NAME: X(type, name, arguments).
  *
  * probe      NULL if it can be used, hv_absent if this CPU has no such extension, else what
  *            is missing (boot only)
@@ -199,7 +199,8 @@ static const struct hv_ops *const hv = &hv_jumps;
 
 /* A word of the kernel's command line, ended by a space or 0: is it a feature to do without? */
 bool hv_option(const char *word);
-/* The CPU has it or not: is it used? And the names of what is, to the log. */
+/* hv_use: is a feature used that the CPU has, or has not? hv_log_features logs the names of those
+ * that are. */
 bool hv_use(enum hv_feature feature, bool present);
 void hv_log_features(void);
 bool hv_uses(enum hv_feature feature);

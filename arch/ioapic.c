@@ -12,12 +12,13 @@
 #define REG_VERSION 0x01u
 #define REG_TABLE   0x10u
 #define PIN_LOW     0x2000u /* active low */
+#define PIN_WAITS   0x4000u /* remote IRR: for the end of the interrupt */
 #define PIN_LEVEL   0x8000u
 #define PIN_MASKED  0x10000u
 
 struct ioapic {
 	volatile uint8_t *page;
-	uint32_t gsi_base, pins;
+	uint32_t id, gsi_base, pins;
 };
 
 static struct ioapic ioapic[ACPI_IOAPICS];
@@ -47,6 +48,15 @@ static const struct ioapic *find(uint32_t gsi, uint32_t *reg)
 	return NULL;
 }
 
+bool ioapic_id(uint32_t gsi, uint32_t *id)
+{
+	uint32_t reg;
+	const struct ioapic *io = find(gsi, &reg);
+
+	*id = io ? io->id : 0;
+	return io;
+}
+
 void ioapic_setup(void)
 {
 	for (unsigned i = 0; i < acpi.ioapics; i++) {
@@ -55,6 +65,7 @@ void ioapic_setup(void)
 		io->page = phys_map(acpi.ioapic[i].address, 4096, MAP_DEVICE);
 		if (!io->page)
 			continue;
+		io->id = acpi.ioapic[i].id;
 		io->gsi_base = acpi.ioapic[i].gsi_base;
 		io->pins = (read(io, REG_VERSION) >> 16 & 0xff) + 1;
 		for (uint32_t pin = 0; pin < io->pins; pin++)
@@ -65,7 +76,11 @@ void ioapic_setup(void)
 	}
 }
 
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id)
+/*
+ * The entry of a pin is two registers (82093AA, 3.2.4): it is masked while the two change, and
+ * stays masked, so that no interrupt goes to half an address.
+ */
+bool ioapic_route(const struct ioapic_line *line, uint64_t entry)
 {
 	uint32_t reg;
 	const struct ioapic *io = find(line->gsi, &reg);
@@ -74,14 +89,20 @@ bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_
 		return false;
 	lock(&ioapic_lock);
 	write(io, reg, PIN_MASKED);
-	write(io, reg + 1, apic_id << 24);
+	write(io, reg + 1, (uint32_t)(entry >> 32));
 	write(io, reg,
-	      PIN_MASKED | vector | (line->active_low ? PIN_LOW : 0) |
+	      PIN_MASKED | (uint32_t)entry | (line->active_low ? PIN_LOW : 0) |
 		      (line->level ? PIN_LEVEL : 0));
 	unlock(&ioapic_lock);
 	return true;
 }
 
+/*
+ * The end of a level-triggered interrupt reaches the pin by the vector in its entry. An AMD IOMMU
+ * has an index there, so that the pin would wait for the end for ever. A masked pin that still
+ * waits is made one of edges for a moment, which ends the wait (82093AA 3.2.4), before it is
+ * unmasked.
+ */
 void ioapic_mask(uint32_t gsi, bool masked)
 {
 	uint32_t reg, value;
@@ -90,8 +111,12 @@ void ioapic_mask(uint32_t gsi, bool masked)
 	if (!io)
 		return;
 	lock(&ioapic_lock);
-	value = read(io, reg);
-	write(io, reg, masked ? value | PIN_MASKED : value & ~PIN_MASKED);
+	value = read(io, reg) | PIN_MASKED;
+	if (!masked && value & PIN_WAITS) {
+		write(io, reg, value & ~PIN_LEVEL);
+		write(io, reg, value);
+	}
+	write(io, reg, masked ? value : value & ~PIN_MASKED);
 	unlock(&ioapic_lock);
 }
 

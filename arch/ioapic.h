@@ -11,7 +11,9 @@ void pic_disable(void);
 /* Finds the I/O APICs of `acpi` and masks every pin. */
 void ioapic_setup(void);
 
-/* Route a line to `vector` of the CPU with this APIC ID; it starts masked.
- * False: no I/O APIC has this line. */
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t apic_id);
+/* The I/O APIC's ID as the MADT has it. False: no I/O APIC has this line. */
+bool ioapic_id(uint32_t gsi, uint32_t *id);
+/* Route a line, which starts masked, by the 64 bits of an entry: destination, vector, or what an
+ * IOMMU wants there. False: no I/O APIC has this line. */
+bool ioapic_route(const struct ioapic_line *line, uint64_t entry);
 void ioapic_mask(uint32_t gsi, bool masked);

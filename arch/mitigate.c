@@ -67,8 +67,8 @@ static bool one_of(const uint8_t *models, unsigned count, const struct mitigate_
 /* The word ends like `name`. */
 static bool same(const char *word, const char *name)
 {
-	while (*name && *word == *name)
-		word++, name++;
+	for (; *name && *word == *name; name++)
+		word++;
 	return !*name && (!*word || *word == ' ');
 }
 
@@ -152,6 +152,11 @@ static uint32_t possible(const struct mitigate_cpu *cpu, bool ibpb)
 	return can | (cpu->leaf7_edx & L1D_FLUSH ? DO_L1D : 0);
 }
 
+/*
+ * Between guests: IBPB forgets predicted branches, STIBP keeps a sibling's apart, VERW overwrites
+ * the buffers, and a flush of the L1 cache hides data from a guest whose page tables point at them
+ * (L1TF, CVE-2018-3646). docs/mitigations.md has the table.
+ */
 static uint32_t wanted(const struct mitigate_cpu *cpu, bool ibpb)
 {
 	uint32_t on = cpu->intel ? intel_ring0(cpu) : amd_ring0(cpu);

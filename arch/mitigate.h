@@ -18,8 +18,8 @@ enum mitigate_way {
 };
 
 /*
- * X(NAME, word, ways): what can be done, and on which ways it is a barrier; none: a setting that
- * the CPU keeps. The kernel's command line turns each off by the word no-WORD.
+ * X(NAME, word, ways): the mitigations, and the ways on which each is a barrier; none: a setting
+ * that the CPU keeps. The kernel's command line turns each off by the word no-WORD.
  */
 #define MITIGATIONS(X)                                                                         \
 	/* the targets of indirect branches are forgotten */                                   \

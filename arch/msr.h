@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Model-specific registers by number (SDM volume 4, APM volume 2 appendix A). */
+/* Model-specific registers by number (SDM volume 4, APM volume 2 appendix A), and bits of these and
+ * of other registers. */
 #pragma once
+
+/* Both vendors' permission bitmaps begin with MSRs from 0 and from here, 0x2000 of each. */
+#define MSR_HIGH       0xc0000000u
+#define MSR_RANGE_MASK 0x1fffu
 
 #define MSR_TSC            0x00000010u
 #define MSR_APIC_BASE      0x0000001bu
@@ -35,6 +40,14 @@
 #define MSR_BP_CFG         0xc001102eu
 #define MSR_VM_CR          0xc0010114u
 #define MSR_VM_HSAVE_PA    0xc0010117u
+
+#define RFLAGS_TF 0x100ull
+#define RFLAGS_IF 0x200ull
+#define CR0_PE    0x1ull
+#define CR0_TS    0x8ull
+#define CR0_ET    0x10ull
+#define CR0_PG    0x80000000ull
+#define CR4_VMXE  0x2000ull
 
 #define APIC_BASE_BSP    0x100u
 #define APIC_BASE_X2APIC 0x400u

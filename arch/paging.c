@@ -73,6 +73,11 @@ static void make_windows(void)
 	window_pde = pd + 1;
 }
 
+/*
+ * Code can be executed and not written, constants neither, data not executed (W^X). The gap below
+ * the boot CPU's stack is left out, so an overflow faults. Guests' memory is not mapped: a page or
+ * block of it at a time is in a CPU's window.
+ */
 void paging_init(void)
 {
 	const char *first = (const char *)frame_first;
@@ -105,7 +110,7 @@ void paging_enable(void)
 		      (ebx & CPUID_SMAP ? CR4_SMAP : 0));
 }
 
-/* What is mapped already stays as it is. */
+/* Pages that are mapped already stay as they are. */
 void *phys_map(uint64_t pa, size_t bytes, uint32_t flags)
 {
 	uint64_t at = pa & ~PAGE_MASK, end = pa + bytes;
@@ -147,18 +152,21 @@ void window_zero(uint64_t pa, uint64_t bytes)
 	cpu_invlpg(base);
 }
 
-/* Slots have four pieces: a gap, a stack, a gap, tables. */
+/* Slots have four pieces: a gap, a stack, a gap, tables. CPUs that have started may change the
+ * tables, too. */
 static void *map_piece(uint32_t slot, unsigned piece)
 {
 	uint64_t base = STACKS + (4ull * slot + piece) * STACK_SIZE;
+	bool good = true;
 
-	for (uint64_t at = base; at < base + STACK_SIZE; at += FRAME_PAGE) {
+	lock(&frame_lock);
+	for (uint64_t at = base; at < base + STACK_SIZE && good; at += FRAME_PAGE) {
 		void *page = page_alloc();
 
-		if (!page || ptab_map(&host, at, (uint64_t)page, FRAME_PAGE, PTAB_R | PTAB_W))
-			return NULL;
+		good = page && !ptab_map(&host, at, (uint64_t)page, FRAME_PAGE, PTAB_R | PTAB_W);
 	}
-	return (void *)(base | SIGN);
+	unlock(&frame_lock);
+	return good ? (void *)(base | SIGN) : NULL;
 }
 
 void *stack_new(uint32_t slot)

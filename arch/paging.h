@@ -17,14 +17,14 @@ void paging_enable(void);
 /* A stack of STACK_SIZE bytes above a gap, by a number of its own; NULL: no memory. The boot CPU's
  * is in the image, above a gap too. */
 void *stack_new(uint32_t slot);
-/* As many bytes for struct cpu_tables and what follows it. */
+/* Memory for struct cpu_tables and the stacks behind it. */
 void *tables_new(uint32_t slot);
 /* The address is in the gap below a stack. */
 bool stack_below(uint64_t address);
 
 /* Access to physical memory that is no guest's (firmware's tables, boot modules, registers of
- * devices), as PTAB_* say, for good; what was mapped before stays as it is. NULL if it cannot
- * be had (page 0, beyond the address width, no memory). */
+ * devices), as PTAB_* say, for good; pages that were mapped before stay as they are. NULL if it
+ * cannot be had (page 0, beyond the address width, no memory). */
 void *phys_map(uint64_t pa, size_t bytes, uint32_t flags);
 #define MAP_DEVICE (PTAB_R | PTAB_W | PTAB_UC)
 
@@ -33,5 +33,3 @@ void *phys_map(uint64_t pa, size_t bytes, uint32_t flags);
  * Per CPU; not to be kept across anything that may call it.
  */
 void *window_page(uint64_t pa);
-/* Bytes of one block. */
-void window_zero(uint64_t pa, uint64_t bytes);

@@ -19,7 +19,7 @@ const struct ptab_format ptab_host = {X86};
 /* APM vol. 2 15.25.5: every access is one of user mode. */
 const struct ptab_format ptab_npt = {X86, .fixed = 0x4};
 const struct ptab_format ptab_ept = {EPT, .dirty = 0x200};
-/* The right to write stands for the dirty bit: what is clean must fault, see ptab_dirtied. */
+/* The right to write stands for the dirty bit: a clean page must fault, see ptab_dirtied. */
 const struct ptab_format ptab_ept_no_ad = {EPT, .dirty = 0x2};
 
 /* VT-d 9.8, second-level tables. */
@@ -68,15 +68,30 @@ static bool is_page(const struct ptab_format *f, uint64_t entry, int level)
 
 /* Entries are written by these two only: hardware walks the tables meanwhile,
  * and may set accessed and dirty bits. */
-static void set(uint64_t *entry, uint64_t value)
+static void set(const struct ptab *pt, uint64_t *entry, uint64_t value)
 {
 	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	if (pt->written)
+		pt->written(entry, sizeof(*entry));
 }
 
-static bool change(uint64_t *entry, uint64_t old, uint64_t new)
+static bool change(const struct ptab *pt, uint64_t *entry, uint64_t old, uint64_t new)
 {
-	return __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
+	bool done = __atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_SEQ_CST,
+						__ATOMIC_RELAXED);
+
+	if (pt->written)
+		pt->written(entry, sizeof(*entry));
+	return done;
+}
+
+static void *new_table(const struct ptab *pt)
+{
+	void *table = pt->alloc(pt->owner);
+
+	if (table && pt->written)
+		pt->written(table, PTAB_PAGE);
+	return table;
 }
 
 static uint64_t encode(const struct ptab_format *f, uint32_t flags)
@@ -95,7 +110,7 @@ uint64_t ptab_limit(const struct ptab *pt)
 
 int ptab_init(struct ptab *pt)
 {
-	void *root = pt->alloc(pt->owner);
+	void *root = new_table(pt);
 
 	pt->root = (uint64_t)(uintptr_t)root;
 	pt->stale = false;
@@ -138,10 +153,10 @@ static int descend(struct ptab *pt, uint64_t va, int level, uint64_t **entry)
 		if (l == level)
 			return SAMPO_OK;
 		if (!(**entry & pt->format->present)) {
-			table = pt->alloc(pt->owner);
+			table = new_table(pt);
 			if (!table)
 				return SAMPO_ENOMEM;
-			set(*entry, link_to(pt->format, table, l));
+			set(pt, *entry, link_to(pt->format, table, l));
 		} else if (is_page(pt->format, **entry, l)) {
 			return SAMPO_EEXIST;
 		}
@@ -149,6 +164,11 @@ static int descend(struct ptab *pt, uint64_t va, int level, uint64_t **entry)
 	}
 }
 
+/*
+ * Each step uses the largest page that fits: both addresses are aligned to it, and the rest is as
+ * long. The new entry was not present before, so no TLB holds it, and nothing need be flushed (SDM
+ * 3A 4.10.2.3).
+ */
 int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags)
 {
 	uint64_t bits = encode(pt->format, flags), *entry;
@@ -164,7 +184,7 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
 		/* A page, or a table where a page would go: walks leave no empty ones. */
 		if (*entry & pt->format->present)
 			return SAMPO_EEXIST;
-		set(entry, pa | bits | (level > PTAB_4K ? pt->format->page : 0));
+		set(pt, entry, pa | bits | (level > PTAB_4K ? pt->format->page : 0));
 		va += page_size(level);
 		pa += page_size(level);
 		size -= page_size(level);
@@ -173,11 +193,11 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
 }
 
 /*
- * A walk over what is mapped in a range of addresses. It goes along one table at a time: down from
- * the root to the lowest table that has an entry for the address, along that table to its end or to
- * an entry that leads lower, and down from the root again, since what it does to a page may put a
- * table in the page's place. What is absent in an upper table is passed by in one step. The walk
- * stops when it has looked at a number of entries, so that a range of any size takes as many
+ * A walk over the mapped pages in a range of addresses. It goes along one table at a time: down
+ * from the root to the lowest table that has an entry for the address, along that table to its end
+ * or to an entry that leads lower, and down from the root again, since what it does to a page may
+ * put a table in the page's place. What is absent in an upper table is passed by in one step. The
+ * walk stops when it has looked at a number of entries, so that a range of any size takes as many
  * calls as it needs, each of them short.
  */
 struct walk;
@@ -255,7 +275,7 @@ static int walk_range(struct ptab *pt, uint64_t va, uint64_t size, int lowest, p
 		w.left -= WALK_DOWN;
 		at_va = along(&w, table[level], level, from, &status);
 		for (; level < top && empty(f, table[level]); level++) {
-			set(&table[level + 1][slot(from, level + 1)], 0);
+			set(pt, &table[level + 1][slot(from, level + 1)], 0);
 			retire(pt, table[level]);
 		}
 	}
@@ -265,7 +285,7 @@ static int walk_range(struct ptab *pt, uint64_t va, uint64_t size, int lowest, p
 
 static int unmap_page(struct walk *w, uint64_t *entry, int, uint64_t)
 {
-	set(entry, 0);
+	set(w->pt, entry, 0);
 	w->pt->stale = true;
 	return SAMPO_OK;
 }
@@ -276,6 +296,12 @@ int ptab_unmap(struct ptab *pt, uint64_t va, uint64_t size)
 }
 
 /* One large page becomes a table of smaller ones that inherit all bits. */
+/*
+ * The new table is complete before the link to it replaces the large page, by one
+ * compare-and-exchange: hardware that walks meanwhile finds either of the two, with the same
+ * translation. An accessed or dirty bit that it sets in between makes the exchange fail, and the
+ * table is filled again.
+ */
 static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 {
 	const struct ptab_format *f = w->pt->format;
@@ -283,7 +309,7 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 
 	if (level == PTAB_4K)
 		return SAMPO_OK;
-	table = w->pt->alloc(w->pt->owner);
+	table = new_table(w->pt);
 	if (!table)
 		return SAMPO_ENOMEM;
 	w->left -= ENTRIES;
@@ -294,7 +320,9 @@ static int split_page(struct walk *w, uint64_t *entry, int level, uint64_t)
 		child = level - 1 == PTAB_4K ? old & ~f->type : old;
 		for (unsigned i = 0; i < ENTRIES; i++)
 			table[i] = child + i * page_size(level - 1);
-	} while (!change(entry, old, link_to(f, table, level)));
+		if (w->pt->written)
+			w->pt->written(table, PTAB_PAGE);
+	} while (!change(w->pt, entry, old, link_to(f, table, level)));
 	w->pt->stale = true;
 	return SAMPO_OK;
 }

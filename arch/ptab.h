@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The page-table walker for every table of 512 eight-byte entries: the
- * kernel's own, NPT, EPT and the second-level tables of both IOMMUs. What
- * differs between them is data, struct ptab_format.
+ * kernel's own, NPT, EPT and the second-level tables of both IOMMUs. Their differences are data,
+ * struct ptab_format.
  *
  * Tables are reached at their physical address. Nothing here flushes a TLB:
  * `stale` says that a translation which hardware may have cached has changed.
@@ -15,7 +15,7 @@
 
 #define PTAB_PAGE 4096ull
 
-/* What a mapping allows; cache types are a field of two bits. */
+/* The accesses that a mapping allows; cache types are a field of two bits. */
 #define PTAB_R     0x01u
 #define PTAB_W     0x02u
 #define PTAB_X     0x04u
@@ -59,6 +59,9 @@ struct ptab {
 	bool stale;       /* the TLB must be flushed, then ptab_flushed called */
 	void *unused;     /* tables to be freed by ptab_flushed */
 	uint64_t reached; /* after SAMPO_EAGAIN: where the rest begins */
+	/* Called for entries that have changed, and for a new table; NULL: hardware sees the CPU's
+	 * caches. */
+	void (*written)(const volatile void *entry, size_t bytes);
 	void *(*alloc)(struct domain *owner); /* a zeroed page, or NULL */
 	void (*free)(struct domain *owner, void *page);
 	struct domain *owner; /* the tables' domain; NULL: they are the kernel's */
@@ -77,7 +80,7 @@ void ptab_destroy(struct ptab *pt);
 uint64_t ptab_limit(const struct ptab *pt);
 
 /* Uses the largest pages. SAMPO_EEXIST if something is mapped in the range;
- * what lies before the place of an error is mapped then. */
+ * the part before the place of an error is mapped then. */
 int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t flags);
 /*
  * The following ones do a bounded part of the range at a time: SAMPO_EAGAIN says that the rest,
@@ -102,8 +105,8 @@ int ptab_dirty(struct ptab *pt, uint64_t va, uint64_t pages, uint64_t *bitmap, b
  * hardware, clean pages are protected. */
 void ptab_dirtied(struct ptab *pt, uint64_t va);
 
-/* What is mapped there as a page of 4 KiB or in a larger one, which is split then, may be executed
- * from now on. ENOMEM. */
+/* The page that is mapped there, of 4 KiB or part of a larger one, which is split then, may be
+ * executed from now on. ENOMEM. */
 int ptab_execute(struct ptab *pt, uint64_t va);
 
 /* The TLB has been flushed. */

@@ -3,12 +3,17 @@
 
 #include "kernel/base/types.h"
 
+/* SDM 3A table 6-1 */
+#define VECTOR_DB  1
 #define VECTOR_NMI 2
+#define VECTOR_UD  6
+#define VECTOR_NM  7
 #define VECTOR_DF  8
 #define VECTOR_GP  13
+#define VECTOR_AC  17
 #define VECTOR_MC  18
 
-/* What arch/traps.S leaves on the stack. */
+/* The frame that arch/traps.S leaves on the stack. */
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
 	uint64_t rdi, rsi, rbp, rbx, rdx, rcx, rax;

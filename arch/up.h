@@ -34,7 +34,7 @@ int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 
 /* vcpu/inject.c: queue an exception for the next entry (SAMPO_INJECT_*). */
 void vcpu_inject(struct vcpu *vcpu, uint32_t event, uint32_t code);
-/* For hv->window: does what waits need interrupts to be on, and not only a lower TPR? */
+/* For hv->window: does the waiting event need interrupts to be on, and not only a lower TPR? */
 bool vcpu_wants_window(const struct vcpu *vcpu);
 /* vcpu/vcpu.c, at home: nothing of it but the FPU's state is in the CPU any more, nor logs of what
  * it wrote. */
@@ -42,5 +42,7 @@ void vcpu_unload(struct vcpu *vcpu);
 
 /* vcpu/vlapic.c: recompute `pending`. */
 void vlapic_update(struct vlapic *v);
+/* With lapic.hardware the CPU has written ISR and IRR: `used` follows them. */
+void vlapic_reload(struct vlapic *v);
 /* Of LAPIC_ISR or LAPIC_IRR; 0: none, since vectors below 16 are never set. */
-unsigned vlapic_highest(struct vlapic *v, unsigned first);
+unsigned vlapic_highest(const struct vlapic *v, unsigned first);

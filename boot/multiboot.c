@@ -121,6 +121,12 @@ static uint32_t after(uint32_t at, const struct tag *tag)
 	return at + ((tag->size + 7) & ~7u);
 }
 
+/*
+ * Multiboot 2, 3.4: a total size, then tags, each with its type and size, the next one at a
+ * multiple of 8 bytes. Each tag lies within the total, and is at least as long as its own header,
+ * so the walk moves on with each step and ends. The first tag that is wrong ends it with the
+ * reason.
+ */
 const char *multiboot_parse(uint32_t magic, uint64_t addr, multiboot_memory memory,
 			    struct boot_info *info)
 {
@@ -170,9 +176,9 @@ bool boot_next_module(const struct boot_info *info, struct boot_place *at,
 	at->tag = place;
 	module->base = tag->u.module.start;
 	module->size = tag->u.module.end - tag->u.module.start;
-	module->name = end = skip_spaces(tag->u.module.text);
-	while (*end)
-		end++;
+	module->name = skip_spaces(tag->u.module.text);
+	for (end = (char *)module->name; *end; end++)
+		;
 	/* Behind the name, unless its end is that of the tag. */
 	module->cmdline = end + 1 == (char *)tag + tag->size ? end : skip_spaces(end + 1);
 	return true;
@@ -184,7 +190,8 @@ bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct
 	struct boot_module module;
 
 	if (at->range < info->ranges) {
-		entry = (const void *)(info->map + (size_t)info->range_bytes * at->range++);
+		entry = (const void *)(info->map + (size_t)info->range_bytes * at->range);
+		at->range++;
 		*range = (struct boot_range){entry->base, entry->length, entry->type};
 		if (range->base + range->size < range->base)
 			range->size = 0;

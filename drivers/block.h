@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Block devices as drivers offer them: asynchronous requests on 512-byte
- * sectors with scatter lists of bus addresses. Disks and partitions are both
- * struct blkdev; a partition forwards with an offset.
+ * sectors with scatter lists of bus addresses. Disks, partitions and volumes
+ * are all struct blkdev; a partition forwards with an offset, a volume
+ * (guests/dom0/storage) to the devices that it lies on.
  */
 #pragma once
 
@@ -12,7 +13,7 @@
 #define BLK_SECTOR       512u
 #define BLK_MAX_SEGMENTS 130u /* 512 KiB and more in 4 KiB pages */
 
-enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD };
+enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_WRITE_ZEROES };
 enum blk_status { BLK_OK, BLK_IOERR, BLK_UNSUPPORTED };
 
 struct blk_segment {
@@ -28,7 +29,7 @@ struct blk_request {
 	enum blk_op op;
 	uint64_t sector;
 	uint32_t sectors;                  /* 0 for FLUSH */
-	uint32_t segments;                 /* 0 for FLUSH and DISCARD */
+	uint32_t segments;                 /* 0 for all but READ and WRITE */
 	const struct blk_segment *segment; /* stays valid until done */
 	/* Called once, from the event loop or from within blk_submit. */
 	void (*done)(struct blk_request *request, enum blk_status status);
@@ -43,6 +44,13 @@ struct blk_request {
 	void *driver;
 };
 
+/* A user's wish to be told when a device gets another size. */
+struct blk_watch {
+	void (*resized)(struct blk_watch *watch);
+	void *context;
+	struct blk_watch *next; /* of the device's */
+};
+
 struct blkdev {
 	char name[32]; /* "sda", "nvme0n1", "sda1" */
 	char serial[24];
@@ -51,6 +59,7 @@ struct blkdev {
 	uint32_t logical_block;  /* bytes; requests are multiples of it */
 	uint32_t physical_block; /* bytes, a hint */
 	bool read_only, can_flush, can_discard;
+	bool can_zero;        /* takes WRITE_ZEROES */
 	uint32_t max_sectors; /* of one read or write */
 	/* Takes the request or completes it with an error; queues as needed. */
 	void (*submit)(struct blkdev *dev, struct blk_request *request);
@@ -60,8 +69,16 @@ struct blkdev {
 	uint64_t first_sector;
 	char part_label[40]; /* GPT name as UTF-8 (ASCII only is enough) */
 	char part_uuid[37];
-	const char *user;    /* the user's name (a guest's), or NULL */
+	const char *user; /* the user's name (a guest's), or NULL */
+	unsigned sharers; /* users that share it; 0: one alone, or none */
+	struct blk_watch *watch;
 	struct blkdev *next; /* list of all devices */
+	/* volumes */
+	const char *alias[2]; /* paths that blk_find knows, or NULL */
+	/* Claims and gives back what the device lies on, as blk_claim does; NULL:
+	 * there is nothing below. */
+	const char *(*claim)(struct blkdev *dev);
+	void (*unclaim)(struct blkdev *dev);
 };
 
 /* Checks bounds, read-only and segment totals, then hands to the driver. */
@@ -72,6 +89,31 @@ void blk_submit(struct blkdev *dev, struct blk_request *request);
  * is called when that is done. */
 void blk_register(struct blkdev *dev, void (*ready)(struct blkdev *dev));
 struct blkdev *blk_first(void);
+
+/* Puts a device on the list without a search for partitions; the name is
+ * final. Takes it off again. */
+void blk_list(struct blkdev *dev);
+void blk_unlist(struct blkdev *dev);
+/* The disk has no partition table any more: takes its partitions, which nobody uses, off the
+ * list. */
+void blk_drop_partitions(const struct blkdev *disk);
+
+/*
+ * Gives the device to a user, whose name stays valid until blk_unclaim. A disk
+ * is not given away while one of its partitions is, nor the other way round.
+ * Returns NULL, or a text that says which device has which user.
+ */
+const char *blk_claim(struct blkdev *dev, const char *user);
+/* The same for a user that shares the device with others that say so, too. */
+const char *blk_claim_shared(struct blkdev *dev);
+/* Ends one claim of either kind. */
+void blk_unclaim(struct blkdev *dev);
+
+/* A watch is called from blk_resized, by which the layer below a device tells that the device has
+ * another size by now. It must not end itself or another watch. */
+void blk_watch(struct blkdev *dev, struct blk_watch *watch);
+void blk_unwatch(struct blkdev *dev, const struct blk_watch *watch);
+void blk_resized(struct blkdev *dev);
 
 /*
  * Disks are found asynchronously: a driver holds the list while it looks for
@@ -84,5 +126,6 @@ void blk_release(void);
 void blk_when_settled(void (*settled)(void));
 
 /* By name ("sda1"), by "/dev/sda1", "/dev/disk/by-partlabel/X",
- * "/dev/disk/by-partuuid/X" or "/dev/disk/by-id/SERIAL". NULL: none. */
+ * "/dev/disk/by-partuuid/X", "/dev/disk/by-id/SERIAL" or by an alias of a
+ * volume. NULL: none. */
 struct blkdev *blk_find(const char *path);

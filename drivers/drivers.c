@@ -13,16 +13,23 @@ const struct pci_driver *const pci_drivers[] = {
 
 static struct netdev *netdevs;
 
+void net_name(struct netdev *dev)
+{
+	unsigned number = 0;
+
+	for (const struct netdev *d = netdevs; d; d = d->next)
+		number++;
+	snprintf(dev->name, sizeof(dev->name), "eth%u", number);
+}
+
 void net_register(struct netdev *dev)
 {
 	struct netdev **end = &netdevs;
-	unsigned number = 0;
 
-	for (; *end; end = &(*end)->next)
-		number++;
+	while (*end)
+		end = &(*end)->next;
 	dev->next = NULL;
 	*end = dev;
-	snprintf(dev->name, sizeof(dev->name), "eth%u", number);
 }
 
 struct netdev *net_first(void)

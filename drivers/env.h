@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a driver needs of the world around it. drivers/ knows nothing of
+ * The world around a driver. drivers/ knows nothing of
  * virtualization; dom0 implements this file on the kernel's interface.
  */
 #pragma once
@@ -25,8 +25,9 @@ void ports_close(uint32_t ports);
 uint32_t port_read(uint32_t ports, uint32_t offset, unsigned bytes);
 void port_write(uint32_t ports, uint32_t offset, unsigned bytes, uint32_t value);
 
-/* Registers at a physical address, uncached, for good; NULL on failure. */
+/* Registers at a physical address, uncached, until they are unmapped; NULL on failure. */
 volatile void *registers_map(uint64_t base, uint64_t bytes);
+void registers_unmap(volatile void *registers, uint64_t bytes);
 /*
  * Between accesses to memory that a device reads or has written and accesses
  * to its registers. The CPU keeps their order (registers are uncached), the
@@ -53,8 +54,9 @@ typedef void irq_handler(void *context, unsigned vector);
  * mixture of it and the one before. NULL: none any more, nobody would take it. */
 typedef void irq_program(void *function, unsigned vector, const struct irq_message *message);
 
-/* For a PCI function, by bus << 8 | device << 3 | function: a handle. 0: none. */
-uint32_t device_open(uint16_t requester);
+/* For a PCI function, by bus << 8 | device << 3 | function: a handle, and the function reaches the
+ * memory of dma_alloc and of requests. 0: none. name: for messages, up to 8 characters. */
+uint32_t device_open(uint16_t requester, const char *name);
 /* The handler is called when the device sends what program(function, ...) is told, at once and
  * again whenever it has to be another message; false: no more. */
 bool irq_message_bind(uint32_t device, irq_handler *handler, void *context, unsigned vector,
@@ -63,8 +65,9 @@ enum irq_trigger { IRQ_EDGE_HIGH, IRQ_LEVEL_LOW };
 bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, void *context,
 		  unsigned vector);
 
-/* The handler is called for the pin no more. Where no other handler has the pin, it is masked. */
-void irq_pin_unbind(unsigned pin, irq_handler *handler);
+/* The handler is called for the pin no more with that context. Where no other handler has the pin,
+ * it is masked. */
+void irq_pin_unbind(unsigned pin, irq_handler *handler, void *context);
 
 uint64_t clock_ns(void);
 void clock_delay_ns(uint64_t ns); /* busy wait, microseconds only */

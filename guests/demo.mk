@@ -37,7 +37,7 @@ ISO_SAYS = $(CMDLINE)|$(DOM0_CMDLINE)|$(GUESTS)
 $(ISO).says: FORCE
 	@mkdir -p $(@D)
 	@echo '$(ISO_SAYS)' | cmp -s - $@ || echo '$(ISO_SAYS)' >$@
-$(ISO): build/sampo.elf build/dom0.bin boot/mkiso.sh $(ISO).says $(GUEST_FILES)
+$(ISO): build/sampo.elf build/dom0.bin boot/mkiso.sh boot/grub.sh $(ISO).says $(GUEST_FILES)
 	@echo "  ISO     $@"
 	@CMDLINE='$(CMDLINE)' DOM0_CMDLINE='$(DOM0_CMDLINE)' sh boot/mkiso.sh $@ build/sampo.elf build/dom0.bin $(GUESTS)
 

@@ -12,6 +12,8 @@ EXPAT    := build/src/expat-$(EXPAT_VERSION)
 MBEDTLS  := build/src/mbedtls-$(MBEDTLS_VERSION)
 ZYDIS    := build/src/zydis-$(ZYDIS_VERSION)
 ZYCORE   := build/src/zycore-c-$(ZYCORE_VERSION)
+SQLITE   := build/src/sqlite3-$(SQLITE_VERSION)
+ZLIB     := build/src/zlib-$(ZLIB_VERSION)
 
 # How a guest's own code sees the libraries.
 LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
@@ -19,7 +21,7 @@ LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DI
 LIB_INCLUDES := -nostdinc -isystem $(LIBS)/include -isystem $(GCC_INCLUDE) \
                 -isystem guests/lib/picolibc -isystem guests/lib/lwip
 LIB_HEADERS := $(LIBS)/.headers
-LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis mbedtls)
+LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis mbedtls sqlite zlib)
 
 # With GCC always, whatever compiles our own code.
 LIB_CC := $(CROSS_COMPILE)gcc
@@ -27,13 +29,13 @@ LIB_GCC_INCLUDE := $(shell $(LIB_CC) -print-file-name=include 2>/dev/null)
 LIB_CFLAGS := -std=gnu17 -O2 -g $(MACHINE_FLAGS) -ffreestanding -fno-strict-aliasing -w
 
 # The sources, fetched on first use. A file of each stands for all of it.
-LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(MBEDTLS) $(ZYDIS) $(ZYCORE))
+LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(MBEDTLS) $(ZYDIS) $(ZYCORE) $(SQLITE) $(ZLIB))
 
 $(LIB_SOURCES): build/src/%/.fetched: guests/fetch-source.sh | build/.packages
 	@p=$*; sh guests/fetch-source.sh $${p%-*} $${p##*-} $(CURDIR)/build/src/$*
 	@touch $@
 
-$(LIB_HEADERS): $(LIB_SOURCES) guests/libs.mk
+$(LIB_HEADERS): $(LIB_SOURCES) $(SQLITE)/sqlite3.c guests/libs.mk
 	@rm -rf $(LIBS)/include && mkdir -p $(LIBS)/include
 	cp -R $(PICOLIBC)/newlib/libc/include/. $(LIBS)/include
 	cp -R $(PICOLIBC)/newlib/libc/machine/x86/machine/. $(LIBS)/include/machine
@@ -43,7 +45,9 @@ $(LIB_HEADERS): $(LIB_SOURCES) guests/libs.mk
 	rm -rf $(LIBS)/include/compat
 	cp $(EXPAT)/expat/lib/expat.h $(EXPAT)/expat/lib/expat_external.h $(LIBS)/include
 	cp -R $(MBEDTLS)/include/mbedtls $(LIBS)/include
+	cp $(ZLIB)/zlib.h $(ZLIB)/zconf.h $(LIBS)/include
 	cp -R $(ZYDIS)/include/Zydis $(ZYCORE)/include/Zycore $(LIBS)/include
+	cp $(SQLITE)/sqlite3.h $(LIBS)/include
 	@find $(LIBS)/include \( -name meson.build -o -name CMakeLists.txt \) -delete
 	@touch $@
 
@@ -89,8 +93,8 @@ $(LIBS)/obj/picolibc-$(PICOLIBC_VERSION)/newlib/libc/tinystdio/vfiprintf.o: LIB_
 
 LIB_lwip_VERSION := lwip-$(LWIP_VERSION)
 LIB_lwip_SOURCES := $(addprefix src/core/,def.c dns.c inet_chksum.c init.c ip.c mem.c memp.c netif.c pbuf.c raw.c stats.c \
-    sys.c tcp.c tcp_in.c tcp_out.c timeouts.c udp.c) src/core/altcp.c \
-    $(addprefix src/core/ipv4/,dhcp.c etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) src/netif/ethernet.c
+    sys.c tcp.c tcp_in.c tcp_out.c timeouts.c udp.c) src/core/altcp.c src/core/altcp_tcp.c \
+    $(addprefix src/core/ipv4/,dhcp.c etharp.c icmp.c ip4.c ip4_addr.c ip4_frag.c) src/netif/ethernet.c src/apps/sntp/sntp.c
 LIB_lwip_FLAGS := $(subst $(GCC_INCLUDE),$(LIB_GCC_INCLUDE),$(LIB_INCLUDES))
 
 LIB_expat_VERSION := expat-$(EXPAT_VERSION)
@@ -107,6 +111,31 @@ LIB_zydis_SOURCES := $(addprefix src/,Decoder.c DecoderData.c MetaInfo.c Mnemoni
     Utils.c Zydis.c)
 LIB_zydis_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I$(ZYDIS)/src -DNDEBUG
 
+# SQLite in one file, by its own makefile. The parser is made without the statements that dom0 does not use: they are in
+# no options' file, since the programs that make the parser get them too. SQLITE_OMIT_FLOATING_POINT makes an integer of
+# every `double`; the script makes integers of the numbers with a point as well, and of the functions that compare and
+# print such a number.
+SQLITE_OMITTED := $(addprefix -DSQLITE_OMIT_,FLOATING_POINT TRIGGER VIEW VIRTUALTABLE CTE ALTERTABLE ANALYZE EXPLAIN WINDOWFUNC \
+    GENERATED_COLUMNS FOREIGN_KEY REINDEX)
+
+$(SQLITE)/sqlite3.c: $(SQLITE)/.fetched guests/lib/sqlite/integers.sed guests/libs.mk
+	@rm -rf $(SQLITE)/made && mkdir $(SQLITE)/made
+	@$(MAKE) -s -C $(SQLITE)/made -f ../main.mk TOP=.. BCC=$(HOSTCC) NAWK=awk AWK=awk OPTS="$(SQLITE_OMITTED)" sqlite3.c sqlite3.h \
+	    >$(SQLITE)/made.log 2>&1 || { tail -n 20 $(SQLITE)/made.log; exit 1; }
+	@cp $(SQLITE)/made/sqlite3.h $(SQLITE)/sqlite3.h
+	@sed -f guests/lib/sqlite/integers.sed $(SQLITE)/made/sqlite3.c >$@
+
+LIB_sqlite_VERSION := sqlite3-$(SQLITE_VERSION)
+LIB_sqlite_SOURCES := sqlite3.c
+LIB_sqlite_DEFS := $(SQLITE_OMITTED) -D_HAVE_SQLITE_CONFIG_H -Iguests/lib/sqlite
+# Nothing here is in a hurry: the smaller code.
+LIB_sqlite_FLAGS := $(LIB_lwip_FLAGS) $(LIB_sqlite_DEFS) -Os
+
+# Decompression alone, of streams without gzip's header.
+LIB_zlib_VERSION := zlib-$(ZLIB_VERSION)
+LIB_zlib_SOURCES := adler32.c crc32.c inffast.c inflate.c inftrees.c zutil.c
+LIB_zlib_FLAGS := $(LIB_lwip_FLAGS) -DNO_GZIP
+
 # library NAME: the archive and its objects.
 define library
 LIB_$(1)_OBJECTS := $$(patsubst %,$$(LIBS)/obj/$$(LIB_$(1)_VERSION)/%.o,$$(basename $$(LIB_$(1)_SOURCES)))
@@ -116,11 +145,12 @@ $$(LIBS)/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	@rm -f $$@
 	@$$(AR) rcsD $$@ $$^
 endef
-$(foreach l,picolibc lwip expat zydis mbedtls,$(eval $(call library,$(l))))
+$(foreach l,picolibc lwip expat zydis mbedtls sqlite zlib,$(eval $(call library,$(l))))
 
 $(LIB_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 $(LIB_expat_OBJECTS): guests/lib/expat/expat_config.h
 $(LIB_mbedtls_OBJECTS): guests/lib/mbedtls/config.h
+$(LIB_sqlite_OBJECTS): guests/lib/sqlite/sqlite_cfg.h $(SQLITE)/sqlite3.c
 $(LIB_picolibc_OBJECTS): guests/lib/picolibc/picolibc.h
 
 # The sources appear while make runs, so they are no prerequisites.

@@ -17,7 +17,7 @@
 
 #include <stdint.h>
 
-#define SAMPO_ABI_VERSION 0x00050001u
+#define SAMPO_ABI_VERSION 0x00060000u
 #define SAMPO_CALL_BASE   0x53414d00u /* "SAM\0", far from KVM's small numbers */
 
 /* Status of a call. */
@@ -83,7 +83,7 @@
 	X(19, msi, SAMPO_T_DOMAIN, SAMPO_R_RAISE, "domain, address, data")                         \
 	X(20, port, SAMPO_T_REGION, SAMPO_R_READ, "region, offset, bytes | write, value")          \
 	X(21, irq, SAMPO_T_EVENT, SAMPO_R_CONTROL, "event, op, device or machine, pin")            \
-	X(22, device_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, requester id")
+	X(22, device_create, SAMPO_T_MACHINE, SAMPO_R_CREATE, "machine, requester id, domain, name")
 
 enum sampo_call {
 #define SAMPO_CALL_ENUM(nr, name, type, right, args) SAMPO_CALL_##name = nr,
@@ -114,9 +114,9 @@ enum sampo_call {
 	X(object_info, 1, INFO_MACHINE, "struct sampo_machine_info")                          \
 	X(object_info, 2, INFO_DOMAIN, "struct sampo_domain_info")                            \
 	X(object_info, 3, INFO_VCPU, "struct sampo_vcpu_info")                                \
-	X(object_info, 4, INFO_FRAMES,                                                        \
-	  "region: uint64_t bus address of each block of the "                                \
-	  "region, from block number `first`")                                                \
+	X(object_info, 4, INFO_BUS,                                                           \
+	  "CONTROL: uint64_t bus address of the byte of RAM at guest-physical address "       \
+	  "`first`, whose block of memory the domain's devices reach from now on")            \
 	X(domain_ctl, 0, DOMAIN_DESTROY, "for ever")                                          \
 	X(domain_ctl, 1, DOMAIN_PAUSE, "its vCPUs stand still")                               \
 	X(domain_ctl, 2, DOMAIN_UNPAUSE, "and go on")                                         \
@@ -283,7 +283,7 @@ struct sampo_segment {
 	uint64_t base;
 };
 
-/* What of the exit page the kernel loads at resume (beside the GPRs). */
+/* The parts of the exit page that the kernel loads at resume (beside the GPRs). */
 #define SAMPO_DIRTY_NONE   0u
 #define SAMPO_DIRTY_RIP    0x1u  /* rip and rflags */
 #define SAMPO_DIRTY_SYSTEM 0x2u  /* everything in the system part */
@@ -442,9 +442,12 @@ struct sampo_image {
  * What a domain that the kernel starts itself (dom0) finds at the address in
  * EBX when it is entered, in 32-bit protected mode with paging off, flat
  * segments, as a PVH guest is. Its RAM is at 0..ram_bytes; a bus address of
- * its own RAM is gpa + dma_offset.
+ * its own RAM is gpa + dma_offset, which is 0 with an IOMMU.
  */
 #define SAMPO_BOOT_MAGIC 0x4f504d4153ull /* "SAMPO" */
+
+#define SAMPO_BOOT_IOMMU  0x1u /* an IOMMU is in use: devices can be given to domains */
+#define SAMPO_BOOT_REMAPS 0x2u /* ... and it remaps interrupts */
 
 struct sampo_module {
 	uint64_t gpa; /* mapped read-only into dom0 here */
@@ -470,5 +473,5 @@ struct sampo_boot {
 	char cmdline[512];
 	uint64_t module_table; /* gpa of so many struct sampo_module */
 	uint32_t vcpu;         /* handle of its only vCPU */
-	uint32_t pad;
+	uint32_t flags;        /* SAMPO_BOOT_*; since 6.0 */
 };

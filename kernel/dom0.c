@@ -13,7 +13,9 @@
 #include "kernel/base/panic.h"
 #include "kernel/base/print.h"
 #include "kernel/console/console.h"
+#include "kernel/debug.h"
 #include "kernel/object/domain.h"
+#include "kernel/object/event.h"
 #include "kernel/object/region.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -27,12 +29,14 @@
 #define DOM0_MODULES     ((uint32_t)((IMAGE_BASE_MIN - DOM0_MODULES_GPA) / sizeof(struct sampo_module)))
 #define IMAGE_BASE_MIN   (1u << 20)
 #define DOM0_CONSOLE_BIT 0u
-/* What is mapped into dom0: below 1 TiB some AMD CPUs have a range that no page table can reach. */
+/* The end of the mappings in dom0: below 1 TiB some AMD CPUs have a range that no page table can
+ * reach. */
 #define MAP_BASE_MAX (1ull << 40)
 #define LIMIT_4G     (4ull << 30)
 #define UNLIMITED    (~0ull)
 
 static uint64_t ram_bytes; /* dom0's; event page and log lie behind it */
+static struct domain *dom0;
 static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1};
 
 static void copy_text(char *to, const char *from, size_t size)
@@ -106,6 +110,10 @@ static bool is_intact(const struct sampo_image *image)
 	return crc == image->crc32c;
 }
 
+/*
+ * The boot loader is trusted, but disks and cables are not: each field of the header is checked
+ * against the module and dom0's RAM before it is used, and then the checksum of it all.
+ */
 static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 {
 	const struct sampo_image *image = phys_map(module->base, module->size, PTAB_R);
@@ -130,6 +138,10 @@ static uint64_t load_image(const struct boot_module *module, uint64_t ram)
 	return image->entry;
 }
 
+/*
+ * dom0 finds the other modules mapped read-only, one behind the other from map_base on, and a table
+ * of their names and sizes in its RAM.
+ */
 static void add_modules(struct domain *domain, const struct boot_info *boot,
 			struct sampo_boot *info)
 {
@@ -171,17 +183,21 @@ static void fill_boot(struct domain *domain, const struct boot_info *boot,
 {
 	static struct sampo_boot info;
 	uint64_t half = 1ull << ((cpu_cpuid(0x80000008, 0).eax & 0xff) - 2);
+	uint64_t reach = iommu.ops ? 1ull << iommu.address_bits : ~0ull; /* of its devices */
 
 	info.magic = SAMPO_BOOT_MAGIC;
 	info.abi_version = SAMPO_ABI_VERSION;
 	info.vmcall = hv_bound == &vmx_ops;
 	info.ram_bytes = ram_bytes;
-	info.dma_offset = ram;
+	info.dma_offset = iommu.ops ? 0 : ram;
+	info.flags = (iommu.ops ? SAMPO_BOOT_IOMMU : 0) | (iommu.remaps ? SAMPO_BOOT_REMAPS : 0);
 	info.event_page = ram_bytes;
 	info.log = ram_bytes + FRAME_PAGE;
 	info.module_table = DOM0_MODULES_GPA;
 	info.map_base = half < MAP_BASE_MAX ? half : MAP_BASE_MAX;
-	info.map_end = info.map_base * 3;
+	if (info.map_base > reach / 2)
+		info.map_base = reach / 2;
+	info.map_end = info.map_base * 3 < reach ? info.map_base * 3 : reach;
 	info.machine = add_handle(domain, &machine);
 	info.domain = add_handle(domain, &domain->object);
 	info.vcpu = add_handle(domain, &domain->vcpu[0]->object);
@@ -213,6 +229,14 @@ static void start(struct vcpu *vcpu, uint64_t entry)
 	check(vcpu_resume(vcpu), "vCPU");
 }
 
+static void tell(void)
+{
+	if (dom0)
+		event_set_bit(dom0, DOM0_CONSOLE_BIT);
+}
+
+const struct console_above dom0_console = {tell, debug_word, debug_key};
+
 void dom0_start(const struct boot_info *boot)
 {
 	struct boot_module module = find_module(boot);
@@ -224,13 +248,19 @@ void dom0_start(const struct boot_info *boot)
 	      "domain");
 	check(vcpu_new(domain, 0, NULL, &vcpu), "vCPU");
 	map_fixed(domain, ram, ram_bytes, 0, SAMPO_MAP_RWX, "RAM");
+	if (iommu.ops) {
+		check(iommu_open(&domain->io, domain), "I/O table");
+		check(iommu_map(&domain->io, 0, ram, ram_bytes, PTAB_R | PTAB_W), "I/O table");
+	}
 	fill_boot(domain, boot, &module, ram);
 	map_fixed(domain, (uint64_t)domain->event_page, FRAME_PAGE, ram_bytes,
 		  SAMPO_MAP_R | SAMPO_MAP_W, "event page");
 	map_fixed(domain, (uint64_t)&log_rings, sizeof(log_rings), ram_bytes + FRAME_PAGE,
 		  SAMPO_MAP_R, "log");
 	domain->memory = ram_bytes;
-	domain->names = 1; /* the kernel's: it does not end with a handle */
-	console_listen(domain, DOM0_CONSOLE_BIT);
+	domain->names = 1;           /* the kernel's: it does not end with a handle */
+	object_get(&domain->object); /* for ever */
+	dom0 = domain;
+	console_listen();
 	start(vcpu, entry);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the boot loader to the main loop. */
-#include "arch/apic.h"
 #include "arch/barrier.h"
-#include "arch/cpu.h"
 #include "arch/fpu.h"
 #include "arch/hv.h"
+#include "arch/iommu/iommu.h"
 #include "arch/paging.h"
 #include "arch/platform.h"
 #include "arch/trap.h"
@@ -21,7 +20,6 @@
 #include "kernel/cpu/percpu.h"
 #include "kernel/cpu/start.h"
 #include "kernel/dom0.h"
-#include "kernel/object/irq.h"
 #include "kernel/object/resource.h"
 #include "kernel/vcpu/vlapic.h"
 
@@ -102,7 +100,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	const char *error;
 
 	*(struct cpu **)boot_stack = &cpu0;
-	uart_init(&console_uart, UART_COM1);
+	console_init(&dom0_console);
 	error = multiboot_parse(magic, info, early_memory, &boot);
 	screen_init(false);
 	log_print("Sampo, ABI %u.%u, started by %s\n", SAMPO_ABI_VERSION >> 16,
@@ -124,8 +122,7 @@ void kernel_main(uint32_t magic, uint64_t info)
 	resource_setup(&boot);
 	log_print("kernel: %s, TSC %lu kHz, %lu MiB of memory, kernel %lu KiB\n", hv_bound->name,
 		  tsc_khz, frame_stats.total_bytes >> 20, kernel_bytes_used() >> 10);
-	log_print(LOG_WARNING "kernel: no IOMMU in use: DMA of devices is NOT isolated; dom0 is "
-			      "trusted with it\n");
+	iommu_setup();
 	dom0_start(&boot);
 	loop_run(&cpu0);
 }

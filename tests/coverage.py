@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 RING0 = re.compile(r"(boot|arch|kernel)/.*\.c$")
-EXPLAINED = re.compile(r"kernel/(call/(calls.*|hypercall|object_info)|vcpu/(exit|vlapic))\.c$|arch/(svm|vmx)/exit\.c$")
+EXPLAINED = re.compile(r"kernel/(call/(calls.*|hypercall|object_info)|vcpu/vlapic|cpu/exit)\.c$|arch/(svm|vmx)/exit\.c$")
 OUT = pathlib.Path("build/coverage")
 SECONDS = 180
 

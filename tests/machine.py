@@ -22,10 +22,17 @@ PROMPT = "sampo# "
 KERNEL_SPEAKS = r"(?:(?:[^\n]*\n){1,60}?)??"  # between two characters of a line: lines of its log
 LINE_END = r"(?:\r|qemu-system[^\n]*\n)*\n"  # QEMU itself may say something on the same terminal
 LEAVE = "\x1d"  # Ctrl-]: leaves a guest's console
+# Of QEMU's monitor.
+REGISTERS = re.compile(r"\b(?:[ER]IP|[ER]FL|HLT|CR[03]|EFER)=\w+|^CS =\w+ \w+ \w+ \w+", re.M)
+LAPIC = re.compile(r"^(?:LVTT|Timer|ISR|IRR|APR|TPR).*$", re.M)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[=>]")
 
 # Emulated time differs from the host's: waits are bounded generously, and never measured.
 PATIENCE = float(os.environ.get("SAMPO_TEST_PATIENCE", "1"))
+
+# QEMU's units: VT-d as it comes and with more, AMD-Vi.
+IOMMUS = {"vtd": "intel-iommu,intremap=on", "vtd48": "intel-iommu,intremap=on,aw-bits=48,caching-mode=on",
+          "amdvi": "amd-iommu,intremap=on"}
 
 # How many CPUs a machine has that does not say: pytest's --smp.
 CPUS = 1
@@ -73,23 +80,27 @@ class Machine:
     """
     One QEMU with Sampo. It boots `iso`, or else `kernel` (the 32-bit image, by multiboot1) with `modules`, a list of
     (file, words) where the words are the module's name and command line. `apart`: its CPUs run at once on
-    several of the host's, for guests that do not use the FPU.
+    several of the host's, for guests that do not use the FPU. `iommu`: a unit of IOMMUS.
     """
 
     patience = 2 * PATIENCE  # beside others
 
     def __init__(self, directory, iso=None, kernel=None, modules=(), cmdline="", firmware="bios", memory=1024,
                  cpu="max,la57=off", disk="ahci", image=None, nic="e1000e", netdev="user", args=(), icount=False, cpus=None,
-                 apart=False):
+                 apart=False, disk_options="format=raw", iommu=None):
         self.directory = pathlib.Path(directory)
         self.log = self.directory / "serial.log"
         self.monitor_path = self.directory / "monitor"
         self.where = None  # the guest whose console is open
         self.child = None
         self.one_core = (cpus or CPUS) > 1 and not apart
+        if icount:
+            cpu += ",-x2apic"  # QEMU 10 ends with "Bad icount read" when a guest uses its x2APIC; QEMU 7.2 has none
         argv = ["-machine", "q35", "-accel", "tcg", "-cpu", cpu, "-m", str(memory), "-smp", str(cpus or CPUS), "-display", "none",
                 "-no-reboot", "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
                 "-monitor", f"unix:{self.monitor_path},server,nowait"]
+        if iommu:  # in front of the devices that it isolates
+            argv += ["-device", iommu]
         if icount:
             argv += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm", "-seed", "1"]
         if firmware == "uefi":
@@ -104,7 +115,7 @@ class Machine:
             if modules:
                 argv += ["-initrd", ",".join(f"{file} {words}".replace(",", ",,") for file, words in modules)]
         if disk and image is not None:
-            argv += ["-drive", f"if=none,id=disk,format=raw,file={image}"]
+            argv += ["-drive", f"if=none,id=disk,file={image},{disk_options}"]
             argv += {"ahci": ["-device", "ide-hd,drive=disk,bus=ide.0"],
                      "nvme": ["-device", "nvme,drive=disk,serial=sampo"]}[disk]
         if nic:
@@ -121,7 +132,7 @@ class Machine:
                                    echo=False, timeout=60, dimensions=(50, 200),
                                    preexec_fn=on_one_core if self.one_core else None)
         self.child.logfile_read = self.log_file
-        self.child.delaybeforesend = 0.02
+        self.child.delaybeforesend = None
         return self
 
     def __enter__(self):
@@ -147,25 +158,45 @@ class Machine:
         """The last lines of it."""
         return "\n".join(self.log_text().splitlines()[-lines:])
 
-    def fail(self, what):
-        raise Failure(f"{what}\n--- the last lines of the console ---\n{self.tail()}\n---")
+    def registers(self):
+        """
+        Where the first CPUs are, three times half a second apart, and which interrupts wait there. Empty if the monitor
+        does not answer.
+        """
+        lines = []
+        with contextlib.suppress(OSError):
+            for sample in range(3):
+                time.sleep(0.5 if sample else 0)
+                for cpu in self.monitor("info registers -a", 5).split("CPU#")[1:17]:
+                    lines.append(f"CPU {cpu.split(None, 1)[0]}: {' '.join(REGISTERS.findall(cpu))}")
+            for cpu in range(4):
+                lines.append(f"local APIC {cpu}: {', '.join(LAPIC.findall(self.monitor(f'info lapic {cpu}', 5)))}")
+        return "\n".join(lines)
+
+    def fail(self, what, late=False):
+        """Ends the test with the console's end; with `late` a wait was in vain, and the CPUs may hang."""
+        __tracebackhide__ = True
+        where = f"\n{self.registers()}\n---" if late else ""
+        raise Failure(f"{what}\n--- the last lines of the console ---\n{self.tail()}\n---{where}") from None
 
     def expect(self, pattern, timeout=60):
         """Waits for a pattern (or one of a list); returns its index. The match is in self.match."""
+        __tracebackhide__ = True
         try:
             return self.child.expect(pattern, timeout=timeout * self.patience)
         except pexpect.TIMEOUT:
-            self.fail(f"no {pattern!r} within {timeout * self.patience:.0f} s")
+            self.fail(f"no {pattern!r} within {timeout * self.patience:.0f} s", late=True)
         except pexpect.EOF:
             self.fail(f"QEMU ended, no {pattern!r}")
         return None
 
     def expect_end(self, timeout=60):
         """Waits for QEMU to end (the machine powered off, or reset with -no-reboot)."""
+        __tracebackhide__ = True
         try:
             self.child.expect(pexpect.EOF, timeout=timeout * self.patience)
         except pexpect.TIMEOUT:
-            self.fail(f"the machine did not end within {timeout * self.patience:.0f} s")
+            self.fail(f"the machine did not end within {timeout * self.patience:.0f} s", late=True)
         self.child.close()
         return self.child.exitstatus
 
@@ -198,14 +229,15 @@ class Machine:
 
     def wait_run(self, command, pattern, timeout=60):
         """Repeats a command until its output has the pattern; returns the output."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout * self.patience
         while True:
             output = self.run(command)
             if re.search(pattern, output):
                 return output
             if time.monotonic() > deadline:
-                self.fail(f"{command!r} did not come to show {pattern!r}, but:\n{output}")
-            time.sleep(0.5)
+                self.fail(f"{command!r} did not come to show {pattern!r}, but:\n{output}", late=True)
+            time.sleep(0.2)
 
     def state(self, guest):
         """The state that `list --all` gives for a guest; None if it is not there."""
@@ -217,13 +249,14 @@ class Machine:
 
     def wait_state(self, guest, state, timeout=60):
         """Waits until a guest is in a state, such as "running" or "shut off"."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout * self.patience
         while True:
             now = self.state(guest)
             if now == state:
                 return
             if time.monotonic() > deadline:
-                self.fail(f"{guest} is {now}, not {state}")
+                self.fail(f"{guest} is {now}, not {state}", late=True)
             time.sleep(0.5)
 
     def console(self, guest):
@@ -261,13 +294,13 @@ class Machine:
             self.fail(f"{command!r} in {self.where} ended with {code}, not {status}:\n{output}")
         return output
 
-    def monitor(self, command):
+    def monitor(self, command, timeout=20):
         """A command to QEMU's own monitor; returns its answer."""
-        deadline = time.monotonic() + 20 * self.patience
+        deadline = time.monotonic() + timeout * self.patience
         while not self.monitor_path.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20 * self.patience)
+            s.settimeout(timeout * self.patience)
             s.connect(str(self.monitor_path))
 
             def answer():

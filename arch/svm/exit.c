@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
 #include "arch/svm/svm.h"
+#include "arch/trap.h"
 #include "arch/up.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define VECTOR_DB 1
-#define VECTOR_NM 7
-
 #define MORE   1u /* see decode_more */
 #define ALWAYS 2u /* intercepted from the beginning */
-
-#define VECTOR_UD 6
-#define VECTOR_GP 13
-#define VECTOR_AC 17
-#define VECTOR_MC 18
 
 /*
  * By exit code, which is the number of the intercept too. Length: of the
@@ -94,9 +87,9 @@ static void decode_io(const struct vmcb *vmcb, struct hv_exit *x)
 
 	x->port = (uint16_t)(info >> 16);
 	x->size = (uint8_t)(info >> 4 & 7);
-	x->write = !(info & 1);
-	x->string = info & 4;
-	x->rep = info & 8;
+	x->write = !(info & IOIO_IN);
+	x->string = info & IOIO_STRING;
+	x->rep = info & IOIO_REP;
 	x->next_rip = vmcb->exit_info2;
 }
 
@@ -109,8 +102,10 @@ static void decode_fault(const struct vmcb *vmcb, struct hv_exit *x)
 	x->gpa = vmcb->exit_info2;
 	x->insn = vmcb->insn; /* decode assists, APM 2 15.8.4 */
 	x->insn_len = vmcb->insn_bytes & 15;
-	x->access = info & 0x10 ? SAMPO_ACCESS_X : info & 2 ? SAMPO_ACCESS_W : SAMPO_ACCESS_R;
-	if (info >> 33 & 1)
+	x->access = info & NPF_FETCH   ? SAMPO_ACCESS_X
+		    : info & NPF_WRITE ? SAMPO_ACCESS_W
+				       : SAMPO_ACCESS_R;
+	if (info & NPF_WALK)
 		x->access |= SAMPO_ACCESS_WALK;
 }
 
@@ -221,6 +216,12 @@ static void __attribute__((noinline)) redeliver(struct vcpu *vcpu, uint64_t info
 	vcpu_inject(vcpu, (uint32_t)info, (uint32_t)(info >> 32));
 }
 
+/*
+ * RAX and RSP are in the VMCB, the other registers pass through gpr. The clean bits say that
+ * nothing has changed since this exit (APM 2 15.15); each later change of the VMCB clears its bit.
+ * The guest's TPR is V_TPR, which MOV to CR8 changes, mostly without an exit. An event whose
+ * delivery the exit has broken off is delivered again, before the exit is decoded.
+ */
 void svm_run(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct vmcb *vmcb = vcpu->svm.vmcb;

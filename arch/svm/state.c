@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in its VMCB, and events on their way into it. */
 #include "arch/barrier.h"
-#include "arch/cpu.h"
 #include "arch/msr.h"
 #include "arch/svm/svm.h"
+#include "arch/trap.h"
 #include "arch/up.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define RFLAGS_TF 0x100ull
-#define RFLAGS_IF 0x200ull
-#define CR0_TS    0x8ull
-#define CR0_ET    0x10ull
-#define TYPE      0x700u /* of an event: 0 is an external interrupt */
-#define TYPE_NMI  0x200u
+#define TYPE     0x700u /* of an event: 0 is an external interrupt */
+#define TYPE_NMI 0x200u
 
 void svm_fetch_few(struct vcpu *vcpu, struct sampo_exit *page)
 {
@@ -202,7 +198,7 @@ void svm_trap(struct vcpu *vcpu, enum hv_trap what, bool on)
 	}
 	vmcb->cr0 = on ? vmcb->cr0 | CR0_TS : vmcb->cr0 & ~CR0_TS;
 	vmcb->clean &= ~CLEAN_CR;
-	svm_intercept(vmcb, VMEXIT_EXCEPTION + 7, on);
+	svm_intercept(vmcb, VMEXIT_EXCEPTION + VECTOR_NM, on);
 	svm_intercept(vmcb, VMEXIT_CR0_WRITE, on); /* and CLTS: it could clear TS itself */
 	svm_intercept(vmcb, VMEXIT_CR4_WRITE, on); /* PKE would let it reach PKRU */
 }
@@ -218,7 +214,7 @@ void svm_lapic(struct vcpu *vcpu)
 	vmcb->clean &= ~(CLEAN_PERMISSIONS | CLEAN_TPR);
 }
 
-/* What the VMCB and the exit page have under the same name. */
+/* Members that the VMCB and the exit page have under the same name. */
 #define REGISTERS(X)      \
 	X(cr0)            \
 	X(cr2)            \

@@ -7,25 +7,37 @@
 #include "arch/trap.h"
 #include "arch/up.h"
 #include "kernel/base/frame.h"
-#include "kernel/base/log.h"
 #include "kernel/base/panic.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
+#define CPUID_EXTENDED   0x80000000u
+#define CPUID_FEATURES   0x80000001u
 #define CPUID_SVM        0x8000000au
-#define CPUID_ECX_SVM    0x4u  /* leaf 80000001 */
+#define CPUID_ECX_SVM    0x4u       /* leaf 80000001 */
+#define CPUID_EDX_1G     0x4000000u /* leaf 80000001 */
+#define CPUID_XSAVE      0xdu
+#define CPUID_EAX_XSAVES 0x8u  /* leaf D, subleaf 1 */
 #define VM_CR_SVMDIS     0x10u /* APM 2 15.30.1 */
 #define CPUID_HYPERVISOR 0x40000000u
 #define TCG              0x54474354u /* in EBX: the name of QEMU's own CPU begins so */
 
+/* A loop's PAUSEs exit when so many were executed, each within so many clocks of the one before
+ * (APM 2 15.14.4). */
+#define PAUSE_COUNT     3000u
+#define PAUSE_THRESHOLD 128u
+
+/* The MSR permission map (APM 2 15.11): two bits per MSR, in ranges of 0x2000 MSRs. */
+#define MSR_BITMAP_HIGH 0x800u
+
 uint32_t svm_features;
 bool svm_offers_interrupts;
 
-/* APM 2 15.11: two bits per MSR in three ranges of 0x2000. */
 static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
-	uint32_t base = msr >= 0xc0000000 ? 0x800 : 0, bit = (msr & 0x1fff) * 2;
+	uint32_t base = msr >= MSR_HIGH ? MSR_BITMAP_HIGH : 0;
+	uint32_t bit = (msr & MSR_RANGE_MASK) * 2;
 
 	bitmap[base + bit / 8] &= (uint8_t) ~(3u << (bit % 8));
 }
@@ -40,8 +52,8 @@ const char *svm_probe(void)
 {
 	uint64_t vm_cr = 0;
 
-	if (cpu_cpuid(0x80000000, 0).eax < CPUID_SVM ||
-	    !(cpu_cpuid(0x80000001, 0).ecx & CPUID_ECX_SVM))
+	if (cpu_cpuid(CPUID_EXTENDED, 0).eax < CPUID_SVM ||
+	    !(cpu_cpuid(CPUID_FEATURES, 0).ecx & CPUID_ECX_SVM))
 		return hv_absent;
 	svm_features = cpu_cpuid(CPUID_SVM, 0).edx;
 	if (cpu_rdmsr_safe(MSR_VM_CR, &vm_cr) == 0 && (vm_cr & VM_CR_SVMDIS))
@@ -57,7 +69,7 @@ const char *svm_probe(void)
 	want(HV_PAUSEFILTER, SVM_HAS_PAUSE_FILTER);
 	want(HV_TSCSCALE, SVM_HAS_TSC_RATIO);
 	want(HV_BUSLOCK, SVM_HAS_BUS_LOCK);
-	hv_use(HV_XSAVES, cpu_cpuid(0xd, 1).eax & 8);
+	hv_use(HV_XSAVES, cpu_cpuid(CPUID_XSAVE, 1).eax & CPUID_EAX_XSAVES);
 	hv_permissions(pass_msr);
 	return NULL;
 }
@@ -66,7 +78,7 @@ bool svm_slat_init(struct ptab *slat)
 {
 	slat->format = &ptab_npt;
 	slat->levels = 4;
-	slat->max_page = cpu_cpuid(0x80000001, 0).edx >> 26 & 1 ? PTAB_1G : PTAB_2M;
+	slat->max_page = cpu_cpuid(CPUID_FEATURES, 0).edx & CPUID_EDX_1G ? PTAB_1G : PTAB_2M;
 	return false;
 }
 
@@ -97,8 +109,9 @@ int64_t svm_vcpu_init(struct vcpu *vcpu)
 	svm_intercept_always(vmcb);
 	if (svm_features & SVM_HAS_PAUSE_FILTER) {
 		svm_intercept(vmcb, VMEXIT_PAUSE, true);
-		vmcb->pause_count = 3000;
-		vmcb->pause_threshold = svm_features & SVM_HAS_PAUSE_THRESHOLD ? 128 : 0;
+		vmcb->pause_count = PAUSE_COUNT;
+		vmcb->pause_threshold =
+			svm_features & SVM_HAS_PAUSE_THRESHOLD ? PAUSE_THRESHOLD : 0;
 	}
 	svm_intercept(vmcb, VMEXIT_BUSLOCK, svm_features & SVM_HAS_BUS_LOCK);
 	vmcb->iopm_base = (uint64_t)hv_io_bitmap;
@@ -143,6 +156,7 @@ void svm_save(struct vcpu *vcpu)
 	svm_vmsave((uint64_t)vcpu->svm.vmcb);
 }
 
+/* A member for each operation of HV_OPS. */
 const struct hv_ops svm_ops = {
 	.name = "SVM",
 	.probe = svm_probe,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the SVM files share. */
+/* The SVM files share this. */
 #pragma once
 
 #include "arch/hv.h"

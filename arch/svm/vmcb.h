@@ -65,6 +65,14 @@ enum vmexit {
 
 #define EVENT_VALID 0x80000000u
 
+/* exit_info1 of IOIO (APM 2 15.10.2) and of NPF (APM 2 15.25.6) */
+#define IOIO_IN     0x1u
+#define IOIO_STRING 0x4u
+#define IOIO_REP    0x8u
+#define NPF_WRITE   0x2u
+#define NPF_FETCH   0x10u
+#define NPF_WALK    (1ull << 33) /* by the walk of the guest's own tables */
+
 struct vmcb {
 	uint32_t intercept[6];
 	uint32_t reserved1[9];

@@ -13,15 +13,11 @@
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CR0_PE         0x1ull
-#define CR0_ET         0x10ull
-#define CR0_PG         0x80000000ull
 #define CR0_NW         0x20000000ull
 #define CR0_CD         0x40000000ull
 #define CR0_CACHE      (CR0_CD | CR0_NW)
 #define CR4_PAE        0x20ull
 #define CR4_MCE        VMX_CR4_MCE
-#define CR4_VMXE       0x2000ull
 #define CR4_PCIDE      0x20000ull
 #define PDPTES         4u
 #define PDPTE_P        0x1ull
@@ -44,7 +40,7 @@ uint64_t vmx_cr4(void)
 }
 
 /* A machine check while MCE is off would stop the CPU, and with it the machine: MCE is always on,
- * and what the guest wrote is what it reads. */
+ * and the guest reads the value that it wrote. */
 void vmx_set_cr4(uint64_t value)
 {
 	vmcs_write(VMCS_GUEST_CR4, (value & VMX_CR4_GUEST) | CR4_VMXE | CR4_MCE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Entering a guest, and what an exit was. */
-#include "arch/cpu.h"
 #include "arch/msr.h"
+#include "arch/trap.h"
 #include "arch/tss.h"
 #include "arch/up.h"
 #include "arch/vmx/vmcs.h"
@@ -12,19 +12,13 @@
 
 #define INVEPT_CONTEXT 1ul
 #define INVVPID_ALL    2ul
-#define RFLAGS_IF      0x200ull
 
 #define EVENT_TYPE(event) ((event) >> 8 & 7)
 #define TYPE_NMI          2u
 #define TYPE_SOFTWARE     4u /* and above: an instruction did it */
 #define TYPE_ICEBP        5u
 
-#define DR7_GD    0x2000ull
-#define VECTOR_DB 1
-#define VECTOR_UD 6
-#define VECTOR_NM 7
-#define VECTOR_GP 13
-#define VECTOR_MC 18
+#define DR7_GD 0x2000ull
 
 /*
  * By basic exit reason (SDM 3D appendix C). `answer`: the exception that a
@@ -83,8 +77,8 @@ static void invalidate(uint64_t type, uint64_t what, bool ept)
 }
 
 /*
- * SDM 3C 29.4.3: a VPID marks what comes from linear addresses; what the EPT
- * alone or together with them has given belongs to the EPT.
+ * SDM 3C 29.4.3: a VPID marks translations of linear addresses; those that the EPT alone or
+ * together with linear addresses has given belong to the EPT.
  */
 static void __attribute__((noinline)) flush(struct vcpu *vcpu)
 {
@@ -107,9 +101,9 @@ static void decode_io(struct hv_exit *x)
 {
 	x->port = (uint16_t)(x->info >> 16);
 	x->size = (uint8_t)((x->info & 7) + 1);
-	x->write = !(x->info & 8);
-	x->string = x->info & 0x10;
-	x->rep = x->info & 0x20;
+	x->write = !(x->info & IO_IN);
+	x->string = x->info & IO_STRING;
+	x->rep = x->info & IO_REP;
 }
 
 /* An IRET that faults has ended the blocking of NMIs too soon (SDM 3C 28.2.3). */
@@ -125,14 +119,17 @@ static void iret_faulted(struct vcpu *vcpu)
 static void decode_fault(struct vcpu *vcpu, struct hv_exit *x)
 {
 	x->gpa = vmcs_read(VMCS_GUEST_PHYSICAL);
-	x->access = x->info & 4 ? SAMPO_ACCESS_X : x->info & 2 ? SAMPO_ACCESS_W : SAMPO_ACCESS_R;
-	if ((x->info & 0x180) == 0x80)
+	x->access = x->info & EPT_FETCH   ? SAMPO_ACCESS_X
+		    : x->info & EPT_WRITE ? SAMPO_ACCESS_W
+					  : SAMPO_ACCESS_R;
+	if ((x->info & (EPT_LINEAR | EPT_FINAL)) == EPT_LINEAR)
 		x->access |= SAMPO_ACCESS_WALK;
-	if (x->info & 0x1000)
+	if (x->info & IRET_FAULTED)
 		iret_faulted(vcpu);
 }
 
-/* What delivery would have done, had it not been for the exit (SDM 3C 28.1). */
+/* The exit came before the delivery, whose changes of DR6, DR7 and DEBUGCTL are made here (SDM
+ * 3C 28.1). */
 static void debug_exception(struct hv_exit *x, uint64_t event)
 {
 	uint64_t dr6;
@@ -165,7 +162,7 @@ static void decode_exception(struct vcpu *vcpu, struct hv_exit *x)
 		x->kind = EXIT_FPU;
 	else if (x->vector == VECTOR_DB)
 		debug_exception(x, event);
-	if (event & 0x1000)
+	if (event & IRET_FAULTED)
 		iret_faulted(vcpu);
 }
 
@@ -203,7 +200,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 	case EXIT_WINDOW:
 		if ((uint16_t)x->code == REASON_PML_FULL) {
 			vmx_drain_log(vcpu);
-			if (x->info & 0x1000)
+			if (x->info & IRET_FAULTED)
 				iret_faulted(vcpu);
 		} else {
 			vmx_set_proc(vcpu, PROC_NMI_WINDOW, false);
@@ -218,7 +215,7 @@ static void decode_more(struct vcpu *vcpu, struct hv_exit *x)
 		break;
 	case EXIT_CR: /* SDM 3C table 28-3 */
 		x->vector = x->info & 15;
-		x->write = !(x->info & 0x10);
+		x->write = !(x->info & CR_FROM);
 		break;
 	case EXIT_TASK:
 		decode_task(vcpu, x);
@@ -266,6 +263,12 @@ static void not_entered(struct hv_exit *x)
 	x->rip = x->next_rip = vmcs_read(VMCS_GUEST_RIP);
 }
 
+/*
+ * An entry can fail in two ways: VMLAUNCH or VMRESUME refuses a control or host field and falls
+ * through (SDM 3C 27.2), or the CPU finds the guest's state wrong and exits with bit 31 of the
+ * reason set (SDM 3C 27.8). After the first one nothing of the guest has changed. A VMCS is
+ * launched once and resumed from then on, until VMCLEAR.
+ */
 void vmx_run(struct vcpu *vcpu, struct hv_exit *x)
 {
 	struct vmx_vcpu *v = &vcpu->vmx;

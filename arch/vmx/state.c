@@ -7,11 +7,7 @@
 #include "arch/vmx/vmx.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define RFLAGS_TF       0x100ull
-#define RFLAGS_IF       0x200ull
 #define PENDING_BS      0x4000ull
-#define CR0_PE          0x1ull
-#define CR0_TS          0x8ull
 #define ATTRIB_PRESENT  0x80u
 #define ATTRIB_S        0x10u
 #define ATTRIB_ACCESSED 0x01u
@@ -113,7 +109,7 @@ bool vmx_nmi_allowed(struct vcpu *vcpu)
 	return false;
 }
 
-/* What the CPU would refuse to inject is put right or dropped (SDM 3C 27.2.1.3). */
+/* An event that the CPU would refuse to inject is put right or dropped (SDM 3C 27.2.1.3). */
 void vmx_inject(struct vcpu *vcpu, uint32_t event, uint32_t code)
 {
 	unsigned type = event >> 8 & 7, vector = event & 0xff;
@@ -200,7 +196,7 @@ static struct sampo_segment fetch_segment(unsigned i)
 	return s;
 }
 
-/* What loading the segment would have set, is set: accessed, and a busy TSS. */
+/* The bits that loading the segment would have set are set: accessed, and a busy TSS. */
 static void store_segment(unsigned i, const struct sampo_segment *s)
 {
 	uint64_t attrib = (s->attrib & 0xffu) | (s->attrib & 0xf00u) << 4;
@@ -221,7 +217,7 @@ static void store_segment(unsigned i, const struct sampo_segment *s)
 	vmcs_write(vmcs_nth(VMCS_GUEST_SELECTOR, n), s->selector);
 }
 
-/* What of the exit page is in the VMCS, and where. */
+/* The members of the exit page that are in the VMCS, and their fields there. */
 #define REGISTERS(X)                             \
 	X(cr3, VMCS_GUEST_CR3)                   \
 	X(efer, VMCS_GUEST_EFER)                 \
@@ -232,7 +228,7 @@ static void store_segment(unsigned i, const struct sampo_segment *s)
 	X(sysenter_esp, VMCS_GUEST_SYSENTER_ESP) \
 	X(sysenter_eip, VMCS_GUEST_SYSENTER_EIP)
 
-/* And what is in struct vmx_vcpu, under the same name. */
+/* Those that are in struct vmx_vcpu, under the same name. */
 #define KEPT(X) VMX_MSRS(X) X(cr2, ) X(dr6, )
 
 void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)

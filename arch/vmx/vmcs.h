@@ -120,29 +120,88 @@ static inline void vmcs_write(struct vmcs_field field, uint64_t value)
 	__asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"(field.id) : "cc", "memory");
 }
 
-/* Controls that change while a vCPU lives, and bits of other fields. */
+/*
+ * X(name, set, bit, need, feature, text): the controls that are negotiated with the CPU (SDM
+ * 3C 25.6 to 25.8), in the order in which a missing one is named. `feature` is the word that turns
+ * the control off (HV_ALL: no word does); `text` says which MUST is missing, or which NEVER cannot
+ * be left out.
+ */
+#define VMX_CONTROLS(X)                                                                       \
+	X(PROC_SECONDARY, PROC, 31, MUST, HV_ALL, "no secondary controls")                    \
+	X(PROC2_EPT, PROC2, 1, MUST, HV_ALL, "no extended page tables (EPT)")                 \
+	X(PROC2_UNRESTRICTED, PROC2, 7, MUST, HV_ALL, "no unrestricted guest")                \
+	X(PROC2_VPID, PROC2, 5, WANT, HV_VPID, NULL)                                          \
+	X(PIN_INTERRUPTS, PIN, 0, MUST, HV_ALL, "no exits by interrupts")                     \
+	X(PIN_NMIS, PIN, 3, MUST, HV_ALL, "no exits by NMIs")                                 \
+	X(PIN_VIRTUAL_NMIS, PIN, 5, MUST, HV_ALL, "no virtual NMIs")                          \
+	X(PIN_PREEMPTION, PIN, 6, WANT, HV_ALL, NULL)                                         \
+	X(PROC_TSC_OFFSET, PROC, 3, MUST, HV_ALL, "no TSC offset")                            \
+	X(PROC_HLT, PROC, 7, MUST, HV_ALL, "no exits by HLT")                                 \
+	X(PROC_INVLPG, PROC, 9, NEVER, HV_ALL, "no INVLPG without exits")                     \
+	X(PROC_MWAIT, PROC, 10, MUST, HV_ALL, "no exits by MWAIT")                            \
+	X(PROC_RDPMC, PROC, 11, MUST, HV_ALL, "no exits by RDPMC")                            \
+	X(PROC_CR3_LOAD, PROC, 15, NEVER, HV_ALL, "no MOV to CR3 without exits")              \
+	X(PROC_CR3_STORE, PROC, 16, NEVER, HV_ALL, "no MOV from CR3 without exits")           \
+	X(PROC_TPR_SHADOW, PROC, 21, MUST, HV_ALL, "no TPR shadow")                           \
+	X(PROC_MOV_DR, PROC, 23, MUST, HV_ALL, "no exits by MOV to and from debug registers") \
+	X(PROC_IO_BITMAPS, PROC, 25, MUST, HV_ALL, "no I/O bitmaps")                          \
+	X(PROC_MSR_BITMAPS, PROC, 28, MUST, HV_ALL, "no MSR bitmaps")                         \
+	X(PROC_MONITOR, PROC, 29, MUST, HV_ALL, "no exits by MONITOR")                        \
+	X(PROC2_RDTSCP, PROC2, 3, WANT, HV_ALL, NULL)                                         \
+	X(PROC2_X2APIC, PROC2, 4, WANT, HV_ALL, NULL)                                         \
+	X(PROC2_WBINVD, PROC2, 6, MUST, HV_ALL, "no exits by WBINVD")                         \
+	X(PROC2_APIC_REGISTERS, PROC2, 8, WANT, HV_ALL, NULL)                                 \
+	X(PROC2_VID, PROC2, 9, WANT, HV_VID, NULL)                                            \
+	X(PROC2_PLE, PROC2, 10, WANT, HV_PLE, NULL)                                           \
+	X(PROC2_INVPCID, PROC2, 12, WANT, HV_ALL, NULL)                                       \
+	X(PROC2_PML, PROC2, 17, WANT, HV_PML, NULL)                                           \
+	X(PROC2_XSAVES, PROC2, 20, WANT, HV_XSAVES, NULL)                                     \
+	X(PROC2_TSC_SCALING, PROC2, 25, WANT, HV_TSCSCALE, NULL)                              \
+	X(PROC2_BUS_LOCK, PROC2, 30, WANT, HV_BUSLOCK, NULL)                                  \
+	X(EXIT_SAVE_DEBUG, EXIT, 2, MUST, HV_ALL, "no saved debug controls")                  \
+	X(EXIT_HOST_64, EXIT, 9, MUST, HV_ALL, "no 64-bit host")                              \
+	X(EXIT_SAVE_PAT, EXIT, 18, MUST, HV_ALL, "no saved PAT")                              \
+	X(EXIT_LOAD_PAT, EXIT, 19, MUST, HV_ALL, "no loaded host PAT")                        \
+	X(EXIT_SAVE_EFER, EXIT, 20, MUST, HV_ALL, "no saved EFER")                            \
+	X(EXIT_LOAD_EFER, EXIT, 21, MUST, HV_ALL, "no loaded host EFER")                      \
+	X(EXIT_SAVE_PREEMPTION, EXIT, 22, WANT, HV_ALL, NULL)                                 \
+	X(ENTRY_LOAD_DEBUG, ENTRY, 2, MUST, HV_ALL, "no loaded debug controls")               \
+	X(ENTRY_LOAD_PAT, ENTRY, 14, MUST, HV_ALL, "no loaded guest PAT")                     \
+	X(ENTRY_LOAD_EFER, ENTRY, 15, MUST, HV_ALL, "no loaded guest EFER")
+
+enum {
+#define VMX_CONTROL_MASK(name, set, bit, need, feature, text) name = 1u << (bit),
+	VMX_CONTROLS(VMX_CONTROL_MASK)
+#undef VMX_CONTROL_MASK
+};
+
+/* Controls that change while a vCPU lives and need no negotiation, and bits of other fields. */
 #define PROC_WINDOW     (1u << 2)
 #define PROC_CR8_LOAD   (1u << 19)
 #define PROC_NMI_WINDOW (1u << 22)
-#define PROC_MOV_DR     (1u << 23)
-/* x2APIC mode, APIC registers, virtual interrupts: one is of no use without the others */
-#define PROC2_VID            (1u << 9)
-#define PROC2_APICV          (1u << 4 | 1u << 8 | PROC2_VID)
-#define PROC2_PLE            (1u << 10)
-#define PROC2_PML            (1u << 17)
-#define PROC2_TSC_SCALING    (1u << 25)
-#define EXIT_SAVE_PREEMPTION (1u << 22)
-#define PIN_PREEMPTION       (1u << 6)
-#define ENTRY_IA32E          (1u << 9)
-#define ATTRIB_UNUSABLE      (1u << 16)
-#define ATTRIB_LONG          (1u << 13)
-#define BLOCKING_STI         1u
-#define BLOCKING_MOV_SS      2u
-#define BLOCKING_SHADOW      (BLOCKING_STI | BLOCKING_MOV_SS)
-#define BLOCKING_NMI         8u
-#define EVENT_VALID          0x80000000u
-#define EVENT_ERROR_CODE     0x800u
-#define REASON_FAILED        0x80000000u /* the entry */
+/* One of these is of no use without the others. */
+#define PROC2_APICV      (PROC2_X2APIC | PROC2_APIC_REGISTERS | PROC2_VID)
+#define ENTRY_IA32E      (1u << 9)
+#define ATTRIB_UNUSABLE  (1u << 16)
+#define ATTRIB_LONG      (1u << 13)
+#define BLOCKING_STI     1u
+#define BLOCKING_MOV_SS  2u
+#define BLOCKING_SHADOW  (BLOCKING_STI | BLOCKING_MOV_SS)
+#define BLOCKING_NMI     8u
+#define EVENT_VALID      0x80000000u
+#define EVENT_ERROR_CODE 0x800u
+#define REASON_FAILED    0x80000000u /* the entry */
+
+/* Exit qualifications: SDM 3C tables 28-5 (I/O), 28-7 (EPT violations), 28-3 (control registers) */
+#define IO_IN        0x8u
+#define IO_STRING    0x10u
+#define IO_REP       0x20u
+#define EPT_WRITE    0x2u
+#define EPT_FETCH    0x4u
+#define EPT_LINEAR   0x80u  /* there was a linear address, */
+#define EPT_FINAL    0x100u /* and it had been translated */
+#define CR_FROM      0x10u
+#define IRET_FAULTED 0x1000u /* also in VMCS_EXIT_EVENT: NMIs were blocked before an IRET */
 
 /* Basic exit reasons (SDM 3D appendix C); VMX instructions are from VMCLEAR to VMXON. */
 enum vmx_reason {

@@ -3,6 +3,7 @@
 #include "arch/vmx/vmx.h"
 
 #include "arch/cpu.h"
+#include "arch/lapic.h"
 #include "arch/msr.h"
 #include "arch/trap.h"
 #include "arch/tsc.h"
@@ -16,7 +17,6 @@
 #include "kernel/vcpu/vcpu.h"
 
 #define CPUID_ECX_VMX 0x20u /* leaf 1 */
-#define CR4_VMXE      0x2000ull
 #define FEATURE_LOCK  1ull
 #define FEATURE_VMX   4ull /* outside SMX (SDM 3C 24.7) */
 
@@ -45,65 +45,39 @@
 #define PLE_GAP       128u
 #define PLE_WINDOW    4096u
 #define PML_ENTRIES   512u
-#define EXCEPTIONS    (1u << 1 | 1u << 17 | 1u << 18)
+#define EXCEPTIONS    (1u << VECTOR_DB | 1u << VECTOR_AC | 1u << VECTOR_MC)
 #define HOST_CS       0x08u
+
+/* The MSR bitmaps (SDM 3C 25.6.9): a bit per MSR of two ranges, and the same again for writes. */
+#define MSR_BITMAP_HIGH   0x400u
+#define MSR_BITMAP_WRITES 0x800u
+
+#define REGISTER(n)   (1ull << (n))
+#define VECTORS(n)    (0xffull << (n)) /* eight registers, a bit for each vector */
+#define X2APIC_WRITES (REGISTER(LAPIC_TPR) | REGISTER(LAPIC_EOI) | REGISTER(LAPIC_SELF_IPI))
+#define X2APIC_READS                                                          \
+	(REGISTER(LAPIC_ID) | REGISTER(LAPIC_VERSION) | REGISTER(LAPIC_TPR) | \
+	 REGISTER(LAPIC_PPR) | REGISTER(LAPIC_LDR) | VECTORS(LAPIC_ISR) | VECTORS(LAPIC_IRR))
 
 enum { PIN, PROC, PROC2, EXIT, ENTRY, CONTROLS };
 enum need { MUST, WANT, NEVER };
 
-/* Where the CPU says what is possible: without and with "true" controls. */
+/* The MSRs in which the CPU says which controls are possible: without and with "true" controls. */
 static const uint32_t control_msr[CONTROLS][2] = {
 	[PIN] = {0x481, 0x48d},  [PROC] = {0x482, 0x48e},  [PROC2] = {0x48b, 0x48b},
 	[EXIT] = {0x483, 0x48f}, [ENTRY] = {0x484, 0x490},
 };
 
-/* In the order in which what is missing is named (SDM 3C 25.6 to 25.8). */
-static const struct {
-	uint8_t set, bit, need;
-	const char *text;        /* MUST, NEVER: said when the CPU does not have it so */
-	enum hv_feature feature; /* which can be turned off */
+static const struct wish {
+	uint32_t mask;
+	uint8_t set;
+	uint8_t need;
+	enum hv_feature feature;
+	const char *text;
 } wishes[] = {
-	{PROC, 31, MUST, "no secondary controls"},
-	{PROC2, 1, MUST, "no extended page tables (EPT)"},
-	{PROC2, 7, MUST, "no unrestricted guest"},
-	{PROC2, 5, WANT, NULL, HV_VPID},
-	{PIN, 0, MUST, "no exits by interrupts"},
-	{PIN, 3, MUST, "no exits by NMIs"},
-	{PIN, 5, MUST, "no virtual NMIs"},
-	{PIN, 6, WANT}, /* preemption timer */
-	{PROC, 3, MUST, "no TSC offset"},
-	{PROC, 7, MUST, "no exits by HLT"},
-	{PROC, 9, NEVER, "no INVLPG without exits"},
-	{PROC, 10, MUST, "no exits by MWAIT"},
-	{PROC, 11, MUST, "no exits by RDPMC"},
-	{PROC, 15, NEVER, "no MOV to CR3 without exits"},
-	{PROC, 16, NEVER, "no MOV from CR3 without exits"},
-	{PROC, 21, MUST, "no TPR shadow"},
-	{PROC, 23, MUST, "no exits by MOV to and from debug registers"},
-	{PROC, 25, MUST, "no I/O bitmaps"},
-	{PROC, 28, MUST, "no MSR bitmaps"},
-	{PROC, 29, MUST, "no exits by MONITOR"},
-	{PROC2, 3, WANT}, /* RDTSCP */
-	{PROC2, 4, WANT}, /* x2APIC mode by the CPU */
-	{PROC2, 6, MUST, "no exits by WBINVD"},
-	{PROC2, 8, WANT}, /* its registers */
-	{PROC2, 9, WANT, NULL, HV_VID},
-	{PROC2, 10, WANT, NULL, HV_PLE},
-	{PROC2, 12, WANT}, /* INVPCID */
-	{PROC2, 17, WANT, NULL, HV_PML},
-	{PROC2, 20, WANT, NULL, HV_XSAVES},
-	{PROC2, 25, WANT, NULL, HV_TSCSCALE},
-	{PROC2, 30, WANT, NULL, HV_BUSLOCK},
-	{EXIT, 2, MUST, "no saved debug controls"},
-	{EXIT, 9, MUST, "no 64-bit host"},
-	{EXIT, 18, MUST, "no saved PAT"},
-	{EXIT, 19, MUST, "no loaded host PAT"},
-	{EXIT, 20, MUST, "no saved EFER"},
-	{EXIT, 21, MUST, "no loaded host EFER"},
-	{EXIT, 22, WANT}, /* saved preemption timer */
-	{ENTRY, 2, MUST, "no loaded debug controls"},
-	{ENTRY, 14, MUST, "no loaded guest PAT"},
-	{ENTRY, 15, MUST, "no loaded guest EFER"},
+#define VMX_WISH(name, set, bit, need, feature, text) {name, set, need, feature, text},
+	VMX_CONTROLS(VMX_WISH)
+#undef VMX_WISH
 };
 
 static uint32_t control[CONTROLS];
@@ -118,8 +92,9 @@ static uint64_t capabilities(void)
 }
 
 /*
- * SDM 3D A.3: the low half has what must be 1, the high half what may be. Every CPU negotiates
- * for itself, so a control that needs another feature is taken back here and nowhere else.
+ * SDM 3D A.3: the low half has the bits that must be 1, the high half those that may be. Every CPU
+ * negotiates for itself, so a control that needs another feature is taken back here and nowhere
+ * else.
  */
 static const char *negotiate(uint32_t *result)
 {
@@ -138,45 +113,44 @@ static const char *negotiate(uint32_t *result)
 	if (cpu_rdmsr_safe(MSR_MISC_ENABLE, &nothing))
 		possible[PROC2] &= ~((uint64_t)PROC2_VID << 32);
 	for (unsigned i = 0; i < COUNT_OF(wishes); i++) {
-		uint32_t bit = 1u << wishes[i].bit, *value = &result[wishes[i].set];
-		bool may = possible[wishes[i].set] >> 32 & bit;
+		const struct wish *wish = &wishes[i];
+		uint32_t *value = &result[wish->set];
+		bool may = possible[wish->set] >> 32 & wish->mask;
 
 		/* SDM 3C 27.2.1.1: the CPU logs writes only with dirty bits. */
-		if (wishes[i].feature == HV_PML && may)
+		if (wish->feature == HV_PML && may)
 			may = capabilities() & EPT_AD;
-		may = hv_use(wishes[i].feature, may);
+		may = hv_use(wish->feature, may);
 
-		if (wishes[i].need == NEVER ? *value & bit : wishes[i].need == MUST && !may)
-			return wishes[i].text;
-		if (may && wishes[i].need != NEVER)
-			*value |= bit;
+		if (wish->need == NEVER ? *value & wish->mask : wish->need == MUST && !may)
+			return wish->text;
+		if (may && wish->need != NEVER)
+			*value |= wish->mask;
 	}
 	if (!(result[PIN] & PIN_PREEMPTION)) /* SDM 3C 27.2.1.2: not without it */
 		result[EXIT] &= ~EXIT_SAVE_PREEMPTION;
 	return NULL;
 }
 
-/* SDM 3C 25.6.9: for reading and, 0x800 further, for writing. */
+/* SDM 3C 25.6.9: a bit per MSR for reading, and another for writing. */
 static void pass_msr(uint8_t *bitmap, uint32_t msr)
 {
-	uint32_t at = (msr >= 0xc0000000 ? 0x400 : 0) + (msr & 0x1fff) / 8;
+	uint32_t at = (msr >= MSR_HIGH ? MSR_BITMAP_HIGH : 0) + (msr & MSR_RANGE_MASK) / 8;
 	uint8_t bit = (uint8_t)(1u << (msr % 8));
 
 	bitmap[at] &= (uint8_t)~bit;
-	bitmap[at + 0x800] &= (uint8_t)~bit;
+	bitmap[at + MSR_BITMAP_WRITES] &= (uint8_t)~bit;
 }
 
-/* Reads of the ID, version, TPR, PPR, LDR, ISR and IRR, writes of the TPR, EOI and self-IPI. */
+/* The second page of `bitmap` is the first one with the x2APIC registers that the CPU itself reads
+ * and writes for the guest (SDM 3C 30.5). */
 static void pass_x2apic(uint8_t *bitmap)
 {
-	uint8_t *read = bitmap + FRAME_PAGE + MSR_X2APIC / 8, *write = read + 0x800;
+	uint8_t *second = bitmap + FRAME_PAGE;
 
-	__builtin_memcpy(bitmap + FRAME_PAGE, bitmap, FRAME_PAGE);
-	read[0] = (uint8_t)~0x0cu;
-	read[1] = (uint8_t)~0x25u;
-	read[2] = read[4] = 0;
-	write[1] = (uint8_t)~0x09u;
-	write[7] = (uint8_t)~0x80u;
+	__builtin_memcpy(second, bitmap, FRAME_PAGE);
+	*(uint64_t *)(second + MSR_X2APIC / 8) &= ~X2APIC_READS;
+	*(uint64_t *)(second + MSR_BITMAP_WRITES + MSR_X2APIC / 8) &= ~X2APIC_WRITES;
 }
 
 const char *vmx_probe(void)
@@ -313,7 +287,7 @@ void vmx_arm_preemption(struct vcpu *vcpu, bool blind)
 /*
  * In x2APIC mode the CPU itself has the guest's TPR, ISR and IRR, in the array
  * of vlapic.c, delivers interrupts and does EOIs and self-IPIs without an exit
- * (SDM 3C chapter 30). What has come otherwise, it is told before the entry.
+ * (SDM 3C chapter 30). Vectors that have come otherwise are told to it before the entry.
  */
 void vmx_lapic(struct vcpu *vcpu)
 {
@@ -327,6 +301,7 @@ void vmx_lapic(struct vcpu *vcpu)
 					    (vcpu->spec_own ? HV_MSR_BITMAP : 0));
 	if (!l->hardware)
 		return;
+	vlapic_reload(l);
 	vmcs_write(VMCS_INTERRUPT_STATUS,
 		   vlapic_highest(l, LAPIC_ISR) << 8 | vlapic_highest(l, LAPIC_IRR));
 	for (unsigned i = 0; i < 8; i += 2)
@@ -416,6 +391,7 @@ void vmx_vcpu_free(struct vcpu *vcpu)
 	vcpu->vmx.log = NULL;
 }
 
+/* A member for each operation of HV_OPS. */
 const struct hv_ops vmx_ops = {
 	.name = "VMX",
 	.probe = vmx_probe,

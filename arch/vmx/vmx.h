@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the VMX files share. */
+/* The VMX files share this. */
 #pragma once
 
 #include "arch/hv.h"
 
-/* X(member of struct vmx_vcpu and of the exit page, MSR): what the VMCS does not switch. */
+/* X(member of struct vmx_vcpu and of the exit page, MSR): MSRs that the VMCS does not switch. */
 #define VMX_MSRS(X)           \
 	X(star, MSR_STAR)     \
 	X(lstar, MSR_LSTAR)   \
@@ -50,7 +50,7 @@ void vmx_set_proc(struct vcpu *vcpu, uint32_t controls, bool on);
 /* cr.c */
 #define VMX_CR0_NE   0x20ull
 #define VMX_CR0_HOST (VMX_CR0_NE | 0x60000000ull) /* and CD, NW: writes exit */
-/* What a guest may set. CPUID hides five-level paging and protection keys: LA57, PKE. */
+/* The bits that a guest may set. CPUID hides five-level paging and protection keys: LA57, PKE. */
 #define VMX_CR4_GUEST 0x370fffull
 #define VMX_CR4_MCE   0x40ull
 uint64_t vmx_cr0(void);

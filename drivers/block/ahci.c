@@ -86,7 +86,7 @@ void ahci_gone(struct ahci_port *port, const char *why)
 
 /*
  * Takes the port out of service and back: stops the command engine, with a
- * COMRESET if `hard`, and starts it again. What was in flight is suspect.
+ * COMRESET if `hard`, and starts it again. Commands in flight are suspect.
  */
 void ahci_recover(struct ahci_port *port, bool hard)
 {
@@ -255,11 +255,11 @@ void ahci_identified(struct ahci_port *port, bool good)
 	ahci_kick(port);
 }
 
-/* A link that changes again and again is logged the first time, the second, the fourth, and so on.
- */
+/* Is it a power of two? A link that changes again and again is logged the first time, the second,
+ * the fourth, and so on. */
 static bool is_logged(unsigned times)
 {
-	return !(times & (times - 1));
+	return __builtin_popcount(times) == 1;
 }
 
 /* Something was plugged in or out, or the link was lost for a moment. */
@@ -291,7 +291,7 @@ static void port_interrupt(struct ahci_port *port)
 {
 	uint32_t status = port->regs->is;
 
-	/* First clear, then look: what comes after raises an interrupt anew. */
+	/* First clear, then look: a later event raises an interrupt anew. */
 	port->regs->is = status;
 	if (port->state == PORT_READY || port->state == PORT_IDENTIFY)
 		ahci_complete(port, status);
@@ -429,7 +429,7 @@ static bool ahci_probe(struct pci_device *pci)
 	hba = calloc(1, sizeof(*hba));
 	if (!hba)
 		return false;
-	pci_enable(pci);
+	pci_enable(pci, "ahci");
 	hba->pci = pci;
 	if (pci->bar[5].size >= offsetof(struct ahci_regs, port))
 		hba->regs = pci_map(pci, 5);

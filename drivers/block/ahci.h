@@ -84,7 +84,7 @@ struct ahci_table {
 
 _Static_assert(sizeof(struct ahci_table) % 128 == 0, "AHCI 4.2.3: alignment of tables");
 
-/* What every port has: one block of 2 KiB. */
+/* The memory of each port: one block of 2 KiB. */
 struct ahci_area {
 	struct ahci_header header[AHCI_SLOTS];
 	uint8_t received[256];

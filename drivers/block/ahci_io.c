@@ -172,7 +172,7 @@ static void issue_queued(struct ahci_port *port, unsigned tag, unsigned prds)
 	watch(port);
 }
 
-/* Makes a command of what is left of a read or write. false: not now. */
+/* Makes a command of the rest of a read or write. false: not now. */
 static bool issue_data(struct ahci_port *port, struct blk_request *request)
 {
 	unsigned tag = (unsigned)__builtin_ctz(port->slots & ~port->active);
@@ -232,6 +232,8 @@ static void issue_slot_alone(struct ahci_port *port, unsigned tag)
 	case BLK_FLUSH:
 		fill_fis(&port->tables[tag], ATA_FLUSH_EXT, 0, 0, 0);
 		issue_alone(port, tag, 0, 0);
+		break;
+	case BLK_WRITE_ZEROES: /* never comes: can_zero is false */
 		break;
 	}
 }
@@ -378,7 +380,7 @@ void ahci_complete(struct ahci_port *port, uint32_t status)
 		ahci_recover(port, true);
 }
 
-/* Fails what is in flight or waiting. The state is no longer READY. */
+/* Fails all requests in flight or waiting. The state is no longer READY. */
 void ahci_fail_all(struct ahci_port *port)
 {
 	uint32_t lost = port->suspect | (port->identifying ? 0 : port->active);

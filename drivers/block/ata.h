@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an ATA disk says of itself, and its commands (ACS-3). */
+/* An ATA disk's description of itself, and its commands (ACS-3). */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The list of block devices and the checks that every request passes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "drivers/block/request.h"
@@ -43,6 +44,8 @@ static enum blk_status check(const struct blkdev *dev, const struct blkdev *disk
 		return BLK_IOERR;
 	if (request->op == BLK_DISCARD)
 		return disk->can_discard ? BLK_OK : BLK_UNSUPPORTED;
+	if (request->op == BLK_WRITE_ZEROES)
+		return disk->can_zero ? BLK_OK : BLK_UNSUPPORTED;
 	if (request->op != BLK_READ && request->op != BLK_WRITE)
 		return BLK_UNSUPPORTED;
 	if (request->sectors > disk->max_sectors || !segments_fit(request))
@@ -76,6 +79,32 @@ void blk_list(struct blkdev *dev)
 		end = &(*end)->next;
 	dev->next = NULL;
 	*end = dev;
+}
+
+void blk_unlist(struct blkdev *dev)
+{
+	struct blkdev **at = &devices;
+
+	while (*at && *at != dev)
+		at = &(*at)->next;
+	if (*at)
+		*at = dev->next;
+}
+
+void blk_drop_partitions(const struct blkdev *disk)
+{
+	struct blkdev **at = &devices;
+
+	while (*at) {
+		struct blkdev *dev = *at;
+
+		if (dev->parent != disk) {
+			at = &dev->next;
+			continue;
+		}
+		*at = dev->next;
+		free(dev);
+	}
 }
 
 void blk_register(struct blkdev *dev, void (*ready)(struct blkdev *dev))
@@ -136,6 +165,14 @@ static const char *behind(const char *path, const char *prefix)
 	return strncmp(path, prefix, length) ? NULL : path + length;
 }
 
+/* A volume has paths alone: its name is for people, and may be cut. */
+static bool has_path(const struct blkdev *dev, const char *path, const char *name)
+{
+	if (!dev->alias[0])
+		return !strcmp(dev->name, name ? name : path);
+	return !strcmp(dev->alias[0], path) || (dev->alias[1] && !strcmp(dev->alias[1], path));
+}
+
 struct blkdev *blk_find(const char *path)
 {
 	const char *label = behind(path, "/dev/disk/by-partlabel/");
@@ -147,7 +184,7 @@ struct blkdev *blk_find(const char *path)
 		if (label    ? *label && dev->parent && !strcmp(dev->part_label, label)
 		    : uuid   ? *uuid && dev->parent && same_ignoring_case(dev->part_uuid, uuid)
 		    : serial ? *serial && !dev->parent && !strcmp(dev->serial, serial)
-			     : !strcmp(dev->name, name ? name : path))
+			     : has_path(dev, path, name))
 			return dev;
 	}
 	return NULL;

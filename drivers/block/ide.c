@@ -465,7 +465,7 @@ static bool ide_probe(struct pci_device *pci)
 	channel = calloc(2, sizeof(*channel));
 	if (!channel)
 		return false;
-	pci_enable(pci);
+	pci_enable(pci, "ide");
 	pci_irq_setup(pci, 2, ide_interrupt, channel);
 	for (unsigned i = 0; i < 2; i++)
 		channel_start(&channel[i], pci, i);

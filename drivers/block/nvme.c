@@ -55,6 +55,7 @@ static void give_up(struct nvme *nvme, const char *why)
 	driver_log("nvme %s: %s, not used\n", nvme->pci->name, why);
 	nvme->state = NVME_DEAD;
 	timer_cancel(&nvme->timer);
+	nvme_virtual_lost(nvme, "its controller has been given up");
 	if (reg_read(nvme, NVME_CSTS) != ~0u)
 		reg_write(nvme, NVME_CC, 0);
 	nvme_fail_all(nvme);
@@ -71,13 +72,14 @@ void nvme_reset(struct nvme *nvme, const char *why)
 		return;
 	}
 	driver_log("nvme %s: %s, resetting it\n", nvme->pci->name, why);
+	nvme_virtual_lost(nvme, NULL);
 	nvme->ticking = false;
 	reg_write(nvme, NVME_CC, 0);
 	enter(nvme, NVME_DISABLE, nvme->patience);
 }
 
-static void admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1,
-		  uint32_t dword10, uint32_t dword11, void (*next)(struct nvme *nvme, bool good))
+void nvme_admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1, uint32_t dword10,
+		uint32_t dword11, void (*next)(struct nvme *nvme, bool good))
 {
 	struct nvme_command *command = nvme_next(&nvme->admin);
 
@@ -89,11 +91,17 @@ static void admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t pr
 	command->dword[1] = dword11;
 	nvme->admin_next = next;
 	nvme_ring(&nvme->admin);
+}
+
+static void admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1,
+		  uint32_t dword10, uint32_t dword11, void (*next)(struct nvme *nvme, bool good))
+{
+	nvme_admin(nvme, opcode, nsid, prp1, dword10, dword11, next);
 	enter(nvme, NVME_SETUP, LIMIT_ADMIN);
 }
 
-/* Commands of the set-up come one at a time. */
-static void admin_complete(struct nvme *nvme)
+/* Commands of administration come one at a time. */
+void nvme_admin_complete(struct nvme *nvme)
 {
 	volatile struct nvme_completion *entry = nvme_completed(&nvme->admin);
 	void (*next)(struct nvme * nvme, bool good) = nvme->admin_next;
@@ -115,12 +123,14 @@ static void ready(struct nvme *nvme)
 	nvme->state = NVME_READY;
 	if (!nvme->searching) {
 		driver_log("nvme %s: runs again\n", nvme->pci->name);
+		nvme_virtual_runs(nvme);
 		nvme_io_restart(nvme);
 		return;
 	}
 	nvme->searching = false;
 	for (unsigned i = 0; i < nvme->namespaces; i++)
 		blk_register(&nvme->namespace[i] -> disk, NULL);
+	nvme_virtual_runs(nvme);
 	blk_release();
 }
 
@@ -252,6 +262,7 @@ static void got_controller(struct nvme *nvme, bool good)
 		nvme->max_bytes = NVME_PAGE << data[77]; /* MDTS */
 	nvme->deallocate = data[520] & 4;                /* ONCS */
 	nvme->flush = data[525] & 1;                     /* VWC */
+	nvme_virtual_identified(nvme);
 	admin(nvme, ADMIN_SET_FEATURES, 0, 0, FEATURE_QUEUES, 0, got_queues);
 }
 
@@ -287,7 +298,7 @@ static void nvme_timer(struct timer *timer)
 		return;
 	}
 	if (nvme->state == NVME_SETUP)
-		admin_complete(nvme);
+		nvme_admin_complete(nvme);
 	else if (nvme->state == NVME_DISABLE && !(status & CSTS_RDY))
 		step_disable(nvme);
 	else if (nvme->state == NVME_ENABLE && status != ~0u && status & CSTS_RDY)
@@ -308,8 +319,8 @@ static void nvme_interrupt(void *context, unsigned vector)
 	(void)vector;
 	if (nvme->state == NVME_READY)
 		nvme_io_complete(nvme);
-	else if (nvme->state == NVME_SETUP)
-		admin_complete(nvme);
+	if (nvme->state == NVME_READY || nvme->state == NVME_SETUP)
+		nvme_admin_complete(nvme);
 }
 
 /* At least a page: queues begin on page boundaries. */
@@ -391,7 +402,7 @@ static bool nvme_probe(struct pci_device *pci)
 	if (!nvme)
 		return false;
 	nvme->pci = pci;
-	pci_enable(pci);
+	pci_enable(pci, "nvme");
 	if (pci->bar[0].size >= NVME_DOORBELLS + 16)
 		nvme->regs = pci_map(pci, 0);
 	if (!nvme->regs) {
@@ -411,6 +422,8 @@ static bool nvme_probe(struct pci_device *pci)
 	nvme->searching = true;
 	blk_hold();
 	timer_init(&nvme->timer, nvme_timer, nvme);
+	pci->driver_data = nvme;
+	pci->virtual_ops = &nvme_virtual_ops;
 	nvme->polled = !pci_irq_setup(pci, 1, nvme_interrupt, nvme);
 	enter(nvme, NVME_DISABLE, nvme->patience);
 	return true;

@@ -31,9 +31,12 @@
 #define ADMIN_IDENTIFY      0x06u
 #define ADMIN_SET_FEATURES  0x09u
 #define FEATURE_QUEUES      0x07u
+#define ADMIN_VIRTUALIZE    0x1cu
 #define IDENTIFY_NAMESPACE  0u
 #define IDENTIFY_CONTROLLER 1u
 #define IDENTIFY_LIST       2u
+#define IDENTIFY_PRIMARY    0x14u /* what the primary controller has to share */
+#define IDENTIFY_SECONDARY  0x15u /* the secondary controllers */
 
 #define IO_FLUSH            0x00u
 #define IO_WRITE            0x01u
@@ -100,6 +103,19 @@ enum nvme_state {
 	NVME_READY,
 };
 
+/* Secondary controllers, which are virtual functions (NVMe 1.4, 8.5). */
+struct nvme_virtual {
+	bool says;                /* the controller shares queues and interrupts */
+	bool asked;               /* PCI waits for the end of the preparations */
+	bool begun;               /* the timer is there */
+	uint16_t id;              /* of the primary controller */
+	unsigned count;           /* of virtual functions; 0: there are none */
+	unsigned current, action; /* the one that is prepared, and how far that is */
+	uint32_t share[2];        /* of each: queues, interrupts; 0: these are not shared */
+	struct timer timer;
+	uint64_t limit; /* of a command */
+};
+
 struct nvme {
 	struct pci_device *pci;
 	volatile uint8_t *regs;
@@ -109,6 +125,7 @@ struct nvme {
 	struct timer timer;
 	unsigned number; /* in names of disks */
 	bool polled, ticking, searching;
+	struct nvme_virtual virtual;
 	unsigned polls;
 
 	struct nvme_queue admin, io;
@@ -136,6 +153,19 @@ struct nvme {
 
 /* nvme.c: the controller */
 void nvme_reset(struct nvme *nvme, const char *why);
+/* A command of administration; `next` gets its end, if nvme_admin_complete is called for it. */
+void nvme_admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1, uint32_t dword10,
+		uint32_t dword11, void (*next)(struct nvme *nvme, bool good));
+void nvme_admin_complete(struct nvme *nvme);
+
+/* nvme_virtual.c: virtual functions */
+extern const struct pci_virtual_ops nvme_virtual_ops;
+/* The controller has been identified: nvme->data has what it says. */
+void nvme_virtual_identified(struct nvme *nvme);
+/* It runs, for the first time or again. */
+void nvme_virtual_runs(struct nvme *nvme);
+/* It is reset or given up: nothing of what was begun goes on. */
+void nvme_virtual_lost(struct nvme *nvme, const char *why);
 
 /* nvme_io.c: commands */
 void nvme_submit(struct blkdev *dev, struct blk_request *request);

@@ -53,7 +53,7 @@ static void watch(struct nvme *nvme)
 	timer_set(&nvme->timer, clock_ns() + (nvme->polled ? POLL_NS : TICK_NS));
 }
 
-/* What the second PRP of a command is, with the list filled in. */
+/* Returns the second PRP of a command, with the list filled in. */
 static uint64_t second_prp(const struct nvme *nvme, unsigned tag, uint32_t pages)
 {
 	if (pages <= 1)
@@ -208,7 +208,7 @@ static uint32_t bounce_begin(struct nvme *nvme, unsigned tag, uint32_t most, uin
 	return most;
 }
 
-/* Makes a command of what is left of a read or write. false: not now. */
+/* Makes a command of the rest of a read or write. false: not now. */
 static bool issue_data(struct nvme *nvme, unsigned tag)
 {
 	struct nvme_slot *slot = &nvme->slot[tag];
@@ -241,13 +241,12 @@ static void slot_free(struct nvme *nvme, unsigned tag)
 
 void nvme_kick(struct nvme *nvme)
 {
-	struct blk_request *request;
-
-	while (nvme->state == NVME_READY && (request = blk_queue_head(&nvme->queue))) {
+	while (nvme->state == NVME_READY) {
+		struct blk_request *request = blk_queue_head(&nvme->queue);
 		unsigned tag;
 		struct nvme_slot *slot;
 
-		if (!nvme->free_count)
+		if (!request || !nvme->free_count)
 			return;
 		tag = nvme->free[--nvme->free_count];
 		slot = &nvme->slot[tag];
@@ -339,19 +338,19 @@ void nvme_io_complete(struct nvme *nvme)
 
 	if (!entry)
 		return;
-	do {
+	for (; entry; entry = nvme_completed(&nvme->io)) {
 		unsigned tag = entry->id, status = entry->status >> 1;
 
 		dma_barrier();
 		nvme_consumed(&nvme->io);
 		completed(nvme, tag, status);
-	} while ((entry = nvme_completed(&nvme->io)));
+	}
 	*nvme->io.cq_doorbell = nvme->io.head;
 	nvme_kick(nvme);
 }
 
-/* After a reset: what was in flight is tried again, but what had no answer
- * twice fails. */
+/* After a reset: commands that were in flight are tried again, but one without an answer for the
+ * second time fails. */
 void nvme_io_restart(struct nvme *nvme)
 {
 	for (unsigned tag = 0; tag < nvme->slots; tag++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What tables of partitions have in common: the bytes come from a disk and may be anything. */
+/* Common to tables of partitions: the bytes come from a disk and may be anything. */
 #pragma once
 
 #include <stdbool.h>

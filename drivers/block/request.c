@@ -27,9 +27,9 @@ static void queue_pop(struct blk_queue *queue)
 
 struct blk_request *blk_queue_head(struct blk_queue *queue)
 {
-	struct blk_request *request;
+	struct blk_request *request = queue->first;
 
-	while ((request = queue->first) && request->result != BLK_OK) {
+	for (; request && request->result != BLK_OK; request = queue->first) {
 		queue_pop(queue);
 		if (!request->commands)
 			request->done(request, request->result);
@@ -58,9 +58,9 @@ void blk_command_done(struct blk_request *request, enum blk_status status)
 
 void blk_queue_fail(struct blk_queue *queue)
 {
-	struct blk_request *request;
+	while (queue->first) {
+		struct blk_request *request = queue->first;
 
-	while ((request = queue->first)) {
 		queue_pop(queue);
 		request->result = BLK_IOERR;
 		if (!request->commands)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What block drivers share: queues of requests, and the execution of one
+ * Block drivers share this: queues of requests, and the execution of one
  * request by several commands.
  *
  * A driver makes commands from the request at the head of its queue, each for
@@ -52,5 +52,3 @@ bool blk_below(const struct blk_request *request, uint64_t limit);
 
 /* Reads the partition table and registers what it lists. */
 void blk_scan(struct blkdev *dev, void (*ready)(struct blkdev *dev));
-/* Puts a device on the list; the name is final. */
-void blk_list(struct blkdev *dev);

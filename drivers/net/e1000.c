@@ -2,7 +2,8 @@
 /*
  * Intel's gigabit controllers 82540EM, 82545EM and 82574. Frames are copied to
  * and from buffers that stay in place; received ones are handed on from there.
- * There are no transmit interrupts: sending looks for what is done.
+ * There are no transmit interrupts: sending looks for what is done. A frame whose checksum or
+ * whose segments are left to the card has a context in front, and as many buffers as it fills.
  */
 #include "drivers/net/e1000.h"
 
@@ -13,10 +14,15 @@
 #define RESET_NS  (10 * MS) /* 82574: the EEPROM is read again */
 #define WATCH_NS  (2000 * MS)
 #define POLL_NS   (1 * MS)
-#define RX_RETURN 32u /* descriptors given back at once */
+#define RX_RETURN 64u /* descriptors given back at once, with a batch behind them */
 /* At most 20000 interrupts a second, in units of 256 ns; the first one after
  * a pause is not delayed. */
 #define THROTTLE 195u
+
+/* Of headers, from the start of IP's */
+#define IP4_LENGTH   2u
+#define IP4_CHECKSUM 10u
+#define IP6_LENGTH   4u
 
 static uint32_t reg_read(struct e1000 *nic, enum e1000_register offset)
 {
@@ -34,10 +40,17 @@ static unsigned tx_in_use(const struct e1000 *nic)
 	return nic->tx_next - nic->tx_clean;
 }
 
+/* The card reports the last descriptor of each frame. Some do so a moment before they have fetched
+ * all of a long one (82546GB, erratum 1): its buffers are used again a whole ring later. */
 static void tx_reclaim(struct e1000 *nic)
 {
-	while (nic->tx_clean != nic->tx_told && nic->tx[nic->tx_clean % RING].status & TX_DD)
-		nic->tx_clean++;
+	while (nic->tx_clean != nic->tx_told) {
+		unsigned next = nic->tx_clean + nic->tx_span[nic->tx_clean % RING];
+
+		if (!(nic->tx[(next - 1) % RING].status & TX_DD))
+			break;
+		nic->tx_clean = next;
+	}
 	dma_barrier();
 }
 
@@ -56,37 +69,166 @@ static void e1000_flush(struct netdev *net)
 	}
 }
 
-static bool e1000_send(struct netdev *net, const struct net_piece *piece, unsigned pieces)
+/* Returns how many bytes a frame has, 0 if these are more than `most`. */
+static uint32_t frame_bytes(const struct net_piece *piece, unsigned pieces, uint32_t most)
 {
-	struct e1000 *nic = net->driver;
-	unsigned index = nic->tx_next % RING;
-	uint8_t *to = nic->tx_buffer + index * BUFFER;
 	uint32_t bytes = 0;
 
-	/* One descriptor stays free: a full ring would look empty (3.4). */
-	if (tx_in_use(nic) >= RING - 1)
-		tx_reclaim(nic);
-	if (!nic->running || !net->link_up || tx_in_use(nic) >= RING - 1) {
-		net->tx_dropped++;
-		return false;
-	}
 	for (unsigned i = 0; i < pieces; i++) {
-		if (piece[i].bytes > NET_FRAME_MAX - bytes) {
-			net->tx_dropped++;
-			return false;
-		}
-		memcpy(to + bytes, piece[i].data, piece[i].bytes);
+		if (piece[i].bytes > most - bytes)
+			return 0;
 		bytes += piece[i].bytes;
 	}
-	if (!bytes) {
+	return bytes;
+}
+
+/* One descriptor stays free: a full ring would look empty (3.4). */
+static bool tx_room(struct e1000 *nic, unsigned descriptors)
+{
+	if (tx_in_use(nic) + descriptors >= RING)
+		tx_reclaim(nic);
+	return tx_in_use(nic) + descriptors < RING;
+}
+
+/* Copies a frame into the buffers from number `at` on: neighbours in the ring are neighbours in
+ * memory, but for the last one and the first. Returns where the frame begins. */
+static uint8_t *tx_copy(struct e1000 *nic, unsigned at, const struct net_piece *piece,
+			unsigned pieces)
+{
+	uint8_t *start = nic->tx_buffer + at % RING * BUFFER, *to = start;
+	uint8_t *end = nic->tx_buffer + (size_t)RING * BUFFER;
+
+	for (unsigned i = 0; i < pieces; i++) {
+		const uint8_t *from = piece[i].data;
+		size_t bytes = piece[i].bytes, room = (size_t)(end - to);
+
+		if (bytes > room) {
+			memcpy(to, from, room);
+			from += room;
+			bytes -= room;
+			to = nic->tx_buffer;
+		}
+		memcpy(to, from, bytes);
+		to += bytes;
+	}
+	return start;
+}
+
+/* Describes the frame whose bytes are in the buffers from number `at` on; returns the number
+ * behind it. */
+static unsigned tx_describe(struct e1000 *nic, unsigned at, uint32_t bytes, uint32_t command,
+			    uint8_t options)
+{
+	do {
+		unsigned index = at++ % RING;
+		volatile struct e1000_tx *tx = &nic->tx[index];
+		uint32_t n = bytes < BUFFER ? bytes : BUFFER;
+
+		bytes -= n;
+		tx->bus = nic->tx_buffer_bus + index * BUFFER;
+		tx->command = command | n | (bytes ? 0 : TX_EOP | TX_RS);
+		tx->status = 0;
+		tx->options = options;
+		tx->segment = 0;
+	} while (bytes);
+	return at;
+}
+
+static void put_context(struct e1000 *nic, unsigned at, const struct e1000_tx *context)
+{
+	volatile struct e1000_tx *tx = &nic->tx[at % RING];
+
+	tx->bus = context->bus;
+	tx->command = context->command | TX_CONTEXT | CONTEXT_IS_TCP;
+	tx->status = 0;
+	tx->options = context->options;
+	tx->segment = context->segment;
+}
+
+/* A frame whose checksum is left to the card. Frames in a row mostly have it at the same place:
+ * one context is for all of them. */
+static unsigned tx_sum(struct e1000 *nic, const struct net_piece *piece, unsigned pieces,
+		       uint32_t bytes, const struct net_offload *left)
+{
+	uint64_t place = CONTEXT_TCP(left->start, left->start + left->offset);
+	unsigned at = nic->tx_next;
+
+	if (nic->tx_context != place) {
+		put_context(nic, at++, &(struct e1000_tx){.bus = place});
+		nic->tx_context = place;
+	}
+	tx_copy(nic, at, piece, pieces);
+	return tx_describe(nic, at, bytes, TX_DATA | TX_IFCS, TX_TXSM);
+}
+
+/* The card's demands on the headers (8254x: 3.5.5): the length of IP's packet and its sum are 0,
+ * and the sum of the pseudo header has no length in it. */
+static void clear_lengths(uint8_t *frame, unsigned link, bool ip4, const struct net_offload *left,
+			  uint32_t bytes)
+{
+	uint8_t *ip = frame + link, *sum = frame + left->start + left->offset;
+	uint32_t value = get_be16(sum) + (0xffff ^ (bytes - left->start));
+
+	put_be16(ip + (ip4 ? IP4_LENGTH : IP6_LENGTH), 0);
+	if (ip4)
+		put_be16(ip + IP4_CHECKSUM, 0);
+	put_be16(sum, (value >> 16) + (value & 0xffff));
+}
+
+/* A long frame that the card cuts. */
+static unsigned tx_long(struct e1000 *nic, const struct net_piece *piece, unsigned pieces,
+			uint32_t bytes, const struct net_offload *left)
+{
+	unsigned at = nic->tx_next, link = link_bytes(piece[0].data), tcp = left->start;
+	bool ip4 = left->needs & NET_TCP4;
+	struct e1000_tx context = {
+		.bus = CONTEXT_TCP(tcp, tcp + left->offset) |
+		       (ip4 ? CONTEXT_IP(link, link + IP4_CHECKSUM, tcp - 1) : 0),
+		.command = (bytes - left->headers) | TX_TSE | (ip4 ? CONTEXT_IS_IP4 : 0),
+		.options = (uint8_t)left->headers,
+		.segment = left->segment,
+	};
+
+	put_context(nic, at++, &context);
+	nic->tx_context = 0;
+	clear_lengths(tx_copy(nic, at, piece, pieces), link, ip4, left, bytes);
+	return tx_describe(nic, at, bytes, TX_DATA | TX_IFCS | TX_TSE,
+			   ip4 ? TX_IXSM | TX_TXSM : TX_TXSM);
+}
+
+/* A long frame leaves the card as several ones, each with the headers. */
+static void count_cut(struct netdev *net, uint32_t bytes, const struct net_offload *left)
+{
+	uint32_t more = (bytes - left->headers - 1) / left->segment;
+
+	net->tx_frames += more;
+	net->tx_bytes += (uint64_t)more * left->headers;
+}
+
+static bool e1000_send(struct netdev *net, const struct net_piece *piece, unsigned pieces,
+		       const struct net_offload *left)
+{
+	struct e1000 *nic = net->driver;
+	bool cut = left && left->needs & (NET_TCP4 | NET_TCP6);
+	uint32_t bytes =
+		frame_bytes(piece, pieces, cut ? NET_LONG_FRAME + VLAN_TAG : NET_FRAME_MAX);
+	unsigned first = nic->tx_next;
+
+	if (!bytes || !nic->running || !net->link_up ||
+	    !tx_room(nic, 1 + (bytes + BUFFER - 1) / BUFFER)) {
 		net->tx_dropped++;
 		return false;
 	}
-	nic->tx[index].bytes = (uint16_t)bytes;
-	nic->tx[index].offset = 0;
-	nic->tx[index].command = TX_EOP_IFCS_RS;
-	nic->tx[index].status = 0;
-	nic->tx_next++;
+	if (cut) {
+		nic->tx_next = tx_long(nic, piece, pieces, bytes, left);
+		count_cut(net, bytes, left);
+	} else if (left) {
+		nic->tx_next = tx_sum(nic, piece, pieces, bytes, left);
+	} else {
+		tx_copy(nic, first, piece, pieces);
+		nic->tx_next = tx_describe(nic, first, bytes, TX_IFCS, 0);
+	}
+	nic->tx_span[first % RING] = (uint8_t)(nic->tx_next - first);
 	net->tx_frames++;
 	net->tx_bytes += bytes;
 	if (nic->tx_next - nic->tx_told >= RING / 2)
@@ -94,43 +236,51 @@ static bool e1000_send(struct netdev *net, const struct net_piece *piece, unsign
 	return true;
 }
 
+/* Hands a frame on. Without long frames every good one fits one buffer. The receiver looks at wrong
+ * sums of IP and above itself. */
+static void receive_one(struct e1000 *nic, unsigned index)
+{
+	struct netdev *net = &nic->net;
+	const volatile struct e1000_rx *rx = &nic->rx[index];
+	uint8_t status = rx->status, errors = rx->errors;
+	uint16_t bytes = rx->bytes;
+
+	if (!(status & RX_EOP) || errors & ~(RX_TCPE | RX_IPE) || bytes < ETHERNET ||
+	    bytes > NET_FRAME_MAX) {
+		net->rx_dropped++;
+		return;
+	}
+	net->rx_frames++;
+	net->rx_bytes += bytes;
+	if (net->receive)
+		net->receive(net, nic->rx_buffer + index * BUFFER, bytes,
+			     !errors && (status & (RX_TCPCS | RX_IXSM)) == RX_TCPCS);
+}
+
+/* Ends a batch: nobody looks at its frames any more, and the card gets their buffers back. */
+static void receive_done(struct e1000 *nic)
+{
+	if (nic->net.receive_done)
+		nic->net.receive_done(&nic->net);
+	reg_write(nic, E1000_RDT, (nic->rx_next - 1) % RING);
+}
+
 /* Hands received frames on, at most as many as the ring holds: for those that
  * come meanwhile there is another interrupt. */
 static void receive(struct e1000 *nic)
 {
-	struct netdev *net = &nic->net;
-	unsigned count;
+	unsigned count = 0;
 
-	for (count = 0; count < RING; count++) {
-		unsigned index = nic->rx_next;
-		volatile struct e1000_rx *rx = &nic->rx[index];
-		uint8_t status = rx->status;
-		uint16_t bytes;
-
-		if (!(status & RX_DD))
-			break;
+	while (count < RING && nic->rx[nic->rx_next].status & RX_DD) {
 		dma_barrier();
-		bytes = rx->bytes;
-		/* Without long frames every good frame fits one buffer. */
-		if (!(status & RX_EOP) || rx->errors || bytes < 14 || bytes > NET_FRAME_MAX) {
-			net->rx_dropped++;
-		} else {
-			net->rx_frames++;
-			net->rx_bytes += bytes;
-			if (net->receive)
-				net->receive(net, nic->rx_buffer + index * BUFFER, bytes);
-		}
-		rx->status = 0;
-		nic->rx_next = (index + 1) % RING;
-		if (count % RX_RETURN == RX_RETURN - 1)
-			reg_write(nic, E1000_RDT, index);
+		receive_one(nic, nic->rx_next);
+		nic->rx[nic->rx_next].status = 0;
+		nic->rx_next = (nic->rx_next + 1) % RING;
+		if (++count % RX_RETURN == 0)
+			receive_done(nic);
 	}
-	if (!count)
-		return;
 	if (count % RX_RETURN)
-		reg_write(nic, E1000_RDT, (nic->rx_next - 1) % RING);
-	if (net->receive_done)
-		net->receive_done(net);
+		receive_done(nic);
 }
 
 static void look_at_link(struct e1000 *nic)
@@ -210,12 +360,13 @@ static void rings_start(struct e1000 *nic)
 	for (unsigned i = 0; i < RING; i++) {
 		nic->rx[i].bus = nic->rx_buffer_bus + i * BUFFER;
 		nic->rx[i].status = 0;
-		nic->tx[i].bus = nic->tx_buffer_bus + i * BUFFER;
 		nic->tx[i].status = 0;
 	}
 	nic->rx_next = 0;
-	nic->net.tx_dropped += nic->tx_next - nic->tx_clean;
+	for (; nic->tx_clean != nic->tx_next; nic->tx_clean += nic->tx_span[nic->tx_clean % RING])
+		nic->net.tx_dropped++;
 	nic->tx_next = nic->tx_clean = nic->tx_told = 0;
+	nic->tx_context = 0;
 
 	reg_write(nic, E1000_RDBAL, (uint32_t)nic->rx_bus);
 	reg_write(nic, E1000_RDBAH, (uint32_t)(nic->rx_bus >> 32));
@@ -272,6 +423,7 @@ static void reset_timer(struct timer *timer)
 	if (nic->pcie) {
 		reg_write(nic, E1000_CTRL_EXT, reg_read(nic, E1000_CTRL_EXT) | CTRL_EXT_DRV_LOAD);
 		reg_write(nic, E1000_RFCTL, 0); /* legacy descriptors */
+		reg_write(nic, E1000_TARC, (reg_read(nic, E1000_TARC) & ~TARC_CLEAR) | TARC_SET);
 	}
 	set_address(nic);
 	rings_start(nic);
@@ -279,6 +431,7 @@ static void reset_timer(struct timer *timer)
 	reg_write(nic, E1000_TXDCTL, 0x01410000u);
 	reg_write(nic, E1000_TIPG, 0x0060200au);
 	reg_write(nic, E1000_TCTL, TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD);
+	reg_write(nic, E1000_RXCSUM, RXCSUM_IPOFLD | RXCSUM_TUOFLD);
 	/* A bridge listens to all. */
 	reg_write(nic, E1000_RCTL, RCTL_EN | RCTL_UPE | RCTL_MPE | RCTL_BAM | RCTL_SECRC);
 	reg_write(nic, E1000_RDT, RING - 1);
@@ -371,6 +524,22 @@ static const char *e1000_start(struct e1000 *nic)
 	return NULL;
 }
 
+/*
+ * All of them compute the checksum of TCP and cut long segments; the 8254x of emulators makes wrong
+ * lengths in those of IPv6. The 82574 of QEMU before 8.1, by its subsystem, makes fragments of IP
+ * in place of segments.
+ */
+static unsigned takes(const struct e1000 *nic)
+{
+	const struct pci_device *pci = nic->pci;
+
+	if (!nic->pcie)
+		return NET_CHECKSUM | NET_TCP4;
+	if (pci->subvendor == 0x8086 && !pci->subdevice)
+		return NET_CHECKSUM;
+	return NET_CHECKSUM | NET_TCP4 | NET_TCP6;
+}
+
 static bool e1000_probe(struct pci_device *pci)
 {
 	static const uint16_t devices[] = {0x100e, 0x100f, 0x10d3};
@@ -387,7 +556,8 @@ static bool e1000_probe(struct pci_device *pci)
 		return false;
 	nic->pci = pci;
 	nic->pcie = pci->device == 0x10d3;
-	pci_enable(pci);
+	net_name(&nic->net);
+	pci_enable(pci, nic->net.name);
 	why = e1000_start(nic);
 	if (why) {
 		driver_log("e1000 %s: %s, not used\n", pci->name, why);
@@ -400,6 +570,7 @@ static bool e1000_probe(struct pci_device *pci)
 	nic->net.send = e1000_send;
 	nic->net.flush = e1000_flush;
 	nic->net.driver = nic;
+	nic->net.takes = takes(nic);
 	begin_reset(nic);
 	nic->polled = !pci_irq_setup(pci, 1, e1000_interrupt, nic);
 	if (nic->polled)

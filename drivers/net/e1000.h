@@ -37,7 +37,9 @@ enum e1000_register {
 	E1000_TDH = 0x3810,
 	E1000_TDT = 0x3818,
 	E1000_TXDCTL = 0x3828,
+	E1000_TARC = 0x3840,
 	E1000_MPC = 0x4010, /* missed packets, cleared by reading */
+	E1000_RXCSUM = 0x5000,
 	E1000_RFCTL = 0x5008,
 	E1000_MTA = 0x5200, /* 128 words */
 	E1000_RAL = 0x5400,
@@ -75,13 +77,38 @@ enum e1000_register {
 #define TCTL_CT    0x000000f0u /* 15 collisions */
 #define TCTL_COLD  0x00040000u /* full duplex */
 #define RAH_AV     0x80000000u
+/* 82574: Intel's own drivers clear these and set that. */
+#define TARC_CLEAR 0x78000000u
+#define TARC_SET   0x04000000u
 
-#define RX_DD          0x01u
-#define RX_EOP         0x02u
-#define TX_EOP_IFCS_RS 0x0bu
-#define TX_DD          0x01u
+#define RX_DD    0x01u
+#define RX_EOP   0x02u
+#define RX_IXSM  0x04u /* nothing is said about sums */
+#define RX_TCPCS 0x20u /* the sum of TCP or UDP was looked at */
+/* e1000_rx.errors: wrong sums, of TCP or UDP and of IP's header */
+#define RX_TCPE 0x20u
+#define RX_IPE  0x40u
 
-/* Legacy descriptors (3.2.3 and 3.3.3); the 82574 has them too. */
+#define RXCSUM_IPOFLD 0x00000100u
+#define RXCSUM_TUOFLD 0x00000200u
+
+#define TX_DD 0x01u
+
+/* Of all transmit descriptors, in e1000_tx.command behind the length: TX_CONTEXT and TX_DATA are
+ * types, a descriptor without them is a legacy one. */
+#define TX_EOP         0x01000000u
+#define TX_IFCS        0x02000000u
+#define TX_TSE         0x04000000u
+#define TX_RS          0x08000000u
+#define TX_CONTEXT     0x20000000u
+#define TX_DATA        0x20100000u
+#define CONTEXT_IS_TCP 0x01000000u
+#define CONTEXT_IS_IP4 0x02000000u
+/* e1000_tx.options of data: the sum of IP's header, of TCP */
+#define TX_IXSM 0x01u
+#define TX_TXSM 0x02u
+
+/* Legacy descriptors (3.2.3); the 82574 has them too. */
 struct e1000_rx {
 	uint64_t bus;
 	uint16_t bytes, checksum;
@@ -89,12 +116,20 @@ struct e1000_rx {
 	uint16_t special;
 };
 
+/* Transmit descriptors (3.3.3, 3.3.6, 3.3.7). A context says where in the frames that follow the
+ * sums are, and how long segments are cut. */
 struct e1000_tx {
-	uint64_t bus;
-	uint16_t bytes;
-	uint8_t offset, command, status, css;
-	uint16_t special;
+	uint64_t bus;     /* a context's: CONTEXT_* */
+	uint32_t command; /* and bytes: of the buffer; a context's: of the data of all segments */
+	uint8_t status;
+	uint8_t options;  /* a context's: bytes of the headers */
+	uint16_t segment; /* bytes of data in each frame */
 };
+
+/* The first byte of what a sum is of, the place of the sum, and the last byte, 0: the frame's. */
+#define CONTEXT_IP(start, offset, end) \
+	((uint64_t)(start) | (uint64_t)(offset) << 8 | (uint64_t)(end) << 16)
+#define CONTEXT_TCP(start, offset) ((uint64_t)(start) << 32 | (uint64_t)(offset) << 40)
 
 #define RING   256u
 #define BUFFER 2048u
@@ -114,6 +149,8 @@ struct e1000 {
 	uint8_t *rx_buffer, *tx_buffer;
 	uint64_t rx_buffer_bus, tx_buffer_bus;
 	unsigned rx_next;
+	uint8_t tx_span[RING];      /* descriptors of the frame whose first one is there */
+	uint64_t tx_context;        /* what the card has for a checksum alone, 0: something else */
 	unsigned tx_next, tx_clean; /* free-running counts */
 	unsigned tx_told;           /* the hardware knows of these */
 	unsigned tx_seen;           /* the watchdog saw this tx_clean */

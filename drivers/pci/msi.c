@@ -32,9 +32,9 @@ void pci_messages_off(struct pci_device *dev)
 static bool message(struct pci_device *dev, unsigned vector, irq_handler *handler, void *context,
 		    irq_program *program)
 {
-	if (!dev->handle)
-		dev->handle = device_open(dev->bdf);
-	return dev->handle && irq_message_bind(dev->handle, handler, context, vector, program, dev);
+	uint32_t handle = pci_handle(dev);
+
+	return handle && irq_message_bind(handle, handler, context, vector, program, dev);
 }
 
 static void log_lost(const struct pci_device *dev, unsigned vector)

@@ -15,6 +15,7 @@
 #define VENDOR       0x00u
 #define CLASS        0x08u /* and the revision in the lowest byte */
 #define HEADER       0x0eu
+#define SECONDARY    0x19u /* of a bridge */
 #define SUBVENDOR    0x2cu
 #define SUBDEVICE    0x2eu
 #define CAPABILITIES 0x34u
@@ -37,7 +38,16 @@
 #define MSIX_TABLE   4u
 #define MSIX_ENTRY   16u
 
+#define SPACE          256u /* bytes that the ports reach */
+#define EXTENDED_SPACE 4096u
+#define EXTENDED_STEPS 480u /* as many capabilities as fit between 0x100 and 0xfff */
+
 static uint32_t ports, selected;
+static struct pci_device *functions;
+static struct {
+	uint64_t base; /* 0: not in memory */
+	uint8_t first, last;
+} extended;
 
 /* The dword at an offset of a function is chosen: its bytes are at DATA. */
 static uint32_t choose(uint16_t bdf, unsigned offset)
@@ -57,15 +67,61 @@ static uint32_t config_read(uint16_t bdf, unsigned offset, unsigned bytes)
 	return port_read(ports, at, bytes);
 }
 
+void pci_extended_at(uint64_t base, uint8_t first, uint8_t last)
+{
+	extended.base = base;
+	extended.first = first;
+	extended.last = last;
+}
+
+/* Is the function's configuration space in memory, and the access within it? */
+static bool is_extended(struct pci_device *dev, unsigned offset, unsigned bytes)
+{
+	uint8_t bus = (uint8_t)(dev->bdf >> 8);
+
+	if (!dev->extended && extended.base && bus >= extended.first && bus <= extended.last)
+		dev->extended = registers_map(extended.base + (uint64_t)dev->bdf * EXTENDED_SPACE,
+					      EXTENDED_SPACE);
+	return dev->extended && offset + bytes <= EXTENDED_SPACE;
+}
+
+static uint32_t extended_read(struct pci_device *dev, unsigned offset, unsigned bytes)
+{
+	if (!is_extended(dev, offset, bytes))
+		return UINT32_MAX >> (32 - 8 * bytes);
+	if (bytes == 4)
+		return *(volatile uint32_t *)(dev->extended + offset);
+	return bytes == 2 ? *(volatile uint16_t *)(dev->extended + offset) : dev->extended[offset];
+}
+
+static void extended_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value)
+{
+	if (!is_extended(dev, offset, bytes))
+		return;
+	if (bytes == 4)
+		*(volatile uint32_t *)(dev->extended + offset) = value;
+	else if (bytes == 2)
+		*(volatile uint16_t *)(dev->extended + offset) = (uint16_t)value;
+	else
+		dev->extended[offset] = (uint8_t)value;
+}
+
 uint32_t pci_read(struct pci_device *dev, unsigned offset, unsigned bytes)
 {
+	if (offset >= SPACE)
+		return extended_read(dev, offset, bytes);
 	return config_read(dev->bdf, offset, bytes);
 }
 
 void pci_write(struct pci_device *dev, unsigned offset, unsigned bytes, uint32_t value)
 {
-	uint32_t at = choose(dev->bdf, offset);
+	uint32_t at;
 
+	if (offset >= SPACE) {
+		extended_write(dev, offset, bytes, value);
+		return;
+	}
+	at = choose(dev->bdf, offset);
 	port_write(ports, at, bytes, value);
 }
 
@@ -91,6 +147,23 @@ unsigned pci_find_capability(struct pci_device *dev, uint8_t id)
 	return 0;
 }
 
+/* PCIe 5.0, 7.6.3: id, version, offset of the next one. All zero: there are none. */
+unsigned pci_find_extended(struct pci_device *dev, uint16_t id)
+{
+	unsigned at = SPACE;
+
+	for (unsigned i = 0; i < EXTENDED_STEPS && at >= SPACE; i++) {
+		uint32_t head = pci_read(dev, at, 4);
+
+		if (!head || head == UINT32_MAX)
+			return 0;
+		if ((head & 0xffff) == id)
+			return at;
+		at = head >> 20 & 0xffc;
+	}
+	return 0;
+}
+
 bool pci_legacy_ide(const struct pci_device *dev, unsigned channel)
 {
 	return dev->class_code >> 8 == CLASS_IDE && channel < 2 &&
@@ -110,8 +183,8 @@ static uint32_t size_bits(struct pci_device *dev, unsigned bar)
 	return bits;
 }
 
-/* Reads BAR i, and the next if it is one of 64 bits: true then. What firmware has not placed
- * is of no use to anybody. */
+/* Reads BAR i, and the next if it is one of 64 bits: true then. A BAR that firmware has not placed
+ * is of no use. */
 static bool read_bar(struct pci_device *dev, unsigned i)
 {
 	uint32_t value = dev->bar_value[i], fixed = value & BAR_IO ? 3 : 15;
@@ -183,18 +256,44 @@ volatile void *pci_map(struct pci_device *dev, unsigned bar)
 	return b->mapped;
 }
 
-void pci_enable(struct pci_device *dev)
+static void open_device(struct pci_device *dev, const char *name)
+{
+	if (!dev->handle)
+		dev->handle = device_open(dev->bdf, name);
+}
+
+uint32_t pci_handle(struct pci_device *dev)
+{
+	open_device(dev, dev->name);
+	return dev->handle;
+}
+
+void pci_restore_bars(struct pci_device *dev)
+{
+	for (unsigned i = 0; i < 6; i++)
+		pci_write(dev, PCI_BAR0 + 4 * i, 4, dev->bar_value[i]);
+}
+
+void pci_enable(struct pci_device *dev, const char *name)
 {
 	uint32_t command = pci_read(dev, PCI_COMMAND, 2);
 
+	open_device(dev, name);
 	pci_write(dev, PCI_COMMAND, 2, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-	for (unsigned i = 0; i < 6; i++)
-		pci_write(dev, PCI_BAR0 + 4 * i, 4, dev->bar_value[i]);
+	pci_restore_bars(dev);
 	pci_write(dev, PCI_COMMAND, 2,
 		  command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
 /* --- what there is --- */
+
+/* A virtual function has no vendor in its own registers (PCIe 5.0, 9.3.4.1.1). */
+bool pci_answers(struct pci_device *dev)
+{
+	if (dev->physical)
+		return pci_read(dev, PCI_COMMAND, 4) != UINT32_MAX;
+	return pci_read(dev, VENDOR, 2) == dev->vendor;
+}
 
 static void read_messages(struct pci_device *dev)
 {
@@ -226,8 +325,8 @@ static bool is_endpoint(struct pci_device *dev)
 {
 	uint32_t class = dev->class_code >> 16;
 
-	return !(pci_read(dev, HEADER, 1) & ~HEADER_MULTI) && class != CLASS_BRIDGE &&
-	       class != CLASS_MEMORY && class != CLASS_SYSTEM;
+	return !dev->header && class != CLASS_BRIDGE && class != CLASS_MEMORY &&
+	       class != CLASS_SYSTEM;
 }
 
 /* A display may need to master the bus to go on showing messages. */
@@ -237,6 +336,12 @@ static void quiet(struct pci_device *dev)
 		   dev->class_code >> 16 == CLASS_DISPLAY ? 0 : PCI_COMMAND_MASTER,
 		   PCI_COMMAND_INTX_OFF);
 	pci_messages_off(dev);
+}
+
+static void set_name(struct pci_device *dev)
+{
+	snprintf(dev->name, sizeof(dev->name), "%02x:%02x.%x", dev->bdf >> 8, dev->bdf >> 3 & 31,
+		 dev->bdf & 7);
 }
 
 static struct pci_device *describe(uint16_t bdf, uint32_t id)
@@ -250,16 +355,20 @@ static struct pci_device *describe(uint16_t bdf, uint32_t id)
 	dev->vendor = (uint16_t)id;
 	dev->device = (uint16_t)(id >> 16);
 	dev->class_code = pci_read(dev, CLASS, 4) >> 8;
-	if (!is_endpoint(dev)) {
-		free(dev);
-		return NULL;
-	}
+	dev->header = (uint8_t)pci_read(dev, HEADER, 1);
+	dev->multifunction = dev->header & HEADER_MULTI || bdf & 7;
+	dev->header &= (uint8_t)~HEADER_MULTI;
+	set_name(dev);
+	if (dev->header == PCI_HEADER_BRIDGE)
+		dev->secondary = (uint8_t)pci_read(dev, SECONDARY, 1);
+	dev->endpoint = is_endpoint(dev);
+	if (!dev->endpoint)
+		return dev;
 	dev->subvendor = (uint16_t)pci_read(dev, SUBVENDOR, 2);
 	dev->subdevice = (uint16_t)pci_read(dev, SUBDEVICE, 2);
 	interrupt = pci_read(dev, INTERRUPT, 2);
 	dev->irq_line = (uint8_t)interrupt;
 	dev->irq_pin = (uint8_t)(interrupt >> 8);
-	snprintf(dev->name, sizeof(dev->name), "%02x:%02x.%x", bdf >> 8, bdf >> 3 & 31, bdf & 7);
 	read_bars(dev);
 	read_messages(dev);
 	quiet(dev);
@@ -280,22 +389,97 @@ struct pci_device *pci_scan(void)
 		uint32_t id = config_read((uint16_t)bdf, VENDOR, 4);
 		bool there = (id & 0xffff) != 0xffff && (id & 0xffff) != 0;
 
-		if (there && (*last = describe((uint16_t)bdf, id)))
+		if (there)
+			*last = describe((uint16_t)bdf, id);
+		if (*last)
 			last = &(*last)->next;
 		if (!(bdf & 7) &&
 		    (!there || !(config_read((uint16_t)bdf, HEADER, 1) & HEADER_MULTI)))
 			bdf |= 7; /* no function 0, or no others */
 	}
+	functions = first;
 	return first;
 }
 
-void pci_start(void)
+struct pci_device *pci_first(void)
+{
+	return functions;
+}
+
+struct pci_device *pci_at(uint16_t bdf)
+{
+	struct pci_device *dev = functions;
+
+	while (dev && dev->bdf != bdf)
+		dev = dev->next;
+	return dev;
+}
+
+struct pci_device *pci_parent(const struct pci_device *dev)
+{
+	uint8_t bus = (uint8_t)(dev->bdf >> 8);
+	struct pci_device *found = NULL;
+
+	for (struct pci_device *d = functions; d && bus; d = d->next)
+		if (d->header == PCI_HEADER_BRIDGE && d->secondary == bus && d->bdf >> 8 != bus)
+			found = d;
+	return found;
+}
+
+struct pci_device *pci_virtual_add(struct pci_device *physical, uint16_t bdf, uint16_t device,
+				   const struct pci_bar bar[6], const uint32_t bar_value[6])
+{
+	struct pci_device *dev = calloc(1, sizeof(*dev)), *before = physical;
+
+	if (!dev)
+		return NULL;
+	dev->bdf = bdf;
+	dev->physical = physical;
+	dev->vendor = physical->vendor;
+	dev->device = device;
+	dev->class_code = pci_read(dev, CLASS, 4) >> 8;
+	dev->subvendor = (uint16_t)pci_read(dev, SUBVENDOR, 2);
+	dev->subdevice = (uint16_t)pci_read(dev, SUBDEVICE, 2);
+	dev->endpoint = true;
+	set_name(dev);
+	memcpy(dev->bar, bar, sizeof(dev->bar));
+	memcpy(dev->bar_value, bar_value, sizeof(dev->bar_value));
+	read_messages(dev);
+	quiet(dev);
+	while (before->next && before->next->bdf < bdf)
+		before = before->next;
+	dev->next = before->next;
+	before->next = dev;
+	return dev;
+}
+
+void pci_virtual_remove(struct pci_device *dev)
+{
+	struct pci_device **link = &functions;
+
+	while (*link && *link != dev)
+		link = &(*link)->next;
+	if (*link)
+		*link = dev->next;
+	if (dev->extended)
+		registers_unmap(dev->extended, EXTENDED_SPACE);
+	free(dev);
+}
+
+static void offer(struct pci_device *dev)
+{
+	for (unsigned i = 0; pci_drivers[i] && !dev->driver; i++)
+		if (pci_drivers[i]->probe(dev))
+			dev->driver = pci_drivers[i]->name;
+}
+
+void pci_start(bool (*reserved)(const struct pci_device *dev))
 {
 	struct pci_device *dev = pci_scan();
 
 	if (!ports)
 		driver_log("pci: no access to configuration space\n");
 	for (; dev; dev = dev->next)
-		for (unsigned i = 0; pci_drivers[i] && !pci_drivers[i]->probe(dev);)
-			i++;
+		if (dev->endpoint && !(reserved && reserved(dev)))
+			offer(dev);
 }

@@ -6,6 +6,12 @@ LWIP_VERSION     := 2.1.3
 EXPAT_VERSION    := 2.5.0
 MBEDTLS_VERSION  := 2.28.3
 ZYDIS_VERSION    := 4.0.0
+ZLIB_VERSION     := 1.2.13.dfsg
 ZYCORE_VERSION   := 1.5.2
+SQLITE_VERSION   := 3.40.1
+
+# Of programs for guests that test devices.
+PCIUTILS_VERSION := 3.9.0
+FIO_VERSION      := 3.33
 
 CLANG_RT_PACKAGE := libclang-rt-14-dev

@@ -6,6 +6,12 @@ LWIP_VERSION     := 2.2.1
 EXPAT_VERSION    := 2.9.0
 MBEDTLS_VERSION  := 3.6.6
 ZYDIS_VERSION    := 4.1.1
+ZLIB_VERSION     := 1.3.dfsg
 ZYCORE_VERSION   := 1.5.2
+SQLITE_VERSION   := 3.46.1
+
+# Of programs for guests that test devices.
+PCIUTILS_VERSION := 3.13.0
+FIO_VERSION      := 3.39
 
 CLANG_RT_PACKAGE := libclang-rt-19-dev

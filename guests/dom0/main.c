@@ -6,15 +6,23 @@
 
 #include "drivers/block.h"
 #include "drivers/pci.h"
+#include "guests/dom0/assign/assign.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/host/firmware.h"
+#include "guests/dom0/manage/define.h"
+#include "guests/dom0/manage/identity.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/parts.h"
+#include "guests/dom0/rpc/server.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
+#include "guests/dom0/storage/boot_mark.h"
+#include "guests/dom0/storage/first_pool.h"
+#include "guests/dom0/storage/pool.h"
+#include "guests/dom0/store/store.h"
 #include "guests/dom0/vm/autostart.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
@@ -36,7 +44,8 @@ static void start_clock(void)
 /* Names each word of the command line that no part of dom0 looks for. */
 static void name_unknown_words(const char *cmdline)
 {
-	static const char *const known[] = {"ip=", "uplink="};
+	static const char *const known[] = {"dns=",    "ip=",  "libvirt-tcp=",  "ntp=",
+					    "uplink=", "vfs=", FIRST_POOL_WORD, BOOT_MARK_WORD};
 
 	for (const char *at = cmdline + strspn(cmdline, " \t"); *at; at += strspn(at, " \t")) {
 		size_t n = strcspn(at, " \t");
@@ -51,9 +60,50 @@ static void name_unknown_words(const char *cmdline)
 	}
 }
 
+static void find_extended_space(void)
+{
+	struct firmware_ecam ecam = firmware_ecam(boot->rsdp);
+
+	if (ecam.base)
+		pci_extended_at(ecam.base, ecam.first, ecam.last);
+}
+
 static void not_yet(void *context)
 {
 	(void)context;
+}
+
+/* Without a store the guests of the boot medium are all. */
+static void store_read(void *context, const char *wrong)
+{
+	(void)context;
+	(void)wrong;
+	recall_identity();
+	recall_guests();
+	autostart();
+}
+
+static void find_store(void)
+{
+	store_start(store_read, NULL);
+}
+
+/* Guests come last: none has the device of the mark in use when the mark is written. */
+static void pools_are_complete(void)
+{
+	boot_mark(boot->cmdline, find_store);
+}
+
+static void pools_are_found(void)
+{
+	first_pool(boot->cmdline, pools_are_complete);
+}
+
+/* Guests may name volumes of pools, which are known only when the disks' metadata have been read.
+ */
+static void find_pools(void)
+{
+	pools_find(pools_are_found);
 }
 
 int main(void)
@@ -71,15 +121,20 @@ int main(void)
 	printf("dom0: %llu MiB, %u modules\n", (unsigned long long)(boot->ram_bytes >> 20),
 	       boot->modules);
 	name_unknown_words(boot->cmdline);
-	pci_start();
+	find_extended_space();
+	/* dom0's drivers leave the functions alone that descriptions name. */
+	autostart_define();
+	pci_start(assign_reserves);
+	assign_start();
+	assign_virtual_start(boot->cmdline);
 	uplink_start(boot->cmdline);
 	stack_start(boot->cmdline);
-	autostart_define();
 	shell_start();
+	server_start(boot->cmdline);
 	host_button(power_button);
 	/* Guests may name partitions, which are known only when the disks have
 	 * been read. */
-	blk_when_settled(autostart);
+	blk_when_settled(find_pools);
 	sums_read_ahead();
 	loop_run();
 }

@@ -60,7 +60,7 @@ static const char *find_word(const char *word)
 {
 	const char *line = cmdline(), *at = line;
 
-	for (; (at = strstr(at, word)); at++)
+	for (at = strstr(at, word); at; at = strstr(at + 1, word))
 		if (at == line || at[-1] == ' ')
 			return at;
 	return NULL;

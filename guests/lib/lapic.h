@@ -71,8 +71,8 @@ static inline void lapic_enable(void)
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
 	if (!(base & APIC_BASE_ENABLE))
-		wrmsr(MSR_APIC_BASE, base |= APIC_BASE_ENABLE);
-	wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
+		wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 	wrmsr(X2APIC_SPURIOUS, 0x1ff);
 	wrmsr(X2APIC_TPR, 0);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What picolibc asks of the system below it. */
+/* The functions that picolibc needs of the system below it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

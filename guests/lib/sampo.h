@@ -23,7 +23,7 @@
 extern bool sampo_present;
 extern bool sampo_by_vmcall;
 
-/* What EBX pointed to at the entry: struct sampo_boot in a domain that the
+/* The structure that EBX pointed to at the entry: struct sampo_boot in a domain that the
  * kernel started itself (dom0), else PVH's hvm_start_info. */
 extern const void *guest_boot_info;
 /* guest_boot_info if it is dom0's, else NULL. */
@@ -118,18 +118,17 @@ static inline int64_t sampo_handle_copy(uint32_t handle, uint32_t domain, uint32
 	return sampo_handle_call(SAMPO_CALL_handle_copy, handle, domain, rights, 0, 0, copy);
 }
 
-/* FRAMES come in parts. */
+/* BUS zeroes memory by steps. */
 static inline int64_t sampo_object_info(uint32_t handle, uint64_t what, void *buffer,
 					uint64_t bytes, uint64_t first, uint64_t *written)
 {
-	uint64_t done = 0, part;
+	uint64_t done;
 	int64_t status;
 
-	do {
-		status = sampo_call(SAMPO_CALL_object_info, handle, what, sampo_gpa(buffer) + done,
-				    bytes - done, first + done / 8, &part);
-		done += part;
-	} while (status == SAMPO_EAGAIN);
+	do
+		status = sampo_call(SAMPO_CALL_object_info, handle, what, sampo_gpa(buffer), bytes,
+				    first, &done);
+	while (status == SAMPO_EAGAIN);
 	if (written)
 		*written = done;
 	return status;
@@ -255,9 +254,12 @@ static inline int64_t sampo_irq(uint32_t event, uint64_t op, uint32_t source, ui
 	return sampo_call(SAMPO_CALL_irq, event, op, source, pin, 0, message);
 }
 
-static inline int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device)
+/* name: up to 8 characters for the log. */
+static inline int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t domain,
+					  uint64_t name, uint32_t *device)
 {
-	return sampo_handle_call(SAMPO_CALL_device_create, machine, requester, 0, 0, 0, device);
+	return sampo_handle_call(SAMPO_CALL_device_create, machine, requester, domain, name, 0,
+				 device);
 }
 
 /* The status in words. */

@@ -25,9 +25,9 @@
 static unsigned find(unsigned slot, unsigned type, struct pci_window *window)
 {
 	for (unsigned io = 2; io-- > 0;) {
-		unsigned cap = 0;
+		unsigned cap = pci_capability(slot, PCI_CAP_VENDOR, 0);
 
-		while ((cap = pci_capability(slot, PCI_CAP_VENDOR, cap)))
+		for (; cap; cap = pci_capability(slot, PCI_CAP_VENDOR, cap))
 			if (pci_config_read(slot, cap + CAP_TYPE, 1) == type &&
 			    pci_window(slot, pci_config_read(slot, cap + CAP_BAR, 1),
 				       pci_config_read(slot, cap + CAP_OFFSET, 4), window) &&

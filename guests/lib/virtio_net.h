@@ -10,8 +10,8 @@
 
 /*
  * Finds the device and starts it. A received frame and a change of the link
- * come as the given interrupt vector, if the device has MSI-X. NULL, or what
- * is wrong.
+ * come as the given interrupt vector, if the device has MSI-X. NULL, or the
+ * error.
  */
 const char *virtio_net_start(uint8_t mac[6], uint8_t interrupt);
 

@@ -1,15 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# build.sh DIR: Debian's own kernel for clouds and a small user land of busybox, as DIR/vmlinuz and DIR/initrd.gz.
+# build.sh DIR [KIND MODULE...]: Debian's own kernel and a small user land of busybox, as DIR/vmlinuz and DIR/initrd.gz. KIND
+# is cloud-amd64, the kernel for clouds (the default), or amd64, the generic one. The guest loads each MODULE, too.
 # The packages are fetched with `apt-get download`, kept in DIR, and unpacked; nothing is installed.
 set -eu
-export LC_ALL=C
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin" # kmod's programs
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/debs"
 out=$(cd "$1" && pwd)
-modules='virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk failover net_failover
-virtio_net virtio-rng virtio_console virtio_balloon evdev button'
+kind=${2:-cloud-amd64}
+shift $(($# < 2 ? $# : 2))
+modules="virtio_pci virtio_blk virtio_net virtio-rng virtio_console virtio_balloon evdev button $*"
 
 die() {
 	echo "linux: $*" >&2
@@ -22,18 +24,18 @@ fetch() {
 }
 
 : >"$out/apt.log"
-if ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then
+if ! apt-cache show "linux-image-$kind" >/dev/null 2>&1; then
 	as=
 	[ "$(id -u)" = 0 ] || as=sudo
 	$as apt-get -q update
 fi
 
 # The kernel that the archive calls current, or the newest of the same release that it still has.
-current=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9].*-cloud-amd64\)$/\1/p')
-series=$(echo "$current" | sed 's/-[0-9]*-cloud-amd64$//; s/[.]/[.]/g')
+current=$(apt-cache depends "linux-image-$kind" | sed -n "s/^ *Depends: \(linux-image-[0-9].*-$kind\)\$/\1/p")
+series=$(echo "$current" | sed "s/-[0-9]*-$kind\$//; s/[.]/[.]/g")
 if ! ls "$out"/debs/linux-image-*.deb >/dev/null 2>&1; then
 	found=
-	for p in $current $(apt-cache search --names-only "^$series-[0-9]*-cloud-amd64\$" | cut -d' ' -f1 | sort -Vr); do
+	for p in $current $(apt-cache search --names-only "^$series-[0-9]*-$kind\$" | cut -d' ' -f1 | sort -Vr); do
 		if fetch "$p"; then
 			found=$p
 			break
@@ -51,6 +53,13 @@ mkdir -p "$out/unpacked" "$out/root"
 for d in "$out"/debs/*.deb; do
 	dpkg-deb -x "$d" "$out/unpacked"
 done
+# kmod looks for modules in /lib/modules or /usr/lib/modules, whatever the package has.
+rm -rf "$out/tree"
+mkdir -p "$out/tree/lib" "$out/tree/usr"
+ln -s ../lib "$out/tree/usr/lib"
+ln -s "$(find "$out/unpacked" -type d -path '*lib/modules')" "$out/tree/lib/modules"
+version=$(ls "$out/tree/lib/modules")
+depmod -b "$out/tree" "$version"
 
 cd "$out/root"
 mkdir -p bin dev etc lib/modules mnt proc root run sys tmp
@@ -60,18 +69,23 @@ for a in $(bin/busybox --list); do
 done
 ln -s bin sbin
 ln -s bin/busybox init
+# Each module behind those that it needs, as kmod says; parts of the kernel itself are none.
 for m in $modules; do
-	f=$(find "$out/unpacked" -name "$m.ko" -o -name "$m.ko.xz" | head -1)
-	if [ -z "$f" ]; then
-		grep -rqs --include=modules.builtin "/$m.ko" "$out/unpacked" || die "the kernel package has no module $m"
-		continue # part of the kernel
-	fi
+	modprobe -d "$out/tree" -S "$version" --show-depends "$m" >"$out/needed" 2>&1 || {
+		cat "$out/needed" >&2
+		die "the kernel package has no module $m"
+	}
+	sed -n 's/^insmod \([^ ]*\).*/\1/p' "$out/needed"
+done | awk '!seen[$0]++' >"$out/modules"
+while read -r f; do
+	m=${f##*/}
+	m=${m%%.ko*}
 	case $f in
 	*.xz) xz -dc "$f" >"lib/modules/$m.ko" ;;
 	*) cp "$f" lib/modules/ ;;
 	esac
 	echo "$m" >>lib/modules/order
-done
+done <"$out/modules"
 cp -R "$here/rootfs/." .
 chmod -R go+rX,u+rwX .
 chmod 755 etc/rc etc/down etc/shell etc/udhcpc.sh etc/acpi/PWRF/00000080

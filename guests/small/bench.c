@@ -22,6 +22,8 @@
 #define VECTOR         0x50
 #define FAR_AWAY       (1ull << 50)
 #define INTERVAL       200000
+#define REQUEST        16
+#define REST           100000000
 #define NEAR           600 /* more than the exit takes that sets it */
 #define UNCLAIMED      0xd0000000ull
 #define PORT_KERNEL    0x80
@@ -152,6 +154,21 @@ static void show(const char *name, const struct figure *f, uint64_t rest, uint64
 	       (unsigned long long)(mean % 100));
 }
 
+static void show_mean(const char *name, const struct figure *f, uint64_t parts)
+{
+	uint64_t hundredths = f->sum * 100 / f->count / parts;
+
+	printf("bench %s %llu.%02llu\n", name, (unsigned long long)(hundredths / 100),
+	       (unsigned long long)(hundredths % 100));
+}
+
+static void rest(void)
+{
+	wrmsr(MSR_TSC_DEADLINE, rdtsc() + REST);
+	halt_once();
+	wrmsr(MSR_TSC_DEADLINE, 0);
+}
+
 static struct figure rounds(void (*body)(void))
 {
 	struct figure f = {0};
@@ -243,12 +260,34 @@ static void bench_hlt_wake(void)
 	show("hlt-wake", &f, 0, 1);
 }
 
-/* A request to the random number device: from the notification to the first
- * instruction of the handler of its interrupt. */
+/* A request to the random number device: from the notification to the first instruction of the
+ * handler of its interrupt, for which the guest sleeps, or goes on computing. */
+static uint64_t request(struct virtio_device *rng, struct virtio_rings *rings,
+			uint8_t buffer[REQUEST], bool sleeps)
+{
+	uint64_t begin;
+
+	rings->desc[0] = (struct virtio_desc){
+		.address = (uintptr_t)buffer,
+		.bytes = REQUEST,
+		.flags = DESC_WRITE,
+	};
+	virtio_offer(rings, 0);
+	begin = rdtsc();
+	virtio_kick(rng, 0);
+	if (!sleeps)
+		interrupts_on();
+	while (handler_begin < begin)
+		if (sleeps)
+			halt_once();
+	interrupts_off();
+	return handler_begin - begin;
+}
+
 static void bench_device(void)
 {
 	static _Alignas(4096) struct virtio_rings rings;
-	static uint8_t buffer[16];
+	static uint8_t buffer[REQUEST];
 	struct virtio_device rng;
 	struct figure f = {0};
 
@@ -260,22 +299,14 @@ static void bench_device(void)
 	virtio_place(&rng, 0, VQ_SIZE, (uintptr_t)rings.desc, (uintptr_t)&rings.avail,
 		     (uintptr_t)&rings.used);
 	virtio_go(&rng);
-	for (unsigned i = 0; i < ROUNDS * ROUNDS; i++) {
-		uint64_t begin;
-
-		rings.desc[0] = (struct virtio_desc){
-			.address = (uintptr_t)buffer,
-			.bytes = sizeof(buffer),
-			.flags = DESC_WRITE,
-		};
-		virtio_offer(&rings, 0);
-		begin = rdtsc();
-		virtio_kick(&rng, 0);
-		while (handler_begin < begin)
-			halt_once();
-		note(&f, handler_begin - begin);
-	}
+	for (unsigned i = 0; i < ROUNDS * ROUNDS; i++)
+		note(&f, request(&rng, &rings, buffer, true));
 	show("request", &f, 0, 1);
+	rest(); /* the device gives 4 KiB in 10 ms */
+	f = (struct figure){0};
+	for (unsigned i = 0; i < 4 * ROUNDS; i++)
+		note(&f, request(&rng, &rings, buffer, false));
+	show_mean("busy-request", &f, 1);
 }
 
 static void bench_interrupts(void)
@@ -295,6 +326,50 @@ static void bench_interrupts(void)
 	bench_hlt_wake();
 	wrmsr(MSR_TSC_DEADLINE, 0);
 	bench_device();
+}
+
+/* --- the first milliseconds ------------------------------------------------ */
+
+static void do_compute(void)
+{
+	for (unsigned i = 0; i < 100; i++)
+		__asm__ volatile("");
+}
+
+static struct figure many_rounds(void (*body)(void))
+{
+	struct figure f = {0};
+
+	for (unsigned i = 0; i < ROUNDS * ROUNDS; i++)
+		note(&f, loop(body));
+	return f;
+}
+
+/* Means, since others work for the guest or start up meanwhile: what CPUID and a loop take, the
+ * latter against its least, and how late a deadline comes. */
+static void bench_start(void)
+{
+	struct figure cpuids = many_rounds(do_cpuid), loops = many_rounds(do_compute), late = {0};
+	uint32_t leaf[4];
+
+	show_mean("start-cpuid", &cpuids, LOOPS);
+	show_mean("start-compute", &loops, loops.least);
+	cpuid(1, 0, leaf);
+	if (!(leaf[2] & CPUID_1_X2APIC))
+		return;
+	exceptions_gate(VECTOR, handler);
+	lapic_enable();
+	wrmsr(X2APIC_LVT_TIMER, LVT_TSC_DEADLINE | VECTOR);
+	for (unsigned i = 0; i < ROUNDS * ROUNDS; i++) {
+		uint64_t deadline = rdtsc() + INTERVAL / 8;
+
+		wrmsr(MSR_TSC_DEADLINE, deadline);
+		while (handler_begin < deadline)
+			halt_once();
+		note(&late, handler_begin - deadline);
+	}
+	show_mean("start-deadline", &late, 1);
+	rest(); /* until the machine has zeroed what memory it keeps ready for the next guests */
 }
 
 /* --- memory and devices --------------------------------------------------- */
@@ -368,6 +443,7 @@ int main(void)
 
 	faults_init();
 	bench_touch();
+	bench_start();
 	bench("cpuid", do_cpuid);
 	bench("msr", do_msr);
 	if (sampo_present)

@@ -4,7 +4,7 @@
 #define POLYNOMIAL 0x82f63b78u /* 0x1edc6f41, its lowest power in the highest bit */
 #define NIBBLES    16u
 
-/* What four bits do to the remainder, by their value. */
+/* The change of the remainder by four bits, by their value. */
 static uint32_t remainder_of[NIBBLES];
 
 static void fill(void)

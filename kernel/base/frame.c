@@ -7,8 +7,10 @@
 #define TOP         (1ull << 46)
 #define FIRST_BYTES (1ull << 20) /* of the kernel's first pages, at least */
 #define RESERVE     (16 * FRAME_PAGE)
+#define ZERO_PIECE  (8ull << 10)   /* a microsecond: an interrupt waits no longer */
+#define ZERO_AHEAD  (256ull << 20) /* bytes of zeroed blocks that are ready at most */
 
-/* What a block is; a free one has the number of the next free one, 0 after the last. */
+/* The kind of each block; a free one has the number of the next free one, 0 after the last. */
 enum { KERNEL = 0xfffffffdu, GIVEN, ABSENT };
 
 struct page {
@@ -21,7 +23,14 @@ uint64_t frame_first;
 
 static uint32_t *block; /* one for each 2 MiB of the physical address space */
 static uint64_t blocks;
-static uint32_t free_block;
+static uint32_t dirty_block; /* the first free one with any content */
+static uint32_t zero_block;  /* the first free one that is zeroed */
+static uint64_t zero_bytes;
+static struct {
+	uint32_t block; /* free, and in no list; 0: none */
+	bool busy;      /* a CPU is at it, without the lock */
+	uint64_t done;  /* bytes */
+} zeroing;
 static struct page *free_page;
 
 static uint64_t round_up(uint64_t value, uint64_t to)
@@ -31,16 +40,56 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 
 /* --- blocks --- */
 
-uint64_t frame_alloc_block(void)
+/* With frame_lock. 0: the list is empty. */
+static uint32_t pop(uint32_t *list)
+{
+	uint32_t b = *list;
+
+	if (b) {
+		*list = block[b];
+		block[b] = GIVEN;
+		zero_bytes -= list == &zero_block ? FRAME_BLOCK : 0;
+	}
+	return b;
+}
+
+/* With frame_lock: a free block, one with any content if there is one. */
+static uint64_t take(bool *zeroed)
+{
+	uint32_t b = pop(&dirty_block);
+
+	*zeroed = false;
+	if (!b && !zeroing.busy) {
+		b = zeroing.block;
+		zeroing.block = 0;
+	}
+	if (!b) {
+		b = pop(&zero_block);
+		*zeroed = true;
+	}
+	frame_stats.free_bytes -= b ? FRAME_BLOCK : 0;
+	return b * FRAME_BLOCK;
+}
+
+uint64_t frame_alloc_block(bool *zeroed)
+{
+	uint64_t base;
+
+	lock(&frame_lock);
+	base = take(zeroed);
+	unlock(&frame_lock);
+	return base;
+}
+
+uint64_t frame_exchange(uint64_t base)
 {
 	uint32_t b;
 
 	lock(&frame_lock);
-	b = free_block;
+	b = pop(&zero_block);
 	if (b) {
-		free_block = block[b];
-		block[b] = GIVEN;
 		frame_stats.free_bytes -= FRAME_BLOCK;
+		frame_free_block(base);
 	}
 	unlock(&frame_lock);
 	return b * FRAME_BLOCK;
@@ -52,33 +101,94 @@ void frame_free_block(uint64_t base)
 
 	ASSERT(base % FRAME_BLOCK == 0 && b < blocks && block[b] == GIVEN);
 	lock(&frame_lock);
-	block[b] = free_block;
-	free_block = (uint32_t)b;
+	block[b] = dirty_block;
+	dirty_block = (uint32_t)b;
 	frame_stats.free_bytes += FRAME_BLOCK;
 	unlock(&frame_lock);
+}
+
+/* With frame_lock: true if there is a piece for this CPU. */
+static bool begin_piece(void)
+{
+	if (zeroing.busy || zero_bytes >= ZERO_AHEAD)
+		return false;
+	if (!zeroing.block) {
+		zeroing.block = pop(&dirty_block);
+		zeroing.done = 0;
+	}
+	zeroing.busy = zeroing.block;
+	return zeroing.busy;
+}
+
+/* With frame_lock. */
+static void end_piece(void)
+{
+	uint32_t b = zeroing.block;
+
+	zeroing.busy = false;
+	zeroing.done += ZERO_PIECE;
+	if (zeroing.done < FRAME_BLOCK)
+		return;
+	zeroing.block = 0;
+	block[b] = zero_block;
+	zero_block = b;
+	zero_bytes += FRAME_BLOCK;
+}
+
+/* No CPU waits for the lock meanwhile: the one that zeroes may be a virtual one, and stand still.
+ */
+bool frame_zero_some(void)
+{
+	bool mine;
+
+	if (READ_ONCE(zero_bytes) >= ZERO_AHEAD || READ_ONCE(zeroing.busy) ||
+	    !lock_try(&frame_lock))
+		return false;
+	mine = begin_piece();
+	unlock(&frame_lock);
+	if (!mine)
+		return false;
+	window_zero(zeroing.block * FRAME_BLOCK + zeroing.done, ZERO_PIECE);
+	lock(&frame_lock);
+	end_piece();
+	unlock(&frame_lock);
+	return true;
+}
+
+/* With frame_lock: those of a list that lie within n blocks from `first` on are given. */
+static void take_run(uint32_t *list, uint64_t first, uint64_t n)
+{
+	uint32_t *link = list;
+
+	while (*link) {
+		if (*link - first < n) {
+			uint32_t next = block[*link];
+
+			block[*link] = GIVEN;
+			*link = next;
+			frame_stats.free_bytes -= FRAME_BLOCK;
+			zero_bytes -= list == &zero_block ? FRAME_BLOCK : 0;
+		} else {
+			link = &block[*link];
+		}
+	}
 }
 
 uint64_t frame_alloc_run(uint64_t n, uint64_t limit)
 {
 	uint64_t run = 0, b = limit / FRAME_BLOCK < blocks ? limit / FRAME_BLOCK : blocks;
-	uint32_t *link = &free_block;
+	bool found;
 
-	while (run < n && b-- > 0)
-		run = block[b] < KERNEL ? run + 1 : 0;
-	if (!n || run < n)
-		return 0;
-	while (*link) {
-		uint32_t *entry = &block[*link];
-
-		if (*link - b >= n) {
-			link = entry;
-			continue;
-		}
-		*link = *entry;
-		*entry = GIVEN;
-		frame_stats.free_bytes -= FRAME_BLOCK;
+	lock(&frame_lock); /* at boot other CPUs zero free blocks already */
+	for (; run < n && b > 0; b--)
+		run = block[b - 1] < KERNEL ? run + 1 : 0;
+	found = n && run == n;
+	if (found) {
+		take_run(&dirty_block, b, n);
+		take_run(&zero_block, b, n);
 	}
-	return b * FRAME_BLOCK;
+	unlock(&frame_lock);
+	return found ? b * FRAME_BLOCK : 0;
 }
 
 /* --- kernel pages --- */
@@ -124,14 +234,30 @@ static void adopt(uint64_t base, uint64_t size, uint64_t used)
 static bool replenish(void)
 {
 	uint64_t base;
+	bool zeroed;
 
 	if (frame_stats.kernel_free_bytes > RESERVE)
 		return true;
-	base = frame_alloc_block();
+	base = take(&zeroed);
 	if (!base || !kernel_map_block(base))
 		return false;
 	adopt(base, FRAME_BLOCK, 0);
 	return true;
+}
+
+void *frame_kernel_block(void)
+{
+	uint64_t base;
+	bool zeroed;
+
+	lock(&frame_lock);
+	base = take(&zeroed);
+	if (base && !kernel_map_block(base))
+		base = 0;
+	if (base)
+		adopt(base, FRAME_BLOCK, FRAME_BLOCK);
+	unlock(&frame_lock);
+	return base ? __builtin_memset((void *)(uintptr_t)base, 0, FRAME_BLOCK) : NULL;
 }
 
 void *page_alloc(void)

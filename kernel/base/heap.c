@@ -6,7 +6,11 @@ static uint32_t rank(const struct heap_node *node)
 	return node ? node->rank : 0;
 }
 
-/* The right spine is the shorter one. */
+/*
+ * A node's rank is the length of its right spine, the way along right children. The heap is
+ * leftist: no right spine is longer than the left one beside it, so a heap of n nodes has one of at
+ * most log2(n + 1) nodes, and merging walks along right spines only. True: the rank has changed.
+ */
 static bool fix_rank(struct heap_node *node)
 {
 	struct heap_node *left = node->left;
@@ -53,12 +57,24 @@ static struct heap_node *merge(struct heap_node *a, struct heap_node *b)
 
 void heap_push(struct heap_node **heap, struct heap_node *node)
 {
-	node->left = node->right = NULL;
+	node->left = NULL;
+	node->right = NULL;
 	node->rank = 1;
 	node->parent = NULL;
 	*heap = *heap ? merge(*heap, node) : node;
 }
 
+/* The pointer that has `node` in it. */
+static struct heap_node **link_to(struct heap_node **heap, const struct heap_node *node)
+{
+	struct heap_node *up = node->parent;
+
+	if (!up)
+		return heap;
+	return up->left == node ? &up->left : &up->right;
+}
+
+/* Both subtrees become one in the node's place. Ranks above change as far as they depend on it. */
 void heap_remove(struct heap_node **heap, struct heap_node *node)
 {
 	struct heap_node *rest = node->right ? merge(node->left, node->right) : node->left;
@@ -66,7 +82,8 @@ void heap_remove(struct heap_node **heap, struct heap_node *node)
 
 	if (rest)
 		rest->parent = up;
-	*(!up ? heap : up->left == node ? &up->left : &up->right) = rest;
-	while (up && fix_rank(up))
-		up = up->parent;
+	*link_to(heap, node) = rest;
+	for (; up; up = up->parent)
+		if (!fix_rank(up))
+			break;
 }

@@ -2,9 +2,9 @@
 #include "kernel/base/lock.h"
 
 #include "arch/cpu.h"
+#include "arch/this_cpu.h"
 #include "arch/tsc.h"
 #include "kernel/base/panic.h"
-#include "kernel/cpu/percpu.h"
 
 #define TURN_NS 100000u
 
@@ -13,6 +13,11 @@ struct lock manage_lock = {.rank = LOCK_MANAGE};
 /* Tickets are given out from manage_tickets on; the CPU with manage_turn may come until turn_end.
  */
 static uint64_t manage_tickets = 1, manage_turn = 1, turn_end;
+
+static struct lock_holder *me(void)
+{
+	return (struct lock_holder *)this_cpu();
+}
 
 /* The next ticket's turn begins, if this one's has not ended yet. */
 static void end_turn(uint64_t ticket)
@@ -23,46 +28,50 @@ static void end_turn(uint64_t ticket)
 }
 
 /* Already this CPU's? Else its order is checked. */
-static bool taken_again(struct lock *l, struct cpu *cpu)
+static bool taken_again(struct lock *l, struct lock_holder *holder)
 {
-	if (__atomic_load_n(&l->holder, __ATOMIC_RELAXED) == cpu) {
+	if (__atomic_load_n(&l->holder, __ATOMIC_RELAXED) == holder) {
 		l->depth++;
 		return true;
 	}
-	ASSERT(cpu->locks < l->rank);
+	ASSERT(holder->ranks < l->rank);
 	return false;
 }
 
-static void taken(struct lock *l, struct cpu *cpu)
+static void taken(struct lock *l, struct lock_holder *holder)
 {
-	__atomic_store_n(&l->holder, cpu, __ATOMIC_RELAXED);
-	cpu->locks |= l->rank;
+	__atomic_store_n(&l->holder, holder, __ATOMIC_RELAXED);
+	holder->ranks |= l->rank;
 }
 
+/*
+ * A ticket lock: each comer takes the next number and waits until that is served, so CPUs have the
+ * lock in the order in which they came.
+ */
 void lock(struct lock *l)
 {
-	struct cpu *cpu = this_cpu();
+	struct lock_holder *holder = me();
 	uint32_t ticket;
 
-	if (taken_again(l, cpu))
+	if (taken_again(l, holder))
 		return;
 	ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
 	while (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
 		cpu_pause();
-	taken(l, cpu);
+	taken(l, holder);
 }
 
 bool lock_try(struct lock *l)
 {
-	struct cpu *cpu = this_cpu();
+	struct lock_holder *holder = me();
 	uint32_t ticket = __atomic_load_n(&l->serving, __ATOMIC_ACQUIRE);
 
-	if (taken_again(l, cpu))
+	if (taken_again(l, holder))
 		return true;
 	if (!__atomic_compare_exchange_n(&l->next, &ticket, ticket + 1, false, __ATOMIC_ACQUIRE,
 					 __ATOMIC_RELAXED))
 		return false;
-	taken(l, cpu);
+	taken(l, holder);
 	return true;
 }
 
@@ -72,29 +81,35 @@ void unlock(struct lock *l)
 		l->depth--;
 		return;
 	}
-	this_cpu()->locks &= ~l->rank;
+	me()->ranks &= ~l->rank;
 	__atomic_store_n(&l->holder, NULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }
 
+void lock_break(struct lock *l)
+{
+	*l = (struct lock){.rank = l->rank};
+	me()->ranks = 0;
+}
+
 bool manage_try(void)
 {
-	struct cpu *cpu = this_cpu();
+	struct lock_holder *holder = me();
 	uint64_t turn = READ_ONCE(manage_turn);
 
-	if (cpu->manage_ticket < turn) /* it has none, or has not come in time */
-		cpu->manage_ticket = __atomic_fetch_add(&manage_tickets, 1, __ATOMIC_RELAXED);
-	if (cpu->manage_ticket == turn && lock_try(&manage_lock)) {
+	if (holder->ticket < turn) /* it has none, or has not come in time */
+		holder->ticket = __atomic_fetch_add(&manage_tickets, 1, __ATOMIC_RELAXED);
+	if (holder->ticket == turn && lock_try(&manage_lock)) {
 		WRITE_ONCE(turn_end, UINT64_MAX);
 		return true;
 	}
-	if (cpu->manage_ticket != turn && cpu_rdtsc() >= READ_ONCE(turn_end))
+	if (holder->ticket != turn && cpu_rdtsc() >= READ_ONCE(turn_end))
 		end_turn(turn);
 	return false;
 }
 
 void manage_unlock(void)
 {
-	end_turn(this_cpu()->manage_ticket);
+	end_turn(me()->ticket);
 	unlock(&manage_lock);
 }

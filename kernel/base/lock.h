@@ -8,29 +8,36 @@
 
 #include "kernel/base/types.h"
 
-struct cpu;
+/* A CPU's part of the locks: the first part of struct cpu, where this_cpu() points. */
+struct lock_holder {
+	uint32_t ranks;  /* of the locks that it has */
+	uint64_t ticket; /* for the manage lock, see manage_try */
+};
 
-/* In the order in which they may be taken: bits of cpu.locks. */
+/* In the order in which they may be taken: bits of lock_holder.ranks. */
 enum lock_rank {
 	LOCK_MANAGE = 0x01, /* objects, handles, bindings: all that management calls change */
 	LOCK_DOMAIN = 0x02, /* a domain's mappings and page tables */
 	LOCK_REGION = 0x04, /* which of a region's blocks have been zeroed */
-	LOCK_IRQ = 0x08,    /* the I/O APICs */
-	LOCK_FRAME = 0x10,  /* physical memory, the kernel's own page tables */
-	LOCK_LOG = 0x20     /* the log and the consoles */
+	LOCK_IOMMU = 0x08,  /* the IOMMUs' tables and queues */
+	LOCK_IRQ = 0x10,    /* the I/O APICs */
+	LOCK_FRAME = 0x20,  /* physical memory, the kernel's own page tables */
+	LOCK_LOG = 0x40     /* the log and the consoles */
 };
 
 struct lock {
-	uint32_t next, serving; /* tickets */
-	struct cpu *holder;     /* written by the holder alone */
-	uint32_t depth;         /* how often it has taken it again */
-	uint32_t rank;          /* enum lock_rank */
+	uint32_t next, serving;     /* tickets */
+	struct lock_holder *holder; /* written by the holder alone */
+	uint32_t depth;             /* how often it has taken it again */
+	uint32_t rank;              /* enum lock_rank */
 };
 
 void lock(struct lock *lock);
 /* False: another CPU has it. */
 bool lock_try(struct lock *lock);
 void unlock(struct lock *lock);
+/* Before the machine's end: the other CPUs have stopped, whatever they had. */
+void lock_break(struct lock *lock);
 
 /*
  * Management calls are made with it. A CPU that finds it taken does not wait, but asks again from

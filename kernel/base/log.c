@@ -6,9 +6,8 @@
 #include "kernel/base/frame.h"
 #include "kernel/base/print.h"
 #include "kernel/base/ring.h"
-#include "kernel/console/console.h"
-#include "kernel/cpu/percpu.h"
 
+const struct log_sink *log_sink;
 bool log_left, log_debugs;
 struct lock log_lock = {.rank = LOCK_LOG};
 
@@ -54,15 +53,8 @@ void log_bytes(const char *text, size_t length)
 {
 	lock(&log_lock);
 	ring_bytes(text, length);
-	console_bytes(text, length);
+	log_sink->show(text, length);
 	unlock(&log_lock);
-}
-
-void log_break_lock(void)
-{
-	log_lock = (struct lock){.rank = LOCK_LOG};
-	WRITE_ONCE(log_left, false);
-	this_cpu()->locks = 0;
 }
 
 void log_print(const char *format, ...)
@@ -79,8 +71,8 @@ void log_print(const char *format, ...)
 	ring_bytes(LOG_DEBUG, debugs ? LOG_LEVEL : 0);
 	ring_bytes(line, length);
 	if (READ_ONCE(log_left) && !debugs)
-		console_tell();
+		log_sink->tell();
 	else
-		console_bytes(line + level, length - level);
+		log_sink->show(line + level, length - level);
 	unlock(&log_lock);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's log: a ring in memory, shown on the serial port and the screen. */
+/* The kernel's log: a ring in memory, shown on the serial port and the screen by a sink. */
 #pragma once
 
 #include "kernel/abi.h"
@@ -7,11 +7,16 @@
 
 /* The lock of the log and the consoles, input included. */
 extern struct lock log_lock;
-/* Before a panic: others have stopped, whatever they held. */
-void log_break_lock(void);
-
-/* What dom0 reads of it, with the console's input: whole pages, nothing else in them. */
+/* dom0 reads the log, and the console's input, here: whole pages, nothing else in them. */
 extern struct sampo_log log_rings;
+
+/* Where the log is shown: the console sets it before the first line. */
+struct log_sink {
+	void (*show)(const char *text, size_t length);
+	void (*tell)(void);  /* the reader of log_rings: there is a line */
+	void (*drain)(void); /* wait until all has been shown */
+};
+extern const struct log_sink *log_sink;
 
 /* dom0 shows the log's lines on the consoles, among the operator's own, and is told of each. */
 extern bool log_left;

@@ -48,6 +48,11 @@ static void complain(const char *word)
 	log_print(LOG_WARNING "kernel: not known on its command line: %s\n", copy);
 }
 
+/*
+ * Word by word: an option NAME=VALUE, whose value stays where it is on the command line and ends at
+ * a space, or a feature's word. Others are named in the log, so that a misspelt word does not go by
+ * unseen.
+ */
 void options_read(const char *words, bool (*is_feature)(const char *word))
 {
 	while (*words) {

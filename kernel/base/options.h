@@ -8,6 +8,7 @@
 #define OPTIONS(X)                    \
 	X(DEBUG_KEY, "debug-key")     \
 	X(DOM0_MEMORY, "dom0-memory") \
+	X(IOMMU, "iommu")             \
 	X(MIN_TIMER_PERIOD, "min-timer-period")
 
 enum option {

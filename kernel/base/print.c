@@ -25,8 +25,8 @@ static void put_text(struct sink *s, const struct spec *spec, const char *text)
 		length++;
 	for (int i = length; i < spec->width; i++)
 		put(s, spec->fill);
-	while (*text)
-		put(s, *text++);
+	for (; *text; text++)
+		put(s, *text);
 }
 
 static void put_number(struct sink *s, const struct spec *spec, uint64_t value, unsigned base,
@@ -35,9 +35,10 @@ static void put_number(struct sink *s, const struct spec *spec, uint64_t value, 
 	char digits[24], *at = &digits[sizeof(digits) - 1];
 
 	*at = 0;
-	do
+	do {
 		*--at = "0123456789abcdef"[value % base];
-	while (value /= base);
+		value /= base;
+	} while (value);
 	if (negative)
 		*--at = '-';
 	put_text(s, spec, at);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Objects of one size, carved from kernel pages; zeroed when allocated and
- * aligned to 16 bytes. What has been freed stays with its slab: each keeps the
+ * aligned to 16 bytes. Freed objects stay with their slab: each keeps the
  * memory of as many objects as there ever were at a time. */
 #pragma once
 

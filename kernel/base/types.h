@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every file of ring 0 uses; every header of it brings this. */
+/* Every file of ring 0 uses these types and words; every header brings them. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* A word that another CPU or a domain writes meanwhile: is read or written once, as a whole.
- * tests/once.py finds what does without. */
+ * tests/once.py finds accesses that do without. */
 #define READ_ONCE(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define WRITE_ONCE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 

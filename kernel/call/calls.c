@@ -4,15 +4,13 @@
 #include "arch/cpu.h"
 #include "arch/platform.h"
 #include "arch/tsc.h"
-#include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/step.h"
 #include "kernel/call/hypercall.h"
 #include "kernel/console/console.h"
 #include "kernel/object/event.h"
 #include "kernel/object/region.h"
-#include "kernel/sched/migrate.h"
-#include "kernel/vcpu/paravirt.h"
+#include "kernel/vcpu/migrate.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define CHUNK                                                                              \
@@ -76,6 +74,12 @@ static int64_t find_reply(struct call *call, struct vcpu **reply)
 	return SAMPO_OK;
 }
 
+/*
+ * dom0's main loop in one call: it gives back the vCPU whose exit it has answered, and sleeps until
+ * an event or a deadline. Where the answered vCPU is here and the turn is its own, the turn goes
+ * straight back to it, without a choice by the scheduler: so the usual exit to dom0 costs two
+ * entries and no more.
+ */
 int64_t call_wait(struct call *call)
 {
 	struct vcpu *vcpu = call->vcpu, *reply = NULL;
@@ -228,7 +232,7 @@ int64_t call_domain_ctl(struct call *call)
 	default:
 		return SAMPO_ENOSYS;
 	}
-	domain_each_vcpu(domain, vcpu_review);
+	vcpu_each(domain, vcpu_review);
 	return status;
 }
 
@@ -272,12 +276,12 @@ static int64_t set_affinity(struct call *call, struct vcpu *vcpu)
 	if (status)
 		return status;
 	if (vcpu != call->vcpu) {
-		smp_call(vcpu, move_pin, cpus);
+		request_call(vcpu, move_pin, cpus);
 		return SAMPO_OK;
 	}
 	/* It leaves when the call is over, before its next instruction. */
 	__builtin_memcpy(vcpu->entity.affinity, cpus, sizeof(cpus));
-	smp_post(vcpu, REQUEST_PIN);
+	request_post(vcpu, REQUEST_PIN);
 	return SAMPO_OK;
 }
 
@@ -294,21 +298,21 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_STOP:
 		if (vcpu == call->vcpu)
 			return SAMPO_EINVAL;
-		smp_call(vcpu, stop, &refused);
+		request_call(vcpu, stop, &refused);
 		return refused ? SAMPO_EBUSY : SAMPO_OK;
 	case SAMPO_VCPU_AFFINITY:
 		return set_affinity(call, vcpu);
 	case SAMPO_VCPU_FETCH:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		smp_call(vcpu, fetch, NULL);
+		request_call(vcpu, fetch, NULL);
 		return SAMPO_OK;
 	case SAMPO_VCPU_EXTINT:
 		was = __atomic_exchange_n(&vcpu->extint, call->arg[2] != 0, __ATOMIC_ACQ_REL);
-		smp_post(vcpu, call->arg[2] && !was ? REQUEST_LINT0 : REQUEST_WAKE);
+		request_post(vcpu, call->arg[2] && !was ? REQUEST_LINT0 : REQUEST_WAKE);
 		return SAMPO_OK;
 	case SAMPO_VCPU_NMI:
-		smp_post(vcpu, REQUEST_NMI);
+		request_post(vcpu, REQUEST_NMI);
 		return SAMPO_OK;
 	case SAMPO_VCPU_PAGE:
 		object_get(&vcpu->exit_region->object);
@@ -316,7 +320,7 @@ int64_t call_vcpu_ctl(struct call *call)
 	case SAMPO_VCPU_RESET:
 		if (vcpu->state != VCPU_MONITOR)
 			return SAMPO_EBUSY;
-		smp_call(vcpu, vcpu_reset, (void *)call->arg[2]);
+		request_call(vcpu, vcpu_reset, (void *)call->arg[2]);
 		return SAMPO_OK;
 	default:
 		return SAMPO_ENOSYS;
@@ -336,7 +340,8 @@ static void lapic_access(struct vcpu *vcpu, void *arg)
 	}
 	flags = vlapic_mmio_write(&vcpu->lapic, (uint32_t)call->arg[1], (uint32_t)call->arg[3], now,
 				  &effect);
-	/* The monitor asked, so it hears at once of what the vCPU would come to it for. */
+	/* The monitor asked, so it hears at once of the effects that the vCPU would come to it for.
+	 */
 	call->value = vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
@@ -344,6 +349,6 @@ int64_t call_vcpu_lapic(struct call *call)
 {
 	if (call->arg[1] >= 4096 || call->arg[3] >> 32)
 		return SAMPO_EINVAL;
-	smp_call(CALL_OBJECT(call, vcpu), lapic_access, call);
+	request_call(CALL_OBJECT(call, vcpu), lapic_access, call);
 	return SAMPO_OK;
 }

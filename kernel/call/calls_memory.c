@@ -12,6 +12,7 @@
 #include "kernel/object/irq.h"
 #include "kernel/object/region.h"
 #include "kernel/object/resource.h"
+#include "kernel/object/up.h"
 #include "kernel/vcpu/vcpu.h"
 
 #define BLOCK_PAGES (FRAME_BLOCK / FRAME_PAGE)
@@ -146,7 +147,7 @@ int64_t call_region_dirty(struct call *call)
 			part_done(domain, call, ptab_split(&domain->slat, gpa, pages * FRAME_PAGE));
 		break;
 	case SAMPO_DIRTY_READ:
-		domain_each_vcpu(domain, vcpu_collect);
+		vcpu_each(domain, vcpu_collect);
 		status = dirty_read(domain, call);
 		lock(&domain->lock);
 		break;
@@ -254,7 +255,11 @@ int64_t call_irq(struct call *call)
 int64_t call_device_create(struct call *call)
 {
 	struct device *device;
-	int64_t status = device_new(call->domain, call->arg[1], &device);
+	int64_t status;
+	struct domain *domain = call_domain(call, call->arg[2], SAMPO_R_CONTROL, &status);
 
+	if (!domain)
+		return status;
+	status = device_new(call->domain, call->arg[1], domain, call->arg[3], &device);
 	return status ? status : call_give(call, &device->object, SAMPO_R_ALL);
 }

@@ -97,7 +97,7 @@ static bool begin_managed(struct vcpu *vcpu, const struct hv_exit *x)
 /*
  * A call that has done a step of its work, and has nothing to report of it, returns SAMPO_EAGAIN
  * with value 0: the instruction is executed again, once interrupts and other guests have had their
- * turn, and the call finds what has been done where it has been put. SAMPO_EAGAIN with a value is
+ * turn, and the call finds the work done so far where it was put. SAMPO_EAGAIN with a value is
  * for the caller.
  */
 static inline __attribute__((always_inline)) void
@@ -127,7 +127,8 @@ static __attribute__((noinline)) void managed(struct vcpu *vcpu, const struct hv
 	if (!begin_managed(vcpu, x))
 		return;
 	carry_out(vcpu, x, entry);
-	/* What the call has left over of objects is taken apart before the guest goes on. */
+	/* Objects that the call has left without references are taken apart before the guest goes
+	 * on. */
 	object_put(&vcpu->object);
 	/* If that is the end of the vCPU itself, it is no longer the current one. */
 	if (object_reap() && this_cpu()->current == vcpu)

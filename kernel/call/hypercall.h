@@ -20,7 +20,7 @@ struct call {
 	uint64_t value; /* for RDX */
 };
 
-/* What the first argument names, as what it is. */
+/* The object that the first argument names, as its own type. */
 #define CALL_OBJECT(call, type) CONTAINER_OF((call)->object, struct type, object)
 
 /* A second handle among the arguments. NULL: *status says why. */

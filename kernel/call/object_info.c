@@ -6,9 +6,7 @@
 #include "arch/paging.h"
 #include "arch/tsc.h"
 #include "kernel/base/frame.h"
-#include "kernel/base/step.h"
 #include "kernel/call/hypercall.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/region.h"
@@ -65,7 +63,7 @@ static int64_t domain_info(struct call *call)
 	};
 	uint64_t ticks = d->cpu_tsc;
 
-	domain_each_vcpu(d, vcpu_review);
+	vcpu_each(d, vcpu_review);
 	for (unsigned i = 0; i < DOMAIN_VCPUS; i++)
 		if (d->vcpu[i])
 			ticks += d->vcpu[i]->entity.ran;
@@ -78,7 +76,7 @@ static int64_t vcpu_info(struct call *call)
 	struct vcpu *v = CALL_OBJECT(call, vcpu);
 	struct sampo_vcpu_info info;
 
-	smp_call(v, vcpu_review, NULL);
+	request_call(v, vcpu_review, NULL);
 	info = (struct sampo_vcpu_info){
 		.state = v->state >= VCPU_RETURNED                        ? v->state
 			 : v->state == VCPU_READY && v->cpu->current == v ? 0
@@ -90,26 +88,14 @@ static int64_t vcpu_info(struct call *call)
 	return answer(call, &info, sizeof(info));
 }
 
-/* As many block addresses as fit and a step gets, from block `first` on. A domain that knows an
- * address may let a device write there: region_physical zeroes the block now. */
-static int64_t region_frames(struct call *call)
+static int64_t domain_bus(struct call *call)
 {
-	struct region *region = CALL_OBJECT(call, region);
-	uint64_t gpa = call->arg[2], room = call->arg[3] / sizeof(uint64_t);
-	uint32_t shift = region->kind == REGION_RAM ? region->block_shift : 12;
-	uint64_t blocks = region->size >> shift, start = cpu_rdtsc(), address;
-	int64_t status = SAMPO_OK;
+	uint64_t bus;
+	int64_t status = SAMPO_ERIGHT;
 
-	for (uint64_t n = call->arg[4]; n < blocks && room; n++, room--) {
-		if (!region_physical(region, n << shift, &address) || step_is_over(start))
-			return SAMPO_EAGAIN;
-		status = domain_write(call->domain, gpa, &address, sizeof(address));
-		if (status)
-			return status;
-		gpa += sizeof(address);
-		call->value += sizeof(address);
-	}
-	return SAMPO_OK;
+	if (call->rights & SAMPO_R_CONTROL)
+		status = region_bus(call->domain, CALL_OBJECT(call, domain), call->arg[4], &bus);
+	return status ? status : answer(call, &bus, sizeof(bus));
 }
 
 static int64_t type_info(struct call *call)
@@ -127,7 +113,7 @@ static const struct {
 	[SAMPO_INFO_MACHINE] = {SAMPO_T_MACHINE, machine_info},
 	[SAMPO_INFO_DOMAIN] = {SAMPO_T_DOMAIN, domain_info},
 	[SAMPO_INFO_VCPU] = {SAMPO_T_VCPU, vcpu_info},
-	[SAMPO_INFO_FRAMES] = {SAMPO_T_REGION, region_frames},
+	[SAMPO_INFO_BUS] = {SAMPO_T_DOMAIN, domain_bus},
 };
 
 int64_t call_object_info(struct call *call)

@@ -4,12 +4,11 @@
 #include "arch/apic.h"
 #include "arch/cpu.h"
 #include "arch/ioapic.h"
+#include "arch/iommu/iommu.h"
 #include "arch/tsc.h"
 #include "kernel/base/log.h"
 #include "kernel/base/options.h"
 #include "kernel/base/ring.h"
-#include "kernel/object/domain.h"
-#include "kernel/object/event.h"
 
 #define DEBUG_ESCAPE 0x1e /* Ctrl-^ */
 #define CONTROL      0x1f /* of a letter's code, Ctrl- and this letter have these bits */
@@ -27,8 +26,7 @@ static enum {
 	TO_WORD,      /* it is part of the word that confirms the key */
 } input;
 
-static struct domain *listener;
-static unsigned listener_bit;
+static const struct console_above *above;
 static uint64_t taken, taken_tsc; /* what the listener has read of the input, and when it said so */
 static bool held;
 static int escape = DEBUG_ESCAPE;
@@ -75,30 +73,38 @@ static void choose_escape(void)
 		log_print("kernel: debug-key is \"off\", or \"^\" and a character from @ to _\n");
 }
 
-void console_listen(struct domain *domain, unsigned bit)
+static void drain(void)
 {
-	const struct ioapic_line *line = &acpi.isa[CONSOLE_IRQ];
+	uart_drain(&console_uart);
+}
 
-	object_get(&domain->object); /* for ever */
-	listener_bit = bit;
-	listener = domain;
+void console_init(const struct console_above *what)
+{
+	static struct log_sink sink = {.show = console_bytes, .drain = drain};
+
+	above = what;
+	sink.tell = above->tell;
+	uart_init(&console_uart, UART_COM1);
+	log_sink = &sink;
+}
+
+void console_listen(void)
+{
+	static struct iommu_entry entry; /* for good */
+	const struct ioapic_line *line = &acpi.isa[CONSOLE_IRQ];
+	struct iommu_interrupt to = {apic_id(), VECTOR_CONSOLE, line->level};
+
 	choose_escape();
-	if (!console_uart.port || !ioapic_route(line, VECTOR_CONSOLE, apic_id()))
+	if (!console_uart.port || iommu_route_pin(line, &to, &entry))
 		return;
 	ioapic_mask(line->gsi, false);
 	uart_rx_interrupt(&console_uart, true);
 }
 
-void console_tell(void)
-{
-	if (listener)
-		event_set_bit(listener, listener_bit);
-}
-
 static void to_listener(char c)
 {
 	ring_put(log_rings.input, sizeof(log_rings.input), &log_rings.input_end, c);
-	console_tell();
+	above->tell();
 }
 
 /* The key is served by an interrupt of its own, not here amid another one's printing. */
@@ -128,7 +134,7 @@ static void to_debug_key(char c)
 	key = c;
 	typed_bytes = 0;
 	typed[0] = 0;
-	if (debug_word(key))
+	if (above->word(key))
 		input = TO_WORD;
 	serve_key();
 }
@@ -146,9 +152,9 @@ static void take(char c)
 }
 
 /*
- * What the listener has no room for stays in the UART, whose flow control holds the sender back.
- * A listener that reads nothing any more must not keep the debug keys from the kernel: after a
- * time its unread input is lost.
+ * Bytes that the listener has no room for stay in the UART, whose flow control holds the sender
+ * back. A listener that reads nothing any more must not keep the debug keys from the kernel: after
+ * a time its unread input is lost.
  */
 static bool has_room(void)
 {
@@ -161,7 +167,7 @@ void console_interrupt(void)
 	bool room;
 
 	lock(&log_lock);
-	while ((room = has_room())) {
+	for (room = has_room(); room; room = has_room()) {
 		int c = uart_read(&console_uart);
 
 		if (c < 0)
@@ -192,6 +198,6 @@ bool console_taken(uint64_t position)
 void console_debug(void)
 {
 	WRITE_ONCE(log_debugs, true);
-	debug_key(key, input == TO_WORD ? NULL : typed);
+	above->serve(key, input == TO_WORD ? NULL : typed);
 	WRITE_ONCE(log_debugs, false);
 }

@@ -114,6 +114,10 @@ bool text_init_framebuffer(struct text *text, volatile void *memory, uint32_t pi
 	return true;
 }
 
+/*
+ * Scrolling sets each cell to the one below it. Only cells that differ are drawn, since a write to
+ * a framebuffer costs far more than a look at memory, and a read from one still more.
+ */
 static void new_line(struct text *text)
 {
 	text->column = 0;

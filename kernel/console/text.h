@@ -17,7 +17,7 @@ struct text {
 	uint32_t column, row;     /* of the cursor */
 	uint32_t escape;          /* state of an escape sequence */
 	uint32_t number;          /* its last parameter */
-	/* What is on the screen: scrolling does not read from it, and draws
+	/* The screen's cells: scrolling does not read from the screen, and draws
 	 * only what has changed. */
 	char cell[TEXT_MAX_ROWS][TEXT_MAX_COLUMNS];
 };
@@ -30,7 +30,7 @@ bool text_init_framebuffer(struct text *text, volatile void *memory, uint32_t pi
 			   uint32_t height, uint32_t bpp);
 /* Understands \n \r \b \t and the escape sequences C, D (cursor), H (home), J and
  * K (erase to the end, or with 2 all of it); other ones and control characters
- * are dropped. What is not ASCII is shown as '?'. */
+ * are dropped. Other bytes than ASCII are shown as '?'. */
 void text_write(struct text *text, const char *string, size_t bytes);
 
 /* The cursor that VGA hardware shows; ours is a cell in inverse. */

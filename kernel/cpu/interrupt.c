@@ -34,7 +34,7 @@ static void handle(unsigned vector)
 	apic_eoi();
 }
 
-/* Asleep, the CPU counts as outside the kernel, but what the handler finds must stay. */
+/* Asleep, the CPU counts as outside the kernel, but objects that the handler finds must stay. */
 void interrupt_handle(unsigned vector)
 {
 	struct cpu *cpu = this_cpu();

@@ -5,6 +5,10 @@
 #include "arch/up.h"
 #include "kernel/cpu/percpu.h"
 
+#define VECTOR_TIMER    0xf0u
+#define VECTOR_ERROR    0xfeu
+#define VECTOR_SPURIOUS 0xffu
+
 /* Program the hardware timer if something is due before it fires. A timer
  * that was cancelled leaves it armed: it fires for nothing, which is cheaper
  * than programming it twice. */
@@ -18,8 +22,8 @@ static inline void interrupt_arm_timer(struct cpu *cpu)
 /* Fire the timers that are due. */
 void interrupt_run_timers(struct cpu *cpu);
 
-/* After an exit: what the hardware timer was set for is fired even if its
- * interrupt does not come (see apic_offer). */
+/* After an exit: timers that the hardware's was set for are fired even if its interrupt does not
+ * come (see apic_offer). */
 void interrupt_timer_passed(struct cpu *cpu);
 static inline void interrupt_check_timer(struct cpu *cpu, uint64_t now)
 {

@@ -8,16 +8,17 @@
 #include "arch/hv.h"
 #include "arch/msr.h"
 #include "arch/tsc.h"
+#include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/exit.h"
 #include "kernel/cpu/interrupt.h"
 #include "kernel/cpu/smp.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/object.h"
-#include "kernel/sched/migrate.h"
-#include "kernel/vcpu/dump.h"
-#include "kernel/vcpu/exit.h"
+#include "kernel/vcpu/migrate.h"
 #include "kernel/vcpu/paravirt.h"
+#include "kernel/vcpu/turn.h"
 #include "kernel/vcpu/vcpu.h"
 
 /* Under another hypervisor HLT is an exit, and its end takes an interrupt which that must bring.
@@ -28,30 +29,6 @@
 
 #define SERVE_ROUNDS 2u
 #define SERVE_PAUSE  32u
-
-void loop_slice_changed(struct cpu *cpu, uint64_t now)
-{
-	uint64_t slice = sched_slice(&cpu->rq, now);
-
-	/* One that was set before may stay: then it is chosen again for nothing. */
-	if (slice != SCHED_NEVER)
-		timer_set(&cpu->timers, &cpu->slice, now + slice);
-	move_publish(cpu);
-}
-
-void loop_charge(struct cpu *cpu, struct sched_entity *e)
-{
-	if (cpu->interrupted)
-		sched_charge(&cpu->rq, e, cpu->rq.cause ? cpu_rdtsc() : cpu->interrupted);
-}
-
-void loop_choose_within(struct cpu *cpu, uint64_t ticks)
-{
-	uint64_t latest = cpu_rdtsc() + ticks;
-
-	if (!cpu->slice.queued || latest < cpu->slice.deadline)
-		timer_set(&cpu->timers, &cpu->slice, latest);
-}
 
 /* See arch/trap.c. */
 static void tell_nmis(struct cpu *cpu)
@@ -70,7 +47,7 @@ static void schedule(struct cpu *cpu)
 	struct vcpu *before = cpu->current;
 	struct sched_entity *entity;
 
-	ASSERT(!cpu->locks);
+	ASSERT(!cpu->holds.ranks);
 	/* Before it is looked whether another CPU asks, since that one sets resched last. */
 	(void)__atomic_exchange_n(&cpu->resched, false, __ATOMIC_SEQ_CST);
 	tell_nmis(cpu);
@@ -78,7 +55,7 @@ static void schedule(struct cpu *cpu)
 		move_surplus(cpu, now);
 	entity = sched_pick(&cpu->rq, now);
 	cpu->current = entity ? CONTAINER_OF(entity, struct vcpu, entity) : NULL;
-	loop_slice_changed(cpu, now);
+	turn_changed(cpu, now);
 	if (!entity)
 		move_ask(cpu);
 	if (cpu->current == before)
@@ -116,8 +93,10 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
 	if (before)
 		hv->save(before);
 	hv->load(vcpu);
-	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux)
-		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux = vcpu->tsc_aux);
+	if (cpu->has_tsc_aux && cpu->tsc_aux != vcpu->tsc_aux) {
+		cpu->tsc_aux = vcpu->tsc_aux;
+		cpu_wrmsr(MSR_TSC_AUX, cpu->tsc_aux);
+	}
 	cpu->loaded = vcpu;
 	if ((cpu->fpu != vcpu) != vcpu->fpu_trap)
 		own_fpu(cpu, vcpu);
@@ -138,13 +117,51 @@ static uint64_t trace(struct vcpu *vcpu, const struct hv_exit *x)
 	return now;
 }
 
+/* Others have posted, or an interrupt has woken somebody. */
+static bool has_work(const struct cpu *cpu)
+{
+	return __atomic_load_n(&cpu->inbox, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&cpu->resched, __ATOMIC_RELAXED);
+}
+
+bool loop_breathe(struct cpu *cpu)
+{
+	smp_leave_kernel(cpu, CPU_IDLE);
+	hv->interrupt_window();
+	smp_enter_kernel(cpu);
+	interrupt_run_timers(cpu);
+	return !has_work(cpu);
+}
+
+/* A step of what object_reap has to do, in the turn of the vCPU that has VCPU_PEND_REAP; NULL: in
+ * nobody's. */
+static void reap(struct cpu *cpu, struct vcpu *vcpu)
+{
+	bool more = true;
+
+	if (manage_try()) {
+		more = object_reap();
+		manage_unlock();
+	}
+	/* If the vCPU itself has been freed, it is no longer the current one. */
+	if (!more && vcpu && cpu->current == vcpu)
+		vcpu->pending &= ~VCPU_PEND_REAP;
+	loop_breathe(cpu);
+}
+
 static void run(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct hv_exit x;
 	uint64_t now;
 
-	if (vcpu_must_deliver(vcpu) && !vcpu_deliver(vcpu))
-		return;
+	if (vcpu_must_deliver(vcpu)) {
+		if (vcpu->pending & VCPU_PEND_REAP) {
+			reap(cpu, vcpu);
+			return;
+		}
+		if (!vcpu_deliver(vcpu))
+			return;
+	}
 	if (cpu->loaded != vcpu)
 		load(cpu, vcpu);
 	interrupt_arm_timer(cpu);
@@ -156,13 +173,6 @@ static void run(struct cpu *cpu, struct vcpu *vcpu)
 	now = trace(vcpu, &x);
 	exit_handlers[x.kind](vcpu, &x);
 	interrupt_check_timer(cpu, now);
-}
-
-/* Others have posted, or an interrupt has woken somebody. */
-static bool has_work(const struct cpu *cpu)
-{
-	return __atomic_load_n(&cpu->inbox, __ATOMIC_SEQ_CST) ||
-	       __atomic_load_n(&cpu->resched, __ATOMIC_RELAXED);
 }
 
 /* ... or this CPU's next vCPU is known already. */
@@ -187,33 +197,29 @@ static bool poll(struct cpu *cpu, uint64_t until)
 	return has_end(cpu) || now >= due;
 }
 
-bool loop_breathe(struct cpu *cpu)
+/*
+ * Zeroes free memory, piece by piece, until the CPU has something else to do: requests, a vCPU that
+ * an interrupt or a timer has made current, or objects to reap. Returns false if there was no piece
+ * to zero. The main loop looks at all of these between two pieces, too, but would ask other CPUs
+ * for work each time.
+ */
+static bool zero_memory(struct cpu *cpu)
 {
-	smp_leave_kernel(cpu, CPU_IDLE);
-	hv->interrupt_window();
-	smp_enter_kernel(cpu);
-	interrupt_run_timers(cpu);
-	return !has_work(cpu);
+	if (!frame_zero_some())
+		return false;
+	do
+		loop_breathe(cpu);
+	while (!has_end(cpu) && !object_waiting() && frame_zero_some());
+	return true;
 }
 
-void loop_reap(struct cpu *cpu, struct vcpu *vcpu)
-{
-	bool more = true;
-
-	if (manage_try()) {
-		more = object_reap();
-		manage_unlock();
-	}
-	/* If the vCPU itself has been freed, it is no longer the current one. */
-	if (!more && vcpu && cpu->current == vcpu)
-		vcpu->pending &= ~VCPU_PEND_REAP;
-	loop_breathe(cpu);
-}
-
-static void idle(struct cpu *cpu)
+/* Out of line, so that the loop's registers are those of its hot half. */
+static __attribute__((noinline)) void idle(struct cpu *cpu)
 {
 	uint64_t start = cpu_rdtsc(), span = tsc_from_ns(POLL_NS);
 
+	if (zero_memory(cpu))
+		return; /* before a sleep the main loop has more to look at */
 	sched_charge(&cpu->rq, NULL, start);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	if (!cpu->brief || !poll(cpu, start + span)) {
@@ -227,16 +233,11 @@ static void idle(struct cpu *cpu)
 	interrupt_run_timers(cpu);
 }
 
-void loop_slice_ended(struct timer *, uint64_t)
-{
-	WRITE_ONCE(this_cpu()->resched, true);
-}
-
 /*
- * What is served may post to this CPU, which nobody kicks then: hence a second round. Other CPUs
- * may post as fast as this CPU serves, without end. The rest waits, and so do they, since nobody
- * kicks a CPU whose inbox is not empty: SERVE_PAUSE times as long as serving has taken, so that the
- * vCPU that runs here loses little to what others are sent.
+ * A vCPU that is served may post to this CPU, which no other CPU kicks then: hence a second round.
+ * Other CPUs may post as fast as this CPU serves, without end. The rest waits, and so do the other
+ * CPUs, since none kicks a CPU whose inbox is not empty: SERVE_PAUSE times as long as serving has
+ * taken, so that the vCPU that runs here loses little to requests for others.
  */
 static void serve_inbox(struct cpu *cpu)
 {
@@ -244,9 +245,9 @@ static void serve_inbox(struct cpu *cpu)
 
 	for (unsigned i = 0; i < SERVE_ROUNDS && __atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED);
 	     i++)
-		smp_serve(cpu);
+		request_serve(cpu);
 	if (__atomic_load_n(&cpu->inbox, __ATOMIC_RELAXED))
-		loop_choose_within(cpu, (cpu_rdtsc() - start) * SERVE_PAUSE);
+		turn_ends_within(cpu, (cpu_rdtsc() - start) * SERVE_PAUSE);
 }
 
 void loop_run(struct cpu *cpu)
@@ -259,24 +260,10 @@ void loop_run(struct cpu *cpu)
 		if (cpu->current)
 			run(cpu, cpu->current);
 		else if (object_waiting())
-			loop_reap(cpu, NULL);
+			reap(cpu, NULL);
 		else if (has_work(cpu))
 			loop_breathe(cpu);
 		else
 			idle(cpu);
 	}
-}
-
-void loop_domain_failed(struct vcpu *vcpu, uint32_t reason)
-{
-	static const char *const names[] = {
-#define NAME(nr, name, text) text,
-		SAMPO_EXITS(NAME)
-#undef NAME
-	};
-
-	WRITE_ONCE(log_left, false);
-	vcpu_dump(vcpu, NULL);
-	panic("domain %u, which has no monitor, has died (%s): restart the machine",
-	      vcpu->domain->id, names[reason]);
 }

@@ -100,8 +100,8 @@ static bool can_resume(void)
 }
 
 /*
- * Looks at all banks, and returns the worst. With `take`, what is found is logged and the bank
- * made free; of corrected ones only each 2^n-th is, that a bad memory module does not fill the log.
+ * Looks at all banks, and returns the worst. With `take`, each error is logged and its bank made
+ * free; of corrected ones only each 2^n-th is, that a bad memory module does not fill the log.
  */
 static enum mce_severity look(bool take)
 {
@@ -159,7 +159,7 @@ bool mce_in_guest(void)
 	return worst < MCE_CONTAINED && resumable;
 }
 
-/* The log may be in the middle of a line: what does no harm stays in its bank for the next poll. */
+/* The log may be in the middle of a line: harmless errors stay in their banks for the next poll. */
 void mce_in_kernel(void)
 {
 	if (look(false) >= MCE_CONTAINED || !can_resume()) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Machine checks: what the hardware says of its own errors (SDM 3B chapter 16, APM 2 chapter 9).
- * Corrected ones are counted, and looked for once a second. Of the others, those that spoiled
- * only what a guest worked with end that guest; those that spoiled the CPU's state, or were met by
- * ring 0, stop the machine, and all are logged.
+ * Machine checks: the hardware's reports of its own errors (SDM 3B chapter 16, APM 2 chapter 9).
+ * Corrected ones are counted, and looked for once a second. Of the others, those that spoiled only
+ * a guest's data end that guest; those that spoiled the CPU's state, or were met by ring 0, stop
+ * the machine, and all are logged.
  */
 #pragma once
 
@@ -22,7 +22,7 @@ enum mce_severity {
 /* Corrected ones, of all CPUs; atomic. */
 extern uint64_t mce_corrected;
 
-/* On each CPU: machine checks are taken from now on; what the firmware left is logged. One
+/* On each CPU: machine checks are taken from now on; errors that the firmware left are logged. One
  * that is parked only takes them. */
 void mce_enable(void);
 void mce_cpu_init(void);

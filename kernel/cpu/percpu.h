@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What belongs to one physical CPU. That CPU alone touches it, but for the
- * part at the end, by which others reach it.
+ * The data of one physical CPU. That CPU alone touches them, but for the part at the end, by which
+ * other CPUs reach it.
  */
 #pragma once
 
 #include "arch/this_cpu.h"
+#include "kernel/base/lock.h"
 #include "kernel/base/timer.h"
 #include "kernel/sched/sched.h"
 
@@ -16,18 +17,21 @@ struct vcpu;
 struct domain;
 
 struct cpu {
-	uint32_t id, apic_id; /* id: index in cpu_table */
-	struct vcpu *current; /* the one that runs; NULL: idle */
-	struct vcpu *loaded;  /* the CPU holds its vendor state */
-	struct vcpu *fpu;     /* the CPU holds its FPU state */
-	struct vcpu *debug;   /* the CPU holds its DR0-3 */
+	struct lock_holder holds; /* first: lock.c */
+	uint32_t id, apic_id;     /* id: index in cpu_table */
+	struct vcpu *current;     /* the one that runs; NULL: idle */
+	struct vcpu *loaded;      /* the CPU holds its vendor state */
+	struct vcpu *fpu;         /* the CPU holds its FPU state */
+	struct vcpu *debug;       /* the CPU holds its DR0-3 */
 	struct sched_rq rq;
 	struct timer_queue timers;
-	struct timer slice;   /* end of current's turn */
-	uint64_t way;         /* TSC ticks into a guest and out again, see handle_interrupt */
-	uint64_t interrupted; /* TSC; while it does what an interrupt asks for; else 0 */
-	struct timer watch;   /* the next CPU, see watchdog.c */
-	uint64_t watch_entries, watch_since;
+	struct timer slice;     /* end of current's turn */
+	struct irq_line *lines; /* what its vectors of device interrupts stand for, a page: irq.c */
+	uint64_t way;           /* TSC ticks into a guest and out again, see handle_interrupt */
+	uint64_t interrupted;   /* TSC; while it does what an interrupt asks for; else 0 */
+	struct timer watch;     /* the next CPU, see watchdog.c */
+	uint64_t watch_entries;
+	uint32_t watch_looks; /* that found it where it was */
 	bool has_tsc_aux;
 	bool nested; /* there is a hypervisor below */
 	bool brief;  /* its last sleep was short */
@@ -43,8 +47,6 @@ struct cpu {
 	uint64_t host_save_pa;     /* SVM: VM_HSAVE_PA; VMX: VMXON region */
 	uint64_t vmcs;             /* VMX: the current one */
 	struct cpu_tables *tables; /* VMX: its GDT and TSS, see tss.h */
-	uint32_t locks;            /* ranks of those that it holds */
-	uint64_t manage_ticket;    /* see manage_try */
 	uint64_t nmi_rip;          /* where the last NMI came */
 	uint32_t nmis;             /* how many there were, and of how many the log tells */
 	uint32_t nmis_told;
@@ -60,6 +62,8 @@ struct cpu {
 	bool asked;
 	bool resched; /* choose again before the next entry */
 };
+
+_Static_assert(__builtin_offsetof(struct cpu, holds) == 0, "this_cpu() is a lock_holder, too");
 
 /* cpu.in_guest of one that sleeps. */
 #define CPU_IDLE ((struct domain *)1)

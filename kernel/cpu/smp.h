@@ -1,57 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the CPUs work together. A vCPU has a home, the CPU whose run queue it is
- * in; code on other CPUs does not touch it but posts requests, which the
- * home's main loop carries out. No CPU waits in the kernel for another, but
- * the one that holds the manage lock, or a lock for as long as a few
+ * How the CPUs work together: each passes a door on its way out of the kernel and in again, and
+ * the others look at the door (request.h has what CPUs ask each other for). No CPU waits in the
+ * kernel for another, but the one that holds the manage lock, or a lock for as long as a few
  * instructions take.
  */
 #pragma once
 
 #include "arch/up.h"
 #include "kernel/cpu/percpu.h"
-
-/* What can be asked of a vCPU's home. */
-#define REQUEST_WAKE   0x01u /* something has arrived: a posted vector, an event */
-#define REQUEST_RETURN 0x02u /* its monitor has given it back */
-#define REQUEST_NMI    0x04u
-#define REQUEST_KICK   0x08u
-#define REQUEST_CALL   0x10u  /* smp_call */
-#define REQUEST_ARRIVE 0x20u  /* it has just moved here */
-#define REQUEST_FAVOUR 0x40u  /* somebody elsewhere waits for it to run */
-#define REQUEST_PIN    0x80u  /* its affinity has changed: it may have to leave */
-#define REQUEST_LINT0  0x100u /* the PIC's INTR line has gone up */
-#define REQUEST_INTACK 0x200u /* a message asks for a vector of the PIC */
-#define REQUEST_INBOX  0x400u /* of smp.c: it is in an inbox */
-#define REQUEST_HELD   0x800u /* of smp.c: the home looks by itself */
-
-/* Of any vCPU, from any CPU; may be this one. Does not wait. */
-void smp_post(struct vcpu *vcpu, uint32_t requests);
-/* From its home: another CPU is its home from now on, which is told so by
- * REQUEST_ARRIVE. Nothing of the vCPU is in this CPU any more. */
-void smp_send(struct vcpu *vcpu, struct cpu *to);
-/* The main loop: carry out what has been posted to this CPU. */
-void smp_serve(struct cpu *cpu);
-/* Before a vCPU runs that has waited: carry out what has been posted to it meanwhile. Returns false
- * if nothing has. */
-bool smp_take(struct vcpu *vcpu);
-/* What vcpu.held fires. */
-void smp_held_enough(struct timer *timer, uint64_t now);
-/* A vCPU of this CPU is about to be freed; nobody posts to it any more. */
-void smp_forget(const struct vcpu *vcpu);
-
-/*
- * Runs function(vcpu, arg) on each vCPU's home (NULL: there is none) and waits until all are done:
- * the homes work at the same time, so the wait is no longer for many vCPUs than for one. The
- * caller holds the manage lock and no other.
- */
-void smp_call_each(struct vcpu *const *vcpu, unsigned count,
-		   void (*function)(struct vcpu *vcpu, void *arg), void *arg);
-static inline void smp_call(struct vcpu *vcpu, void (*function)(struct vcpu *vcpu, void *arg),
-			    void *arg)
-{
-	smp_call_each(&vcpu, 1, function, arg);
-}
 
 /*
  * The kernel's door. On x86 a CPU's store is in its store buffer before other CPUs see it, and
@@ -93,7 +50,11 @@ void smp_quiesce(void);
  * its vCPUs has left the guest; it flushes before it enters again. */
 void smp_shoot_down(const struct domain *domain);
 
-/* Makes a CPU leave its guest or wake up. */
+/* Makes a CPU leave its guest or wake up, by this vector. */
+#define VECTOR_KICK 0xf1u
 void smp_kick(const struct cpu *cpu);
+/* Another CPU will soon do something, which is waited for since `start`: pauses. True: that takes
+ * so long that a kick may have been lost, and is to be sent again. */
+bool smp_wait(uint64_t *start);
 /* Others stop for ever, after an NMI: this one is about to panic. */
 void smp_stop_others(void);

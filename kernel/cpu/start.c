@@ -15,11 +15,12 @@
 #include "kernel/base/frame.h"
 #include "kernel/base/log.h"
 #include "kernel/base/panic.h"
+#include "kernel/cpu/interrupt.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/cpu/mce.h"
 #include "kernel/cpu/smp.h"
 #include "kernel/cpu/watchdog.h"
-#include "kernel/object/irq.h"
+#include "kernel/vcpu/turn.h"
 
 /* SDM 3A 9.4.4 */
 #define INIT_NS     10000000ull
@@ -57,7 +58,8 @@ void cpu_setup(struct cpu *cpu)
 	mce_cpu_init();
 	sched_init(&cpu->rq, cpu->id, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
 	cpu->way = WAY_MOST;
-	cpu->slice.fire = loop_slice_ended;
+	cpu->slice.fire = turn_ended;
+	cpu->lines = page_alloc();
 	fpu_init();
 	hv->cpu_init(cpu);
 	cpu_table[cpu->id] = cpu;
@@ -74,12 +76,13 @@ static void check_tsc(uint32_t side)
 {
 	uint64_t end = cpu_rdtsc() + tsc_from_ns(TSC_NS);
 
-	for (uint32_t turn = side, next; turn < 2 * TSC_ROUNDS; turn += 2) {
+	for (uint32_t turn = side; turn < 2 * TSC_ROUNDS; turn += 2) {
+		uint32_t next;
 		uint64_t now;
 
-		while ((next = __atomic_load_n(&tsc_check.turn, __ATOMIC_ACQUIRE)) < turn)
+		while (__atomic_load_n(&tsc_check.turn, __ATOMIC_ACQUIRE) < turn)
 			cpu_pause();
-		if (next == TSC_OVER)
+		if (READ_ONCE(tsc_check.turn) == TSC_OVER)
 			return;
 		__asm__ volatile("lfence" ::: "memory");
 		now = cpu_rdtsc();
@@ -135,8 +138,10 @@ void ap_main(void)
 static bool start(struct cpu *cpu, uint64_t trampoline, bool park)
 {
 	static uint32_t stacks;
-	void *stack = stack_new(++stacks);
+	void *stack;
 
+	stacks++;
+	stack = stack_new(stacks);
 	if (!stack || !tss_new(cpu, stacks))
 		return false;
 	*(struct cpu **)stack = cpu;
@@ -171,6 +176,7 @@ void cpus_start(void)
 	struct cpu *cpu = NULL;
 	uint32_t parked = 0;
 
+	stop_others = smp_stop_others;
 	if (acpi.cpus > 1 && !page)
 		log_print(LOG_ERR "cpus: no page below 640 KiB to start the others from\n");
 	for (const char *at = ap_trampoline; page && at < ap_trampoline_end; at++)

@@ -13,13 +13,14 @@
 #include "kernel/base/panic.h"
 #include "kernel/console/console.h"
 #include "kernel/cpu/mce.h"
-#include "kernel/cpu/smp.h"
+#include "kernel/object/device.h"
 #include "kernel/object/domain.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define LOOK_NS  1000000000ull
-#define STUCK_NS 12000000000ull /* a long text on a slow serial port takes 6 s */
-#define DUMP_NS  100000000ull
+#define LOOK_NS       1000000000ull
+#define LOOKS         12u /* a second and more each: a long text on a slow serial port takes 6 s */
+#define LOOKS_AT_BOOT 120u
+#define DUMP_NS       100000000ull
 
 static void __attribute__((noreturn)) stuck(const struct cpu *cpu)
 {
@@ -29,9 +30,15 @@ static void __attribute__((noreturn)) stuck(const struct cpu *cpu)
 	apic_send(cpu->apic_id, APIC_NMI); /* says where it is, if its NMIs are not held back */
 	tsc_delay_ns(DUMP_NS);
 	panic("CPU %u does not leave the kernel; it holds locks %x; current: domain %d, vCPU %d",
-	      cpu->id, cpu->locks, vcpu ? (int)vcpu->domain->id : -1, vcpu ? (int)vcpu->id : -1);
+	      cpu->id, cpu->holds.ranks, vcpu ? (int)vcpu->domain->id : -1,
+	      vcpu ? (int)vcpu->id : -1);
 }
 
+/*
+ * Looks count, not time: where another hypervisor gives the CPUs their turns, time goes on while
+ * none has one. Before a CPU leaves the kernel for the first time it has more to do: the first one
+ * starts all others and dom0.
+ */
 static void look(struct timer *timer, uint64_t now)
 {
 	struct cpu *cpu = CONTAINER_OF(timer, struct cpu, watch);
@@ -40,21 +47,22 @@ static void look(struct timer *timer, uint64_t now)
 
 	if (entries != cpu->watch_entries || __atomic_load_n(&next->in_guest, __ATOMIC_RELAXED)) {
 		cpu->watch_entries = entries;
-		cpu->watch_since = now;
-	} else if (next != cpu && now - cpu->watch_since > tsc_from_ns(STUCK_NS)) {
-		stuck(next);
+		cpu->watch_looks = 0;
+	} else if (next != cpu) {
+		cpu->watch_looks++;
+		if (cpu->watch_looks > (entries ? LOOKS : LOOKS_AT_BOOT))
+			stuck(next);
 	}
 	mce_poll();
-	console_interrupt(); /* whose listener may be stuck */
+	if (!cpu->id) {              /* all of them would stand in a row for the log's lock */
+		console_interrupt(); /* whose listener may be stuck */
+		device_poll_faults();
+	}
 	timer_set(&cpu->timers, timer, now + tsc_from_ns(LOOK_NS));
 }
 
 void watchdog_start(struct cpu *cpu)
 {
-	uint64_t now = cpu_rdtsc();
-
-	/* The first CPU is still on its way to the main loop, and the TSC counts since power on. */
-	cpu->watch_since = now;
 	cpu->watch.fire = look;
-	look(&cpu->watch, now);
+	look(&cpu->watch, cpu_rdtsc());
 }

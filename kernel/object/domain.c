@@ -7,12 +7,11 @@
 #include "arch/paging.h"
 #include "arch/tsc.h"
 #include "kernel/base/frame.h"
-#include "kernel/base/log.h"
 #include "kernel/base/slab.h"
-#include "kernel/base/step.h"
+#include "kernel/cpu/smp.h"
 #include "kernel/object/event.h"
 #include "kernel/object/region.h"
-#include "kernel/vcpu/vcpu.h"
+#include "kernel/object/up.h"
 
 struct domain *domain_list;
 uint32_t domain_count;
@@ -25,6 +24,10 @@ static void uncharge(struct domain *domain, uint64_t bytes)
 	__atomic_fetch_sub(&domain->kernel_bytes, bytes, __ATOMIC_RELAXED);
 }
 
+/*
+ * Any CPU may charge a domain at any time, so the sum is added first and looked at then: two CPUs
+ * that add at once may both fail near the limit, but never both pass it.
+ */
 static bool charge(struct domain *domain, uint64_t bytes)
 {
 	uint64_t now = __atomic_add_fetch(&domain->kernel_bytes, bytes, __ATOMIC_RELAXED);
@@ -53,7 +56,7 @@ void domain_page_free(struct domain *domain, void *page)
 	page_free(page);
 }
 
-/* All objects of a slab are of the same size, and what is freed there serves again: a slab has as
+/* All objects of a slab are of the same size, and freed ones serve again: a slab has as
  * many pages as its users were charged for at one time. */
 void *domain_slab_alloc(struct domain *domain, struct slab *slab)
 {
@@ -78,6 +81,7 @@ void domain_slat_changed(struct domain *domain)
 	WRITE_ONCE(domain->slat_changes, domain->slat_changes + 1);
 	smp_shoot_down(domain);
 	ptab_flushed(&domain->slat);
+	iommu_changed(&domain->io);
 }
 
 void domain_written(struct domain *domain, uint64_t gpa)
@@ -201,24 +205,6 @@ int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, 
 	return SAMPO_OK;
 }
 
-void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg))
-{
-	smp_call_each(domain->vcpu, DOMAIN_VCPUS, function, NULL);
-}
-
-static bool stop_some(struct domain *domain)
-{
-	for (unsigned i = 0; i < DOMAIN_VCPUS; i++) {
-		struct vcpu *vcpu = domain_vcpu(domain, i);
-
-		if (!vcpu || READ_ONCE(vcpu->state) == VCPU_DEAD)
-			continue;
-		smp_call(vcpu, vcpu_kill, NULL);
-		return true;
-	}
-	return false;
-}
-
 /* A page at a time. */
 static bool silence_some(struct domain *domain)
 {
@@ -241,6 +227,8 @@ static void free_domain(struct domain *domain)
 	leave_list(domain);
 	if (domain->slat.root) /* it is empty */
 		ptab_destroy(&domain->slat);
+	if (domain->io.table.root)
+		iommu_close(&domain->io);
 	if (domain->event_page)
 		domain_page_free(domain, domain->event_page);
 	if (domain->written)
@@ -253,9 +241,9 @@ static void free_domain(struct domain *domain)
 }
 
 /*
- * First the vCPUs stop, so that nothing of what follows is in use: mappings, the doorbells that
- * only the domain's vCPUs look for, the handles. Mappings that region_unmap has cut off are here
- * too while the domain lives.
+ * First the vCPUs stop, so that nothing is in use of all that goes then: mappings, the doorbells
+ * that only the domain's vCPUs look for, the handles. Mappings that region_unmap has cut off are
+ * here too while the domain lives.
  */
 bool domain_take_apart(struct object *object)
 {
@@ -267,7 +255,7 @@ bool domain_take_apart(struct object *object)
 		region_clear_some(domain);
 	if (domain->cut || domain->state != SAMPO_DOM_DEAD)
 		return domain->cut;
-	if (stop_some(domain) || !region_unmap(domain, 0, ~0ull) || silence_some(domain) ||
+	if (vcpu_stop_some(domain) || !region_unmap(domain, 0, ~0ull) || silence_some(domain) ||
 	    handle_remove_some(domain))
 		return true;
 	if (!object->refs)
@@ -275,25 +263,34 @@ bool domain_take_apart(struct object *object)
 	return false;
 }
 
-static int64_t find_page(struct domain *domain, uint64_t gpa, uint32_t perm, void **page)
+static int64_t find_physical(struct domain *domain, uint64_t gpa, uint32_t perm, uint64_t *physical)
 {
 	const struct mapping *m = region_at(domain, gpa);
-	uint64_t physical;
 
 	if (!m || !(m->perms & perm) || m->region->kind == REGION_DEVICE)
 		return SAMPO_EFAULT;
-	if (!region_physical(m->region, gpa - m->gpa + m->offset, &physical))
-		return SAMPO_EAGAIN;
-	barrier_touched(domain);
-	*page = window_page(physical);
-	return SAMPO_OK;
+	return region_physical(m->region, gpa - m->gpa + m->offset, physical) ? SAMPO_OK
+									      : SAMPO_EAGAIN;
 }
 
-void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm)
+static void *open_window(const struct domain *domain, uint64_t physical)
 {
-	void *page;
+	barrier_touched(domain);
+	return window_page(physical);
+}
 
-	return find_page(domain, gpa, perm, &page) ? NULL : page;
+void *domain_word(struct domain *domain, uint64_t gpa, struct domain_word *word)
+{
+	uint64_t unmaps = __atomic_load_n(&domain->unmaps, __ATOMIC_ACQUIRE);
+
+	if (!word->physical || word->unmaps != unmaps) {
+		if (find_physical(domain, gpa, SAMPO_MAP_W, &word->physical)) {
+			word->physical = 0;
+			return NULL;
+		}
+		word->unmaps = unmaps;
+	}
+	return open_window(domain, word->physical);
 }
 
 /* Between kernel and domain, page by page, in the direction of perm. */
@@ -302,11 +299,13 @@ static int64_t copy(struct domain *domain, uint64_t gpa, uint8_t *kernel, size_t
 {
 	while (bytes) {
 		size_t room = FRAME_PAGE - gpa % FRAME_PAGE, n = bytes < room ? bytes : room;
+		uint64_t physical;
+		int64_t status = find_physical(domain, gpa, perm, &physical);
 		void *page;
-		int64_t status = find_page(domain, gpa, perm, &page);
 
 		if (status)
 			return status;
+		page = open_window(domain, physical);
 		__builtin_memcpy(perm == SAMPO_MAP_W ? page : kernel,
 				 perm == SAMPO_MAP_W ? kernel : page, n);
 		gpa += n;
@@ -324,12 +323,4 @@ int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size
 int64_t domain_read(struct domain *domain, uint64_t gpa, void *to, size_t bytes)
 {
 	return copy(domain, gpa, to, bytes, SAMPO_MAP_R);
-}
-
-void domain_msi(struct domain *domain, uint64_t address, uint32_t data)
-{
-	struct vlapic_message message;
-
-	if (!(domain->flags & SAMPO_DOMAIN_NO_LAPIC) && vlapic_decode_msi(address, data, &message))
-		vcpu_send(domain, NULL, &message);
 }

@@ -2,6 +2,7 @@
 /* Domains: a guest-physical address space, handles, and vCPUs. */
 #pragma once
 
+#include "arch/iommu/iommu.h"
 #include "arch/ptab.h"
 #include "arch/up.h"
 #include "kernel/abi.h"
@@ -21,7 +22,7 @@ struct vcpu;
 #define DOMAIN_UNLIMITED (~0ull)
 #define MAPPING_LEVELS   8
 
-/* Changed with the manage lock, but for what says otherwise. */
+/* Changed with the manage lock, but for members that say otherwise. */
 struct domain {
 	struct object object;
 	uint32_t id;
@@ -34,16 +35,19 @@ struct domain {
 	struct handle_table handles;
 	uint32_t names; /* handles to it in tables of others: it ends with the last */
 
-	struct lock lock; /* for the next five */
+	struct lock lock; /* for the next six */
 	struct ptab slat;
-	uint64_t slat_changes;                    /* counts removals: vCPUs flush when it moved */
+	struct iommu_space io; /* what its devices reach: a part of what is mapped */
+	uint64_t unmaps;       /* counts calls of region_unmap */
+	uint64_t slat_changes; /* counts removals: vCPUs flush when it moved */
 	struct mapping *mappings[MAPPING_LEVELS]; /* region.c */
 	uint32_t mapping_levels;
 	struct mapping *last_mapping; /* read without the lock */
 	struct mapping *cut;          /* no longer mappings, but the page tables have them yet */
 
 	/* Blocks of its address space that guests may have written since it was cleared, a bit
-	 * each, atomic; what is beyond the page, and all if it is NULL, may be at any time. */
+	 * each, atomic; blocks beyond the page, and all if it is NULL, may be written at any time.
+	 */
 	uint64_t *written;
 
 	/* Bytes of kernel memory charged, atomic; of memory in its regions and given to domains
@@ -65,7 +69,7 @@ struct domain {
 	struct event **bells[BELL_PAGES];    /* allocated as needed; its guest reads them */
 };
 
-/* NULL: there is none. Needs no lock: what is found stays while this CPU is in the kernel. */
+/* NULL: there is none. Needs no lock: the vCPU stays while this CPU is in the kernel. */
 static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
 {
 	return id < DOMAIN_VCPUS ? __atomic_load_n(&domain->vcpu[id], __ATOMIC_ACQUIRE) : NULL;
@@ -73,9 +77,9 @@ static inline struct vcpu *domain_vcpu(const struct domain *domain, uint64_t id)
 
 /*
  * A domain that may have so many kernel pages and so many bytes of memory (DOMAIN_UNLIMITED: as
- * much as there is). The creator is charged for the object; a creator that has limits gives what
- * the new one may have out of its own, until that one is gone. NULL: the kernel makes it.
- * Returns SAMPO_OK and *domain with one reference, or ENOMEM, EINVAL.
+ * much as there is). The creator is charged for the object; a creator that has limits gives the new
+ * one's limits out of its own, until that one is gone. NULL: the kernel makes it. Returns SAMPO_OK
+ * and *domain with one reference, or ENOMEM, EINVAL.
  */
 int64_t domain_new(struct domain *creator, uint64_t flags, uint64_t page_limit, uint64_t weight,
 		   uint64_t memory_limit, struct domain **domain);
@@ -88,12 +92,6 @@ static inline void domain_destroy(struct domain *domain)
 	object_queue(&domain->object);
 }
 bool domain_take_apart(struct object *object);
-
-/*
- * Calls `function`, with NULL, for each vCPU at its home, all homes at the same time. With
- * vcpu_review: the domain's state, weight or cap has been set, or its time is to be accounted for.
- */
-void domain_each_vcpu(struct domain *domain, void (*function)(struct vcpu *vcpu, void *arg));
 
 /* Its page tables have changed: the vCPUs flush before they run again, and
  * those that run now have left the guest. Its lock is held. */
@@ -120,13 +118,16 @@ void domain_slab_free(struct domain *domain, struct slab *slab, void *object);
  */
 int64_t domain_write(struct domain *domain, uint64_t gpa, const void *from, size_t bytes);
 
-/* Where the rest of a guest's page is in the kernel's window until the next such
- * call; NULL if there is no RAM with this SAMPO_MAP_*, or it is not zeroed yet. It stays the
- * domain's until this CPU leaves the kernel. */
-void *domain_page(struct domain *domain, uint64_t gpa, uint32_t perm);
+/* A word of a guest's memory that the kernel writes often: its place is found once, and again when
+ * anything has been unmapped since. All zero at first, and when the address is another one. */
+struct domain_word {
+	uint64_t physical, unmaps;
+};
 
-/* An MSI (SDM 3A 10.11) to the domain's local APICs. */
-void domain_msi(struct domain *domain, uint64_t address, uint32_t data);
+/* Where the word at gpa, and the rest of its page, is in the kernel's window until the next such
+ * call; NULL if there is no writable RAM, or it is not zeroed yet. It stays the domain's until this
+ * CPU leaves the kernel. */
+void *domain_word(struct domain *domain, uint64_t gpa, struct domain_word *word);
 
 extern struct domain *domain_list;
 extern uint32_t domain_count;

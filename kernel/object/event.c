@@ -2,8 +2,9 @@
 #include "kernel/object/event.h"
 
 #include "kernel/base/slab.h"
+#include "kernel/cpu/smp.h"
 #include "kernel/object/irq.h"
-#include "kernel/vcpu/vcpu.h"
+#include "kernel/object/up.h"
 
 static struct slab events = SLAB_INIT(struct event);
 
@@ -30,6 +31,10 @@ int64_t event_new(struct domain *target, uint64_t kind, uint64_t a, uint64_t b,
 	return SAMPO_OK;
 }
 
+/*
+ * Doorbells are found by port: a page of pointers for each part of the 64 Ki ports, made when its
+ * first doorbell is. The pointer is stored last, since the guest may ring at once.
+ */
 int64_t event_doorbell(struct event *event, struct domain *domain, uint64_t port, uint64_t size)
 {
 	struct event **page = domain->bells[port % (UINT16_MAX + 1) / BELLS_PER_PAGE];
@@ -85,12 +90,14 @@ void event_set_bit(struct domain *domain, unsigned bit)
 	__atomic_fetch_or(&page->pending[bit / 64], 1ull << bit % 64, __ATOMIC_RELAXED);
 	__atomic_fetch_or(&page->summary, 1ull << bit / 64 / SAMPO_EVENT_WORDS, __ATOMIC_RELEASE);
 	vcpu = domain_vcpu(domain, 0);
-	if (vcpu && vcpu_is_here(vcpu))
-		vcpu_wake(vcpu);
-	else if (vcpu)
-		smp_post(vcpu, REQUEST_WAKE);
+	if (vcpu)
+		vcpu_notify(vcpu);
 }
 
+/*
+ * The sleeper returns from wait with this event's bit in `direct`, and need not search the page for
+ * it.
+ */
 void event_raise_directly(struct event *event)
 {
 	struct sampo_event_page *page = event->target->event_page;

@@ -5,12 +5,12 @@
 
 #include "kernel/object/domain.h"
 
-struct line;
+struct irq_line;
 
 struct event {
 	struct object object;
 	uint32_t kind;         /* SAMPO_EVENT_* */
-	struct line *line;     /* the interrupt that raises it, or NULL (irq.c) */
+	struct irq_line *line; /* the interrupt that raises it, or NULL (irq.c) */
 	struct domain *target; /* holds a reference */
 	uint64_t a, b;         /* BIT: the bit; MSI: address, data */
 
@@ -38,8 +38,8 @@ void event_raise_directly(struct event *event);
 /* Set a bit of a domain's event page and wake its first vCPU from wait(). */
 void event_set_bit(struct domain *domain, unsigned bit);
 
-/* The event that the port rings, or NULL. Needs no lock: what is found stays while this CPU is in
- * the kernel. */
+/* The event that the port rings, or NULL. Needs no lock: the event stays while this CPU is in the
+ * kernel. */
 static inline struct event *event_at(struct domain *domain, uint16_t port)
 {
 	struct event **page =

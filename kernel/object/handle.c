@@ -49,7 +49,10 @@ static struct handle *new_entry(struct domain *domain)
 	page = &table->page[table->made / HANDLES_PER_PAGE];
 	if (!*page)
 		__atomic_store_n(page, domain_page_alloc(domain), __ATOMIC_RELEASE);
-	return *page ? entry_at(table, table->made++) : NULL;
+	if (!*page)
+		return NULL;
+	table->made++;
+	return entry_at(table, table->made - 1);
 }
 
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights)
@@ -91,6 +94,10 @@ struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type
 	return *status ? NULL : object;
 }
 
+/*
+ * A free entry holds the index of the next free one above the bit HANDLE_FREE: the list of free
+ * entries takes no memory of its own.
+ */
 static void remove(struct domain *domain, struct handle *entry, uint32_t index)
 {
 	struct handle_table *table = &domain->handles;

@@ -35,10 +35,10 @@ struct handle_table {
 int64_t handle_add(struct domain *domain, struct object *object, uint32_t rights);
 
 /*
- * What a handle names if it is an object of `type` (or SAMPO_T_ANY) and the
+ * The object that a handle names if it is of `type` (or SAMPO_T_ANY) and the
  * handle has all of *rights, which becomes all that it has; else NULL and the
- * reason in *status. Needs no lock: what is found stays while this CPU is in
- * the kernel. No reference is taken.
+ * reason in *status. Needs no lock: the object stays while this CPU is in the kernel. No reference
+ * is taken.
  */
 struct object *handle_find(struct domain *domain, uint64_t handle, uint32_t type, uint32_t *rights,
 			   int64_t *status);

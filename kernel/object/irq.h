@@ -12,19 +12,16 @@
 struct event;
 struct object;
 
-/* Vectors of device interrupts; above them are the kernel's own. */
+/* Vectors of device interrupts, on each CPU; above them are the kernel's own. */
 #define IRQ_VECTOR_FIRST 0x30u
-#define IRQ_VECTOR_LAST  0xefu
-#define VECTOR_TIMER     0xf0u
-#define VECTOR_KICK      0xf1u /* another CPU wants attention: see smp.h */
-#define VECTOR_ERROR     0xfeu
-#define VECTOR_SPURIOUS  0xffu
+#define IRQ_VECTOR_LAST  0xafu
 
 /*
  * source: a device, then *message is what it must send; or the machine, then
  * pin has the number and SAMPO_PIN_*. EHANDLE (neither), EINVAL (pin), ENODEV
- * (no such pin; this CPU, which will be interrupted, has an APIC ID above 254), EEXIST (event or
- * pin has been bound), ENOMEM (no vector left).
+ * (no such pin; this CPU, which will be interrupted, has an APIC ID that a message has no room
+ * for), EEXIST (event or pin has been bound), ENOMEM (no vector left on this CPU, no entry in the
+ * IOMMU's table, or no memory).
  */
 int64_t irq_bind(struct event *event, struct object *source, uint64_t pin, uint64_t *message);
 /* EINVAL: it is not bound. */

@@ -8,7 +8,7 @@
 #include "kernel/object/domain.h"
 #include "kernel/object/event.h"
 #include "kernel/object/region.h"
-#include "kernel/vcpu/vcpu.h"
+#include "kernel/object/up.h"
 
 /*
  * Each takes off so much as a few microseconds suffice for, and returns true if there is more. An

@@ -38,7 +38,8 @@ void object_queue(struct object *object);
 
 static inline void object_put(struct object *object)
 {
-	if (--object->refs == 0)
+	object->refs--;
+	if (!object->refs)
 		object_queue(object);
 }
 

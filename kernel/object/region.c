@@ -54,21 +54,22 @@ static bool add_block(struct region *region)
 {
 	uint64_t n = region->count, block;
 	struct domain *owner = region->owner;
+	bool zeroed = true; /* kernel pages come so */
 
 	if (!region->blocks[n / PER_PAGE])
 		region->blocks[n / PER_PAGE] = domain_page_alloc(owner);
 	if (!region->blocks[n / PER_PAGE])
 		return false;
 	if (region->block_shift == 21)
-		block = frame_alloc_block();
-	else /* kernel pages come zeroed */
-		block = (uint64_t)domain_page_alloc(owner) | BLOCK_ZEROED;
-	if (!address_of(region, block)) {
+		block = frame_alloc_block(&zeroed);
+	else
+		block = (uint64_t)domain_page_alloc(owner);
+	if (!block) {
 		if (n % PER_PAGE == 0)
 			free_table(region, n / PER_PAGE);
 		return false;
 	}
-	*block_entry(region, n) = block;
+	*block_entry(region, n) = zeroed ? block | BLOCK_ZEROED : block;
 	region->count++;
 	return true;
 }
@@ -93,7 +94,8 @@ static bool free_some_blocks(struct region *region)
 	uint64_t block;
 
 	for (unsigned left = STEP_PARTS; region->count && left; left--) {
-		block = address_of(region, *block_entry(region, --region->count));
+		region->count--;
+		block = address_of(region, *block_entry(region, region->count));
 		if (region->block_shift == 21)
 			frame_free_block(block);
 		else
@@ -166,20 +168,28 @@ bool region_take_apart(struct object *object)
 }
 
 /*
- * How much of a block is zeroed is kept in its entry, so that the faults of any domain that maps
- * it, on any CPU, go on where the last one was. Nobody sees the block before all of it is. Each
- * step is done in the turn of the vCPU that touches the block, and counts as its time.
+ * A block that nobody has touched is exchanged for one that is zeroed, if there is any. Else how
+ * much of it is zeroed is kept in its entry, so that the faults of any domain that maps it, on any
+ * CPU, go on where the last one was. Nobody sees the block before all of it is. Each step is done
+ * in the turn of the vCPU that touches the block, and counts as its time.
  */
 static bool zero_some(struct region *region, uint64_t *entry)
 {
-	uint64_t size = 1ull << region->block_shift, done, value;
+	uint64_t size = 1ull << region->block_shift, done, value, other;
 
 	lock(&region->lock);
 	value = *entry;
 	if (!(value & BLOCK_ZEROED)) {
 		done = value - address_of(region, value);
-		window_zero(value, ZERO_STEP);
-		value = done + ZERO_STEP < size ? value + ZERO_STEP : (value - done) | BLOCK_ZEROED;
+		other = done ? 0 : frame_exchange(value);
+		if (!other)
+			window_zero(value, ZERO_STEP);
+		if (other)
+			value = other | BLOCK_ZEROED;
+		else if (done + ZERO_STEP < size)
+			value += ZERO_STEP;
+		else
+			value = (value - done) | BLOCK_ZEROED;
 		__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 	}
 	unlock(&region->lock);
@@ -314,19 +324,35 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
 	return SAMPO_OK;
 }
 
+/*
+ * Part of a mapping that has been cut off leaves both tables: as much as either of them gets done.
+ * Returns how many bytes that was.
+ */
+static uint64_t clear_part(struct domain *domain, const struct mapping *m)
+{
+	struct ptab *io = &domain->io.table;
+	uint64_t done = m->size;
+
+	if (io->root && ptab_unmap(io, m->gpa, done) == SAMPO_EAGAIN)
+		done = io->reached - m->gpa;
+	if (ptab_unmap(&domain->slat, m->gpa, done) == SAMPO_EAGAIN)
+		done = domain->slat.reached - m->gpa;
+	return done;
+}
+
 void region_clear_some(struct domain *domain)
 {
 	struct mapping *m, *cleared = NULL;
-	uint64_t start = cpu_rdtsc();
+	uint64_t start = cpu_rdtsc(), done;
 
 	lock(&domain->lock);
 	do {
 		m = domain->cut;
-		if (ptab_unmap(&domain->slat, m->gpa, m->size) == SAMPO_EAGAIN) {
-			m->size -= domain->slat.reached - m->gpa;
-			m->gpa = domain->slat.reached;
+		done = clear_part(domain, m);
+		m->gpa += done;
+		m->size -= done;
+		if (m->size)
 			continue;
-		}
 		domain->cut = m->next[0];
 		m->next[0] = cleared;
 		cleared = m;
@@ -350,7 +376,7 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	lock(&domain->lock);
 	find_links(domain, gpa, from);
 	first = *from[0];
-	/* What a list leaves out of the range the lists below it pass one by one. */
+	/* The lists below pass those mappings of the range one by one that a list leaves out. */
 	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
 		struct mapping **next = last ? &last->next[level] : from[level];
 
@@ -365,6 +391,7 @@ int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 	last->next[0] = domain->cut;
 	domain->cut = first;
 	__atomic_store_n(&domain->last_mapping, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&domain->unmaps, domain->unmaps + 1, __ATOMIC_RELEASE);
 	unlock(&domain->lock);
 	smp_quiesce(); /* the kernel itself may be using them */
 	region_clear_some(domain);
@@ -383,6 +410,37 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa)
 	m = last_until(domain, gpa);
 	unlock(&domain->lock);
 	return m && gpa - m->gpa < m->size ? m : NULL;
+}
+
+/*
+ * A device reaches a block as a whole, with the rights of its mapping. What is not RAM, other
+ * devices' registers among it, no device reaches by an address of DMA.
+ */
+int64_t region_bus(struct domain *caller, struct domain *domain, uint64_t gpa, uint64_t *bus)
+{
+	struct mapping *m = region_at(domain, gpa);
+	int64_t status = SAMPO_OK;
+	uint64_t physical, block, bytes;
+
+	if (!m || m->region->kind != REGION_RAM)
+		return SAMPO_EINVAL;
+	if (m->region->owner_only && m->region->owner != caller)
+		return SAMPO_ERIGHT;
+	bytes = granule(m->region);
+	block = gpa & ~(bytes - 1);
+	if (!region_physical(m->region, block - m->gpa + m->offset, &physical))
+		return SAMPO_EAGAIN;
+	*bus = iommu.ops ? gpa : physical + (gpa - block);
+	if (!iommu.ops)
+		return SAMPO_OK;
+	lock(&domain->lock);
+	if (!domain->io.table.root)
+		status = iommu_open(&domain->io, domain);
+	if (!status)
+		status = iommu_map(&domain->io, block, physical, bytes,
+				   m->perms & (PTAB_R | PTAB_W));
+	unlock(&domain->lock);
+	return status;
 }
 
 static uint32_t ptab_flags(const struct mapping *m)
@@ -426,6 +484,14 @@ static int fill(struct domain *domain, const struct mapping *m, uint64_t gpa)
 	return ptab_map(&domain->slat, gpa, physical, FRAME_PAGE, ptab_flags(m));
 }
 
+/*
+ * A fault of the second-level table (EPT violation: SDM 3C 29.3.3; nested page fault: APM
+ * 2 15.25.6). The mapping decides: an address without one, or an access that the mapping does not
+ * allow, is the monitor's. Else the page's entry is made now, as one page of the size of the
+ * region's blocks, where that fits, once the block is zeroed. An entry that is there already means
+ * that only its right to write was missing, since the page counted as clean, or that the TLB held
+ * an older one, which the change of slat_changes flushes.
+ */
 int64_t region_fault(struct domain *domain, uint64_t gpa, uint32_t access)
 {
 	int64_t status = SAMPO_EINVAL;

@@ -13,7 +13,7 @@ enum region_kind {
 	REGION_PORTS,  /* I/O ports: not to be mapped */
 };
 
-/* Does not change once made, but for what is known of the blocks. */
+/* Does not change once made, but for the words about its blocks. */
 struct region {
 	struct object object;
 	struct lock lock; /* held while a block is being zeroed */
@@ -65,11 +65,20 @@ int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, u
  * page tables now, or those of a large range by steps of object_reap. EINVAL if none begins there.
  */
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size);
-/* Such a step, of what has been cut off. */
+/* Such a step, on mappings that have been cut off. */
 void region_clear_some(struct domain *domain);
 
 /* The mapping that holds gpa, or NULL. Without a lock it stays until this CPU leaves the kernel. */
 struct mapping *region_at(struct domain *domain, uint64_t gpa);
+
+/*
+ * The address by which devices of the domain reach the byte of RAM at gpa. From now on they do
+ * reach its block of the region, which is zeroed before. Manage lock. EINVAL: no RAM is mapped
+ * there, or no device can name the address; ERIGHT: a private domain has
+ * the memory for itself, and is not the caller; EAGAIN: a step of the zeroing has been done;
+ * ENOMEM.
+ */
+int64_t region_bus(struct domain *caller, struct domain *domain, uint64_t gpa, uint64_t *bus);
 
 /*
  * A SLAT fault at gpa: fill the tables if something that allows the access is mapped. SAMPO_OK: run

@@ -3,10 +3,10 @@
 
 #include "arch/acpi.h"
 #include "arch/cpu.h"
+#include "arch/iommu/iommu.h"
 #include "boot/boot_info.h"
 #include "kernel/abi.h"
 #include "kernel/base/frame.h"
-#include "kernel/base/log.h"
 #include "kernel/console/console.h"
 
 #define APIC_BASE 0xfee00000u /* local APICs and the addresses of messages */
@@ -31,7 +31,7 @@ static void keep_memory(uint64_t base, uint64_t size)
 	kept[kept_count++] = (struct kept){base, size, 0, true};
 }
 
-/* RAM is used by whole pages: what is left at its ends may belong to a table of the firmware. */
+/* RAM is used by whole pages: the rests at its ends may belong to a table of the firmware. */
 static bool has_ram(uint64_t base, uint64_t end)
 {
 	struct boot_range r;
@@ -87,7 +87,7 @@ int64_t resource_region(struct domain *owner, uint64_t flags, uint64_t base, uin
 		if (k->memory != ports && base < k->base + k->size && k->base < base + size &&
 		    !(k->right & rights))
 			return SAMPO_ERIGHT;
-	if (!ports && has_ram(base, base + size))
+	if (!ports && (has_ram(base, base + size) || iommu_has_registers(base, size)))
 		return SAMPO_ERIGHT;
 	return region_new_fixed(owner, ports ? REGION_PORTS : REGION_DEVICE, base, size, region);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What of the machine's physical addresses and I/O ports may be given away as
- * regions: everything but RAM and what the kernel keeps for itself.
+ * Physical addresses and I/O ports of the machine that may be given away as regions: all but RAM
+ * and those that the kernel keeps for itself.
  */
 #pragma once
 

@@ -4,7 +4,8 @@
 /* The virtual time of a unit of time at a weight of one. */
 #define UNIT ((uint64_t)SCHED_WEIGHT << 6)
 
-/* So many CPUs, shared by those that wait, are looked at in search of one that is ahead. */
+/* A search for a CPU that is ahead looks at this number of CPUs, divided by the number of entities
+ * that wait. */
 #define LOOK 30u
 
 static uint64_t load(const uint64_t *word)
@@ -44,15 +45,18 @@ static bool others(uint64_t cpus[SCHED_WORDS], const struct balance_word *words,
 	return any;
 }
 
-/* The next of them after the last one that was looked at, round and round. */
+/* The next of them after the last one that was looked at, round and round: the cursor moves. */
 static uint32_t next_cpu(const uint64_t cpus[SCHED_WORDS], struct sched_rq *rq)
 {
 	uint32_t i = rq->cursor / 64;
 	uint64_t word = cpus[i] & ~1ull << rq->cursor % 64;
 
-	while (!word)
-		word = cpus[i = (i + 1) % SCHED_WORDS];
-	return rq->cursor = i * 64 + (uint32_t)__builtin_ctzll(word);
+	while (!word) {
+		i = (i + 1) % SCHED_WORDS;
+		word = cpus[i];
+	}
+	rq->cursor = i * 64 + (uint32_t)__builtin_ctzll(word);
+	return rq->cursor;
 }
 
 /* By how much `cpu` is ahead of us, and its load (0: none, or it does not say). */
@@ -94,9 +98,12 @@ static uint32_t take_idle(struct balance *b, struct sched_rq *rq, const struct s
 {
 	uint64_t cpus[SCHED_WORDS];
 
-	while (e && others(cpus, b->idle, e, rq))
-		if (mark(b->idle, next_cpu(cpus, rq), false))
-			return rq->cursor;
+	while (e && others(cpus, b->idle, e, rq)) {
+		uint32_t cpu = next_cpu(cpus, rq);
+
+		if (mark(b->idle, cpu, false))
+			return cpu;
+	}
 	return SCHED_CPUS;
 }
 
@@ -104,11 +111,13 @@ uint32_t balance_wake(struct balance *b, struct sched_rq *rq, const struct sched
 {
 	bool here = e->affinity[rq->cpu / 64] >> rq->cpu % 64 & 1;
 	uint64_t cpus[SCHED_WORDS];
+	uint32_t idle;
 
 	if (here && !rq->count)
 		return rq->cpu;
-	if (take_idle(b, rq, e) != SCHED_CPUS)
-		return rq->cursor;
+	idle = take_idle(b, rq, e);
+	if (idle != SCHED_CPUS)
+		return idle;
 	return here || !others(cpus, b->online, e, rq) ? rq->cpu : next_cpu(cpus, rq);
 }
 
@@ -150,7 +159,7 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 				  uint32_t *to)
 {
 	uint64_t cpus[SCHED_WORDS];
-	int64_t most = 0, far;
+	int64_t most = 0;
 	struct sched_entity *e = NULL;
 
 	if (rq->count > 1 && others(cpus, b->idle, NULL, rq))
@@ -166,10 +175,13 @@ struct sched_entity *balance_push(struct balance *b, struct sched_rq *rq, uint64
 			return NULL;
 		others(cpus, b->online, e, rq);
 		for (unsigned i = 0; i < 2 + LOOK / rq->count; i++) {
-			far = lead(b, rq, e, next_cpu(cpus, rq), now);
-			if (far > most)
-				*to = rq->cursor;
-			most = far > most ? far : most;
+			uint32_t cpu = next_cpu(cpus, rq);
+			int64_t far = lead(b, rq, e, cpu, now);
+
+			if (far <= most)
+				continue;
+			*to = cpu;
+			most = far;
 		}
 		/* One at a time: nobody sends it another until it says what it has. */
 		if (!most || !__atomic_exchange_n(&b->cpu[*to].stamp, 0, __ATOMIC_ACQ_REL))

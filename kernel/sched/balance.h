@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work between CPUs. A run queue is private to its CPU; the others see only
- * what it publishes here: words that are read and written atomically, hints that
- * may be a moment old. A CPU gives its own entities away; no other CPU takes them: its code
- * detaches one, and the caller carries it (a message) to the CPU that attaches it.
+ * Work between CPUs. A run queue is private to its CPU; the others see only the words that it
+ * publishes here: words that are read and written atomically, hints that may be a moment old. A CPU
+ * gives its own entities away; no other CPU takes them: its code detaches one, and the caller
+ * carries it (a message) to the CPU that attaches it.
  *
  * What a CPU does, with b the one structure that all share:
  *   - after sched_pick, and after every other call that changed what is runnable:
@@ -41,7 +41,7 @@ struct balance {
 	struct balance_cpu cpu[SCHED_CPUS];
 };
 
-/* What the others see of this CPU; with the first one it takes part. */
+/* Publishes this CPU's load for the others; with the first call the CPU takes part. */
 void balance_publish(struct balance *b, struct sched_rq *rq);
 
 /* On which CPU an entity of ours should run that sleeps or is in the wrong place: here if here

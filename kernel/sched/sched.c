@@ -200,7 +200,8 @@ void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weig
 
 /* --- caps --- */
 
-/* A new period, if the last one is over: a new quota, less what was run too much. */
+/* A new period, if the last one is over: a new quota, less the time that was run beyond the old
+ * one. */
 static bool spent(struct sched_entity *e, uint64_t now)
 {
 	uint64_t periods, room;
@@ -260,9 +261,9 @@ static bool join(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 /* Those whose period is over are neither ahead of the others nor behind. */
 static void release(struct sched_rq *rq, uint64_t now)
 {
-	struct sched_entity *e;
+	struct sched_entity *e = top(rq->throttled);
 
-	while ((e = top(rq->throttled)) && !before(now, e->node.key)) {
+	for (; e && !before(now, e->node.key); e = top(rq->throttled)) {
 		heap_remove(&rq->throttled, &e->node);
 		e->vtime = sched_vtime(rq, now) - rq->offset;
 		join(rq, e, now);
@@ -276,7 +277,7 @@ bool sched_wake(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	if (e->state != SCHED_ASLEEP)
 		return false;
 	account(rq, now);
-	/* What ran on its turn goes on at its own expense. */
+	/* An entity that ran on its turn goes on at its own expense. */
 	if (rq->payer == e)
 		rq->payer = current;
 	e->donee = NULL;
@@ -424,7 +425,7 @@ static bool may_run(const struct sched_rq *, const struct sched_entity *e, const
 
 /*
  * The first of those queued that fits, of a bounded number looked at. A node is looked at before
- * what is below it, and there the smaller half first.
+ * the nodes below it, and of these the smaller half first.
  */
 static struct sched_entity *first(const struct sched_rq *rq,
 				  bool (*fits)(const struct sched_rq *, const struct sched_entity *,
@@ -469,6 +470,11 @@ struct sched_entity *sched_find(const struct sched_rq *rq, const uint64_t cpus[S
 	return first(rq, may_run, cpus);
 }
 
+/*
+ * A vCPU that pauses in a loop waits for a lock, whose holder is mostly another vCPU of its domain:
+ * that one gets the next turn, if it may; and the current one goes behind the first in line, so
+ * that it is not chosen again at once.
+ */
 void sched_pass(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *current = rq->current;
@@ -495,6 +501,12 @@ void sched_detach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	e->vtime += rq->offset;
 }
 
+/*
+ * Queues count virtual time from different origins; `offset` turns one's into another's, and detach
+ * and attach apply both. An entity that would be far ahead here comes from a queue with which this
+ * one shared no work for long: it starts at the mean. A debt to it, saved up by sleep, is bounded
+ * by the credit, as place bounds it.
+ */
 bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 {
 	uint64_t mean;
@@ -511,6 +523,11 @@ bool sched_attach(struct sched_rq *rq, struct sched_entity *e, uint64_t now)
 	return join(rq, e, now);
 }
 
+/*
+ * The mean of the virtual times of all that want to run, by weight. The sum is kept of differences
+ * from `base`, so that it stays small, and `base` moves to the mean here: the sum of those queued
+ * loses that step for each unit of their weight.
+ */
 uint64_t sched_vtime(struct sched_rq *rq, uint64_t now)
 {
 	const struct sched_entity *e = rq->current;
@@ -543,6 +560,14 @@ static struct sched_entity *same_turn(const struct sched_rq *rq, uint64_t now)
 	return owner->donee && runnable(owner->donee) ? owner->donee : NULL;
 }
 
+/*
+ * The choice. A turn belongs to its owner: until the turn ends, the owner runs, or the entity that
+ * the owner waits for (donee), at the owner's expense (payer). When the turn is over, the next
+ * owner is, of the entities that have had no more than their share, the one whose next turn is due
+ * first (earliest eligible virtual deadline first: Stoica and Abdel-Wahab, 1995); the current one
+ * gives way to one that is about equal. An entity that has used up its quota leaves the queue until
+ * its period ends.
+ */
 struct sched_entity *sched_pick(struct sched_rq *rq, uint64_t now)
 {
 	struct sched_entity *current = rq->current, *next;

@@ -96,8 +96,8 @@ void sched_entity_init(struct sched_rq *rq, struct sched_entity *e, uint32_t wei
 void sched_set_weight(struct sched_rq *rq, struct sched_entity *e, uint32_t weight, uint64_t now);
 /*
  * `quota` of time on the CPU in every `period`, which begins now; a quota of 0
- * or of the period and more: no cap. What it runs beyond its quota is taken off
- * the next one. Ask sched_slice again.
+ * or of the period and more: no cap. Time that it runs beyond its quota is taken off the next one.
+ * Ask sched_slice again.
  */
 void sched_set_cap(struct sched_rq *rq, struct sched_entity *e, uint64_t quota, uint64_t period,
 		   uint64_t now);

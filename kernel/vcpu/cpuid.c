@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPUID: what the monitor says, and what of it follows the vCPU's registers. */
+/* CPUID: the monitor's table, and the bits in it that follow the vCPU's registers. */
 #include "kernel/vcpu/cpuid.h"
 #include "arch/cpu.h"
+#include "arch/fpu.h"
 #include "arch/hv.h"
 #include "arch/msr.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CR4_OSXSAVE  (1ull << 18)
 #define ECX1_OSXSAVE (1u << 27)
 #define EDX1_APIC    (1u << 9) /* on AMD's CPUs leaf 0x80000001 has the same */
 

@@ -3,5 +3,5 @@
 
 struct vcpu;
 
-/* Registers and the vendor's control block, to the log. Also for smp_call. */
+/* Registers and the vendor's control block, to the log. Also for request_call. */
 void vcpu_dump(struct vcpu *vcpu, void *unused);

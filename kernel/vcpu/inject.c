@@ -5,8 +5,6 @@
 #include "arch/barrier.h"
 #include "arch/debugreg.h"
 #include "arch/hv.h"
-#include "kernel/cpu/loop.h"
-#include "kernel/object/irq.h"
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -69,11 +67,11 @@ static bool inject_one(struct vcpu *vcpu)
 	return true;
 }
 
-/* What is pending beside events. */
+/* Work that is pending beside events. */
 static void do_others(struct vcpu *vcpu)
 {
 	if (vcpu->pending & VCPU_PEND_HELD)
-		smp_take(vcpu);
+		request_take(vcpu);
 	if (vcpu->pending & VCPU_PEND_EOI)
 		eoi_collect(vcpu);
 	if (vcpu->pending & VCPU_PEND_STEAL)
@@ -91,10 +89,6 @@ bool vcpu_deliver(struct vcpu *vcpu)
 {
 	bool window;
 
-	if (vcpu->pending & VCPU_PEND_REAP) {
-		loop_reap(vcpu->cpu, vcpu);
-		return false;
-	}
 	if (vcpu->pending & ~VCPU_PEND_EVENTS)
 		do_others(vcpu);
 	if (vcpu->lapic.hardware)

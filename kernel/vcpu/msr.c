@@ -9,8 +9,6 @@
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define CR0_PG 0x80000000u
-
 /* Most accesses are to these. */
 static bool of_lapic(uint32_t msr)
 {
@@ -82,8 +80,8 @@ static enum msr_result write_lapic(struct vcpu *vcpu, uint32_t msr, uint64_t val
 	return vcpu_lapic_effect(vcpu, flags, &effect);
 }
 
-/* TSC_ADJUST is what the guest has added to the TSC since reset (SDM 3B 18.17.3): how far the
- * vCPU's offset is from the domain's. So a write to the TSC changes it too. */
+/* TSC_ADJUST is the sum that the guest has added to the TSC since reset (SDM 3B 18.17.3): how far
+ * the vCPU's offset is from the domain's. So a write to the TSC changes it too. */
 static void set_tsc_offset(struct vcpu *vcpu, uint64_t offset)
 {
 	vlapic_shift_tsc(&vcpu->lapic, offset - vcpu->tsc_offset);
@@ -136,13 +134,13 @@ enum msr_result msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 		hv->lapic(vcpu);
 		return MSR_DONE;
 	case MSR_KVM_STEAL:
-		vcpu->kvm_steal = value;
+		steal_enable(vcpu, value);
 		vcpu->pending |= VCPU_PEND_STEAL;
 		return MSR_DONE;
 	case MSR_KVM_EOI:
 		if (vcpu->pending & VCPU_PEND_EOI) /* while it is known where that was said */
 			eoi_collect(vcpu);
-		vcpu->kvm_eoi = value;
+		eoi_enable(vcpu, value);
 		return MSR_DONE;
 	default:
 		return MSR_MONITOR;

@@ -5,7 +5,7 @@
 
 struct vcpu;
 
-/* Any other: done, and the monitor must hear of it, SAMPO_EXIT_* with what is in the exit page. */
+/* Any other: done, and the monitor must hear of it, by this SAMPO_EXIT_* and the exit page. */
 enum msr_result {
 	MSR_DONE = SAMPO_EXIT_NONE,   /* step over the instruction */
 	MSR_MONITOR = SAMPO_EXIT_MSR, /* not the kernel's */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What KVM offers guests with several vCPUs, as Linux's
+ * KVM's offers to guests with several vCPUs, as Linux's
  * Documentation/virt/kvm/x86/{msr,hypercalls}.rst have it: steal time with the
  * flag of a preempted vCPU, ends of interrupts, IPIs and kicks by hypercall. All of it can only
  * harm the guest that asks for it.
@@ -19,6 +19,9 @@
 #define PREEMPTED 1u
 #define FLUSH_TLB 2u
 #define EOI_LEFT  1u
+
+/* A vCPU without siblings has its steal time written when it has waited for so much longer. */
+#define STEAL_NS 50000u
 
 struct steal_time {
 	uint64_t steal;
@@ -50,25 +53,50 @@ static void access(struct vcpu *vcpu, void (*function)(struct vcpu *, struct ste
 
 	if (!(vcpu->kvm_steal & ENABLE))
 		return;
-	s = domain_page(vcpu->domain, vcpu->kvm_steal & ~63ull, SAMPO_MAP_W);
+	s = domain_word(vcpu->domain, vcpu->kvm_steal & ~63ull, &vcpu->steal_word);
 	if (s)
 		function(vcpu, s);
 }
 
+/* Nobody else asks whether it runs. */
+static bool is_alone(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->domain->present) == 1ull << vcpu->id;
+}
+
 void steal_update(struct vcpu *vcpu)
 {
+	uint64_t waited = vcpu->entity.waited;
+
 	vcpu->pending &= ~VCPU_PEND_STEAL;
+	if (is_alone(vcpu) && waited < vcpu->steal_next)
+		return;
+	vcpu->steal_next = waited + tsc_from_ns(STEAL_NS);
 	access(vcpu, update);
 }
 
 void steal_begin(struct vcpu *vcpu)
 {
-	access(vcpu, begin);
+	if (!is_alone(vcpu))
+		access(vcpu, begin);
 }
 
-static uint32_t *eoi_word(const struct vcpu *vcpu)
+void steal_enable(struct vcpu *vcpu, uint64_t value)
 {
-	return domain_page(vcpu->domain, vcpu->kvm_eoi & ~3ull, SAMPO_MAP_W);
+	vcpu->kvm_steal = value;
+	vcpu->steal_word.physical = 0;
+	vcpu->steal_next = 0;
+}
+
+void eoi_enable(struct vcpu *vcpu, uint64_t value)
+{
+	vcpu->kvm_eoi = value;
+	vcpu->eoi_word.physical = 0;
+}
+
+static uint32_t *eoi_word(struct vcpu *vcpu)
+{
+	return domain_word(vcpu->domain, vcpu->kvm_eoi & ~3ull, &vcpu->eoi_word);
 }
 
 void eoi_offer(struct vcpu *vcpu)
@@ -86,7 +114,7 @@ void eoi_collect(struct vcpu *vcpu)
 	uint32_t *word = eoi_word(vcpu);
 
 	vcpu->pending &= ~VCPU_PEND_EOI;
-	/* What it has not ended until now it ends by its local APIC. */
+	/* An interrupt that it has not ended until now it ends by its local APIC. */
 	if (word && !(__atomic_exchange_n(word, 0, __ATOMIC_ACQ_REL) & EOI_LEFT))
 		vlapic_end(&vcpu->lapic);
 }
@@ -110,7 +138,7 @@ static void yield_to(struct vcpu *vcpu, struct vcpu *to)
 	if (READ_ONCE(to->entity.state) != SCHED_QUEUED)
 		return;
 	if (away)
-		smp_post(to, REQUEST_FAVOUR);
+		request_post(to, REQUEST_FAVOUR);
 	if (away || !sched_favour(&cpu->rq, &to->entity, now))
 		sched_pass(&cpu->rq, now);
 	WRITE_ONCE(cpu->resched, true);

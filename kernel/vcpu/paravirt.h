@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What KVM offers to guests with several vCPUs. */
+/* KVM's offers to guests with several vCPUs. */
 #pragma once
 
 #include "kernel/base/types.h"
 
 struct vcpu;
 
+/* A value for KVM's MSR of the same name. */
+void steal_enable(struct vcpu *vcpu, uint64_t value);
+void eoi_enable(struct vcpu *vcpu, uint64_t value);
 /* Before an entry with VCPU_PEND_STEAL: the guest is told how long it
  * waited, and TLB flushes that it was sent meanwhile are done. */
 void steal_update(struct vcpu *vcpu);

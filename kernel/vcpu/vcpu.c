@@ -9,11 +9,14 @@
 #include "arch/hv.h"
 #include "arch/tsc.h"
 #include "kernel/base/frame.h"
+#include "kernel/base/log.h"
 #include "kernel/base/panic.h"
-#include "kernel/cpu/loop.h"
 #include "kernel/object/event.h"
 #include "kernel/object/region.h"
-#include "kernel/sched/migrate.h"
+#include "kernel/object/up.h"
+#include "kernel/vcpu/dump.h"
+#include "kernel/vcpu/migrate.h"
+#include "kernel/vcpu/turn.h"
 
 #define LONG_WAIT (1ull << 48)
 #define NEAR_NS   1000u /* no longer than a guest is left and entered by an interrupt */
@@ -27,7 +30,7 @@ static void timer_fired(struct timer *timer, uint64_t now)
 {
 	struct vcpu *vcpu = CONTAINER_OF(timer, struct vcpu, timer);
 
-	loop_charge(vcpu->cpu, &vcpu->entity);
+	turn_charge(vcpu->cpu, &vcpu->entity);
 	if (vcpu->domain->flags & SAMPO_DOMAIN_NO_LAPIC) {
 		vcpu_wake(vcpu);
 		return;
@@ -55,8 +58,8 @@ static void arm_timer(struct vcpu *vcpu, uint64_t now, uint64_t left)
 		  now + (uint64_t)((unsigned __int128)left * vcpu->domain->tsc_unscale >> 32));
 }
 
-/* The timer expires, or has: what comes sooner than the host's interrupt would end the guest is
- * waited for here. */
+/* The timer expires, or has: an expiry that comes sooner than the host's interrupt would end the
+ * guest is waited for here. */
 static void __attribute__((noinline)) expire(struct vcpu *vcpu, uint64_t now)
 {
 	uint64_t until = now + tsc_from_ns(NEAR_NS);
@@ -155,7 +158,7 @@ int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct
 	vcpu->cpu = this_cpu();
 	vcpu->lazy_fpu = domain->flags & SAMPO_DOMAIN_NO_LAPIC && fpu_lazy;
 	vcpu->timer.fire = timer_fired;
-	vcpu->held.fire = smp_held_enough;
+	vcpu->held.fire = request_held_enough;
 	status = make_pages(vcpu);
 	if (status) {
 		object_put(&vcpu->object);
@@ -182,13 +185,26 @@ void vcpu_kill(struct vcpu *vcpu, void *)
 	vcpu_requeue(vcpu);
 }
 
+bool vcpu_stop_some(struct domain *domain)
+{
+	for (unsigned i = 0; i < DOMAIN_VCPUS; i++) {
+		struct vcpu *vcpu = domain_vcpu(domain, i);
+
+		if (!vcpu || READ_ONCE(vcpu->state) == VCPU_DEAD)
+			continue;
+		request_call(vcpu, vcpu_kill, NULL);
+		return true;
+	}
+	return false;
+}
+
 /* Nothing of the CPU points to it, and nothing of it is in the CPU, any more. */
 static void leave_home(struct vcpu *vcpu, void *arg)
 {
 	struct cpu *cpu = vcpu->cpu;
 
 	vcpu_kill(vcpu, arg);
-	smp_forget(vcpu);
+	request_forget(vcpu);
 	sched_remove(&cpu->rq, &vcpu->entity, cpu_rdtsc());
 	if (cpu->current == vcpu)
 		cpu->current = NULL;
@@ -210,7 +226,7 @@ bool vcpu_take_apart(struct object *object)
 		WRITE_ONCE(domain->vcpu[vcpu->id], NULL);
 		domain->vcpus--;
 		smp_quiesce(); /* then nobody posts to it any more */
-		smp_call(vcpu, leave_home, NULL);
+		request_call(vcpu, leave_home, NULL);
 		smp_quiesce(); /* nor is a CPU that has sent it away still looking where it is */
 		domain->cpu_tsc += vcpu->entity.ran;
 	}
@@ -276,7 +292,7 @@ void vcpu_enqueue(struct vcpu *vcpu)
 		if (sched_wake(&cpu->rq, &vcpu->entity, now))
 			WRITE_ONCE(cpu->resched, true);
 		else
-			loop_slice_changed(cpu, now);
+			turn_changed(cpu, now);
 		return;
 	}
 	sched_sleep(&cpu->rq, &vcpu->entity, now);
@@ -291,6 +307,14 @@ void vcpu_wake(struct vcpu *vcpu)
 	vcpu->state = VCPU_READY;
 	vcpu->kicked = false;
 	vcpu_requeue(vcpu);
+}
+
+void vcpu_notify(struct vcpu *vcpu)
+{
+	if (vcpu_is_here(vcpu))
+		vcpu_wake(vcpu);
+	else
+		request_post(vcpu, REQUEST_WAKE);
 }
 
 void vcpu_halt(struct vcpu *vcpu)
@@ -329,10 +353,31 @@ bool vcpu_handoff(struct vcpu *from, struct vcpu *to)
 	to->state = VCPU_READY;
 	cpu->current = to;
 	if (to->entity.quota)
-		loop_slice_changed(cpu, cpu_rdtsc());
+		turn_changed(cpu, cpu_rdtsc());
 	return true;
 }
 
+/* A vCPU that has no monitor, dom0's, cannot go on. */
+static void __attribute__((noreturn)) monitor_failed(struct vcpu *vcpu, uint32_t reason)
+{
+	static const char *const names[] = {
+#define NAME(nr, name, text) text,
+		SAMPO_EXITS(NAME)
+#undef NAME
+	};
+
+	WRITE_ONCE(log_left, false);
+	vcpu_dump(vcpu, NULL);
+	panic("domain %u, which has no monitor, has died (%s): restart the machine",
+	      vcpu->domain->id, names[reason]);
+}
+
+/*
+ * The page is filled before the state says MONITOR, and the reason comes last: from then on the
+ * page is the monitor's, which may answer on another CPU at once. Where the monitor's vCPU sleeps
+ * on this CPU, it runs next on the guest's turn, without a choice by the scheduler; else its event
+ * wakes it, and the guest donates its turn.
+ */
 void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 {
 	struct sampo_exit *page = vcpu->exit;
@@ -348,8 +393,7 @@ void vcpu_to_monitor(struct vcpu *vcpu, uint32_t reason)
 	__atomic_store_n(&page->reason, reason, __ATOMIC_RELEASE);
 	if (!vcpu->exit_event) {
 		vcpu_requeue(vcpu);
-		loop_domain_failed(vcpu, reason);
-		return;
+		monitor_failed(vcpu, reason);
 	}
 	monitor = domain_vcpu(vcpu->exit_event->target, 0);
 	if (monitor && !vcpu_is_here(monitor))
@@ -373,6 +417,10 @@ static void store_system(struct vcpu *vcpu, const struct sampo_exit *page)
 	hv->lapic(vcpu);
 }
 
+/*
+ * Of several that give the vCPU back, one succeeds: MONITOR becomes RETURNED by one locked
+ * instruction. Its home alone goes on from there.
+ */
 int64_t vcpu_take_back(struct vcpu *vcpu)
 {
 	enum vcpu_state state = VCPU_MONITOR;
@@ -426,11 +474,11 @@ int64_t vcpu_resume(struct vcpu *vcpu)
 	if (vcpu_is_here(vcpu))
 		returned(vcpu);
 	else
-		smp_post(vcpu, REQUEST_RETURN);
+		request_post(vcpu, REQUEST_RETURN);
 	return SAMPO_OK;
 }
 
-/* What has been posted to its local APIC. */
+/* Vectors that were posted to its local APIC. */
 static void take_arrivals(struct vcpu *vcpu)
 {
 	vcpu->pending = (vcpu->pending & ~VCPU_PEND_EXTINT) |
@@ -450,7 +498,7 @@ void vcpu_serve(struct vcpu *vcpu, uint32_t requests)
 	barrier_touched(vcpu->domain);
 	if (requests & REQUEST_ARRIVE)
 		move_arrive(vcpu);
-	loop_charge(vcpu->cpu, &vcpu->entity);
+	turn_charge(vcpu->cpu, &vcpu->entity);
 	if (vcpu->state == VCPU_DEAD)
 		return;
 	if (requests & REQUEST_FAVOUR && sched_favour(&vcpu->cpu->rq, &vcpu->entity, cpu_rdtsc()))

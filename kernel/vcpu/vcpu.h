@@ -6,10 +6,10 @@
 #include "kernel/abi.h"
 #include "kernel/base/timer.h"
 #include "kernel/base/types.h"
-#include "kernel/cpu/smp.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/object.h"
 #include "kernel/sched/sched.h"
+#include "kernel/vcpu/request.h"
 #include "kernel/vcpu/vlapic.h"
 
 struct event;
@@ -35,7 +35,7 @@ enum vcpu_state {
 #define VCPU_PEND_INTACK 0x100u /* the PIC is to be asked once, whatever its line says */
 #define VCPU_PEND_REAP   0x200u /* its call has left objects to be taken apart */
 #define VCPU_PEND_WINDOW 0x400u /* the vendor reports when interrupts are accepted */
-#define VCPU_PEND_HELD   0x800u /* its requests waited: smp_take */
+#define VCPU_PEND_HELD   0x800u /* its requests waited: request_take */
 #define VCPU_PEND_EVENTS \
 	(VCPU_PEND_NMI | VCPU_PEND_EXTINT | VCPU_PEND_EVENT | VCPU_PEND_INTACK | VCPU_PEND_WINDOW)
 
@@ -55,7 +55,7 @@ struct vcpu {
 	enum vcpu_state state; /* also changed by the monitor, from MONITOR to RETURNED */
 
 	/*
-	 * What other CPUs ask for, atomically. A vector is set in `posted`, then REQUEST_WAKE in
+	 * The requests of other CPUs, atomic. A vector is set in `posted`, then REQUEST_WAKE in
 	 * `requests`; the home clears requests, then takes the vectors. Each of these instructions
 	 * is locked, so that a vector which the home has not seen comes with a request that it
 	 * has yet to see.
@@ -67,7 +67,10 @@ struct vcpu {
 	bool extint;              /* the PIC's INTR line is up */
 
 	struct sched_entity entity;
-	struct timer held; /* while it sleeps and its requests wait, see smp.c */
+	uint64_t rang;     /* when it last rang a doorbell */
+	uint32_t halvings; /* of the time that the doorbell's domain leaves it then: ring in exit.c
+			    */
+	struct timer held; /* while it sleeps and its requests wait, see request.c */
 
 	uint32_t pending; /* VCPU_PEND_* */
 	uint32_t event;   /* as sampo_exit.inject */
@@ -103,6 +106,8 @@ struct vcpu {
 	uint64_t cpuid_key; /* what the guest asked last, and which entry answered */
 	uint32_t cpuid;
 	uint64_t kvm_steal, kvm_eoi, tsc_aux; /* MSRs */
+	struct domain_word steal_word, eoi_word;
+	uint64_t steal_next; /* entity.waited that is worth telling */
 };
 
 /*
@@ -119,16 +124,26 @@ static inline bool vcpu_is_here(const struct vcpu *vcpu)
 /* EINVAL, EEXIST (id taken), ENOMEM. The vCPU starts in VCPU_MONITOR with
  * SAMPO_EXIT_RESET in its exit page. `event` may be NULL. */
 int64_t vcpu_new(struct domain *domain, uint64_t id, struct event *event, struct vcpu **vcpu);
-bool vcpu_take_apart(struct object *object);
 
 /*
- * For smp_call: stop for ever, frees nothing; registers and local APIC as after
+ * For request_call: stop for ever, frees nothing; registers and local APIC as after
  * power on (after INIT, if that is not NULL), for its monitor, which has it; look
  * again whether it may run, with which weight and cap, and account until now.
  */
 void vcpu_kill(struct vcpu *vcpu, void *unused);
 void vcpu_reset(struct vcpu *vcpu, void *init);
 void vcpu_review(struct vcpu *vcpu, void *unused);
+
+/*
+ * Calls `function`, with NULL, for each vCPU of the domain at its home, all homes at the same time.
+ * With vcpu_review: the domain's state, weight or cap has been set, or its time is to be accounted
+ * for.
+ */
+static inline void vcpu_each(const struct domain *domain,
+			     void (*function)(struct vcpu *vcpu, void *arg))
+{
+	request_call_each(domain->vcpu, DOMAIN_VCPUS, function, NULL);
+}
 
 /* Make it runnable if it is halted: something has arrived for it. */
 void vcpu_wake(struct vcpu *vcpu);
@@ -160,17 +175,17 @@ int64_t vcpu_take_back(struct vcpu *vcpu);
  * the scheduler. Returns false and changes nothing if the turn is neither's. */
 bool vcpu_handoff(struct vcpu *from, struct vcpu *to);
 
-/* The second half, on its home: what the exit page says is its state, and then
- * it goes on. */
+/* The second half, on its home: takes over the state in the exit page; and then the vCPU goes on.
+ */
 void vcpu_take_in(struct vcpu *vcpu);
 void vcpu_go_on(struct vcpu *vcpu);
 
-void vcpu_collect(struct vcpu *vcpu, void *unused); /* for smp_call */
+void vcpu_collect(struct vcpu *vcpu, void *unused); /* for request_call */
 
 /* Fill in the system part of the exit page. */
 void vcpu_fill_system(struct vcpu *vcpu);
 
-/* Before each entry: inject what is pending. False: the vCPU does not run. */
+/* Before each entry: injects the pending event. False: the vCPU does not run. */
 bool vcpu_deliver(struct vcpu *vcpu);
 static inline bool vcpu_must_deliver(const struct vcpu *vcpu)
 {
@@ -183,12 +198,12 @@ void vcpu_accept_posted(struct vcpu *vcpu);
 /* Is there anything that ends a HLT? */
 bool vcpu_has_wakeup(struct vcpu *vcpu);
 
-/* The local APIC's deadline or the timer's mask has changed; or the host's timer has rested. What
- * has expired until now is one interrupt. */
+/* The local APIC's deadline or the timer's mask has changed; or the host's timer has rested. All
+ * expiries until now are one interrupt. */
 void vcpu_set_timer(struct vcpu *vcpu);
 
-/* Does what an access to the local APIC asked for (VLAPIC_DO_*). What the monitor
- * must hear of is in the exit page then; why (SAMPO_EXIT_*) is returned. */
+/* Does what an access to the local APIC asked for (VLAPIC_DO_*). An effect that the monitor must
+ * hear of is in the exit page then; its reason (SAMPO_EXIT_*) is returned. */
 uint32_t vcpu_lapic_effect(struct vcpu *vcpu, int flags, const struct vlapic_effect *effect);
 
 static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
@@ -196,14 +211,14 @@ static inline uint64_t vcpu_tsc(const struct vcpu *vcpu, uint64_t host)
 	return domain_tsc(vcpu->domain, host) + vcpu->tsc_offset;
 }
 
-/* ipi.c: deliver an interrupt message among the vCPUs of a domain; `from` sent
+/* message.c: deliver an interrupt message among the vCPUs of a domain; `from` sent
  * it through its ICR, or is NULL. */
 void vcpu_send(struct domain *domain, struct vcpu *from, const struct vlapic_message *message);
 /* To those of the set (by APIC id) that exist, whatever its destination says;
  * returns how many. */
 unsigned vcpu_send_set(struct domain *domain, uint64_t set, const struct vlapic_message *message);
 
-/* What vcpu_inject queues. */
+/* Events for vcpu_inject. */
 #define VCPU_DB (SAMPO_INJECT_EXCEPTION | 1u)
 #define VCPU_UD (SAMPO_INJECT_EXCEPTION | 6u)
 #define VCPU_GP (SAMPO_INJECT_EXCEPTION | SAMPO_INJECT_ERROR_CODE | 13u)

@@ -70,22 +70,28 @@ static inline unsigned highest_bit(uint32_t bits)
 	return (unsigned)__builtin_clz(bits) ^ 31;
 }
 
-unsigned vlapic_highest(struct vlapic *v, unsigned first)
+void vlapic_reload(struct vlapic *v)
 {
-	uint32_t used;
+	v->used = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		v->used |= (uint64_t)(REG(v, LAPIC_ISR + i) != 0) << (LAPIC_ISR + i);
+		v->used |= (uint64_t)(REG(v, LAPIC_IRR + i) != 0) << (LAPIC_IRR + i);
+	}
+}
+
+unsigned vlapic_highest(const struct vlapic *v, unsigned first)
+{
+	uint32_t used = v->used >> first & 0xff;
 	unsigned i;
 
-	for (i = first; v->hardware && i < first + 8; i++)
-		v->used = (v->used & ~(1ull << i)) | (uint64_t)(REG(v, i) != 0) << i;
-	used = v->used >> first & 0xff;
 	if (!used)
 		return 0;
 	i = highest_bit(used);
 	return i * 32 + highest_bit(REG(v, first + i));
 }
 
-/* A vector is delivered if its class, its upper half, is above the classes of
- * the TPR and of what is in service (SDM 11.8.3.1). */
+/* A vector is delivered if its class, its upper half, is above the classes of the TPR and of the
+ * highest vector in service (SDM 11.8.3.1). */
 static void update_pending(struct vlapic *v)
 {
 	unsigned vector = vlapic_highest(v, LAPIC_IRR);
@@ -99,6 +105,11 @@ static void update_pending(struct vlapic *v)
 		v->pending = VLAPIC_BLOCKED;
 }
 
+/*
+ * The PPR is the TPR, or the class of the highest vector in service if that is higher (SDM
+ * 3A 11.8.3.1). `used` has a bit for each word of ISR and IRR that is not 0, so that mostly nothing
+ * is searched.
+ */
 void vlapic_update(struct vlapic *v)
 {
 	unsigned isr, tpr = REG(v, LAPIC_TPR);
@@ -108,6 +119,8 @@ void vlapic_update(struct vlapic *v)
 		v->pending = 0;
 		return;
 	}
+	if (v->hardware)
+		vlapic_reload(v);
 	isr = vlapic_highest(v, LAPIC_ISR);
 	REG(v, LAPIC_PPR) = tpr >> 4 >= isr >> 4 ? tpr : isr & 0xf0;
 	update_pending(v);
@@ -121,7 +134,7 @@ static void set_irr(struct vlapic *v, unsigned vector, bool level)
 	else
 		REG(v, LAPIC_TMR + vector / 32) &= ~(1u << vector % 32);
 	if (vector >> 4 <= REG(v, LAPIC_PPR) >> 4)
-		update_pending(v);
+		vlapic_update(v);
 	else if (vector > vlapic_pending(v))
 		v->pending = vector;
 	if (v->hardware)
@@ -165,8 +178,11 @@ bool vlapic_take(struct vlapic *v, uint8_t vector)
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 {
-	unsigned vector = vlapic_highest(v, LAPIC_ISR);
+	unsigned vector;
 
+	if (v->hardware)
+		vlapic_reload(v);
+	vector = vlapic_highest(v, LAPIC_ISR);
 	if (!vector)
 		return 0;
 	clear(v, LAPIC_ISR, vector);
@@ -294,7 +310,8 @@ static int write_deadline(struct vlapic *v, uint64_t value)
 	return VLAPIC_DO_TIMER;
 }
 
-/* What has expired until now has done so under the old entry: nobody ticks a masked timer. */
+/* A timer that has expired until now has done so under the old entry: a masked timer is not ticked.
+ */
 static int write_lvt(struct vlapic *v, unsigned reg, uint32_t value, uint64_t now)
 {
 	uint32_t old = REG(v, reg);
@@ -320,7 +337,7 @@ static void mask_lvts(struct vlapic *v)
 		REG(v, i) |= LVT_MASKED;
 }
 
-/* What both modes have in common; -1: there is no such register to write. */
+/* Writes that both modes have in common; -1: there is no such register to write. */
 static int write_register(struct vlapic *v, unsigned reg, uint32_t value, uint64_t now,
 			  struct vlapic_effect *effect)
 {
@@ -364,7 +381,7 @@ static bool is_there(const struct vlapic *v, unsigned reg)
 	return reg < LAPIC_REGISTERS && readable >> reg & 1;
 }
 
-/* What both modes have in common; false: there is no such register to read. */
+/* Reads that both modes have in common; false: there is no such register to read. */
 static bool read_register(const struct vlapic *v, unsigned reg, uint64_t now, uint32_t *value)
 {
 	if (!is_there(v, reg))

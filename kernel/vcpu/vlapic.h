@@ -69,7 +69,7 @@ struct vlapic {
 	uint64_t period_min;      /* shortest periodic timer, TSC ticks */
 };
 
-/* What the caller must do after an access: */
+/* Flags of an access, each a thing that the caller must do then: */
 #define VLAPIC_DO_TIMER 0x1 /* `deadline` has changed, and may have passed: vlapic_tick */
 #define VLAPIC_DO_EOI   0x2 /* the level-triggered effect->vector has ended */
 #define VLAPIC_DO_SEND  0x4 /* deliver effect->message */

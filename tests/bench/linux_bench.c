@@ -5,10 +5,13 @@
  * VALUE` is instructions for one operation.
  *
  * Where the system waits for a device, a process of the lowest priority counts what is left over;
- * that is subtracted.
+ * that is subtracted. The same is done again without that process, so that the system sleeps,
+ * between marks for the plugin that counts executed instructions (count.c): each pair of marks has
+ * a line `counted NAME ROUNDS`, in their order.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,6 +23,11 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "mark.h"
+
+#define STRING(x) #x
+#define NUMBER(x) STRING(x)
 
 static volatile uint64_t *idle_count;
 static double idle_cost;
@@ -35,6 +43,23 @@ static uint64_t now(void)
 static void report(const char *name, double value)
 {
 	printf("bench %s %.1f\n", name, value);
+	fflush(stdout);
+}
+
+static inline void mark_begin(void)
+{
+	__asm__ volatile("nopl " NUMBER(MARK_BEGIN) "(%%rax)" ::: "memory");
+}
+
+static inline void mark_end(void)
+{
+	__asm__ volatile("nopl " NUMBER(MARK_END) "(%%rax)" ::: "memory");
+}
+
+/* Behind the end of what was marked. */
+static void counted(const char *name, int rounds)
+{
+	printf("counted %s %d\n", name, rounds);
 	fflush(stdout);
 }
 
@@ -124,39 +149,121 @@ static pid_t start_idle(void)
 	return pid;
 }
 
-static void block_reads(const char *disk, const char *name, size_t size, int random, int rounds)
+/* Reads or writes of a disk: random ones, or one after the other. */
+struct transfer {
+	const char *name;
+	size_t size;
+	int random, write, rounds;
+};
+
+static const struct transfer transfers[] = {
+	{"block-4k", 4096, 1, 0, 400},
+	{"block-64k", 65536, 0, 0, 100},
+	{"block-1m", 1 << 20, 0, 0, 24},
+	{"block-write-4k", 4096, 1, 1, 400},
+};
+
+static void transfer(const struct transfer *t, int fd, void *buffer)
 {
-	int fd = open(disk, O_RDONLY | O_DIRECT);
-	off_t bytes = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-	uint64_t start, idle, seed = 12345;
-	void *buffer;
+	uint64_t units = (uint64_t)lseek(fd, 0, SEEK_END) / t->size, seed = 12345, at;
+	ssize_t done;
 
-	if (fd < 0 || posix_memalign(&buffer, 4096, size))
-		return;
-	if ((off_t)(size * (size_t)rounds) > bytes && !random)
-		rounds = (int)(bytes / (off_t)size);
-	start = now();
-	idle = *idle_count;
-	for (int i = 0; i < rounds; i++) {
-		off_t at = (off_t)i * (off_t)size;
-
-		if (random) {
-			seed = seed * 6364136223846793005u + 1442695040888963407u;
-			at = (off_t)((seed >> 16) % (uint64_t)(bytes / (off_t)size)) * (off_t)size;
-		}
-		if (pread(fd, buffer, size, at) != (ssize_t)size) {
-			printf("bench %s failed\n", name);
-			break;
+	for (int i = 0; i < t->rounds && units; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		at = (t->random ? seed >> 16 : (uint64_t)i) % units * t->size;
+		done = t->write ? pwrite(fd, buffer, t->size, (off_t)at)
+				: pread(fd, buffer, t->size, (off_t)at);
+		if (done != (ssize_t)t->size) {
+			printf("bench %s failed\n", t->name);
+			return;
 		}
 	}
-	idle = *idle_count - idle;
-	report(name, ((double)(now() - start) - (double)idle * idle_cost) / rounds);
-	close(fd);
-	free(buffer);
 }
 
-/* What a shell command costs, for as much as it moves. */
-static void command(const char *name, const char *line)
+static void timed_transfer(const struct transfer *t, int fd, void *buffer)
+{
+	uint64_t start = now(), idle = *idle_count;
+
+	transfer(t, fd, buffer);
+	idle = *idle_count - idle;
+	report(t->name, ((double)(now() - start) - (double)idle * idle_cost) / t->rounds);
+}
+
+static void marked_transfer(const struct transfer *t, int fd, void *buffer)
+{
+	mark_begin();
+	transfer(t, fd, buffer);
+	mark_end();
+	counted(t->name, t->rounds);
+}
+
+#define DEEP_NAME   "block-64k-deep"
+#define DEEP_BYTES  65536u
+#define DEEP_AT_ONE 32u
+#define DEEP_ROUNDS 320u
+
+/* Sequential reads, DEEP_AT_ONE of them at a time; each that ends is followed by another one. */
+static void deep_reads(int fd, void *buffer)
+{
+	static struct iocb request[DEEP_AT_ONE];
+	static struct io_event ended[DEEP_AT_ONE];
+	unsigned sent = 0, done = 0, next = 0;
+	aio_context_t context = 0;
+
+	if (syscall(SYS_io_setup, DEEP_AT_ONE, &context))
+		return;
+	while (done < DEEP_ROUNDS) {
+		long got;
+
+		for (; sent < DEEP_ROUNDS && sent - done < DEEP_AT_ONE; sent++) {
+			struct iocb *r = &request[next++ % DEEP_AT_ONE];
+
+			*r = (struct iocb){.aio_lio_opcode = IOCB_CMD_PREAD,
+					   .aio_fildes = (uint32_t)fd,
+					   .aio_buf = (uintptr_t)buffer,
+					   .aio_nbytes = DEEP_BYTES,
+					   .aio_offset = sent * DEEP_BYTES};
+			if (syscall(SYS_io_submit, context, 1, &r) != 1)
+				printf("bench %s failed\n", DEEP_NAME);
+		}
+		got = syscall(SYS_io_getevents, context, 1, DEEP_AT_ONE, ended, NULL);
+		for (long i = 0; i < got; i++)
+			if (ended[i].res != DEEP_BYTES)
+				printf("bench %s failed\n", DEEP_NAME);
+		done += got > 0 ? (unsigned)got : DEEP_ROUNDS;
+	}
+	syscall(SYS_io_destroy, context);
+}
+
+static void marked_deep_reads(int fd, void *buffer)
+{
+	deep_reads(fd, buffer); /* once for what is made at the first time */
+	mark_begin();
+	deep_reads(fd, buffer);
+	mark_end();
+	counted(DEEP_NAME, DEEP_ROUNDS);
+}
+
+static void transfer_all(void (*how)(const struct transfer *t, int fd, void *buffer))
+{
+	const char *disk = access("/dev/vda", R_OK) ? "/dev/nvme0n1p1" : "/dev/vda";
+	int fd = open(disk, O_RDWR | O_DIRECT);
+	void *buffer;
+
+	if (fd < 0)
+		return;
+	if (!posix_memalign(&buffer, 4096, 1 << 20)) {
+		memset(buffer, 0, 1 << 20);
+		for (size_t i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++)
+			how(&transfers[i], fd, buffer);
+		if (how == marked_transfer)
+			marked_deep_reads(fd, buffer);
+		free(buffer);
+	}
+	close(fd);
+}
+
+static void timed_command(const char *name, const char *line)
 {
 	uint64_t start = now(), idle = *idle_count;
 
@@ -168,34 +275,50 @@ static void command(const char *name, const char *line)
 	report(name, (double)(now() - start) - (double)idle * idle_cost);
 }
 
+static void marked_command(const char *name, const char *line)
+{
+	mark_begin();
+	if (system(line))
+		printf("bench %s failed\n", name);
+	mark_end();
+	counted(name, 1);
+}
+
+/* What a shell command costs, for as much as it moves. */
+static void command_all(const char *url, void (*how)(const char *name, const char *line))
+{
+	char line[300];
+
+	snprintf(line, sizeof(line), "wget -q -O /dev/null %s/down", url);
+	how("tcp-in", line);
+	snprintf(line, sizeof(line), "wget -q -O /dev/null --post-file=/run/big %s/up", url);
+	how("tcp-out", line);
+}
+
 int main(int argc, char *argv[])
 {
-	const char *disk;
+	int network;
 	pid_t idle;
 
 	report("init", (double)now());
+	mark_end();
+	counted("init", 1);
+	/* wget takes what it posts for text, which a byte of 0 would end. */
+	network = argc > 1 &&
+		  !system("dd if=/dev/zero bs=1M count=4 2>/dev/null | tr '\\000' x > /run/big");
 	sum();
 	getppids();
 	times_of_day();
 	forks();
 	page_touches();
+	usleep(500000); /* idle CPUs zero memory for a while */
+	transfer_all(marked_transfer);
+	if (network)
+		command_all(argv[1], marked_command);
 	idle = start_idle();
-	disk = access("/dev/vda", R_OK) ? "/dev/nvme0n1p1" : "/dev/vda";
-	if (!access(disk, R_OK)) {
-		block_reads(disk, "block-4k", 4096, 1, 400);
-		block_reads(disk, "block-64k", 65536, 0, 100);
-		block_reads(disk, "block-1m", 1 << 20, 0, 24);
-	}
-	if (argc > 1) {
-		char line[300];
-
-		snprintf(line, sizeof(line), "wget -q -O /dev/null %s/down", argv[1]);
-		command("tcp-in", line);
-		snprintf(line, sizeof(line), "wget -q -O /dev/null --post-file=/run/big %s/up",
-			 argv[1]);
-		if (!system("dd if=/dev/zero of=/run/big bs=1M count=4 2>/dev/null"))
-			command("tcp-out", line);
-	}
+	transfer_all(timed_transfer);
+	if (network)
+		command_all(argv[1], timed_command);
 	kill(idle, SIGKILL);
 	puts("bench done");
 	return 0;

@@ -140,14 +140,18 @@ class Bochs(m.Machine):
 
     def expect_end(self, timeout=60):
         """Waits for Bochs to end: it does when the machine powers off. A reset starts the machine again."""
+        __tracebackhide__ = True
         deadline = time.monotonic() + timeout * self.patience
         while self.process.poll() is None:
             self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=0.5)
             if time.monotonic() > deadline:
-                self.fail(f"the machine did not end within {timeout * self.patience:.0f} s")
+                self.fail(f"the machine did not end within {timeout * self.patience:.0f} s", late=True)
         self.child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=0.5)
         return self.process.returncode
 
-    def monitor(self, command):
+    def registers(self):
+        return ""
+
+    def monitor(self, command, timeout=20):
         raise NotImplementedError("Bochs has no monitor while it runs")
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/machine/hotplug.h"
 #include "tests/unit/mock_vm.h"
 
 #define MACHINE_SLOTS 4
@@ -39,10 +40,22 @@ static void moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from,
 	decoded[instance][bar] = to;
 }
 
+/* The device stays away; another may come to its slot. */
+static void ejected(struct vm *vm, uint32_t instance)
+{
+	if (!hotplug_is_asked(vm, instance))
+		abort();
+	pci_remove_function(vm, instance);
+	hotplug_removed(vm, instance);
+	if (hotplug_is_asked(vm, instance))
+		abort();
+}
+
 static const struct io_ops device_ops = {device_read, device_write};
 static const struct pci_ops ops = {
 	.bar = {&device_ops, NULL, &device_ops},
 	.bar_moved = moved,
+	.eject = ejected,
 };
 
 static void add(unsigned slot)
@@ -68,7 +81,8 @@ static void check(void)
 
 	for (unsigned slot = 1; slot < MACHINE_SLOTS; slot++)
 		for (unsigned bar = 0; bar < 3; bar++)
-			if (pci->function[slot].bar_base[bar] != decoded[slot][bar])
+			if (pci->function[slot].present &&
+			    pci->function[slot].bar_base[bar] != decoded[slot][bar])
 				abort();
 	if (mock_seen.extint != mock_state.pic.intr)
 		abort();
@@ -82,10 +96,53 @@ static void check(void)
 static uint16_t port(uint8_t choice)
 {
 	static const uint16_t ports[] = {
-		0x20,  0x21,  0xa0,  0xa1,  0x4d0, 0x4d1, 0x40,  0x41,   0x42,   0x43,  0x61,
-		0x70,  0x71,  0x60,  0x64,  0x92,  0x3f8, 0x3f9, 0x3fa,  0x3fb,  0x3fc, 0x3fd,
-		0x3fe, 0x3ff, 0x2f8, 0x2f9, 0x600, 0x601, 0x602, 0x604,  0x608,  0x60a, 0x620,
-		0x622, 0xcf8, 0xcf9, 0xcfc, 0xcfd, 0xcfe, 0xcff, 0xc000, 0xc100, 0x80,
+		0x20,
+		0x21,
+		0xa0,
+		0xa1,
+		0x4d0,
+		0x4d1,
+		0x40,
+		0x41,
+		0x42,
+		0x43,
+		0x61,
+		0x70,
+		0x71,
+		0x60,
+		0x64,
+		0x92,
+		0x3f8,
+		0x3f9,
+		0x3fa,
+		0x3fb,
+		0x3fc,
+		0x3fd,
+		0x3fe,
+		0x3ff,
+		0x2f8,
+		0x2f9,
+		0x600,
+		0x601,
+		0x602,
+		0x604,
+		0x608,
+		0x60a,
+		0x620,
+		0x622,
+		0xcf8,
+		0xcf9,
+		0xcfc,
+		0xcfd,
+		0xcfe,
+		0xcff,
+		0xc000,
+		0xc100,
+		0x80,
+		HOTPLUG_PORT,
+		HOTPLUG_PORT + 2,
+		HOTPLUG_PORT + 4,
+		HOTPLUG_PORT + 8,
 	};
 
 	return ports[choice % (sizeof(ports) / sizeof(ports[0]))];
@@ -131,6 +188,16 @@ static void config(const struct step *s, unsigned size)
 		bus_read(&mock_vm, BUS_PIO, 0xcfc + (s->flags >> 1 & 3), size);
 }
 
+static void plug(unsigned slot)
+{
+	if (pci_config(&mock_vm, slot)) {
+		hotplug_ask(&mock_vm, slot);
+		return;
+	}
+	add(slot);
+	hotplug_added(&mock_vm, slot);
+}
+
 static void outside(const struct step *s)
 {
 	switch (s->where & 7) {
@@ -155,7 +222,10 @@ static void outside(const struct step *s)
 		pic_ack(&mock_vm);
 		break;
 	case 6:
-		acpi_power_button(&mock_vm);
+		if (s->flags & 1)
+			acpi_power_button(&mock_vm);
+		else
+			plug(1 + s->size % (MACHINE_SLOTS - 1));
 		break;
 	default:
 		if (s->flags == 0)

@@ -72,10 +72,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (edit.length >= EDIT_LINE || edit.cursor > edit.length ||
 		    strlen(edit.line) != edit.length)
 			abort();
-		if (result == EDIT_ENTER) {
-			int count = words_split(edit.line, word, &wrong);
+		for (char *rest = result == EDIT_ENTER ? edit.line : NULL; rest;) {
+			int count = words_split(&rest, word, &wrong);
 
-			if (count > 0)
+			if (count < 0)
+				break;
+			if (count)
 				parse(count, word);
 		}
 		if (result != EDIT_MORE)

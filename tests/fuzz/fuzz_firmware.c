@@ -13,6 +13,7 @@
 #define BASE 0xe0000u
 #define FADT (3 * 512) /* where the seed has them */
 #define DSDT (5 * 512)
+#define MCFG (7 * 512)
 #define MAPS 4096
 
 static uint8_t input[0x20000];
@@ -51,6 +52,9 @@ static void make_skeleton(uint8_t *rsdp)
 	rsdp[15] = 0;
 	memcpy(rsdp + 16, &(uint32_t){BASE}, 4);
 	memcpy(input, "RSDT\x38\0\0", 8);
+	memcpy(input + MCFG, "MCFG", 4);
+	input[MCFG + 6] = input[MCFG + 7] = 0;
+	memcpy(input + 40, &(uint32_t){BASE + MCFG}, 4);
 	memcpy(input + FADT, "FACP", 4);
 	memcpy(input + DSDT, "DSDT", 4);
 	input[FADT + 6] = input[FADT + 7] = input[DSDT + 6] = input[DSDT + 7] = 0;
@@ -74,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (data[0] & 2)
 		make_skeleton(rsdp);
 	firmware_power(rsdp);
+	firmware_ecam(rsdp);
 	if (open)
 		abort();
 	return 0;

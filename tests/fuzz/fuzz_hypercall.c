@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: kernel/call/hypercall.c kernel/call/calls.c kernel/call/calls_memory.c kernel/call/object_info.c kernel/object/handle.c kernel/object/object.c kernel/object/domain.c kernel/object/region.c */
 /* sources: kernel/object/event.c kernel/object/irq.c kernel/object/device.c kernel/object/resource.c kernel/base/slab.c kernel/base/heap.c kernel/base/timer.c kernel/base/lock.c kernel/cpu/smp.c */
-/* sources: kernel/vcpu/vcpu.c kernel/vcpu/vlapic.c kernel/vcpu/ipi.c kernel/vcpu/inject.c kernel/vcpu/exit.c kernel/vcpu/msr.c kernel/vcpu/cpuid.c kernel/vcpu/paravirt.c */
-/* sources: kernel/sched/sched.c kernel/sched/balance.c kernel/sched/migrate.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c */
-/* sources: tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/vcpu/request.c kernel/vcpu/turn.c */
+/* sources: kernel/vcpu/vcpu.c kernel/vcpu/vlapic.c kernel/vcpu/message.c kernel/vcpu/inject.c kernel/cpu/exit.c kernel/vcpu/msr.c kernel/vcpu/cpuid.c kernel/vcpu/paravirt.c */
+/* sources: kernel/sched/sched.c kernel/sched/balance.c kernel/vcpu/migrate.c arch/ptab.c arch/asid.c arch/debugreg.c arch/hv.c arch/svm/exit.c arch/svm/state.c arch/iommu/iommu.c */
+/* sources: tests/host/cpu.c tests/unit/panic_stub.c tests/unit/iommu_stub.c */
 /* flags: -D_GNU_SOURCE -include tests/fuzz/instructions.h -Wno-missing-field-initializers -Wno-initializer-overrides */
 /* fuzz: -max_len=4800 */
 /*
@@ -44,6 +45,7 @@
 #include "arch/svm/svm.c"
 
 #include "tests/fuzz/debugreg.h"
+#include "tests/unit/iommu_model.h"
 
 #define expect(condition) ((condition) ? (void)0 : abort())
 
@@ -173,8 +175,9 @@ void page_free(void *page)
 	free(page);
 }
 
-uint64_t frame_alloc_block(void)
+uint64_t frame_alloc_block(bool *zeroed)
 {
+	*zeroed = record.other & 2;
 	for (unsigned i = 0; i < BLOCKS; i++) {
 		if (block_out[i])
 			continue;
@@ -182,6 +185,21 @@ uint64_t frame_alloc_block(void)
 		return (uint64_t)(blocks + i * FRAME_BLOCK);
 	}
 	return 0;
+}
+
+uint64_t frame_exchange(uint64_t base)
+{
+	bool zeroed;
+	uint64_t other = record.other & 4 ? frame_alloc_block(&zeroed) : 0;
+
+	if (other)
+		frame_free_block(base);
+	return other;
+}
+
+bool frame_zero_some(void)
+{
+	return false;
 }
 
 void frame_free_block(uint64_t base)
@@ -223,10 +241,15 @@ void apic_send(uint32_t dest, uint32_t command)
 	(void)command;
 }
 
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t id)
+bool ioapic_id(uint32_t gsi, uint32_t *id)
 {
-	(void)vector;
-	(void)id;
+	*id = 0;
+	return gsi < 24;
+}
+
+bool ioapic_route(const struct ioapic_line *line, uint64_t entry)
+{
+	(void)entry;
 	return line->gsi < 24;
 }
 
@@ -407,7 +430,7 @@ static void enter_kernel(struct cpu *cpu)
 
 static void leave_kernel(struct cpu *cpu)
 {
-	expect(!cpu->locks || cpu->locks == LOCK_MANAGE);
+	expect(!cpu->holds.ranks || cpu->holds.ranks == LOCK_MANAGE);
 	smp_leave_kernel(cpu, CPU_IDLE);
 	busy[cpu->id] = false;
 }
@@ -422,7 +445,7 @@ void cpu_pause_on_host(void)
 		if (busy[other->id])
 			continue;
 		enter_kernel(other);
-		smp_serve(other);
+		request_serve(other);
 		leave_kernel(other);
 	}
 	host_cpu = cpu;
@@ -493,7 +516,7 @@ void svm_enter(uint64_t *gpr, uint64_t vmcb_pa)
 	struct vmcb *vmcb = (struct vmcb *)vmcb_pa;
 
 	expect(vcpu->svm.vmcb == vmcb && vcpu->cpu == host_cpu && vmcb->asid);
-	expect(host_cpu->current == vcpu && host_cpu->loaded == vcpu && !host_cpu->locks);
+	expect(host_cpu->current == vcpu && host_cpu->loaded == vcpu && !host_cpu->holds.ranks);
 	expect(vcpu->state == VCPU_READY && vcpu->domain->state != SAMPO_DOM_PAUSED);
 	vmcb->exit_code = 0x60;
 	vmcb->exit_int_info = 0;
@@ -550,17 +573,17 @@ static void turn(struct cpu *cpu)
 {
 	enter_kernel(cpu);
 	while (cpu->inbox)
-		smp_serve(cpu);
+		request_serve(cpu);
 	if (cpu->resched || !cpu->current)
 		schedule(cpu);
 	if (cpu->current)
 		run(cpu, cpu->current);
 	else if (object_waiting())
-		loop_reap(cpu, NULL);
+		reap(cpu, NULL);
 	if (!cpu->current)
 		tsc += 1000;
 	interrupt_run_timers(cpu);
-	expect(!cpu->locks);
+	expect(!cpu->holds.ranks);
 	leave_kernel(cpu);
 }
 
@@ -654,10 +677,13 @@ static struct domain *make_domain(uint64_t flags, unsigned vcpus, struct event *
 	return domain;
 }
 
-static void begin(void)
+/* With an IOMMU or without one. */
+static void begin(bool isolated)
 {
 	struct event *event;
 
+	iommu.ops = isolated ? &vtd_ops : NULL;
+	iommu.remaps = isolated;
 	memset(cpus, 0, sizeof(cpus));
 	tsc = 1;
 	waits = 0;
@@ -665,8 +691,9 @@ static void begin(void)
 		cpus[i] = (struct cpu){.id = i, .apic_id = i, .asid_count = 16, .asid_next = 1};
 		cpus[i].asid_generation = 1;
 		cpus[i].has_tsc_aux = true;
+		cpus[i].lines = page_alloc();
 		cpus[i].timers.armed = TIMER_NEVER;
-		cpus[i].slice.fire = loop_slice_ended;
+		cpus[i].slice.fire = turn_ended;
 		sched_init(&cpus[i].rq, i, SCHED_TURN_NS, tsc);
 		cpu_table[i] = &cpus[i];
 		smp_leave_kernel(&cpus[i], CPU_IDLE);
@@ -710,7 +737,9 @@ static void end(uint32_t *kept)
 	expect(machine.refs == 1);
 	for (unsigned i = 0; i < BLOCKS; i++)
 		expect(!block_out[i]);
+	expect(!model_attached && !model_entries);
 	for (unsigned i = 0; i < CPUS_HERE; i++) {
+		page_free(cpus[i].lines);
 		expect(!cpus[i].current && !cpus[i].loaded && !cpus[i].fpu && !cpus[i].inbox);
 		expect(timer_next(&cpus[i].timers) == TIMER_NEVER ||
 		       (struct timer *)cpus[i].timers.heap == &cpus[i].slice);
@@ -731,6 +760,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	object_init(&machine, SAMPO_T_MACHINE);
 	for (unsigned i = 0; i < ACPI_ISA_IRQS; i++)
 		acpi.isa[i].gsi = (uint16_t)i;
+	model_there = true;
+	iommu_setup();
 	hv_bind(&svm_ops);
 	svm_features = SVM_HAS_NPT | SVM_HAS_NRIPS | SVM_HAS_FLUSH_BY_ASID;
 	return 0;
@@ -742,7 +773,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint32_t kept = 0;
 
 	step_over_debug_registers();
-	begin();
+	begin(size / sizeof(record) % 2);
 	for (unsigned n = 0; size >= sizeof(record); n++) {
 		memcpy(&record, data, sizeof(record));
 		data += sizeof(record);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/load/load.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
+/* sources: guests/dom0/load/load.c guests/dom0/load/length.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
 /* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
 /* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
 /* sources: guests/dom0/vm/ram.c */
@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	load_config.initrds = data[size - 1] & 1;
 	strcpy(load_config.initrd[0], "initrd");
 	strcpy(load_config.cmdline, "root=/dev/vda");
+	load_length(&(struct load_file){file, size});
 	load_guest(&load);
 	memset(ram + load.rsdp, 0xa5, 16); /* that was ours */
 	if (memcmp(ram + FORBIDDEN, untouched, sizeof(untouched)))

@@ -40,9 +40,15 @@ volatile void *registers_map(uint64_t base, uint64_t bytes)
 	return bytes > 1u << 20 ? NULL : (mapped[maps++] = malloc(bytes));
 }
 
-uint32_t device_open(uint16_t requester)
+void registers_unmap(volatile void *registers, uint64_t bytes)
 {
-	model_check(requester == BDF);
+	(void)registers;
+	(void)bytes;
+}
+
+uint32_t device_open(uint16_t requester, const char *name)
+{
+	model_check(requester == BDF && name);
 	return 1;
 }
 
@@ -96,12 +102,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	dev = pci_scan();
 	model_check(!memcmp(before + 0x10, model[0].config + 0x10, 24));
 	if (dev) {
+		pci_find_extended(dev, data[256]);
 		model_check(!dev->next && !sized_while_decoding);
 		for (unsigned i = 0; i < 6; i++)
 			model_check(!dev->bar[i].size ||
 				    dev->bar[i].base + dev->bar[i].size >= dev->bar[i].base);
 		pci_irq_setup(dev, data[256], (irq_handler *)1, NULL);
-		pci_enable(dev);
+		pci_enable(dev, "fuzz");
 		pci_messages_off(dev);
 	}
 	free(dev);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/lwip.c guests/dom0/net/ipconf.c */
+/* sources: guests/dom0/net/lwip.c guests/dom0/net/ipconf.c guests/dom0/net/ntp.c guests/dom0/machine/calendar.c */
 /* libs: lwip */
 /* flags: -Dprintf=quiet */
 /* Any frames from the switch, over any time: the stack stays up. The input is a row of frames, each
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/net/switch.h"
 
@@ -15,6 +16,7 @@
 #define TIMERS 8
 
 static uint64_t now = SECOND;
+static uint64_t wall_at_zero = 1800000000ull * SECOND; /* 2027-01-15 08:00:00 */
 static struct timer *timers[TIMERS];
 static struct work *works[TIMERS];
 static struct net_port *port;
@@ -29,6 +31,20 @@ int quiet(const char *format, ...)
 uint64_t clock_ns(void)
 {
 	return now;
+}
+
+uint64_t clock_wall_ns(void)
+{
+	return wall_at_zero + now;
+}
+
+void clock_set_wall_ns(uint64_t wall_ns)
+{
+	wall_at_zero = wall_ns - now;
+}
+
+void platform_wall_set(void)
+{
 }
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
@@ -116,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static uint8_t frame[NET_FRAME_MAX];
 
 	if (!port)
-		stack_start("ip=10.0.2.15/24,gw=10.0.2.2");
+		stack_start("ip=10.0.2.15/24,gw=10.0.2.2 ntp=10.0.2.2");
 	while (size > 2) {
 		size_t bytes = data[1] * 6u;
 		struct net_piece piece[2];

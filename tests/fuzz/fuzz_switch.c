@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guests/dom0/net/switch.h"
+#include "tests/fuzz/input.h"
 
 #define PORTS 5u
 
@@ -22,7 +23,6 @@ uint64_t clock_ns(void)
 static bool deliver(struct net_port *to, const struct net_piece *piece, unsigned pieces,
 		    unsigned bytes)
 {
-	static volatile uint8_t sink;
 	unsigned total = 0;
 	bool is_long = to->offload && to->offload->needs & (NET_TCP4 | NET_TCP6);
 
@@ -31,15 +31,19 @@ static bool deliver(struct net_port *to, const struct net_piece *piece, unsigned
 
 		if (!piece[i].bytes)
 			abort();
-		sink = data[0];
-		sink = data[piece[i].bytes - 1];
+		/* AddressSanitizer checks that both ends can be read. */
+		(void)*(const volatile uint8_t *)data;
+		(void)*(const volatile uint8_t *)(data + piece[i].bytes - 1);
 		total += piece[i].bytes;
 	}
-	if (total != bytes || bytes < 14 || bytes > (is_long ? NET_LONG_FRAME : NET_FRAME_MAX))
+	if (total != bytes || bytes < ETHERNET ||
+	    bytes > (is_long ? NET_LONG_FRAME : NET_FRAME_MAX))
 		abort();
-	if (!to->trunk && !is_long && bytes > NET_FRAME_MAX - 4)
+	if (!to->trunk && !is_long && bytes > NET_FRAME_MAX - VLAN_TAG)
 		abort();
 	if (to->offload && (to->offload->needs & ~to->takes))
+		abort();
+	if (to->offload && to->offload->headers > bytes)
 		abort();
 	return bytes % 7;
 }
@@ -47,19 +51,6 @@ static bool deliver(struct net_port *to, const struct net_piece *piece, unsigned
 static void deliver_done(struct net_port *to)
 {
 	(void)to;
-}
-
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static uint8_t next(struct input *in)
-{
-	if (!in->size)
-		return 0;
-	in->size--;
-	return *in->data++;
 }
 
 static uint16_t next16(struct input *in)
@@ -76,7 +67,9 @@ static void one(struct input *in)
 {
 	struct net_port *from = &port[next(in) % PORTS];
 	struct net_piece piece[48];
-	struct net_offload offload = {.needs = next(in) & 7};
+	uint8_t what = next(in);
+	struct net_offload offload = {
+		.needs = what & 15, .verified = what & 16, .same_id = what & 32};
 	unsigned pieces = next(in) % 48, bytes = next16(in), at = 0, how = next(in);
 	unsigned edits = next(in) % 16;
 
@@ -113,12 +106,14 @@ static void one(struct input *in)
 		piece[i] = (struct net_piece){frame + at, n};
 		at += n;
 	}
+	switch_takes(from, frame);
 	switch_input_offload(from, piece, pieces, how & 32 ? &offload : NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, size};
+	unsigned random_takes = next(&in) & 7;
 
 	memset(port, 0, sizeof(port));
 	for (unsigned i = 0; i < PORTS; i++) {
@@ -130,7 +125,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		switch_add(&port[i]);
 	}
 	port[0].trunk = true;
-	port[1].takes = NET_CHECKSUM | NET_TCP4 | NET_TCP6;
+	port[0].takes = random_takes;
+	port[1].takes = NET_CHECKSUM | NET_TCP4 | NET_TCP6 | NET_ODD;
 	port[2].takes = NET_CHECKSUM;
 	while (in.size) {
 		if (next(&in) == 0xff)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c */
-/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
+/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/plug.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c drivers/block/claim.c */
+/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/blk_tune.c guests/dom0/virtio/blk_error.c guests/dom0/virtio/blk_image.c guests/dom0/virtio/throttle.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
 /* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
-/* sources: guests/dom0/virtio/pci.c guests/dom0/machine/pci.c guests/dom0/machine/msix.c guests/dom0/vm/bus.c */
+/* sources: guests/dom0/virtio/pci.c guests/dom0/machine/pci.c guests/dom0/machine/pci_config.c */
+/* sources: guests/dom0/machine/msix.c guests/dom0/machine/hotplug.c guests/dom0/vm/bus.c */
 /* flags: -include tests/unit/sampo_stub.h -DVIRTIO_MOCK_PCI */
 /*
  * A guest that does anything to all of its virtio devices: registers by ports
@@ -11,7 +12,9 @@
  * and be given back.
  */
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/platform.h"
+#include "tests/fuzz/input.h"
 #include "tests/unit/virtio_mock.h"
 
 #define DEVICES 5u
@@ -69,20 +72,13 @@ void acpi_reset_control(struct vm *vm, uint8_t value)
 	(void)value;
 }
 
-/* --- the guest's means ---------------------------------------------------- */
-
-struct input {
-	const uint8_t *data;
-	size_t size;
-};
-
-static uint8_t next(struct input *in)
+void acpi_event(struct vm *vm, unsigned number)
 {
-	if (!in->size)
-		return 0;
-	in->size--;
-	return *in->data++;
+	(void)vm;
+	(void)number;
 }
+
+/* --- the guest's means ---------------------------------------------------- */
 
 static uint32_t next32(struct input *in)
 {
@@ -209,6 +205,39 @@ static void ring(struct input *in)
 		raised[bit](raised_context[bit]);
 }
 
+/* The operator attaches and detaches, the guest reads and writes the registers of hot-plug. */
+static void plug(struct input *in)
+{
+	static const struct config_disk disk = {.source = "sda1", .target = "vdb"};
+	struct config_nic nic = {.mac = {2, 0, 0, 0, 1, next(in) & 3}};
+
+	switch (next(in) & 7) {
+	case 0:
+		virtio_plug_disk(&mock_vm, &disk);
+		break;
+	case 1:
+		virtio_plug_nic(&mock_vm, &nic);
+		break;
+	case 2:
+		virtio_unplug(&mock_vm, VIRTIO_BLK, next(in) & 1);
+		break;
+	case 3:
+		virtio_unplug(&mock_vm, VIRTIO_NET, next(in) & 3);
+		break;
+	case 4:
+	case 5:
+		bus_write(&mock_vm, BUS_PIO, HOTPLUG_PORT + 8, 4, next32(in));
+		break;
+	case 6:
+		bus_write(&mock_vm, BUS_PIO, HOTPLUG_PORT + (next(in) & 7), 1u << next(in) % 3,
+			  next32(in));
+		break;
+	default:
+		bus_read(&mock_vm, BUS_PIO, HOTPLUG_PORT + (next(in) & 7), 1u << next(in) % 3);
+		break;
+	}
+}
+
 static void step(struct input *in)
 {
 	uint8_t what = next(in);
@@ -224,6 +253,8 @@ static void step(struct input *in)
 	case 4:
 		if (what & 8)
 			configuration(in);
+		else if (what & 1)
+			plug(in);
 		else
 			memory(in);
 		break;
@@ -272,11 +303,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&platform, 0, sizeof(platform));
 	mock_config.disks = 1;
 	strcpy(mock_config.disk[0].source, "sda1");
+	strcpy(mock_config.disk[0].target, "vda");
 	mock_config.nics = 2;
 	for (unsigned i = 0; i < 2; i++)
 		memcpy(mock_config.nic[i].mac, (uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}, 6);
 	mock_config.virtio_console = mock_config.rng = true;
-	if (pci_init(&mock_vm) || !mock_attach())
+	if (pci_init(&mock_vm) || hotplug_init(&mock_vm) || !mock_attach())
 		abort();
 	while (in.size)
 		step(&in);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Command line: nothing for the tests, `long` for those of long calls alone, `hogs`, `floods`,
- * `bench`, or `fuzz=SEED` with `calls=COUNT` or `seconds=COUNT`. With `loose` the clock is one of a
- * machine that stands still now and then: what took too long is no failure. In one that takes no
- * interrupts while a guest runs, `no-interrupts`.
+ * Command line: nothing for the tests, `long` for those of long calls alone, `iommu` for those of
+ * devices behind an IOMMU (or without one), `hogs`, `floods`, `bench`, or `fuzz=SEED` with
+ * `calls=COUNT` or `seconds=COUNT`. With `loose` the clock is one of a machine that stands still
+ * now and then: what took too long is no failure. In one that takes no interrupts while a guest
+ * runs, `no-interrupts`.
  */
 #include "tests/kernel/abi.h"
 
@@ -115,6 +116,9 @@ int main(void)
 		test_floods();
 	} else if (option_word("long")) {
 		test_long();
+		test_late();
+	} else if (option_word("iommu")) {
+		test_iommu();
 	} else if (option("fuzz", 0)) {
 		fuzz(option("fuzz", 1), option("calls", 0), option("seconds", 60));
 	} else {
@@ -132,6 +136,7 @@ int main(void)
 			test_objects();
 			test_limits();
 			test_long();
+			test_late();
 		}
 	}
 	end();

@@ -97,10 +97,13 @@ void guest_until_asleep(const struct guest *g);
 	X(keys)           \
 	X(undefined)      \
 	X(spin)           \
+	X(stolen)         \
 	X(sleep)          \
 	X(x2apic)         \
 	X(bell)           \
 	X(call)           \
+	X(rings)          \
+	X(window)         \
 	X(startup)        \
 	X(pages)          \
 	X(stamp)          \
@@ -111,6 +114,8 @@ void guest_until_asleep(const struct guest *g);
 	X(lock_spin)      \
 	X(lock_kick)      \
 	X(lock_away)      \
+	X(late)           \
+	X(late_handler)   \
 	X(cpuid)          \
 	X(flood_deadline) \
 	X(flood_timer)    \
@@ -124,6 +129,9 @@ void guest_until_asleep(const struct guest *g);
 	X(handler)        \
 	X(handler_debug)  \
 	X(handler_quiet)  \
+	X(handler_counts) \
+	X(handler_notes)  \
+	X(handler_sleeps) \
 	X(handler_eoi)    \
 	X(handler_stamp)  \
 	X(caller)         \
@@ -151,6 +159,8 @@ void test_floods(void);
 void test_objects(void);
 void test_limits(void);
 void test_long(void);
+void test_late(void);
+void test_iommu(void);
 void bench(void);
 /* Ends after so many calls, or seconds if there are no calls to count. */
 void fuzz(uint64_t seed, uint64_t calls, uint64_t seconds);

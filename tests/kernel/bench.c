@@ -5,6 +5,7 @@
 
 #include "tests/kernel/abi.h"
 
+#define READY      0x840 /* in code.S */
 #define ROUNDS     16u
 #define QUIET      0x2100u /* handler of vCPU 0 */
 #define OTHER      0x1800u /* code and stack of vCPU 1 */
@@ -129,8 +130,9 @@ static void ipi(const char *name, unsigned cpu, bool asleep)
 	must(sampo_vcpu_ctl(other.vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
 	if (asleep)
 		guest_until_asleep(&other);
-	else
-		pass_ms(1);
+	else /* until its local APIC takes messages */
+		for (unsigned ms = 0; ms < 5000 && !guest_word(&g, READY); ms++)
+			pass_ms(1);
 	guest_run(&g, send_stamp);
 	guest_wait(&g);
 	for (unsigned i = 0; i < ROUNDS; i++) {

@@ -17,6 +17,7 @@ code_\name\()_end:
 #define COUNT 0x800
 #define WORDS 0x810
 #define LOCK  0x880
+#define READY 0x840
 
 /* A write to MSR \msr; clobbers ECX, EAX, EDX. */
 .macro WRITE_MSR msr, value
@@ -141,6 +142,13 @@ PROGRAM spin
 	jmp 1b
 END spin
 
+/* Has its steal time written at 2 MiB (KVM's MSR), and counts. */
+PROGRAM stolen
+	WRITE_MSR 0x4b564d03, 0x200001
+1:	incl COUNT
+	jmp 1b
+END stolen
+
 /* Sleeps for ever; tells of each time that it wakes. */
 PROGRAM sleep
 	sti
@@ -158,6 +166,21 @@ PROGRAM x2apic
 	outb %al, $0x99
 	jmp 1b
 END x2apic
+
+/* The PIC's line is ExtINT, the TPR holds back all else. Once the monitor has raised both it lets
+ * interrupts in, and counts. */
+PROGRAM window
+	ENABLE_X2APIC
+	WRITE_MSR 0x835, 0x700
+	WRITE_MSR 0x808, 0xf0
+	outb %al, $0x99
+	movl $10000, %ecx
+1:	decl %ecx
+	jnz 1b
+	sti
+2:	incl COUNT
+	jmp 2b
+END window
 
 /* The call whose arguments the monitor has put into the registers; by VMCALL if WORDS says so. */
 PROGRAM call
@@ -179,6 +202,22 @@ PROGRAM bell
 	outb %al, $0x99
 	jmp 1b
 END bell
+
+/* When it rings, and when it last was in the loop behind that, which has as many rounds as the
+ * monitor says; always. */
+PROGRAM rings
+1:	rdtsc
+	movl %eax, WORDS
+	incl COUNT
+	movw $0x500, %dx
+	outw %ax, %dx
+	movl WORDS + 8, %ebx
+2:	rdtsc
+	movl %eax, WORDS + 4
+	decl %ebx
+	jnz 2b
+	jmp 1b
+END rings
 
 /* INIT to all but itself, a start-up IPI to local APIC 5. */
 PROGRAM startup
@@ -258,6 +297,7 @@ END answer_asleep
 
 PROGRAM answer_awake
 	ENABLE_X2APIC
+	movl $1, READY
 	sti
 1:	movl COUNT, %ebx
 2:	cmpl COUNT, %ebx
@@ -320,6 +360,34 @@ PROGRAM lock_away
 	pause
 	jmp 3b
 END lock_away
+
+/* Sleeps until a deadline, as many TSC ticks ahead as WORDS + 12 says, always. */
+PROGRAM late
+	ENABLE_X2APIC
+	WRITE_MSR 0x832, 0x40040
+1:	rdtsc
+	addl WORDS + 12, %eax
+	adcl $0, %edx
+	movl %eax, WORDS + 8
+	movl $0x6e0, %ecx
+	wrmsr
+	sti
+	hlt
+	cli
+	jmp 1b
+END late
+
+/* How late it is at most: WORDS. */
+PROGRAM late_handler
+	rdtsc
+	subl WORDS + 8, %eax
+	cmpl WORDS, %eax
+	jbe 1f
+	movl %eax, WORDS
+1:	incl COUNT
+	WRITE_MSR 0x80b, 0
+	iretw
+END late_handler
 
 /* Exits that the kernel answers. */
 PROGRAM cpuid
@@ -454,6 +522,27 @@ PROGRAM flood_touch
 END flood_touch
 
 /* Interrupt handlers. */
+/* Counts for ever. */
+PROGRAM handler_counts
+1:	incl COUNT
+	jmp 1b
+END handler_counts
+
+/* How far that has come. */
+PROGRAM handler_notes
+	movl COUNT, %eax
+	movl %eax, WORDS
+	incl WORDS + 4
+	iretw
+END handler_notes
+
+/* Tells of itself, and sleeps where it is. */
+PROGRAM handler_sleeps
+	outb %al, $0x99
+	hlt
+	outb %al, $0x98
+END handler_sleeps
+
 PROGRAM handler_quiet
 	pushal
 	WRITE_MSR 0x80b, 0

@@ -130,6 +130,21 @@ static void begin_calling(struct worker *w, unsigned n)
 
 /* --- bytes at random --- */
 
+#define CR0_PG   0x80000000u
+#define CR4_PAE  0x20u
+#define EFER_LME 0x100u
+
+/*
+ * At a #VMEXIT QEMU's CPU takes the host's CR0 before it takes CR4 and EFER. If the guest has LME
+ * set, and PAE and paging off, QEMU holds the host's CR0 for an error, and the host goes on
+ * without paging (cpu_x86_update_cr0).
+ */
+static void spare_qemu(struct sampo_exit *exit)
+{
+	if (exit->efer & EFER_LME && !(exit->cr0 & CR0_PG))
+		exit->cr4 |= CR4_PAE;
+}
+
 /* With CR0.EM and TS: QEMU loses bits of other CPUs when the FPU's state is loaded. */
 static void begin_noise(struct worker *w, unsigned n)
 {
@@ -151,6 +166,7 @@ static void begin_noise(struct worker *w, unsigned n)
 	exit->dirty = (uint32_t)below(w, 16);
 	if (one_in(w, 20))
 		system[below(w, words)] = any_number(w);
+	spare_qemu(exit);
 	if (one_in(w, 10))
 		exit->rip = any_number(w);
 	if (one_in(w, 10))

@@ -107,7 +107,7 @@ void test_handles(void)
 	uint32_t closed;
 
 	handle_of[SAMPO_T_MACHINE] = machine;
-	must(sampo_device_create(machine, 0, &handle_of[SAMPO_T_DEVICE]), "device");
+	must(sampo_device_create(machine, 0, 0, 0, &handle_of[SAMPO_T_DEVICE]), "device");
 	must(sampo_domain_create(machine, 0, 64, 1024, &handle_of[SAMPO_T_DOMAIN]), "domain");
 	must(sampo_region_create(handle_of[SAMPO_T_DOMAIN], PAGE, 0, &handle_of[SAMPO_T_REGION]),
 	     "region");

@@ -11,6 +11,8 @@
 #define LAPIC_ISR   0x100u
 #define LAPIC_ICR   0x300u
 #define LAPIC_DEST  0x310u
+#define LAPIC_LINT0 0x350u
+#define SOON        1000u  /* rounds of two instructions */
 #define APIC_MODES  0xc00u /* of APIC_BASE: enabled, x2APIC */
 
 /* What it says at its port after each time that it wakes. */
@@ -52,6 +54,21 @@ static void nmi(struct guest *g)
 	resume_to_sleep(g);
 }
 
+/* A message of kind ExtINT is an interrupt of the PIC's, once. */
+static void extint_message(struct guest *g, uint32_t count)
+{
+	must(sampo_msi(g->domain, MSI_ADDRESS, 0x700), "msi");
+	guest_wait(g);
+	check(g->exit->reason == SAMPO_EXIT_INTACK, "interrupts: MSI of kind ExtINT", "exit %u",
+	      g->exit->reason);
+	g->exit->inject = SAMPO_INJECT_EXTINT | 0x40;
+	guest_answer(g, SAMPO_DIRTY_INJECT);
+	expect_woken(g, count, "interrupts: its vector");
+	resume_to_sleep(g);
+	check(!g->exit->reason, "interrupts: an ExtINT message is one interrupt", "exit %u",
+	      g->exit->reason);
+}
+
 /* SAMPO_VCPU_EXTINT, INTACK, the vector by injection. */
 static void pic(struct guest *g)
 {
@@ -73,6 +90,92 @@ static void pic(struct guest *g)
 	pass_ms(2);
 	check(!g->exit->reason || guest_at_port(g), "interrupts: a line that is down again",
 	      "exit %u", g->exit->reason);
+}
+
+/* An NMI that comes together with an interrupt is next: the handler of the interrupt has not come
+ * far. */
+static void nmi_behind_interrupt(void)
+{
+	const uint16_t second[2] = {HANDLER + 0x100, 0};
+	struct guest g;
+
+	make(&g, 0, code_handler_counts, code_handler_counts_end);
+	guest_load(&g, handler_notes, HANDLER + 0x100);
+	memcpy(g.ram + 4 * 2, second, sizeof(second));
+	guest_load(&g, spin, CODE);
+	for (unsigned i = 0; i < 2; i++) { /* the first time memory is touched, which exits */
+		guest_prepare(&g);
+		g.exit->rflags |= 0x200;
+		g.exit->inject = SAMPO_INJECT_EXTINT | 0x40;
+		g.exit->dirty |= SAMPO_DIRTY_INJECT;
+		must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_NMI, 0), "NMI");
+		must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_RESUME, 0), "RESUME");
+		check(guest_counts_on(&g, 0), "interrupts: beside an NMI", "does not run");
+		pass_ms(5);
+		must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_STOP, 0), "STOP");
+	}
+	check(guest_word(&g, WORDS + 4) == 1 &&
+		      (guest_word(&g, WORDS) < SOON || option_word("loose")),
+	      "interrupts: an NMI behind one", "%u, after %u rounds", guest_word(&g, WORDS + 4),
+	      guest_word(&g, WORDS));
+	guest_remove(&g);
+}
+
+/* The PIC's interrupt comes as soon as the guest lets interrupts in, although the local APIC has
+ * one that its TPR holds back. */
+static void extint_beside_held(void)
+{
+	struct guest g;
+
+	make(&g, 0, code_handler, code_handler_end);
+	guest_run(&g, window);
+	guest_wait(&g);
+	check(guest_at_port(&g), "interrupts: held back", "exit %u", g.exit->reason);
+	must(sampo_msi(g.domain, MSI_ADDRESS, 0x40), "msi");
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_EXTINT, 1), "EXTINT");
+	check(guest_answer(&g, SAMPO_DIRTY_ADVANCE) == SAMPO_EXIT_INTACK &&
+		      (guest_word(&g, COUNT) < SOON || option_word("loose")),
+	      "interrupts: the PIC's beside one that is held back", "exit %u, %u rounds",
+	      g.exit->reason, guest_word(&g, COUNT));
+	guest_remove(&g);
+}
+
+/* LINT0 in another mode than ExtINT: each rise of the PIC's line is the interrupt that it names. */
+static void lint0(void)
+{
+	struct guest g;
+
+	make(&g, 0, code_handler_eoi, code_handler_eoi_end);
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_SVR, true, 0x1ff, NULL), "vcpu_lapic");
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_LINT0, true, 0x40, NULL), "vcpu_lapic");
+	guest_run(&g, x2apic);
+	check(guest_wait(&g) == SAMPO_EXIT_IO, "interrupts: LINT0", "exit %u", g.exit->reason);
+	resume_to_sleep(&g);
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_EXTINT, 1), "EXTINT");
+	expect_woken(&g, 1, "interrupts: LINT0 of a vector");
+	resume_to_sleep(&g);
+	check(!g.exit->reason, "interrupts: LINT0 stays up", "exit %u", g.exit->reason);
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_EXTINT, 0), "EXTINT");
+	must(sampo_vcpu_lapic(g.vcpu, LAPIC_LINT0, true, 0x400, NULL), "vcpu_lapic");
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_EXTINT, 1), "EXTINT");
+	expect_woken(&g, 2, "interrupts: LINT0 as an NMI");
+	guest_remove(&g);
+}
+
+/* In the handler of an NMI another one waits for the handler's end, and wakes nobody. */
+static void nmi_behind_nmi(void)
+{
+	struct guest g;
+
+	make(&g, 0, code_handler_sleeps, code_handler_sleeps_end);
+	guest_run(&g, spin);
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_NMI, 0), "NMI");
+	guest_wait(&g);
+	check(guest_at_port(&g), "interrupts: in an NMI's handler", "exit %u", g.exit->reason);
+	must(sampo_vcpu_ctl(g.vcpu, SAMPO_VCPU_NMI, 0), "NMI");
+	check(guest_answer(&g, SAMPO_DIRTY_ADVANCE) == SAMPO_EXIT_HLT_FOREVER,
+	      "interrupts: HLT in an NMI's handler sleeps", "exit %u", g.exit->reason);
+	guest_remove(&g);
 }
 
 static void messages(struct guest *g)
@@ -105,6 +208,7 @@ static void messages(struct guest *g)
 	must(sampo_msi(g->domain, MSI_ADDRESS, 0x400), "msi");
 	expect_woken(g, 4, "interrupts: MSI of kind NMI");
 	resume_to_sleep(g);
+	extint_message(g, 5);
 }
 
 static uint32_t make_bell(uint32_t domain, uint64_t kind, uint32_t data, struct guest *ringer,
@@ -137,7 +241,7 @@ static void bells(struct guest *g)
 	guest_wait(&ringer);
 	check(guest_at_port(&ringer) && guest_word(&ringer, COUNT) == 1,
 	      "doorbells: the guest goes on", "exit %u", ringer.exit->reason);
-	expect_woken(g, 5, "doorbells: another's interrupt");
+	expect_woken(g, 6, "doorbells: another's interrupt");
 	resume_to_sleep(g);
 	must(sampo_handle_close(less), "handle_close");
 	resume(&ringer);
@@ -230,6 +334,10 @@ void test_interrupts(void)
 	nmi(&g);
 	pic(&g);
 	guest_remove(&g);
+	nmi_behind_interrupt();
+	nmi_behind_nmi();
+	extint_beside_held();
+	lint0();
 	make(&g, 0, code_handler_eoi, code_handler_eoi_end);
 	messages(&g);
 	bells(&g);

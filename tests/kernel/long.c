@@ -55,10 +55,9 @@ static void report(const char *name)
 	check(longest < STRETCH, name, "%llu ticks", (unsigned long long)longest);
 }
 
-static void frames(void)
+static void bus(void)
 {
-	static uint64_t address[BIG / BLOCK];
-	uint64_t done = 0, part;
+	uint64_t address, part, none = 0, window = slot_address(0);
 	uint32_t region;
 	int64_t status;
 
@@ -66,19 +65,20 @@ static void frames(void)
 	must(timed(SAMPO_CALL_region_create, self, BIG, SAMPO_REGION_2M, 0, 0, &part), "create");
 	report("region_create");
 	region = (uint32_t)part;
+	must(sampo_region_map(region, 0, window, 0, SAMPO_MAP_R | SAMPO_MAP_W, BIG), "region_map");
 	begin();
-	do {
-		status = timed(SAMPO_CALL_object_info, region, SAMPO_INFO_FRAMES,
-			       sampo_gpa(address) + done, sizeof(address) - done, done / 8, &part);
-		done += part;
-	} while (status == SAMPO_EAGAIN && part);
-	check(!status && done == sizeof(address), "long: FRAMES of a large region",
-	      "%lld, %llu bytes", (long long)status, (unsigned long long)done);
-	report("object_info FRAMES");
-	for (unsigned i = 0; i < BIG / BLOCK; i++)
-		done -= address[i] && address[i] % BLOCK == 0 ? 8 : 0;
-	check(!done, "long: each block has an address", "%llu bytes have none",
-	      (unsigned long long)done);
+	for (unsigned i = 0; i < BIG / BLOCK; i++) {
+		do
+			status = timed(SAMPO_CALL_object_info, self, SAMPO_INFO_BUS,
+				       sampo_gpa(&address), sizeof(address), window + i * BLOCK,
+				       &part);
+		while (status == SAMPO_EAGAIN);
+		none += status || !address || address % BLOCK;
+	}
+	check(!none, "long: each block has a bus address", "%llu have none",
+	      (unsigned long long)none);
+	report("object_info BUS");
+	must(sampo_region_unmap(self, window, BIG), "region_unmap");
 	must(sampo_handle_close(region), "handle_close");
 }
 
@@ -263,7 +263,7 @@ void test_long(void)
 	must(sampo_vcpu_page(sampo_boot_info->vcpu, &page), "PAGE");
 	must(sampo_region_map(page, 0, at, 0, SAMPO_MAP_R, PAGE), "region_map");
 	own_page = (const struct sampo_vcpu_page *)(uintptr_t)at;
-	frames();
+	bus();
 	text();
 	dirty();
 	not_lost();

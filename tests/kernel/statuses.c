@@ -312,6 +312,8 @@ static void regions(void)
 	expect(sampo_region_map(own, 0, slot_address(0), 0, 1, PAGE), SAMPO_ERIGHT,
 	       "map: a private domain's");
 	expect(sampo_region_map(own, hidden, 0, 0, 1, PAGE), SAMPO_OK, "map: its own");
+	expect(sampo_object_info(hidden, SAMPO_INFO_BUS, text, 8, 0, NULL), SAMPO_ERIGHT,
+	       "BUS: a private domain's");
 	expect(sampo_vcpu_create(hidden, 0, event, &other), SAMPO_OK, "a private domain's vCPU");
 	sampo_handle_close(own);
 	must(sampo_vcpu_page(other, &own), "PAGE");

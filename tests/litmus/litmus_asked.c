@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
-/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c kernel/vcpu/inject.c */
-/* sources: tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/* with: tests/litmus/machine.h */
 /*
  * `asked` and `resched`: a CPU that asks another one for work while that one chooses anyway is
  * heard, in this choice or in another one at once.
@@ -10,7 +7,7 @@
 #include "tests/litmus/machine.h"
 
 #include "kernel/sched/balance.h"
-#include "kernel/sched/migrate.h"
+#include "kernel/vcpu/migrate.h"
 
 static uint64_t chosen; /* the round in which CPU 0 has chosen by itself */
 

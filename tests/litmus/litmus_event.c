@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
-/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c */
-/* sources: kernel/vcpu/inject.c kernel/object/event.c kernel/call/calls.c tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/* with: tests/litmus/machine.h */
+/* sources: kernel/sched/balance.c kernel/object/event.c kernel/call/calls.c */
 /*
  * The event page and wait: what another CPU raises while the domain looks at its page, asks to
  * wait, or sleeps, wakes it, and no bit is lost.
@@ -66,20 +64,13 @@ static void wait(struct vcpu *vcpu)
 
 static bool wait_for_all(struct vcpu *vcpu)
 {
-	static unsigned turns;
-	static double start;
+	bool all = true;
 
 	(void)vcpu;
-	if (!turns)
-		start = litmus_now();
-	for (unsigned i = 0; i < BITS; i++) {
-		if (__atomic_load_n(&got[i], __ATOMIC_ACQUIRE) == rounds)
-			continue;
-		if (++turns % 65536 == 0)
-			expect(litmus_now() - start < LITMUS_PATIENCE, "an event was lost");
+	for (unsigned i = 0; i < BITS; i++)
+		all &= __atomic_load_n(&got[i], __ATOMIC_ACQUIRE) == rounds;
+	if (!machine_done(all, "an event was lost"))
 		return false;
-	}
-	turns = 0;
 	litmus_jitter(&state, 2000);
 	return true;
 }

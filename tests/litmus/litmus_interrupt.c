@@ -7,16 +7,19 @@
 
 #include "arch/apic.h"
 #include "arch/ioapic.h"
+#include "arch/iommu/iommu.h"
 #include "kernel/abi.h"
+#include "kernel/base/frame.h"
 #include "kernel/cpu/interrupt.h"
 #include "kernel/cpu/smp.h"
+#include "kernel/object/device.h"
 #include "kernel/object/event.h"
 #include "kernel/object/irq.h"
 
 #define LOOKS 2000u
 
 struct acpi_info acpi;
-static struct object device = {.type = SAMPO_T_DEVICE, .refs = 1};
+static struct device device = {.object = {.type = SAMPO_T_DEVICE, .refs = 1}};
 static struct domain domain;
 static struct event event = {.target = &domain};
 static uint64_t round_of[2]; /* which one: it is to be taken, it is being taken */
@@ -36,6 +39,23 @@ void apic_eoi(void)
 uint32_t apic_id(void)
 {
 	return 0;
+}
+
+/* Both CPUs' lines: one of them binds, and the other has the interrupt. */
+static uint8_t lines[FRAME_PAGE] __attribute__((aligned(8)));
+
+int64_t iommu_route_message(uint16_t requester, const struct iommu_interrupt *to,
+			    struct iommu_entry *entry, uint64_t *message)
+{
+	(void)requester;
+	(void)entry;
+	*message = to->vector;
+	return SAMPO_OK;
+}
+
+void iommu_unroute(struct iommu_entry *entry)
+{
+	(void)entry;
 }
 
 /* The handler is in the middle of it: now the other CPU may unbind and free it. */
@@ -71,7 +91,7 @@ static void *bind_and_free(void *arg)
 
 	host_cpu = arg;
 	while (litmus_goes_on()) {
-		expect(irq_bind(&event, &device, 0, &message) == SAMPO_OK, "bound");
+		expect(irq_bind(&event, &device.object, 0, &message) == SAMPO_OK, "bound");
 		vector = message & 0xff;
 		__atomic_store_n(&round_of[0], ++rounds, __ATOMIC_RELEASE);
 		litmus_wait(&round_of[1], rounds, "not taken");
@@ -85,6 +105,8 @@ static void *bind_and_free(void *arg)
 
 int main(void)
 {
+	litmus_cpu[0].lines = (struct irq_line *)lines;
+	litmus_cpu[1].lines = litmus_cpu[0].lines;
 	litmus_run("litmus_interrupt", sleep_and_take, bind_and_free);
 	litmus_done();
 	return 0;

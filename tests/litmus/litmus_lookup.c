@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
-/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c kernel/vcpu/inject.c */
-/* sources: kernel/object/event.c tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/* with: tests/litmus/machine.h */
+/* sources: kernel/sched/balance.c kernel/object/event.c */
 /*
  * What a guest's exits look up without a lock, while another CPU takes it away: the vCPUs of a
  * domain, to which an IPI goes, and doorbells. What has been freed is overwritten.
@@ -82,7 +80,7 @@ static void begin(struct vcpu *vcpu)
 static void leave(struct vcpu *vcpu, void *unused)
 {
 	vcpu_kill(vcpu, unused);
-	smp_forget(vcpu);
+	request_forget(vcpu);
 }
 
 static void end(struct vcpu *vcpu)
@@ -90,7 +88,7 @@ static void end(struct vcpu *vcpu)
 	WRITE_ONCE(machine_domain.present, machine_domain.present & ~(1ull << GUEST));
 	WRITE_ONCE(machine_domain.vcpu[GUEST], NULL);
 	smp_quiesce();
-	smp_call(vcpu, leave, NULL);
+	request_call(vcpu, leave, NULL);
 	free(vcpu->page);
 	free(vcpu->lapic.reg);
 	__builtin_memset(vcpu, FREED, sizeof(*vcpu));

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
-/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c */
-/* sources: kernel/vcpu/inject.c tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/* with: tests/litmus/machine.h */
+/* sources: kernel/sched/balance.c */
 /*
  * A vCPU that sleeps with its timer set is sent from CPU to CPU. What is done to it on its way, at
  * the very place where it is about to arrive, waits until it has: its timer, its place in the
@@ -10,7 +8,7 @@
  */
 #include "tests/litmus/machine.h"
 
-#include "kernel/sched/migrate.h"
+#include "kernel/vcpu/migrate.h"
 
 #define TICK      0x40u
 #define IPI       0x50u
@@ -61,22 +59,15 @@ static void arm_and_halt(struct vcpu *vcpu)
 /* The other one's guest: until another tick and what it sent last have come. */
 static bool wait_for_tick(struct vcpu *vcpu)
 {
-	static unsigned turns;
 	static uint64_t seen, state = 1;
-	static double start;
+	bool both;
 
 	(void)vcpu;
-	if (!turns)
-		start = litmus_now();
-	if (__atomic_load_n(&ticks, __ATOMIC_ACQUIRE) == seen ||
-	    __atomic_load_n(&came, __ATOMIC_ACQUIRE) != sent) {
-		if (++turns % 65536 == 0)
-			expect(litmus_now() - start < LITMUS_PATIENCE,
-			       "a timer or an interrupt was lost");
+	both = __atomic_load_n(&ticks, __ATOMIC_ACQUIRE) != seen &&
+	       __atomic_load_n(&came, __ATOMIC_ACQUIRE) == sent;
+	if (!machine_done(both, "a timer or an interrupt was lost"))
 		return false;
-	}
 	seen = __atomic_load_n(&ticks, __ATOMIC_ACQUIRE);
-	turns = 0;
 	litmus_jitter(&state, 2 * PERIOD_NS);
 	return true;
 }
@@ -91,7 +82,7 @@ static void send_about(struct vcpu *vcpu)
 
 	rounds++;
 	expect(lock_try(&manage_lock), "nobody else wants the lock");
-	smp_call(other, move_pin, cpus);
+	request_call(other, move_pin, cpus);
 	if (rounds % 3) {
 		/* This CPU has yet to let it in. */
 		on_its_way = READ_ONCE(other->cpu) == this_cpu() &&

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/base/lock.c kernel/cpu/interrupt.c kernel/base/timer.c kernel/base/heap.c */
-/* sources: kernel/sched/sched.c kernel/sched/migrate.c kernel/sched/balance.c kernel/vcpu/ipi.c kernel/vcpu/vlapic.c */
-/* sources: kernel/vcpu/inject.c tests/host/cpu.c tests/unit/panic_stub.c */
-/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
+/* with: tests/litmus/machine.h */
+/* sources: kernel/sched/balance.c */
 /*
  * A CPU without work polls for a moment before it sleeps. What its hardware timer was set for, and
  * has been cancelled since, may come meanwhile: the CPU wakes for its other timers nevertheless.
@@ -46,14 +44,11 @@ static void sleep_a_while(struct vcpu *vcpu)
 static bool watch(struct vcpu *vcpu)
 {
 	static uint64_t last;
-	static double since;
 	uint64_t now = __atomic_load_n(&wakes, __ATOMIC_RELAXED);
 
 	(void)vcpu;
-	if (now != last || !since)
-		since = litmus_now();
-	last = now;
-	expect(litmus_now() - since < LITMUS_PATIENCE, "a CPU sleeps on");
+	if (machine_done(now != last, "a CPU sleeps on"))
+		last = now;
 	return false;
 }
 

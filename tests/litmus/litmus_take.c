@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/smp.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/vcpu/request.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
 /* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
  * What is posted to a vCPU that is held, and to one that its home takes just then, is found: by
- * smp_take or in the inbox.
+ * request_take or in the inbox.
  */
 #include "tests/litmus/litmus.h"
 
@@ -33,9 +33,9 @@ static void *home(void *arg)
 
 	host_cpu = arg;
 	while (litmus_goes_on()) {
-		smp_serve(arg); /* then it is held */
+		request_serve(arg); /* then it is held */
 		litmus_jitter(&state, 200);
-		smp_take(&vcpu);
+		request_take(&vcpu);
 	}
 	return NULL;
 }
@@ -61,7 +61,7 @@ static void *sender(void *arg)
 	while (litmus_goes_on()) {
 		rounds++;
 		__atomic_store_n(&posted, rounds, __ATOMIC_RELAXED);
-		smp_post(&vcpu, REQUEST_NMI);
+		request_post(&vcpu, REQUEST_NMI);
 		wait_for_it();
 		litmus_jitter(&state, 200);
 	}

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: kernel/cpu/loop.c kernel/cpu/smp.c kernel/cpu/interrupt.c kernel/vcpu/request.c kernel/vcpu/turn.c kernel/vcpu/migrate.c */
+/* sources: kernel/vcpu/message.c kernel/vcpu/vlapic.c kernel/vcpu/inject.c kernel/sched/sched.c kernel/base/lock.c kernel/base/timer.c */
+/* sources: kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* flags: -fno-pie -no-pie -Wl,--unresolved-symbols=ignore-all */
 /*
  * A machine of two CPUs, each of them a thread in the kernel's own main loop (loop.c). Interrupts
  * are bits that one thread sets and the other one takes in its windows; a guest is a function of
  * the test, called again and again while its vCPU runs. What a test does not need is not linked:
- * it would fail when it is called.
+ * it would fail when it is called. A test names this file after `with` in its first lines, which
+ * links it with the sources above.
  */
 #pragma once
 
@@ -16,11 +21,11 @@
 #include "arch/hv.h"
 #include "arch/tsc.h"
 #include "kernel/base/frame.h"
+#include "kernel/cpu/exit.h"
 #include "kernel/cpu/interrupt.h"
 #include "kernel/cpu/loop.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/irq.h"
-#include "kernel/vcpu/exit.h"
 #include "kernel/vcpu/paravirt.h"
 #include "kernel/vcpu/vcpu.c" /* for its timer_fired */
 
@@ -42,6 +47,7 @@ static struct domain machine_domain = {.object.refs = 1,
 static struct vcpu *machine_vcpu[MACHINE_VCPUS];
 static uint64_t machine_timer[LITMUS_CPUS];
 static bool machine_kicked[LITMUS_CPUS]; /* atomic */
+static bool machine_waiting;             /* atomic: a guest waits, see machine_done */
 static uint64_t machine_leaving;         /* atomic: how many CPUs have seen that it is over */
 
 void apic_send(uint32_t dest, uint32_t command)
@@ -61,6 +67,11 @@ void apic_offer(void)
 
 void apic_eoi(void)
 {
+}
+
+bool frame_zero_some(void)
+{
+	return false;
 }
 
 bool object_waiting(void)
@@ -121,12 +132,18 @@ void hv_op_interrupt_window(void)
 	interrupt_handle(VECTOR_TIMER);
 }
 
+/* The time is over, and nobody waits for anything that may have been lost. */
+static bool is_over(void)
+{
+	return !litmus_goes_on() && !__atomic_load_n(&machine_waiting, __ATOMIC_ACQUIRE);
+}
+
 /* When both have come to their ends nobody waits for this one any more. */
 static void leave_if_over(void)
 {
 	static _Thread_local bool leaves;
 
-	if (litmus_goes_on())
+	if (!is_over())
 		return;
 	if (!leaves)
 		__atomic_fetch_add(&machine_leaving, 1, __ATOMIC_SEQ_CST);
@@ -148,7 +165,7 @@ void hv_op_run(struct vcpu *vcpu, struct hv_exit *x)
 	*x = (struct hv_exit){.kind = EXIT_INTERRUPT};
 	for (; !interrupt_waits(); cpu_pause()) {
 		leave_if_over();
-		if (litmus_goes_on() && machine_guest[vcpu->id](vcpu)) {
+		if (!is_over() && machine_guest[vcpu->id](vcpu) && !is_over()) {
 			x->kind = EXIT_HYPERCALL;
 			return;
 		}
@@ -233,6 +250,70 @@ static inline void machine_halt(struct vcpu *vcpu)
 		vcpu_halt(vcpu);
 }
 
+/* For a guest that waits. Returns false until `done`; if that takes too long, the test fails. */
+static inline bool machine_done(bool done, const char *lost)
+{
+	static unsigned turns;
+	static double start;
+
+	if (!turns)
+		start = litmus_now();
+	turns++;
+	__atomic_store_n(&machine_waiting, !done, __ATOMIC_RELEASE);
+	if (done)
+		turns = 0;
+	else if (turns % 65536 == 0)
+		expect(litmus_now() - start < LITMUS_PATIENCE, lost);
+	return done;
+}
+
+#define MACHINE_VECTORS 3u /* sent at once */
+
+static uint8_t machine_sent[MACHINE_VECTORS];
+/* Atomic: a bit for each vector that vCPU 0 has got of them. */
+static uint64_t machine_got[4] __attribute__((aligned(64)));
+
+/* A round: some interrupts to all vCPUs that the destination 0 names. */
+static inline void machine_send(struct vcpu *from, uint64_t *state)
+{
+	unsigned first = 16 + litmus_random(state) % (256 - 16 - MACHINE_VECTORS);
+
+	rounds++;
+	for (unsigned i = 0; i < 4; i++)
+		__atomic_store_n(&machine_got[i], 0, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < MACHINE_VECTORS; i++) {
+		machine_sent[i] = (uint8_t)(first + i);
+		vcpu_send(from->domain, from, &(struct vlapic_message){.vector = machine_sent[i]});
+	}
+}
+
+/* For machine_taken: each comes once, and to vCPU 0. */
+static inline void machine_get(struct vcpu *vcpu, uint8_t vector)
+{
+	uint64_t bit = 1ull << vector % 64;
+	uint64_t old = __atomic_fetch_or(&machine_got[vector / 64], bit, __ATOMIC_RELEASE);
+
+	expect(vcpu->id == 0, "it was for another one");
+	expect(!(old & bit), "an interrupt came twice");
+}
+
+/* The sender's guest: waits for what it has sent, then for any moment. */
+static inline bool machine_wait_for_all(struct vcpu *vcpu)
+{
+	static uint64_t state = 7;
+	bool all = true;
+
+	(void)vcpu;
+	for (unsigned i = 0; rounds && i < MACHINE_VECTORS; i++)
+		all &= __atomic_load_n(&machine_got[machine_sent[i] / 64], __ATOMIC_ACQUIRE) >>
+			       machine_sent[i] % 64 &
+		       1;
+	if (!machine_done(all, "an interrupt was lost"))
+		return false;
+	litmus_jitter(&state, 2000);
+	return true;
+}
+
 static void *machine_cpu(void *arg)
 {
 	host_cpu = arg;
@@ -263,7 +344,7 @@ static void machine_make(struct vcpu *vcpu, unsigned n)
 	vcpu->exit = &vcpu->page->exit;
 	vcpu->lapic.reg = new_page();
 	vcpu->timer.fire = timer_fired;
-	vcpu->held.fire = smp_held_enough;
+	vcpu->held.fire = request_held_enough;
 	vlapic_init(&vcpu->lapic, n, n == 0, tsc_khz);
 	vlapic_mmio_write(&vcpu->lapic, 0xf0, 0x1ff, 0, &effect);
 	sched_entity_init(&vcpu->cpu->rq, &vcpu->entity, SCHED_WEIGHT, &machine_domain);
@@ -299,7 +380,7 @@ static void machine_prepare(void)
 		cpu->timers.armed = TIMER_NEVER;
 		machine_timer[i] = TIMER_NEVER;
 		sched_init(&cpu->rq, i, tsc_from_ns(SCHED_TURN_NS), cpu_rdtsc());
-		cpu->slice.fire = loop_slice_ended;
+		cpu->slice.fire = turn_ended;
 	}
 }
 

@@ -30,12 +30,12 @@ def two_guests():
             for n in (1, 2)} | m.LINUX_FILES
 
 
-@pytest.mark.parametrize("kind", ["ahci", "nvme"])
-def test_bad_sectors(boot, iso, disk, kind):
+@pytest.mark.parametrize("kind, unit", [("ahci", "vtd"), ("nvme", "amdvi")])
+def test_bad_sectors(boot, iso, disk, kind, unit):
     """Sectors that can be neither read nor written: only their requests fail, whatever is in flight beside them."""
     image = disk()
     box = boot(iso=iso(two_guests()), memory=768, nic=None,
-               args=failing(image, ("read", BAD), ("write", BAD)) + ["-device", DEVICE[kind]]).boot()
+               args=failing(image, ("read", BAD), ("write", BAD)) + ["-device", DEVICE[kind]], iommu=m.IOMMUS[unit]).boot()
     at = BAD - FIRST
     with box.in_console("linux2"):
         box.linux_up("linux2")
@@ -63,12 +63,12 @@ def test_bad_sectors(boot, iso, disk, kind):
     assert re.search(r"read at sector 8[12]\d\d\d", box.run("dmesg")), "dom0 does not name the sector"
 
 
-@pytest.mark.parametrize("kind", ["ahci", "nvme"])
-def test_flush_fails(boot, iso, disk, kind):
+@pytest.mark.parametrize("kind, unit", [("ahci", "amdvi"), ("nvme", "vtd")])
+def test_flush_fails(boot, iso, disk, kind, unit):
     """A flush that fails is the guest's error; reading goes on."""
     image = disk()
     box = boot(iso=iso(two_guests()), memory=768, nic=None,
-               args=failing(image, ("flush", None)) + ["-device", DEVICE[kind]]).boot()
+               args=failing(image, ("flush", None)) + ["-device", DEVICE[kind]], iommu=m.IOMMUS[unit]).boot()
     with box.in_console("linux1"):
         box.linux_up("linux1")
         box.linux("dd if=/dev/zero of=/dev/vda bs=4k seek=5000 count=1 conv=notrunc,fsync", status=1)

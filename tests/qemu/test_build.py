@@ -58,8 +58,8 @@ def test_reproducible(tmp_path):
     (other / "build/linux").mkdir(parents=True)
     shutil.copytree(m.BUILD / "src", other / "build/src", symlinks=True)
     shutil.copytree(m.BUILD / "linux/debs", other / "build/linux/debs")
-    make("all", "iso", cwd=other)
-    for name in ("sampo.elf", "sampo.elf32", "dom0.elf", "dom0.bin", "sampo.iso"):
+    make("all", "iso", "disk", cwd=other)
+    for name in ("sampo.elf", "sampo.elf32", "dom0.elf", "dom0.bin", "sampo.iso", "sampo-disk.img"):
         assert digest(other / "build" / name) == digest(m.BUILD / name), name
 
 

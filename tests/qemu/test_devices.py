@@ -103,6 +103,22 @@ def test_dmi(box, guest):
         assert "000f0000-000fffff" in box.linux("dmesg | grep -i bios-e820").replace("0x", "").replace("00000000", "")
 
 
+def test_ecam(box, guest):
+    """Linux reaches all 4096 bytes of a function's configuration space, by the memory that MCFG and DSDT name."""
+    name = guest("default")
+    with box.in_console(name):
+        box.linux_up(name)
+        said = box.linux("dmesg | grep -Ei 'mmconfig|ecam'")
+        assert re.search(r"(?i)(ECAM|MMCONFIG).*0xfeb00000-0xfebfffff.*\(base 0xfeb00000\)", said), said
+        assert re.search(r"(?i)reserved (in|as)", said), said
+        assert "feb00000-0x00000000febfffff] reserved" in box.linux("dmesg | grep -i bios-e820")
+        assert "extended PCI config" not in box.linux("dmesg")
+        # The host bridge's space is measured; virtio functions are not PCIe ones.
+        assert box.linux("stat -c %s /sys/bus/pci/devices/0000:00:00.0/config").strip() == "4096"
+        assert box.linux("tail -c 3840 /sys/bus/pci/devices/0000:00:00.0/config | tr -d '\\0' | wc -c").strip() == "0"
+        assert box.linux("stat -c %s /sys/bus/pci/devices/0000:00:01.0/config").strip() == "256"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_linux_interrupts(box, guest, mode):
     """Linux comes up, hears from its UART and its virtio device, and time goes on."""

@@ -72,3 +72,20 @@ def test_two_terabytes(boot, tmp_path):
     for name, size in gib.items():
         box.wait_state(name, "shut off", 120)
         assert f"size={size}\n" in box.run(f"console {name} --log")
+
+
+CPUS = 255
+
+
+def test_cpus(boot, tmp_path):
+    """As many CPUs as QEMU's xAPIC names: all of them start, the last one runs a guest, and idle ones stand in nobody's way."""
+    file = tmp_path / "last.xml"
+    file.write_text(m.domain_xml("last", "hello.elf", memory=8, cmdline="number=last",
+                                 head=f"  <cputune><vcpupin vcpu='0' cpuset='{CPUS - 1}'/></cputune>"))
+    modules = [(m.BUILD / "dom0.bin", "dom0"), (m.BUILD / "guests/hello.elf", "hello.elf"), (file, file.name)]
+    box = boot(kernel=m.BUILD / "sampo.elf32", modules=modules, memory=1024, nic=None, cpus=CPUS, apart=True)
+    box.expect(rf"kernel: {CPUS} of {CPUS} CPUs run", 120)
+    box.boot(60)
+    box.wait_state("last", "shut off", 60)
+    assert "number=last\n" in box.run("console last --log")
+    assert re.search(rf"CPU\(s\): +{CPUS}\s", box.run("nodeinfo"))

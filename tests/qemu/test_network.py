@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The wire: what Sampo sends, the cable out, and nobody who answers DHCP."""
 
+import hashlib
+import http.server
+import random
 import re
+import socket
+import struct
+import threading
+
+import pytest
 
 import machine as m
 
@@ -34,6 +42,106 @@ def test_no_dhcp(boot, iso):
         with box.in_console("linux1"):
             box.linux_up("linux1")
             assert "inet " not in box.linux("ip -4 addr show eth0")
+
+
+def recorded(file):
+    """The frames of a recording by QEMU's filter-dump."""
+    data, at = file.read_bytes(), 24
+    while at + 16 <= len(data):
+        kept, size = struct.unpack_from("<II", data, at + 8)
+        assert kept == size
+        yield data[at + 16:at + 16 + kept]
+        at += 16 + kept
+
+
+def internet_sum(data):
+    """RFC 1071; 0xffff where the checksum is in the data and right."""
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xffff)
+    return total
+
+
+def check_tcp(frame):
+    """All sums of a frame; returns its bytes of data, None if it is not TCP over IPv4 or IPv6."""
+    assert len(frame) <= 1514, "a frame is longer than the wire allows"
+    if frame[12:14] == b"\x08\x00" and frame[23] == 6:
+        header = (frame[14] & 15) * 4
+        packet = frame[14:14 + struct.unpack_from(">H", frame, 16)[0]]
+        assert internet_sum(packet[:header]) == 0xffff, "a wrong sum of an IP header"
+        assert not struct.unpack_from(">H", packet, 6)[0] & 0x3fff, "a fragment"
+        addresses = packet[12:20]
+    elif frame[12:14] == b"\x86\xdd" and frame[20] == 6:
+        header = 40
+        packet = frame[14:54 + struct.unpack_from(">H", frame, 18)[0]]
+        assert len(packet) == 40 + struct.unpack_from(">H", frame, 18)[0]
+        addresses = packet[8:40]
+    else:
+        return None
+    segment = packet[header:]
+    assert internet_sum(addresses + struct.pack(">HH", 6, len(segment)) + segment) == 0xffff, "a wrong sum of TCP"
+    return len(segment) - (segment[12] >> 4) * 4
+
+
+class Web6(http.server.ThreadingHTTPServer):
+    """The same pages over IPv6, which QEMU's user network has at fec0::2."""
+    address_family = socket.AF_INET6
+
+
+@pytest.fixture
+def url(request, web):
+    """The web server's address for a family."""
+    if request.param == 4:
+        yield web.url
+        return
+    try:
+        server = Web6(("::1", 0), web.server.RequestHandlerClass)
+    except OSError:
+        pytest.skip("this host has no IPv6")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://[fec0::2]:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def counted(box, way):
+    """Bytes and frames that a Linux guest has sent or received."""
+    return [int(box.linux(f"cat /sys/class/net/eth0/statistics/{way}_{what}")) for what in ("bytes", "packets")]
+
+
+# Linux asks for a router three times in twelve seconds, and then no more: it asks again each time that IPv6 comes up.
+ADDRESS_BY_ROUTER = "n=0; until ip -6 addr show eth0 | grep 'fec0.*dynamic' | grep -v tentative; do sleep 1; n=$((n + 1)); " \
+    "[ $((n % 20)) != 0 ] || for off in 1 0; do echo $off >/proc/sys/net/ipv6/conf/eth0/disable_ipv6; done; done"
+
+
+@pytest.mark.parametrize("nic, url", [("e1000e", 4), ("e1000", 4), ("e1000e", 6), ("e1000", 6)], indirect=["url"])
+def test_long_segments(boot, iso, web, url, tmp_path, nic):
+    """TCP both ways: a guest sends and receives long frames; on the wire all sums are right and no frame is too long."""
+    guests = {"linux1.xml": m.linux_xml("linux1", mac="52:54:00:00:01:01"), **m.LINUX_FILES}
+    wire = tmp_path / "wire.pcap"
+    box = boot(iso=iso(guests), memory=512, disk=None, nic=nic,
+               args=["-object", f"filter-dump,id=dump,netdev=net,file={wire}"]).boot()
+    web.pages["/random"] = random.Random(1).randbytes(3 << 20)
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        if "[" in url:
+            box.linux(ADDRESS_BY_ROUTER)
+        before = counted(box, "rx")
+        box.linux(f"wget -q -O /tmp/random {url}/random", 90)
+        received, frames = (after - then for after, then in zip(counted(box, "rx"), before))
+        assert received / frames > 3000, "frames were not merged"
+        assert box.linux("md5sum /tmp/random").split()[0] == hashlib.md5(web.pages["/random"]).hexdigest()
+        box.linux("base64 /tmp/random | head -c 2000000 > /tmp/text")
+        before = counted(box, "tx")
+        box.linux(f"wget -q -O - --post-file=/tmp/text {url}/text", 90)
+        sent, frames = (after - then for after, then in zip(counted(box, "tx"), before))
+        assert sent / frames > 3000, "no segment was long"
+        assert box.linux("md5sum /tmp/text").split()[0] == hashlib.md5(web.pages["/text"]).hexdigest()
+        assert box.linux("grep Tcp: /proc/net/snmp").split()[-1] == "0", "wrong checksums"
+    box.stop()
+    from_guest = [check_tcp(frame) for frame in recorded(wire) if frame[6:12] == GUEST_MAC]
+    assert sum(filter(None, from_guest)) >= 2000000
 
 
 def test_cable(boot, iso, web):

@@ -2,6 +2,7 @@
 """A guest's panic, told by pvpanic; damaged files; refusals that say how much there is."""
 
 import hashlib
+import lzma
 import re
 import subprocess
 
@@ -135,12 +136,17 @@ def test_waits_to_start(box):
 
 
 def pvpanic_modules(place):
-    """An initrd with the driver of the demo's kernel, which its own initrd does not have."""
+    """
+    An initrd with the driver of the demo's kernel, which its own initrd does not have. Debian 13 compresses the modules, and
+    has them below /usr.
+    """
     root = place / "root"
     (root / "pvpanic").mkdir(parents=True)
     for name in ("pvpanic", "pvpanic-mmio"):
-        (file,) = MODULES.glob(f"lib/modules/*/kernel/drivers/misc/pvpanic/{name}.ko")
-        (root / "pvpanic" / file.name).write_bytes(file.read_bytes())
+        (file,) = [file for lib in ("lib", "usr/lib")
+                   for file in MODULES.glob(f"{lib}/modules/*/kernel/drivers/misc/pvpanic/{name}.ko*")]
+        data = file.read_bytes()
+        (root / "pvpanic" / f"{name}.ko").write_bytes(lzma.decompress(data) if file.suffix == ".xz" else data)
     with open(place / "pvpanic.cpio", "wb") as out:
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=root, check=True, stdout=out,
                        input=b"pvpanic\npvpanic/pvpanic.ko\npvpanic/pvpanic-mmio.ko\n")

@@ -87,7 +87,8 @@ def test_errors(box):
     assert "frequency='123456789000'" in box.run("define fast.def") + box.run("dumpxml fast")
     assert "this CPU cannot scale it" in box.run("start fast")
     box.run("undefine fast")
-    assert re.search(r"error: Failed to define.*\nerror: .*hello", box.run("define hello.def"))
+    assert re.search(r"error: Failed to create.*\nerror: .*hello", box.run("create hello.def"))
+    assert "Domain 'hello' defined from hello.def" in box.run("define hello.def")  # once more
 
 
 def test_names(box):

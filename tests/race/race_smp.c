@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/cpu/smp.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
+/* sources: kernel/cpu/smp.c kernel/vcpu/request.c kernel/base/lock.c kernel/base/timer.c kernel/base/heap.c tests/host/cpu.c tests/unit/panic_stub.c */
 /*
  * What the CPUs do to each other, as threads under ThreadSanitizer: each stands
  * for a CPU in its main loop. They post requests, take the locks, call functions
@@ -49,7 +49,7 @@ static void expect(bool condition, const char *what)
 	abort();
 }
 
-void loop_charge(struct cpu *cpu, struct sched_entity *e)
+void turn_charge(struct cpu *cpu, struct sched_entity *e)
 {
 	(void)cpu;
 	(void)e;
@@ -93,11 +93,11 @@ static void manage(uint64_t dice)
 
 	if (!manage_try())
 		return;
-	smp_call(&vcpus[dice % VCPUS], count, &done);
+	request_call(&vcpus[dice % VCPUS], count, &done);
 	expect(done == 1, "called once");
 	for (unsigned i = 0; i < VCPUS; i++)
 		all[i] = dice >> i & 1 ? NULL : &vcpus[i];
-	smp_call_each(all, VCPUS, count, &done);
+	request_call_each(all, VCPUS, count, &done);
 	expect(done == 1 + VCPUS - (unsigned)__builtin_popcountll(dice % (1u << VCPUS)),
 	       "each is called once");
 	calls++;
@@ -120,7 +120,7 @@ static void manage(uint64_t dice)
 /* Its turn, or its patience is over; then it sleeps, or waits, in any of the ways. */
 static void wake(struct vcpu *vcpu, uint64_t how)
 {
-	smp_take(vcpu);
+	request_take(vcpu);
 	vcpu->state = how & 1 ? VCPU_HALTED : VCPU_READY;
 	vcpu->deaf = how & 2;
 }
@@ -134,7 +134,7 @@ static void in_the_kernel(uint64_t *state)
 	switch (dice % 8) {
 	case 0:
 		__atomic_fetch_add(&posted[vcpu - vcpus], 1, __ATOMIC_RELAXED);
-		smp_post(vcpu, REQUEST_WAKE);
+		request_post(vcpu, REQUEST_WAKE);
 		break;
 	case 1:
 	case 2:
@@ -148,7 +148,7 @@ static void in_the_kernel(uint64_t *state)
 		break;
 	case 4:
 		if (vcpu_is_here(vcpu))
-			smp_send(vcpu, &cpus[dice >> 16 & (THREADS - 1)]);
+			request_move(vcpu, &cpus[dice >> 16 & (THREADS - 1)]);
 		break;
 	case 5:
 		if (vcpu_is_here(vcpu))
@@ -168,7 +168,7 @@ static void *main_loop(void *arg)
 
 	host_cpu = cpu;
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		smp_serve(cpu);
+		request_serve(cpu);
 		in_the_kernel(&state);
 		smp_leave_kernel(cpu, &domain);
 		/* It flushes on entry: what it runs on is what is there now. */
@@ -181,7 +181,7 @@ static void *main_loop(void *arg)
 	__atomic_fetch_sub(&running, 1, __ATOMIC_SEQ_CST);
 	/* Others may still wait for it. */
 	while (__atomic_load_n(&running, __ATOMIC_SEQ_CST)) {
-		smp_serve(cpu);
+		request_serve(cpu);
 		smp_leave_kernel(cpu, CPU_IDLE);
 		smp_enter_kernel(cpu);
 	}
@@ -202,7 +202,7 @@ int main(void)
 	for (unsigned i = 0; i < VCPUS; i++) {
 		vcpus[i].cpu = &cpus[i % THREADS];
 		vcpus[i].domain = &domain;
-		vcpus[i].held.fire = smp_held_enough;
+		vcpus[i].held.fire = request_held_enough;
 	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&thread[i], NULL, main_loop, &cpus[i]);
@@ -212,11 +212,11 @@ int main(void)
 	for (unsigned round = 0; round < THREADS; round++)
 		for (unsigned i = 0; i < THREADS; i++) {
 			host_cpu = &cpus[i];
-			smp_serve(&cpus[i]);
+			request_serve(&cpus[i]);
 		}
 	for (unsigned i = 0; i < VCPUS; i++) {
 		host_cpu = vcpus[i].cpu;
-		smp_take(&vcpus[i]);
+		request_take(&vcpus[i]);
 		expect(!vcpus[i].requests, "nothing is left undone");
 		expect(!posted[i] || served[i], "posted and served");
 		all += served[i];

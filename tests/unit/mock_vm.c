@@ -29,6 +29,22 @@ uint64_t clock_wall_ns(void)
 	return wall_at_zero + now;
 }
 
+uint64_t clock_epoch_ns(void)
+{
+	return wall_at_zero;
+}
+
+struct vm *vm_first(void)
+{
+	return &mock_vm;
+}
+
+struct vm *vm_next(const struct vm *vm)
+{
+	(void)vm;
+	return NULL;
+}
+
 uint64_t mock_now(void)
 {
 	return now;

@@ -25,7 +25,8 @@ int64_t sampo_event_raise(uint32_t event);
 int64_t sampo_vcpu_ctl(uint32_t vcpu, uint64_t op, uint64_t value);
 int64_t sampo_object_info(uint32_t handle, uint64_t what, void *to, uint64_t bytes, uint64_t first,
 			  uint64_t *written);
-int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device);
+int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t domain, uint64_t name,
+			    uint32_t *device);
 
 static inline uint64_t sampo_gpa(const void *address)
 {

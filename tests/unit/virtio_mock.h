@@ -9,6 +9,8 @@
 #include "drivers/env.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/net/switch.h"
+#include "guests/dom0/storage/image.h"
+#include "guests/dom0/storage/image_volume.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/virtio/pci.h"
@@ -34,6 +36,43 @@ static void mock_transport_nothing(struct virtio_device *dev)
 	(void)dev;
 }
 
+/* Places on the bus, one for each index; what the guest was told of them. */
+static unsigned mock_added, mock_removed, mock_asked;
+
+static void mock_transport_remove(struct virtio_device *dev)
+{
+	mock_asked &= ~(1u << dev->state->slot);
+	mock_removed++;
+}
+
+static void mock_transport_added(struct virtio_device *dev)
+{
+	(void)dev;
+	mock_added++;
+}
+
+static void mock_transport_ask(struct virtio_device *dev)
+{
+	mock_asked |= 1u << dev->state->slot;
+}
+
+static bool mock_transport_is_asked(const struct virtio_device *dev)
+{
+	return mock_asked >> dev->state->slot & 1;
+}
+
+static unsigned mock_free_slot(struct vm *vm)
+{
+	unsigned slot = 1;
+
+	for (unsigned i = 0; i < MACHINE_VIRTIO_DEVICES; i++)
+		if (vm->state->virtio[i].type && vm->state->virtio[i].slot == slot) {
+			slot++;
+			i = ~0u;
+		}
+	return slot < 32 ? slot : 0;
+}
+
 static void mock_config_interrupt(struct virtio_device *dev)
 {
 	(void)dev;
@@ -49,6 +88,11 @@ static void mock_interrupt(struct virtio_device *dev, uint16_t msix)
 static const struct virtio_transport mock_transport = {
 	.attach = mock_transport_attach,
 	.detach = mock_transport_nothing,
+	.remove = mock_transport_remove,
+	.added = mock_transport_added,
+	.ask = mock_transport_ask,
+	.is_asked = mock_transport_is_asked,
+	.free_slot = mock_free_slot,
 	.quiet = mock_transport_nothing,
 	.interrupt = mock_interrupt,
 	.config_interrupt = mock_config_interrupt,
@@ -67,6 +111,7 @@ const char *virtio_resume(struct vm *vm)
 const struct vm_part virtio_part = {
 	.attach = mock_attach_all,
 	.reset = virtio_reset_all,
+	.resume = virtio_go_on_all,
 	.detach = virtio_detach_all,
 	.quiet = virtio_quiet,
 };
@@ -127,6 +172,54 @@ void dma_free(void *memory, size_t bytes)
 	mock_dma = NULL;
 }
 
+/* No test here has an image: test_image has. */
+const char *image_format_disagrees(const struct blkdev *dev, const char *format)
+{
+	(void)dev;
+	(void)format;
+	return NULL;
+}
+
+const char *image_is_base(const struct blkdev *dev)
+{
+	(void)dev;
+	return NULL;
+}
+
+struct image *image_open(struct blkdev *below, const char *user, bool writable,
+			 void (*opened)(struct image *image), void *context, const char **wrong)
+{
+	(void)below;
+	(void)user;
+	(void)writable;
+	(void)opened;
+	(void)context;
+	*wrong = "no images";
+	return NULL;
+}
+
+void image_close(struct image *image, void (*closed)(void *context), void *context)
+{
+	(void)image;
+	(void)closed;
+	(void)context;
+}
+
+void qcow2_retry(struct qcow2 *image)
+{
+	(void)image;
+}
+
+void qcow2_give_up(struct qcow2 *image)
+{
+	(void)image;
+}
+
+void vm_became_ready(struct vm *vm)
+{
+	(void)vm;
+}
+
 struct blkdev *blk_first(void)
 {
 	return mock_disks;
@@ -138,6 +231,16 @@ struct blkdev *blk_find(const char *path)
 		if (!strcmp(dev->name, path))
 			return dev;
 	return NULL;
+}
+
+const char *path_source(const char *source, bool file, struct blkdev **dev)
+{
+	static char text[64];
+
+	(void)file;
+	*dev = blk_find(source);
+	snprintf(text, sizeof(text), "there is no %.32s", source);
+	return *dev ? NULL : text;
 }
 
 /* What drivers/block.h demands of a request is checked here. */
@@ -219,6 +322,30 @@ void vm_became_quiet(struct vm *vm)
 {
 	(void)vm;
 	mock_quiets++;
+}
+
+static unsigned mock_stops;
+
+void vm_stop(struct vm *vm, const char *why)
+{
+	(void)vm;
+	(void)why;
+	mock_stops++;
+}
+
+struct vm_config *vm_live_config(struct vm *vm)
+{
+	(void)vm;
+	return &mock_config;
+}
+
+const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except)
+{
+	(void)except;
+	for (uint32_t i = 0; i < mock_config.nics; i++)
+		if (!memcmp(mock_config.nic[i].mac, mac, 6))
+			return &mock_vm;
+	return NULL;
 }
 
 static inline struct virtio_device *mock_device(unsigned index)

@@ -8,6 +8,7 @@ static uint64_t start_tsc;
 static uint64_t khz = 1000000;
 static uint64_t ns_per_tick = 1ull << 32;
 static uint64_t start_wall_ns;
+static uint64_t wall_change_ns; /* modulo 2^64 */
 
 static uint64_t scale(uint64_t value, uint64_t factor)
 {
@@ -40,7 +41,17 @@ uint64_t clock_tsc_khz(void)
 
 uint64_t clock_wall_ns(void)
 {
-	return start_wall_ns + clock_ns();
+	return start_wall_ns + wall_change_ns + clock_ns();
+}
+
+void clock_set_wall_ns(uint64_t wall_ns)
+{
+	wall_change_ns += wall_ns - clock_wall_ns();
+}
+
+uint64_t clock_epoch_ns(void)
+{
+	return start_wall_ns;
 }
 
 /* The first value of the TSC at which clock_ns() is at least ns, so that a

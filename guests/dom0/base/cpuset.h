@@ -12,7 +12,7 @@ struct cpuset {
 	uint64_t word[CPUSET_CPUS / 64];
 };
 
-/* NULL, or what is wrong with the text. */
+/* NULL, or the error in the text. */
 const char *cpuset_parse(const char *text, struct cpuset *set);
 /* The first `cpus` of them, as ranges. */
 void cpuset_format(const struct cpuset *set, unsigned cpus, char *text, size_t room);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What drivers/env.h promises to drivers, by the kernel's calls. */
+/* The environment of drivers (drivers/env.h), by the kernel's calls. */
 #include "drivers/env.h"
 
 #include <stdarg.h>
@@ -23,7 +23,7 @@ struct vector {
 	unsigned number;
 };
 
-/* What raises an event of ours: a message, or a pin. */
+/* A source of an event of ours: a message, or a pin. */
 struct source {
 	struct source *next;
 	struct vector *first; /* NULL: all have been unbound, and nothing is bound */
@@ -82,10 +82,15 @@ static void *map_physical(uint64_t base, uint64_t bytes, uint64_t perms)
 	int64_t status =
 		sampo_region_of_machine(boot->machine, SAMPO_REGION_PHYSICAL, first, size, &region);
 
-	if (!status && !window_take(at, size) && !(at = window_alloc(size, PAGE)))
+	if (!status && !window_take(at, size))
+		at = window_alloc(size, PAGE);
+	if (!status && !at)
 		status = SAMPO_ENOMEM;
-	else if (!status && (status = sampo_region_map(region, boot->domain, at, 0, perms, size)))
-		window_free(at);
+	if (!status) {
+		status = sampo_region_map(region, boot->domain, at, 0, perms, size);
+		if (status)
+			window_free(at);
+	}
 	if (region) /* a mapping keeps it */
 		sampo_handle_close(region);
 	if (!status)
@@ -105,11 +110,21 @@ const void *firmware_map(uint64_t base, uint64_t bytes)
 	return map_physical(base, bytes, SAMPO_MAP_R);
 }
 
-void firmware_unmap(const void *memory, uint64_t bytes)
+static void unmap(uint64_t at, uint64_t bytes)
 {
-	uint64_t at = sampo_gpa(memory), first = at & ~(PAGE - 1);
+	uint64_t first = at & ~(PAGE - 1);
 
 	memory_unmap((void *)(uintptr_t)first, at + bytes - first);
+}
+
+void firmware_unmap(const void *memory, uint64_t bytes)
+{
+	unmap((uintptr_t)memory, bytes);
+}
+
+void registers_unmap(volatile void *registers, uint64_t bytes)
+{
+	unmap((uintptr_t)registers, bytes);
 }
 
 /* --- interrupts --- */
@@ -154,7 +169,8 @@ static struct source *source_make(const struct source *from)
 				&source->event) &&
 	    !source_bind(source)) {
 		source->next = sources;
-		return sources = source;
+		sources = source;
+		return source;
 	}
 	if (source->event)
 		sampo_handle_close(source->event);
@@ -172,11 +188,19 @@ static struct vector *vector_make(irq_handler *handler, void *context, unsigned 
 	return v;
 }
 
-uint32_t device_open(uint16_t requester)
+uint32_t device_open(uint16_t requester, const char *name)
 {
+	uint64_t text = 0;
 	uint32_t device;
+	int64_t status;
 
-	sampo_device_create(boot->machine, requester, &device);
+	for (unsigned i = 0; i < sizeof(text) && name[i]; i++)
+		text |= (uint64_t)(uint8_t)name[i] << 8 * i;
+	status = sampo_device_create(boot->machine, requester, boot->domain, text, &device);
+	if (status)
+		driver_log("dom0: device %s: %s\n", name,
+			   status == SAMPO_ENODEV ? "no unit of the IOMMU is between it and memory"
+						  : sampo_strerror(status));
 	return device;
 }
 
@@ -212,7 +236,8 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, 
 	struct vector *v = vector_make(handler, context, vector);
 	struct source *source = v ? pin_source(pin, trigger == IRQ_LEVEL_LOW) : NULL;
 
-	if (!source) {
+	/* One that had no handler any more is bound to nothing. */
+	if (!source || (source->lost && source_bind(source))) {
 		free(v);
 		return false;
 	}
@@ -221,18 +246,19 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, 
 	return true;
 }
 
-void irq_pin_unbind(unsigned pin, irq_handler *handler)
+void irq_pin_unbind(unsigned pin, irq_handler *handler, void *context)
 {
 	for (struct source *source = sources; source; source = source->next)
 		for (struct vector **link = &source->first; *link; link = &(*link)->next) {
 			struct vector *v = *link;
 
-			if (source->pin != pin || v->handler != handler)
+			if (source->pin != pin || v->handler != handler || v->context != context)
 				continue;
 			*link = v->next;
 			free(v);
 			if (!source->first)
 				sampo_irq(source->event, SAMPO_IRQ_UNBIND, 0, 0, NULL);
+			source->lost = !source->first;
 			return;
 		}
 }
@@ -253,8 +279,8 @@ static int64_t run_on(unsigned cpu)
 	return sampo_vcpu_ctl(boot->vcpu, SAMPO_VCPU_AFFINITY, sampo_gpa(&only));
 }
 
-/* All sources, to the CPU where we are. What came while a source was bound to nothing is lost:
- * its handlers look themselves. */
+/* All sources, to the CPU where we are. An interrupt that came while its source was bound to
+ * nothing is lost: its handlers look themselves. */
 static int64_t bind_again(void)
 {
 	int64_t status = SAMPO_OK;

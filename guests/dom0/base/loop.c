@@ -99,8 +99,8 @@ void work_queue(struct work *work)
 	work_last = &work->next;
 }
 
-/* Runs what is queued now; what that queues comes in the next turn, after the
- * events. */
+/* Runs all work that is queued now; work that this queues comes in the next turn, after the events.
+ */
 static void run_work(void)
 {
 	struct work *work = work_first;

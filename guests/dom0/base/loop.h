@@ -14,6 +14,11 @@
 uint64_t clock_ns(void);
 uint64_t clock_wall_ns(void);
 
+/* Sets Unix time. Time since dom0's start, and all timers with it, go on as before. */
+void clock_set_wall_ns(uint64_t wall_ns);
+/* Unix time at dom0's start by the machine's own clock, which nobody sets. */
+uint64_t clock_epoch_ns(void);
+
 /* Before all others here: how fast the TSC runs, and the Unix time when it
  * was wall_tsc. */
 void clock_init(uint64_t tsc_khz, uint64_t wall_ns, uint64_t wall_tsc);
@@ -23,8 +28,8 @@ uint64_t clock_tsc_khz(void);
 /* The TSC's value at a time of clock_ns; UINT64_MAX stays that. */
 uint64_t clock_to_tsc(uint64_t ns);
 
-/* For the loop: the earliest deadline (UINT64_MAX: none), and to fire what is
- * due at `now`; timers that are set meanwhile wait for the next call. */
+/* For the loop: the earliest deadline (UINT64_MAX: none), and to fire the timers that are due at
+ * `now`; timers that are set meanwhile wait for the next call. */
 extern uint64_t timers_next;
 void timers_run(uint64_t now);
 

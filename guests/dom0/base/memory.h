@@ -12,7 +12,7 @@
 
 #include "kernel/abi.h"
 
-/* What the kernel told dom0 at its start. */
+/* The facts that the kernel told dom0 at its start. */
 extern const struct sampo_boot *boot;
 
 /* Looks at the boot information and sets up heap, DMA pages and window. */

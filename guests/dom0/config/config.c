@@ -163,14 +163,15 @@ static bool is_child(const char *path, const char *parent, const char *name)
 	return !strcmp(path, name);
 }
 
-static const struct config_table *const tables[] = {&config_domain, &config_devices};
+static const struct config_table *const tables[CONFIG_TABLES] = {&config_domain, &config_devices,
+								 &config_disk_elements};
 
 /* The element of that name below the present one, and which table it is in. */
 static const struct config_element *find(struct config_parser *p, const char *name, unsigned *table)
 {
 	const char *parent = p->depth ? p->stack[p->depth - 1]->path : "";
 
-	for (*table = 0; *table < 2; ++*table)
+	for (*table = 0; *table < CONFIG_TABLES; ++*table)
 		for (unsigned i = 0; i < tables[*table]->count; i++)
 			if (is_child(tables[*table]->element[i].path, parent, name))
 				return &tables[*table]->element[i];
@@ -179,7 +180,7 @@ static const struct config_element *find(struct config_parser *p, const char *na
 
 bool config_given(const struct config_parser *p, const char *path)
 {
-	for (unsigned t = 0; t < 2; t++)
+	for (unsigned t = 0; t < CONFIG_TABLES; t++)
 		for (unsigned i = 0; i < tables[t]->count; i++)
 			if (!strcmp(tables[t]->element[i].path, path))
 				return p->seen[t] >> i & 1;

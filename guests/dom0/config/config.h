@@ -13,6 +13,7 @@
 
 #define CONFIG_DISKS      8
 #define CONFIG_NICS       8
+#define CONFIG_HOSTDEVS   8
 #define CONFIG_VCPUS      64      /* and as many APIC ids */
 #define CONFIG_PERIOD     100000u /* libvirt's default */
 #define CONFIG_INITRDS    16
@@ -21,6 +22,7 @@
 #define CONFIG_TITLE      128
 #define CONFIG_DOM0       "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
 #define CONFIG_PATH       128
+#define CONFIG_SOURCE     256 /* of a disk */
 #define CONFIG_CMDLINE    2048
 #define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */
 #define CONFIG_MEMORY_MIN (2ull << 20)
@@ -28,11 +30,62 @@
 
 enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
 
+/* The words by which a description says how a disk is used. A word is its place in the list of
+ * config_disk_words, from 1 on; 0: it is absent. */
+enum config_disk_word {
+	DISK_CACHE,
+	DISK_WRITE_ERROR,
+	DISK_READ_ERROR,
+	DISK_IO,
+	DISK_DISCARD,
+	DISK_WORDS
+};
+enum {
+	CACHE_DEFAULT = 1,
+	CACHE_NONE,
+	CACHE_WRITETHROUGH,
+	CACHE_WRITEBACK,
+	CACHE_DIRECTSYNC,
+	CACHE_UNSAFE
+};
+enum { DISCARD_UNMAP = 1, DISCARD_IGNORE };
+enum { POLICY_REPORT = 1, POLICY_STOP, POLICY_IGNORE, POLICY_ENOSPACE };
+struct config_disk_words {
+	const char *name; /* of the attribute */
+	const char *const *words;
+};
+extern const struct config_disk_words config_disk_words[DISK_WORDS];
+
+/* <iotune>: of bytes and of requests a second, total, of reads, of writes. */
+enum config_iotune_limit {
+	IOTUNE_TOTAL_BYTES,
+	IOTUNE_READ_BYTES,
+	IOTUNE_WRITE_BYTES,
+	IOTUNE_TOTAL_IOPS,
+	IOTUNE_READ_IOPS,
+	IOTUNE_WRITE_IOPS,
+	IOTUNE_LIMITS
+};
+extern const char *const config_iotune_names[IOTUNE_LIMITS];
+struct config_iotune {
+	uint64_t rate[IOTUNE_LIMITS];    /* 0: no limit */
+	uint64_t burst[IOTUNE_LIMITS];   /* _max; 0: none given */
+	uint32_t seconds[IOTUNE_LIMITS]; /* _max_length */
+	uint64_t request_bytes;          /* size_iops_sec */
+};
+
 struct config_disk {
-	char source[CONFIG_PATH]; /* block device: a path as for blk_find */
-	char target[16];          /* "vda" */
-	char serial[21];          /* virtio-blk's device ID, "" if none */
+	char source[CONFIG_SOURCE]; /* block device: a path as for blk_find */
+	bool volume;                /* the source is given as pool and volume: "/dev/POOL/VOLUME" */
+	bool file;                  /* the source is a path of a volume's (storage/path.h) */
+	char target[16];            /* "vda" */
+	char serial[21];            /* virtio-blk's device ID, "" if none */
 	bool readonly;
+	bool qcow2;     /* the format; raw otherwise */
+	bool shareable; /* other guests that say so, too, may have it at the same time */
+	uint8_t word[DISK_WORDS];
+	uint16_t boot_order; /* 0: none */
+	struct config_iotune iotune;
 };
 
 struct config_nic {
@@ -41,6 +94,12 @@ struct config_nic {
 	uint8_t mac[6];  /* made from the guest's name if not given */
 	uint16_t vlan;   /* access VLAN, 0: none */
 	bool link_down;  /* <link state='down'/> */
+};
+
+/* A PCI function of the machine that the guest gets. */
+struct config_hostdev {
+	uint16_t requester; /* bus << 8 | slot << 3 | function */
+	bool interface;     /* written as an <interface> */
 };
 
 struct vm_config {
@@ -56,8 +115,8 @@ struct vm_config {
 
 	char kernel[CONFIG_PATH];
 	char initrd[CONFIG_INITRDS][CONFIG_PATH];
-	/* A multiboot module's own command line: what follows the file name
-	 * in its <initrd> element. */
+	/* A multiboot module's own command line: the text behind the file name in its <initrd>
+	 * element. */
 	char initrd_args[CONFIG_INITRDS][CONFIG_PATH];
 	uint32_t initrds;
 	char cmdline[CONFIG_CMDLINE];
@@ -71,6 +130,8 @@ struct vm_config {
 	uint32_t disks;
 	struct config_nic nic[CONFIG_NICS];
 	uint32_t nics;
+	struct config_hostdev hostdev[CONFIG_HOSTDEVS];
+	uint32_t hostdevs;
 	uint32_t serials;    /* <serial>: 16550 UARTs; 1 if no console given */
 	bool virtio_console; /* <console> with target type='virtio' */
 	bool rng;
@@ -99,11 +160,30 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 			       struct config_error *error);
 void config_free(struct vm_config *config);
 
+/* Does the description limit how fast the disk may work? */
+static inline bool config_iotune_given(const struct config_iotune *tune)
+{
+	for (unsigned i = 0; i < IOTUNE_LIMITS; i++)
+		if (tune->rate[i])
+			return true;
+	return false;
+}
+
 /* Calls `line` with each line of a report, without its end. */
 void config_each_line(const struct config_report *report, void (*line)(const char *text));
 
 /* False if the text is not a UUID. */
 bool config_uuid(const char *text, uint8_t uuid[16]);
+
+/* libvirt's units of a size, in any case: bytes, powers of 1000 with B, powers of 1024 without or
+ * with iB. Returns how many bytes it is, 0 if there is no such unit. */
+uint64_t config_unit(const char *unit);
+
+/* A guest's memory is a number of pages of 2 MiB, as many as hold these bytes. */
+static inline uint64_t config_memory(uint64_t bytes)
+{
+	return (bytes + CONFIG_MEMORY_MIN - 1) & ~(CONFIG_MEMORY_MIN - 1);
+}
 
 /* Bits that number n things. */
 static inline unsigned config_bits(uint32_t n)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The elements of domain XML in <devices>. */
+#include <stdio.h>
 #include <string.h>
 
 #include "guests/dom0/base/hex.h"
@@ -12,17 +13,17 @@ static struct config_disk *disk(struct config_parser *p)
 
 static struct config_nic *nic(struct config_parser *p)
 {
-	return &p->config->nic[p->config->nics - 1];
+	return p->hostdev ? &p->card : &p->config->nic[p->config->nics - 1];
 }
 
 /* <disk> */
 
 static void disk_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"block", NULL};
+	static const char *const types[] = {"block", "file", "volume", NULL};
 	static const char *const devices[] = {"disk", NULL};
-
 	static const char *const models[] = {"virtio", "virtio-non-transitional", NULL};
+	const char *type;
 
 	if (p->config->disks == CONFIG_DISKS) {
 		config_fail(p, "more than %d disks", CONFIG_DISKS);
@@ -31,8 +32,11 @@ static void disk_start(struct config_parser *p, const char **attributes)
 	}
 	p->config->disks++;
 	p->has_source = p->has_target = false;
-	if (!config_choice(p, attributes, "type", types))
+	type = config_choice(p, attributes, "type", types);
+	if (!type)
 		config_fail(p, "attribute 'type' is missing");
+	disk(p)->volume = type && !strcmp(type, "volume");
+	disk(p)->file = type && !strcmp(type, "file");
 	config_choice(p, attributes, "device", devices);
 	config_choice(p, attributes, "model", models);
 	p->other_device = p->failed;
@@ -40,9 +44,11 @@ static void disk_start(struct config_parser *p, const char **attributes)
 
 static void disk_driver_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"raw", NULL};
+	static const char *const types[] = {"raw", "qcow2", NULL};
+	const char *type = config_choice(p, attributes, "type", types);
 
-	config_choice(p, attributes, "type", types);
+	disk(p)->qcow2 = type && !strcmp(type, "qcow2");
+	config_disk_driver(p, attributes);
 	if (config_attribute(attributes, "queues"))
 		config_note(p, "a disk has one queue");
 }
@@ -56,20 +62,51 @@ static void backing_start(struct config_parser *p, const char **attributes)
 	config_skip(p);
 }
 
+/* A volume of a pool is the block device /dev/POOL/VOLUME. */
+static void volume_source(struct config_parser *p, const char **attributes)
+{
+	const char *pool = config_attribute(attributes, "pool");
+	const char *volume = config_attribute(attributes, "volume");
+	char path[CONFIG_SOURCE];
+
+	if (!pool || !volume) {
+		config_fail(p, "attribute '%s' is missing", pool ? "volume" : "pool");
+		return;
+	}
+	if (!*pool || !*volume || strchr(pool, '/') || strchr(volume, '/')) {
+		config_fail(p, "'pool' and 'volume' must be names");
+		return;
+	}
+	if (snprintf(path, sizeof(path), "/dev/%s/%s", pool, volume) >= CONFIG_SOURCE)
+		config_fail(p, "the path /dev/POOL/VOLUME is longer than %d bytes",
+			    CONFIG_SOURCE - 1);
+	else
+		config_copy(p, disk(p)->source, sizeof(disk(p)->source), path, "the path");
+}
+
 /* The names of sources of the types that are refused already are not refused again. */
 static void disk_source_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const other[] = {"file", "dir",    "protocol", "name",
-					    "pool", "volume", "mode",     NULL};
-	const char *dev = config_attribute(attributes, "dev");
+	static const char *const known[] = {"dev",      "file", "pool", "volume", "dir",
+					    "protocol", "name", "mode", NULL};
+	const char *own = disk(p)->file ? "file" : "dev", *path;
 
-	for (unsigned i = 0; other[i] && !p->other_device; i++)
-		if (config_attribute(attributes, other[i]))
-			config_fail(p, "attribute '%s' is not supported", other[i]);
-	if (!dev && !p->other_device)
-		config_fail(p, "attribute 'dev' is missing");
-	else if (dev)
-		config_copy(p, disk(p)->source, sizeof(disk(p)->source), dev, "'dev'");
+	for (unsigned i = 0; known[i] && !p->other_device; i++) {
+		bool of_volume = !strcmp(known[i], "pool") || !strcmp(known[i], "volume");
+		bool right = disk(p)->volume ? of_volume : !strcmp(known[i], own);
+
+		if (!right && config_attribute(attributes, known[i]))
+			config_fail(p, "attribute '%s' is not supported", known[i]);
+	}
+	path = config_attribute(attributes, own);
+	if (disk(p)->volume)
+		volume_source(p, attributes);
+	else if (!path && !p->other_device)
+		config_fail(p, "attribute '%s' is missing", own);
+	else if (path && disk(p)->file && *path != '/' && !p->other_device)
+		config_fail(p, "'file' must be a path that begins with /");
+	else if (path)
+		config_copy(p, disk(p)->source, sizeof(disk(p)->source), path, own);
 	if (p->has_source)
 		config_fail(p, "given twice");
 	p->has_source = true;
@@ -122,19 +159,112 @@ static void disk_end(struct config_parser *p, const char *text)
 		config_fail(p, "<target> is missing");
 }
 
+/* <hostdev>, and <interface type='hostdev'> */
+
+static struct config_hostdev *hostdev(struct config_parser *p)
+{
+	return &p->config->hostdev[p->config->hostdevs - 1];
+}
+
+static void add_hostdev(struct config_parser *p, bool interface)
+{
+	if (p->config->hostdevs == CONFIG_HOSTDEVS) {
+		config_fail(p, "more than %d devices of the machine", CONFIG_HOSTDEVS);
+		config_skip(p);
+		return;
+	}
+	p->config->hostdevs++;
+	hostdev(p)->interface = interface;
+	p->has_source = false;
+}
+
+static void hostdev_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const modes[] = {"subsystem", NULL};
+	static const char *const types[] = {"pci", NULL};
+
+	if (!config_choice(p, attributes, "mode", modes))
+		config_fail(p, "attribute 'mode' is missing");
+	if (!config_choice(p, attributes, "type", types))
+		config_fail(p, "attribute 'type' is missing");
+	if (p->failed)
+		config_skip(p);
+	else
+		add_hostdev(p, false);
+}
+
+/* The address of a function of the machine: <source><address domain= bus= slot= function=/>. */
+static void source_address_start(struct config_parser *p, const char **attributes)
+{
+	static const char *const types[] = {"pci", NULL};
+	uint64_t bus, slot, function;
+
+	config_choice(p, attributes, "type", types);
+	config_hex(p, attributes, "domain", 0, 0);
+	bus = config_hex(p, attributes, "bus", 255, UINT64_MAX);
+	slot = config_hex(p, attributes, "slot", 31, UINT64_MAX);
+	function = config_hex(p, attributes, "function", 7, 0);
+	if (bus == UINT64_MAX || slot == UINT64_MAX)
+		config_fail(p, "attributes 'bus' and 'slot' are needed");
+	if (p->has_source)
+		config_fail(p, "given twice");
+	p->has_source = true;
+	if (p->failed)
+		return;
+	hostdev(p)->requester = (uint16_t)(bus << 8 | slot << 3 | function);
+	for (uint32_t i = 0; i + 1 < p->config->hostdevs; i++)
+		if (p->config->hostdev[i].requester == hostdev(p)->requester)
+			config_fail(p, "the device is given twice");
+}
+
+/* Of an interface: only a card of the machine has an address there. */
+static void interface_address_start(struct config_parser *p, const char **attributes)
+{
+	if (p->hostdev)
+		source_address_start(p, attributes);
+}
+
+static void hostdev_end(struct config_parser *p, const char *text)
+{
+	if (*text)
+		config_fail(p, "text does not belong here");
+	if (!p->has_source)
+		config_fail(p, "<source> has no <address>");
+}
+
+/* Refuses elements that no card of the machine can obey. */
+static void check_card(struct config_parser *p)
+{
+	const struct config_nic *card = &p->card;
+
+	if (p->has_mac)
+		config_note(p, "<mac>: the card keeps its own address");
+	if (card->vlan)
+		config_fail(p, "<vlan>: the card belongs to the guest, which tags frames itself");
+	if (card->link_down)
+		config_fail(p, "<link>: the card's link is not dom0's");
+}
+
 /* <interface> */
 
 static void interface_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"bridge", "network", NULL};
+	static const char *const types[] = {"bridge", "network", "hostdev", NULL};
+	const char *type = config_attribute(attributes, "type");
 
+	p->hostdev = type && !strcmp(type, "hostdev");
+	p->has_mac = p->has_source = p->other_device = false;
+	if (p->hostdev) {
+		p->card = (struct config_nic){.vlan = 0};
+		add_hostdev(p, true);
+		return;
+	}
 	if (p->config->nics == CONFIG_NICS) {
 		config_fail(p, "more than %d interfaces", CONFIG_NICS);
 		config_skip(p);
 		return;
 	}
 	p->config->nics++;
-	p->has_mac = p->has_source = false;
 	if (!config_choice(p, attributes, "type", types))
 		config_fail(p, "attribute 'type' is missing");
 	p->other_device = p->failed;
@@ -171,6 +301,8 @@ static void interface_source_start(struct config_parser *p, const char **attribu
 {
 	const char *name = config_attribute(attributes, "bridge");
 
+	if (p->hostdev)
+		return;
 	if (p->other_device) {
 		p->has_source = true;
 		return;
@@ -254,6 +386,11 @@ static void interface_end(struct config_parser *p, const char *text)
 {
 	struct config_nic *n = nic(p);
 
+	if (p->hostdev) {
+		hostdev_end(p, text);
+		check_card(p);
+		return;
+	}
 	if (*text)
 		config_fail(p, "text does not belong here");
 	if (!p->has_source && !p->other_device)
@@ -423,12 +560,12 @@ static void panic_start(struct config_parser *p, const char **attributes)
 static const struct config_element elements[] = {
 	{DEVICES "disk", "type device model -snapshot -rawio", false, disk_start, disk_end},
 	{DEVICES "disk/driver",
-	 "-name type -cache -io -discard -detect_zeroes -iothread -queues -error_policy "
-	 "-rerror_policy -ioeventfd -event_idx -packed -iommu -ats -discard_no_unref -queue_size "
+	 "-name type cache io discard -detect_zeroes -iothread -queues error_policy "
+	 "rerror_policy -ioeventfd -event_idx -packed -iommu -ats -discard_no_unref -queue_size "
 	 "-copy_on_read",
 	 false, disk_driver_start, NULL},
 	{DEVICES "disk/source",
-	 "dev -index -startupPolicy -file -dir -protocol -name -pool -volume -mode", false,
+	 "dev file pool volume -index -startupPolicy -dir -protocol -name -mode", false,
 	 disk_source_start, NULL},
 	{DEVICES "disk/backingStore", "-type -index", false, backing_start, NULL},
 	{DEVICES "disk/target", "dev bus -tray", false, disk_target_start, NULL},
@@ -439,6 +576,8 @@ static const struct config_element elements[] = {
 	{DEVICES "interface/mac", "address -type -check", false, mac_start, NULL},
 	{DEVICES "interface/source", "bridge network -dev -mode -portid", false,
 	 interface_source_start, NULL},
+	{DEVICES "interface/source/address", "type domain bus slot function -multifunction", false,
+	 interface_address_start, NULL},
 	{DEVICES "interface/target", "dev -managed", false, interface_target_start, NULL},
 	{DEVICES "interface/model", "type", false, model_start, NULL},
 	{DEVICES "interface/driver",
@@ -450,6 +589,11 @@ static const struct config_element elements[] = {
 	{DEVICES "interface/vlan", "", false, NULL, NULL},
 	{DEVICES "interface/vlan/tag", "id", false, vlan_tag_start, NULL},
 	{DEVICES "interface/link", "state", false, link_start, NULL},
+	{DEVICES "hostdev", "mode type -managed -display -ramfb", false, hostdev_start,
+	 hostdev_end},
+	{DEVICES "hostdev/source", "-startupPolicy -writeFiltering", false, NULL, NULL},
+	{DEVICES "hostdev/source/address", "type domain bus slot function -multifunction", false,
+	 source_address_start, NULL},
 	{DEVICES "serial", "type -tty", false, serial_start, NULL},
 	{DEVICES "serial/target", "type port", false, serial_target_start, NULL},
 	{DEVICES "serial/target/model", "name", false, serial_model_start, NULL},

@@ -86,16 +86,67 @@ static void dump_os(struct dump *d, const struct vm_config *c)
 	put(d, "  </os>\n");
 }
 
+static void dump_number(struct dump *d, const char *name, const char *rest, uint64_t value)
+{
+	if (value)
+		put(d, "        <%s%s>%llu</%s%s>\n", name, rest, (unsigned long long)value, name,
+		    rest);
+}
+
+static void dump_iotune(struct dump *d, const struct config_iotune *tune)
+{
+	if (!config_iotune_given(tune))
+		return;
+	put(d, "      <iotune>\n");
+	for (unsigned i = 0; i < IOTUNE_LIMITS; i++)
+		dump_number(d, config_iotune_names[i], "", tune->rate[i]);
+	for (unsigned i = 0; i < IOTUNE_LIMITS; i++)
+		dump_number(d, config_iotune_names[i], "_max", tune->burst[i]);
+	dump_number(d, "size_iops_sec", "", tune->request_bytes);
+	for (unsigned i = 0; i < IOTUNE_LIMITS; i++)
+		dump_number(d, config_iotune_names[i], "_max_length", tune->seconds[i]);
+	put(d, "      </iotune>\n");
+}
+
+static void dump_driver(struct dump *d, const struct config_disk *disk)
+{
+	put(d, "      <driver name='sampo' type='%s'", disk->qcow2 ? "qcow2" : "raw");
+	for (unsigned i = 0; i < DISK_WORDS; i++)
+		if (disk->word[i])
+			put(d, " %s='%s'", config_disk_words[i].name,
+			    config_disk_words[i].words[disk->word[i] - 1]);
+	put(d, "/>\n");
+}
+
 static void dump_disk(struct dump *d, const struct config_disk *disk)
 {
-	put(d, "    <disk type='block' device='disk'>\n"
-	       "      <driver name='sampo' type='raw'/>\n");
-	put(d, "      <source dev='%s'/>\n", escape(disk->source));
+	put(d, "    <disk type='%s' device='disk'>\n",
+	    disk->volume ? "volume"
+	    : disk->file ? "file"
+			 : "block");
+	dump_driver(d, disk);
+	if (disk->volume) {
+		/* "/dev/POOL/VOLUME" */
+		const char *pool = disk->source + strlen("/dev/"), *end = strchr(pool, '/');
+		char name[CONFIG_SOURCE];
+
+		snprintf(name, sizeof(name), "%.*s", (int)(end - pool), pool);
+		put(d, "      <source pool='%s'", escape(name));
+		put(d, " volume='%s'/>\n", escape(end + 1));
+	} else {
+		put(d, "      <source %s='%s'/>\n", disk->file ? "file" : "dev",
+		    escape(disk->source));
+	}
 	put(d, "      <target dev='%s' bus='virtio'/>\n", escape(disk->target));
+	dump_iotune(d, &disk->iotune);
 	if (disk->readonly)
 		put(d, "      <readonly/>\n");
+	if (disk->shareable)
+		put(d, "      <shareable/>\n");
 	if (disk->serial[0])
 		put(d, "      <serial>%s</serial>\n", escape(disk->serial));
+	if (disk->boot_order)
+		put(d, "      <boot order='%u'/>\n", disk->boot_order);
 	put(d, "    </disk>\n");
 }
 
@@ -115,6 +166,18 @@ static void dump_nic(struct dump *d, const struct config_nic *n)
 	put(d, "    </interface>\n");
 }
 
+static void dump_hostdev(struct dump *d, const struct config_hostdev *h)
+{
+	put(d, h->interface ? "    <interface type='hostdev' managed='yes'>\n"
+			    : "    <hostdev mode='subsystem' type='pci' managed='yes'>\n");
+	put(d,
+	    "      <source>\n        <address %sdomain='0x0000' bus='0x%02x' slot='0x%02x' "
+	    "function='0x%x'/>\n      </source>\n",
+	    h->interface ? "type='pci' " : "", h->requester >> 8, h->requester >> 3 & 31,
+	    h->requester & 7);
+	put(d, h->interface ? "    </interface>\n" : "    </hostdev>\n");
+}
+
 static void dump_devices(struct dump *d, const struct vm_config *c)
 {
 	put(d, "  <devices>\n");
@@ -122,6 +185,8 @@ static void dump_devices(struct dump *d, const struct vm_config *c)
 		dump_disk(d, &c->disk[i]);
 	for (uint32_t i = 0; i < c->nics; i++)
 		dump_nic(d, &c->nic[i]);
+	for (uint32_t i = 0; i < c->hostdevs; i++)
+		dump_hostdev(d, &c->hostdev[i]);
 	if (c->serials)
 		put(d, "    <serial type='pty'>\n"
 		       "      <target type='isa-serial' port='0'/>\n"

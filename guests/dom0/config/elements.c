@@ -10,8 +10,6 @@
 
 #include "guests/dom0/config/parse.h"
 
-#define LARGE (2ull << 20)
-
 /* <domain> and what is directly in it */
 
 static void domain_start(struct config_parser *p, const char **attributes)
@@ -46,25 +44,12 @@ static void uuid_end(struct config_parser *p, const char *text)
 		config_fail(p, "'%.40s' is not a UUID", text);
 }
 
-/* libvirt's units: bytes, powers of 1000 with B, powers of 1024 without. */
 static uint64_t unit_bytes(struct config_parser *p, const char *unit)
 {
-	static const struct {
-		const char *name;
-		uint64_t bytes;
-	} units[] = {
-		{"b", 1},           {"bytes", 1},        {"KB", 1000},
-		{"k", 1ull << 10},  {"K", 1ull << 10},   {"KiB", 1ull << 10},
-		{"MB", 1000000},    {"M", 1ull << 20},   {"MiB", 1ull << 20},
-		{"GB", 1000000000}, {"G", 1ull << 30},   {"GiB", 1ull << 30},
-		{"T", 1ull << 40},  {"TiB", 1ull << 40},
-	};
+	uint64_t bytes = config_unit(unit ? unit : "KiB");
 
-	if (!unit)
-		return 1ull << 10;
-	for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (!strcmp(unit, units[i].name))
-			return units[i].bytes;
+	if (bytes)
+		return bytes;
 	config_fail(p, "unit '%.16s' is not known", unit);
 	return 1;
 }
@@ -98,7 +83,7 @@ static uint64_t memory_size(struct config_parser *p, const char *text)
 		config_fail(p, "%.32s %s is less than 2 MiB", text, p->unit_name);
 		return 0;
 	}
-	return (bytes + LARGE - 1) & ~(LARGE - 1);
+	return config_memory(bytes);
 }
 
 static void memory_end(struct config_parser *p, const char *text)
@@ -286,7 +271,7 @@ static void smbios_start(struct config_parser *p, const char **attributes)
 
 /* <features>, <cpu>, <clock>, <pm> */
 
-/* What the machine does not have may be written down as off. */
+/* Features that the machine does not have may be written down as off. */
 static void feature_off(struct config_parser *p, const char **attributes)
 {
 	const char *state = config_attribute(attributes, "state");

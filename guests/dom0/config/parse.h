@@ -8,8 +8,9 @@
 
 #include "guests/dom0/config/config.h"
 
-#define CONFIG_DEPTH 8
-#define CONFIG_TEXT  (CONFIG_CMDLINE + 1)
+#define CONFIG_DEPTH  8
+#define CONFIG_TABLES 3
+#define CONFIG_TEXT   (CONFIG_CMDLINE + 1)
 
 struct config_parser {
 	struct vm_config *config;
@@ -21,14 +22,14 @@ struct config_parser {
 
 	const struct config_element *stack[CONFIG_DEPTH];
 	unsigned depth;
-	unsigned ignoring; /* depth inside an element that is skipped */
-	uint64_t seen[2];  /* bit for each element of a table, per document */
+	unsigned ignoring;            /* depth inside an element that is skipped */
+	uint64_t seen[CONFIG_TABLES]; /* bit for each element of a table, per document */
 
 	char text[CONFIG_TEXT];
 	unsigned text_used;
 	bool text_over; /* there was more of it than fits, which has been told */
 
-	/* What is checked when all is read. */
+	/* Values that are checked when all is read. */
 	uint64_t current_memory;
 	uint64_t unit; /* of the memory size that is being read, in bytes */
 	char unit_name[8];
@@ -39,7 +40,9 @@ struct config_parser {
 	/* Of the device that is open. */
 	bool has_cpus;
 	bool has_source, has_target, has_mac, console_virtio;
-	bool other_device; /* of a kind that is refused: nothing in it is missing */
+	bool hostdev;           /* an <interface> that is a card of the machine */
+	struct config_nic card; /* the values that such a one has no use for */
+	bool other_device;      /* of a kind that is refused: nothing in it is missing */
 };
 
 /*
@@ -60,9 +63,9 @@ struct config_table {
 	const struct config_element *element;
 	unsigned count;
 };
-extern const struct config_table config_domain, config_devices;
+extern const struct config_table config_domain, config_devices, config_disk_elements;
 
-/* What is refused or noted by its path alone. */
+/* Elements that are refused or noted by their paths alone. */
 struct config_word {
 	const char *path; /* an element; a name that begins with '*' is meant below each device */
 	const char *note; /* NULL: it changes nothing for the guest */
@@ -72,7 +75,7 @@ extern const struct config_word config_ignored[]; /* config_ignored.c; ends with
 /* Reports a refusal at the present line and element. */
 void config_fail(struct config_parser *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Reports what the guest gets otherwise than written, without a refusal. */
+/* Reports a thing that the guest gets otherwise than written, without a refusal. */
 void config_note(struct config_parser *p, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* For an element's start: nothing in the element is looked at. */
@@ -82,6 +85,9 @@ bool config_given(const struct config_parser *p, const char *path);
 /* The value of an attribute, or NULL. */
 const char *config_attribute(const char **attributes, const char *name);
 
+/* disk.c: the attributes of a disk's <driver> that say how it is used. */
+void config_disk_driver(struct config_parser *p, const char **attributes);
+
 /* config_values.c. Is the value one of these words (NULL ends them)? */
 bool config_one_of(const char *value, const char *const *words);
 /* An attribute whose only supported values are these; NULL if it is absent. */
@@ -90,11 +96,14 @@ const char *config_choice(struct config_parser *p, const char **attributes, cons
 /* Copies a text that may neither be empty nor fill the room. */
 void config_copy(struct config_parser *p, char *to, size_t room, const char *from,
 		 const char *what);
+/* An attribute that is a number, also in C's hexadecimal form; `absent` if it is not there. */
+uint64_t config_hex(struct config_parser *p, const char **attributes, const char *name,
+		    uint64_t most, uint64_t absent);
 uint64_t config_number(struct config_parser *p, const char *text, uint64_t most);
 /* Is the text a number, and how is it to `most`? The value is in *value if NUMBER_RIGHT. */
 enum config_number { NUMBER_RIGHT, NUMBER_NONE, NUMBER_MORE };
 enum config_number config_digits(const char *text, uint64_t most, uint64_t *value);
-/* Printable ASCII, without what would confuse a shell or XML. */
+/* Printable ASCII, without the characters that would confuse a shell or XML. */
 bool config_plain(const char *text);
 /* FNV-1a, for identities that stay the same from start to start. */
 uint64_t config_hash(const char *text, uint64_t value);

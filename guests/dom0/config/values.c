@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Values in domain XML: words, numbers, names. */
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "guests/dom0/base/hex.h"
 #include "guests/dom0/config/parse.h"
@@ -72,7 +74,35 @@ uint64_t config_number(struct config_parser *p, const char *text, uint64_t most)
 	return 0;
 }
 
-/* Printable ASCII, without what would confuse a shell or XML. */
+uint64_t config_hex(struct config_parser *p, const char **attributes, const char *name,
+		    uint64_t most, uint64_t absent)
+{
+	const char *text = config_attribute(attributes, name);
+	uint64_t value = 0;
+	unsigned digits = 0;
+
+	if (!text)
+		return absent;
+	if (strncasecmp(text, "0x", 2) != 0)
+		return config_number(p, text, most);
+	for (const char *c = text + 2; *c; c++, digits++) {
+		int digit = hex_digit(*c);
+
+		if (digit < 0 || digits == 16) {
+			digits = 0;
+			break;
+		}
+		value = value << 4 | (uint64_t)digit;
+	}
+	if (!digits)
+		config_fail(p, "%s='%.32s' is not a number", name, text);
+	else if (value > most)
+		config_fail(p, "%s='%.32s' is more than %#llx", name, text,
+			    (unsigned long long)most);
+	return value > most ? most : value;
+}
+
+/* Printable ASCII, without the characters that would confuse a shell or XML. */
 bool config_plain(const char *text)
 {
 	for (; *text; text++)
@@ -96,6 +126,26 @@ bool config_uuid(const char *text, uint8_t uuid[16])
 		digits++;
 	}
 	return digits == 32;
+}
+
+uint64_t config_unit(const char *unit)
+{
+	static const char prefixes[] = "kmgtpe";
+	uint64_t base = 1024, bytes = 1;
+	const char *prefix;
+
+	if (!strcasecmp(unit, "b") || !strcasecmp(unit, "byte") || !strcasecmp(unit, "bytes"))
+		return 1;
+	prefix = *unit ? strchr(prefixes, tolower((unsigned char)*unit)) : NULL;
+	if (!prefix)
+		return 0;
+	if (!strcasecmp(unit + 1, "b"))
+		base = 1000;
+	else if (unit[1] && strcasecmp(unit + 1, "ib") != 0)
+		return 0;
+	for (const char *p = prefixes; p <= prefix; p++)
+		bytes *= base;
+	return bytes;
 }
 
 /* FNV-1a, for addresses that stay the same from start to start. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The CPUID policy: the host's answers, less what a guest must not use, more what the kernel
- * offers. */
+/* The CPUID policy: the host's answers, less the features that a guest must not use, more those
+ * that the kernel offers. */
 #include "guests/dom0/cpu/cpuid.h"
 
 #include "guests/dom0/cpu/msr_model.h"
@@ -209,7 +209,7 @@ static void leaf_topology(struct sampo_vcpu_page *page, const struct cpuid_shape
 	add(page, 0xb, 2, (struct answer){0, 0, 2, s->apic_id});
 }
 
-/* What the XCR0 of now takes, the kernel puts in EBX. No component is one of XSS. */
+/* The kernel puts the bytes that the present XCR0 takes in EBX. No component is one of XSS. */
 static void leaf_xsave(struct sampo_vcpu_page *page, const struct host *h, uint64_t xcr0,
 		       uint32_t features)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What CPUID tells a guest: made here, given by the kernel. */
+/* CPUID's answers to a guest: made here, given by the kernel. */
 #pragma once
 
 #include <stdbool.h>

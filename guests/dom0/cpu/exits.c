@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exits: what the kernel does not handle itself comes here, is done, and the
- * vCPU is given back. A port access takes the shortest way.
+ * Exits that the kernel does not handle itself come here and are done, and the vCPU is given back.
+ * A port access takes the shortest way.
  */
 #include "guests/dom0/cpu/exits.h"
 

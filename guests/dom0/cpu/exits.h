@@ -6,7 +6,7 @@
 
 struct sampo_exit;
 
-/* So many refused MSRs are named, from the guest's start on. */
+/* The number of refused MSRs that are named, from the guest's start on. */
 #define EXITS_REFUSED_MSRS 64
 
 /* vm->cpu */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Instructions of guests, by way of Zydis. A guest that talks to a device does
- * so from few places, so what was decoded is kept by its bytes: most accesses
+ * so from few places, so decoded instructions are kept by their bytes: most accesses
  * cost a fetch and a comparison.
  */
 #include "guests/dom0/cpu/insn.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest addresses and instructions: page walks, segments, and instructions
- * decoded into what the emulation needs of them.
+ * Guest addresses and instructions: page walks, segments, and instructions decoded for the
+ * emulation.
  */
 #pragma once
 
@@ -107,8 +107,8 @@ struct insn {
 
 /*
  * Decodes an instruction from `count` bytes (INSN_MAX at most); the rest of
- * `bytes` is zero. NULL: not one that we execute, or one of more bytes. What
- * is returned stays valid until the next call.
+ * `bytes` is zero. NULL: not one that we execute, or one of more bytes. The result stays valid
+ * until the next call.
  */
 const struct insn *insn_decode(const uint8_t bytes[16], unsigned count, enum cpu_mode mode);
 

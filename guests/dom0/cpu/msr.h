@@ -23,8 +23,8 @@ void msr_reset(struct msr_state *state);
  * that look at the time. */
 void msr_stopped(struct vm *vm);
 
-/* Does what the exit asks for. False: there is no such MSR. */
+/* Does the access that the exit asks for. False: there is no such MSR. */
 bool msr_exit(struct vcpu *v);
 
-/* What guests see of IA32_ARCH_CAPABILITIES; 0: they have no such MSR. */
+/* IA32_ARCH_CAPABILITIES as guests see it; 0: they have no such MSR. */
 uint64_t msr_arch_capabilities(void);

@@ -19,7 +19,7 @@ void startup_reset(struct vm *vm)
 		vm->state->startup[i].phase = i ? STARTUP_WAITS : STARTUP_RUNS;
 }
 
-/* What came while it waited, an NMI say, is forgotten. */
+/* Events that came while it waited, an NMI say, are forgotten. */
 static void start(struct vcpu *v, uint8_t vector)
 {
 	struct sampo_exit *exit = v->exit;
@@ -47,7 +47,7 @@ void startup_held(struct vcpu *v)
 		start(v, s->vector);
 }
 
-/* What the boot CPU would begin with is firmware, at the reset vector. One that is
+/* The boot CPU would begin with firmware, at the reset vector. One that is
  * held waits already, or the guest is at its end. */
 static void init(struct vcpu *v)
 {

@@ -174,7 +174,7 @@ static bool is_32(const struct sampo_segment *tss)
 	return (tss->attrib & 0x1f & ~TYPE_BUSY) == TYPE_TSS_32;
 }
 
-/* What a switch saves of the old task: from EIP to GS, from IP to DS. */
+/* The fields of the old task that a switch saves: from EIP to GS, from IP to DS. */
 static bool save(struct task *t, uint64_t rip, uint32_t rflags)
 {
 	const struct sampo_segment *tss = &t->exit->seg[SAMPO_TR];

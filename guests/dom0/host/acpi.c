@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the firmware's tables say about turning the machine off (ACPI 6.5, chapter 5). */
+/* What the firmware's tables say about turning the machine off (ACPI 6.5, chapter 5), and where
+ * PCI's configuration space is (PCI Firmware 3.0, 4.1.2). */
 #include "guests/dom0/host/firmware.h"
 
 #include <string.h>
@@ -11,6 +12,11 @@
 #define ENTRIES_MAX 256u
 #define RSDP_BYTES  36u
 #define SPACE_IO    1u
+
+/* MCFG: PCI Firmware 3.0, table 4-2. */
+#define MCFG_ENTRIES 44u
+#define MCFG_ENTRY   16u
+#define ECAM_ALIGN   (1u << 20) /* a bus */
 
 /* Flags of the FADT, ACPI 6.5 table 5.10. */
 #define FADT_BUTTON_IN_AML   0x10u
@@ -145,30 +151,63 @@ static void parse_fadt(struct firmware_power *power, struct table t)
 	table_close(d);
 }
 
-static bool parse_root(struct firmware_power *power, uint64_t at, const char *name,
-		       unsigned pointer)
+/* The first table of that name which a root table has; *is_root: there is such a root table. */
+static struct table find_in_root(uint64_t at, const char *root_name, unsigned pointer,
+				 const char *name, bool *is_root)
 {
-	struct table root = table_open(at, name), fadt;
+	struct table root = table_open(at, root_name), found = {NULL, 0};
 
-	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++) {
-		fadt = table_open(field(root, HEADER + i * pointer, pointer), "FACP");
-		if (fadt.data)
-			parse_fadt(power, fadt);
-		table_close(fadt);
-	}
+	*is_root = root.data;
+	for (uint32_t i = 0;
+	     i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes && !found.data; i++)
+		found = table_open(field(root, HEADER + i * pointer, pointer), name);
 	table_close(root);
-	return root.data;
+	return found;
+}
+
+/* The first one of that name. What a broken XSDT hides the RSDT has. */
+static struct table find_table(const uint8_t rsdp[36], const char *name)
+{
+	struct table t = {rsdp, RSDP_BYTES}, found = {NULL, 0};
+	bool is_root = false;
+
+	if (memcmp(rsdp, "RSD PTR ", 8))
+		return found;
+	if (rsdp[15] >= 2 && checksum(rsdp, RSDP_BYTES))
+		found = find_in_root(field(t, 24, 8), "XSDT", 8, name, &is_root);
+	if (!is_root)
+		found = find_in_root(field(t, 16, 4), "RSDT", 4, name, &is_root);
+	return found;
 }
 
 struct firmware_power firmware_power(const uint8_t rsdp[36])
 {
 	struct firmware_power power = {.sleeps = false};
-	struct table t = {rsdp, RSDP_BYTES};
+	struct table fadt = find_table(rsdp, "FACP");
 
-	if (memcmp(rsdp, "RSD PTR ", 8))
-		return power;
-	if (rsdp[15] < 2 || !checksum(rsdp, RSDP_BYTES) ||
-	    !parse_root(&power, field(t, 24, 8), "XSDT", 8))
-		parse_root(&power, field(t, 16, 4), "RSDT", 4);
+	if (fadt.data)
+		parse_fadt(&power, fadt);
+	table_close(fadt);
 	return power;
+}
+
+struct firmware_ecam firmware_ecam(const uint8_t rsdp[36])
+{
+	struct firmware_ecam ecam = {.base = 0};
+	struct table t = find_table(rsdp, "MCFG");
+
+	for (uint32_t at = MCFG_ENTRIES; at + MCFG_ENTRY <= t.bytes && !ecam.base;
+	     at += MCFG_ENTRY) {
+		uint64_t base = field(t, at, 8);
+
+		if (field(t, at + 8, 2) || base % ECAM_ALIGN)
+			continue;
+		ecam = (struct firmware_ecam){
+			.base = base,
+			.first = (uint8_t)field(t, at + 10, 1),
+			.last = (uint8_t)field(t, at + 11, 1),
+		};
+	}
+	table_close(t);
+	return ecam;
 }

@@ -30,7 +30,7 @@ static struct firmware_power firmware;
 static struct timer mode_timer;
 static uint64_t mode_deadline;
 
-/* Writes what the chipset has raised back to it, which clears it; returns that. */
+/* Writes the bits that the chipset has raised back to it, which clears them; returns these bits. */
 static uint32_t take_events(void)
 {
 	uint32_t events = 0;
@@ -60,7 +60,7 @@ static void watch_storm(void)
 	}
 	if (++button.interrupts < STORM)
 		return;
-	irq_pin_unbind(button.sci, sci);
+	irq_pin_unbind(button.sci, sci, NULL);
 	driver_log("power: the SCI (interrupt %u) does not end: masked, the power button is dead\n",
 		   button.sci);
 }

@@ -23,9 +23,17 @@ struct firmware_power {
 	uint64_t reset; /* address, 0: there is none */
 };
 
-/* Reads the tables that a copy of the RSDP leads to. Every length is checked: what is broken
- * is not there. */
+/* Reads the tables that a copy of the RSDP leads to. Every length is checked: a broken table counts
+ * as absent. */
 struct firmware_power firmware_power(const uint8_t rsdp[36]);
+
+/* Where configuration space of PCI's first segment is in memory: bus 0 at base, for the buses first
+ * to last. base 0: nowhere. */
+struct firmware_ecam {
+	uint64_t base;
+	uint8_t first, last;
+};
+struct firmware_ecam firmware_ecam(const uint8_t rsdp[36]);
 
 /* Unix time in seconds from the CMOS clock (taken as UTC); 0 if it makes no sense. */
 uint64_t rtc_read(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Finds a guest's files and the loader for its kernel. */
-#include "guests/dom0/load/load.h"
+#include "guests/dom0/load/stage.h"
 
 #include <string.h>
 
@@ -10,16 +10,17 @@
 #define TEXT_LOOK     512u
 #define FIRMWARE_STEP 65536u
 
-static const char *find_file(struct load *load, const char *what, const char *name,
+static const char *find_file(struct load *load, unsigned number, const char *name,
 			     struct load_file *file)
 {
+	const char *what = number ? "initrd" : "kernel";
 	struct module module;
 	const char *wrong;
 
+	if (stage_find(load->vm, number, file, &wrong))
+		return wrong ? load_fail(load, "the %s %s", what, wrong) : NULL;
 	if (!module_find(name, &module))
-		return load_fail(load,
-				 "the %s '%s' was not loaded at boot: there is no such module",
-				 what, name);
+		return load_fail(load, LOAD_MISSING, what, name, load_missing_volume(name));
 	wrong = sums_check(&module);
 	if (wrong)
 		return load_fail(load, "the %s '%s': %s", what, name, wrong);
@@ -55,7 +56,7 @@ static bool is_firmware(const struct load_file *file)
 	       (reset[0] == 0x90 && reset[1] == 0x90) || (reset[0] == 0x0f && reset[1] == 0x09);
 }
 
-/* What the file is, as far as that helps. */
+/* Says the file's format, as far as that helps. */
 static const char *unknown(struct load *load)
 {
 	const struct load_file *file = &load->kernel;
@@ -99,9 +100,9 @@ static const char *load_kernel(struct load *load)
 const char *load_guest(struct load *load)
 {
 	const struct vm_config *config = load->config;
-	const char *error = find_file(load, "kernel", config->kernel, &load->kernel);
+	const char *error = find_file(load, 0, config->kernel, &load->kernel);
 
 	for (uint32_t i = 0; i < config->initrds && !error; i++)
-		error = find_file(load, "initrd", config->initrd[i], &load->initrd[i]);
+		error = find_file(load, i + 1, config->initrd[i], &load->initrd[i]);
 	return error ? error : load_kernel(load);
 }

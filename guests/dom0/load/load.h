@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Loaders: they put a kernel and what goes with it into the guest's RAM and
+ * Loaders: they put a kernel and its modules into the guest's RAM and
  * set the registers with which it begins. Files are hostile input: each offset
  * and size is checked against the file and against the RAM.
  */
@@ -19,7 +19,7 @@ struct load_file {
 	uint64_t size;
 };
 
-/* What is to be loaded, and where it may not go. */
+/* The image to be loaded, and the ranges where it may not go. */
 struct load {
 	struct vm *vm;
 	const struct vm_config *config;
@@ -36,11 +36,11 @@ extern const struct vm_part load_part;
 /*
  * Finds the files by the modules' names, recognizes the kernel's format and
  * loads it: a Linux bzImage, an ELF file with a PVH entry, a multiboot 1 or 2
- * file, or an ELF file for real mode. NULL, or what is wrong.
+ * file, or an ELF file for real mode. NULL, or the error.
  */
 const char *load_guest(struct load *load);
 
-/* Each: NULL, or what is wrong. */
+/* Each: NULL, or the error. */
 const char *load_bzimage(struct load *load);
 const char *load_pvh(struct load *load, uint32_t entry);
 const char *load_multiboot1(struct load *load, uint64_t header);
@@ -69,7 +69,7 @@ struct elf_image {
 };
 bool is_elf(const struct load_file *file);
 /* Copies the PT_LOAD segments to their physical addresses and clears the rest
- * of them. NULL, or what is wrong. */
+ * of them. NULL, or the error. */
 const char *elf_load(struct load *load, struct elf_image *image);
 /* Returns true if the physical address is in one of the segments. */
 bool elf_entry_loaded(const struct load_file *file, uint64_t entry);

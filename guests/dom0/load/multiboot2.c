@@ -48,7 +48,7 @@ struct info {
 	bool full;
 };
 
-/* What the tags of the header say. */
+/* The facts in the header's tags. */
 struct wishes {
 	bool has_addresses, has_entry;
 	struct load_addresses addresses;

@@ -2,7 +2,7 @@
 /* The loader as a part of a guest's machine. */
 #include <string.h>
 
-#include "guests/dom0/load/load.h"
+#include "guests/dom0/load/stage.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/bios.h"
 #include "guests/dom0/vm/vcpu.h"
@@ -10,6 +10,7 @@
 static const char *load_boot(struct vm *vm)
 {
 	static struct load load;
+	const char *error;
 
 	memset(&load, 0, sizeof(load));
 	load.vm = vm;
@@ -18,7 +19,18 @@ static const char *load_boot(struct vm *vm)
 	load.rsdp = acpi_build(vm);
 	bios_build(vm);
 	regs_reset(load.regs);
-	return load_guest(&load);
+	error = load_guest(&load);
+	stage_release(vm);
+	return error;
 }
 
-const struct vm_part load_part = {.boot = load_boot};
+const struct vm_part load_part = {
+	.attach = stage_attach,
+	.memory = stage_memory,
+	.ready = stage_ready,
+	.boot = load_boot,
+	.reset = stage_reset,
+	.detach = stage_detach,
+	.quiet = stage_quiet,
+	.free = stage_free,
+};

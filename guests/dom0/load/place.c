@@ -6,6 +6,7 @@
 
 #include "guests/dom0/load/load.h"
 #include "guests/dom0/machine/bios.h"
+#include "guests/dom0/machine/pci.h"
 
 #define FOUR_GIB (4ull << 30)
 #define PAGE     4096ull
@@ -34,10 +35,11 @@ unsigned load_memory_map(const struct vm *vm, struct e820 map[E820_ENTRIES])
 
 	map[n++] = (struct e820){0, LOW_MEMORY_END, E820_RAM};
 	/* The extended BIOS data area, and the firmware, where all tables are. As in a PC's map,
-	 * what is between them, video memory and ROMs of cards, is in no range. */
+	 * the space between them, video memory and ROMs of cards, is in no range. */
 	map[n++] = (struct e820){LOW_MEMORY_END, LOW_MEMORY_ROOM - LOW_MEMORY_END, E820_RESERVED};
 	map[n++] = (struct e820){BIOS_SEGMENT, HIGH_MEMORY - BIOS_SEGMENT, E820_RESERVED};
 	map[n++] = (struct e820){HIGH_MEMORY, below - HIGH_MEMORY, E820_RAM};
+	map[n++] = (struct e820){PCI_ECAM_BASE, PCI_ECAM_SIZE, E820_RESERVED};
 	if (vm->ram_bytes > below)
 		map[n++] = (struct e820){FOUR_GIB, vm->ram_bytes - below, E820_RAM};
 	return n;

@@ -172,6 +172,12 @@ void acpi_power_button(struct vm *vm)
 	update_sci(vm);
 }
 
+void acpi_event(struct vm *vm, unsigned number)
+{
+	acpi(vm)->gpe_status[number / 8] |= (uint8_t)(1u << number % 8);
+	update_sci(vm);
+}
+
 void acpi_reset(struct vm *vm)
 {
 	struct acpi_state *s = acpi(vm);
@@ -179,7 +185,7 @@ void acpi_reset(struct vm *vm)
 	if (s->sci)
 		vm_irq(vm, ACPI_SCI, false);
 	*s = (struct acpi_state){
-		.epoch = clock_wall_ns() - clock_ns(),
+		.epoch = clock_epoch_ns(),
 		.pm_origin = clock_ns(),
 		.pm1_control = CONTROL_SCI_EN,
 	};
@@ -188,7 +194,7 @@ void acpi_reset(struct vm *vm)
 int acpi_resume(struct vm *vm)
 {
 	struct acpi_state *s = acpi(vm);
-	uint64_t epoch = clock_wall_ns() - clock_ns();
+	uint64_t epoch = clock_epoch_ns();
 
 	s->pm_origin += s->epoch - epoch;
 	s->epoch = epoch;

@@ -18,7 +18,7 @@ struct vm;
 #define ACPI_TABLES   0xf0000u /* where acpi_build puts the RSDP */
 
 struct acpi_state {
-	uint64_t epoch;     /* clock_wall_ns - clock_ns, for resume */
+	uint64_t epoch;     /* clock_epoch_ns, for resume */
 	uint64_t pm_origin; /* clock_ns when the PM timer was 0 */
 	uint16_t pm1_status, pm1_enable, pm1_control;
 	uint8_t gpe_status[2], gpe_enable[2];
@@ -38,6 +38,9 @@ int acpi_resume(struct vm *vm);
 
 /* The power button is pressed: the guest is asked to shut down. */
 void acpi_power_button(struct vm *vm);
+
+/* A general-purpose event, by the number of its bit. */
+void acpi_event(struct vm *vm, unsigned number);
 
 /* A write to the reset control register, which lies among PCI's ports. */
 void acpi_reset_control(struct vm *vm, uint8_t value);

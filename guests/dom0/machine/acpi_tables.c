@@ -8,10 +8,11 @@
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/bios.h"
 #include "guests/dom0/machine/ioapic.h"
+#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 
-#define TABLES_MAX 5u /* named by RSDT and XSDT */
+#define TABLES_MAX 6u /* named by RSDT and XSDT */
 
 #define LAPIC_BASE 0xfee00000u
 
@@ -91,6 +92,15 @@ struct facs {
 	uint32_t length, hardware_signature, waking_vector, lock, flags;
 	uint64_t x_waking_vector;
 	uint8_t version, reserved[31];
+} __attribute__((packed));
+
+/* With one range: segment 0, bus 0 to bus 0. */
+struct mcfg {
+	struct header header;
+	uint8_t reserved0[8];
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus, reserved1[4];
 } __attribute__((packed));
 
 struct madt {
@@ -194,11 +204,35 @@ static struct address io(uint32_t port, uint8_t bits, uint8_t access)
 	return (struct address){SPACE_IO, bits, 0, access, port};
 }
 
-static uint32_t build_dsdt(struct builder *b)
+/* A QWord address space descriptor (ACPI 6.4.3.5.1): its first bytes, and what it is about. */
+#define QWORD_MINIMUM 14u
+#define QWORD_MAXIMUM 22u
+#define QWORD_LENGTH  38u
+#define QWORD_END     46u
+
+/* The window of PCI memory above 4 GiB, the only one of its kind, becomes empty. */
+static void empty_high_window(uint8_t *dsdt)
+{
+	static const uint8_t head[] = {0x8a, 0x2b, 0x00, 0x00};
+
+	for (size_t at = 0; at + QWORD_END <= sizeof(dsdt_aml); at++) {
+		if (memcmp(dsdt + at, head, sizeof(head)) != 0)
+			continue;
+		memset(dsdt + at + QWORD_MINIMUM, 0, 8);
+		memset(dsdt + at + QWORD_MAXIMUM, 0, 8);
+		memset(dsdt + at + QWORD_LENGTH, 0, 8);
+		return;
+	}
+}
+
+static uint32_t build_dsdt(struct builder *b, const struct vm *vm)
 {
 	uint8_t *dsdt = take(b, sizeof(dsdt_aml), 16);
 
 	memcpy(dsdt, dsdt_aml, sizeof(dsdt_aml));
+	if (!pci_has_high_window(vm))
+		empty_high_window(dsdt);
+	finish(b, (struct header *)dsdt);
 	return address_of(b, dsdt);
 }
 
@@ -333,6 +367,16 @@ static uint32_t build_ssdt(struct builder *b, unsigned vcpus)
 	return address_of(b, h);
 }
 
+/* Where configuration space is in memory (PCI Firmware Specification 3.0, section 4.1.2). */
+static uint32_t build_mcfg(struct builder *b)
+{
+	struct mcfg *mcfg = take(b, sizeof(*mcfg), 16);
+
+	*mcfg = (struct mcfg){.header = header("MCFG", 1), .base = PCI_ECAM_BASE};
+	finish(b, &mcfg->header);
+	return address_of(b, mcfg);
+}
+
 /* Tells guests that neither clock needs the work-arounds of real hardware. */
 static uint32_t build_waet(struct builder *b)
 {
@@ -373,10 +417,11 @@ uint64_t acpi_build(struct vm *vm)
 	memset(b.base, 0, BIOS_MP - ACPI_TABLES);
 	rsdp = take(&b, sizeof(*rsdp), 16);
 	facs = build_facs(&b);
-	dsdt = build_dsdt(&b);
+	dsdt = build_dsdt(&b, vm);
 	table[count++] = build_fadt(&b, facs, dsdt);
 	table[count++] = build_madt(&b, vm->config);
 	table[count++] = build_ssdt(&b, vm->config->vcpus);
+	table[count++] = build_mcfg(&b);
 	table[count++] = build_waet(&b);
 	*rsdp = (struct rsdp){
 		.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},

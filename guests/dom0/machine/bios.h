@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a PC's firmware leaves in memory below 1 MiB: interrupt vectors, the BIOS data area, the
+ * The remains of a PC's firmware in memory below 1 MiB: interrupt vectors, the BIOS data area, the
  * extended one, and in the segment 0xf000 the ACPI tables (acpi.h), SMBIOS, the table of the
  * MultiProcessor Specification and the code at the reset vector.
  */

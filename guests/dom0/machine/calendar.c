@@ -5,6 +5,8 @@
  */
 #include "guests/dom0/machine/calendar.h"
 
+#include <stdio.h>
+
 #define DAYS_PER_ERA 146097 /* 400 years */
 #define DAYS_TO_1970 719468 /* from 1 March of year 0 */
 
@@ -37,4 +39,13 @@ int64_t calendar_to_seconds(const struct calendar *t)
 	days += (153 * month + 2) / 5 + t->day;
 	days -= 1 + DAYS_TO_1970;
 	return ((days * 24 + t->hour) * 60 + t->minute) * 60 + t->second;
+}
+
+void calendar_text(char text[CALENDAR_TEXT], int64_t seconds)
+{
+	struct calendar t;
+
+	calendar_from_seconds(seconds, &t);
+	snprintf(text, CALENDAR_TEXT, "%04u-%02u-%02u %02u:%02u:%02u", t.year, t.month, t.day,
+		 t.hour, t.minute, t.second);
 }

@@ -12,5 +12,8 @@ struct calendar {
 };
 
 void calendar_from_seconds(int64_t seconds, struct calendar *t); /* >= 0 */
+/* "2026-12-01 01:02:03" */
+#define CALENDAR_TEXT 24u
+void calendar_text(char text[CALENDAR_TEXT], int64_t seconds);
 /* Fields beyond their ranges carry over; a month is brought into 1..12. */
 int64_t calendar_to_seconds(const struct calendar *t);

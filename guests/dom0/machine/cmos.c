@@ -106,7 +106,7 @@ static void show(struct cmos_state *s)
 	s->reg[REG_CENTURY] = encode(s, t.year / 100);
 }
 
-/* The clock starts from what the registers say. */
+/* The clock starts from the time in the registers. */
 static void take(struct cmos_state *s, int64_t subsecond_ns)
 {
 	struct calendar t = {
@@ -167,7 +167,7 @@ static int64_t next_alarm(const struct cmos_state *s, int64_t after)
 	return INT64_MAX;
 }
 
-/* Sets the flags of what has happened up to now. */
+/* Sets the flags of all that has happened up to now. */
 static void catch_up(struct cmos_state *s)
 {
 	uint64_t period = period_ns(s), periods;
@@ -392,6 +392,18 @@ void cmos_reset(struct vm *vm)
 	s->reg[REG_C] = 0;
 	s->index = 0;
 	update(vm);
+}
+
+/* The time in between has not been, or is once more: no flag tells of it, and the next second's
+ * does. */
+void cmos_wall_set(struct vm *vm)
+{
+	struct cmos_state *s = cmos(vm);
+
+	s->seconds_done = now_ns(s) / NS_PER_S;
+	if (period_ns(s) != 0)
+		s->periods_done = clock_wall_ns() / period_ns(s);
+	set_timer(vm);
 }
 
 int cmos_resume(struct vm *vm)

@@ -21,3 +21,5 @@ struct cmos_state {
 int cmos_init(struct vm *vm); /* platform.h says what these do */
 void cmos_reset(struct vm *vm);
 int cmos_resume(struct vm *vm);
+/* The wall clock has been set, and the guest's clock has followed. */
+void cmos_wall_set(struct vm *vm);

@@ -5,6 +5,7 @@
  */
 #include "guests/dom0/machine/ioapic.h"
 
+#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/machine/pit.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/vm/state.h"
@@ -18,7 +19,8 @@
 #define INDEX_ARBITRATION 0x02u
 #define INDEX_TABLE       0x10u
 
-#define VERSION 0x11u
+#define VERSION  0x11u
+#define PCI_PINS 16u /* the first of those of PCI's interrupt lines */
 
 /* Bits of a redirection entry. */
 #define ENTRY_VECTOR             0xffull
@@ -137,6 +139,8 @@ void ioapic_eoi(struct vm *vm, uint8_t vector)
 		    (vector | ENTRY_REMOTE_IRR))
 			continue;
 		s->entry[pin] &= ~ENTRY_REMOTE_IRR;
+		if (pin >= PCI_PINS)
+			pci_intx_ended(vm, 1u << (pin - PCI_PINS));
 		deliver_again(vm, pin);
 	}
 }

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Configuration mechanism #1 and the functions of bus 0 (PCI Local Bus
- * Specification 3.0, sections 3.2.2.3.2 and 6).
+ * The functions of bus 0 (PCI Local Bus Specification 3.0, section 6). pci_config.c has the ways
+ * by which the guest reaches their configuration space.
  */
 #include "guests/dom0/machine/pci.h"
 
 #include <string.h>
 
-#include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/msix.h"
+#include "guests/dom0/machine/pci_config.h"
 #include "guests/dom0/machine/pci_regs.h"
 #include "guests/dom0/machine/pic.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 
-#define ADDRESS_ENABLE 0x80000000u
-#define ADDRESS_BITS   0x80fffffcu
-#define PORT_ADDRESS   0u /* offsets from 0xcf8 */
-#define PORT_RESET     1u
-#define PORT_DATA      4u
+/* Where BARs are at first: in the root bridge's windows of the DSDT. Large ones are in front of
+ * those of emulated devices, and above 4 GiB. */
+#define IO_FIRST    0xc000u
+#define IO_END      0x10000ull
+#define LARGE_FIRST VM_RAM_BELOW_4G
+#define LARGE_END   0xfe000000ull
+#define MMIO_FIRST  0xfe000000u
+#define MMIO_END    PCI_ECAM_BASE
 
-/* Where BARs are at first: in the root bridge's windows of the DSDT. */
-#define IO_FIRST   0xc000u
-#define IO_END     0x10000ull
-#define MMIO_FIRST 0xfe000000u
-#define MMIO_END   0xfec00000ull
-
-#define ADDRESS_END 0x100000000ull /* BARs of 32 bits */
+#define FOUR_GIB    0x100000000ull
+#define ADDRESS_END (1ull << 48)
 #define LAPIC_BASE  0xfee00000ull
 #define LAPIC_END   0xfee01000ull
+
+#define WIDE_LOW_MOST 0x10000000ull /* a larger BAR of 64 bits is above 4 GiB at first */
 
 #define GSI_FIRST 16u /* of the slots' pins, four of them in turn */
 #define ISA_FIRST 10u /* the same interrupts at the PICs: 10 and 11 */
@@ -72,24 +72,49 @@ static bool bar_is_io(const struct pci_function *f, unsigned bar)
 	return f->config[bar_offset(bar)] & PCI_BAR_IO;
 }
 
+/* A memory BAR of 64 bits, whose upper half is in the register behind it. */
+static bool bar_is_wide(const struct pci_function *f, unsigned bar)
+{
+	return (f->config[bar_offset(bar)] & (PCI_BAR_IO | PCI_BAR_KIND)) == PCI_BAR_WIDE;
+}
+
+static uint64_t get_bar(const struct pci_function *f, const uint8_t *from, unsigned bar)
+{
+	uint64_t value = get(from, bar_offset(bar), 4);
+
+	if (bar_is_wide(f, bar))
+		value |= (uint64_t)get(from, bar_offset(bar + 1), 4) << 32;
+	return value;
+}
+
+static void put_bar(struct pci_function *f, uint8_t *to, unsigned bar, uint64_t value)
+{
+	put(to, bar_offset(bar), 4, (uint32_t)value);
+	if (bar_is_wide(f, bar))
+		put(to, bar_offset(bar + 1), 4, (uint32_t)(value >> 32));
+}
+
 /* Memory where neither RAM nor the local APIC answers before a BAR does. */
 static bool mmio_free(const struct vm *vm, uint64_t base, uint64_t size)
 {
 	uint64_t ram = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
+	uint64_t end = base + size;
 
-	return base >= ram && base + size <= ADDRESS_END &&
-	       (base + size <= LAPIC_BASE || base >= LAPIC_END);
+	if (base < ram || end > ADDRESS_END || end < base)
+		return false;
+	if (end <= FOUR_GIB)
+		return end <= LAPIC_BASE || base >= LAPIC_END;
+	return base >= FOUR_GIB + (vm->ram_bytes - ram);
 }
 
 /*
  * Where the registers want the BAR to be decoded, or PCI_NO_BASE: anywhere in the 64 KiB of ports
- * or below 4 GiB, also outside of the windows of _CRS.
+ * or in memory that is not RAM, also outside of the windows of _CRS.
  */
 static uint64_t bar_wanted(const struct vm *vm, const struct pci_function *f, unsigned bar)
 {
-	uint32_t command = get(f->config, PCI_COMMAND, 2), size = f->bar_size[bar];
-	uint32_t value = get(f->config, bar_offset(bar), 4);
-	uint64_t base;
+	uint32_t command = get(f->config, PCI_COMMAND, 2);
+	uint64_t size = f->bar_size[bar], value = get_bar(f, f->config, bar), base;
 
 	if (size == 0)
 		return PCI_NO_BASE;
@@ -103,13 +128,14 @@ static uint64_t bar_wanted(const struct vm *vm, const struct pci_function *f, un
 	return base;
 }
 
-/* A BAR of ports that is being sized: it has all the bits that can be written, and no such ports.
- */
+/* A BAR of ports, or of memory above 4 GiB, that is being sized: it has all the bits that can be
+ * written, and there are no such addresses. */
 static bool being_sized(const struct pci_function *f, unsigned bar)
 {
-	uint32_t mask = get(f->writable, bar_offset(bar), 4);
+	uint64_t mask = get_bar(f, f->writable, bar);
 
-	return bar_is_io(f, bar) && (get(f->config, bar_offset(bar), 4) & mask) == mask;
+	return (bar_is_io(f, bar) || bar_is_wide(f, bar)) &&
+	       (get_bar(f, f->config, bar) & mask) == mask;
 }
 
 /*
@@ -226,48 +252,51 @@ void pci_intx(struct vm *vm, unsigned slot, bool level)
 	update_intx(vm);
 }
 
+void pci_intx_ended(struct vm *vm, unsigned lines)
+{
+	for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
+		const struct pci_function *f = pci_slot(vm, slot);
+		const struct pci_ops *ops = runtime(vm)->pci_ops[slot];
+
+		if (f && f->intx && lines >> slot % 4 & 1 && ops && ops->intx_ended)
+			ops->intx_ended(vm, runtime(vm)->pci_instance[slot]);
+	}
+}
+
 static bool overlaps(unsigned offset, unsigned size, unsigned first, unsigned bytes)
 {
 	return offset < first + bytes && first < offset + size;
 }
 
-static uint32_t config_read(struct vm *vm, unsigned offset, unsigned size)
+uint32_t pci_slot_read(struct vm *vm, unsigned slot, unsigned offset, unsigned size)
 {
-	uint32_t address = vm->state->pci.address;
-	unsigned slot = address >> 11 & 31;
+	const struct pci_function *f = pci_slot(vm, slot);
 	const struct pci_ops *ops;
-	struct pci_function *f;
 
-	/* Only bus 0, only function 0 of each slot. */
-	if (!(address & ADDRESS_ENABLE) || address & 0xff0700)
-		return UINT32_MAX;
-	f = pci_slot(vm, slot);
 	if (!f)
 		return UINT32_MAX;
-	offset += address & 0xfc;
 	ops = runtime(vm)->pci_ops[slot];
-	if (ops && ops->config_read)
-		ops->config_read(vm, runtime(vm)->pci_instance[slot], offset, size);
+	if (offset >= sizeof(f->config) && ops && ops->extended_read)
+		return ops->extended_read(vm, runtime(vm)->pci_instance[slot], offset, size);
+	if (offset >= sizeof(f->config))
+		return 0;
+	if (ops && ops->config_read &&
+	    !ops->config_read(vm, runtime(vm)->pci_instance[slot], offset, size))
+		return UINT32_MAX;
 	if (offset == PCI_COMMAND)
 		return get(f->config, offset, size) & ~not_decoded(f);
 	return get(f->config, offset, size);
 }
 
-static void config_write(struct vm *vm, unsigned offset, unsigned size, uint32_t value)
+void pci_slot_write(struct vm *vm, unsigned slot, unsigned offset, unsigned size, uint32_t value)
 {
-	uint32_t address = vm->state->pci.address;
-	unsigned slot = address >> 11 & 31;
+	struct pci_function *f = pci_slot(vm, slot);
 	const struct pci_ops *ops;
-	struct pci_function *f;
 	uint32_t mask, old;
 	bool command, msix;
 
-	if (!(address & ADDRESS_ENABLE) || address & 0xff0700)
+	if (!f || offset >= sizeof(f->config))
 		return;
-	f = pci_slot(vm, slot);
-	if (!f)
-		return;
-	offset += address & 0xfc;
 	mask = get(f->writable, offset, size);
 	old = get(f->config, offset, size);
 	put(f->config, offset, size, (old & ~mask) | (value & mask));
@@ -284,36 +313,47 @@ static void config_write(struct vm *vm, unsigned offset, unsigned size, uint32_t
 		update_intx(vm);
 	ops = runtime(vm)->pci_ops[slot];
 	if (ops && ops->config_written)
-		ops->config_written(vm, runtime(vm)->pci_instance[slot], offset, size);
+		ops->config_written(vm, runtime(vm)->pci_instance[slot], offset, size, value);
 }
 
-static uint64_t pci_read(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size)
+/* Places `size` bytes, a power of two, from *next on. Returns PCI_NO_BASE if they do not fit below
+ * `end`. */
+static uint64_t place(uint64_t *next, uint64_t end, uint64_t size, uint64_t step)
 {
-	struct pci_state *s = &vm->state->pci;
+	uint64_t base = (*next + size - 1) & ~(size - 1);
 
-	(void)instance;
-	if (offset >= PORT_DATA)
-		return config_read(vm, (unsigned)(offset - PORT_DATA), size);
-	if (offset == PORT_ADDRESS && size == 4)
-		return s->address;
-	if (offset == PORT_RESET && size == 1)
-		return vm->state->acpi.reset_control;
-	return UINT64_MAX;
+	if (base < *next || base > end || step > end - base)
+		return PCI_NO_BASE;
+	*next = base + step;
+	return base;
 }
 
-static void pci_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
-		      uint64_t value)
+/* Does a BAR have a part of the range as its place? */
+static bool is_placed(const struct pci_state *s, bool io, uint64_t base, uint64_t end)
 {
-	(void)instance;
-	if (offset >= PORT_DATA)
-		config_write(vm, (unsigned)(offset - PORT_DATA), size, (uint32_t)value);
-	else if (offset == PORT_ADDRESS && size == 4)
-		vm->state->pci.address = (uint32_t)value & ADDRESS_BITS;
-	else if (offset == PORT_RESET && size == 1)
-		acpi_reset_control(vm, (uint8_t)value);
+	for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
+		const struct pci_function *f = &s->function[i / PCI_BARS];
+		uint64_t size = f->bar_size[i % PCI_BARS], at = f->bar_reset[i % PCI_BARS];
+
+		if (!f->present || !size || (at & PCI_BAR_IO) != io)
+			continue;
+		at &= ~(size - 1);
+		if (at < end && base < at + size)
+			return true;
+	}
+	return false;
 }
 
-static const struct io_ops pci_io_ops = {pci_read, pci_write};
+/* The first place in steps of `step` that no function has. Nothing shares a step. */
+static uint64_t place_small(const struct pci_state *s, bool io, uint64_t size, uint64_t step)
+{
+	uint64_t end = io ? IO_END : MMIO_END;
+
+	for (uint64_t base = io ? IO_FIRST : MMIO_FIRST; base + step <= end; base += step)
+		if (base % size == 0 && !is_placed(s, io, base, base + step))
+			return base;
+	return PCI_NO_BASE;
+}
 
 static const struct pci_ids bridge_ids = {
 	.vendor = 0x1b36, /* the generic host bridge of the Red Hat ids */
@@ -354,12 +394,20 @@ int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 	return 0;
 }
 
+static void set_bar(struct pci_function *f, unsigned bar, uint64_t base, uint64_t size,
+		    uint32_t kind)
+{
+	f->bar_size[bar] = size;
+	f->bar_reset[bar] = base | kind;
+	put(f->config, bar_offset(bar), 4, kind); /* which tells how many registers it has */
+	put_bar(f, f->config, bar, f->bar_reset[bar]);
+	put_bar(f, f->writable, bar, ~(size - 1));
+}
+
 int pci_add_bar(struct vm *vm, unsigned slot, unsigned bar, enum bus_space space, uint32_t size)
 {
 	struct pci_state *s = &vm->state->pci;
 	struct pci_function *f = pci_slot(vm, slot);
-	uint64_t end = space == BUS_PIO ? IO_END : MMIO_END;
-	uint32_t *next = space == BUS_PIO ? &s->next_io : &s->next_mmio;
 	uint32_t least = space == BUS_PIO ? 4 : 16, step;
 	uint64_t base;
 
@@ -367,17 +415,37 @@ int pci_add_bar(struct vm *vm, unsigned slot, unsigned bar, enum bus_space space
 		return -1;
 	if (space == BUS_PIO && size > 256)
 		return -1;
-	base = ((uint64_t)*next + size - 1) & ~(uint64_t)(size - 1);
 	/* Ports in steps of 256, memory in pages: nothing shares one. */
 	step = space == BUS_PIO ? 256 : size < 4096 ? 4096 : size;
-	if (base + step > end)
+	base = place_small(s, space == BUS_PIO, size, step);
+	if (base == PCI_NO_BASE)
 		return -1;
-	*next = (uint32_t)(base + step);
-	f->bar_size[bar] = size;
-	f->bar_reset[bar] = (uint32_t)base | (space == BUS_PIO ? PCI_BAR_IO : 0);
-	put(f->config, bar_offset(bar), 4, f->bar_reset[bar]);
-	put(f->writable, bar_offset(bar), 4, ~(size - 1));
+	set_bar(f, bar, base, size, space == BUS_PIO ? PCI_BAR_IO : 0);
 	return 0;
+}
+
+int pci_add_large_bar(struct vm *vm, unsigned slot, unsigned bar, uint64_t size, uint32_t kind)
+{
+	struct pci_state *s = &vm->state->pci;
+	struct pci_function *f = pci_slot(vm, slot);
+	bool wide = (kind & PCI_BAR_KIND) == PCI_BAR_WIDE;
+	uint64_t base = PCI_NO_BASE, step = size < 4096 ? 4096 : size;
+
+	if (!f || bar + wide >= PCI_BARS || f->bar_size[bar] || size < 16 || size & (size - 1))
+		return -1;
+	if (!wide || size <= WIDE_LOW_MOST)
+		base = place(&s->next_large, LARGE_END, size, step);
+	if (base == PCI_NO_BASE && wide && pci_has_high_window(vm))
+		base = place(&s->next_high, PCI_HIGH_END, size, step);
+	if (base == PCI_NO_BASE)
+		return -1;
+	set_bar(f, bar, base, size, kind);
+	return 0;
+}
+
+bool pci_has_high_window(const struct vm *vm)
+{
+	return vm->ram_bytes <= PCI_HIGH_BASE - (FOUR_GIB - VM_RAM_BELOW_4G);
 }
 
 unsigned pci_add_capability(struct vm *vm, unsigned slot, uint8_t id, const void *body,
@@ -440,6 +508,15 @@ void pci_remove_function(struct vm *vm, unsigned slot)
 	platform->pci_ops[slot] = NULL;
 }
 
+unsigned pci_free_slot(struct vm *vm)
+{
+	unsigned slot = 1;
+
+	while (slot < PCI_SLOTS && pci_slot(vm, slot))
+		slot++;
+	return slot;
+}
+
 uint8_t *pci_config(struct vm *vm, unsigned slot)
 {
 	struct pci_function *f = pci_slot(vm, slot);
@@ -461,19 +538,33 @@ bool pci_bus_master(struct vm *vm, unsigned slot)
 	return f && f->config[PCI_COMMAND] & PCI_COMMAND_MASTER;
 }
 
-static void reset_function(struct pci_function *f, unsigned slot)
+/* Registers as a reset of the function leaves them: BARs have no place, and are not decoded. */
+static void clear_function(struct pci_function *f, unsigned slot)
 {
 	for (unsigned i = 0; i < sizeof(f->config); i++)
 		f->config[i] &= (uint8_t)~f->writable[i];
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
-		if (f->bar_size[bar] != 0)
-			put(f->config, bar_offset(bar), 4, f->bar_reset[bar]);
-	f->config[PCI_COMMAND] |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
 	f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 	if (f->config[PCI_INTERRUPT_PIN])
 		f->config[PCI_INTERRUPT_LINE] = (uint8_t)(ISA_FIRST + slot % 2);
 	f->intx = 0;
 	msix_reset(f);
+}
+
+void pci_reset_function(struct vm *vm, unsigned slot)
+{
+	clear_function(&vm->state->pci.function[slot], slot);
+	update_bars(vm);
+	update_intx(vm);
+}
+
+/* ... and as firmware leaves them. */
+static void reset_function(struct pci_function *f, unsigned slot)
+{
+	clear_function(f, slot);
+	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+		if (f->bar_size[bar] != 0)
+			put_bar(f, f->config, bar, f->bar_reset[bar]);
+	f->config[PCI_COMMAND] |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
 }
 
 void pci_reset(struct vm *vm)
@@ -490,7 +581,7 @@ void pci_reset(struct vm *vm)
 
 int pci_resume(struct vm *vm)
 {
-	return bus_add(vm, BUS_PIO, 0xcf8, 8, &pci_io_ops, 0);
+	return pci_config_attach(vm);
 }
 
 int pci_init(struct vm *vm)
@@ -498,8 +589,8 @@ int pci_init(struct vm *vm)
 	struct pci_state *s = &vm->state->pci;
 
 	memset(s, 0, sizeof(*s));
-	s->next_io = IO_FIRST;
-	s->next_mmio = MMIO_FIRST;
+	s->next_large = LARGE_FIRST;
+	s->next_high = PCI_HIGH_BASE;
 	if (pci_add_function(vm, 0, &bridge_ids, NULL, 0) != 0)
 		return -1;
 	pci_enable_bars(vm, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PCI bus 0 of a guest: configuration mechanism #1, a host bridge in slot 0,
+ * PCI bus 0 of a guest: its configuration space, a host bridge in slot 0,
  * and a generic function that other devices (virtio) build on: identity, BARs
  * that the guest may size and move, capabilities, MSI-X and INTx.
  *
@@ -25,8 +25,22 @@ struct vm;
 #define PCI_MSIX_VECTORS 32
 #define PCI_NO_BASE      (~0ull)
 
-#define PCI_CAP_VENDOR 0x09
-#define PCI_CAP_MSIX   0x11
+/* Where the configuration space of bus 0 is in memory, 4 KiB for each function: the MCFG table, the
+ * DSDT and the memory map name this range. */
+#define PCI_ECAM_BASE 0xfeb00000ull
+#define PCI_ECAM_SIZE 0x100000ull
+
+/* The window above 4 GiB of the DSDT. It is there if RAM ends below it. */
+#define PCI_HIGH_BASE 0x4000000000ull
+#define PCI_HIGH_END  0x8000000000ull
+
+#define PCI_BAR_IO       0x1u
+#define PCI_BAR_KIND     0x6u /* of a memory BAR: WIDE, or 0 for 32 bits */
+#define PCI_BAR_WIDE     0x4u
+#define PCI_BAR_PREFETCH 0x8u
+
+#define PCI_CAP_VENDOR 0x09u
+#define PCI_CAP_MSIX   0x11u
 
 struct pci_msix_entry {
 	uint64_t address;
@@ -43,8 +57,8 @@ struct pci_function {
 	uint8_t pad[2];
 	uint32_t msix_vectors;
 	uint32_t msix_pending;        /* bit for each vector */
-	uint32_t bar_size[PCI_BARS];  /* 0: none */
-	uint32_t bar_reset[PCI_BARS]; /* where firmware puts it */
+	uint64_t bar_size[PCI_BARS];  /* 0: none, or the upper half of a BAR of 64 bits */
+	uint64_t bar_reset[PCI_BARS]; /* where firmware puts it, and the bits of its kind */
 	uint64_t bar_base[PCI_BARS];  /* where it is decoded, or PCI_NO_BASE */
 	uint8_t config[256];
 	uint8_t writable[256];
@@ -52,15 +66,16 @@ struct pci_function {
 };
 
 struct pci_state {
-	uint32_t address;            /* port 0xcf8 */
-	uint32_t next_io, next_mmio; /* where the next BAR is placed */
-	uint32_t gsi_level;          /* bit for each of GSI 16-19 */
+	uint32_t address;   /* port 0xcf8 */
+	uint32_t gsi_level; /* bit for each of GSI 16-19 */
+	/* Where the next large BAR is placed, below and above 4 GiB. */
+	uint64_t next_large, next_high;
 	struct pci_function function[PCI_SLOTS];
 };
 
-/* What a device brings. */
+/* A device's part of its PCI function. */
 struct pci_ops {
-	/* What answers in each BAR (NULL for the BAR of the MSI-X table). Their
+	/* The handlers of each BAR (NULL for the BAR of the MSI-X table). Their
 	 * `instance` argument is the one given to pci_add_function. */
 	const struct io_ops *bar[PCI_BARS];
 	/* The guest moved, enabled or disabled a BAR: bases in ports or
@@ -68,9 +83,21 @@ struct pci_ops {
 	void (*bar_moved)(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from,
 			  uint64_t to);
 	/* Before configuration bytes are read, after some were written: for
-	 * windows such as virtio's PCI_CFG capability. May be NULL. */
-	void (*config_read)(struct vm *vm, uint32_t instance, unsigned offset, unsigned size);
-	void (*config_written)(struct vm *vm, uint32_t instance, unsigned offset, unsigned size);
+	 * windows such as virtio's PCI_CFG capability. `value` is that of the
+	 * access, also where its bits cannot be written. config_read returns
+	 * false if the function does not answer now. May be NULL. */
+	bool (*config_read)(struct vm *vm, uint32_t instance, unsigned offset, unsigned size);
+	void (*config_written)(struct vm *vm, uint32_t instance, unsigned offset, unsigned size,
+			       uint32_t value);
+	/* Configuration bytes from 256 on, which the guest cannot write. NULL:
+	 * they are 0. */
+	uint32_t (*extended_read)(struct vm *vm, uint32_t instance, unsigned offset, unsigned size);
+	/* The guest has ended the interrupt of the function's pin, which is
+	 * up. May be NULL. */
+	void (*intx_ended)(struct vm *vm, uint32_t instance);
+	/* The guest has given the function up, which the operator has asked for (hotplug.h). NULL:
+	 * the function cannot go. */
+	void (*eject)(struct vm *vm, uint32_t instance);
 };
 
 struct pci_ids {
@@ -84,13 +111,20 @@ int pci_init(struct vm *vm); /* platform.h says what these do */
 void pci_reset(struct vm *vm);
 int pci_resume(struct vm *vm);
 
+/* The registers of a function are as its own reset leaves them: BARs have no place. */
+void pci_reset_function(struct vm *vm, unsigned slot);
+
 /* 0, or -1: slot taken or out of range. */
 int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 		     const struct pci_ops *ops, uint32_t instance);
 /* size: a power of two, 4..256 for ports, from 16 for memory. Placed as
  * firmware would; decoded after pci_enable_bars. Returns 0 or -1. */
 int pci_add_bar(struct vm *vm, unsigned slot, unsigned bar, enum bus_space space, uint32_t size);
-/* body: what follows the id and next bytes. Offset of the capability, or 0. */
+/* A memory BAR of any size. kind: PCI_BAR_WIDE (its upper half takes the next BAR's place), and
+ * PCI_BAR_PREFETCH. */
+int pci_add_large_bar(struct vm *vm, unsigned slot, unsigned bar, uint64_t size, uint32_t kind);
+bool pci_has_high_window(const struct vm *vm);
+/* body: the bytes behind the id and next bytes. Offset of the capability, or 0. */
 unsigned pci_add_capability(struct vm *vm, unsigned slot, uint8_t id, const void *body,
 			    size_t bytes);
 /* Table and pending bits of up to PCI_MSIX_VECTORS in a memory BAR that has
@@ -102,6 +136,9 @@ void pci_enable_bars(struct vm *vm, unsigned slot);
  * bar_moved from PCI_NO_BASE for every BAR that is decoded. */
 void pci_resume_function(struct vm *vm, unsigned slot, const struct pci_ops *ops,
 			 uint32_t instance);
+
+/* Returns the first slot without a function, PCI_SLOTS if there is none. */
+unsigned pci_free_slot(struct vm *vm);
 
 /* Takes the function off the bus. */
 void pci_remove_function(struct vm *vm, unsigned slot);
@@ -116,3 +153,5 @@ bool pci_bus_master(struct vm *vm, unsigned slot);
 bool pci_msix_enabled(struct vm *vm, unsigned slot);
 void pci_msix_raise(struct vm *vm, unsigned slot, unsigned vector);
 void pci_intx(struct vm *vm, unsigned slot, bool level);
+/* The guest has ended the interrupt of some of the four lines, bit n for slots n, n + 4... */
+void pci_intx_ended(struct vm *vm, unsigned lines);

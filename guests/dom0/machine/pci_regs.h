@@ -23,4 +23,3 @@
 #define PCI_COMMAND_NO_INTX  0x0400u
 #define PCI_STATUS_INTERRUPT 0x0008u
 #define PCI_STATUS_CAPS      0x0010u
-#define PCI_BAR_IO           0x1u

@@ -5,6 +5,7 @@
  */
 #include "guests/dom0/machine/pic.h"
 
+#include "guests/dom0/machine/pci.h"
 #include "guests/dom0/machine/pit.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
@@ -251,10 +252,21 @@ static uint8_t read_byte(struct vm *vm, uint32_t n, uint64_t offset)
 	return c->read_isr ? c->isr : c->irr;
 }
 
+/* Interrupts of the second chip have ended. PCI's lines 0 and 2 are its input 2, 1 and 3 input 3.
+ */
+static void tell_pci(struct vm *vm, unsigned ended)
+{
+	if (ended & 1u << 2)
+		pci_intx_ended(vm, 5);
+	if (ended & 1u << 3)
+		pci_intx_ended(vm, 10);
+}
+
 static void write_byte(struct vm *vm, uint32_t n, uint64_t offset, uint8_t value)
 {
 	struct pic_chip *c = chip_of(vm, n);
 	bool timer_masked = c->imr & 1;
+	uint8_t served = c->isr;
 
 	if (offset == 1)
 		write_mask(c, value);
@@ -264,6 +276,8 @@ static void write_byte(struct vm *vm, uint32_t n, uint64_t offset, uint8_t value
 		write_ocw3(c, value);
 	else
 		write_ocw2(c, value);
+	if (n == 1)
+		tell_pci(vm, served & (uint8_t)~c->isr);
 	update(vm);
 	if (n == 0 && timer_masked && !(c->imr & 1))
 		pit_sync(vm);

@@ -102,7 +102,7 @@ static uint32_t from_bcd(uint16_t n)
 	return (n & 15u) + (n >> 4 & 15u) * 10 + (n >> 8 & 15u) * 100 + (n >> 12) * 1000u;
 }
 
-/* What the counting element holds. */
+/* The counting element's value. */
 static uint16_t counter(const struct pit_channel *c)
 {
 	uint64_t t = ticks(c);
@@ -376,7 +376,7 @@ void pit_reset(struct vm *vm)
 	struct platform *platform = vm->platform;
 
 	timer_cancel(&platform->pit);
-	*s = (struct pit_state){.epoch = clock_wall_ns() - clock_ns()};
+	*s = (struct pit_state){.epoch = clock_epoch_ns()};
 	for (unsigned n = 0; n < 3; n++)
 		s->channel[n] = (struct pit_channel){
 			.count = 65536,
@@ -393,7 +393,7 @@ int pit_resume(struct vm *vm)
 {
 	struct pit_state *s = &vm->state->pit;
 	struct platform *platform = vm->platform;
-	uint64_t epoch = clock_wall_ns() - clock_ns();
+	uint64_t epoch = clock_epoch_ns();
 
 	timer_init(&platform->pit, fire, platform);
 	for (unsigned n = 0; n < 3; n++)

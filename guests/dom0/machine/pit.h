@@ -25,7 +25,7 @@ struct pit_channel {
 
 struct pit_state {
 	struct pit_channel channel[3];
-	uint64_t epoch;       /* clock_wall_ns - clock_ns, for resume */
+	uint64_t epoch;       /* clock_epoch_ns, for resume */
 	uint64_t ticks_fired; /* channel 0: periods whose interrupt was raised */
 	uint8_t speaker;      /* port 0x61 bits 0-3 as written */
 	uint8_t pad[7];

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "guests/dom0/machine/acpi.h"
+#include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/i8042.h"
 #include "guests/dom0/machine/pvpanic.h"
 #include "guests/dom0/vm/state.h"
@@ -15,10 +16,15 @@ static const struct {
 	void (*reset)(struct vm *vm);
 	int (*resume)(struct vm *vm);
 } device[] = {
-	{pic_init, pic_reset, pic_resume},    {ioapic_init, ioapic_reset, ioapic_resume},
-	{pit_init, pit_reset, pit_resume},    {cmos_init, cmos_reset, cmos_resume},
-	{acpi_init, acpi_reset, acpi_resume}, {i8042_init, i8042_reset, i8042_resume},
-	{pci_init, pci_reset, pci_resume},    {pvpanic_init, pvpanic_reset, pvpanic_init},
+	{pic_init, pic_reset, pic_resume},
+	{ioapic_init, ioapic_reset, ioapic_resume},
+	{pit_init, pit_reset, pit_resume},
+	{cmos_init, cmos_reset, cmos_resume},
+	{acpi_init, acpi_reset, acpi_resume},
+	{i8042_init, i8042_reset, i8042_resume},
+	{pci_init, pci_reset, pci_resume},
+	{pvpanic_init, pvpanic_reset, pvpanic_init},
+	{hotplug_init, hotplug_reset, hotplug_resume},
 };
 
 #define DEVICES (sizeof(device) / sizeof(device[0]))
@@ -64,6 +70,13 @@ static const char *attach(struct vm *vm)
 		return NULL;
 	free_platform(vm);
 	return "no room on the bus for the devices";
+}
+
+void platform_wall_set(void)
+{
+	for (struct vm *vm = vm_first(); vm; vm = vm_next(vm))
+		if (vm->platform)
+			cmos_wall_set(vm);
 }
 
 int platform_resume(struct vm *vm)

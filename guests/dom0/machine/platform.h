@@ -27,5 +27,7 @@ struct platform {
  * there before. free cancels timers and frees vm->platform.
  */
 extern const struct vm_part platform_part;
+/* The wall clock has been set: the clocks of all guests follow. */
+void platform_wall_set(void);
 /* dom0 was restarted and took the guest over with its state. 0 or -1. */
 int platform_resume(struct vm *vm);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * 16550A (National Semiconductor PC16550D). The line is infinitely fast: what
- * is written to the transmitter has left it when the instruction ends, so the
- * transmitter is always empty; the interrupt that says so is still raised once
- * for each write, as a driver that feeds the FIFO by interrupts needs it.
+ * 16550A (National Semiconductor PC16550D). The line is infinitely fast: a byte written to the
+ * transmitter has left it when the instruction ends, so the transmitter is always empty; the
+ * interrupt that says so is still raised once for each write, as a driver that feeds the FIFO by
+ * interrupts needs it.
  */
 #include "guests/dom0/machine/uart.h"
 

@@ -17,8 +17,8 @@ struct uart_state {
 	uint8_t line;         /* level of the interrupt line */
 	uint8_t burst;        /* bytes written without a look at the UART */
 	uint8_t pad[4];
-	/* What the guest has not read yet: it sees the head of this as its
-	 * FIFO, so a fast typist loses nothing. */
+	/* Input that the guest has not read yet: it sees the head of this as its FIFO, so a fast
+	 * typist loses nothing. */
 	uint32_t input_head, input_count;
 	uint8_t input[UART_INPUT];
 };
@@ -27,7 +27,7 @@ int uart_init(struct vm *vm, unsigned instance); /* platform.h says what these d
 void uart_reset(struct vm *vm, unsigned instance);
 int uart_resume(struct vm *vm, unsigned instance);
 
-/* Bytes for the guest to read. What does not fit (uart_room) is lost and
- * reported to the guest as an overrun. */
+/* Bytes for the guest to read. Bytes without room (uart_room) are lost and reported to the guest as
+ * an overrun. */
 void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t len);
 size_t uart_room(struct vm *vm, unsigned instance);

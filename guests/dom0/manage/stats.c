@@ -8,6 +8,7 @@
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/storage/path.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
@@ -59,9 +60,10 @@ unsigned stats_vcpu_state(const struct sampo_vcpu_info *info)
 
 uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
 {
-	const struct blkdev *dev = blk_find(vm->config->disk[disk].source);
+	const struct config_disk *of = &vm->config->disk[disk];
+	struct blkdev *dev;
 
-	return dev ? dev->sectors << 9 : 0;
+	return path_source(of->source, of->file, &dev) ? 0 : dev->sectors << 9;
 }
 
 void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)

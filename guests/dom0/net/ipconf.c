@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guests/dom0/net/ipconf.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* A decimal number up to `most`; *text moves behind it. */
@@ -54,6 +53,14 @@ static bool word_ends(char c)
 	return c == '\0' || c == ' ' || c == '\t' || c == '\n';
 }
 
+const char *ip_word(const char *cmdline, const char *name)
+{
+	for (const char *at = strstr(cmdline, name); at; at = strstr(at + 1, name))
+		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
+			return at + strlen(name);
+	return NULL;
+}
+
 static const char *parse_static(const char *text, struct ip_config *config)
 {
 	unsigned prefix;
@@ -94,21 +101,39 @@ static const char *parse(const char *text, struct ip_config *config)
 	return parse_static(text, config);
 }
 
+bool ip_is_given(const char *cmdline)
+{
+	return ip_word(cmdline, "ip=");
+}
+
 const char *ip_config_parse(const char *cmdline, struct ip_config *config)
 {
-	const char *at = cmdline, *error;
+	const char *at = ip_word(cmdline, "ip="), *error;
 
 	memset(config, 0, sizeof(*config));
 	config->mode = IP_DHCP;
-	for (; (at = strstr(at, "ip=")); at += 3)
-		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
-			break;
 	if (!at)
 		return NULL;
-	error = parse(at + 3, config);
+	error = parse(at, config);
 	if (!error)
 		return NULL;
 	memset(config, 0, sizeof(*config));
 	config->mode = IP_OFF;
 	return error;
+}
+
+const char *ip_name_servers(const char *cmdline, uint32_t server[IP_NAME_SERVERS])
+{
+	const char *at = ip_word(cmdline, "dns=");
+	unsigned n = 0;
+
+	memset(server, 0, IP_NAME_SERVERS * sizeof(server[0]));
+	if (!at)
+		return NULL;
+	while (n < IP_NAME_SERVERS && address(&at, &server[n]) && ++n && *at == ',')
+		at++;
+	if (n && word_ends(*at) && at[-1] != ',')
+		return NULL;
+	memset(server, 0, IP_NAME_SERVERS * sizeof(server[0]));
+	return "not one or two addresses with a comma between";
 }

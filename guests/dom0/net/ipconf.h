@@ -4,9 +4,12 @@
  *   ip=dhcp (the default)
  *   ip=192.168.1.2/24[,gw=192.168.1.1][,dns=192.168.1.1]
  *   ip=off
+ * and the servers that it asks:
+ *   dns=192.168.1.1[,192.168.1.2]
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +21,17 @@ struct ip_config {
 	uint32_t address, mask, gateway, dns;
 };
 
-/* The first `ip=` word of the command line. NULL, or what is wrong with it;
+/* The first `ip=` word of the command line. NULL, or the error in it;
  * then the mode is IP_OFF. */
 const char *ip_config_parse(const char *cmdline, struct ip_config *config);
+
+/* What stands behind `name`, such as "ip=", in the first word that begins so; NULL: there is none.
+ */
+const char *ip_word(const char *cmdline, const char *name);
+
+/* The `dns=` word: name servers that are asked in place of any others; zeros: there is none. NULL,
+ * or the error in it. */
+#define IP_NAME_SERVERS 2u
+const char *ip_name_servers(const char *cmdline, uint32_t server[IP_NAME_SERVERS]);
+/* Has the command line such a word, right or wrong? */
+bool ip_is_given(const char *cmdline);

@@ -16,6 +16,7 @@
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/net/ipconf.h"
+#include "guests/dom0/net/ntp.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/lib/guest.h"
 
@@ -28,11 +29,13 @@
 static struct net_port port;
 static struct netif netif;
 static struct ip_config config;
-static bool enabled;
+static uint32_t name_server[IP_NAME_SERVERS]; /* of the command line */
+static bool enabled, fixed;                   /* fixed: by dom0's command line */
+static char host_name[64] = STACK_NAME;
 
 /*
- * A frame comes in the midst of somebody's switch_input, and what the stack
- * answers is another switch_input: so frames wait here for the next turn.
+ * A frame comes in the midst of somebody's switch_input, and the stack's answer is another
+ * switch_input: so frames wait here for the next turn.
  */
 static struct pbuf *queue[QUEUE];
 static unsigned queue_first, queue_count;
@@ -76,6 +79,17 @@ static void port_deliver_done(struct net_port *to)
 	work_queue(&input_work);
 }
 
+/* A DHCP server may have named others meanwhile. */
+static void keep_name_servers(void)
+{
+	for (u8_t i = 0; i < IP_NAME_SERVERS && name_server[0]; i++) {
+		ip_addr_t server = {name_server[i]};
+
+		if (dns_getserver(i)->addr != server.addr)
+			dns_setserver(i, &server);
+	}
+}
+
 static void set_stack_timer(void)
 {
 	uint64_t ms = sys_timeouts_sleeptime();
@@ -94,6 +108,7 @@ static void run_input(struct work *work)
 		if (netif.input(frame, &netif) != ERR_OK)
 			pbuf_free(frame);
 	}
+	keep_name_servers();
 	set_stack_timer(); /* what came in may have started a timeout */
 }
 
@@ -147,6 +162,8 @@ static void look_at_cable(struct timer *timer)
 	       up ? "connected" : "out");
 	if (up) {
 		netif_set_link_up(&netif);
+		if (netif.ip_addr.addr)
+			ntp_address_changed(true);
 		timer_set(&patience_timer, clock_ns() + PATIENCE_NS);
 	} else {
 		netif_set_link_down(&netif);
@@ -169,6 +186,7 @@ static void address_changed(struct netif *of)
 		       dhcp_supplied_address(of) ? " by DHCP" : "");
 	}
 	shown = of->ip_addr;
+	ntp_address_changed(of->ip_addr.addr != 0);
 }
 
 /* --- start ---------------------------------------------------------------- */
@@ -188,7 +206,7 @@ static err_t init_netif(struct netif *of)
 {
 	of->name[0] = 'd';
 	of->name[1] = '0';
-	of->hostname = "sampo";
+	of->hostname = host_name;
 	of->mtu = 1500;
 	of->hwaddr_len = 6;
 	memcpy(of->hwaddr, port.mac, 6);
@@ -212,6 +230,62 @@ static void set_address(void)
 	netif_set_addr(&netif, &address, &mask, &gateway);
 	if (config.dns)
 		dns_setserver(0, &dns);
+	keep_name_servers();
+}
+
+const char *stack_name(void)
+{
+	return host_name;
+}
+
+/* A server learns the name with the next request. */
+void stack_set_name(const char *name)
+{
+	snprintf(host_name, sizeof(host_name), "%s", name);
+	if (enabled && dhcp_supplied_address(&netif))
+		dhcp_renew(&netif);
+}
+
+static const char *parse_ip(const char *ip, struct ip_config *to)
+{
+	char word[128];
+	const char *wrong;
+
+	if (strlen(ip) > sizeof(word) - sizeof("ip=") || strpbrk(ip, " \t\n"))
+		return "not an address";
+	snprintf(word, sizeof(word), "ip=%s", ip);
+	wrong = ip_config_parse(word, to);
+	if (!wrong && to->mode == IP_OFF)
+		wrong = "dom0's command line alone turns the network stack off";
+	return wrong;
+}
+
+const char *stack_check(const char *ip)
+{
+	struct ip_config ignored;
+
+	return parse_ip(ip, &ignored);
+}
+
+bool stack_is_fixed(void)
+{
+	return fixed;
+}
+
+const char *stack_use(const char *ip)
+{
+	struct ip_config next;
+	const char *wrong = parse_ip(ip, &next);
+
+	if (wrong || !enabled || fixed || !memcmp(&next, &config, sizeof(next)))
+		return wrong;
+	if (config.mode == IP_DHCP)
+		dhcp_release_and_stop(&netif);
+	netif_set_addr(&netif, NULL, NULL, NULL);
+	config = next;
+	set_address();
+	set_stack_timer();
+	return NULL;
 }
 
 static void join_switch(void)
@@ -230,8 +304,12 @@ void stack_start(const char *cmdline)
 
 	if (error)
 		printf(LOG_WARNING "net: ip=: %s; dom0 has no address\n", error);
+	fixed = ip_is_given(cmdline);
 	if (config.mode == IP_OFF)
 		return;
+	error = ip_name_servers(cmdline, name_server);
+	if (error)
+		printf(LOG_WARNING "net: dns=: %s\n", error);
 	enabled = true;
 	input_work.run = run_input;
 	flush_work.run = run_flush;
@@ -243,6 +321,8 @@ void stack_start(const char *cmdline)
 	netif_add_noaddr(&netif, NULL, init_netif, ethernet_input);
 	netif_set_default(&netif);
 	netif_set_up(&netif);
+	ntp_start(cmdline);
+	keep_name_servers();
 	set_address();
 	look_at_cable(&cable_timer);
 	if (!netif_is_link_up(&netif))

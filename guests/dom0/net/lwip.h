@@ -11,6 +11,19 @@
  */
 void stack_start(const char *cmdline);
 
+#define STACK_NAME "sampo" /* if nobody gives another */
+
+/* The name that DHCP servers get, at most 63 characters. */
+const char *stack_name(void);
+void stack_set_name(const char *name);
+
+/* Uses another address from now on, in the words of `ip=`; the command line's counts all the same
+ * if there was one (stack_is_fixed). Returns the error in `ip`, or NULL; stack_check looks for the
+ * error alone. */
+const char *stack_use(const char *ip);
+const char *stack_check(const char *ip);
+bool stack_is_fixed(void);
+
 /* Addresses are in network byte order; 0: none. */
 struct stack_status {
 	bool enabled, dhcp, cable;

@@ -3,28 +3,9 @@
 
 #include <string.h>
 
-#define ETHERNET     14u
-#define VLAN_TAG     4u
-#define TYPE         12u
-#define TYPE_IPV4    0x0800u
-#define TYPE_IPV6    0x86ddu
-#define PROTOCOL_TCP 6u
-#define TYPE_VLAN    0x8100u
-#define PIECES       136u /* the switch's, and headers */
+#include "guests/dom0/net/headers.h"
 
-/* IPv4 (RFC 791), from the start of its header */
-#define IP4_LENGTH      2u
-#define IP4_ID          4u
-#define IP4_FRAGMENT    6u
-#define IP4_MORE_OFFSET 0x3fffu
-#define IP4_PROTOCOL    9u
-#define IP4_CHECKSUM    10u
-#define IP4_LEAST       20u
-
-/* IPv6 (RFC 8200) */
-#define IP6_LENGTH 4u
-#define IP6_NEXT   6u
-#define IP6_BYTES  40u
+#define PIECES 136u /* the switch's, and headers */
 
 /* IPv6 extension headers: the next one's number, the own length. */
 #define EXTENSION_HOPS        0u
@@ -36,51 +17,7 @@
 #define EXTENSION_SHIM6       140u
 #define EXTENSION_LEAST       8u
 
-/* TCP (RFC 9293) */
-#define TCP_SEQUENCE 4u
-#define TCP_DATA     12u
-#define TCP_FLAGS    13u
-#define TCP_FIN      0x01u
-#define TCP_PUSH     0x08u
-#define TCP_CWR      0x80u
-#define TCP_CHECKSUM 16u
-#define TCP_LEAST    20u
-#define TCP_MOST     60u
-#define UDP_CHECKSUM 6u
-
-static uint16_t get_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put_be16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get_be32(const uint8_t *at)
-{
-	return (uint32_t)get_be16(at) << 16 | get_be16(at + 2);
-}
-
-static void put_be32(uint8_t *at, uint32_t value)
-{
-	put_be16(at, value >> 16);
-	put_be16(at + 2, value);
-}
-
-/* Bytes in front of the IP header. */
-static unsigned link_bytes(const uint8_t *header)
-{
-	return get_be16(header + TYPE) == TYPE_VLAN ? ETHERNET + VLAN_TAG : ETHERNET;
-}
-
-static uint16_t type_of(const uint8_t *header)
-{
-	return get_be16(header + link_bytes(header) - 2);
-}
-
+/* Does TCP over IPv4 begin at byte `start`? */
 static bool is_ip4(const uint8_t *header, unsigned start)
 {
 	unsigned link = link_bytes(header);
@@ -127,10 +64,14 @@ static bool is_ip6(const uint8_t *header, unsigned start)
 	return at == start && next == PROTOCOL_TCP;
 }
 
+static bool is_long(const struct net_offload *offload)
+{
+	return offload->needs & (NET_TCP4 | NET_TCP6);
+}
+
 unsigned offload_looks_at(const struct net_offload *offload, unsigned bytes)
 {
-	unsigned most =
-		offload->start + (offload->needs == NET_CHECKSUM ? offload->offset + 2u : TCP_MOST);
+	unsigned most = offload->start + (is_long(offload) ? TCP_MOST : offload->offset + 2u);
 
 	if (most < ETHERNET + VLAN_TAG + IP6_BYTES)
 		most = ETHERNET + VLAN_TAG + IP6_BYTES;
@@ -161,15 +102,45 @@ static bool check_tcp(struct net_offload *offload, const uint8_t *header, unsign
 	return offload->headers + data <= NET_FRAME_MAX - VLAN_TAG;
 }
 
+/*
+ * May a card be left to do the work? It is TCP's in a plain packet, at the end of which the frame
+ * ends. The sum of UDP is none of them: 0 has a meaning there that some cards do not know. CWR is
+ * for the first segment alone, and cards copy it into each.
+ */
+static bool is_plain(const struct net_offload *offload, const uint8_t *header, unsigned have,
+		     unsigned bytes)
+{
+	unsigned link = link_bytes(header), start = offload->start;
+	const uint8_t *ip = header + link;
+	unsigned packet;
+
+	if (offload->offset != TCP_CHECKSUM || have < link + IP4_LEAST)
+		return false;
+	if (type_of(header) == TYPE_IPV4 && is_ip4(header, start))
+		packet = get_be16(ip + IP4_LENGTH);
+	else if (type_of(header) == TYPE_IPV6 && start == link + IP6_BYTES && is_ip6(header, start))
+		packet = IP6_BYTES + get_be16(ip + IP6_LENGTH);
+	else
+		return false;
+	if (!is_long(offload))
+		return packet == bytes - link;
+	return offload->segment >= NET_SEGMENT_MIN && !(header[start + TCP_FLAGS] & TCP_CWR);
+}
+
 bool offload_check(struct net_offload *offload, const uint8_t *header, unsigned have,
 		   unsigned bytes)
 {
 	unsigned end = offload->start + offload->offset + 2u;
 
+	offload->needs &= ~NET_ODD;
 	if (!(offload->needs & NET_CHECKSUM) || offload->start < ETHERNET || end > have)
 		return false;
 	offload->headers = (uint16_t)end;
-	return offload->needs == NET_CHECKSUM || check_tcp(offload, header, have, bytes);
+	if (offload->needs != NET_CHECKSUM && !check_tcp(offload, header, have, bytes))
+		return false;
+	if (!is_plain(offload, header, have, bytes))
+		offload->needs |= NET_ODD;
+	return true;
 }
 
 /* --- sums (RFC 1071) ------------------------------------------------------ */
@@ -182,7 +153,7 @@ static uint64_t add(uint64_t sum, uint64_t value)
 	return sum + (sum < value);
 }
 
-static uint32_t fold(uint64_t sum)
+uint32_t net_fold(uint64_t sum)
 {
 	sum = (sum >> 32) + (sum & 0xffffffff);
 	sum = (sum >> 32) + (sum & 0xffffffff);
@@ -191,7 +162,7 @@ static uint32_t fold(uint64_t sum)
 	return (uint32_t)((sum >> 16) + (sum & 0xffff));
 }
 
-static uint32_t sum_of(const uint8_t *data, size_t bytes)
+uint32_t net_sum(const uint8_t *data, size_t bytes)
 {
 	uint64_t sum = 0, last = 0;
 
@@ -209,25 +180,18 @@ static uint32_t sum_of(const uint8_t *data, size_t bytes)
 	for (; bytes >= 8; bytes -= 8, data += 8)
 		sum = add(sum, *(const unaligned64 *)(const void *)data);
 	memcpy(&last, data, bytes);
-	return fold(add(sum, last));
+	return net_fold(add(sum, last));
 }
 
 /* The sum of the bytes at `at` in a row; what begins at an odd one counts with
  * its bytes swapped. */
 static uint32_t sum_at(uint32_t sum, size_t at, const uint8_t *data, size_t bytes)
 {
-	uint32_t more = sum_of(data, bytes);
+	uint32_t more = net_sum(data, bytes);
 
 	if (at & 1)
 		more = (more >> 8 | more << 8) & 0xffff;
-	return fold((uint64_t)sum + more);
-}
-
-static void put_sum(uint8_t *at, uint32_t sum)
-{
-	uint16_t value = (uint16_t)~sum;
-
-	memcpy(at, &value, sizeof(value));
+	return net_fold((uint64_t)sum + more);
 }
 
 /* --- frames --------------------------------------------------------------- */
@@ -243,40 +207,40 @@ struct cursor {
 struct output {
 	uint8_t header[OFFLOAD_HEADERS];
 	struct net_piece piece[PIECES];
-	unsigned pieces, bytes; /* bytes: of data */
-	uint32_t sum;           /* of the data */
+	unsigned pieces, bytes;  /* bytes: of data */
+	bool sums;               /* or these are left to others, as `left` says */
+	uint32_t sum;            /* of the data */
+	struct net_offload left; /* of each segment */
 };
 
 /* Takes up to `bytes` of data into the frame. */
 static void slice(struct output *out, struct cursor *cursor, uint32_t bytes, size_t at)
 {
-	out->pieces = 2;
-	out->bytes = 0;
+	unsigned pieces = 1;
+	uint32_t have = 0;
+
 	out->sum = 0;
-	while (cursor->pieces && out->bytes < bytes && out->pieces < PIECES) {
+	while (cursor->pieces && have < bytes && pieces < PIECES) {
 		const uint8_t *data = (const uint8_t *)cursor->piece->data + cursor->skip;
 		uint32_t n = cursor->piece->bytes - cursor->skip;
 
-		if (n > bytes - out->bytes)
-			n = bytes - out->bytes;
-		if (n) {
-			out->piece[out->pieces++] = (struct net_piece){data, n};
-			out->sum = sum_at(out->sum, at + out->bytes, data, n);
-		}
-		out->bytes += n;
-		cursor->skip += n;
-		if (cursor->skip == cursor->piece->bytes) {
+		if (n > bytes - have) {
+			n = bytes - have;
+			cursor->skip += n;
+		} else {
 			cursor->piece++;
 			cursor->pieces--;
 			cursor->skip = 0;
 		}
+		if (!n)
+			continue;
+		out->piece[pieces++] = (struct net_piece){data, n};
+		if (out->sums)
+			out->sum = sum_at(out->sum, at + have, data, n);
+		have += n;
 	}
-}
-
-static void set_headers(struct output *out, unsigned headers)
-{
-	out->piece[0] = (struct net_piece){out->header, ETHERNET};
-	out->piece[1] = (struct net_piece){out->header + ETHERNET, headers - ETHERNET};
+	out->pieces = pieces;
+	out->bytes = have;
 }
 
 /* The sender has put the sum of the pseudo header where the sum belongs. */
@@ -291,105 +255,140 @@ static void finish_checksum(struct output *out, const struct net_offload *offloa
 	put_sum(from + offload->offset, sum);
 }
 
-/* The sum of a number that stands in two bytes of a header. */
-static uint32_t sum_of_be16(uint32_t value)
-{
-	uint8_t bytes[2];
-	uint16_t word;
-
-	put_be16(bytes, value);
-	memcpy(&word, bytes, sizeof(word));
-	return word;
-}
+/* What all segments of a frame have in common in their sums. */
+struct common_sums {
+	uint32_t ip;     /* IPv4's header, without length and number */
+	uint32_t pseudo; /* the pseudo header, without length */
+};
 
 /*
- * The sum of the pseudo header, as the sender has put it where the sum belongs, with the length of
- * a segment in place of the whole one's. So it need not be known which address is the last one of
- * a routing header, which counts (RFC 8200, 8.1).
+ * The sum of the pseudo header is the sender's, where the sum belongs, less the length of all. So
+ * it need not be known which address is the last one of a routing header, which counts (RFC 8200,
+ * 8.1).
  */
-static uint32_t pseudo_header(const uint8_t *tcp, uint32_t whole, uint32_t bytes)
+static struct common_sums common_sums(const struct net_offload *offload, const uint8_t *header,
+				      uint32_t all)
 {
+	const uint8_t *ip = header + link_bytes(header), *tcp = header + offload->start;
+	uint32_t length = net_sum_of_be16(offload->headers - offload->start + all);
+	struct common_sums sums = {0};
 	uint16_t sum;
 
 	memcpy(&sum, tcp + TCP_CHECKSUM, sizeof(sum));
-	return fold((uint64_t)sum + (0xffff ^ sum_of_be16(whole)) + sum_of_be16(bytes));
+	sums.pseudo = net_fold((uint64_t)sum + (0xffff ^ length));
+	if (offload->needs & NET_TCP4)
+		sums.ip = net_fold((uint64_t)net_sum(ip, 2) + net_sum(ip + IP4_FRAGMENT, 4) +
+				   net_sum(ip + IP4_ADDRESSES, (size_t)(tcp - ip) - IP4_ADDRESSES));
+	return sums;
 }
 
-/* The lengths, the number and the flags of a frame whose data are `bytes` from byte `from` of all.
- */
-static void cut_header(const struct net_offload *offload, uint8_t *header, uint32_t from,
-		       uint32_t bytes, bool last)
+static uint32_t sum_with_length(const struct common_sums *sums, uint32_t tcp_bytes)
 {
-	unsigned link = link_bytes(header);
-	uint8_t *ip = header + link, *tcp = header + offload->start;
+	return net_fold((uint64_t)sums->pseudo + net_sum_of_be16(tcp_bytes));
+}
+
+/*
+ * The lengths, the numbers, the flags and IP's sum of the frame whose data are `bytes` from byte
+ * `from` of all, into a header that has the rest; `whole` is the header of all.
+ */
+static void cut_header(const struct net_offload *offload, const struct common_sums *sums,
+		       const uint8_t *whole, uint8_t *header, uint32_t from, uint32_t bytes,
+		       bool last)
+{
+	unsigned link = link_bytes(whole), start = offload->start;
+	uint8_t *ip = header + link, *tcp = header + start;
 	uint32_t packet = offload->headers - link + bytes;
 	uint8_t drop = (uint8_t)((from ? TCP_CWR : 0) | (last ? 0 : TCP_FIN | TCP_PUSH));
 
 	if (offload->needs & NET_TCP4) {
+		uint32_t id = get_be16(whole + link + IP4_ID);
+
+		if (!offload->same_id)
+			id = (id + from / offload->segment) & 0xffff;
 		put_be16(ip + IP4_LENGTH, packet);
-		put_be16(ip + IP4_ID, get_be16(ip + IP4_ID) + from / offload->segment);
-		put_be16(ip + IP4_CHECKSUM, 0);
-		put_sum(ip + IP4_CHECKSUM, sum_of(ip, offload->start - link));
+		put_be16(ip + IP4_ID, id);
+		put_sum(ip + IP4_CHECKSUM, net_fold((uint64_t)sums->ip + net_sum_of_be16(packet) +
+						    net_sum_of_be16(id)));
 	} else {
 		put_be16(ip + IP6_LENGTH, packet - IP6_BYTES);
 	}
-	put_be32(tcp + TCP_SEQUENCE, get_be32(tcp + TCP_SEQUENCE) + from);
-	tcp[TCP_FLAGS] &= (uint8_t)~drop;
+	put_be32(tcp + TCP_SEQUENCE, get_be32(whole + start + TCP_SEQUENCE) + from);
+	tcp[TCP_FLAGS] = whole[start + TCP_FLAGS] & (uint8_t)~drop;
 }
 
 void offload_part(const struct net_offload *offload, uint8_t *header, uint32_t from, uint32_t bytes,
 		  uint32_t all)
 {
-	uint8_t *tcp = header + offload->start;
-	uint32_t tcp_bytes = offload->headers - offload->start;
-	uint16_t sum = (uint16_t)pseudo_header(tcp, tcp_bytes + all, tcp_bytes + bytes);
+	struct common_sums sums = common_sums(offload, header, all);
+	uint32_t tcp_bytes = offload->headers - offload->start + bytes;
 
-	cut_header(offload, header, from, bytes, from + bytes == all);
-	memcpy(tcp + TCP_CHECKSUM, &sum, sizeof(sum));
+	cut_header(offload, &sums, header, header, from, bytes, from + bytes == all);
+	put_sum(header + offload->start + TCP_CHECKSUM, ~sum_with_length(&sums, tcp_bytes));
 }
 
 /* Headers of the segment whose data begins at `from` of `all`. */
 static void finish_segment(struct output *out, const struct net_offload *offload,
-			   const uint8_t *header, uint32_t from, uint32_t all)
+			   const struct common_sums *sums, const uint8_t *header, uint32_t from,
+			   uint32_t all)
 {
 	uint8_t *tcp = out->header + offload->start;
 	uint32_t tcp_bytes = offload->headers - offload->start;
-	uint32_t sum =
-		pseudo_header(header + offload->start, tcp_bytes + all, tcp_bytes + out->bytes);
+	uint32_t sum = sum_with_length(sums, tcp_bytes + out->bytes);
 
-	memcpy(out->header, header, offload->headers);
-	cut_header(offload, out->header, from, out->bytes, from + out->bytes == all);
+	cut_header(offload, sums, header, out->header, from, out->bytes, from + out->bytes == all);
+	if (!out->sums) {
+		put_sum(tcp + TCP_CHECKSUM, ~sum);
+		return;
+	}
 	put_be16(tcp + TCP_CHECKSUM, 0);
 	sum = sum_at(sum, 0, tcp, tcp_bytes);
-	put_sum(tcp + TCP_CHECKSUM, fold((uint64_t)sum + out->sum));
+	put_sum(tcp + TCP_CHECKSUM, net_fold((uint64_t)sum + out->sum));
 }
 
-bool offload_complete(const struct net_offload *offload, const uint8_t *header,
-		      const struct net_piece *piece, unsigned pieces,
-		      bool (*put)(void *context, const struct net_piece *piece, unsigned pieces,
-				  unsigned bytes),
+/* A checksum alone. */
+static bool complete_sum(struct output *out, const struct net_offload *offload,
+			 struct cursor *cursor, offload_put *put, void *context)
+{
+	slice(out, cursor, UINT32_MAX, offload->headers - offload->start);
+	finish_checksum(out, offload);
+	return put(context, out->piece, out->pieces, offload->headers + out->bytes, NULL);
+}
+
+/* A long segment with `all` bytes of data. */
+static bool complete_long(struct output *out, const struct net_offload *offload,
+			  const uint8_t *header, struct cursor *cursor, uint32_t all,
+			  offload_put *put, void *context)
+{
+	struct common_sums sums = common_sums(offload, header, all);
+	bool good = true;
+
+	for (uint32_t at = 0; at < all; at += out->bytes) {
+		/* TCP's header is whole words: the data begins at an even byte. */
+		slice(out, cursor, offload->segment, 0);
+		finish_segment(out, offload, &sums, header, at, all);
+		good &= put(context, out->piece, out->pieces, offload->headers + out->bytes,
+			    out->sums ? NULL : &out->left);
+	}
+	return good;
+}
+
+bool offload_complete(const struct net_offload *offload, unsigned takes, const uint8_t *header,
+		      const struct net_piece *piece, unsigned pieces, offload_put *put,
 		      void *context)
 {
 	struct cursor cursor = {piece, pieces, 0};
 	struct output out;
-	uint32_t at = 0, data = 0;
-	bool all = true;
+	uint32_t all = 0;
 
-	set_headers(&out, offload->headers);
-	if (offload->needs == NET_CHECKSUM) {
-		memcpy(out.header, header, offload->headers);
-		slice(&out, &cursor, UINT32_MAX, offload->headers - offload->start);
-		finish_checksum(&out, offload);
-		return put(context, out.piece, out.pieces, offload->headers + out.bytes);
-	}
+	memcpy(out.header, header, offload->headers);
+	out.piece[0] = (struct net_piece){out.header, offload->headers};
+	out.sums = true;
+	if (!is_long(offload))
+		return complete_sum(&out, offload, &cursor, put, context);
+	out.sums = offload->needs & NET_ODD || !(takes & NET_CHECKSUM);
+	out.left = *offload;
+	out.left.needs = NET_CHECKSUM;
 	for (unsigned i = 0; i < pieces; i++)
-		data += piece[i].bytes;
-	while (at < data) {
-		/* TCP's header is whole words: the data begins at an even byte. */
-		slice(&out, &cursor, offload->segment, 0);
-		finish_segment(&out, offload, header, at, data);
-		at += out.bytes;
-		all &= put(context, out.piece, out.pieces, offload->headers + out.bytes);
-	}
-	return all;
+		all += piece[i].bytes;
+	return complete_long(&out, offload, header, &cursor, all, put, context);
 }

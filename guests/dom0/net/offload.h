@@ -11,31 +11,16 @@
 
 #include "drivers/net.h"
 
-/* What a port takes (net_port.takes). */
-#define NET_CHECKSUM 1u
-#define NET_TCP4     2u
-#define NET_TCP6     4u
-
-/* The longest frame with NET_TCP4 or NET_TCP6, without tag. */
-#define NET_LONG_FRAME 65550u
-
 /* Headers are as long as a frame at most. */
 #define OFFLOAD_HEADERS NET_FRAME_MAX
-
-struct net_offload {
-	unsigned needs;         /* NET_*: CHECKSUM alone or with one of TCP */
-	uint16_t start, offset; /* the sum from byte `start` on goes to start + offset */
-	uint16_t segment;       /* TCP: bytes of data in each frame */
-	uint16_t headers;       /* bytes in front of the data; set by offload_check */
-};
 
 /* Returns how many of a frame's first bytes the other functions look at, at most OFFLOAD_HEADERS
  * and at most the frame's `bytes`. */
 unsigned offload_looks_at(const struct net_offload *offload, unsigned bytes);
 
 /*
- * Does what the sender says fit its frame? The first `have` of its `bytes` are in header. The
- * frame may have a VLAN tag.
+ * Do the sender's words fit its frame? The first `have` of its `bytes` are in header. The
+ * frame may have a VLAN tag. Sets `headers`, and NET_ODD if that is so.
  */
 bool offload_check(struct net_offload *offload, const uint8_t *header, unsigned have,
 		   unsigned bytes);
@@ -49,12 +34,12 @@ void offload_part(const struct net_offload *offload, uint8_t *header, uint32_t f
 		  uint32_t all);
 
 /*
- * Makes complete frames. `header` holds offload->headers bytes, the pieces what
- * follows them. `put` gets each frame, its first piece being the Ethernet
- * header. false: one of them was refused.
+ * Makes complete frames, but for the work `takes` (NET_*) that can be left to others. `header`
+ * holds offload->headers bytes, the pieces the bytes behind them. `put` gets each frame, its first
+ * piece being all headers, and what is left to do, NULL: nothing. false: one of them was refused.
  */
-bool offload_complete(const struct net_offload *offload, const uint8_t *header,
-		      const struct net_piece *piece, unsigned pieces,
-		      bool (*put)(void *context, const struct net_piece *piece, unsigned pieces,
-				  unsigned bytes),
+typedef bool offload_put(void *context, const struct net_piece *piece, unsigned pieces,
+			 unsigned bytes, const struct net_offload *left);
+bool offload_complete(const struct net_offload *offload, unsigned takes, const uint8_t *header,
+		      const struct net_piece *piece, unsigned pieces, offload_put *put,
 		      void *context);

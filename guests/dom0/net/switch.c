@@ -16,18 +16,10 @@
 #include "guests/dom0/base/loop.h"
 #include "guests/lib/guest.h"
 
-#define MAC            6u
-#define ADDRESSES      12u /* bytes of destination and source */
-#define HEADER         14u /* and type */
-#define TAG            4u
-#define HEADER_TAGGED  (HEADER + TAG)
-#define ETHERTYPE_VLAN 0x8100u /* 802.1Q */
-#define ETHERTYPE_ARP  0x0806u
-#define ARP_SENDER     14u     /* offset of the sender's address */
-#define ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
-#define ETHERTYPE_RARP 0x8035u
-#define VLAN_MASK      0xfffu
-#define ANNOUNCE_BYTES 60u /* the shortest frame */
+#define ETHERNET_TAGGED (ETHERNET + VLAN_TAG)
+#define ARP_SENDER      14u /* offset of the sender's address */
+#define VLAN_MASK       0xfffu
+#define ANNOUNCE_BYTES  60u /* the shortest frame */
 
 /* The own addresses of 1,000 guests leave a place in each bucket, but for one of a million. */
 #define BUCKET_BITS       10u
@@ -46,8 +38,8 @@ struct station {
 	bool fixed;    /* the port's own */
 };
 
-/* A frame on its way: its header is copied, so that what was checked is what
- * is sent on. */
+/* A frame on its way: its header is copied, so that the switch sends on the bytes that it has
+ * checked. */
 struct frame {
 	struct net_port *from;
 	/* Without tag; more than Ethernet's if there is work left to do. */
@@ -56,7 +48,7 @@ struct frame {
 	uint16_t tag;     /* priority and VLAN */
 	unsigned bytes;   /* without tag */
 	struct net_offload offload;
-	/* Two for the header, the rest is what follows it. */
+	/* Two for the header and what is copied of the data, the rest is what follows. */
 	struct net_piece piece[MAX_PIECES + 2];
 	unsigned pieces;
 };
@@ -70,17 +62,6 @@ static uint32_t seconds(void)
 	if (!now)
 		now = (uint32_t)(clock_ns() / 1000000000u) + 1;
 	return now;
-}
-
-static uint16_t get_be16(const uint8_t *at)
-{
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static void put_be16(uint8_t *at, uint16_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
 }
 
 /* Address, VLAN and a bit that makes it differ from a free place's. */
@@ -261,22 +242,16 @@ static uint16_t vlan_of(const struct frame *frame)
 	return frame->tag & VLAN_MASK;
 }
 
-/* Hands a frame to a port, with a tag if the port wants one. The first piece is
- * the Ethernet header. */
-static bool hand(struct frame *frame, struct net_port *port, struct net_piece *piece,
-		 unsigned pieces, unsigned bytes)
+/* Gives a frame to a port, and counts it. */
+static bool give(struct net_port *port, const struct net_piece *piece, unsigned pieces,
+		 unsigned bytes, const struct net_offload *left)
 {
-	uint8_t tagged[HEADER_TAGGED];
+	bool taken;
 
-	if (port->trunk && frame->tag) {
-		memcpy(tagged, frame->header, ADDRESSES);
-		put_be16(tagged + ADDRESSES, ETHERTYPE_VLAN);
-		put_be16(tagged + ADDRESSES + 2, frame->tag);
-		memcpy(tagged + ADDRESSES + TAG, frame->header + ADDRESSES, 2);
-		piece[0] = (struct net_piece){tagged, HEADER_TAGGED};
-		bytes += TAG;
-	}
-	if (!port->deliver(port, piece, pieces, bytes)) {
+	port->offload = left;
+	taken = port->deliver(port, piece, pieces, bytes);
+	port->offload = NULL;
+	if (!taken) {
 		port->dropped++;
 		return false;
 	}
@@ -290,59 +265,94 @@ static bool hand(struct frame *frame, struct net_port *port, struct net_piece *p
 	return true;
 }
 
-struct completion {
-	struct frame *frame;
-	struct net_port *port;
+/* A frame as a port wants it: with its tag, or without. */
+struct shape {
+	const uint8_t *header;
+	unsigned headers, bytes; /* bytes that are copied; of all the frame */
+	const struct net_offload *offload;
 };
 
-static bool hand_complete(void *context, const struct net_piece *piece, unsigned pieces,
-			  unsigned bytes)
+static bool give_complete(void *context, const struct net_piece *piece, unsigned pieces,
+			  unsigned bytes, const struct net_offload *left)
 {
-	struct completion *to = context;
+	bool tagged = get_be16((const uint8_t *)piece->data + ETHERTYPE) == TYPE_VLAN;
+	struct net_port *port = context;
 
-	/* The array is offload_complete's own. */
-	if (bytes <= NET_FRAME_MAX - TAG)
-		return hand(to->frame, to->port, (struct net_piece *)(uintptr_t)piece, pieces,
-			    bytes);
-	to->port->dropped++;
+	if (bytes <= NET_FRAME_MAX - (tagged ? 0 : VLAN_TAG))
+		return give(port, piece, pieces, bytes, left);
+	port->dropped++;
 	return false;
 }
 
-/* Does for the port what the sender has left to do. */
-static void complete(struct frame *frame, struct net_port *port)
+/* Does the work for the port that the sender has left. */
+static void complete(struct frame *frame, const struct shape *shape, struct net_port *port)
 {
-	unsigned headers = frame->offload.headers, first = 2;
-	struct completion to = {frame, port};
+	unsigned headers = shape->offload->headers, first = 2;
 
-	/* What was copied of the data is a piece of its own. */
-	if (frame->headers > headers)
+	/* The data that was copied is a piece of its own. */
+	if (shape->headers > headers)
 		frame->piece[--first] =
-			(struct net_piece){frame->header + headers, frame->headers - headers};
-	offload_complete(&frame->offload, frame->header, frame->piece + first,
-			 frame->pieces - first, hand_complete, &to);
+			(struct net_piece){shape->header + headers, shape->headers - headers};
+	offload_complete(shape->offload, port->takes, shape->header, frame->piece + first,
+			 frame->pieces - first, give_complete, port);
+}
+
+static void deliver_as(struct frame *frame, const struct shape *shape, struct net_port *port)
+{
+	const struct net_offload *offload = shape->offload;
+
+	if (offload->needs & ~port->takes) {
+		complete(frame, shape, port);
+		return;
+	}
+	frame->piece[1] = (struct net_piece){shape->header, shape->headers};
+	if (give(port, frame->piece + 1, frame->pieces - 1, shape->bytes,
+		 offload->needs || offload->verified ? offload : NULL))
+		return;
+	/* Of segments that were merged some may have room where all of them have none. */
+	if (offload->needs & (NET_TCP4 | NET_TCP6) && frame->from->trunk)
+		complete(frame, shape, port);
+}
+
+static void deliver_tagged(struct frame *frame, struct net_port *port)
+{
+	uint8_t header[OFFLOAD_HEADERS + VLAN_TAG];
+	struct net_offload offload = frame->offload;
+	struct shape shape = {header, frame->headers + VLAN_TAG, frame->bytes + VLAN_TAG, &offload};
+
+	memcpy(header, frame->header, ETHERTYPE);
+	put_be16(header + ETHERTYPE, TYPE_VLAN);
+	put_be16(header + ETHERTYPE + 2, frame->tag);
+	memcpy(header + ETHERTYPE + VLAN_TAG, frame->header + ETHERTYPE,
+	       frame->headers - ETHERTYPE);
+	offload.start = (uint16_t)(offload.start + VLAN_TAG);
+	offload.headers = (uint16_t)(offload.headers + VLAN_TAG);
+	deliver_as(frame, &shape, port);
 }
 
 static void deliver(struct frame *frame, struct net_port *port)
 {
-	unsigned needs = frame->offload.needs, first = 1;
+	struct shape shape = {frame->header, frame->headers, frame->bytes, &frame->offload};
 
-	if (!port->link_up) {
+	if (!port->link_up)
 		port->dropped++;
-		return;
-	}
-	if (needs & ~port->takes) {
-		complete(frame, port);
-		return;
-	}
-	if (frame->headers > HEADER) {
-		frame->piece[1] =
-			(struct net_piece){frame->header + HEADER, frame->headers - HEADER};
-		first = 0;
-	}
-	frame->piece[first] = (struct net_piece){frame->header, HEADER};
-	port->offload = needs ? &frame->offload : NULL;
-	hand(frame, port, frame->piece + first, frame->pieces - first, frame->bytes);
-	port->offload = NULL;
+	else if (port->trunk && frame->tag)
+		deliver_tagged(frame, port);
+	else
+		deliver_as(frame, &shape, port);
+}
+
+unsigned switch_takes(const struct net_port *from, const uint8_t *header)
+{
+	uint16_t vlan = from->vlan;
+	const struct station *station;
+
+	if (get_be16(header + ETHERTYPE) == TYPE_VLAN)
+		vlan = get_be16(header + ETHERNET) & VLAN_MASK;
+	station = is_group(header) ? NULL : find(key_of(header, vlan));
+	if (!station || station->port == from || !station->port->link_up)
+		return 0;
+	return station->port->takes;
 }
 
 static void flood(struct frame *frame)
@@ -370,7 +380,7 @@ static void forward(struct frame *frame)
 		deliver(frame, station->port);
 }
 
-/* Copies the first bytes of a frame and notes what follows them. false: too
+/* Copies the first bytes of a frame and notes the pieces behind them. false: too
  * many pieces. */
 static bool take(struct frame *frame, const struct net_piece *piece, unsigned pieces,
 		 uint8_t *header, unsigned bytes)
@@ -384,9 +394,9 @@ static bool take(struct frame *frame, const struct net_piece *piece, unsigned pi
 
 		if (n > piece[i].bytes)
 			n = piece[i].bytes;
-		if (n == HEADER) {
-			memcpy(header + have, data, HEADER);
-			have += HEADER;
+		if (n == ETHERNET) {
+			memcpy(header + have, data, ETHERNET);
+			have += ETHERNET;
 		} else if (n) {
 			memcpy(header + have, data, n);
 			have += n;
@@ -400,43 +410,45 @@ static bool take(struct frame *frame, const struct net_piece *piece, unsigned pi
 	return true;
 }
 
-/* A frame with a tag, which only a trunk's is believed; others may set the
- * priority. What was read before is read again: it is this copy that counts. */
-static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsigned pieces)
+/* A trunk's tag is believed; of others' the priority alone, and they may have no VLAN. */
+static bool note_tag(struct frame *frame, uint16_t tag)
 {
-	uint8_t header[HEADER_TAGGED];
-
-	if (frame->bytes < HEADER_TAGGED || !take(frame, piece, pieces, header, HEADER_TAGGED))
+	if (!frame->from->trunk && tag & VLAN_MASK)
 		return false;
-	memcpy(frame->header, header, ADDRESSES);
-	memcpy(frame->header + ADDRESSES, header + ADDRESSES + TAG, 2);
-	frame->headers = HEADER;
-	frame->bytes -= TAG;
-	uint16_t tag = get_be16(header + ADDRESSES + 2);
-	if (frame->from->trunk)
-		frame->tag = tag;
-	else if (tag & VLAN_MASK)
-		return false;
-	else
-		frame->tag |= tag;
+	frame->tag = frame->from->trunk ? tag : frame->tag | tag;
 	return true;
 }
 
-/* A tag of VLAN 0, a priority, which access ports may send, goes where the switch keeps it. */
-static bool take_priority(struct frame *frame)
+/* A frame with a tag, which only a trunk's is believed; others may set the
+ * priority. The bytes read before are read again: this copy counts. */
+static bool take_tagged(struct frame *frame, const struct net_piece *piece, unsigned pieces)
 {
-	uint16_t tag = get_be16(frame->header + HEADER);
+	uint8_t header[ETHERNET_TAGGED];
 
-	if (frame->from->trunk || tag & VLAN_MASK || frame->headers < HEADER_TAGGED ||
-	    frame->offload.start < HEADER_TAGGED)
+	if (frame->bytes < ETHERNET_TAGGED || !take(frame, piece, pieces, header, ETHERNET_TAGGED))
 		return false;
-	frame->tag |= tag;
-	frame->headers -= TAG;
-	frame->bytes -= TAG;
-	frame->offload.start = (uint16_t)(frame->offload.start - TAG);
-	memmove(frame->header + ADDRESSES, frame->header + ADDRESSES + TAG,
-		frame->headers - ADDRESSES);
-	return get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN;
+	memcpy(frame->header, header, ETHERTYPE);
+	memcpy(frame->header + ETHERTYPE, header + ETHERTYPE + VLAN_TAG, 2);
+	frame->headers = ETHERNET;
+	frame->bytes -= VLAN_TAG;
+	return note_tag(frame, get_be16(header + ETHERTYPE + 2));
+}
+
+/* A tag, which access ports may send for a priority only, goes where the switch keeps it. */
+static bool take_tag(struct frame *frame)
+{
+	uint16_t tag = get_be16(frame->header + ETHERNET);
+
+	if (frame->headers < ETHERNET_TAGGED || frame->offload.start < ETHERNET_TAGGED)
+		return false;
+	if (!note_tag(frame, tag))
+		return false;
+	frame->headers -= VLAN_TAG;
+	frame->bytes -= VLAN_TAG;
+	frame->offload.start = (uint16_t)(frame->offload.start - VLAN_TAG);
+	memmove(frame->header + ETHERTYPE, frame->header + ETHERTYPE + VLAN_TAG,
+		frame->headers - ETHERTYPE);
+	return get_be16(frame->header + ETHERTYPE) != TYPE_VLAN;
 }
 
 /* A frame whose sender leaves work to others: more of it has to be looked at. */
@@ -449,18 +461,17 @@ static bool take_offload(struct frame *frame, const struct net_piece *piece, uns
 	frame->headers = bytes;
 	if (!take(frame, piece, pieces, frame->header, bytes))
 		return false;
-	if (get_be16(frame->header + ADDRESSES) == ETHERTYPE_VLAN && !take_priority(frame))
+	if (get_be16(frame->header + ETHERTYPE) == TYPE_VLAN && !take_tag(frame))
 		return false;
 	return offload_check(&frame->offload, frame->header, frame->headers, frame->bytes);
 }
 
 static bool take_plain(struct frame *frame, const struct net_piece *piece, unsigned pieces)
 {
-	frame->offload.needs = 0;
-	frame->headers = HEADER;
-	if (!take(frame, piece, pieces, frame->header, HEADER))
+	frame->headers = ETHERNET;
+	if (!take(frame, piece, pieces, frame->header, ETHERNET))
 		return false;
-	return get_be16(frame->header + ADDRESSES) != ETHERTYPE_VLAN ||
+	return get_be16(frame->header + ETHERTYPE) != TYPE_VLAN ||
 	       take_tagged(frame, piece, pieces);
 }
 
@@ -483,15 +494,15 @@ static unsigned copy_first(const struct net_piece *piece, unsigned pieces, uint8
 static void hear_arp(struct net_port *from, const struct frame *frame,
 		     const struct net_piece *piece, unsigned pieces)
 {
-	uint8_t arp[HEADER + ARP_SENDER + 4];
-	const uint8_t *at = arp + HEADER + ARP_SENDER;
+	uint8_t arp[ETHERNET + ARP_SENDER + 4];
+	const uint8_t *at = arp + ETHERNET + ARP_SENDER;
 
-	if (from->trunk || get_be16(frame->header + ADDRESSES) != ETHERTYPE_ARP ||
+	if (from->trunk || get_be16(frame->header + ETHERTYPE) != TYPE_ARP ||
 	    copy_first(piece, pieces, arp, sizeof(arp)) < sizeof(arp) ||
-	    get_be16(arp + ADDRESSES) != ETHERTYPE_ARP)
+	    get_be16(arp + ETHERTYPE) != TYPE_ARP)
 		return;
-	if (get_be16(at) || get_be16(at + 2))
-		from->ipv4 = (uint32_t)get_be16(at) << 16 | get_be16(at + 2);
+	if (get_be32(at))
+		from->ipv4 = get_be32(at);
 }
 
 /* Returns false if the frame is malformed, or its sender's address is another port's. */
@@ -504,16 +515,17 @@ static bool input(struct frame *frame, const struct net_piece *piece, unsigned p
 
 	for (unsigned i = 0; i < pieces; i++)
 		bytes += piece[i].bytes;
-	if (bytes < HEADER || bytes > (is_long ? NET_LONG_FRAME : NET_FRAME_MAX))
+	if (bytes < ETHERNET || bytes > (is_long ? NET_LONG_FRAME : NET_FRAME_MAX))
 		return false;
 	frame->bytes = (unsigned)bytes;
 	frame->tag = from->vlan;
+	frame->offload = (struct net_offload){.verified = offload && offload->verified};
 	if (offload && offload->needs ? !take_offload(frame, piece, pieces, offload)
 				      : !take_plain(frame, piece, pieces))
 		return false;
-	if (get_be16(frame->header + ADDRESSES) == ETHERTYPE_QINQ && !from->trunk)
+	if (get_be16(frame->header + ETHERTYPE) == TYPE_QINQ && !from->trunk)
 		return false;
-	if (!is_long && frame->bytes > NET_FRAME_MAX - TAG)
+	if (!is_long && frame->bytes > NET_FRAME_MAX - VLAN_TAG)
 		return false;
 	const uint8_t *source = frame->header + MAC;
 	if (is_group(source) || !learn(from, key_of(source, vlan_of(frame))))
@@ -547,22 +559,21 @@ void switch_input(struct net_port *from, const struct net_piece *piece, unsigned
 static void announce(struct net_port *through, uint64_t key)
 {
 	static const uint8_t request[] = {0, 1, 8, 0, 6, 4, 0, 3};
-	uint8_t data[ANNOUNCE_BYTES - HEADER] = {0};
-	struct net_piece piece[2] = {{NULL, HEADER}, {data, sizeof(data)}};
-	struct frame frame;
+	uint8_t data[ANNOUNCE_BYTES - ETHERNET] = {0};
+	struct frame frame = {.headers = ETHERNET, .bytes = ANNOUNCE_BYTES, .pieces = 3};
 	uint32_t low = (uint32_t)key;
 	uint16_t high = (uint16_t)(key >> 32);
 
 	memset(frame.header, 0xff, MAC);
 	memcpy(frame.header + MAC, &low, 4);
 	memcpy(frame.header + MAC + 4, &high, 2);
-	put_be16(frame.header + ADDRESSES, ETHERTYPE_RARP);
+	put_be16(frame.header + ETHERTYPE, TYPE_RARP);
 	memcpy(data, request, sizeof(request));
 	memcpy(data + sizeof(request), frame.header + MAC, MAC);           /* sender */
 	memcpy(data + sizeof(request) + MAC + 4, frame.header + MAC, MAC); /* target */
 	frame.tag = key >> 48 & VLAN_MASK;
-	piece[0].data = frame.header;
-	hand(&frame, through, piece, 2, ANNOUNCE_BYTES);
+	frame.piece[2] = (struct net_piece){data, sizeof(data)};
+	deliver(&frame, through);
 }
 
 void switch_announce(struct net_port *through)

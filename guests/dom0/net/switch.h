@@ -21,17 +21,18 @@ struct net_port {
 	uint32_t ipv4;
 	unsigned takes; /* NET_*: frames of which work is left to the port */
 	/* The switch gives a frame to the port. The pieces are valid during
-	 * the call only; the first is the Ethernet header with its tag. false:
-	 * dropped (counted by the switch). */
+	 * the call only; the first has the Ethernet header with its tag, and all headers if work
+	 * is left to do. false: dropped (counted by the switch). */
 	bool (*deliver)(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 			unsigned bytes);
 	/* After a batch of deliveries (notify the guest, ring the NIC). */
 	void (*deliver_done)(struct net_port *port);
 	void *context;
-	/* During deliver: what is left to do, NULL: the frame is complete. */
+	/* During deliver: the work left to do, and the state of the checksum; NULL: the frame
+	 * is complete. */
 	const struct net_offload *offload;
-	/* rx: what the port gave to the switch; tx: what the switch gave to
-	 * the port; dropped: what was refused on either way. */
+	/* rx: from the port to the switch; tx: from the switch to the port; dropped: refused on
+	 * either way. */
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes, dropped;
 	/* the switch's */
 	struct net_port *next, *next_pending;
@@ -49,6 +50,9 @@ void switch_input(struct net_port *from, const struct net_piece *piece, unsigned
 /* The same with work left to others (NULL: none), whose frames may be long. */
 void switch_input_offload(struct net_port *from, const struct net_piece *piece, unsigned pieces,
 			  const struct net_offload *offload);
+/* Returns what the receiver of a frame from a trunk, which begins with these 18 bytes, takes; 0 if
+ * it is not one port alone. */
+unsigned switch_takes(const struct net_port *from, const uint8_t *header);
 /* After a batch of switch_input: calls deliver_done of the ports touched. */
 void switch_flush(void);
 

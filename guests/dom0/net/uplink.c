@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/net/merge.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/lib/guest.h"
 
@@ -22,13 +23,15 @@ static struct netdev *card[CARDS]; /* in the order in which they are tried */
 static unsigned cards;
 static struct netdev *active; /* NULL: none had a cable yet */
 static bool fails_over;
+static struct merger merger; /* of a batch of received frames; nothing stays in it */
 
 static bool uplink_deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 			   unsigned bytes)
 {
-	(void)port;
+	const struct net_offload *left = port->offload;
+
 	(void)bytes;
-	return active && active->send(active, piece, pieces);
+	return active && active->send(active, piece, pieces, left && left->needs ? left : NULL);
 }
 
 static void uplink_deliver_done(struct net_port *port)
@@ -38,17 +41,26 @@ static void uplink_deliver_done(struct net_port *port)
 		active->flush(active);
 }
 
-static void received(struct netdev *dev, const void *frame, size_t bytes)
+static unsigned takes(const uint8_t *frame)
 {
-	struct net_piece piece = {.data = frame, .bytes = (uint32_t)bytes};
+	return switch_takes(&uplink, frame);
+}
 
+static void put(const struct net_piece *piece, unsigned pieces, const struct net_offload *offload)
+{
+	switch_input_offload(&uplink, piece, pieces, offload);
+}
+
+static void received(struct netdev *dev, const void *frame, size_t bytes, bool verified)
+{
 	if (dev == active && bytes <= NET_FRAME_MAX)
-		switch_input(&uplink, &piece, 1);
+		merge_input(&merger, frame, (unsigned)bytes, verified);
 }
 
 static void received_all(struct netdev *dev)
 {
 	(void)dev;
+	merge_flush(&merger);
 	switch_flush();
 }
 
@@ -69,6 +81,7 @@ static void look(void)
 	if (next)
 		active = next;
 	uplink.link_up = active && active->link_up;
+	uplink.takes = active ? active->takes : 0;
 	if (active == before)
 		return;
 	strncpy(uplink.name, active->name, sizeof(uplink.name) - 1);
@@ -180,6 +193,9 @@ void uplink_start(const char *cmdline)
 	uplink.trunk = true;
 	uplink.deliver = uplink_deliver;
 	uplink.deliver_done = uplink_deliver_done;
+	merger.takes = takes;
+	merger.put = put;
+	merge_init(&merger);
 	look();
 	switch_add(&uplink);
 	for (struct netdev *dev = net_first(); dev; dev = dev->next)

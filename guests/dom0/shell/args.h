@@ -41,7 +41,7 @@ struct args {
 	unsigned many_count;
 };
 
-/* Sorts word[1..]. Returns false after it has told `error` what is wrong, in one or more lines. */
+/* Sorts word[1..]. Returns false after it has told `error` the reason, in one or more lines. */
 bool args_parse(struct args *args, const struct arg *arg, int count, char *word[],
 		void (*error)(const char *text));
 

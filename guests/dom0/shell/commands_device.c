@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/shell/shell.h"
@@ -14,8 +15,6 @@
 #include "guests/dom0/vm/vm.h"
 
 typedef unsigned long long llu;
-
-#define NETWORK "default" /* the switch */
 
 /* The figures of a disk, or of all of them with an empty name, in virsh's order and words. */
 static void print_block(const char *name, const struct virtio_blk_stats *s, bool human)
@@ -97,7 +96,9 @@ static void run_domblklist(const struct args *args)
 	table_start(&table, 4 - first, header + first);
 	for (unsigned i = 0; i < vm->config->disks; i++) {
 		const struct config_disk *disk = &vm->config->disk[i];
-		const char *const cell[] = {"block", "disk", disk->target, disk->source};
+		const char *source = disk->volume ? strrchr(disk->source, '/') + 1 : disk->source;
+		const char *type = disk->volume ? "volume" : disk->file ? "file" : "block";
+		const char *const cell[] = {type, "disk", disk->target, source};
 
 		table_row(&table, cell + first);
 	}
@@ -284,7 +285,7 @@ static void run_domif_setlink(const struct args *args)
 		term_printf("Device updated successfully\n");
 }
 
-/* What the guest has said of itself by ARP; 0: nothing yet. */
+/* The address that the guest has told by ARP; 0: none yet. */
 static uint32_t address_of(const uint8_t mac[6])
 {
 	for (const struct net_port *port = switch_first(); port; port = port->next)
@@ -360,12 +361,12 @@ static void run_net_list(const struct args *args)
 		return;
 	}
 	if (name) {
-		term_printf("%s", shows_network(args) ? NETWORK "\n" : "");
+		term_printf("%s", shows_network(args) ? NETWORK_NAME "\n" : "");
 		return;
 	}
 	table_start(&table, 4, header);
 	if (shows_network(args))
-		table_row(&table, (const char *const[]){NETWORK, "active", "yes", "yes"});
+		table_row(&table, (const char *const[]){NETWORK_NAME, "active", "yes", "yes"});
 	table_end(&table, shell_line);
 }
 

@@ -5,6 +5,9 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/define.h"
+#include "guests/dom0/manage/documents.h"
+#include "guests/dom0/manage/guest_console.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
@@ -12,7 +15,7 @@
 #include "guests/dom0/shell/words.h"
 #include "guests/dom0/vm/vm.h"
 
-/* "Failed to WHAT domain 'NAME'" and why, or what was done. */
+/* "Failed to WHAT domain 'NAME'" and the reason, or the report of success. */
 static void report(const struct vm *vm, const char *what, const char *failure, const char *done)
 {
 	if (failure)
@@ -52,7 +55,7 @@ static void run_start(const struct args *args)
 	failure = args_flag(args, "paused") ? vm_start_paused(vm) : vm_start(vm);
 	report(vm, "start", failure, "started");
 	if (!failure && args_flag(args, "console"))
-		connect(vm, console_default(vm));
+		connect(vm, guest_console_default(vm));
 }
 
 /* Is `mode`, which stands between commas, one of virsh's? */
@@ -152,7 +155,7 @@ static void print_note(const char *text)
 }
 
 /* A description is one of the files that came with the machine's boot. NULL after a message. */
-static struct vm *define(const char *file, const char *what)
+static struct vm *define_transient(const char *file)
 {
 	static struct config_error error;
 	struct vm_config *config;
@@ -166,7 +169,7 @@ static struct vm *define(const char *file, const char *what)
 	}
 	failure = sums_check(&module);
 	if (failure) {
-		shell_failure(failure, "Failed to %s domain from %s", what, file);
+		shell_failure(failure, "Failed to create domain from %s", file);
 		return NULL;
 	}
 	config = config_parse(file, (const char *)module.data, module.size, &error);
@@ -174,27 +177,18 @@ static struct vm *define(const char *file, const char *what)
 	failure = config ? vm_define(config, &vm) : "";
 	if (!failure)
 		return vm;
-	shell_error("Failed to %s domain from %s", what, file);
+	shell_error("Failed to create domain from %s", file);
 	config_each_line(&error.refusals, print_error);
 	if (*failure)
 		shell_error("%s", failure);
 	return NULL;
 }
 
-static void run_define(const struct args *args)
-{
-	const char *file = args_text(args, "file");
-	struct vm *vm = define(file, "define");
-
-	if (vm)
-		term_printf("Domain '%s' defined from %s\n", vm->name, file);
-}
-
 /* Its description goes when the guest ends. */
 static void run_create(const struct args *args)
 {
 	const char *file = args_text(args, "file");
-	struct vm *vm = machine_ends() ? NULL : define(file, "create");
+	struct vm *vm = machine_ends() ? NULL : define_transient(file);
 	const char *failure;
 
 	if (!vm)
@@ -208,28 +202,7 @@ static void run_create(const struct args *args)
 	}
 	term_printf("Domain '%s' created from %s\n", vm->name, file);
 	if (args_flag(args, "console"))
-		connect(vm, console_default(vm));
-}
-
-static void run_autostart(const struct args *args)
-{
-	const char *mark = args_flag(args, "disable") ? "unmark" : "mark";
-	struct vm *vm = shell_domain_of(args);
-
-	if (!vm)
-		return;
-	if (vm->transient) {
-		shell_failure(
-			"Requested operation is not valid: cannot set autostart for transient "
-			"domain",
-			"Failed to %s domain '%s' as autostarted", mark, vm->name);
-		return;
-	}
-	vm->autostart = !args_flag(args, "disable");
-	term_printf("Domain '%s' %sed as autostarted\n"
-		    "This mark is not kept: after the next start of the machine the descriptions\n"
-		    "that come with the boot medium say which domains start.\n",
-		    vm->name, mark);
+		connect(vm, guest_console_default(vm));
 }
 
 static void run_inject_nmi(const struct args *args)
@@ -241,62 +214,43 @@ static void run_inject_nmi(const struct args *args)
 		shell_error("%s", failure);
 }
 
-/* libvirt takes the description of an active guest away when the guest ends. */
-static const char *undefine(struct vm *vm)
-{
-	if (!vm->id)
-		return vm_undefine(vm);
-	if (vm->transient)
-		return "Requested operation is not valid: cannot undefine transient domain";
-	vm->transient = true;
-	vm->autostart = false;
-	return NULL;
-}
-
-static void run_undefine(const struct args *args)
-{
-	char name[sizeof(((struct vm *)0)->name)];
-	struct vm *vm = shell_domain_of(args);
-	const char *failure;
-
-	if (!vm)
-		return;
-	memcpy(name, vm->name, sizeof(name));
-	failure = undefine(vm);
-	if (failure)
-		shell_failure(failure, "Failed to undefine domain '%s'", name);
-	else
-		term_printf("Domain '%s' has been undefined\n", name);
-}
-
 static void put_text(void *context, const char *text)
 {
 	(void)context;
 	term_write(text, strlen(text));
 }
 
+/* The text may come from anywhere: the terminal gets no control characters. */
+static void put_bytes(void *context, const char *text, size_t bytes)
+{
+	(void)context;
+	for (size_t i = 0; i < bytes; i++) {
+		bool plain = (uint8_t)text[i] >= ' ' || text[i] == '\n' || text[i] == '\t';
+
+		term_write(plain ? &text[i] : "?", 1);
+	}
+}
+
+/* A description that is refused is shown as it was given. */
 static void run_dumpxml(const struct args *args)
 {
-	struct vm *vm = shell_domain_of(args);
+	const char *name = args_text(args, "domain");
+	struct vm *vm;
 
+	if (refused_guest(name) && !vm_find(name)) {
+		refused_guest_text(name, put_bytes, NULL);
+		return;
+	}
+	vm = shell_domain_of(args);
 	if (vm)
-		config_dump(vm->config, args_flag(args, "inactive") ? 0 : vm->id, put_text, NULL);
+		domain_document(vm, args_flag(args, "inactive"), put_text, NULL);
 }
 
 /* --devname; false after a message. */
 static bool console_choice(const struct vm *vm, const char *name, enum console_device *device)
 {
-	*device = console_default(vm);
-	if (!name)
+	if (guest_console_named(vm, name, device))
 		return true;
-	if (!strcmp(name, "serial0")) {
-		*device = CONSOLE_SERIAL;
-		return true;
-	}
-	if (vm->config->virtio_console && (!strcmp(name, "virtio") || !strcmp(name, "console0"))) {
-		*device = CONSOLE_VIRTIO;
-		return true;
-	}
 	shell_error("cannot find console device '%s'", name);
 	return false;
 }
@@ -318,12 +272,6 @@ static void run_console(const struct args *args)
 
 static const struct arg domain_args[] = {ARG_ANY_DOMAIN, ARG_END};
 
-static const struct arg autostart_args[] = {
-	ARG_ANY_DOMAIN,
-	{"disable", ARG_FLAG, ARG_OPTIONAL, "disable autostarting"},
-	ARG_END,
-};
-
 static const struct arg console_args[] = {
 	ARG_ANY_DOMAIN,
 	{"devname", ARG_TEXT, ARG_OPTIONAL, "character device name"},
@@ -338,12 +286,6 @@ static const struct arg create_args[] = {
 	{"file", ARG_TEXT, ARG_REQUIRED, "file containing an XML domain description"},
 	{"console", ARG_FLAG, ARG_OPTIONAL, "attach to console after creation"},
 	{"paused", ARG_FLAG, ARG_OPTIONAL, "leave the guest paused after creation"},
-	{"validate", ARG_FLAG, ARG_OPTIONAL, "validate the XML against the schema"},
-	ARG_END,
-};
-
-static const struct arg define_args[] = {
-	{"file", ARG_TEXT, ARG_REQUIRED, "file containing an XML domain description"},
 	{"validate", ARG_FLAG, ARG_OPTIONAL, "validate the XML against the schema"},
 	ARG_END,
 };
@@ -380,30 +322,11 @@ static const struct arg start_args[] = {
 	ARG_END,
 };
 
-static const struct arg undefine_args[] = {
-	ARG_ANY_DOMAIN,
-	{"managed-save", ARG_FLAG, ARG_OPTIONAL, "remove domain managed state file"},
-	{"snapshots-metadata", ARG_FLAG, ARG_OPTIONAL,
-	 "remove all domain snapshot metadata (vm must be inactive)"},
-	{"checkpoints-metadata", ARG_FLAG, ARG_OPTIONAL,
-	 "remove all domain checkpoint metadata (vm must be inactive)"},
-	{"nvram", ARG_FLAG, ARG_OPTIONAL, "remove nvram file"},
-	{"keep-nvram", ARG_FLAG, ARG_OPTIONAL, "keep nvram file"},
-	{"tpm", ARG_FLAG, ARG_OPTIONAL, "remove TPM state"},
-	{"keep-tpm", ARG_FLAG, ARG_OPTIONAL, "keep TPM state"},
-	ARG_END,
-};
-
 const struct shell_command shell_domain_commands[] = {
-	{"autostart", SHELL_DOMAIN, COMPLETE_DOMAIN, "autostart a domain",
-	 "Configure a domain to be automatically started at boot.", autostart_args, run_autostart},
 	{"console", SHELL_DOMAIN, COMPLETE_DOMAIN, "connect to the guest console",
 	 "Connect the virtual serial console for the guest", console_args, run_console},
 	{"create", SHELL_DOMAIN, COMPLETE_NONE, "create a domain from an XML file",
 	 "Create a domain.", create_args, run_create},
-	{"define", SHELL_DOMAIN, COMPLETE_NONE,
-	 "define (but don't start) a domain from an XML file", "Define a domain.", define_args,
-	 run_define},
 	{"destroy", SHELL_DOMAIN, COMPLETE_DOMAIN, "destroy (stop) a domain",
 	 "Forcefully stop a given domain, but leave its resources intact.", destroy_args,
 	 run_destroy},
@@ -426,8 +349,5 @@ const struct shell_command shell_domain_commands[] = {
 	 start_args, run_start},
 	{"suspend", SHELL_DOMAIN, COMPLETE_DOMAIN, "suspend a domain", "Suspend a running domain.",
 	 domain_args, run_suspend},
-	{"undefine", SHELL_DOMAIN, COMPLETE_DOMAIN, "undefine a domain",
-	 "Undefine an inactive domain, or convert persistent to transient.", undefine_args,
-	 run_undefine},
 	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

@@ -13,6 +13,9 @@ static const struct {
 	[SHELL_MONITOR] = {"Domain Monitoring", "monitor"},
 	[SHELL_HOST] = {"Host and Hypervisor", "host"},
 	[SHELL_NETWORK] = {"Networking", "network"},
+	[SHELL_NODEDEV] = {"Node Device", "nodedev"},
+	[SHELL_POOL] = {"Storage Pool", "pool"},
+	[SHELL_VOLUME] = {"Storage Volume", "volume"},
 	[SHELL_ITSELF] = {"Virsh itself", "virsh"},
 	[SHELL_SAMPO] = {"Sampo", "sampo"},
 };
@@ -20,12 +23,14 @@ static const struct {
 /* Returns the group's first command behind `after` in the alphabet, NULL if there is none. */
 static const struct shell_command *next_of(enum shell_group group, const char *after)
 {
-	const struct shell_command *c, *next = NULL;
+	const struct shell_command *c = shell_command_at(0), *next = NULL;
 
-	for (unsigned i = 0; (c = shell_command_at(i)); i++)
+	for (unsigned i = 1; c; i++) {
 		if (c->group == group && strcmp(c->name, after) > 0 &&
 		    (!next || strcmp(c->name, next->name) < 0))
 			next = c;
+		c = shell_command_at(i);
+	}
 	return next;
 }
 

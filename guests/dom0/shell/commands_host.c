@@ -7,8 +7,11 @@
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/machine/calendar.h"
+#include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/log.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/net/ntp.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
@@ -77,7 +80,7 @@ static void run_nodeinfo(const struct args *args)
 		    info.domains, info.handles, (llu)info.machine_checks);
 }
 
-/* In virsh's four lines: what this shell was made for, and what the kernel is. */
+/* In virsh's four lines: the shell's and the kernel's versions. */
 static void run_version(const struct args *args)
 {
 	uint64_t version = 0;
@@ -95,17 +98,16 @@ static void run_version(const struct args *args)
 			    (llu)(version & 0xffff));
 }
 
-/* dom0 gives the same name to DHCP servers. */
 static void run_hostname(const struct args *args)
 {
 	(void)args;
-	shell_line("sampo");
+	shell_line(stack_name());
 }
 
 static void run_uri(const struct args *args)
 {
 	(void)args;
-	shell_line("sampo:///system");
+	shell_line(HOST_URI);
 }
 
 static void run_uptime(const struct args *args)
@@ -117,9 +119,63 @@ static void run_uptime(const struct args *args)
 		    (llu)(s / 60 % 60), (llu)(s % 60));
 }
 
+static void print_answers(const struct ntp_status *s)
+{
+	uint64_t size = (uint64_t)(s->change_ns < 0 ? -s->change_ns : s->change_ns);
+
+	if (s->set)
+		term_printf("Last answer:    %llu s ago: the clock was %llu.%06llu s %s\n",
+			    (llu)((clock_ns() - s->when) / 1000000000u), (llu)(size / 1000000000u),
+			    (llu)(size / 1000 % 1000000), s->change_ns < 0 ? "fast" : "slow");
+	else
+		term_printf("Last answer:    none, the time is the machine's own clock's\n");
+	if (s->refused)
+		term_printf("Refused:        %u answer%s%s%s\n", s->refused,
+			    s->refused == 1 ? "" : "s", s->why ? ", the last one: " : "",
+			    s->why ? s->why : "");
+}
+
+static void run_time(const struct args *args)
+{
+	char now[CALENDAR_TEXT];
+	struct ntp_status s;
+	const char *wrong;
+
+	if (!shell_not_without(args, "force", "sync"))
+		return;
+	if (args_flag(args, "sync")) {
+		wrong = ntp_ask(args_flag(args, "force"));
+		if (wrong)
+			shell_failure(wrong, "Failed to ask for the time");
+		else
+			term_printf("The server is being asked.\n");
+		return;
+	}
+	ntp_status(&s);
+	calendar_text(now, (int64_t)(clock_wall_ns() / 1000000000u));
+	term_printf("Time:           %s UTC\nServer:         %s\n", now,
+		    s.server ? s.server : "none");
+	print_answers(&s);
+}
+
 static uint64_t log_position;
 static unsigned log_chosen; /* levels, as bits */
-static bool log_decodes, log_follows;
+static bool log_decodes, log_follows, log_has_dates;
+
+/* A stamp counts seconds from where the TSC is 0; as a date in the clock's present sense. */
+static void print_stamp(const char *stamp)
+{
+	uint64_t origin = clock_wall_ns() - clock_ticks_ns(rdtsc());
+	uint64_t seconds = strtoull(stamp + strspn(stamp, "[ "), NULL, 10);
+	char text[CALENDAR_TEXT];
+
+	if (!log_has_dates || !*stamp) {
+		term_printf("%s", stamp);
+		return;
+	}
+	calendar_text(text, (int64_t)(origin / 1000000000u + seconds));
+	term_printf("[%s] ", text);
+}
 
 /* util-linux's format: facility and level in front with --decode. */
 static void print_line(const struct log_line *line)
@@ -128,7 +184,8 @@ static void print_line(const struct log_line *line)
 		return;
 	if (log_decodes)
 		term_printf("kern  :%-6s: ", log_level_names[line->level]);
-	term_printf("%s%s\n", line->stamp, line->text);
+	print_stamp(line->stamp);
+	term_printf("%s\n", line->text);
 }
 
 static bool dmesg_step(bool cancel)
@@ -158,6 +215,7 @@ static void run_dmesg(const struct args *args)
 		list = args_text(args, "l");
 	log_follows = args_flag(args, "follow") || args_flag(args, "w");
 	log_decodes = args_flag(args, "decode") || args_flag(args, "x");
+	log_has_dates = args_flag(args, "ctime") || args_flag(args, "T");
 	log_chosen = list ? log_levels(list) : ~0u;
 	if (!log_chosen) {
 		shell_error("unknown level in '%s'", list);
@@ -291,6 +349,14 @@ static const struct arg dmesg_args[] = {
 	{"l", ARG_TEXT, ARG_NAMED, "the same"},
 	{"decode", ARG_FLAG, ARG_OPTIONAL, "facility and level in front of each line"},
 	{"x", ARG_FLAG, ARG_OPTIONAL, "the same"},
+	{"ctime", ARG_FLAG, ARG_OPTIONAL, "dates in place of the seconds since the start, in UTC"},
+	{"T", ARG_FLAG, ARG_OPTIONAL, "the same"},
+	ARG_END,
+};
+
+static const struct arg time_args[] = {
+	{"sync", ARG_FLAG, ARG_OPTIONAL, "ask the time server now"},
+	{"force", ARG_FLAG, ARG_OPTIONAL, "take its answer even if it is far away"},
 	ARG_END,
 };
 
@@ -319,6 +385,8 @@ const struct shell_command shell_host_commands[] = {
 	 NULL, force_args, run_poweroff},
 	{"reboot-host", SHELL_SAMPO, COMPLETE_NONE, "shut all domains down and reset the machine",
 	 NULL, force_args, run_reboot_host},
+	{"time", SHELL_SAMPO, COMPLETE_NONE, "the wall clock and its server", NULL, time_args,
+	 run_time},
 	{"uptime", SHELL_SAMPO, COMPLETE_NONE, "time since the start", NULL, shell_no_args,
 	 run_uptime},
 	{"uri", SHELL_HOST, COMPLETE_NONE, "print the hypervisor canonical URI", NULL,

@@ -6,9 +6,9 @@
 #include <strings.h>
 
 #include "guests/dom0/base/env.h"
-#include "guests/dom0/base/memory.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/exit_names.h"
+#include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
@@ -32,7 +32,7 @@ static void id_text(char *text, size_t size, const struct vm *vm)
 		snprintf(text, size, "-");
 }
 
-/* What `list` shows. */
+/* The guests that `list` shows. */
 struct list {
 	bool active, inactive;
 	bool running, paused, shutoff, other; /* none of them: any state */
@@ -294,14 +294,6 @@ static void run_domstate(const struct args *args)
 		term_printf("%s (%s)\n", vm_state_name(vm), vm_reason(vm));
 	else if (vm)
 		term_printf("%s\n", vm_state_name(vm));
-}
-
-static unsigned host_cpus(void)
-{
-	static struct sampo_machine_info info;
-
-	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
-	return info.cpus < CPUSET_CPUS ? info.cpus : CPUSET_CPUS;
 }
 
 /* Prints a letter for each of the machine's CPUs, or the list of the set's CPUs. */

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "guests/dom0/base/env.h"
-#include "guests/dom0/base/memory.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/host.h"
+#include "guests/dom0/manage/tune.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/shell/words.h"
@@ -16,14 +17,6 @@
 typedef unsigned long long llu;
 
 #define CPUS_TEXT 256
-
-static unsigned host_cpus(void)
-{
-	static struct sampo_machine_info info;
-
-	sampo_object_info(boot->machine, SAMPO_INFO_MACHINE, &info, sizeof(info), 0, NULL);
-	return info.cpus;
-}
 
 static void pins(const struct vm *vm, unsigned first, unsigned last)
 {
@@ -119,6 +112,8 @@ static void pin(struct vm *vm, uint64_t vcpu, const char *cpus)
 	error = vm_pin(vm, (unsigned)vcpu, &set);
 	if (error)
 		shell_error("invalid argument: %s", error);
+	else
+		shell_keep(vm);
 }
 
 static void show_pins(const struct vm *vm, bool one, uint64_t vcpu)
@@ -158,48 +153,14 @@ static void run_vcpupin(const struct args *args)
 		show_pins(vm, vcpu, number);
 }
 
-/* --- schedinfo: the parameters, as libvirt's QEMU driver names and bounds them --- */
-
-static const char *set_shares(struct vm *vm, int64_t value)
-{
-	return vm_set_weight(vm, (uint32_t)value);
-}
-
-static const char *set_period(struct vm *vm, int64_t value)
-{
-	return vm_set_cap(vm, vm->config->quota, (uint64_t)value);
-}
-
-static const char *set_quota(struct vm *vm, int64_t value)
-{
-	return vm_set_cap(vm, value > 0 ? (uint64_t)value : 0, vm->config->period);
-}
-
-static const struct parameter {
-	const char *name, *type;
-	int64_t least, most;
-	bool may_be_none; /* -1: no quota */
-	const char *(*set)(struct vm *vm, int64_t value);
-} parameters[] = {
-	{"cpu_shares", "unsigned long long", 1, 65535, false, set_shares},
-	{"vcpu_period", "unsigned long long", 1000, 1000000, false, set_period},
-	{"vcpu_quota", "long long", 1000, UINT32_MAX, true, set_quota},
-};
-
-static const struct parameter *find_parameter(const char *text, size_t bytes)
-{
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
-		if (strlen(parameters[i].name) == bytes && !memcmp(parameters[i].name, text, bytes))
-			return &parameters[i];
-	return NULL;
-}
+/* --- schedinfo --- */
 
 /* "name=value"; false after a message. */
 static bool set_parameter(struct vm *vm, const char *text)
 {
 	const char *value = strchr(text, '='), *error;
 	size_t n = value ? (size_t)(value - text) : 0;
-	const struct parameter *p = find_parameter(text, n);
+	const struct tune_parameter *p = tune_parameter(text, (unsigned)n);
 	char *end;
 	int64_t v;
 
@@ -217,14 +178,9 @@ static bool set_parameter(struct vm *vm, const char *text)
 			    p->type);
 		return false;
 	}
-	if ((v < p->least || v > p->most) && !(p->may_be_none && v == -1)) {
-		shell_error("invalid argument: value of '%s' is out of range [%lld, %lld]", p->name,
-			    (long long)p->least, (long long)p->most);
-		return false;
-	}
-	error = p->set(vm, v);
+	error = tune_parameter_set(p, vm, v);
 	if (error)
-		shell_error("invalid argument: %s", error);
+		shell_error("%s", error);
 	return !error;
 }
 
@@ -241,9 +197,11 @@ static void run_schedinfo(const struct args *args)
 	for (unsigned i = 0; i < args->many_count; i++)
 		if (!set_parameter(vm, args->many[i]))
 			return;
-	term_printf("%-15s: %u\n%-15s: %llu\n%-15s: %lld\n", "cpu_shares", vm->config->weight,
-		    "vcpu_period", (llu)vm->config->period, "vcpu_quota",
-		    vm->config->quota ? (long long)vm->config->quota : -1);
+	for (unsigned i = 0; i < TUNE_PARAMETERS; i++)
+		term_printf("%-15s: %lld\n", manage_parameters[i].name,
+			    (long long)manage_parameters[i].get(vm));
+	if (args->many_count)
+		shell_keep(vm);
 }
 
 /* --- The number of virtual CPUs --- */
@@ -281,28 +239,17 @@ static void run_vcpucount(const struct args *args)
 		term_printf("%u\n", vm->config->vcpus);
 }
 
-/* Returns why the number of the description cannot become n, NULL if it can. */
-static const char *keeps_vcpus(const struct vm *vm, const struct args *args, uint64_t n)
+/* Without an option the change is for a running guest. */
+static unsigned affects(const struct args *args)
 {
-	static char text[96];
-
-	if (!vm->id && !args_flag(args, "config") && !args_flag(args, "current"))
-		return shell_not_running;
-	if (vm->run != VM_OFF)
-		return "Operation not supported: the number of virtual CPUs of a running domain "
-		       "cannot change";
-	if (vm->config->threads != 1 || vm->config->cores != vm->config->vcpus)
-		return "Operation not supported: the domain has a CPU topology";
-	snprintf(text, sizeof(text),
-		 "invalid argument: requested cpu amount exceeds maximum (%llu > %u)", (llu)n,
-		 vm->config->vcpus);
-	return n > vm->config->vcpus && !args_flag(args, "maximum") ? text : NULL;
+	if (args_flag(args, "current"))
+		return TUNE_CURRENT;
+	return args_flag(args, "config") && !args_flag(args, "live") ? TUNE_CONFIG : TUNE_LIVE;
 }
 
 static void run_setvcpus(const struct args *args)
 {
 	const char *failure;
-	struct vm_config *c;
 	struct vm *vm;
 	uint64_t n;
 
@@ -317,20 +264,11 @@ static void run_setvcpus(const struct args *args)
 		shell_error("Can't set 0 processors for a VM");
 		return;
 	}
-	if (n > CONFIG_VCPUS) {
-		shell_error(
-			"invalid argument: requested cpu amount exceeds maximum supported amount "
-			"(%llu > %u)",
-			(llu)n, CONFIG_VCPUS);
-		return;
-	}
-	failure = keeps_vcpus(vm, args, n);
-	if (failure) {
+	failure = manage_vcpus(vm, n, args_flag(args, "maximum"), affects(args));
+	if (failure)
 		shell_error("%s", failure);
-		return;
-	}
-	c = (struct vm_config *)vm->config;
-	c->vcpus = c->cores = (uint32_t)n;
+	else
+		shell_keep(vm);
 }
 
 static const struct arg schedinfo_args[] = {

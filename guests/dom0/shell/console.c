@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guests/dom0/shell/console.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "guests/dom0/base/loop.h"
-#include "guests/dom0/config/config.h"
-#include "guests/dom0/machine/uart.h"
+#include "guests/dom0/manage/guest_console.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
-#define RING        32768u
 #define PIECE       1024u
 #define ESCAPE      0x1d       /* Ctrl-] */
 #define INTERVAL_NS 2000000u   /* gathers a guest's single bytes */
@@ -22,19 +16,10 @@
 #define STALL_NS   5000000000u
 #define STALL_KEYS 256u
 
-/* Positions count all bytes ever written; the ring keeps the last RING. */
-struct ring {
-	uint64_t written;
-	uint64_t shown; /* up to where the operator has seen it */
-	uint8_t bytes[RING];
-};
+static void output(struct guest_console_listener *listener);
+static void forgotten(struct guest_console_listener *listener);
 
-struct consoles {
-	struct ring *ring[CONSOLE_DEVICES]; /* from the first output on */
-};
-
-static struct vm *attached;
-static enum console_device attached_device;
+static struct guest_console_listener attached = {.output = output, .forgotten = forgotten};
 static unsigned not_running; /* looks in a row that found it so */
 static struct timer pump_timer;
 
@@ -43,118 +28,69 @@ static unsigned waits_taken; /* keys since then */
 static uint64_t keys_lost;
 
 static uint64_t log_at, log_end; /* how far console_log has come, and goes */
-static struct ring *log_ring;
+static void log_output(struct guest_console_listener *listener);
+static void log_forgotten(struct guest_console_listener *listener);
 
-static struct ring *ring_of(struct vm *vm, enum console_device device)
+static struct guest_console_listener logged = {.output = log_output, .forgotten = log_forgotten};
+
+static void output(struct guest_console_listener *listener)
 {
-	struct consoles *consoles = vm->console;
-
-	return consoles ? consoles->ring[device] : NULL;
-}
-
-static struct ring *ring_make(struct vm *vm, enum console_device device)
-{
-	struct consoles *consoles = vm->console;
-
-	if (!consoles)
-		vm->console = consoles = calloc(1, sizeof(*consoles));
-	if (consoles && !consoles->ring[device])
-		consoles->ring[device] = calloc(1, sizeof(struct ring));
-	return consoles ? consoles->ring[device] : NULL;
-}
-
-static void keep(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
-{
-	struct ring *ring = ring_make(vm, device);
-
-	if (!ring)
-		return;
-	for (size_t i = 0; i < n; i++)
-		ring->bytes[ring->written++ % RING] = bytes[i];
-	if (vm == attached && device == attached_device &&
-	    pump_timer.deadline > clock_ns() + INTERVAL_NS)
+	(void)listener;
+	if (pump_timer.deadline > clock_ns() + INTERVAL_NS)
 		timer_set(&pump_timer, clock_ns() + INTERVAL_NS);
 }
 
-static void forget(struct vm *vm)
+static void forgotten(struct guest_console_listener *listener)
 {
-	struct consoles *consoles = vm->console;
+	const char *name = listener->vm->name;
 
-	if (vm == attached) {
-		console_detach();
-		shell_console_ended(vm->name);
-	}
-	if (!consoles)
-		return;
-	log_ring = NULL;
-	for (unsigned i = 0; i < CONSOLE_DEVICES; i++)
-		free(consoles->ring[i]);
-	free(consoles);
-	vm->console = NULL;
-}
-
-void console_start(void)
-{
-	static const struct console_sink sink = {.output = keep, .forget = forget};
-
-	vm_console_sink(&sink);
-}
-
-enum console_device console_default(const struct vm *vm)
-{
-	if (!vm->config->serials && vm->config->virtio_console)
-		return CONSOLE_VIRTIO;
-	return CONSOLE_SERIAL;
+	console_detach();
+	shell_console_ended(name);
 }
 
 struct vm *console_attached(void)
 {
-	return attached;
+	return attached.vm;
 }
 
-/* One piece of what has not been shown. True: there is more. */
-static bool show(struct ring *ring, size_t room)
+/* Shows one piece of the rest. True: there is more. */
+static bool show(struct guest_console *console, size_t room)
 {
-	uint64_t lost = 0;
+	const uint8_t *bytes;
+	uint64_t lost;
 	size_t n;
 
-	if (ring->written - ring->shown > RING) {
-		lost = ring->written - RING - ring->shown;
-		ring->shown += lost;
-	}
+	bytes = guest_console_next(console, &console->shown, &n, &lost);
 	if (lost)
 		term_printf("\n[%llu bytes not shown]\n", (unsigned long long)lost);
-	n = RING - ring->shown % RING;
-	if (n > ring->written - ring->shown)
-		n = ring->written - ring->shown;
 	if (n > room)
 		n = room;
-	term_write((const char *)ring->bytes + ring->shown % RING, n);
-	ring->shown += n;
-	return ring->shown < ring->written;
+	term_write((const char *)bytes, n);
+	console->shown += n;
+	return console->shown < console->written;
 }
 
 /* A guest that starts again is off for a moment only. */
 static bool has_ended(void)
 {
-	not_running = attached->run == VM_OFF ? not_running + 1 : 0;
+	not_running = attached.vm->run == VM_OFF ? not_running + 1 : 0;
 	return not_running > 2;
 }
 
 static void pump(struct timer *timer)
 {
-	struct ring *ring;
+	struct guest_console *console;
 	size_t room = term_room() > PIECE ? PIECE : 0;
 	uint64_t next = LOOK_NS;
 
-	if (!attached)
+	if (!attached.vm)
 		return;
-	ring = ring_of(attached, attached_device);
-	if (ring && ring->shown < ring->written) {
-		if (show(ring, room))
+	console = guest_console(attached.vm, attached.device);
+	if (console && console->shown < console->written) {
+		if (show(console, room))
 			next = INTERVAL_NS;
 	} else if (has_ended()) {
-		const char *name = attached->name;
+		const char *name = attached.vm->name;
 
 		console_detach();
 		shell_console_ended(name);
@@ -170,8 +106,10 @@ void console_attach(struct vm *vm, enum console_device device)
 	if (!ready)
 		timer_init(&pump_timer, pump, NULL);
 	ready = true;
-	attached = vm;
-	attached_device = device;
+	console_detach();
+	attached.vm = vm;
+	attached.device = device;
+	guest_console_listen(&attached);
 	not_running = 0;
 	keys_lost = waits_since = 0;
 	timer_set(&pump_timer, clock_ns());
@@ -179,32 +117,16 @@ void console_attach(struct vm *vm, enum console_device device)
 
 void console_detach(void)
 {
-	attached = NULL;
+	guest_console_leave(&attached);
+	attached.vm = NULL;
 	timer_cancel(&pump_timer);
-}
-
-/* False: the guest's device has no room. A device that is not in use takes everything. */
-static bool give(uint8_t byte)
-{
-	if (attached->run == VM_OFF || !attached->state)
-		return true;
-	if (attached_device == CONSOLE_VIRTIO) {
-		if (!virtio_console_room(attached))
-			return false;
-		virtio_console_input(attached, &byte, 1);
-	} else {
-		if (!uart_room(attached, 0))
-			return false;
-		uart_input(attached, 0, &byte, 1);
-	}
-	return true;
 }
 
 enum console_answer console_key(uint8_t byte)
 {
 	if (byte == ESCAPE)
 		return CONSOLE_ESCAPE;
-	if (give(byte)) {
+	if (guest_console_type(attached.vm, attached.device, byte)) {
 		if (++waits_taken >= STALL_KEYS)
 			waits_since = 0;
 		return CONSOLE_TAKEN;
@@ -227,35 +149,62 @@ uint64_t console_lost(void)
 	return n;
 }
 
-static bool log_step(bool cancel)
+static void log_output(struct guest_console_listener *listener)
 {
+	(void)listener;
+}
+
+static void log_end_now(void)
+{
+	guest_console_leave(&logged);
+	logged.vm = NULL;
+}
+
+static void log_forgotten(struct guest_console_listener *listener)
+{
+	(void)listener;
+	logged.vm = NULL;
+}
+
+/* Prints one piece. Returns false at the end. */
+static bool log_piece(const struct guest_console *console)
+{
+	const uint8_t *bytes;
+	uint64_t lost;
 	size_t n;
 
-	if (cancel || !log_ring)
-		return false;
-	if (log_ring->written - log_at > RING)
-		log_at = log_ring->written - RING;
-	n = RING - log_at % RING;
+	bytes = guest_console_next(console, &log_at, &n, &lost);
 	if (n > PIECE)
 		n = PIECE;
 	if (log_at + n > log_end)
 		n = log_at < log_end ? log_end - log_at : 0;
 	if (term_room() < n)
 		return true;
-	term_write((const char *)log_ring->bytes + log_at % RING, n);
+	term_write((const char *)bytes, n);
 	log_at += n;
-	if (log_at < log_end)
+	return log_at < log_end;
+}
+
+static bool log_step(bool cancel)
+{
+	if (!cancel && logged.vm && log_piece(guest_console(logged.vm, logged.device)))
 		return true;
-	term_write("\n", 1);
+	if (!cancel && logged.vm)
+		term_write("\n", 1);
+	log_end_now();
 	return false;
 }
 
 void console_log(struct vm *vm, enum console_device device)
 {
-	log_ring = ring_of(vm, device);
-	if (!log_ring)
+	const struct guest_console *console = guest_console(vm, device);
+
+	if (!console)
 		return;
 	log_at = 0;
-	log_end = log_ring->written;
+	log_end = console->written;
+	logged.vm = vm;
+	logged.device = device;
+	guest_console_listen(&logged);
 	shell_job(log_step, INTERVAL_NS);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The consoles of the guests. What a guest writes is kept in a ring of a fixed
- * size for each of its console devices, and shown on dom0's console while the
- * operator is connected to it.
+ * A guest's console on dom0's own: its output (manage/guest_console.h) is shown while the operator
+ * is connected to it.
  */
 #pragma once
 
@@ -12,19 +11,12 @@
 
 #include "guests/dom0/vm/console.h"
 
-/* Becomes the sink of guests' consoles: what does not fit into a ring pushes out its oldest bytes.
- */
-void console_start(void);
-
-/* The device that the guest's description names as its console. */
-enum console_device console_default(const struct vm *vm);
-
 /* Show the guest's output from now on, beginning with the scrollback. */
 void console_attach(struct vm *vm, enum console_device device);
 void console_detach(void);
 struct vm *console_attached(void); /* NULL: none */
 
-/* Print what is kept of the guest's output, also of one that has ended. */
+/* Prints the guest's output in the ring, also of one that has ended. */
 void console_log(struct vm *vm, enum console_device device);
 
 /*

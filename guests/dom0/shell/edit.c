@@ -196,20 +196,21 @@ static const char *match(struct edit *edit, size_t start, unsigned *index)
 {
 	const char *word;
 
-	while ((word = edit->candidate(edit->context, edit->line, start, (*index)++)))
-		if (!strncmp(word, edit->line + start, edit->cursor - start))
-			return word;
-	return NULL;
+	do {
+		word = edit->candidate(edit->context, edit->line, start, *index);
+		++*index;
+	} while (word && strncmp(word, edit->line + start, edit->cursor - start) != 0);
+	return word;
 }
 
 static void list_matches(struct edit *edit, size_t start)
 {
 	unsigned index = 0;
 	size_t column = 0, bytes;
-	const char *word;
+	const char *word = match(edit, start, &index);
 
 	put(edit, "\r\n", 2);
-	while ((word = match(edit, start, &index))) {
+	for (; word; word = match(edit, start, &index)) {
 		bytes = strlen(word);
 		if (column && column + bytes + 2 > EDIT_WIDTH) {
 			put(edit, "\r\n", 2);
@@ -232,7 +233,7 @@ static void complete(struct edit *edit)
 
 	if (!edit->candidate)
 		return;
-	while (start && edit->line[start - 1] != ' ')
+	while (start && edit->line[start - 1] != ' ' && edit->line[start - 1] != ';')
 		start--;
 	typed = edit->cursor - start;
 	first = match(edit, start, &index);
@@ -241,7 +242,7 @@ static void complete(struct edit *edit)
 		return;
 	}
 	common = strlen(first);
-	while ((word = match(edit, start, &index))) {
+	for (word = match(edit, start, &index); word; word = match(edit, start, &index)) {
 		size_t same = 0;
 
 		while (same < common && word[same] == first[same])

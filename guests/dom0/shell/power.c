@@ -13,6 +13,7 @@
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/host/firmware.h"
+#include "guests/dom0/manage/host.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/virtio/virtio.h"
@@ -74,7 +75,7 @@ static void ask(struct vm *vm, bool press)
 		vm_shutdown_for_good(vm);
 }
 
-/* What still runs; it is asked again. */
+/* Guests that still run; each is asked again. */
 static unsigned waiting_for(bool press)
 {
 	unsigned running = 0;
@@ -150,7 +151,7 @@ static void flush_disks(void)
 	unsigned n = 0;
 
 	for (struct blkdev *dev = blk_first(); dev; dev = dev->next) {
-		if (dev->parent || !dev->can_flush || dev->read_only)
+		if (dev->parent || dev->claim || !dev->can_flush || dev->read_only)
 			continue;
 		if (n == DISKS) {
 			shell_notice(
@@ -212,6 +213,7 @@ static bool step(void)
 static void fire(struct timer *t)
 {
 	active = step();
+	host_set_ending(active);
 	if (active)
 		timer_set(t, clock_ns() + STEP_NS);
 }
@@ -236,6 +238,7 @@ void power_end(uint64_t how, bool force)
 		timer_set(&timer, clock_ns());
 	}
 	active = true;
+	host_set_ending(true);
 	if (force && stage == ASKED) {
 		destroy_rest("by force");
 		deadline = clock_ns();

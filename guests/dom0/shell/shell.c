@@ -8,6 +8,7 @@
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/guest_console.h"
 #include "guests/dom0/manage/log.h"
 #include "guests/dom0/shell/console.h"
 #include "guests/dom0/shell/edit.h"
@@ -19,8 +20,11 @@
 #define CTRL_C 3
 
 static const struct shell_command *const tables[] = {
-	shell_domain_commands, shell_monitor_commands, shell_stats_commands, shell_device_commands,
-	shell_sched_commands,  shell_host_commands,    shell_help_commands,
+	shell_domain_commands,  shell_monitor_commands, shell_stats_commands,
+	shell_device_commands,  shell_sched_commands,   shell_memory_commands,
+	shell_nodedev_commands, shell_pool_commands,    shell_pool_change_commands,
+	shell_attach_commands,  shell_fetch_commands,   shell_host_commands,
+	shell_help_commands,    shell_define_commands,
 };
 
 const struct arg shell_no_args[] = {ARG_END};
@@ -31,6 +35,10 @@ static bool running;       /* a verb */
 static unsigned unseen;    /* lines that went to the log alone while a guest had the console */
 static uint64_t log_shown; /* how far the console has the log */
 static bool log_elsewhere; /* a verb shows the log now */
+
+static char typed[EDIT_LINE]; /* the line whose commands run */
+static char split[EDIT_LINE]; /* the same, taken apart as far as they have run */
+static char *rest;            /* in it, the commands that are left; NULL: none */
 
 static struct timer job_timer;
 static bool (*job_step)(bool cancel);
@@ -69,6 +77,12 @@ void shell_failure(const char *why, const char *what, ...)
 void shell_line(const char *text)
 {
 	term_printf("%s\n", text);
+}
+
+void shell_put(void *context, const char *text)
+{
+	(void)context;
+	term_write(text, strlen(text));
 }
 
 void shell_notice(const char *format, ...)
@@ -151,12 +165,11 @@ const struct shell_command *shell_command_at(unsigned index)
 
 const struct shell_command *shell_find(const char *verb)
 {
-	const struct shell_command *c;
+	const struct shell_command *c = shell_command_at(0);
 
-	for (unsigned i = 0; (c = shell_command_at(i)); i++)
-		if (!strcmp(c->name, verb))
-			return c;
-	return NULL;
+	for (unsigned i = 1; c && strcmp(c->name, verb) != 0; i++)
+		c = shell_command_at(i);
+	return c;
 }
 
 static void argument_error(const char *text)
@@ -185,9 +198,21 @@ static const struct shell_command *find_verb(int *count, char *word[])
 static bool acts(const char *verb)
 {
 	static const char *const verbs[] = {
-		"autostart", "create",   "define", "destroy", "domif-setlink", "inject-nmi",
-		"poweroff",  "reboot",   "reset",  "resume",  "reboot-host",   "schedinfo",
-		"setvcpus",  "shutdown", "start",  "suspend", "undefine",      "vcpupin",
+		"attach-disk",   "attach-interface",
+		"autostart",     "blockresize",
+		"create",        "define",
+		"define-from",   "destroy",
+		"detach-disk",   "detach-interface",
+		"domif-setlink", "host-config",
+		"inject-nmi",    "keep-build",
+		"poweroff",      "reboot",
+		"reboot-host",   "reset",
+		"resume",        "schedinfo",
+		"setmaxmem",     "setmem",
+		"setvcpus",      "shutdown",
+		"start",         "suspend",
+		"undefine",      "vcpupin",
+		"vol-fetch",
 	};
 
 	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -197,39 +222,73 @@ static bool acts(const char *verb)
 }
 
 /* virsh prints an empty line after each verb. A verb that goes on as a job prints its own end. */
-static void run_verb(const struct shell_command *command, const struct args *args)
+static void run_verb(const struct shell_command *command, const struct args *args, const char *text,
+		     size_t bytes)
 {
 	running = true;
 	if (acts(command->name))
-		printf(LOG_ACTION "shell: %s\n", edit.line);
+		printf(LOG_ACTION "shell: %.*s\n", (int)bytes, text);
 	command->run(args);
 	running = false;
 	if (!job_step && !console_attached())
 		term_printf("\n");
 }
 
+/*
+ * Takes the first command off the line at *at, which moves to the next one, to NULL at the end.
+ * *command is NULL if the command has no word. Returns false after a message.
+ */
+static bool take_command(char **at, const struct shell_command **command, struct args *args)
+{
+	char *word[WORDS_MAX];
+	const char *error = NULL;
+	int count = words_split(at, word, &error);
+
+	*command = NULL;
+	if (count < 0)
+		shell_error("%s", error);
+	if (count <= 0)
+		return !count;
+	*command = find_verb(&count, word);
+	if (!*command)
+		shell_error("unknown command: '%s'", word[0]);
+	return *command && args_parse(args, (*command)->arg, count, word, argument_error);
+}
+
+/* As in virsh, no command of a line with a mistake runs; one that fails does not keep the others
+ * back. */
 static void run_line(void)
 {
 	const struct shell_command *command;
-	static char line[EDIT_LINE];
 	static struct args args;
-	char *word[WORDS_MAX];
-	const char *error = NULL;
-	int count;
 
-	memcpy(line, edit.line, sizeof(line));
-	count = words_split(line, word, &error);
-	if (count < 0) {
-		shell_error("%s", error);
-		return;
+	memcpy(split, edit.line, sizeof(split));
+	for (char *at = split; at;)
+		if (!take_command(&at, &command, &args))
+			return;
+	memcpy(split, edit.line, sizeof(split));
+	memcpy(typed, edit.line, sizeof(typed));
+	rest = split;
+}
+
+/* The commands that are left, up to one that goes on as a job or connects to a guest's console:
+ * the others wait for its end. */
+static void run_rest(void)
+{
+	const struct shell_command *command;
+	static struct args args;
+
+	while (rest && editing()) {
+		const char *text = typed + (rest - split);
+		const char *end = typed + strlen(typed);
+
+		if (take_command(&rest, &command, &args) && command) {
+			if (rest)
+				end = typed + (rest - split) - 1;
+			text += strspn(text, " ");
+			run_verb(command, &args, text, (size_t)(end - text));
+		}
 	}
-	if (!count)
-		return;
-	command = find_verb(&count, word);
-	if (!command)
-		shell_error("unknown command: '%s'", word[0]);
-	else if (args_parse(&args, command->arg, count, word, argument_error))
-		run_verb(command, &args);
 }
 
 /* Tells, behind a guest's console, of lost input and of lines that the log took meanwhile. */
@@ -250,6 +309,7 @@ static void prompt(void)
 {
 	if (!console_attached())
 		tell_aside();
+	run_rest();
 	if (editing())
 		edit_start(&edit);
 }
@@ -263,6 +323,8 @@ static void job_end(void)
 
 static void job_run(bool cancel)
 {
+	if (cancel)
+		rest = NULL;
 	if (!job_step(cancel))
 		job_end();
 	else
@@ -291,6 +353,7 @@ void shell_watch(bool (*step)(bool cancel), uint64_t interval_ns)
 
 void shell_interrupt(void)
 {
+	rest = NULL;
 	if (console_attached()) {
 		console_detach();
 		term_printf("\n");
@@ -364,18 +427,29 @@ static const char *domain_at(unsigned index)
 	return vm ? vm->name : NULL;
 }
 
-static const char *candidate(void *context, const char *line, size_t start, unsigned index)
+/* Of the last command in front of that place. */
+static size_t begin_of_command(const char *text, size_t place)
+{
+	size_t begin = 0;
+
+	for (size_t i = 0; i < place; i++)
+		if (text[i] == ';')
+			begin = i + 1;
+	return begin + strspn(text + begin, " ");
+}
+
+static const char *candidate(void *context, const char *text, size_t start, unsigned index)
 {
 	char verb[32];
 	const struct shell_command *command;
-	size_t blank = strspn(line, " "), n = strcspn(line + blank, " ");
+	size_t begin = begin_of_command(text, start), n = strcspn(text + begin, " ");
 
 	(void)context;
-	if (start <= blank)
+	if (start <= begin)
 		return verb_at(index);
 	if (n >= sizeof(verb))
 		return NULL;
-	memcpy(verb, line + blank, n);
+	memcpy(verb, text + begin, n);
 	verb[n] = '\0';
 	command = shell_find(verb);
 	if (!command)
@@ -393,7 +467,7 @@ static void out(void *context, const char *text, size_t bytes)
 	term_write(text, bytes);
 }
 
-/* What has come to the log since. A guest's console shows the guest's bytes only. */
+/* Shows the log's new lines. A guest's console shows the guest's bytes only. */
 static void show_log(void)
 {
 	static struct log_line line;
@@ -434,7 +508,7 @@ void shell_start(void)
 {
 	static struct log_line seen; /* by the kernel's hand */
 
-	console_start();
+	guest_console_start();
 	timer_init(&job_timer, job_fire, NULL);
 	edit_init(&edit, "sampo# ", out, candidate, NULL);
 	while (log_next(&log_shown, &seen))

@@ -29,6 +29,9 @@ enum shell_group {
 	SHELL_MONITOR,
 	SHELL_HOST,
 	SHELL_NETWORK,
+	SHELL_NODEDEV,
+	SHELL_POOL,
+	SHELL_VOLUME,
 	SHELL_ITSELF,
 	SHELL_SAMPO,
 	SHELL_GROUPS
@@ -45,11 +48,18 @@ struct shell_command {
 };
 
 extern const struct shell_command shell_domain_commands[];
+extern const struct shell_command shell_define_commands[];
 extern const struct shell_command shell_monitor_commands[];
 extern const struct shell_command shell_stats_commands[];
 extern const struct shell_command shell_device_commands[];
 extern const struct shell_command shell_host_commands[];
 extern const struct shell_command shell_sched_commands[];
+extern const struct shell_command shell_memory_commands[];
+extern const struct shell_command shell_nodedev_commands[];
+extern const struct shell_command shell_pool_commands[];
+extern const struct shell_command shell_pool_change_commands[];
+extern const struct shell_command shell_attach_commands[];
+extern const struct shell_command shell_fetch_commands[];
 extern const struct shell_command shell_help_commands[];
 
 const struct shell_command *shell_find(const char *verb);
@@ -78,6 +88,11 @@ struct vm;
 struct vm *shell_domain(const char *name);
 /* The same for a verb's argument <domain>. */
 struct vm *shell_domain_of(const struct args *args);
+/* Defines a guest from the text of a description, and tells of it; `from` is the text's name for
+ * people. Returns true if the change has yet to come to its end, for which a job waits. */
+bool shell_define_text(const char *from, const char *text, size_t bytes);
+/* The last that a verb does after a change of the guest's description: the store gets it, too. */
+void shell_keep(struct vm *vm);
 /* Is the text the name of dom0 itself? */
 bool shell_is_dom0(const char *name);
 /* libvirt's words for a verb that needs an active guest. */
@@ -90,6 +105,8 @@ bool shell_not_without(const struct args *args, const char *one, const char *oth
 bool shell_number(const struct args *args, const char *name, uint64_t most, uint64_t *value);
 /* Prints a line, for table_end and the like. */
 void shell_line(const char *text);
+/* The same without a line's end: a piece of a document. */
+void shell_put(void *context, const char *text);
 /* "error: WHAT" and "error: WHY". */
 void shell_failure(const char *why, const char *what, ...) __attribute__((format(printf, 2, 3)));
 void shell_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -104,7 +121,8 @@ void shell_notice(const char *format, ...) __attribute__((format(printf, 1, 2)))
  */
 void shell_job(bool (*step)(bool cancel), uint64_t interval_ns);
 
-/* The same for what goes on without the shell: every key cancels it, and is the first of a line. */
+/* The same for work that goes on without the shell: every key cancels it, and is the first of a
+ * line. */
 void shell_watch(bool (*step)(bool cancel), uint64_t interval_ns);
 
 /* A verb shows the log from now on, or does no more. */

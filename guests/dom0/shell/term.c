@@ -93,7 +93,7 @@ void term_flush(void)
 		pump_piece();
 }
 
-/* What nobody can take yet stays in the kernel's ring, which then fills and holds the sender back.
+/* Input without a taker stays in the kernel's ring, which then fills and holds the sender back.
  */
 static void read_input(void)
 {

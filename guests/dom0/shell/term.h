@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 /*
- * input is called from the event loop with what was typed, and returns how many of the bytes it
+ * input is called from the event loop with the typed bytes, and returns how many of the bytes it
  * takes: the others come again. log is called when the kernel has written to the log, whose lines
  * are this side's to show from now on.
  */
 void term_start(size_t (*input)(const uint8_t *bytes, size_t n), void (*log)(void));
 
-/* Lines end with \n or \r\n. What does not fit waits for the terminal. */
+/* Lines end with \n or \r\n. Output beyond the room waits for the terminal. */
 void term_write(const char *text, size_t bytes);
 void term_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -15,7 +15,7 @@ static const char *split_one(char **from, char **to)
 {
 	char *in = *from, *out = *to, quote = '\0';
 
-	for (; *in && (quote || !is_blank(*in)); in++) {
+	for (; *in && (quote || (!is_blank(*in) && *in != ';')); in++) {
 		if (quote && *in == quote) {
 			quote = '\0';
 		} else if (!quote && (*in == '\'' || *in == '"')) {
@@ -33,31 +33,29 @@ static const char *split_one(char **from, char **to)
 	return NULL;
 }
 
-int words_split(char *line, char *word[WORDS_MAX], const char **error)
+int words_split(char **line, char *word[WORDS_MAX], const char **error)
 {
-	char *from = line, *to = line;
+	char *from = *line, *to = *line, end = ' ';
 	int count = 0;
 
 	for (;;) {
-		bool last;
-
-		while (is_blank(*from))
-			from++;
-		if (!*from || *from == '#')
+		while (is_blank(end))
+			end = *from++;
+		if (!end || end == '#' || end == ';') {
+			*line = end == ';' ? from : NULL;
 			return count;
+		}
 		if (count == WORDS_MAX) {
 			*error = "too many words";
 			return -1;
 		}
+		from--;
 		word[count++] = to;
 		*error = split_one(&from, &to);
 		if (*error)
 			return -1;
-		last = !*from;
+		end = *from++;
 		*to++ = '\0';
-		if (last)
-			return count;
-		from++;
 	}
 }
 

@@ -9,15 +9,15 @@
 #define WORDS_MAX 32
 
 /*
- * Splits a line into words, in place. Blanks separate words; '...' and "..."
- * hold blanks together, \ takes the next character as it is (not within '').
- * A # where a word could begin makes the rest a comment. Returns the number of words, or -1 with a
- * reason in *error.
+ * Splits the first command of *line into words, in place. Blanks separate words and ; ends a
+ * command; '...' and "..." hold both together, \ takes the next character as it is (not within '').
+ * A # where a word could begin makes the rest a comment. *line moves to the next command, to NULL
+ * at the end. Returns the number of words, or -1 with a reason in *error.
  */
-int words_split(char *line, char *word[WORDS_MAX], const char **error);
+int words_split(char **line, char *word[WORDS_MAX], const char **error);
 
 /* A table as virsh prints it: a header, a rule, rows; widths fit the text. */
-#define TABLE_COLUMNS 6
+#define TABLE_COLUMNS 7
 #define TABLE_CELL    128
 struct table {
 	unsigned columns, rows, room;

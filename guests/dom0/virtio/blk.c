@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Block devices, virtio 1.2 section 5.2: a disk or a partition of the machine.
  * Its driver reads and writes the guest's memory. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +8,7 @@
 #include "guests/dom0/virtio/blk.h"
 #include "guests/dom0/vm/vm.h"
 
-/* What a driver may put into one request. */
+/* The limits of one request of a driver. */
 #define SEG_MAX         126u
 #define SIZE_MAX_BYTES  (1u << 20)
 #define DISCARD_SECTORS (1u << 22)
@@ -23,10 +22,13 @@
 #define T_FLUSH   4u
 #define T_GET_ID  8u
 #define T_DISCARD 11u
+#define T_ZEROES  13u
 #define S_OK      0u
 #define S_IOERR   1u
 #define S_UNSUPP  2u
 #define ID_BYTES  20u
+
+#define FLAG_UNMAP 1u /* of WRITE_ZEROES: the range may be discarded, too */
 
 struct header {
 	uint32_t type, reserved;
@@ -48,6 +50,8 @@ struct blk_config {
 	uint8_t writeback, unused;
 	uint16_t queues;
 	uint32_t discard_sectors, discard_segments, discard_alignment;
+	uint32_t zeroes_sectors, zeroes_segments;
+	uint8_t zeroes_may_unmap;
 } __attribute__((packed));
 
 /* A chain as a request: where its parts are. */
@@ -78,7 +82,10 @@ void blk_io_done(struct blk_io *io, enum blk_status status)
 	};
 	struct blk *blk = io->blk;
 
-	give_back(blk, io->head, io->status, code[status], io->used_bytes);
+	if (status != BLK_OK && blk_error_ignored(io))
+		status = BLK_OK;
+	if (status == BLK_OK || !blk_error_holds(io))
+		give_back(blk, io->head, io->status, code[status], io->used_bytes);
 	blk_io_put(io);
 	blk->in_flight--;
 	/* The guest is told, and starved chains are looked at, once for all
@@ -165,6 +172,8 @@ static uint8_t transfer(struct blk_io *io, const struct queue_chain *chain, cons
 
 static uint8_t flush(struct blk_io *io)
 {
+	if (io->blk->unsafe)
+		return S_OK;
 	io->request.op = BLK_FLUSH;
 	io->request.sector = 0;
 	io->sectors = 0;
@@ -172,18 +181,22 @@ static uint8_t flush(struct blk_io *io)
 	return PENDING;
 }
 
-static uint8_t discard(struct blk_io *io, const struct queue_chain *chain, const struct parsed *p)
+/* A discard or WRITE_ZEROES, of one range. */
+static uint8_t clear(struct blk_io *io, const struct queue_chain *chain, const struct parsed *p,
+		     enum blk_op op)
 {
+	bool zeroes = op == BLK_WRITE_ZEROES;
+	uint64_t feature = zeroes ? VIRTIO_BLK_F_ZEROES : VIRTIO_BLK_F_DISCARD;
 	struct discard range;
 
-	if (!(io->blk->dev->state->negotiated & VIRTIO_BLK_F_DISCARD) || p->out != sizeof(range))
+	if (!(io->blk->dev->state->negotiated & feature) || p->out != sizeof(range))
 		return S_UNSUPP;
 	queue_read(chain, sizeof(struct header), &range, sizeof(range));
-	if (range.flags) /* unmap is of write-zeroes */
+	if (range.flags & ~(zeroes ? FLAG_UNMAP : 0))
 		return S_UNSUPP;
 	if (range.sectors > DISCARD_SECTORS || !within(io->blk, range.sector, range.sectors))
 		return S_IOERR;
-	io->request.op = BLK_DISCARD;
+	io->request.op = op;
 	io->request.sector = range.sector;
 	io->sectors = range.sectors;
 	return PENDING;
@@ -199,7 +212,9 @@ static uint8_t on_disk(struct blk_io *io, const struct queue_chain *chain, const
 	case T_FLUSH:
 		return flush(io);
 	case T_DISCARD:
-		return discard(io, chain, p);
+		return clear(io, chain, p, BLK_DISCARD);
+	case T_ZEROES:
+		return clear(io, chain, p, BLK_WRITE_ZEROES);
 	default:
 		return S_UNSUPP;
 	}
@@ -239,7 +254,8 @@ static bool serve(struct blk *blk, const struct queue_chain *chain)
 	code = on_disk(io, chain, &p);
 	if (code == PENDING) {
 		blk->in_flight++;
-		blk_io_start(io);
+		if (!blk->tune || !blk_tune_holds(io))
+			blk_io_start(io);
 	} else {
 		blk_io_put(io);
 		give_back(blk, chain->head, p.status, code, used);
@@ -247,7 +263,7 @@ static bool serve(struct blk *blk, const struct queue_chain *chain)
 	return true;
 }
 
-/* Takes what waits in the queue, as far as this turn's budget and the number
+/* Takes the chains that wait in the queue, as far as this turn's budget and the number
  * of requests at work allow. */
 static void serve_queue(struct blk *blk)
 {
@@ -257,9 +273,9 @@ static void serve_queue(struct blk *blk)
 	blk->more = false;
 	queue_suppress(queue);
 	do {
-		struct queue_chain *chain;
+		struct queue_chain *chain = queue_pop(queue);
 
-		while ((chain = queue_pop(queue))) {
+		for (; chain; chain = queue_pop(queue)) {
 			uint16_t head = chain->head;
 
 			if (!serve(blk, chain)) {
@@ -267,7 +283,8 @@ static void serve_queue(struct blk *blk)
 				blk->starved = true;
 				goto out;
 			}
-			if (--chains)
+			chains--;
+			if (chains)
 				continue;
 			blk->more = true;
 			work_queue(&blk->work);
@@ -278,6 +295,19 @@ out:
 	queue_signal(queue);
 }
 
+/* Does a request again whose head is in flight. Returns false if the queue has ended by that. */
+static bool serve_again(struct blk *blk, uint16_t head)
+{
+	struct queue_chain *chain = queue_again(&blk->dev->queue[0], head);
+
+	if (!chain)
+		return false;
+	if (serve(blk, chain))
+		return true;
+	virtio_broken(blk->dev, "more requests than can be");
+	return false;
+}
+
 static void blk_work(struct work *work)
 {
 	struct blk *blk = work->context;
@@ -286,13 +316,20 @@ static void blk_work(struct work *work)
 		free(blk);
 		return;
 	}
+	if (blk->retry)
+		blk_source_retry(blk);
 	if (!blk->in_flight && blk->stopping) {
 		blk->stopping = false;
-		virtio_became_quiet(blk->dev); /* may detach */
+		if (!blk_source_leave(blk))
+			virtio_became_quiet(blk->dev); /* may detach */
 		return;
 	}
 	if (!virtio_running(blk->dev))
 		return;
+	if (blk->again) {
+		blk->again = false;
+		blk_error_again(blk, serve_again);
+	}
 	if (blk->more || blk->starved) {
 		blk->starved = false;
 		serve_queue(blk);
@@ -303,61 +340,45 @@ static void blk_work(struct work *work)
 
 /* --- the device ----------------------------------------------------------- */
 
-static const char *in_use(const struct blkdev *dev)
-{
-	static char text[96];
-
-	snprintf(text, sizeof(text), "%.32s is in use by %.32s", dev->name, dev->user);
-	return text;
-}
-
-/* A disk is not given away while one of its partitions is, nor the other way
- * round. */
-static const char *claim(struct blkdev *disk, const char *user)
-{
-	if (disk->user)
-		return in_use(disk);
-	if (disk->parent && disk->parent->user)
-		return in_use(disk->parent);
-	for (struct blkdev *other = blk_first(); other; other = other->next)
-		if (other->parent == disk && other->user)
-			return in_use(other);
-	disk->user = user;
-	return NULL;
-}
-
-static const char *open_source(struct blk *blk, const struct config_disk *disk)
-{
-	static char text[CONFIG_PATH + 32];
-
-	blk->disk = blk_find(disk->source);
-	if (!blk->disk) {
-		snprintf(text, sizeof(text), "there is no %s", disk->source);
-		return text;
-	}
-	return claim(blk->disk, blk->dev->vm->name);
-}
-
 static const struct blkdev *whole_disk(const struct blkdev *disk)
 {
 	return disk->parent ? disk->parent : disk;
 }
 
-static void offer(struct blk *blk, const struct config_disk *disk)
+void blk_offer(struct blk *blk, const struct config_disk *disk)
 {
 	struct virtio_state *state = blk->dev->state;
 	const struct blkdev *whole = whole_disk(blk->disk);
 
 	state->offered |= VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE |
-			  VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_TOPOLOGY;
+			  VIRTIO_BLK_F_TOPOLOGY;
+	/* Without it each write lasts when it ends (5.2.6.2). */
+	if (disk->word[DISK_CACHE] != CACHE_WRITETHROUGH &&
+	    disk->word[DISK_CACHE] != CACHE_DIRECTSYNC)
+		state->offered |= VIRTIO_BLK_F_FLUSH;
 	if (blk->disk->read_only || disk->readonly)
 		state->offered |= VIRTIO_BLK_F_RO;
-	else if (whole->can_discard)
+	else if (whole->can_discard && disk->word[DISK_DISCARD] != DISCARD_IGNORE)
 		state->offered |= VIRTIO_BLK_F_DISCARD;
+	if (whole->can_zero && !(state->offered & VIRTIO_BLK_F_RO))
+		state->offered |= VIRTIO_BLK_F_ZEROES;
 	state->blk.capacity = blk->disk->sectors;
 	state->blk.logical_block = whole->logical_block;
 	state->blk.physical_block = whole->physical_block;
 	memcpy(state->blk.serial, disk->serial, strnlen(disk->serial, sizeof(state->blk.serial)));
+}
+
+/* Section 5.2.5: the driver reads the capacity again. A disk that has shrunk has requests fail
+ * behind its end; the driver has no use for the news. */
+static void resized(struct blk_watch *watch)
+{
+	struct blk *blk = watch->context;
+	struct virtio_blk_state *state = &blk->dev->state->blk;
+
+	if (blk->disk->sectors <= state->capacity)
+		return;
+	state->capacity = blk->disk->sectors;
+	virtio_config_changed(blk->dev);
 }
 
 static const char *blk_attach(struct virtio_device *dev, const struct vm_config *config, bool fresh)
@@ -369,19 +390,39 @@ static const char *blk_attach(struct virtio_device *dev, const struct vm_config 
 		return "out of memory";
 	blk->dev = dev;
 	blk->work = (struct work){.run = blk_work, .context = blk};
-	const char *wrong = open_source(blk, disk);
-	if (!wrong && !fresh && blk->disk->sectors < dev->state->blk.capacity) {
-		blk->disk->user = NULL;
+	blk->unsafe = disk->word[DISK_CACHE] == CACHE_UNSAFE;
+	blk_error_policy(blk, disk);
+	blk->fresh = fresh;
+	blk->watch = (struct blk_watch){.resized = resized, .context = blk};
+	const char *wrong = blk_source_open(blk, disk);
+	if (!wrong && !fresh && blk->disk && blk->disk->sectors < dev->state->blk.capacity) {
+		blk_source_close(blk);
 		wrong = "the disk has shrunk";
+	}
+	if (!wrong && !blk_tune_make(blk, &disk->iotune)) {
+		blk_source_close(blk);
+		wrong = "out of memory";
 	}
 	if (wrong) {
 		free(blk);
 		return wrong;
 	}
 	dev->backend = blk;
-	if (fresh)
-		offer(blk, disk);
+	if (fresh && blk->disk)
+		blk_offer(blk, disk);
 	return NULL;
+}
+
+static bool blk_ready(const struct virtio_device *dev)
+{
+	const struct blk *blk = dev->backend;
+
+	return blk->disk || blk->wrong;
+}
+
+static const char *blk_trouble(const struct virtio_device *dev)
+{
+	return ((const struct blk *)dev->backend)->wrong;
 }
 
 /* How often 512 doubles to become `bytes`. */
@@ -412,7 +453,24 @@ static void blk_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CON
 		config.discard_segments = 1;
 		config.discard_alignment = block / BLK_SECTOR;
 	}
+	if (dev->state->offered & VIRTIO_BLK_F_ZEROES) {
+		config.zeroes_sectors = DISCARD_SECTORS;
+		config.zeroes_segments = 1;
+		config.zeroes_may_unmap = 1;
+	}
 	memcpy(space, &config, sizeof(config));
+}
+
+/* The guest goes on after it was stopped. */
+static void blk_resume(struct virtio_device *dev)
+{
+	struct blk *blk = dev->backend;
+
+	blk_source_resume(blk);
+	if (!blk->held_count)
+		return;
+	blk->again = true;
+	work_queue(&blk->work);
 }
 
 static void blk_start(struct virtio_device *dev)
@@ -420,21 +478,18 @@ static void blk_start(struct virtio_device *dev)
 	struct blk *blk = dev->backend;
 	struct virtqueue *queue = &dev->queue[0];
 
-	if (!queue_live(queue))
+	/* An image that is not open yet starts the device when it is. */
+	if (!queue_live(queue) || !blk->disk)
 		return;
 	blk->more = blk->starved = false;
+	/* The disk may have grown while no dom0 ran. */
+	resized(&blk->watch);
 	/* A restarted dom0 does again what its predecessor had not finished. */
 	for (unsigned head = 0; head <= queue->mask; head++) {
 		if (!(queue->state->in_flight[head / 64] >> (head % 64) & 1))
 			continue;
-		struct queue_chain *chain = queue_again(queue, (uint16_t)head);
-
-		if (!chain)
+		if (!serve_again(blk, (uint16_t)head))
 			return;
-		if (!serve(blk, chain)) {
-			virtio_broken(dev, "more requests than can be");
-			return;
-		}
 	}
 	queue_signal(queue);
 }
@@ -444,7 +499,7 @@ static void blk_notify(struct virtio_device *dev, struct virtqueue *queue)
 	struct blk *blk = dev->backend;
 
 	(void)queue;
-	if (!blk->starved)
+	if (!blk->starved && blk->disk)
 		serve_queue(blk);
 }
 
@@ -452,10 +507,17 @@ static void blk_stop(struct virtio_device *dev)
 {
 	struct blk *blk = dev->backend;
 
-	if (!blk->in_flight)
+	blk_error_forget(blk);
+	blk->again = false;
+	if (!blk->in_flight) {
+		blk_source_leave(blk);
 		return;
+	}
 	blk->stopping = true;
+	if (blk->tune)
+		blk_tune_cancel(blk);
 	blk_io_cancel(blk);
+	blk_source_give_up(blk);
 }
 
 /* Until blk_work has seen the end of it. */
@@ -463,14 +525,16 @@ static bool blk_quiet(const struct virtio_device *dev)
 {
 	const struct blk *blk = dev->backend;
 
-	return !blk->stopping && !blk->in_flight;
+	return !blk->stopping && !blk->in_flight && !blk->leaving;
 }
 
 static void blk_detach(struct virtio_device *dev)
 {
 	struct blk *blk = dev->backend;
 
-	blk->disk->user = NULL;
+	blk_source_close(blk);
+	if (blk->tune)
+		blk_tune_free(blk);
 	blk_io_free_all(blk);
 	blk->detached = true;
 	if (!blk->work.queued)
@@ -487,8 +551,11 @@ const struct virtio_type virtio_blk_type = {
 	.start = blk_start,
 	.notify = blk_notify,
 	.stop = blk_stop,
+	.resume = blk_resume,
 	.quiet = blk_quiet,
 	.detach = blk_detach,
+	.ready = blk_ready,
+	.trouble = blk_trouble,
 };
 
 bool virtio_blk_stats(const struct vm *vm, unsigned disk, struct virtio_blk_stats *stats)

@@ -37,9 +37,19 @@ struct blk_io {
 	struct blk_segment segment[];
 };
 
+struct image;
+struct config_disk;
+
 struct blk {
 	struct virtio_device *dev;
-	struct blkdev *disk;
+	struct blkdev *disk;    /* NULL: the image is not open */
+	struct blk_watch watch; /* the disk's */
+	struct image *image;    /* NULL: the disk is a device of the machine */
+	const char *wrong;      /* the reason why it cannot be opened */
+	bool fresh;
+	bool full;    /* a write to the image waits for room */
+	bool retry;   /* it is to look again */
+	bool leaving; /* the image writes out what it has */
 	struct work work;
 	bool more;     /* chains wait that were not looked at for some reason */
 	bool starved;  /* they wait for a request to be done */
@@ -52,6 +62,13 @@ struct blk {
 	void *bounce;
 	uint64_t bounce_bus;
 	struct blk_io *bouncing, *waiting, *last_waiting;
+	struct blk_tune *tune; /* NULL: the disk may work as fast as it can */
+	bool unsafe;           /* flushes have no effect */
+	uint8_t policy[2];     /* for errors of reads and of others: POLICY_* */
+	/* Heads of requests that failed and wait until the guest goes on. */
+	uint64_t held[VIRTIO_QUEUE_SIZE / 64];
+	unsigned held_count;
+	bool again; /* it goes on */
 	struct virtio_blk_stats stats;
 };
 
@@ -67,5 +84,40 @@ void blk_io_start(struct blk_io *io);
 void blk_io_cancel(struct blk *blk);
 void blk_io_free_all(struct blk *blk);
 
+struct config_iotune;
+
+/* blk_tune.c. Makes blk->tune if the description limits the disk. false: out of memory. */
+bool blk_tune_make(struct blk *blk, const struct config_iotune *iotune);
+/* For a disk with limits: true if the request waits, and is started later. */
+bool blk_tune_holds(struct blk_io *io);
+/* Ends those that wait. */
+void blk_tune_cancel(struct blk *blk);
+void blk_tune_free(struct blk *blk);
+
+/* blk_error.c, for requests that have failed. */
+void blk_error_policy(struct blk *blk, const struct config_disk *disk);
+/* Shall the driver not hear of it? */
+bool blk_error_ignored(const struct blk_io *io);
+/* Shall the guest stand still when the disk has no room? */
+bool blk_error_waits_for_room(const struct blk *blk);
+/* true: the guest is stopped, and blk_error_again does the request again. */
+bool blk_error_holds(const struct blk_io *io);
+void blk_error_forget(struct blk *blk);
+/* Calls `again` for each request that was held, until one call returns false. */
+void blk_error_again(struct blk *blk, bool (*again)(struct blk *blk, uint16_t head));
+
+/* blk_image.c: opens what the disk lies on; blk->disk is set at once, or later for an image.
+ * Returns the reason why that cannot be, or NULL. */
+const char *blk_source_open(struct blk *blk, const struct config_disk *disk);
+/* The guest ends: true if the image has still to be closed; the device becomes quiet then. */
+bool blk_source_leave(struct blk *blk);
+/* Writes that wait for room fail, or look again. */
+void blk_source_give_up(struct blk *blk);
+void blk_source_resume(struct blk *blk);
+void blk_source_retry(struct blk *blk);
+void blk_source_close(struct blk *blk);
+
 /* blk.c */
+/* Tells the driver what the disk is like. */
+void blk_offer(struct blk *blk, const struct config_disk *disk);
 void blk_io_done(struct blk_io *io, enum blk_status status);

@@ -179,7 +179,7 @@ void blk_io_cancel(struct blk *blk)
 
 /*
  * As many segments from io->at on as the driver takes. Segments may be of any
- * multiple of 4 bytes, a piece is whole blocks: what is beyond goes back, which
+ * multiple of 4 bytes, a piece is whole blocks: the bytes beyond go back, which
  * may cut the last segment in two.
  */
 static void direct_piece(struct blk_io *io, const struct blkdev *disk)
@@ -226,7 +226,8 @@ static void direct_advance(struct blk_io *io)
 /* A driver that knows no flush expects each write to last (5.2.6.2). */
 static bool flush_after(struct blk_io *io)
 {
-	if (io->request.op != BLK_WRITE || (io->blk->dev->state->negotiated & VIRTIO_BLK_F_FLUSH))
+	if (io->request.op != BLK_WRITE || io->blk->unsafe ||
+	    (io->blk->dev->state->negotiated & VIRTIO_BLK_F_FLUSH))
 		return false;
 	io->request.op = BLK_FLUSH;
 	io->request.sectors = 0;

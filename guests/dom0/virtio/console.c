@@ -37,7 +37,7 @@ static size_t put_out(struct vm *vm, const struct queue_chain *chain, size_t byt
 	return done;
 }
 
-/* What is longer than a turn's share in a single chain is cut off: no driver
+/* The part of a single chain beyond a turn's share is cut off: no driver
  * does that, and the queue keeps no place inside a chain. */
 static void transmit(struct console *console)
 {
@@ -48,11 +48,13 @@ static void transmit(struct console *console)
 
 	queue_suppress(queue);
 	while (more) {
-		struct queue_chain *chain = NULL;
+		while (chains && bytes) {
+			struct queue_chain *chain = queue_pop(queue);
+			struct queue_used used;
 
-		while (chains && bytes && (chain = queue_pop(queue))) {
-			struct queue_used used = {.head = chain->head};
-
+			if (!chain)
+				break;
+			used = (struct queue_used){.head = chain->head};
 			bytes -= put_out(console->dev->vm, chain, bytes);
 			queue_push(queue, &used, 1);
 			chains--;
@@ -76,7 +78,7 @@ static void transmit_more(struct work *work)
 		transmit(console);
 }
 
-/* Gives the guest what was typed, as far as it has buffers. */
+/* Gives the guest the typed bytes, as far as it has buffers. */
 static void receive(struct virtio_device *dev)
 {
 	struct virtio_console_state *state = &dev->state->console;
@@ -84,13 +86,15 @@ static void receive(struct virtio_device *dev)
 	bool more = true;
 
 	while (more) {
-		struct queue_chain *chain;
-
-		while (state->count && (chain = queue_pop(queue))) {
-			struct queue_used used = {.head = chain->head};
+		while (state->count) {
+			struct queue_chain *chain = queue_pop(queue);
 			unsigned head = state->head % VIRTIO_CONSOLE_INPUT;
 			unsigned n = VIRTIO_CONSOLE_INPUT - head;
+			struct queue_used used;
 
+			if (!chain)
+				break;
+			used = (struct queue_used){.head = chain->head};
 			if (n > state->count)
 				n = state->count;
 			used.bytes = (uint32_t)queue_write(chain, 0, &state->input[head], n);

@@ -10,10 +10,12 @@ struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned o
 
 	if (!machine || machine->leaving)
 		return NULL;
-	for (unsigned i = 0; i < machine->devices; i++)
-		if (machine->device[i]->type->type == type &&
-		    machine->device[i]->ordinal == ordinal)
-			return machine->device[i];
+	for (unsigned i = 0; i < machine->devices; i++) {
+		struct virtio_device *dev = virtio_by_instance(vm, i);
+
+		if (dev && dev->type->type == type && dev->ordinal == ordinal)
+			return dev;
+	}
 	return NULL;
 }
 
@@ -23,7 +25,9 @@ struct virtio_device *virtio_by_instance(const struct vm *vm, uint32_t instance)
 
 	if (!machine || machine->leaving || instance >= machine->devices)
 		return NULL;
-	return machine->device[instance];
+	struct virtio_device *dev = machine->device[instance];
+
+	return dev && !dev->gone ? dev : NULL;
 }
 
 /* Sections 2.1.2 and 4.1.4.3: say it in the status, and tell the driver. */

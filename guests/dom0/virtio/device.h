@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the transport (pci.c), the life of the devices (life.c) and the device types share: a device
+ * The transport (pci.c), the life of the devices (life.c) and the device types share this: a device
  * while dom0 runs. All of it can be made again from the configuration and the state.
  */
 #pragma once
@@ -26,6 +26,7 @@ struct virtio_device {
 	struct vm *vm;
 	uint32_t instance; /* in machine_state.virtio */
 	unsigned ordinal;  /* among the devices of its type */
+	bool gone;         /* it has left the bus; until it is quiet */
 	struct virtio_state *state;
 	const struct virtio_type *type;
 	struct virtqueue queue[VIRTIO_QUEUES];
@@ -39,6 +40,14 @@ struct virtio_transport {
 	bool (*attach)(struct virtio_device *dev, bool fresh);
 	/* Gives doorbells and events back. May be called twice. */
 	void (*detach)(struct virtio_device *dev);
+	/* Takes the function off the bus, after detach. */
+	void (*remove)(struct virtio_device *dev);
+	/* Tells the guest of a new device; asks it to give one up; whether that was asked. */
+	void (*added)(struct virtio_device *dev);
+	void (*ask)(struct virtio_device *dev);
+	bool (*is_asked)(const struct virtio_device *dev);
+	/* Returns a place on the bus for a new device, 0 if there is none. */
+	unsigned (*free_slot)(struct vm *vm);
 	/* The interrupt pin down, if it was up. */
 	void (*quiet)(struct virtio_device *dev);
 	void (*interrupt)(struct virtio_device *dev, uint16_t msix);
@@ -50,12 +59,14 @@ struct virtio_machine {
 	struct vm *vm;
 	const struct virtio_transport *transport;
 	void (*became_quiet)(struct virtio_device *dev);
-	bool leaving; /* detach when quiet */
-	unsigned devices;
+	bool made;        /* each device of the description is attached */
+	bool leaving;     /* detach when quiet */
+	unsigned devices; /* one more than the last one's index */
+	/* By their indexes in machine_state.virtio; NULL where one has left. */
 	struct virtio_device *device[MACHINE_VIRTIO_DEVICES];
 };
 
-/* What a type of device brings. All functions are required. */
+/* The functions of a type of device. All but `resume`, `ready` and `trouble` are required. */
 struct virtio_type {
 	const char *name;
 	uint32_t type, class_code;
@@ -63,7 +74,7 @@ struct virtio_type {
 	/*
 	 * Makes the backend. For a fresh device (not one that is adopted after
 	 * a restart) it also sets the features offered and the type's part of
-	 * the state. NULL, or what is wrong.
+	 * the state. NULL, or the error.
 	 */
 	const char *(*attach)(struct virtio_device *dev, const struct vm_config *config,
 			      bool fresh);
@@ -74,12 +85,18 @@ struct virtio_type {
 	void (*start)(struct virtio_device *dev);
 	/* The driver notified this queue. */
 	void (*notify)(struct virtio_device *dev, struct virtqueue *queue);
-	/* Forget what the driver has set up; its queues are stopped. */
+	/* Forgets the driver's settings; its queues are stopped. */
 	void (*stop)(struct virtio_device *dev);
+	/* The guest goes on after it was suspended or stopped. NULL: nothing waits for that. */
+	void (*resume)(struct virtio_device *dev);
 	/* Nothing of the device reads or writes guest memory by itself. */
 	bool (*quiet)(const struct virtio_device *dev);
 	/* Free the backend. Only called when quiet. */
 	void (*detach)(struct virtio_device *dev);
+	/* For struct vm_part. Is what attach began done? NULL: always. */
+	bool (*ready)(const struct virtio_device *dev);
+	/* Returns the reason why it has failed, or NULL. */
+	const char *(*trouble)(const struct virtio_device *dev);
 };
 
 extern const struct virtio_type virtio_blk_type, virtio_net_type, virtio_console_type,

@@ -13,6 +13,7 @@
 #define VIRTIO_BLK_F_FLUSH    (1ull << 9)
 #define VIRTIO_BLK_F_TOPOLOGY (1ull << 10)
 #define VIRTIO_BLK_F_DISCARD  (1ull << 13)
+#define VIRTIO_BLK_F_ZEROES   (1ull << 14)
 
 #define VIRTIO_NET_F_CSUM       (1ull << 0)
 #define VIRTIO_NET_F_GUEST_CSUM (1ull << 1)

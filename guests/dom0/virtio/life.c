@@ -14,15 +14,18 @@
 
 static bool machine_quiet(const struct virtio_machine *machine)
 {
-	for (unsigned i = 0; i < machine->devices; i++)
-		if (!machine->device[i]->type->quiet(machine->device[i]))
+	for (unsigned i = 0; i < machine->devices; i++) {
+		const struct virtio_device *dev = machine->device[i];
+
+		if (dev && !dev->type->quiet(dev))
 			return false;
+	}
 	return true;
 }
 
 /* --- one device ----------------------------------------------------------- */
 
-/* The state after power-on, section 4.1.4.3.1; what is offered stays. */
+/* The state after power-on, section 4.1.4.3.1; the features offered stay. */
 static void reset_state(struct virtio_device *dev)
 {
 	struct virtio_state *state = dev->state;
@@ -92,26 +95,52 @@ static void adopt(struct virtio_device *dev)
 		virtio_device_start(dev);
 }
 
-/* Which types a configuration asks for, in the order of their slots: disks,
- * interfaces, console, random numbers. The ordinal-th of them in *ordinal. */
-static const struct virtio_type *wanted(const struct vm_config *config, unsigned index,
-					unsigned *ordinal)
+/* The types in the order of their slots, and how many of each a description has. */
+#define TYPES 4u
+static const struct virtio_type *type_at(const struct vm_config *config, unsigned n,
+					 unsigned *count)
 {
 	const struct {
 		const struct virtio_type *type;
 		unsigned count;
-	} list[] = {
+	} list[TYPES] = {
 		{&virtio_blk_type, config->disks},
 		{&virtio_net_type, config->nics},
 		{&virtio_console_type, config->virtio_console},
 		{&virtio_rng_type, config->rng},
 	};
 
-	for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+	*count = list[n].count;
+	return list[n].type;
+}
+
+/* The index-th device that a configuration asks for: disks, interfaces, console, random numbers. It
+ * is the ordinal-th of its type. */
+static const struct virtio_type *wanted(const struct vm_config *config, unsigned index,
+					unsigned *ordinal)
+{
+	for (unsigned n = 0; n < TYPES; n++) {
+		unsigned count;
+		const struct virtio_type *type = type_at(config, n, &count);
+
 		*ordinal = index;
-		if (index < list[i].count)
-			return list[i].type;
-		index -= list[i].count;
+		if (index < count)
+			return type;
+		index -= count;
+	}
+	return NULL;
+}
+
+/* The type of a device in a state, or NULL if the description does not have the device. */
+static const struct virtio_type *described(const struct vm_config *config,
+					   const struct virtio_state *state)
+{
+	for (unsigned n = 0; n < TYPES; n++) {
+		unsigned count;
+		const struct virtio_type *type = type_at(config, n, &count);
+
+		if (type->type == state->type)
+			return state->ordinal < count ? type : NULL;
 	}
 	return NULL;
 }
@@ -123,15 +152,26 @@ static void free_device(struct virtio_device *dev)
 	free(dev);
 }
 
-static const char *attach(struct virtio_machine *machine, const struct vm_config *config,
-			  bool fresh)
+static void fresh_state(struct virtio_device *dev, unsigned slot)
 {
-	unsigned ordinal, index = machine->devices;
-	const struct virtio_type *type = wanted(config, index, &ordinal);
+	struct virtio_state *state = dev->state;
+
+	memset(state, 0, sizeof(*state));
+	reset_state(dev);
+	state->type = dev->type->type;
+	state->slot = slot;
+	state->ordinal = (uint8_t)dev->ordinal;
+	state->queues = (uint8_t)dev->type->queues;
+	state->offered = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+}
+
+static struct virtio_device *allocate(struct virtio_machine *machine, unsigned index,
+				      const struct virtio_type *type, unsigned ordinal)
+{
 	struct virtio_device *dev = calloc(1, sizeof(*dev));
 
 	if (!dev)
-		return "out of memory";
+		return NULL;
 	dev->vm = machine->vm;
 	dev->transport = machine->transport;
 	dev->instance = index;
@@ -144,31 +184,77 @@ static const char *attach(struct virtio_machine *machine, const struct vm_config
 		dev->queue[i].index = i;
 		dev->queue[i].state = &dev->state->queue[i];
 	}
-	if (fresh) {
-		memset(dev->state, 0, sizeof(*dev->state));
-		reset_state(dev);
-		dev->state->slot = FIRST_SLOT + index;
-		dev->state->queues = (uint8_t)type->queues;
-		dev->state->offered =
-			VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
-		dev->state->type = type->type;
-	} else if (dev->state->type != type->type || dev->state->slot != FIRST_SLOT + index ||
-		   dev->state->queues != type->queues) {
-		free(dev);
-		return "the guest's devices are not those of its description";
-	}
+	return dev;
+}
 
-	const char *wrong = type->attach(dev, config, fresh);
+static const char *attach(struct virtio_machine *machine, struct virtio_device *dev, bool fresh)
+{
+	const char *wrong = dev->type->attach(dev, machine->vm->config, fresh);
+
 	if (wrong) {
+		if (fresh)
+			dev->state->type = 0;
 		free(dev);
 		return wrong;
 	}
-	machine->device[machine->devices++] = dev;
+	machine->device[dev->instance] = dev;
+	if (machine->devices <= dev->instance)
+		machine->devices = dev->instance + 1;
 	if (dev->transport->attach(dev, fresh))
 		return NULL;
-	machine->devices--;
+	machine->device[dev->instance] = NULL;
+	if (fresh)
+		dev->state->type = 0;
+	dev->transport->remove(dev);
 	free_device(dev);
 	return "no room on the PCI bus";
+}
+
+const char *virtio_device_add(struct virtio_machine *machine, unsigned index,
+			      const struct virtio_type *type, unsigned ordinal, unsigned slot)
+{
+	struct virtio_device *dev = allocate(machine, index, type, ordinal);
+
+	if (!dev)
+		return "out of memory";
+	fresh_state(dev, slot);
+	return attach(machine, dev, true);
+}
+
+/* The device that an earlier dom0 has made. */
+static const char *take_over(struct virtio_machine *machine, unsigned index)
+{
+	const struct virtio_state *state = &machine->vm->state->virtio[index];
+	const struct virtio_type *type = described(machine->vm->config, state);
+	struct virtio_device *dev;
+
+	if (!state->type)
+		return NULL;
+	if (!type || state->queues != type->queues)
+		return "the guest's devices are not those of its description";
+	dev = allocate(machine, index, type, state->ordinal);
+	return dev ? attach(machine, dev, false) : "out of memory";
+}
+
+/* The device has left the bus, and nothing of it reads or writes the guest's memory. */
+static void forget(struct virtio_device *dev)
+{
+	struct virtio_machine *machine = virtio_machine_of(dev->vm);
+
+	machine->device[dev->instance] = NULL;
+	dev->state->type = 0;
+	free_device(dev);
+}
+
+void virtio_device_remove(struct virtio_device *dev)
+{
+	dev->gone = true;
+	dev->transport->detach(dev);
+	dev->transport->remove(dev);
+	virtio_stop_queues(dev);
+	dev->type->stop(dev);
+	if (dev->type->quiet(dev))
+		forget(dev);
 }
 
 /* --- all devices of a guest ----------------------------------------------- */
@@ -179,8 +265,24 @@ void virtio_reset_all(struct vm *vm)
 
 	if (!machine || machine->leaving)
 		return;
-	for (unsigned i = 0; i < machine->devices; i++)
-		virtio_device_reset(machine->device[i]);
+	for (unsigned i = 0; i < machine->devices; i++) {
+		struct virtio_device *dev = virtio_by_instance(vm, i);
+
+		if (dev && dev->transport->is_asked(dev))
+			virtio_eject(dev);
+		else if (dev)
+			virtio_device_reset(dev);
+	}
+}
+
+void virtio_go_on_all(struct vm *vm)
+{
+	for (unsigned i = 0; i < MACHINE_VIRTIO_DEVICES; i++) {
+		struct virtio_device *dev = virtio_by_instance(vm, i);
+
+		if (dev && dev->type->resume)
+			dev->type->resume(dev);
+	}
 }
 
 static void free_machine(struct virtio_machine *machine)
@@ -188,7 +290,8 @@ static void free_machine(struct virtio_machine *machine)
 	struct vm *vm = machine->vm;
 
 	for (unsigned i = 0; i < machine->devices; i++)
-		free_device(machine->device[i]);
+		if (machine->device[i])
+			free_device(machine->device[i]);
 	free(machine);
 	vm->virtio = NULL;
 }
@@ -203,6 +306,8 @@ void virtio_detach_all(struct vm *vm)
 	for (unsigned i = 0; i < machine->devices; i++) {
 		struct virtio_device *dev = machine->device[i];
 
+		if (!dev)
+			continue;
 		dev->transport->detach(dev);
 		virtio_stop_queues(dev);
 		dev->type->stop(dev);
@@ -216,7 +321,9 @@ static void became_quiet(struct virtio_device *dev)
 	struct vm *vm = dev->vm;
 	struct virtio_machine *machine = virtio_machine_of(vm);
 
-	if (!machine->leaving && dev->state->resetting)
+	if (!machine->leaving && dev->gone)
+		forget(dev);
+	else if (!machine->leaving && dev->state->resetting)
 		reset_state(dev);
 	if (!machine_quiet(machine))
 		return;
@@ -225,18 +332,33 @@ static void became_quiet(struct virtio_device *dev)
 	vm_became_quiet(vm);
 }
 
-static const char *attach_each(struct virtio_machine *machine, bool fresh)
+static const char *attach_each(struct virtio_machine *machine, unsigned *index)
 {
-	const struct vm_config *config = machine->vm->config;
+	const struct virtio_type *type;
 	const char *wrong = NULL;
 	unsigned ordinal;
 
-	while (!wrong && wanted(config, machine->devices, &ordinal)) {
-		if (machine->devices == MACHINE_VIRTIO_DEVICES)
+	for (*index = 0; !wrong; ++*index) {
+		type = wanted(machine->vm->config, *index, &ordinal);
+		if (!type)
+			return NULL;
+		if (*index == MACHINE_VIRTIO_DEVICES)
 			wrong = "too many devices";
 		else
-			wrong = attach(machine, config, fresh);
+			wrong = virtio_device_add(machine, *index, type, ordinal,
+						  FIRST_SLOT + *index);
 	}
+	--*index;
+	return wrong;
+}
+
+static const char *take_over_each(struct virtio_machine *machine, unsigned *index)
+{
+	const char *wrong = NULL;
+
+	for (*index = 0; !wrong && *index < MACHINE_VIRTIO_DEVICES; ++*index)
+		wrong = take_over(machine, *index);
+	--*index;
 	return wrong;
 }
 
@@ -246,7 +368,7 @@ static const char *attach_all(struct vm *vm, const struct virtio_transport *tran
 	const struct virtio_type *type;
 	struct virtio_machine *machine;
 	const char *wrong;
-	unsigned ordinal;
+	unsigned index, ordinal;
 
 	if (vm->virtio)
 		return "its disks are still at work";
@@ -257,12 +379,11 @@ static const char *attach_all(struct vm *vm, const struct virtio_transport *tran
 	machine->transport = transport;
 	machine->became_quiet = became_quiet;
 	vm->virtio = machine;
-	wrong = attach_each(machine, fresh);
-	if (!wrong) {
-		vm->state->virtio_devices = machine->devices;
+	wrong = fresh ? attach_each(machine, &index) : take_over_each(machine, &index);
+	machine->made = !wrong;
+	if (!wrong)
 		return NULL;
-	}
-	type = wanted(vm->config, machine->devices, &ordinal);
+	type = wanted(vm->config, index, &ordinal);
 	snprintf(text, sizeof(text), "virtio-%s %u: %s", type ? type->name : "", ordinal, wrong);
 	virtio_detach_all(vm);
 	return text;
@@ -279,11 +400,39 @@ const char *virtio_resume_all(struct vm *vm, const struct virtio_transport *tran
 	struct virtio_machine *machine = virtio_machine_of(vm);
 
 	for (unsigned i = 0; !wrong && i < machine->devices; i++)
-		adopt(machine->device[i]);
+		if (machine->device[i])
+			adopt(machine->device[i]);
 	return wrong;
 }
 
 bool virtio_quiet(const struct vm *vm)
 {
 	return !vm->virtio || machine_quiet(vm->virtio);
+}
+
+bool virtio_ready(const struct vm *vm)
+{
+	const struct virtio_machine *machine = virtio_machine_of(vm);
+
+	for (unsigned i = 0; i < machine->devices; i++) {
+		const struct virtio_device *dev = machine->device[i];
+
+		if (dev && dev->type->ready && !dev->type->ready(dev))
+			return false;
+	}
+	return true;
+}
+
+const char *virtio_boot(struct vm *vm)
+{
+	const struct virtio_machine *machine = virtio_machine_of(vm);
+	const char *wrong = NULL;
+
+	for (unsigned i = 0; i < machine->devices && !wrong; i++) {
+		const struct virtio_device *dev = machine->device[i];
+
+		if (dev && dev->type->trouble)
+			wrong = dev->type->trouble(dev);
+	}
+	return wrong;
 }

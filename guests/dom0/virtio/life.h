@@ -8,7 +8,7 @@
 
 #include "guests/dom0/virtio/device.h"
 
-/* Makes the devices that the guest's description asks for. Returns NULL, or what is wrong; then
+/* Makes the devices that the guest's description asks for. Returns NULL, or the error; then
  * nothing remains attached. */
 const char *virtio_attach_all(struct vm *vm, const struct virtio_transport *transport);
 /* The same for a guest whose state region outlived an earlier dom0: adopts the devices as they are,
@@ -16,8 +16,20 @@ const char *virtio_attach_all(struct vm *vm, const struct virtio_transport *tran
 const char *virtio_resume_all(struct vm *vm, const struct virtio_transport *transport);
 /* For struct vm_part. */
 void virtio_reset_all(struct vm *vm);
+void virtio_go_on_all(struct vm *vm);
 void virtio_detach_all(struct vm *vm);
 bool virtio_quiet(const struct vm *vm);
+bool virtio_ready(const struct vm *vm);
+const char *virtio_boot(struct vm *vm);
+
+/* Makes a device, which is the ordinal-th of its type in the guest's description, at an index of
+ * machine_state.virtio that has none. Returns NULL, or the error. */
+const char *virtio_device_add(struct virtio_machine *machine, unsigned index,
+			      const struct virtio_type *type, unsigned ordinal, unsigned slot);
+/* Takes the device off the bus at once, and frees it when it is quiet. */
+void virtio_device_remove(struct virtio_device *dev);
+/* plug.c: the guest gives up a device that it was asked for: it goes, from the description too. */
+void virtio_eject(struct virtio_device *dev);
 
 void virtio_device_reset(struct virtio_device *dev);
 void virtio_device_start(struct virtio_device *dev);

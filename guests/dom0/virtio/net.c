@@ -38,6 +38,7 @@ struct net_header {
 	uint16_t buffers;
 } __attribute__((packed));
 #define HEADER_NEEDS_CSUM 1u
+#define HEADER_DATA_VALID 2u
 #define HEADER_GSO_TCP4   1u
 #define HEADER_GSO_TCP6   4u
 #define HEADER_BYTES      12u
@@ -66,7 +67,7 @@ static struct net_piece tx_piece[QUEUE_MAX_SEGMENTS + 1];
 
 /* --- from the guest ------------------------------------------------------- */
 
-/* What follows the header in a chain that the guest sends. */
+/* The pieces behind the header in a chain that the guest sends. */
 static unsigned frame_pieces(const struct queue_chain *chain)
 {
 	uint32_t skip = HEADER_BYTES;
@@ -88,7 +89,7 @@ static unsigned frame_pieces(const struct queue_chain *chain)
 	return pieces;
 }
 
-/* What the sender has left to do; what makes no sense is refused by the switch. */
+/* The work that the sender has left; the switch refuses combinations without sense. */
 static void read_header(const struct net_header *header, struct net_offload *offload)
 {
 	*offload = (struct net_offload){
@@ -193,11 +194,13 @@ static void send_frames(struct net *net)
 
 	queue_suppress(queue);
 	while (more) {
-		struct queue_chain *chain = NULL;
+		while (budget) {
+			struct queue_chain *chain = queue_pop(queue);
+			struct queue_used used;
 
-		while (budget && (chain = queue_pop(queue))) {
-			struct queue_used used = {.head = chain->head};
-
+			if (!chain)
+				break;
+			used = (struct queue_used){.head = chain->head};
 			if (send_chain(net, chain, &cost)) {
 				queue_push(queue, &used, 1);
 				net->part = 0;
@@ -234,7 +237,7 @@ static void send_more(struct work *work)
 
 /* --- to the guest --------------------------------------------------------- */
 
-/* Where byte `offset` of what the device may write lies. */
+/* Returns the place of byte `offset` of the buffers that the device may write. */
 static uint8_t *locate(const struct queue_chain *chain, size_t offset)
 {
 	for (unsigned i = 0; i < chain->in; i++) {
@@ -293,22 +296,44 @@ static void put_back(struct virtqueue *queue, struct delivery *d)
 		queue_unpop(queue, d->used[--d->buffers].head);
 }
 
-/* The header of a received frame, section 5.1.6.4.1. */
-static struct net_header make_header(const struct net_offload *offload)
+/* The header of a received frame, section 5.1.6.4.1, for a driver that has agreed to `takes`. */
+static struct net_header make_header(const struct net_offload *offload, unsigned takes)
 {
 	struct net_header header = {.buffers = 1};
 
 	if (!offload)
 		return header;
+	if (!offload->needs) {
+		header.flags = takes & NET_CHECKSUM ? HEADER_DATA_VALID : 0;
+		return header;
+	}
 	header.flags = HEADER_NEEDS_CSUM;
 	header.csum_start = offload->start;
 	header.csum_offset = offload->offset;
-	if (offload->needs == NET_CHECKSUM)
+	if (!(offload->needs & (NET_TCP4 | NET_TCP6)))
 		return header;
 	header.gso_type = offload->needs & NET_TCP4 ? HEADER_GSO_TCP4 : HEADER_GSO_TCP6;
 	header.gso_bytes = offload->segment;
 	header.header_bytes = offload->headers;
 	return header;
+}
+
+/* Writes the header of a frame; `count` are the places of its last member, which may lie anywhere.
+ */
+static void put_header(const struct queue_chain *chain, const struct net_header *header,
+		       uint8_t *count[2])
+{
+	const struct queue_segment *first = &chain->segment[chain->out];
+
+	if (first->bytes >= HEADER_BYTES) {
+		memcpy(first->data, header, sizeof(*header));
+		count[0] = first->data + HEADER_BUFFERS;
+		count[1] = count[0] + 1;
+		return;
+	}
+	queue_write(chain, 0, header, sizeof(*header));
+	count[0] = locate(chain, HEADER_BUFFERS);
+	count[1] = locate(chain, HEADER_BUFFERS + 1);
 }
 
 static bool deliver_to(struct net *net, struct delivery *d)
@@ -329,15 +354,13 @@ static bool deliver_to(struct net *net, struct delivery *d)
 		}
 		d->used[d->buffers++].head = chain->head;
 		if (d->buffers == 1) {
-			struct net_header header = make_header(net->port.offload);
+			struct net_header header = make_header(net->port.offload, net->port.takes);
 
 			if (chain->in_bytes < HEADER_BYTES) {
 				virtio_broken(net->dev, "a receive buffer is too small");
 				return false;
 			}
-			queue_write(chain, 0, &header, sizeof(header));
-			count[0] = locate(chain, HEADER_BUFFERS);
-			count[1] = locate(chain, HEADER_BUFFERS + 1);
+			put_header(chain, &header, count);
 			at = HEADER_BYTES;
 		}
 		d->used[d->buffers - 1].bytes = fill(d, chain, at);
@@ -354,9 +377,14 @@ static bool net_deliver(struct net_port *port, const struct net_piece *piece, un
 			unsigned bytes)
 {
 	struct net *net = port->context;
-	struct delivery d = {.piece = piece, .left = bytes};
+	struct delivery d;
 
 	(void)pieces;
+	/* Its array is not for each frame to be cleared. */
+	d.piece = piece;
+	d.skip = 0;
+	d.left = bytes;
+	d.buffers = 0;
 	if (queue_live(&net->dev->queue[RX]) && virtio_running(net->dev) && deliver_to(net, &d))
 		return true;
 	net->rx_dropped++;
@@ -410,10 +438,10 @@ static void net_config(const struct virtio_device *dev, uint8_t space[VIRTIO_CON
 	memcpy(space, &config, sizeof(config));
 }
 
-/* What the driver has agreed to take. */
+/* The work that the driver has agreed to take. */
 static unsigned takes(uint64_t features)
 {
-	return (features & VIRTIO_NET_F_GUEST_CSUM ? NET_CHECKSUM : 0) |
+	return (features & VIRTIO_NET_F_GUEST_CSUM ? NET_CHECKSUM | NET_ODD : 0) |
 	       (features & VIRTIO_NET_F_GUEST_TSO4 ? NET_TCP4 : 0) |
 	       (features & VIRTIO_NET_F_GUEST_TSO6 ? NET_TCP6 : 0);
 }

@@ -12,6 +12,7 @@
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/vm/vm.h"
@@ -381,8 +382,8 @@ static uint32_t get32(const uint8_t *at)
 	return value;
 }
 
-/* The capability if an access to the configuration space touches its data and
- * what the driver has set there makes sense, else NULL. */
+/* The capability if an access to the configuration space touches its data and the driver's settings
+ * there make sense, else NULL. */
 static uint8_t *window(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
 {
 	struct virtio_device *dev = virtio_by_instance(vm, instance);
@@ -402,21 +403,24 @@ static uint8_t *window(struct vm *vm, uint32_t instance, unsigned offset, unsign
 	return cap;
 }
 
-static void window_read(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
+static bool window_read(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
 {
 	uint8_t *cap = window(vm, instance, offset, size);
 
 	if (!cap)
-		return;
+		return true;
 	uint32_t value = (uint32_t)registers_read(vm, instance, get32(cap + CAP_OFFSET),
 						  get32(cap + CAP_BYTES));
 	memcpy(cap + CAP_DATA, &value, sizeof(value));
+	return true;
 }
 
-static void window_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
+static void window_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size,
+			   uint32_t value)
 {
 	uint8_t *cap = window(vm, instance, offset, size);
 
+	(void)value; /* it is in the capability */
 	if (!cap)
 		return;
 	uint32_t bytes = get32(cap + CAP_BYTES);
@@ -487,11 +491,20 @@ static void bar_moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t f
 
 /* --- the function --------------------------------------------------------- */
 
+static void ejected(struct vm *vm, uint32_t instance)
+{
+	struct virtio_device *dev = virtio_by_instance(vm, instance);
+
+	if (dev)
+		virtio_eject(dev);
+}
+
 static const struct pci_ops function_ops = {
 	.bar = {[IO_BAR] = &registers, [MEMORY_BAR] = &registers},
 	.bar_moved = bar_moved,
 	.config_read = window_read,
 	.config_written = window_written,
+	.eject = ejected,
 };
 
 static bool add_capability(struct virtio_device *dev, unsigned bar, uint8_t type, uint32_t offset,
@@ -558,10 +571,7 @@ static bool attach(struct virtio_device *dev, bool fresh)
 		pci_resume_function(dev->vm, dev->state->slot, &function_ops, dev->instance);
 		return true;
 	}
-	if (!add_function(dev))
-		return false;
-	pci_enable_bars(dev->vm, dev->state->slot);
-	return true;
+	return add_function(dev);
 }
 
 static void detach(struct virtio_device *dev)
@@ -570,17 +580,60 @@ static void detach(struct virtio_device *dev)
 		doorbell_free(&dev->doorbell[i]);
 }
 
+static void remove_function(struct virtio_device *dev)
+{
+	pci_remove_function(dev->vm, dev->state->slot);
+	hotplug_removed(dev->vm, dev->state->slot);
+}
+
+static void added(struct virtio_device *dev)
+{
+	hotplug_added(dev->vm, dev->state->slot);
+}
+
+static void ask(struct virtio_device *dev)
+{
+	hotplug_ask(dev->vm, dev->state->slot);
+}
+
+static bool is_asked(const struct virtio_device *dev)
+{
+	return hotplug_is_asked(dev->vm, dev->state->slot);
+}
+
+static unsigned free_slot(struct vm *vm)
+{
+	unsigned slot = pci_free_slot(vm);
+
+	return slot < PCI_SLOTS ? slot : 0;
+}
+
 static const struct virtio_transport pci_transport = {
 	.attach = attach,
 	.detach = detach,
+	.remove = remove_function,
+	.added = added,
+	.ask = ask,
+	.is_asked = is_asked,
+	.free_slot = free_slot,
 	.quiet = pin_down,
 	.interrupt = queue_interrupt,
 	.config_interrupt = config_interrupt,
 };
 
+/* Firmware enables the BARs of what is there at the start. A device that comes later is enabled by
+ * the guest, where the guest has a place for it. */
 static const char *attach_all(struct vm *vm)
 {
-	return virtio_attach_all(vm, &pci_transport);
+	const char *wrong = virtio_attach_all(vm, &pci_transport);
+
+	for (uint32_t i = 0; !wrong && i < MACHINE_VIRTIO_DEVICES; i++) {
+		const struct virtio_device *dev = virtio_by_instance(vm, i);
+
+		if (dev)
+			pci_enable_bars(vm, dev->state->slot);
+	}
+	return wrong;
 }
 
 const char *virtio_resume(struct vm *vm)
@@ -590,7 +643,10 @@ const char *virtio_resume(struct vm *vm)
 
 const struct vm_part virtio_part = {
 	.attach = attach_all,
+	.ready = virtio_ready,
+	.boot = virtio_boot,
 	.reset = virtio_reset_all,
+	.resume = virtio_go_on_all,
 	.detach = virtio_detach_all,
 	.quiet = virtio_quiet,
 };

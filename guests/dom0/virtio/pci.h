@@ -13,6 +13,6 @@ extern const struct vm_part virtio_part;
 
 /*
  * attach for a guest whose state region outlived an earlier dom0: adopts the devices as they are,
- * starts requests that were in flight again. Returns NULL, or what is wrong.
+ * starts requests that were in flight again. Returns NULL, or the error.
  */
 const char *virtio_resume(struct vm *vm);

@@ -128,7 +128,7 @@ const char *queue_start(struct virtqueue *queue, uint64_t features)
 	return NULL;
 }
 
-/* NULL, or what is wrong. */
+/* NULL, or the error. */
 static const char *add_segment(struct virtqueue *queue, struct queue_chain *chain,
 			       const struct descriptor *d)
 {
@@ -160,7 +160,7 @@ static const char *add_segment(struct virtqueue *queue, struct queue_chain *chai
 /*
  * Follows a chain from its head: any number of descriptors of the queue, the
  * last of which may point at a table of further ones (2.7.5.3). Each step
- * counts, so that a loop ends. NULL, or what is wrong.
+ * counts, so that a loop ends. NULL, or the error.
  */
 static const char *walk(struct virtqueue *queue, uint16_t head, struct queue_chain *chain)
 {

@@ -45,7 +45,7 @@ struct queue_segment {
 	uint32_t bytes;
 };
 
-/* A chain: first what the device reads (out), then what it writes (in). */
+/* A chain: first the buffers that the device reads (out), then those that it writes (in). */
 struct queue_chain {
 	uint16_t head;
 	uint16_t out, in;
@@ -58,7 +58,7 @@ struct queue_used {
 	uint32_t bytes; /* written into the chain */
 };
 
-/* Starts using the queue where the state says. NULL, or what is wrong. */
+/* Starts using the queue where the state says. NULL, or the error. */
 const char *queue_start(struct virtqueue *queue, uint64_t features);
 static inline void queue_stop(struct virtqueue *queue)
 {
@@ -89,7 +89,7 @@ unsigned queue_waiting(struct virtqueue *queue);
 
 /* Gives chains back, all n at once. The guest is told by queue_signal. */
 void queue_push(struct virtqueue *queue, const struct queue_used *used, unsigned n);
-/* Interrupts the guest if it wants to know of what was pushed. */
+/* Interrupts the guest if it wants to know of the chains that were pushed. */
 void queue_signal(struct virtqueue *queue);
 /* Gives all heads in flight back unused, for types that keep none. */
 void queue_return_all(struct virtqueue *queue);
@@ -105,8 +105,8 @@ size_t queue_read(const struct queue_chain *chain, size_t offset, void *to, size
 size_t queue_write(const struct queue_chain *chain, size_t offset, const void *from, size_t bytes);
 
 /*
- * After a restart of dom0: settles what the guest had been shown but the state
- * had not noted yet. NULL, or what is wrong.
+ * After a restart of dom0: settles chains that the guest had been shown but the state had not noted
+ * yet. NULL, or the error.
  */
 const char *queue_recover(struct virtqueue *queue);
 

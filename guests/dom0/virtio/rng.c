@@ -42,13 +42,15 @@ static void serve(struct rng *rng)
 	bool more = true;
 
 	while (more) {
-		struct queue_chain *chain;
+		while (rng->share) {
+			struct queue_chain *chain = queue_pop(queue);
+			struct queue_used used;
+			size_t n;
 
-		while (rng->share && (chain = queue_pop(queue))) {
-			struct queue_used used = {.head = chain->head};
-			size_t n = fill(chain, rng->share);
-
-			used.bytes = (uint32_t)n;
+			if (!chain)
+				break;
+			n = fill(chain, rng->share);
+			used = (struct queue_used){.head = chain->head, .bytes = (uint32_t)n};
 			/* An empty chain is not for nothing either. */
 			rng->share -= n ? n : 1;
 			queue_push(queue, &used, 1);

@@ -64,7 +64,8 @@ struct virtio_state {
 	uint8_t status, isr, config_generation, queues;
 	uint8_t resetting;  /* status becomes 0 when its disk is quiet */
 	uint8_t pci_window; /* offset of the PCI configuration capability */
-	uint8_t reserved[2];
+	uint8_t ordinal;    /* among the devices of its type in the description */
+	uint8_t reserved;
 	struct virtqueue_state queue[VIRTIO_QUEUES];
 	union {
 		struct virtio_blk_state blk;
@@ -90,8 +91,22 @@ bool virtio_net_stats(const struct vm *vm, unsigned nic, struct virtio_net_stats
 /* The cable of a guest's NIC. */
 bool virtio_net_link(struct vm *vm, unsigned nic, bool up);
 
-/* What was typed at the guest's virtio console; returns how many bytes were
+/*
+ * plug.c: devices that come and go while the guest runs, and with them the description of its run
+ * (vm_live_config). Each returns NULL, or the reason against it.
+ *
+ * virtio_unplug asks the guest to give up the disk or interface (`type`) at that place of the
+ * description. The device goes, and from the description, too, when the guest ejects it or is
+ * reset; until then the request stays, and another call asks again.
+ */
+struct config_disk;
+struct config_nic;
+const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk);
+const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic);
+const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal);
+
+/* Bytes typed at the guest's virtio console; returns how many bytes were
  * taken (0: there is no such device or the guest does not read). */
 size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes);
-/* False: the guest has yet to read what was typed before. */
+/* False: the guest has yet to read the bytes typed before. */
 bool virtio_console_room(const struct vm *vm);

@@ -54,7 +54,7 @@ static void define(const struct module *module)
 	if (wrong)
 		printf(LOG_ERR "error: %s: %s\n", module->name, wrong);
 	else
-		vm->autostart = true;
+		vm->autostart = vm->from_medium = true;
 }
 
 void autostart_define(void)

@@ -18,7 +18,7 @@
 #define FOUR_GIB    (4ull << 30)
 #define STATE_BYTES ((sizeof(struct machine_state) + PAGE - 1) & ~(PAGE - 1))
 
-/* What the kernel may spend on a guest beside its regions: control blocks,
+/* The memory that the kernel may spend on a guest beside its regions: control blocks,
  * and page tables that get a page for each block of RAM at most. */
 #define POST_PORT    0x80u
 #define KERNEL_PAGES 128
@@ -36,8 +36,10 @@ static const char *make_domain(struct vm *vm)
 {
 	struct sampo_domain_info info;
 	const struct vm_config *config = vm->config;
-	uint64_t pages = KERNEL_PAGES + config->vcpus * VCPU_PAGES + config->memory / BLOCK;
-	uint64_t memory = config->memory + STATE_BYTES + config->vcpus * PAGE; /* exit pages */
+	uint64_t pages = KERNEL_PAGES + config->vcpus * VCPU_PAGES + config->memory / BLOCK +
+			 parts_kernel_pages(config);
+	uint64_t memory = config->memory + STATE_BYTES + config->vcpus * PAGE /* exit pages */ +
+			  parts_memory(config);
 	int64_t status = sampo_domain_create_within(boot->machine, 0, pages, config->weight, memory,
 						    &vm->domain);
 

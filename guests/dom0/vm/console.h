@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What guests write to their consoles. Device code hands it to vm_console_output, which passes it
+ * Guests' output to their consoles. Device code hands bytes to vm_console_output, which passes them
  * to the sink: the part of dom0 that keeps and shows guests' output sets one at its start.
  */
 #pragma once

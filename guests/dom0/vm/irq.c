@@ -5,7 +5,7 @@
 
 void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 {
-	/* What the guest made up and the kernel refuses reaches nobody. */
+	/* A message that the guest made up and the kernel refuses reaches no vCPU. */
 	if (vm->domain)
 		sampo_msi(vm->domain, address, data);
 }

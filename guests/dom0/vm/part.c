@@ -37,6 +37,34 @@ const char *parts_attach(struct vm *vm)
 	return NULL;
 }
 
+uint64_t parts_kernel_pages(const struct vm_config *config)
+{
+	uint64_t pages = 0;
+
+	for (const struct vm_part *const *part = parts; *part; part++)
+		if ((*part)->kernel_pages)
+			pages += (*part)->kernel_pages(config);
+	return pages;
+}
+
+uint64_t parts_memory(const struct vm_config *config)
+{
+	uint64_t bytes = 0;
+
+	for (const struct vm_part *const *part = parts; *part; part++)
+		if ((*part)->memory)
+			bytes += (*part)->memory(config);
+	return bytes;
+}
+
+bool parts_ready(const struct vm *vm)
+{
+	for (const struct vm_part *const *part = parts; *part; part++)
+		if ((*part)->ready && !(*part)->ready(vm))
+			return false;
+	return true;
+}
+
 const char *parts_boot(struct vm *vm)
 {
 	const char *error = NULL;

@@ -8,10 +8,12 @@
  */
 #pragma once
 
+#include "guests/dom0/assign/assign_state.h"
 #include "guests/dom0/cpu/msr.h"
 #include "guests/dom0/cpu/startup.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/cmos.h"
+#include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/machine/pic.h"
@@ -21,12 +23,12 @@
 #include "guests/dom0/vm/vm.h"
 
 #define MACHINE_STATE_MAGIC    0x41545353u
-#define MACHINE_STATE_VERSION  2u
+#define MACHINE_STATE_VERSION  4u
 #define MACHINE_VIRTIO_DEVICES 24
 
 struct machine_state {
 	uint32_t magic, version, size;
-	uint32_t virtio_devices;
+	uint32_t reserved;
 	struct pic_state pic;
 	struct ioapic_state ioapic;
 	struct pit_state pit;
@@ -34,7 +36,9 @@ struct machine_state {
 	struct uart_state uart[2];
 	struct acpi_state acpi;
 	struct pci_state pci;
+	struct hotplug_state hotplug;
 	struct msr_state msr[VM_MAX_VCPUS];
 	struct startup_state startup[VM_MAX_VCPUS];
 	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];
+	struct assign_state assign[ASSIGN_FUNCTIONS];
 };

@@ -15,6 +15,7 @@
 #include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/life.h"
 #include "guests/dom0/vm/state.h"
+#include "guests/dom0/vm/watch.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
 
@@ -87,14 +88,32 @@ struct vm *vm_find(const char *text)
 	return vm ? vm : vm_find_name(text);
 }
 
-/* A name, UUID or MAC address that another guest has already. */
-static const char *find_conflict(const struct vm_config *config)
+static bool has_mac(const struct vm_config *config, const uint8_t mac[6])
+{
+	for (uint32_t i = 0; i < config->nics; i++)
+		if (!memcmp(config->nic[i].mac, mac, 6))
+			return true;
+	return false;
+}
+
+const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except)
+{
+	for (const struct vm *vm = vms; vm; vm = vm->next)
+		if (vm != except && (has_mac(vm->config, mac) || has_mac(vm_own_config(vm), mac)))
+			return vm;
+	return NULL;
+}
+
+/* A name, UUID or MAC address that another guest than `except` (NULL: any) has already. */
+static const char *find_conflict(const struct vm_config *config, const struct vm *except)
 {
 	static char text[160];
 
 	for (const struct vm *vm = vms; vm; vm = vm->next) {
 		const struct vm_config *other = vm->config;
 
+		if (vm == except)
+			continue;
 		if (!strcmp(other->name, config->name))
 			snprintf(text, sizeof(text), "the name '%s' is used already", config->name);
 		else if (!memcmp(other->uuid, config->uuid, 16))
@@ -103,20 +122,20 @@ static const char *find_conflict(const struct vm_config *config)
 			continue;
 		return text;
 	}
-	for (const struct vm *vm = vms; vm; vm = vm->next)
-		for (uint32_t a = 0; a < vm->config->nics; a++)
-			for (uint32_t b = 0; b < config->nics; b++)
-				if (!memcmp(vm->config->nic[a].mac, config->nic[b].mac, 6)) {
-					snprintf(text, sizeof(text),
-						 "'%s' has the same MAC address already", vm->name);
-					return text;
-				}
+	for (uint32_t i = 0; i < config->nics; i++) {
+		const struct vm *vm = vm_find_mac(config->nic[i].mac, except);
+
+		if (!vm)
+			continue;
+		snprintf(text, sizeof(text), "'%s' has the same MAC address already", vm->name);
+		return text;
+	}
 	return NULL;
 }
 
 const char *vm_define(struct vm_config *config, struct vm **defined)
 {
-	const char *error = find_conflict(config);
+	const char *error = find_conflict(config, NULL);
 	struct vm *vm = NULL;
 	struct vm_life *life = NULL;
 
@@ -146,6 +165,41 @@ const char *vm_define(struct vm_config *config, struct vm **defined)
 	return NULL;
 }
 
+const char *vm_may_define(const struct vm_config *config)
+{
+	static char text[160];
+	const struct vm *same = vm_find_name(config->name);
+	const uint8_t *u;
+
+	if (!same || !memcmp(same->config->uuid, config->uuid, 16))
+		return find_conflict(config, same);
+	u = same->config->uuid;
+	snprintf(text, sizeof(text),
+		 "operation failed: domain '%s' already exists with uuid %02x%02x%02x%02x-%02x%02x-"
+		 "%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 same->name, u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
+		 u[11], u[12], u[13], u[14], u[15]);
+	return text;
+}
+
+static void use_next_config(struct vm *vm)
+{
+	if (!vm->next_config)
+		return;
+	config_free((struct vm_config *)vm->config);
+	vm->config = vm->next_config;
+	vm->next_config = NULL;
+}
+
+void vm_redefine(struct vm *vm, struct vm_config *config)
+{
+	config_free((struct vm_config *)vm->next_config);
+	vm->next_config = config;
+	vm->transient = false;
+	if (vm->phase == VM_PHASE_OFF)
+		use_next_config(vm);
+}
+
 const char *vm_undefine(struct vm *vm)
 {
 	struct vm **link = &vms;
@@ -158,8 +212,11 @@ const char *vm_undefine(struct vm *vm)
 	*link = vm->next;
 	if (vms_end == &vm->next)
 		vms_end = link;
+	if (!vm->transient)
+		vm_tell(vm, VM_EVENT_UNDEFINED);
 	vm_console_forget(vm);
 	config_free((struct vm_config *)vm->config);
+	config_free((struct vm_config *)vm->next_config);
 	free(vm->life);
 	free(vm);
 	return NULL;
@@ -174,7 +231,7 @@ uint64_t vm_up_ns(const struct vm *vm)
 
 bool vm_waits(const struct vm *vm)
 {
-	return vm->phase == VM_PHASE_QUIETING && vm->life->again.deadline;
+	return vm->phase == VM_PHASE_QUIETING && (vm->life->again.deadline || vm->life->preparing);
 }
 
 const char *vm_state_name(const struct vm *vm)
@@ -250,6 +307,39 @@ static const char *boot(struct vm *vm, bool paused)
 	return NULL;
 }
 
+/* Everything is there and ready. */
+static const char *first_boot(struct vm *vm, bool paused)
+{
+	const char *error;
+
+	vm->phase = VM_PHASE_RUN;
+	vm->life->preparing = false;
+	vm->life->started_ns = clock_ns();
+	error = boot(vm, paused);
+	if (error) {
+		vm_destroy(vm);
+		vm->life->why = "failed";
+		return error;
+	}
+	printf("%s: started, domain %u\n", vm->name, vm->id);
+	vm_tell(vm, VM_EVENT_STARTED);
+	if (paused)
+		vm_tell(vm, VM_EVENT_SUSPENDED);
+	return NULL;
+}
+
+void vm_became_ready(struct vm *vm)
+{
+	const char *error;
+
+	/* A destruction in the middle of this has changed the phase. */
+	if (vm->phase != VM_PHASE_QUIETING || !vm->life->preparing || !parts_ready(vm))
+		return;
+	error = first_boot(vm, vm->life->start_paused);
+	if (error)
+		printf(LOG_ERR "%s: start: %s\n", vm->name, error);
+}
+
 static const char *start(struct vm *vm, bool paused)
 {
 	struct vm_life *life = vm->life;
@@ -270,16 +360,13 @@ static const char *start(struct vm *vm, bool paused)
 	error = vm_build(vm);
 	if (error)
 		return error;
-	vm->phase = VM_PHASE_RUN;
-	life->started_ns = clock_ns();
 	vm->run = VM_RUNNING;
-	error = boot(vm, paused);
-	if (error) {
-		vm_destroy(vm);
-		life->why = "failed";
-		return error;
-	}
-	printf("%s: started, domain %u\n", vm->name, vm->id);
+	if (parts_ready(vm))
+		return first_boot(vm, paused);
+	vm->phase = VM_PHASE_QUIETING;
+	life->started_ns = clock_ns();
+	life->preparing = true;
+	life->start_paused = paused;
 	return NULL;
 }
 
@@ -319,8 +406,11 @@ static void released(struct vm *vm)
 	bool again = vm->life->start_again;
 
 	vm_unbuild(vm);
+	vm_live_end(vm);
 	vm->phase = VM_PHASE_OFF;
 	vm->run = VM_OFF;
+	use_next_config(vm);
+	vm_tell(vm, VM_EVENT_STOPPED);
 	if (again || vm->transient)
 		timer_set(&vm->life->again, clock_ns());
 }
@@ -332,6 +422,7 @@ static void end(struct vm *vm)
 	if (vm->phase == VM_PHASE_ENDING || vm->phase == VM_PHASE_OFF)
 		return;
 	vm->phase = VM_PHASE_ENDING;
+	life->preparing = life->start_paused = false;
 	vm->request = 0;
 	timer_cancel(&life->again);
 	for (unsigned i = 0; i < vm->config->vcpus; i++)
@@ -357,8 +448,10 @@ static void begin_again(struct vm *vm)
 	vm->phase = VM_PHASE_RUN;
 	vm->life->started_ns = clock_ns();
 	error = boot(vm, false);
-	if (!error)
+	if (!error) {
+		vm_tell(vm, VM_EVENT_RESET);
 		return;
+	}
 	vm->life->why = "failed";
 	vm_log(vm, "reset: %s", error);
 	snprintf(vm->life->reason, sizeof(vm->life->reason), "reset: %s", error);
@@ -453,6 +546,7 @@ static void preserve(struct vm *vm, const char *why)
 	vm->run = VM_CRASHED;
 	vm->life->why = why;
 	vm_log(vm, "kept as it is for inspection");
+	vm_tell(vm, VM_EVENT_CRASHED);
 }
 
 static bool is_crash(enum vm_request what)
@@ -587,7 +681,7 @@ const char *vm_reset(struct vm *vm)
 	return NULL;
 }
 
-const char *vm_suspend(struct vm *vm)
+static const char *suspend(struct vm *vm, const char *why)
 {
 	const char *error = not_running(vm);
 	int64_t status;
@@ -600,8 +694,20 @@ const char *vm_suspend(struct vm *vm)
 	if (status)
 		return sampo_strerror(status);
 	vm->run = VM_PAUSED;
-	vm->life->why = "user";
+	vm->life->why = why;
+	vm_tell(vm, VM_EVENT_SUSPENDED);
 	return NULL;
+}
+
+const char *vm_suspend(struct vm *vm)
+{
+	return suspend(vm, "user");
+}
+
+void vm_stop(struct vm *vm, const char *why)
+{
+	if (!suspend(vm, why))
+		vm_log(vm, "stopped: %s; resume lets it try again", why);
 }
 
 const char *vm_resume(struct vm *vm)
@@ -619,6 +725,7 @@ const char *vm_resume(struct vm *vm)
 		return sampo_strerror(status);
 	vm->run = VM_RUNNING;
 	vm->life->why = "unpaused";
+	vm_tell(vm, VM_EVENT_RESUMED);
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest as dom0 sees it. What is in struct vm can be rebuilt from the
+ * A guest as dom0 sees it. The members of struct vm can be rebuilt from the
  * guest's description and its state region; everything that the guest could
  * notice if it were lost is in struct machine_state (state.h), which lies in
  * memory that belongs to the guest.
@@ -29,11 +29,11 @@ enum vm_phase {
 	VM_PHASE_OFF,
 	VM_PHASE_RUN,
 	VM_PHASE_STOPPING, /* for a reset: until its vCPUs have stopped */
-	VM_PHASE_QUIETING, /* for a reset: until no DMA is in flight */
+	VM_PHASE_QUIETING, /* for a reset: until no DMA is in flight; for a start: until ready */
 	VM_PHASE_ENDING,   /* for good: until no DMA is in flight */
 };
 
-/* What a guest asks for. */
+/* The requests of a guest. */
 enum vm_request { VM_REQ_POWEROFF = 1, VM_REQ_RESET, VM_REQ_CRASH, VM_REQ_PANIC };
 
 struct vm_life; /* life.h */
@@ -45,7 +45,8 @@ struct vm {
 	enum vm_phase phase;
 	enum vm_request request; /* 0: none */
 	const struct vm_config *config;
-	struct machine_state *state; /* in the guest's state region */
+	const struct vm_config *next_config; /* from its next start on; NULL: the same */
+	struct machine_state *state;         /* in the guest's state region */
 
 	uint8_t *ram;       /* guest address 0 in dom0's address space */
 	uint64_t ram_bytes; /* a multiple of 2 MiB */
@@ -59,6 +60,8 @@ struct vm {
 
 	bool autostart;    /* started with the machine */
 	bool transient;    /* its description goes when it ends */
+	bool kept;         /* its description is in the store too */
+	bool from_medium;  /* it came with the boot medium, and will again */
 	uint64_t dom0_tsc; /* dom0's work for its devices since it was started */
 
 	struct vm *next; /* by definition */
@@ -68,6 +71,8 @@ struct vm {
 	void *cpu;      /* cpu */
 	void *platform; /* machine */
 	void *virtio;   /* virtio */
+	void *assign;   /* assign */
+	void *load;     /* load */
 	void *console;  /* the console sink */
 };
 
@@ -111,6 +116,13 @@ void vm_request(struct vm *vm, enum vm_request what, const char *why);
 const char *vm_define(struct vm_config *config, struct vm **defined);
 const char *vm_undefine(struct vm *vm);
 
+/* Returns the reason why neither vm_define nor, for the guest that has this name and UUID already,
+ * vm_redefine takes the description, or NULL. */
+const char *vm_may_define(const struct vm_config *config);
+/* Gives a guest another description, which it takes over: at once, or when the guest ends. A
+ * transient guest stays from now on. */
+void vm_redefine(struct vm *vm, struct vm_config *config);
+
 /* In the order of definition; vm_find takes a running guest's id, a UUID or a name, in this order
  * as virsh does; vm_find_name takes a name only. */
 struct vm *vm_first(void);
@@ -130,6 +142,18 @@ const char *vm_suspend(struct vm *vm);
 const char *vm_resume(struct vm *vm);
 const char *vm_nmi(struct vm *vm); /* an NMI for each vCPU, as the button of a server */
 
+/*
+ * live.c. The description of a running guest, to be changed with its devices: a copy from the first
+ * call on, which ends with the guest. NULL: out of memory. And the guest's own, by which it starts
+ * next.
+ */
+struct vm_config *vm_live_config(struct vm *vm);
+struct vm_config *vm_own_config(const struct vm *vm);
+
+/* Returns a guest other than `except` (NULL: any) that has an interface with the address, or NULL.
+ */
+const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except);
+
 /* vm_sched.c: weight, microseconds of a period for each vCPU (0: all), CPUs; of a
  * running guest and of its description. */
 struct cpuset;
@@ -139,7 +163,8 @@ const char *vm_pin(struct vm *vm, unsigned vcpu, const struct cpuset *cpus);
 
 /* "running", "paused", "shut off", "crashed", as virsh says. */
 const char *vm_state_name(const struct vm *vm);
-/* It has ended too often too soon, and waits for its next start. */
+/* Its devices are being prepared for its start, or it has ended too often too soon and waits for
+ * the next one. */
 bool vm_waits(const struct vm *vm);
 /* Nanoseconds since its last start or reset. */
 uint64_t vm_up_ns(const struct vm *vm);
@@ -156,10 +181,16 @@ uint64_t vm_tsc_khz(const struct vm *vm);
 /* Its counters and traces; NULL: it is not there. */
 const struct sampo_vcpu_page *vm_vcpu_page(const struct vm *vm, unsigned vcpu);
 
+/* The guest cannot go on until the operator has done something: it is paused, for the reason given
+ * in virsh's words for domstate --reason. From the event loop. */
+void vm_stop(struct vm *vm, const char *why);
+
 /* Does no device read or write the guest's memory by itself? A device that did and has ceased calls
  * vm_became_quiet, from the event loop. */
 bool vm_quiet(const struct vm *vm);
 void vm_became_quiet(struct vm *vm);
+/* A part has prepared for the start what it had to. */
+void vm_became_ready(struct vm *vm);
 
 /* Log with the guest's name in front; rate-limited per guest (hostile guests
  * must not flood the log). */

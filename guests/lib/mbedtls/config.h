@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is built of mbedTLS. */
+/* The parts of mbedTLS that are built. */
 #pragma once
 
 #define MBEDTLS_SHA256_C

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What lwIP asks of the compiler and the C library. */
+/* The words that lwIP needs of the compiler and the C library. */
 #pragma once
 
 #include <limits.h>

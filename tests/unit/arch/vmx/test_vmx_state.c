@@ -35,7 +35,6 @@ static struct cpu_cpuid fake_cpuid(uint32_t leaf, uint32_t subleaf)
 
 #define cpu_cpuid(leaf, subleaf) fake_cpuid(leaf, subleaf)
 #include "arch/vmx/cr.c"
-#undef CR0_PE
 #include "arch/vmx/state.c"
 
 #define CR3 0x5000u
@@ -220,6 +219,23 @@ static void test_pending_step(void **state)
 }
 
 /* What the CPU has left pending is not delivered beside the trap of vmx_advance. */
+/* SDM 3C 26.2: MOV SS holds an NMI back, and then there is a window; STI does not, and NMI-window
+ * exiting might not tell the end of its shadow. */
+static void test_nmi_in_shadow(void **state)
+{
+	(void)state;
+	vcpu.vmx.nmi_blocked = false;
+	vmcs[VMCS_INTERRUPTIBILITY.id] = BLOCKING_SHADOW & ~(uint64_t)BLOCKING_MOV_SS;
+	assert_true(vmx_nmi_allowed(&vcpu));
+	vmcs[VMCS_INTERRUPTIBILITY.id] = BLOCKING_MOV_SS;
+	assert_false(vmx_nmi_allowed(&vcpu));
+	assert_true(vcpu.vmx.proc & PROC_NMI_WINDOW);
+	vmcs[VMCS_INTERRUPTIBILITY.id] = 0;
+	assert_true(vmx_nmi_allowed(&vcpu));
+	vcpu.vmx.nmi_blocked = true;
+	assert_false(vmx_nmi_allowed(&vcpu));
+}
+
 static void test_advance_traced(void **state)
 {
 	(void)state;
@@ -242,6 +258,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_pae, setup),
 		cmocka_unit_test_setup(test_reserved, setup),
 		cmocka_unit_test_setup(test_stored, setup),
+		cmocka_unit_test_setup(test_nmi_in_shadow, setup),
 		cmocka_unit_test_setup(test_advance_traced, setup),
 		cmocka_unit_test_setup(test_hidden_bits, setup),
 		cmocka_unit_test_setup(test_pending_step, setup),

@@ -101,8 +101,9 @@ void blk_release(void)
 	holds--;
 }
 
-void pci_enable(struct pci_device *dev)
+void pci_enable(struct pci_device *dev, const char *name)
 {
+	(void)name;
 	(void)dev;
 }
 

@@ -57,8 +57,15 @@ volatile void *registers_map(uint64_t base, uint64_t bytes)
 	return refuse_map ? NULL : table + (base - REGISTERS);
 }
 
-uint32_t device_open(uint16_t requester)
+void registers_unmap(volatile void *registers, uint64_t bytes)
 {
+	(void)registers;
+	(void)bytes;
+}
+
+uint32_t device_open(uint16_t requester, const char *name)
+{
+	assert_non_null(name);
 	assert_int_equal(requester, 0x18);
 	return DEVICE;
 }
@@ -110,20 +117,32 @@ static uint32_t config(unsigned i, unsigned offset, unsigned bytes)
 }
 
 static struct pci_device *found;
+static unsigned others; /* that no driver can use */
 
-/* What a scan finds: how many. */
+/* What a scan finds for drivers: how many. */
 static unsigned scan(void)
 {
-	struct pci_device *next;
+	struct pci_device *next, **last = &found, *dev;
 	unsigned n = 0;
 
 	for (; found; found = next) {
 		next = found->next;
 		free(found);
 	}
-	found = pci_scan();
-	for (next = found; next; next = next->next)
-		n++;
+	others = 0;
+	for (dev = pci_scan(); dev; dev = next) {
+		next = dev->next;
+		dev->next = NULL;
+		if (dev->endpoint) {
+			*last = dev;
+			last = &dev->next;
+			n++;
+		} else {
+			assert_true(!dev->bar[0].size && !dev->driver);
+			others++;
+			free(dev);
+		}
+	}
 	return n;
 }
 
@@ -256,10 +275,48 @@ static void test_bridge(void **state)
 		struct model before = *make(0, 0, classes[i]);
 
 		assert_int_equal(scan(), 0);
+		assert_int_equal(others, 1);
 		assert_memory_equal(&before, &model[0], sizeof(before));
 	}
 	put(make(0, 0, 0x020000), 0x0e, 1, 0, 1); /* header of a bridge */
 	assert_int_equal(scan(), 0);
+	put(&model[0], 0x18, 0x050403, 0, 3); /* primary, secondary, last bus */
+	assert_int_equal(pci_scan()->secondary, 4);
+	assert_int_equal(pci_first()->header, PCI_HEADER_BRIDGE);
+	free(pci_first());
+}
+
+static void put_extended(unsigned offset, uint32_t value)
+{
+	memcpy(table + 0x8000 + offset, &value, 4);
+}
+
+/* The function's configuration space is at table + 0x8000. */
+static void test_extended(void **state)
+{
+	(void)state;
+	make(0, 0x08, 0x020000);
+	assert_int_equal(scan(), 1);
+	assert_int_equal(pci_read(found, 0x100, 4), UINT32_MAX); /* nobody has said where it is */
+	assert_int_equal(pci_find_extended(found, 0x0e), 0);
+	pci_extended_at(REGISTERS, 1, 0xff); /* other buses */
+	assert_int_equal(pci_read(found, 0x100, 2), 0xffff);
+	pci_extended_at(REGISTERS, 0, 0xff);
+	put_extended(0x100, 0x14010001); /* AER, then at 0x140 */
+	put_extended(0x140, 0xffc10010); /* SR-IOV, then at 0xffc */
+	put_extended(0xffc, 0x1001000e); /* ARI, and back to the first */
+	put_extended(0x14c, 0x00070004);
+	assert_int_equal(pci_find_extended(found, 0x01), 0x100);
+	assert_int_equal(pci_find_extended(found, PCI_EXT_SRIOV), 0x140);
+	assert_int_equal(pci_find_extended(found, 0x0e), 0xffc);
+	assert_int_equal(pci_find_extended(found, 0x0d), 0); /* the loop ends */
+	assert_int_equal(pci_read(found, 0x14e, 2), 7);
+	assert_int_equal(pci_read(found, 0x14c, 1), 4);
+	assert_int_equal(pci_read(found, 0x1000, 4), UINT32_MAX);
+	assert_int_equal(maps, 1);
+	put_extended(0x140, 0x00010010); /* the list ends in the first 256 bytes */
+	assert_int_equal(pci_find_extended(found, 0x0e), 0);
+	pci_extended_at(0, 0, 0);
 }
 
 static void test_capability_loop(void **state)
@@ -301,7 +358,7 @@ static void test_enable(void **state)
 	make(0, 0x18, 0x020000);
 	assert_int_equal(scan(), 1);
 	put(&model[0], 0x10, 0, 0xffff0000, 4); /* the device has lost a BAR */
-	pci_enable(found);
+	pci_enable(found, "eth0");
 	assert_int_equal(config(0, 4, 2), 0x0407);
 	assert_int_equal(config(0, 0x10, 4) & 0xfffffff0, 0xfe000000);
 }
@@ -466,6 +523,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_probe, start, end),
 		cmocka_unit_test_setup_teardown(test_odd_bars, start, end),
 		cmocka_unit_test_setup_teardown(test_bridge, start, end),
+		cmocka_unit_test_setup_teardown(test_extended, start, end),
 		cmocka_unit_test_setup_teardown(test_capability_loop, start, end),
 		cmocka_unit_test_setup_teardown(test_scan, start, end),
 		cmocka_unit_test_setup_teardown(test_enable, start, end),

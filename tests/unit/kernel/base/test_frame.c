@@ -48,13 +48,41 @@ bool kernel_map_block(uint64_t base)
 	return true;
 }
 
+/* How much of each block has been zeroed since it was freed, from its begin on. */
+static uint32_t zeroed_bytes[16 * GIB / FRAME_BLOCK];
+
+void window_zero(uint64_t pa, uint64_t bytes)
+{
+	uint32_t *done = &zeroed_bytes[pa / FRAME_BLOCK];
+
+	assert_true(pa < 16 * GIB && pa % FRAME_BLOCK + bytes <= FRAME_BLOCK);
+	assert_true(pa % FRAME_BLOCK == 0 || pa % FRAME_BLOCK == *done);
+	*done = (uint32_t)(pa % FRAME_BLOCK + bytes);
+}
+
+/* If it is said to be zeroed, all of it was, and since it was free. */
+static uint64_t get_block(void)
+{
+	bool zeroed;
+	uint64_t base = frame_alloc_block(&zeroed);
+
+	if (base && zeroed)
+		assert_int_equal(zeroed_bytes[base / FRAME_BLOCK], FRAME_BLOCK);
+	if (base < 16 * GIB)
+		zeroed_bytes[base / FRAME_BLOCK] = 0;
+	return base;
+}
+
 static void reset(void)
 {
 	frame_stats = (struct frame_stats){0};
 	frame_first = 0;
 	block = NULL;
 	blocks = 0;
-	free_block = 0;
+	dirty_block = zero_block = 0;
+	zero_bytes = 0;
+	memset(&zeroing, 0, sizeof(zeroing));
+	memset(zeroed_bytes, 0, sizeof(zeroed_bytes));
 	free_page = NULL;
 	mapped_blocks = 0;
 	refuse_mapping = false;
@@ -166,7 +194,7 @@ static void test_small_machine(void **state)
 	while (get_page())
 		pages++;
 	assert_int_equal(pages, 512 - 1 - 16); /* the states, the reserve */
-	assert_int_equal(frame_alloc_block(), 0);
+	assert_int_equal(get_block(), 0);
 	assert_int_equal(frame_alloc_run(1, FRAME_ANY), 0);
 	for (unsigned i = 0; i < 16; i++)
 		assert_non_null(page_alloc_reserved());
@@ -218,9 +246,9 @@ static void test_stats(void **state)
 	assert_int_equal(frame_alloc_run(1, BACKED), 0);
 	/* All of it, singly. */
 	for (unsigned i = 0; i < before / FRAME_BLOCK; i++)
-		assert_int_not_equal(frame_alloc_block(), 0);
+		assert_int_not_equal(get_block(), 0);
 	assert_int_equal(frame_stats.free_bytes, 0);
-	assert_int_equal(frame_alloc_block(), 0);
+	assert_int_equal(get_block(), 0);
 	assert_int_equal(frame_alloc_run(1, FRAME_ANY), 0);
 }
 
@@ -241,7 +269,7 @@ static void test_large_machine(void **state)
 	assert_int_equal(frame_stats.total_bytes,
 			 BACKED_END - BACKED - 3 * FRAME_BLOCK + 999 * (each - FRAME_BLOCK));
 	assert_int_equal(frame_first, BACKED + 3 * FRAME_BLOCK);
-	assert_int_equal(frame_alloc_block(), 4 * GIB + 1000 * each - 2 * FRAME_BLOCK);
+	assert_int_equal(get_block(), 4 * GIB + 1000 * each - 2 * FRAME_BLOCK);
 }
 
 /* The kernel takes as many blocks as it needs at one time, and no more. */
@@ -306,7 +334,7 @@ static void test_misuse(void **state)
 	(void)state;
 	start(pc, 3, NULL, 0);
 	page = page_alloc();
-	base = frame_alloc_block();
+	base = get_block();
 	assert_true(panics(do_free_page, (char *)page + 8));
 	assert_true(panics(do_free_page, (void *)base));
 	assert_true(panics(do_free_page, (void *)(base - FRAME_BLOCK)));
@@ -380,8 +408,15 @@ static void test_random(void **state)
 					out[outs].blocks = 0;
 					out[outs].base = (uint64_t)get_page();
 				} else if (kind == 3) {
-					out[outs].base = frame_alloc_block();
+					uint64_t base = get_block();
+					uint64_t other = base ? frame_exchange(base) : 0;
+
+					if (other < 16 * GIB)
+						zeroed_bytes[other / FRAME_BLOCK] = 0;
+					out[outs].base = other ? other : base;
 				} else {
+					for (uint64_t j = random_below(600); j; j--)
+						frame_zero_some();
 					out[outs].base = frame_alloc_run(out[outs].blocks, limit);
 					assert_true(out[outs].base + out[outs].blocks *
 									     FRAME_BLOCK <=
@@ -407,6 +442,38 @@ static void test_random(void **state)
 		}
 		assert_int_equal(frame_stats.kernel_free_bytes, free_bytes);
 	}
+}
+
+/* Blocks are zeroed piece by piece until 256 MiB are ready; those are given first, and to the
+ * kernel for its own pages last. */
+static void test_zeroing(void **state)
+{
+	unsigned pieces = 0;
+	uint64_t base;
+	bool is;
+
+	(void)state;
+	start(pc, 2, NULL, 0);
+	while (frame_zero_some())
+		pieces++;
+	assert_int_equal(pieces, (256 * MIB) / (8 << 10));
+	base = frame_alloc_block(&is);
+	assert_false(is);
+	base = frame_exchange(base);
+	assert_int_equal(zeroed_bytes[base / FRAME_BLOCK], FRAME_BLOCK);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(frame_zero_some());
+	/* What was begun is not mistaken for what is in front of it now. */
+	frame_free_block(base);
+	zeroed_bytes[base / FRAME_BLOCK] = 0;
+	while (frame_zero_some())
+		;
+	while (get_block())
+		;
+	assert_int_equal(frame_stats.free_bytes, 0);
+	assert_false(frame_zero_some());
+	assert_int_equal(get_block(), 0);
+	assert_int_equal(frame_exchange(base), 0);
 }
 
 static void test_slab(void **state)
@@ -477,7 +544,7 @@ int main(void)
 		cmocka_unit_test(test_small_machine), cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_large_machine), cmocka_unit_test(test_grow),
 		cmocka_unit_test(test_misuse),        cmocka_unit_test(test_slab),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_zeroing),       cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests_name("frame", tests, setup, NULL);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/object/irq.c tests/host/cpu.c */
-/* From vectors to events, on an I/O APIC that only notes what it is told. */
+/* sources: kernel/object/irq.c arch/iommu/iommu.c arch/ptab.c kernel/base/lock.c tests/host/cpu.c tests/unit/panic_stub.c tests/unit/iommu_stub.c */
+/* From vectors to events, on an I/O APIC and an IOMMU that only note what they are told. */
 #include "arch/apic.h"
 #include "arch/ioapic.h"
 #include "kernel/abi.h"
+#include "kernel/base/frame.h"
 #include "kernel/console/console.h"
-#include "kernel/cpu/loop.h"
+#include "kernel/cpu/percpu.h"
+#include "kernel/object/device.h"
 #include "kernel/object/event.h"
 #include "kernel/object/irq.h"
 #include "kernel/vcpu/vcpu.h"
+#include "tests/unit/iommu_model.h"
 #include "tests/unit/unit.h"
 
 #define EVENTS  256
@@ -16,9 +19,11 @@
 #define VECTORS (IRQ_VECTOR_LAST - IRQ_VECTOR_FIRST + 1)
 #define LEVEL   (SAMPO_PIN_LEVEL | SAMPO_PIN_LOW)
 
-struct acpi_info acpi;
-static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1},
-		     device = {.type = SAMPO_T_DEVICE, .refs = 1};
+struct cpu *cpu_table[CPUS];
+uint32_t cpu_count;
+static struct object machine = {.type = SAMPO_T_MACHINE, .refs = 1};
+static struct device function = {.object = {.type = SAMPO_T_DEVICE, .refs = 1}, .requester = 0x18};
+static struct object *const device = &function.object;
 static struct vcpu driver = {.id = 0};
 static struct domain drivers = {.vcpu = {&driver}};
 static struct event event[EVENTS] = {[0 ... EVENTS - 1] = {.target = &drivers}};
@@ -37,12 +42,17 @@ uint32_t apic_id(void)
 	return apic;
 }
 
-bool ioapic_route(const struct ioapic_line *line, uint8_t vector, uint32_t to)
+bool ioapic_id(uint32_t gsi, uint32_t *id)
 {
-	assert_int_equal(to, apic);
-	if (line->gsi >= GSIS)
-		return false;
-	pin[line->gsi].vector = vector;
+	*id = 0;
+	return gsi < GSIS;
+}
+
+bool ioapic_route(const struct ioapic_line *line, uint64_t entry)
+{
+	assert_int_equal(entry >> 56, iommu.remaps ? 0 : apic);
+	assert_true(line->gsi < GSIS);
+	pin[line->gsi].vector = (uint8_t)entry;
 	pin[line->gsi].masked = true;
 	pin[line->gsi].routed = true;
 	pin[line->gsi].active_low = line->active_low;
@@ -56,11 +66,10 @@ void ioapic_mask(uint32_t gsi, bool masked)
 	pin[gsi].masked = masked;
 }
 
-void loop_charge(struct cpu *cpu, struct sched_entity *e)
+void vcpu_charge(struct vcpu *vcpu)
 {
-	assert_ptr_equal(cpu, this_cpu());
-	assert_ptr_equal(e, &driver.entity);
-	charged++;
+	assert_ptr_equal(vcpu, &driver);
+	charged += vcpu_is_here(vcpu);
 }
 
 void event_raise(struct event *e)
@@ -95,12 +104,12 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	setup(state);
-	return machine.refs != 1 || device.refs != 1;
+	return machine.refs != 1 || device->refs != 1 || model_entries;
 }
 
 static int64_t bind_device(unsigned n)
 {
-	return irq_bind(&event[n], &device, 0, &message);
+	return irq_bind(&event[n], device, 0, &message);
 }
 
 static int64_t bind_pin(unsigned n, uint64_t which)
@@ -134,7 +143,7 @@ static void test_messages(void **state)
 	assert_int_equal(raised[1], 2);
 	irq_handle(IRQ_VECTOR_LAST);
 	assert_int_equal(bind_device(1), SAMPO_OK);
-	assert_int_equal(device.refs, 3);
+	assert_int_equal(device->refs, 3);
 	apic = 254; /* on another CPU */
 	assert_int_equal(irq_unbind(&event[1]), SAMPO_OK);
 	assert_int_equal(bind_device(1), SAMPO_OK);
@@ -245,6 +254,36 @@ static void test_charge(void **state)
 	driver.cpu = NULL;
 }
 
+/* With an IOMMU the message says which entry is meant, and that entry is the function's. */
+static void test_remapped(void **state)
+{
+	uint32_t index;
+
+	(void)state;
+	iommu.ops = &vtd_ops;
+	iommu.remaps = true;
+	assert_int_equal(bind_device(0), SAMPO_OK);
+	assert_int_equal(message >> 32, 0xfee00010);
+	index = (uint32_t)message;
+	assert_true(model_entry[index].used);
+	assert_int_equal(model_entry[index].requester, 0x18);
+	assert_int_equal(model_entry[index].to.apic_id, 3);
+	irq_handle(model_entry[index].to.vector);
+	assert_int_equal(raised[0], 1);
+	assert_int_equal(bind_device(1), SAMPO_OK);
+	assert_int_not_equal((uint32_t)message, index);
+	assert_int_equal(irq_unbind(&event[0]), SAMPO_OK);
+	assert_false(model_entry[index].used);
+	assert_int_equal(bind_pin(0, 11 | LEVEL), SAMPO_OK);
+	assert_int_equal(model_entries, 2);
+	irq_handle(pin[11].vector);
+	assert_int_equal(raised[0], 2);
+	setup(NULL);
+	assert_int_equal(model_entries, 0);
+	iommu.remaps = false;
+	iommu.ops = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,7 +293,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_edge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_charge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_pins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remapped, setup, teardown),
 	};
 
+	this_cpu()->lines = page_alloc();
+	cpu_table[0] = this_cpu();
+	cpu_count = 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: kernel/object/resource.c kernel/object/device.c kernel/base/slab.c */
+/* sources: kernel/object/resource.c kernel/object/device.c kernel/base/slab.c kernel/base/lock.c arch/iommu/iommu.c arch/ptab.c tests/host/cpu.c tests/unit/panic_stub.c tests/unit/iommu_stub.c */
 /* flags: -Wno-missing-field-initializers */
 /* What of the machine is given away, byte by byte; and devices by their IDs. */
 #include "arch/acpi.h"
@@ -11,6 +11,7 @@
 #include "kernel/object/device.h"
 #include "kernel/object/domain.h"
 #include "kernel/object/resource.h"
+#include "tests/unit/iommu_model.h"
 #include "tests/unit/unit.h"
 
 #define PAGE 4096ull
@@ -28,6 +29,13 @@ static struct region made;
 static unsigned charged;
 static void *pages[64];
 static unsigned pages_used;
+static unsigned lines; /* in the log */
+
+void log_print(const char *format, ...)
+{
+	(void)format;
+	lines++;
+}
 
 void *page_alloc(void)
 {
@@ -54,6 +62,11 @@ void object_queue(struct object *object)
 {
 	(void)object;
 	abort();
+}
+
+void page_free(void *page)
+{
+	(void)page; /* free_pages does */
 }
 
 bool boot_next_range(const struct boot_info *info, struct boot_place *at, struct boot_range *range)
@@ -196,22 +209,127 @@ static void test_devices(void **state)
 	struct device *d;
 
 	(void)state;
-	assert_int_equal(device_new(&owner, 0x10000, &d), SAMPO_EINVAL);
-	assert_int_equal(device_new(&owner, ~0ull, &d), SAMPO_EINVAL);
+	assert_int_equal(device_new(&owner, 0x10000, &owner, 0, &d), SAMPO_EINVAL);
+	assert_int_equal(device_new(&owner, ~0ull, &owner, 0, &d), SAMPO_EINVAL);
 	for (unsigned i = 0; i < DEVICES; i++) /* three of them in a chain */
-		assert_int_equal(device_new(&owner, i * 85, &device[i]), SAMPO_OK);
-	assert_int_equal(device_new(&owner, 1, &device[DEVICES]), SAMPO_ENOMEM);
-	assert_int_equal(owner.object.refs, 1 + DEVICES);
+		assert_int_equal(device_new(&owner, i * 85, &owner, 0, &device[i]), SAMPO_OK);
+	assert_int_equal(device_new(&owner, 1, &owner, 0, &device[DEVICES]), SAMPO_ENOMEM);
+	assert_int_equal(owner.object.refs, 1 + 2 * DEVICES);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		assert_int_equal(device[i]->object.refs, 1);
-		assert_int_equal(device_new(&owner, i * 85, &d), SAMPO_EEXIST);
+		assert_int_equal(device_new(&owner, i * 85, &owner, 0, &d), SAMPO_EEXIST);
 		assert_false(device_take_apart(&device[i]->object));
-		assert_int_equal(device_new(&owner, i * 85, &device[i]), SAMPO_OK);
+		assert_int_equal(device_new(&owner, i * 85, &owner, 0, &device[i]), SAMPO_OK);
 	}
 	for (unsigned i = 0; i < DEVICES; i++)
 		device_take_apart(&device[i]->object);
 	assert_int_equal(owner.object.refs, 1);
 	assert_int_equal(charged, 0);
+}
+
+/* With an IOMMU a function reaches the memory of one domain at a time, or nobody's. */
+static void test_isolated(void **state)
+{
+	struct domain dom0 = {.object.refs = 1, .lock.rank = LOCK_DOMAIN}, guest = dom0;
+	struct device *d;
+
+	(void)state;
+	assert_int_equal(device_new(&dom0, 0x18, &guest, 0, &d), SAMPO_ENODEV);
+	model_there = true;
+	iommu_setup();
+	assert_ptr_equal(iommu.ops, &vtd_ops);
+	assert_int_equal(device_new(&dom0, 0x18, &guest, 0, &d), SAMPO_OK);
+	assert_int_equal(model_id[0x18], guest.io.id);
+	assert_int_equal(device_new(&dom0, 0x18, &dom0, 0, &d), SAMPO_EEXIST);
+	assert_int_equal(guest.object.refs, 2);
+	assert_false(device_take_apart(&d->object));
+	assert_int_equal(model_id[0x18], 0);
+	assert_int_equal(device_new(&dom0, 0x18, &dom0, 0x30657468746520ull, &d), SAMPO_OK);
+	assert_int_not_equal(dom0.io.id, guest.io.id);
+	assert_int_equal(model_id[0x18], dom0.io.id);
+	guest.state = SAMPO_DOM_DEAD;
+	assert_int_equal(device_new(&dom0, 0x20, &guest, 0, &d), SAMPO_EDEAD);
+	iommu_close(&dom0.io);
+	iommu_close(&guest.io);
+	iommu.ops = NULL;
+}
+
+/* A function that firmware uses reaches that memory until dom0 takes it, and is given to no other.
+ */
+static void test_firmware(void **state)
+{
+	struct domain dom0 = {.object.refs = 1, .lock.rank = LOCK_DOMAIN}, guest = dom0;
+	struct device *d;
+
+	(void)state;
+	model_there = true;
+	model_missing = "memory";
+	iommu_setup(); /* units that do not start remap nothing either */
+	assert_null(iommu.ops);
+	assert_false(iommu.remaps);
+	model_missing = NULL;
+	model_range = (struct iommu_range){0x7f000000, 0x21000, 0x00e8, PTAB_R | PTAB_W};
+	iommu_setup();
+	assert_ptr_equal(iommu.ops, &vtd_ops);
+	assert_int_not_equal(model_id[0x00e8], 0);
+	assert_int_equal(device_new(&dom0, 0x00e8, &guest, 0, &d), SAMPO_EBUSY);
+	assert_int_equal(device_new(&dom0, 1, &dom0, 0, &d), SAMPO_ENODEV); /* no unit has it */
+	assert_int_equal(device_new(&dom0, 1, &guest, 0, &d), SAMPO_ENODEV);
+	assert_int_equal(device_new(&dom0, 0x00e0, &guest, 0, &d), SAMPO_OK);
+	device_take_apart(&d->object);
+	assert_int_equal(device_new(&dom0, 0x00e8, &dom0, 0, &d), SAMPO_OK);
+	assert_int_equal(model_id[0x00e8], dom0.io.id);
+	device_take_apart(&d->object);
+	assert_int_equal(model_id[0x00e8], 0);
+	iommu_close(&dom0.io);
+	iommu_close(&guest.io);
+	iommu.ops = NULL;
+}
+
+/* A device that is blocked again and again is told of some times, and cut off once; one that
+ * belongs to nobody is told of once and cut off. */
+static void test_faults(void **state)
+{
+	struct domain dom0 = {.object.refs = 1, .lock.rank = LOCK_DOMAIN};
+	struct device *d;
+
+	(void)state;
+	device_poll_faults();
+	iommu.ops = &vtd_ops;
+	assert_int_equal(device_new(&dom0, 0x30, &dom0, 0, &d), SAMPO_OK);
+	model_fault_next =
+		(struct iommu_fault){.requester = 0x30, .write = true, .address = 0x12a000};
+	lines = 0;
+	model_faults = 3;
+	device_poll_faults();
+	assert_int_equal(lines, 3);
+	model_faults = 2;
+	device_take_apart(&d->object); /* they are told of its owner */
+	assert_int_equal(model_faults, 0);
+	assert_int_equal(lines, 5);
+	assert_int_equal(device_new(&dom0, 0x30, &dom0, 0, &d), SAMPO_OK);
+	for (unsigned round = 0; round < 20; round++) {
+		model_faults = 10;
+		device_poll_faults();
+		assert_int_equal(model_faults, 0);
+	}
+	assert_int_equal(model_silenced, 1);
+	assert_int_equal(lines, 5 + 17);
+	model_fault_next.text = "a unit's queue has an error";
+	model_faults = 1;
+	device_poll_faults();
+	assert_int_equal(lines, 23);
+	model_faults = 30; /* the 2nd to the 31st, of which four are told */
+	device_poll_faults();
+	assert_int_equal(lines, 27);
+	device_take_apart(&d->object);
+	model_fault_next.text = NULL;
+	model_faults = 1;
+	device_poll_faults();
+	assert_int_equal(lines, 29);
+	assert_int_equal(model_silenced, 2);
+	iommu_close(&dom0.io);
+	iommu.ops = NULL;
 }
 
 static int free_pages(void **state)
@@ -227,7 +345,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),  cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_power),   cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_devices), cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_faults),  cmocka_unit_test(test_firmware),
 	};
 
 	return cmocka_run_group_tests(tests, setup, free_pages);

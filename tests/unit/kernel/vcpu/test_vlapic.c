@@ -275,7 +275,7 @@ static void test_self_ipi(void **state)
 	assert_int_equal(rd(X(0x28)), 0);
 }
 
-static void test_ipi(void **state)
+static void test_message(void **state)
 {
 	(void)state;
 	x2apic(0);
@@ -740,7 +740,7 @@ int main(void)
 		cmocka_unit_test(test_hardware),   cmocka_unit_test(test_tpr),
 		cmocka_unit_test(test_level_eoi),  cmocka_unit_test(test_every_vector),
 		cmocka_unit_test(test_apic_base),  cmocka_unit_test(test_x2apic_faults),
-		cmocka_unit_test(test_self_ipi),   cmocka_unit_test(test_ipi),
+		cmocka_unit_test(test_self_ipi),   cmocka_unit_test(test_message),
 		cmocka_unit_test(test_match),      cmocka_unit_test(test_msi),
 		cmocka_unit_test(test_one_shot),   cmocka_unit_test(test_dividers),
 		cmocka_unit_test(test_periodic),   cmocka_unit_test(test_deadline),

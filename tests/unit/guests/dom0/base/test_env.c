@@ -150,9 +150,11 @@ int64_t sampo_object_info(uint32_t vcpu, uint64_t what, void *to, uint64_t bytes
 	return SAMPO_OK;
 }
 
-int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t *device)
+int64_t sampo_device_create(uint32_t machine, uint64_t requester, uint32_t domain, uint64_t name,
+			    uint32_t *device)
 {
-	assert_true(machine == 1 && requester == 0x18);
+	assert_true(machine == 1 && requester == 0x18 && domain == 2);
+	assert_int_equal(name, 0x656d766e); /* "nvme" */
 	return handle(device);
 }
 
@@ -283,7 +285,7 @@ static void test_registers(void **state)
 
 static void test_message(void **state)
 {
-	uint32_t device = device_open(0x18);
+	uint32_t device = device_open(0x18, "nvme");
 
 	(void)state;
 	for (int i = 1; i <= 3; i++) {
@@ -377,6 +379,39 @@ static void test_move_lost(void **state)
 	assert_int_equal(programmed[2].address, 0xfee00000);
 }
 
+static void count(void *context, unsigned vector)
+{
+	((unsigned *)context)[vector]++;
+}
+
+/* After the tests before it: a pin whose last handler has gone is bound again for the next one, and
+ * a handler goes with its context. */
+static void test_pin_again(void **state)
+{
+	static unsigned others[3];
+
+	(void)state;
+	assert_true(irq_pin_bind(12, IRQ_LEVEL_LOW, count, handled, 0));
+	assert_true(irq_pin_bind(12, IRQ_LEVEL_LOW, count, others, 1));
+	irq_pin_unbind(12, count, handled);
+	assert_int_equal(unbound, 0);
+	seen.raised(seen.context);
+	assert_true(handled[0] == 0 && others[1] == 1);
+	irq_pin_unbind(12, count, handled);
+	assert_int_equal(unbound, 0);
+	irq_pin_unbind(12, count, others);
+	assert_int_equal(unbound, 1);
+	pins = 0;
+	refused_binds = 1;
+	refused_cpu = (int)cpu;
+	assert_false(irq_pin_bind(12, IRQ_LEVEL_LOW, count, handled, 0));
+	pins = 0;
+	assert_true(irq_pin_bind(12, IRQ_LEVEL_LOW, count, handled, 0));
+	assert_int_equal(pins, 1u << 12);
+	assert_true(irq_pin_bind(12, IRQ_LEVEL_LOW, count, others, 1));
+	assert_int_equal(pins, 1u << 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +422,7 @@ int main(void)
 		cmocka_unit_test_setup(test_move, start),
 		cmocka_unit_test_setup(test_move_back, start),
 		cmocka_unit_test_setup(test_move_lost, start),
+		cmocka_unit_test_setup(test_pin_again, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/disk.c */
 /* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
@@ -72,8 +72,19 @@ static const char full[] =
 	"    <disk type='block' device='disk'><driver name='qemu' type='raw'/>\n"
 	"      <source dev='/dev/sda1'/><target dev='vda' bus='virtio'/>\n"
 	"      <serial>S123</serial><readonly/></disk>\n"
-	"    <disk type='block'><source dev='/dev/disk/by-partlabel/x'/>\n"
+	"    <disk type='block'><driver type='qcow2'/>\n"
+	"      <source dev='/dev/disk/by-partlabel/x'/>\n"
 	"      <target dev='vdb'/></disk>\n"
+	"    <disk type='file'><source file='/srv/vm/web &amp; co.img'/>\n"
+	"      <driver name='qemu' cache='none' io='native' discard='unmap'\n"
+	"        error_policy='stop' rerror_policy='report'/>\n"
+	"      <iotune><total_bytes_sec>1000000</total_bytes_sec>\n"
+	"        <read_iops_sec>500</read_iops_sec>\n"
+	"        <read_iops_sec_max>900</read_iops_sec_max>\n"
+	"        <read_iops_sec_max_length>20</read_iops_sec_max_length>\n"
+	"        <write_iops_sec>400</write_iops_sec>\n"
+	"        <size_iops_sec>4096</size_iops_sec></iotune>\n"
+	"      <shareable/><boot order='2'/><target dev='vdc'/></disk>\n"
 	"    <interface type='bridge'><mac address='52:54:00:aa:BB:01'/>\n"
 	"      <source bridge='br0'/><model type='virtio'/>\n"
 	"      <vlan><tag id='42'/></vlan><link state='down'/></interface>\n"
@@ -109,12 +120,28 @@ static void check_full(const struct vm_config *c)
 	assert_int_equal(c->on_poweroff, VM_ACTION_DESTROY);
 	assert_int_equal(c->on_reboot, VM_ACTION_PRESERVE);
 	assert_int_equal(c->on_crash, VM_ACTION_RESTART);
-	assert_int_equal(c->disks, 2);
+	assert_int_equal(c->disks, 3);
+	assert_true(c->disk[2].file);
+	assert_string_equal(c->disk[2].source, "/srv/vm/web & co.img");
+	assert_int_equal(c->disk[2].word[DISK_CACHE], CACHE_NONE);
+	assert_int_equal(c->disk[2].word[DISK_DISCARD], DISCARD_UNMAP);
+	assert_int_equal(c->disk[2].word[DISK_WRITE_ERROR], POLICY_STOP);
+	assert_int_equal(c->disk[2].word[DISK_READ_ERROR], POLICY_REPORT);
+	assert_true(c->disk[2].shareable);
+	assert_int_equal(c->disk[2].boot_order, 2);
+	assert_int_equal(c->disk[2].iotune.rate[IOTUNE_TOTAL_BYTES], 1000000);
+	assert_int_equal(c->disk[2].iotune.rate[IOTUNE_READ_IOPS], 500);
+	assert_int_equal(c->disk[2].iotune.burst[IOTUNE_READ_IOPS], 900);
+	assert_int_equal(c->disk[2].iotune.seconds[IOTUNE_READ_IOPS], 20);
+	assert_int_equal(c->disk[2].iotune.rate[IOTUNE_WRITE_IOPS], 400);
+	assert_int_equal(c->disk[2].iotune.request_bytes, 4096);
 	assert_string_equal(c->disk[0].source, "/dev/sda1");
 	assert_string_equal(c->disk[0].target, "vda");
 	assert_string_equal(c->disk[0].serial, "S123");
 	assert_true(c->disk[0].readonly);
 	assert_false(c->disk[1].readonly);
+	assert_true(c->disk[1].qcow2);
+	assert_false(c->disk[0].qcow2 || c->disk[2].qcow2);
 	assert_int_equal(c->nics, 2);
 	assert_memory_equal(c->nic[0].mac, mac, 6);
 	assert_string_equal(c->nic[0].source, "br0");
@@ -185,6 +212,25 @@ static void test_defaults(void **state)
 	assert_memory_not_equal(c->uuid, d->uuid, 16);
 	config_free(c);
 	config_free(d);
+}
+
+static void test_units(void **state)
+{
+	static const struct {
+		const char *unit;
+		uint64_t bytes;
+	} units[] = {
+		{"b", 1},       {"Bytes", 1},          {"k", 1024},       {"KiB", 1024},
+		{"KB", 1000},   {"m", 1 << 20},        {"mib", 1 << 20},  {"MB", 1000000},
+		{"G", 1 << 30}, {"TB", 1000000000000}, {"P", 1ull << 50}, {"EiB", 1ull << 60},
+	};
+	static const char *const none[] = {"", "x", "Ki", "KiBs", "Bs", "iB", "KBs", " k"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		assert_int_equal(config_unit(units[i].unit), units[i].bytes);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_int_equal(config_unit(none[i]), 0);
 }
 
 static void test_topology(void **state)
@@ -291,11 +337,10 @@ static void test_all_at_once(void **state)
 		"g.xml:3: <memory>: 'x' is not a size\n"
 		"g.xml:4: <vcpu>: a guest needs a virtual CPU\n"
 		"g.xml:6: <loader>: this element is not supported\n"
-		"g.xml:8: <disk>: type='file' is not supported\n"
 		"g.xml:8: <disk>: device='cdrom' is not supported\n"
 		"g.xml:11: <model>: type='qxl' is not supported\n"
 		"g.xml:12: <os> has no <kernel>: there is no firmware to boot from a disk\n");
-	assert_int_equal(lines(&error.refusals), 9);
+	assert_int_equal(lines(&error.refusals), 8);
 }
 
 /* More than the report holds: the rest is counted. */
@@ -364,8 +409,8 @@ static void test_where(void **state)
 		"g.xml:3: <maxMemory>: this element is not supported");
 	refused(START "\n\n<vcpu cpus='1'>1</vcpu>" REST,
 		"g.xml:3: <vcpu>: attribute 'cpus' is not supported");
-	refused(START "\n<devices><disk type='file'></disk></devices>" REST,
-		"g.xml:2: <disk>: type='file' is not supported");
+	refused(START "\n<devices><disk type='dir'></disk></devices>" REST,
+		"g.xml:2: <disk>: type='dir' is not supported");
 	refused("<domain type='kvm'><name>g</name", "not well-formed");
 	refused("<network/>", "<network>: the document's element must be <domain>");
 	refused("", "not well-formed");
@@ -391,6 +436,10 @@ static void test_refused(void **state)
 	refused(START "<currentMemory>1024</currentMemory>" REST, "2 MiB");
 	refused(START "<currentMemory>32768</currentMemory>" REST, "differs");
 	refused("<domain type='kvm'><memory unit='XiB'>1</memory></domain>", "unit 'XiB'");
+	refused("<domain type='kvm'><memory unit='KiBs'>1</memory></domain>", "unit 'KiBs'");
+	refused("<domain type='kvm'><memory unit=''>1</memory></domain>", "unit ''");
+	refused("<domain type='kvm'><memory unit='EB'>1</memory></domain>",
+		"1 EB: a guest can have 512 GiB");
 	refused("<domain type='kvm'><memory unit='TiB'>2</memory></domain>",
 		"2 TiB: a guest can have 512 GiB");
 	refused("<domain type='kvm'><memory unit='TiB'>9999999999</memory></domain>",
@@ -423,13 +472,30 @@ static void test_refused_devices(void **state)
 	(void)state;
 	refused(DEVICES("<disk type='block'><target dev='vda'/></disk>"), "<source> is missing");
 	refused(DEVICES("<disk type='block'><source dev='sda'/></disk>"), "<target> is missing");
+	refused(DEVICES("<disk type='volume'><source dev='sda'/><target dev='vda'/></disk>"),
+		"attribute 'dev' is not supported");
+	refused(DEVICES("<disk type='volume'><source pool='a'/><target dev='vda'/></disk>"),
+		"attribute 'volume' is missing");
+	refused(DEVICES("<disk type='volume'><source pool='a/b' volume='c'/><target dev='vda'/>"
+			"</disk>"),
+		"must be names");
+	refused(DEVICES("<disk type='block'><source dev='a' pool='b'/><target dev='vda'/></disk>"),
+		"attribute 'pool' is not supported");
+	refused(DEVICES("<disk type='block'><source file='/a'/><target dev='vda'/></disk>"),
+		"attribute 'file' is not supported");
+	refused(DEVICES("<disk type='file'><source dev='/a'/><target dev='vda'/></disk>"),
+		"attribute 'dev' is not supported");
+	refused(DEVICES("<disk type='file'><source file='a.img'/><target dev='vda'/></disk>"),
+		"must be a path");
+	refused(DEVICES("<disk type='file'><source/><target dev='vda'/></disk>"),
+		"attribute 'file' is missing");
 	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda' "
 			"bus='sata'/></disk>"),
 		"bus='sata'");
 	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='sda'/></disk>"),
 		"bus='virtio'");
 	refused(DEVICES("<disk type='block' device='cdrom'/>"), "cdrom");
-	refused(DEVICES("<disk type='block'><driver type='qcow2'/></disk>"), "qcow2");
+	refused(DEVICES("<disk type='block'><driver type='vmdk'/></disk>"), "vmdk");
 	refused(DEVICES("<disk type='block'><source dev='a'/><target dev='vda'/></disk>"
 			"<disk type='block'><source dev='b'/><target dev='vda'/></disk>"),
 		"used twice");
@@ -437,7 +503,26 @@ static void test_refused_devices(void **state)
 		"longer than 20 bytes");
 	refused(DEVICES("<disk type='block'><source dev='a'/><source dev='b'/></disk>"),
 		"<source>: given twice");
-	refused(DEVICES("<disk type='block'><iotune/></disk>"), "<iotune>");
+	refused(DEVICES("<disk type='block'><driver cache='warm'/></disk>"), "cache='warm'");
+	refused(DEVICES("<disk type='block'><driver discard='on'/></disk>"), "discard='on'");
+	refused(DEVICES("<disk type='block'><driver rerror_policy='enospace'/></disk>"),
+		"rerror_policy='enospace'");
+	refused(DEVICES("<disk type='block'><transient/></disk>"), "<transient>: the changes");
+	refused(DEVICES("<disk type='block'><boot order='0'/></disk>"), "begins with 1");
+	refused(DEVICES("<disk type='block'><boot/></disk>"), "'order' is missing");
+	refused(DEVICES("<disk type='block'><iotune><speed>1</speed></iotune></disk>"), "<speed>");
+	refused(DEVICES("<disk type='block'><iotune><read_iops_sec>many</read_iops_sec></iotune>"
+			"</disk>"),
+		"<read_iops_sec>");
+	refused(DEVICES("<disk type='block'><iotune><total_iops_sec>1</total_iops_sec>"
+			"<read_iops_sec>1</read_iops_sec></iotune></disk>"),
+		"exclude each other");
+	refused(DEVICES("<disk type='block'><iotune><total_iops_sec_max>5</total_iops_sec_max>"
+			"</iotune></disk>"),
+		"total_iops_sec_max needs total_iops_sec");
+	refused(DEVICES("<disk type='block'><iotune><total_iops_sec>9</total_iops_sec>"
+			"<total_iops_sec_max>5</total_iops_sec_max></iotune></disk>"),
+		"smaller than");
 	refused(DEVICES("<disk type='block'><backingStore type='file'/></disk>"), "<backingStore>");
 	refused(DEVICES("<interface type='user'/>"), "type='user'");
 	refused(DEVICES("<interface type='bridge'></interface>"), "<source> is missing");
@@ -463,6 +548,64 @@ static void test_refused_devices(void **state)
 }
 
 /* What is hostile: entities, depth, length. */
+#define SOURCE(address) "<source><address " address "/></source>"
+#define HOSTDEV(inside) "<hostdev mode='subsystem' type='pci' managed='yes'>" inside "</hostdev>"
+#define CARD(inside)    "<interface type='hostdev' managed='yes'>" inside "</interface>"
+
+/* Functions of the machine, as libvirt writes them; where the guest finds them has no effect. */
+static void test_hostdev(void **state)
+{
+	struct vm_config *c = accepted(DEVICES(
+		HOSTDEV("<driver name='vfio'/>" SOURCE("domain='0x0000' bus='0x01' slot='0x02' "
+						       "function='0x3'") "<boot order='1'/>"
+									 "<address type='pci' "
+									 "domain='0x0000' "
+									 "bus='0x00' slot='0x07' "
+									 "function='0x0'/>")
+			CARD("<mac address='52:54:00:6d:90:02'/>" SOURCE(
+				"type='pci' bus='255' slot='31' function='7'"))
+				HOSTDEV(SOURCE("bus='0xA' slot='0'"))));
+
+	(void)state;
+	assert_int_equal(c->hostdevs, 3);
+	assert_int_equal(c->nics, 0);
+	assert_int_equal(c->hostdev[0].requester, 0x113);
+	assert_false(c->hostdev[0].interface);
+	assert_int_equal(c->hostdev[1].requester, 0xffff);
+	assert_true(c->hostdev[1].interface);
+	assert_int_equal(c->hostdev[2].requester, 0xa00);
+	assert_non_null(strstr(error.notes.text, "the card keeps its own address"));
+	dumped[0] = 0;
+	config_dump(c, 0, collect, NULL);
+	config_free(c);
+	c = accepted(dumped);
+	assert_int_equal(c->hostdevs, 3);
+	assert_int_equal(c->hostdev[0].requester, 0x113);
+	assert_int_equal(c->hostdev[1].requester, 0xffff);
+	assert_true(c->hostdev[1].interface);
+	config_free(c);
+
+	refused(DEVICES("<hostdev mode='subsystem' type='usb'/>"), "type='usb'");
+	refused(DEVICES("<hostdev mode='capabilities' type='misc'/>"), "mode='capabilities'");
+	refused(DEVICES("<hostdev/>"), "'mode' is missing");
+	refused(DEVICES(HOSTDEV("")), "<source> has no <address>");
+	refused(DEVICES(HOSTDEV("<source/>")), "<source> has no <address>");
+	refused(DEVICES(CARD("")), "<source> has no <address>");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='1'"))), "'bus' and 'slot' are needed");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0x100' slot='0'"))), "more than 0xff");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0x1g' slot='0'"))), "not a number");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0x' slot='0'"))), "not a number");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0' slot='32'"))), "more than 31");
+	refused(DEVICES(HOSTDEV(SOURCE("domain='1' bus='0' slot='1'"))), "more than 0");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0' slot='1'") SOURCE("bus='0' slot='2'"))),
+		"given twice");
+	refused(DEVICES(HOSTDEV(SOURCE("bus='0' slot='1'")) CARD(SOURCE("bus='0' slot='1'"))),
+		"the device is given twice");
+	refused(DEVICES(CARD(SOURCE("bus='0' slot='1'") "<vlan><tag id='7'/></vlan>")),
+		"tags frames itself");
+	refused(DEVICES(CARD(SOURCE("bus='0' slot='1'") "<link state='down'/>")), "<link>");
+}
+
 static void test_hostile(void **state)
 {
 	char *big = malloc(CONFIG_XML_BYTES + 2);
@@ -502,7 +645,8 @@ int main(void)
 		cmocka_unit_test(test_full),     cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_where),
 		cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_devices),
-		cmocka_unit_test(test_hostile),  cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_hostdev),  cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_units),    cmocka_unit_test(test_topology),
 		cmocka_unit_test(test_cputune),  cmocka_unit_test(test_all_at_once),
 		cmocka_unit_test(test_bounded),  cmocka_unit_test(test_descriptions),
 	};

@@ -80,8 +80,9 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *bound, vo
 	return true;
 }
 
-void irq_pin_unbind(unsigned pin, irq_handler *bound)
+void irq_pin_unbind(unsigned pin, irq_handler *bound, void *context)
 {
+	(void)context;
 	assert_true(pin == 9 && bound == handler);
 	handler = NULL;
 }

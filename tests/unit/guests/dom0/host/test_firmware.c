@@ -158,12 +158,51 @@ static void test_old_fadt(void **state)
 	assert_true(power.sleeps);
 }
 
+static struct firmware_ecam read_ecam(void)
+{
+	struct firmware_ecam ecam = firmware_ecam(memory + RSDP);
+
+	assert_int_equal(mapped, 0);
+	return ecam;
+}
+
+/* A table of one entry, with a right sum. */
+static void put_mcfg(uint64_t base, unsigned segment, uint32_t bytes)
+{
+	put(MCFG + 44, base, 8);
+	put(MCFG + 52, segment, 2);
+	put(MCFG + 54, 0x1f10, 2);
+	table(MCFG, "MCFG", bytes);
+}
+
+static void test_ecam(void **state)
+{
+	(void)state;
+	build();
+	assert_int_equal(read_ecam().base, 0xb0000000);
+	assert_int_equal(read_ecam().first, 0);
+	assert_int_equal(read_ecam().last, 0xff);
+	put_mcfg(0x1e0000000, 0, 60);
+	assert_int_equal(read_ecam().base, 0x1e0000000);
+	assert_int_equal(read_ecam().first, 0x10);
+	assert_int_equal(read_ecam().last, 0x1f);
+	put_mcfg(0xb0000000, 1, 60); /* another segment */
+	assert_int_equal(read_ecam().base, 0);
+	put_mcfg(0xb0001000, 0, 60); /* not at the begin of a bus */
+	assert_int_equal(read_ecam().base, 0);
+	put_mcfg(0xb0000000, 0, 59); /* half an entry */
+	assert_int_equal(read_ecam().base, 0);
+	put_mcfg(0xb0000000, 0, 60);
+	memory[MCFG + 50] ^= 1; /* a wrong sum */
+	assert_int_equal(read_ecam().base, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rsdt),     cmocka_unit_test(test_xsdt),
 		cmocka_unit_test(test_nothing),  cmocka_unit_test(test_s5),
-		cmocka_unit_test(test_old_fadt),
+		cmocka_unit_test(test_old_fadt), cmocka_unit_test(test_ecam),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/load/load.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
+/* sources: guests/dom0/load/load.c guests/dom0/load/length.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
 /* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
 /* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
 /* sources: guests/dom0/vm/ram.c */
 /* The loaders, with files made by hand: right ones and broken ones. */
 #include "tests/unit/unit.h"
 
+#include "guests/dom0/machine/pci.h"
 #include "guests/lib/guest.h"
 #include "tests/unit/load_mock.h"
 
@@ -181,7 +182,7 @@ static void test_pvh(void **state)
 	assert_int_equal(module->size, 7);
 	assert_int_equal(module->address % 4096, 0);
 	assert_memory_equal(ram(module->address), "initrd!", 7);
-	assert_int_equal(info->memmap_entries, 4);
+	assert_int_equal(info->memmap_entries, 5);
 	map = (const void *)ram(info->memmap);
 	assert_int_equal(map[0].size, LOW_MEMORY_END);
 	assert_int_equal(map[1].type, E820_RESERVED);
@@ -286,7 +287,7 @@ static void test_multiboot1(void **state)
 	assert_string_equal((char *)ram(module[2]), "first x=1");
 	assert_int_equal(module[5] - module[4], 3);
 	assert_string_equal((char *)ram(module[6]), "second");
-	assert_int_equal(info[11], 4 * 24);
+	assert_int_equal(info[11], 5 * 24);
 	assert_int_equal(*(const uint32_t *)ram(info[12]), 20);
 }
 
@@ -400,7 +401,7 @@ static void test_multiboot2(void **state)
 	assert_int_equal(get32(tag + 12) - get32(tag + 8), 3);
 	assert_string_equal((const char *)tag + 16, "m arg");
 	assert_int_equal(get32(mb2_tag(4) + 12), (MOCK_RAM_BYTES >> 10) - 1024);
-	assert_int_equal(get32(mb2_tag(6) + 4), 16 + 4 * 24);
+	assert_int_equal(get32(mb2_tag(6) + 4), 16 + 5 * 24);
 	assert_memory_equal(mb2_tag(14) + 8, "RSD PTR ", 8);
 	assert_memory_equal(mb2_tag(15) + 8, "RSD PTR ", 8);
 	assert_int_equal(get32(mb2_tag(0) + 4), 8);
@@ -445,6 +446,38 @@ static void make_bzimage(uint32_t payload)
 	file_size = 0x600 + payload;
 }
 
+/* How long a kernel is that lies in a volume. */
+static void test_length(void **state)
+{
+	struct load_file beginning = {file, 4096};
+
+	(void)state;
+	make_bzimage(0);
+	put32(file + 0x1f4, 1000);
+	assert_int_equal(load_length(&beginning), 0x600 + 16000);
+	file[0x1f1] = 0; /* stands for 4 */
+	assert_int_equal(load_length(&beginning), 5 * 512 + 16000);
+	memset(file, 0, 4096);
+	assert_int_equal(load_length(&beginning), 0);
+	make_elf32(0x100000, 0x100000);
+	assert_int_equal(load_length(&beginning), TEXT_AT + 16);
+	put32(file + 32, 0x100000); /* sections */
+	put16(file + 46, 40);
+	put16(file + 48, 10);
+	assert_int_equal(load_length(&beginning), 0x100000 + 400);
+	put32(file + 28, 5000); /* the program headers are not in the beginning */
+	assert_int_equal(load_length(&beginning), 0);
+	memset(file, 0, 4096);
+	make_elf64(0x100000, 0x100000, 1);
+	put64(file + 72, 1 << 20);
+	assert_int_equal(load_length(&beginning), (1 << 20) + 16);
+	put64(file + 96, UINT64_MAX);
+	assert_true(load_length(&beginning) == UINT64_MAX);
+	put16(file + 56, 0xffff);
+	assert_int_equal(load_length(&beginning), 0);
+	memset(file, 0, 4096);
+}
+
 static void test_bzimage(void **state)
 {
 	const uint8_t *zero_page;
@@ -468,7 +501,7 @@ static void test_bzimage(void **state)
 	assert_int_equal(get32(zero_page + 0x21c), 11);
 	assert_memory_equal(ram(initrd), "12345\0\0\0abc", 11);
 	assert_true(initrd >= 0x900000);
-	assert_int_equal(zero_page[0x1e8], 4);
+	assert_int_equal(zero_page[0x1e8], 5);
 	assert_int_equal(get64(zero_page + 0x2d0 + 60), 0x100000);
 	assert_int_equal(load_regs.seg[SAMPO_GDTR].limit, 31);
 }
@@ -762,10 +795,13 @@ static void test_memory_map_above_4g(void **state)
 	struct vm big = {.ram_bytes = 5ull << 30};
 
 	(void)state;
-	assert_int_equal(load_memory_map(&big, map), 5);
+	assert_int_equal(load_memory_map(&big, map), 6);
 	assert_int_equal(map[3].address + map[3].size, VM_RAM_BELOW_4G);
-	assert_int_equal(map[4].address, 4ull << 30);
-	assert_int_equal(map[4].size, 2ull << 30);
+	assert_int_equal(map[4].address, PCI_ECAM_BASE);
+	assert_int_equal(map[4].size, PCI_ECAM_SIZE);
+	assert_int_equal(map[4].type, E820_RESERVED);
+	assert_int_equal(map[5].address, 4ull << 30);
+	assert_int_equal(map[5].size, 2ull << 30);
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G, 1));
 	assert_null(vm_mem(&big, VM_RAM_BELOW_4G - 1, 2));
 	assert_ptr_equal(vm_mem(&big, 4ull << 30, 2ull << 30), (void *)VM_RAM_BELOW_4G);
@@ -788,6 +824,7 @@ int main(void)
 		TEST(test_multiboot1_addresses),
 		TEST(test_multiboot1_refused),
 		TEST(test_multiboot2),
+		TEST(test_length),
 		TEST(test_bzimage),
 		TEST(test_bzimage_placement),
 		TEST(test_bzimage_refused),

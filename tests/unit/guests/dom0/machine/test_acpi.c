@@ -175,7 +175,7 @@ static const uint8_t *checked(uint64_t address, const char *signature)
 
 static void test_tables(void **state)
 {
-	const uint8_t *rsdp, *xsdt, *rsdt, *fadt, *madt;
+	const uint8_t *rsdp, *xsdt, *rsdt, *fadt, *madt, *mcfg;
 	unsigned types[5] = {0};
 
 	(void)state;
@@ -187,9 +187,9 @@ static void test_tables(void **state)
 	assert_int_equal(rsdp[15], 2);
 	rsdt = checked(u32(rsdp + 16), "RSDT");
 	xsdt = checked(u64(rsdp + 24), "XSDT");
-	assert_int_equal(u32(rsdt + 4), 36 + 4 * 4);
-	assert_int_equal(u32(xsdt + 4), 36 + 4 * 8);
-	for (unsigned i = 0; i < 4; i++)
+	assert_int_equal(u32(rsdt + 4), 36 + 5 * 4);
+	assert_int_equal(u32(xsdt + 4), 36 + 5 * 8);
+	for (unsigned i = 0; i < 5; i++)
 		assert_int_equal(u32(rsdt + 36 + 4 * i), u64(xsdt + 36 + 8 * i));
 	fadt = checked(u64(xsdt + 36), "FACP");
 	assert_int_equal(u32(fadt + 4), 268);
@@ -214,7 +214,11 @@ static void test_tables(void **state)
 	assert_int_equal(types[2], 2);
 	assert_int_equal(types[4], 1);
 	checked(u64(xsdt + 52), "SSDT");
-	checked(u64(xsdt + 60), "WAET");
+	mcfg = checked(u64(xsdt + 60), "MCFG");
+	assert_int_equal(u32(mcfg + 4), 60); /* one range: segment 0, bus 0 alone */
+	assert_true(u64(mcfg + 44) == PCI_ECAM_BASE);
+	assert_int_equal(u32(mcfg + 52), 0);
+	checked(u64(xsdt + 68), "WAET");
 }
 
 /* Two threads each of three cores, on two sockets. */

@@ -230,6 +230,47 @@ static void test_alarm(void **state)
 	assert_false(irq8());
 }
 
+/* The machine's clock is set: the guest's follows at once, ticks on, and its alarm comes when it
+ * says that time. */
+static void test_wall_set(void **state)
+{
+	static const int64_t steps[] = {86400 * 3, -86400 * 3, 1, -1};
+	uint64_t wall = 1767225599;
+
+	(void)state;
+	set(0x0b, 0x12); /* interrupts of updates */
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned n = 0;
+
+		wall += (uint64_t)steps[i];
+		mock_set_wall(wall);
+		platform_wall_set();
+		get(0x0c);
+		for (unsigned t = 0; t < 50; t++) {
+			mock_advance(100 * MS);
+			n += irq8();
+			get(0x0c);
+		}
+		assert_int_equal(n, 5);
+		wall += 5;
+	}
+	mock_set_wall(1767225600); /* 2026-01-01 00:00:00 */
+	platform_wall_set();
+	assert_time(0x20, 0x26, 1, 1, 0, 0, 0);
+	set(1, 0x00);
+	set(3, 0x00);
+	set(5, 0x12);
+	get(0x0c);
+	set(0x0b, 0x22);
+	mock_set_wall(1767225600 + 43200 - 10);
+	platform_wall_set();
+	assert_false(irq8());
+	mock_advance(9 * SECOND);
+	assert_false(irq8());
+	mock_advance(SECOND);
+	assert_true(irq8());
+}
+
 static void test_memory(void **state)
 {
 	unsigned sum = 0;
@@ -289,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup(test_update_interrupt, power_on),
 		cmocka_unit_test_setup(test_periodic_interrupt, power_on),
 		cmocka_unit_test_setup(test_alarm, power_on),
+		cmocka_unit_test_setup(test_wall_set, power_on),
 		cmocka_unit_test_setup(test_memory, power_on),
 		cmocka_unit_test_setup(test_reset, power_on),
 		cmocka_unit_test_setup(test_hostile_time, power_on),

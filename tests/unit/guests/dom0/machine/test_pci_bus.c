@@ -9,7 +9,7 @@
 static struct {
 	uint32_t instance;
 	uint64_t offset, value;
-	unsigned size, writes, moves, config_writes;
+	unsigned size, writes, moves, config_writes, ends;
 	uint64_t from, to;
 } seen;
 
@@ -42,13 +42,29 @@ static void moved(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from,
 	seen.to = to;
 }
 
-static void config_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
+static void config_written(struct vm *vm, uint32_t instance, unsigned offset, unsigned size,
+			   uint32_t value)
 {
 	(void)vm;
 	(void)instance;
+	seen.value = value;
 	seen.offset = offset;
 	seen.size = size;
 	seen.config_writes++;
+}
+
+static uint32_t extended_read(struct vm *vm, uint32_t instance, unsigned offset, unsigned size)
+{
+	(void)vm;
+	seen.instance = instance;
+	return offset | size << 16;
+}
+
+static void intx_ended(struct vm *vm, uint32_t instance)
+{
+	seen.instance = instance;
+	seen.ends++;
+	pci_intx(vm, 2, false);
 }
 
 static const struct io_ops device_ops = {device_read, device_write};
@@ -65,6 +81,13 @@ static const struct pci_ids ids = {
 	.class_code = 0x018000,
 	.revision = 1,
 	.intx = true,
+};
+
+/* A function with large BARs. */
+static const struct pci_ops large_ops = {
+	.bar = {&device_ops, NULL, &device_ops, NULL, &device_ops},
+	.extended_read = extended_read,
+	.intx_ended = intx_ended,
 };
 
 static void add(unsigned slot)
@@ -269,7 +292,7 @@ static void test_anywhere(void **state)
 		for (unsigned i = 0; i < 9; i++) {
 			const struct pci_function *f = &mock_state.pci.function[1 + i / 3];
 			uint32_t value = get(1 + i / 3, 0x10 + 4 * (i % 3)),
-				 size = f->bar_size[i % 3];
+				 size = (uint32_t)f->bar_size[i % 3];
 			bool on = get(1 + i / 3, 4) & (value & 1 ? 1 : 2);
 			uint64_t base = f->bar_base[i % 3];
 
@@ -425,8 +448,8 @@ static void test_reset_and_resume(void **state)
 	pci_remove_function(&mock_vm, 1);
 	assert_int_equal(get(1, 0), 0xffffffff);
 	assert_int_equal(in8(0xc003), 0xff);
-	add(1); /* behind the places that were given out */
-	assert_int_equal(get(1, 0x10), 0xc101);
+	add(1); /* in the places that are free again */
+	assert_int_equal(get(1, 0x10), 0xc001);
 }
 
 static void test_config_hook(void **state)
@@ -444,6 +467,166 @@ static void test_config_hook(void **state)
 	assert_null(pci_config(&mock_vm, 32));
 }
 
+static uint64_t ecam(unsigned slot, unsigned offset)
+{
+	return PCI_ECAM_BASE + (slot << 15) + offset;
+}
+
+static uint64_t ecam_get(uint64_t address, unsigned size)
+{
+	return bus_read(&mock_vm, BUS_MMIO, address, size);
+}
+
+/* Configuration space in memory is the one at the ports, and goes on behind it. */
+static void test_ecam(void **state)
+{
+	(void)state;
+	for (unsigned offset = 0; offset < 256; offset += 4) {
+		assert_int_equal(ecam_get(ecam(0, offset), 4), get(0, offset));
+		assert_int_equal(ecam_get(ecam(1, offset), 4), get(1, offset));
+	}
+	assert_int_equal(ecam_get(ecam(1, 0), 1), 0xf4);
+	assert_int_equal(ecam_get(ecam(1, 2), 2), 0x1042);
+	assert_true(ecam_get(ecam(1, 0), 8) == (get(1, 0) | (uint64_t)get(1, 4) << 32));
+	/* Across the border of a dword, which no driver does. */
+	assert_int_equal(ecam_get(ecam(1, 1), 4), get(1, 0) >> 8 | get(1, 4) << 24);
+	/* No extended capabilities: zeros up to the end, and nothing is written there. */
+	assert_int_equal(ecam_get(ecam(1, 0xfe), 4), 0);
+	for (unsigned offset = 256; offset < 4096; offset += 4) {
+		write32(ecam(1, offset), 0xffffffff);
+		assert_int_equal(ecam_get(ecam(1, offset), 4), 0);
+	}
+	/* Other functions and other slots are not there; the last byte is the range's. */
+	assert_int_equal(ecam_get(ecam(1, 0x1000), 4), 0xffffffff);
+	assert_int_equal(ecam_get(ecam(1, 0xfff), 2), 0xff00);
+	assert_int_equal(ecam_get(ecam(2, 0), 2), 0xffff);
+	assert_int_equal(ecam_get(ecam(2, 0x100), 1), 0xff);
+	assert_true(ecam_get(ecam(31, 0x7ff8), 8) == UINT64_MAX);
+	write32(ecam(2, 4), 7);
+	write32(ecam(1, 0x1004), 0);
+	/* Writes do what they do at the ports. */
+	write32(ecam(1, 0x18), 0xe0000000);
+	assert_int_equal(get(1, 0x18), 0xe0000000);
+	assert_int_equal(read32(0xe0000020), 0x420);
+	bus_write(&mock_vm, BUS_MMIO, ecam(1, 0x3c), 1, 9);
+	assert_int_equal(get(1, 0x3c) & 0xff, 9);
+	bus_write(&mock_vm, BUS_MMIO, ecam(1, 0x10), 8, 0xd1000000d000ull);
+	assert_int_equal(get(1, 0x10), 0xd001);
+	assert_int_equal(get(1, 0x14), 0xd000);
+	/* No BAR covers it. */
+	set(1, 0x18, (uint32_t)PCI_ECAM_BASE);
+	assert_int_equal(get(1, 4) & 2, 0);
+	assert_int_equal(ecam_get(ecam(0, 0), 4), get(0, 0));
+}
+
+static void add_large(void)
+{
+	assert_int_equal(pci_add_function(&mock_vm, 2, &ids, &large_ops, INSTANCE), 0);
+	assert_int_equal(
+		pci_add_large_bar(&mock_vm, 2, 0, 8ull << 30, PCI_BAR_WIDE | PCI_BAR_PREFETCH), 0);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 2, 2, 1 << 20, PCI_BAR_WIDE), 0);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 2, 4, 512, 0), 0);
+	pci_enable_bars(&mock_vm, 2);
+}
+
+/* BARs of 64 bits: sized, moved below and above 4 GiB, reset. */
+static void test_wide(void **state)
+{
+	(void)state;
+	add_large();
+	assert_int_equal(get(2, 0x10), 0xc);
+	assert_int_equal(get(2, 0x14), 0x40);
+	assert_int_equal(get(2, 0x18), 0xc0000004);
+	assert_int_equal(get(2, 0x1c), 0);
+	assert_int_equal(get(2, 0x20), 0xc0100000);
+	assert_int_equal(read32(PCI_HIGH_BASE + 0x20), 0x420);
+	assert_int_equal(read32(PCI_HIGH_BASE + (8ull << 30) - 4), 0xfffffffc);
+	assert_int_equal(read32(0xc0000020), 0x420);
+	assert_int_equal(read32(0xc0100020), 0x420);
+	/* Sizes, decoding being on. */
+	set(2, 0x10, 0xffffffff);
+	set(2, 0x14, 0xffffffff);
+	assert_int_equal(get(2, 0x10), 0xc);
+	assert_int_equal(get(2, 0x14), 0xfffffffe);
+	assert_int_equal(get(2, 4) & 2, 2);
+	set(2, 0x14, 0x60);
+	assert_int_equal(read32(0x6000000020), 0x420);
+	assert_int_equal(read32(PCI_HIGH_BASE + 0x20), 0xffffffff);
+	set(2, 0x18, 0xffffffff);
+	assert_int_equal(get(2, 0x18), 0xfff00004);
+	set(2, 0x1c, 0xffffffff);
+	set(2, 0x18, 0xd0000000);
+	set(2, 0x1c, 0x70);
+	assert_int_equal(read32(0x70d0000020), 0x420);
+	set(2, 0x1c, 0x10000); /* there are 48 bits */
+	assert_int_equal(get(2, 4) & 2, 0);
+	set(2, 0x1c, 0);
+	assert_int_equal(get(2, 4) & 2, 2);
+	assert_int_equal(read32(0xd0000020), 0x420);
+	/* RAM is not covered. */
+	mock_vm.ram_bytes = 40ull << 30;
+	set(2, 0x1c, 1);
+	assert_int_equal(get(2, 4) & 2, 0);
+	set(2, 0x1c, 0x28 / 4);
+	assert_int_equal(read32(0xad0000020), 0x420);
+	mock_vm.ram_bytes = MOCK_RAM;
+	platform_part.reset(&mock_vm);
+	assert_int_equal(get(2, 0x14), 0x40);
+	assert_int_equal(get(2, 0x18), 0xc0000004);
+	assert_int_equal(get(2, 0x1c), 0);
+	assert_int_equal(read32(0xc0000020), 0x420);
+	/* What does not fit. */
+	assert_int_equal(pci_add_function(&mock_vm, 3, &ids, &large_ops, INSTANCE), 0);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 3, 0, 1ull << 30, 0), -1);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 3, 5, 4096, PCI_BAR_WIDE), -1);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 3, 0, 1ull << 38, PCI_BAR_WIDE), -1);
+	assert_int_equal(pci_add_large_bar(&mock_vm, 3, 0, 1ull << 37, PCI_BAR_WIDE), 0);
+	mock_vm.ram_bytes = 300ull << 30;
+	assert_int_equal(pci_add_large_bar(&mock_vm, 3, 2, 1ull << 30, PCI_BAR_WIDE), -1);
+	mock_vm.ram_bytes = MOCK_RAM;
+}
+
+/* A device hears of the end of its pin's interrupt, and its extended space is its own. */
+static void test_device_hooks(void **state)
+{
+	(void)state;
+	add_large();
+	assert_int_equal(ecam_get(ecam(2, 0x104), 2), 0x104);
+	assert_int_equal(ecam_get(ecam(2, 0xffc), 4), 0xffc | 4 << 16);
+	set(1, 0x3c, 0x12345678);
+	assert_int_equal(seen.value, 0x12345678);
+	pci_intx_ended(&mock_vm, 4);
+	assert_int_equal(seen.ends, 0);
+	pci_intx(&mock_vm, 2, true);
+	pci_intx_ended(&mock_vm, 0xb);
+	assert_int_equal(seen.ends, 0);
+	write32(0xfec00000, 0x10 + 2 * 18); /* pin 18: vector 0x51, level */
+	write32(0xfec00010, 0x8051);
+	assert_int_equal(mock_seen.msis, 1);
+	ioapic_eoi(&mock_vm, 0x51);
+	assert_int_equal(seen.ends, 1);
+	assert_int_equal(seen.instance, INSTANCE);
+	assert_int_equal(mock_state.ioapic.line, 0);
+	assert_int_equal(mock_seen.msis, 1);
+	/* The PICs: IRQ 10, at the second one's input 2. */
+	pci_intx(&mock_vm, 2, true);
+	for (unsigned chip = 0; chip < 2; chip++) {
+		uint16_t port = chip ? 0xa0 : 0x20;
+
+		out8(port, 0x11);
+		out8(port + 1, 0x20 + 8 * chip);
+		out8(port + 1, chip ? 2 : 4);
+		out8(port + 1, 1);
+		out8(port + 1, 0);
+	}
+	out8(0x4d1, 0x0c);
+	assert_int_equal(pic_ack(&mock_vm), 0x2a);
+	out8(0xa0, 0x62);
+	assert_int_equal(seen.ends, 2);
+	out8(0x20, 0x62);
+	assert_int_equal(mock_state.pic.intr, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +642,9 @@ int main(void)
 		cmocka_unit_test_setup(test_limits, power_on),
 		cmocka_unit_test_setup(test_reset_and_resume, power_on),
 		cmocka_unit_test_setup(test_config_hook, power_on),
+		cmocka_unit_test_setup(test_ecam, power_on),
+		cmocka_unit_test_setup(test_wide, power_on),
+		cmocka_unit_test_setup(test_device_hooks, power_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, power_off);

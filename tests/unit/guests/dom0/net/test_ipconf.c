@@ -72,12 +72,34 @@ static void refused(void **state)
 	}
 }
 
+static void name_servers(void **state)
+{
+	static const char *const bad[] = {"dns=",          "dns=1.2.3",
+					  "dns=1.2.3.4,",  "dns=1.2.3.4x",
+					  "dns=1.2.3.4,,", "dns=1.1.1.1,2.2.2.2,",
+					  "dns=,1.2.3.4",  "dns=1.1.1.1,2.2.2.2,3.3.3.3"};
+	uint32_t server[IP_NAME_SERVERS];
+
+	(void)state;
+	assert_null(ip_name_servers("ip=1.2.3.4/8,dns=9.9.9.9", server));
+	assert_true(!server[0] && !server[1]);
+	assert_null(ip_name_servers("ip=dhcp dns=1.2.3.4 ntp=off", server));
+	assert_true(server[0] == inet_addr("1.2.3.4") && !server[1]);
+	assert_null(ip_name_servers("dns=1.2.3.4,5.6.7.8", server));
+	assert_true(server[0] == inet_addr("1.2.3.4") && server[1] == inet_addr("5.6.7.8"));
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_non_null(ip_name_servers(bad[i], server));
+		assert_true(!server[0] && !server[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(modes),
 		cmocka_unit_test(statics),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(name_servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

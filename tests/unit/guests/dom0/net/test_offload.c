@@ -21,6 +21,8 @@ static bool v6, udp;
 static unsigned extensions; /* bytes of IPv6 extension headers, random ones */
 static int priority = -1;   /* of the tag in front of IP; -1: none */
 static unsigned last_flags, all_flags;
+static bool no_long_room; /* the other port has none for long frames */
+static unsigned by_card;  /* frames that came with work */
 static uint16_t first_id;
 
 static uint32_t be(const uint8_t *at, unsigned n)
@@ -67,14 +69,14 @@ static uint32_t addresses6(const uint8_t *ip)
 static void check_frame(const uint8_t *frame, unsigned bytes)
 {
 	if (priority >= 0) {
-		assert_int_equal(be(frame + 12, 2), 0x8100);
+		assert_int_equal(be(frame + ETHERTYPE, 2), TYPE_VLAN);
 		assert_int_equal(be(frame + 14, 2), (unsigned)priority << 13);
 		frame += 4;
 		bytes -= 4;
 	}
-	const uint8_t *ip = frame + 14;
+	const uint8_t *ip = frame + ETHERNET;
 	unsigned ip_bytes = v6 ? 40 + extensions : (ip[0] & 15) * 4;
-	unsigned length = bytes - 14 - ip_bytes;
+	unsigned length = bytes - ETHERNET - ip_bytes;
 	const uint8_t *tcp = ip + ip_bytes;
 	uint32_t sum = (udp ? 17 : 6) + length;
 
@@ -82,7 +84,7 @@ static void check_frame(const uint8_t *frame, unsigned bytes)
 		assert_int_equal(be(ip + 4, 2), length + extensions);
 		sum += addresses6(ip);
 	} else {
-		assert_int_equal(be(ip + 2, 2), bytes - 14);
+		assert_int_equal(be(ip + 2, 2), bytes - ETHERNET);
 		assert_int_equal(fold(model_sum(ip, ip_bytes)), 0xffff);
 		sum += model_sum(ip + 12, 8);
 	}
@@ -103,6 +105,79 @@ static void check_frame(const uint8_t *frame, unsigned bytes)
 	all_flags |= tcp[13] & (frames ? 0x80u : 0);
 }
 
+/* A card that does what is left to it: the sum from a byte to the end, with what is in its place,
+ * which is the pseudo header's. */
+static void card_sum(uint8_t *frame, unsigned bytes, const struct net_offload *left)
+{
+	uint8_t *from = frame + left->start;
+	uint32_t sum = ~fold(model_sum(from, bytes - left->start));
+
+	from[left->offset] = (uint8_t)(sum >> 8);
+	from[left->offset + 1] = (uint8_t)sum;
+}
+
+static void add_be(uint8_t *at, unsigned n, uint32_t more)
+{
+	uint32_t value = be(at, n) + more;
+
+	while (n--) {
+		at[n] = (uint8_t)value;
+		value >>= 8;
+	}
+}
+
+/* Cuts a frame; what the card has cut is looked at as any frame is. */
+static void card_cut(const uint8_t *frame, unsigned bytes, const struct net_offload *left)
+{
+	static uint8_t cut[2000];
+	unsigned headers = left->headers, all = bytes - headers,
+		 link = priority >= 0 ? ETHERNET + VLAN_TAG : ETHERNET;
+	uint8_t *ip = cut + link, *tcp = cut + left->start, *sum = tcp + left->offset;
+
+	for (unsigned from = 0, i = 0; from < all; from += left->segment, i++) {
+		unsigned n = all - from < left->segment ? all - from : left->segment, tcp_bytes;
+
+		memcpy(cut, frame, headers);
+		memcpy(cut + headers, frame + headers + from, n);
+		tcp_bytes = headers - left->start + n;
+		if (v6) {
+			add_be(ip + 4, 2, n - all);
+		} else {
+			add_be(ip + 2, 2, n - all);
+			add_be(ip + 4, 2, i);
+			ip[10] = ip[11] = 0;
+			add_be(ip + 10, 2, ~fold(model_sum(ip, left->start - link)));
+		}
+		add_be(tcp + 4, 4, from);
+		if (from + n < all)
+			tcp[13] &= 0xf6;
+		add_be(sum, 2,
+		       fold(be(sum, 2) + tcp_bytes + (0xffff ^ (bytes - left->start))) -
+			       be(sum, 2));
+		card_sum(cut, headers + n, left);
+		check_frame(cut, headers + n);
+		frames++;
+		if (headers + n > longest)
+			longest = headers + n;
+	}
+}
+
+/* Returns true if the card has sent other frames in place of this one. */
+static bool card(uint8_t *frame, unsigned bytes, const struct net_port *port)
+{
+	const struct net_offload *left = port->offload;
+
+	assert_false(left->needs & ~port->takes);
+	assert_false(left->needs & NET_ODD);
+	by_card++;
+	if (left->needs & (NET_TCP4 | NET_TCP6)) {
+		card_cut(frame, bytes, left);
+		return true;
+	}
+	card_sum(frame, bytes, left);
+	return false;
+}
+
 static bool deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 		    unsigned bytes)
 {
@@ -115,11 +190,15 @@ static bool deliver(struct net_port *port, const struct net_piece *piece, unsign
 	}
 	assert_int_equal(at, bytes);
 	if (port == &other) {
+		if (no_long_room && port->offload && port->offload->segment)
+			if (port->offload->needs & (NET_TCP4 | NET_TCP6))
+				return false;
 		plain += !port->offload;
 		longest = bytes;
 		return true;
 	}
-	assert_null(port->offload);
+	if (port->offload && card(frame, bytes, port))
+		return true;
 	assert_true(bytes <= (priority >= 0 ? 1518 : 1514));
 	check_frame(frame, bytes);
 	if (bytes > longest)
@@ -149,6 +228,16 @@ static void setup(void)
 	v6 = udp = false;
 	extensions = 0;
 	priority = -1;
+	by_card = 0;
+}
+
+static const unsigned cards[] = {0, NET_CHECKSUM, NET_CHECKSUM | NET_TCP4,
+				 NET_CHECKSUM | NET_TCP4 | NET_TCP6};
+
+/* A wire behind which there is some card. */
+static void any_card(void)
+{
+	wire.takes = cards[random_below(sizeof(cards) / sizeof(*cards))];
 }
 
 /* Extension headers of so many bytes in all, a multiple of 8; the last one leads to `protocol`. */
@@ -175,8 +264,8 @@ static unsigned make(uint8_t *frame, unsigned ip_options, unsigned tcp_options, 
 		     struct net_offload *offload)
 {
 	unsigned ip_bytes = v6 ? 40 + extensions : 20 + ip_options, l4 = udp ? 8 : 20 + tcp_options;
-	unsigned start = 14 + ip_bytes, bytes = start + l4 + data;
-	uint8_t *ip = frame + 14, *tcp = frame + start;
+	unsigned start = ETHERNET + ip_bytes, bytes = start + l4 + data;
+	uint8_t *ip = frame + ETHERNET, *tcp = frame + start;
 	uint32_t sum;
 
 	for (unsigned i = 0; i < bytes; i++)
@@ -192,8 +281,8 @@ static unsigned make(uint8_t *frame, unsigned ip_options, unsigned tcp_options, 
 		sum = addresses6(ip) + (udp ? 17 : 6) + l4 + data;
 	} else {
 		ip[0] = (uint8_t)(0x40 | ip_bytes / 4);
-		ip[2] = (uint8_t)((bytes - 14) >> 8);
-		ip[3] = (uint8_t)(bytes - 14);
+		ip[2] = (uint8_t)((bytes - ETHERNET) >> 8);
+		ip[3] = (uint8_t)(bytes - ETHERNET);
 		ip[6] = 0x40;
 		ip[7] = 0;
 		ip[9] = udp ? 17 : 6;
@@ -213,8 +302,8 @@ static unsigned make(uint8_t *frame, unsigned ip_options, unsigned tcp_options, 
 	offload->offset = (uint16_t)at;
 	if (priority < 0)
 		return bytes;
-	memmove(frame + 16, frame + 12, bytes - 12);
-	memcpy(frame + 12, (uint8_t[]){0x81, 0, (uint8_t)(priority << 5), 0}, 4);
+	memmove(frame + 16, frame + ETHERTYPE, bytes - 12);
+	memcpy(frame + ETHERTYPE, (uint8_t[]){0x81, 0, (uint8_t)(priority << 5), 0}, 4);
 	offload->start = (uint16_t)(start + 4);
 	return bytes + 4;
 }
@@ -242,6 +331,7 @@ static void checksums(void **unused)
 	for (unsigned round = 0; round < 3000; round++) {
 		struct net_offload offload = {.needs = NET_CHECKSUM};
 
+		any_card();
 		v6 = random_below(2);
 		udp = random_below(2);
 		extensions = v6 ? 8 * (unsigned)random_below(8) : 0;
@@ -256,6 +346,7 @@ static void checksums(void **unused)
 		assert_int_equal(frames, 1);
 		assert_int_equal(longest, bytes);
 	}
+	assert_true(by_card > 100);
 }
 
 static void segments(void **unused)
@@ -270,6 +361,7 @@ static void segments(void **unused)
 		unsigned tcp_options = 4 * (unsigned)random_below(11);
 		struct net_offload offload = {.segment = (uint16_t)mss};
 
+		any_card();
 		v6 = random_below(2);
 		extensions = v6 ? 8 * (unsigned)random_below(25) : 0;
 		priority = random_below(3) ? -1 : 1 + (int)random_below(7);
@@ -285,6 +377,7 @@ static void segments(void **unused)
 		assert_int_equal(last_flags & 9, flags & 9);
 		assert_int_equal(all_flags, 0);
 	}
+	assert_true(by_card > 100);
 }
 
 /* A long frame as several long ones, each cut by itself: the same as the whole one cut. */
@@ -340,7 +433,7 @@ static void passes_on(void **unused)
 
 	(void)unused;
 	setup();
-	other.takes = NET_CHECKSUM | NET_TCP4;
+	other.takes = NET_CHECKSUM | NET_TCP4 | NET_ODD;
 	unsigned bytes = make(frame, 0, 0, 30000, &offload);
 	frame[4] = 0;
 	frame[5] = 2;
@@ -348,11 +441,52 @@ static void passes_on(void **unused)
 	assert_int_equal(longest, bytes);
 	assert_int_equal(plain, 0);
 	assert_int_equal(other.tx_frames, 1);
-	other.takes = NET_CHECKSUM;
+	other.takes = 0;
 	send_pieces(frame, bytes, 7, &offload);
 	assert_int_equal(plain, 22);
 	assert_int_equal(other.tx_frames, 23);
 	assert_int_equal(guest.rx_frames, 2);
+}
+
+/* A long frame that was merged from what the wire had, with the tag of a VLAN: to a port of that
+ * VLAN alone, without the tag; cut, if the port has no room for all of it. */
+static void from_the_wire(void **unused)
+{
+	struct net_offload offload = {.needs = NET_CHECKSUM | NET_TCP4, .segment = 1000};
+	unsigned bytes;
+
+	(void)unused;
+	setup();
+	switch_remove(&other);
+	other.vlan = 9;
+	other.takes = NET_CHECKSUM | NET_TCP4 | NET_TCP6 | NET_ODD;
+	switch_add(&other);
+	bytes = make(frame, 0, 0, 3000, &offload);
+	frame[offload.start + 13] &= 0x7f;
+	memcpy(frame, (uint8_t[]){2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 7, 7}, 12);
+	assert_int_equal(switch_takes(&wire, frame), 0);
+	memmove(frame + 16, frame + ETHERTYPE, bytes - 12);
+	memcpy(frame + ETHERTYPE, (uint8_t[]){0x81, 0, 0x60, 9}, 4);
+	offload.start = (uint16_t)(offload.start + 4);
+	assert_int_equal(switch_takes(&wire, frame), other.takes);
+	for (unsigned i = 0; i < 2; i++) {
+		struct net_piece piece[2] = {{frame, 100}, {frame + 100, bytes + 4 - 100}};
+
+		no_long_room = i;
+		plain = longest = 0;
+		switch_input_offload(&wire, piece, 2, &offload);
+		assert_int_equal(other.tx_frames, i ? 4 : 1);
+		assert_int_equal(longest, i ? 54 + 1000 : bytes);
+		assert_int_equal(plain, 0);
+	}
+	no_long_room = false;
+	assert_int_equal(guest.tx_frames, 0);
+	other.link_up = false;
+	assert_int_equal(switch_takes(&wire, frame), 0);
+	frame[15] = 8;
+	assert_int_equal(switch_takes(&wire, frame), 0);
+	frame[0] = 0xff;
+	assert_int_equal(switch_takes(&wire, frame), 0);
 }
 
 static void refuses(void **unused)
@@ -436,9 +570,13 @@ static void tagged_for_the_wire(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checksums), cmocka_unit_test(segments),
-		cmocka_unit_test(parts),     cmocka_unit_test(passes_on),
-		cmocka_unit_test(refuses),   cmocka_unit_test(tagged_for_the_wire),
+		cmocka_unit_test(checksums),
+		cmocka_unit_test(segments),
+		cmocka_unit_test(parts),
+		cmocka_unit_test(passes_on),
+		cmocka_unit_test(from_the_wire),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(tagged_for_the_wire),
 	};
 
 	return cmocka_run_group_tests_name("offload", tests, NULL, NULL);

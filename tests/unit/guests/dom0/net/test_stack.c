@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/lwip.c guests/dom0/net/ipconf.c */
+/* sources: guests/dom0/net/lwip.c guests/dom0/net/ipconf.c guests/dom0/net/ntp.c guests/dom0/machine/calendar.c */
 /* libs: lwip */
 /* flags: -Dprintf=say */
 /* dom0's network stack on a switch and a clock of the test's: a DHCP server
@@ -15,7 +15,9 @@
 #include <cmocka.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/machine/platform.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/net/ntp.h"
 #include "guests/dom0/net/switch.h"
 
 #define SECOND 1000000000ull
@@ -23,6 +25,7 @@
 #define WORKS  8
 
 static uint64_t now = SECOND;
+static uint64_t wall_at_zero = 1800000000ull * SECOND; /* 2027-01-15 08:00:00 */
 static struct timer *timers[TIMERS];
 static struct work *works[WORKS];
 static struct net_port *port;
@@ -31,6 +34,11 @@ static bool server_answers;
 static char said[8192];
 static uint8_t last_frame[2048];
 static unsigned last_bytes, discovers, requests;
+/* The time server: the Unix time that it says, in 2^-32 seconds; 0: it does not answer. */
+static uint64_t server_time;
+static unsigned time_requests, walls_set;
+static int answers = 1; /* to each question */
+static bool old_question;
 
 int say(const char *format, ...)
 {
@@ -49,6 +57,21 @@ int say(const char *format, ...)
 uint64_t clock_ns(void)
 {
 	return now;
+}
+
+uint64_t clock_wall_ns(void)
+{
+	return wall_at_zero + now;
+}
+
+void clock_set_wall_ns(uint64_t wall_ns)
+{
+	wall_at_zero = wall_ns - now;
+}
+
+void platform_wall_set(void)
+{
+	walls_set++;
 }
 
 void timer_init(struct timer *timer, void (*fire)(struct timer *), void *context)
@@ -174,8 +197,9 @@ static unsigned sum16(const uint8_t *at, unsigned bytes, unsigned sum)
 static void answer(const uint8_t *ask, uint8_t type)
 {
 	static const uint8_t options[] = {
-		99, 130, 83,  99,  53,  1, 0, 54, 4,  10, 0, 2, 2, 51, 4,  0, 0, 0x0e, 0x10,
-		1,  4,   255, 255, 255, 0, 3, 4,  10, 0,  2, 2, 6, 4,  10, 0, 2, 3,    255,
+		99, 130, 83,   99,   53, 1, 0,   54,  4,   10, 0, 2, 2,  51,  4,
+		0,  0,   0x0e, 0x10, 1,  4, 255, 255, 255, 0,  3, 4, 10, 0,   2,
+		2,  6,   4,    10,   0,  2, 3,   42,  4,   10, 0, 2, 9,  255,
 	};
 	uint8_t f[14 + 20 + 8 + 236 + 64] = {0};
 	uint8_t *ip = f + 14, *udp = ip + 20, *dhcp = udp + 8;
@@ -202,6 +226,59 @@ static void answer(const uint8_t *ask, uint8_t type)
 	give(f, sizeof(f));
 }
 
+/* Answers an ARP request of dom0's. */
+static void answer_arp(const uint8_t *ask)
+{
+	uint8_t f[42];
+
+	memcpy(f, ask, sizeof(f));
+	memcpy(f, ask + 6, 6);
+	memcpy(f + 6, "\x52\x55\x0a\x00\x02\x02", 6);
+	f[21] = 2;
+	memcpy(f + 22, f + 6, 6);
+	memcpy(f + 28, ask + 38, 4);
+	memcpy(f + 32, ask + 6, 6);
+	memcpy(f + 38, ask + 28, 4);
+	give(f, sizeof(f));
+}
+
+static void put_time(uint8_t *at, uint64_t unix_time)
+{
+	uint64_t ntp = unix_time + (2208988800ull << 32);
+
+	for (unsigned i = 0; i < 8; i++)
+		at[i] = (uint8_t)(ntp >> (56 - 8 * i));
+}
+
+/* RFC 4330: the server's answer repeats the time in the question. */
+static void answer_time(const uint8_t *ask)
+{
+	uint8_t f[14 + 20 + 8 + 48] = {0};
+	uint8_t *ip = f + 14, *udp = ip + 20, *ntp = udp + 8;
+
+	memcpy(f, ask + 6, 6);
+	memcpy(f + 6, "\x52\x55\x0a\x00\x02\x02", 6);
+	put16(f + 12, 0x0800);
+	ip[0] = 0x45;
+	put16(ip + 2, sizeof(f) - 14);
+	ip[8] = 64;
+	ip[9] = 17;
+	memcpy(ip + 12, ask + 30, 4);
+	memcpy(ip + 16, ask + 26, 4);
+	put16(ip + 10, ~sum16(ip, 20, 0) & 0xffff);
+	put16(udp, 123);
+	memcpy(udp + 2, ask + 34, 2);
+	put16(udp + 4, 8 + 48);
+	ntp[0] = 0x24; /* version 4, server */
+	ntp[1] = 1;
+	memcpy(ntp + 24, ask + 42 + 40, 8);
+	ntp[24] = (uint8_t)(ntp[24] ^ old_question);
+	put_time(ntp + 32, server_time);
+	put_time(ntp + 40, server_time);
+	for (int i = 0; i < answers; i++)
+		give(f, sizeof(f));
+}
+
 void switch_input(struct net_port *from, const struct net_piece *piece, unsigned pieces)
 {
 	assert_ptr_equal(from, port);
@@ -212,6 +289,14 @@ void switch_input(struct net_port *from, const struct net_piece *piece, unsigned
 		last_bytes += piece[i].bytes;
 	}
 	assert_memory_equal(last_frame + 6, port->mac, 6);
+	if (last_bytes == 42 && last_frame[12] == 8 && last_frame[13] == 6 && last_frame[21] == 1 &&
+	    memcmp(last_frame + 28, last_frame + 38, 4) != 0)
+		answer_arp(last_frame);
+	if (last_bytes == 90 && last_frame[23] == 17 && last_frame[37] == 123) {
+		time_requests++;
+		if (server_time)
+			answer_time(last_frame);
+	}
 	/* UDP to port 67: the message's type is its first option */
 	if (last_bytes < 300 || last_frame[12] != 8 || last_frame[13] || last_frame[23] != 17 ||
 	    last_frame[37] != 67)
@@ -252,7 +337,7 @@ static void off(void **state)
 static void cable_out(void **state)
 {
 	(void)state;
-	stack_start("other=1 ip=dhcp");
+	stack_start("other=1 ip=dhcp dns=10.0.2.53");
 	assert_non_null(strstr(said, "cable out"));
 	pass(5 * SECOND);
 	assert_true(status().enabled && status().dhcp && !status().cable);
@@ -284,7 +369,8 @@ static void lease(void **state)
 	assert_int_equal(status().address, inet_addr("10.0.2.15"));
 	assert_int_equal(status().mask, inet_addr("255.255.255.0"));
 	assert_int_equal(status().gateway, inet_addr("10.0.2.2"));
-	assert_int_equal(status().dns, inet_addr("10.0.2.3"));
+	/* The command line's, not the server's. */
+	assert_int_equal(status().dns, inet_addr("10.0.2.53"));
 	assert_string_equal(status().dhcp_state, "bound");
 	assert_int_equal(status().lease_seconds, 3600);
 	assert_non_null(strstr(said, "address 10.0.2.15 gateway 10.0.2.2"));
@@ -372,12 +458,91 @@ static void lease_runs_out(void **state)
 	assert_non_null(strstr(said, "no DHCP server answers"));
 }
 
+/* Seconds that the wall clock is away from a Unix time. */
+static int64_t away(uint64_t unix_seconds)
+{
+	return (int64_t)(clock_wall_ns() / 1000000) - (int64_t)(unix_seconds * 1000);
+}
+
+/* The server says this time, and dom0 asks. */
+static struct ntp_status ask(uint64_t unix_seconds, bool any)
+{
+	struct ntp_status s;
+
+	pass(60 * SECOND);
+	server_time = unix_seconds << 32;
+	said[0] = '\0';
+	walls_set = 0;
+	assert_null(ntp_ask(any));
+	pass(SECOND);
+	ntp_status(&s);
+	return s;
+}
+
+static void time_by_dhcp(void **state)
+{
+	struct ntp_status s;
+
+	(void)state;
+	ntp_status(&s);
+	assert_string_equal(s.server, "10.0.2.9");
+	assert_false(s.set);
+	assert_true(time_requests > 0);
+	s = ask(1900000000, false);
+	assert_true(s.set && s.taken == 1 && !s.refused);
+	assert_in_range(away(1900000000), 900, 1100);
+	assert_int_equal(walls_set, 1);
+	assert_non_null(strstr(said, "time: 2030-03-17 17:46:40 UTC, by 10.0.2.9; the clock was "));
+	assert_non_null(strstr(said, " s slow"));
+	time_requests = 0;
+	pass(3700 * SECOND);
+	assert_int_equal(time_requests, 1); /* an hour later, and the answer is far away now */
+	ntp_status(&s);
+	assert_int_equal(s.refused, 1);
+	assert_non_null(strstr(said, "is refused: it is more than 1000 s away"));
+}
+
+static void time_bounds(void **state)
+{
+	uint64_t wall = clock_wall_ns() / SECOND + 60;
+	struct ntp_status s = ask(wall + 900, false);
+
+	(void)state;
+	assert_int_equal(s.taken, 2);
+	assert_in_range(away(wall + 900), 900, 1100);
+	wall = clock_wall_ns() / SECOND + 60;
+	s = ask(wall + 2000, false);
+	assert_int_equal(s.refused, 2);
+	assert_int_equal(walls_set, 0);
+	s = ask(wall - 86400, true); /* the operator says so */
+	assert_int_equal(s.taken, 3);
+	assert_in_range(away(wall - 86400), 900, 1100);
+	assert_non_null(strstr(said, " s fast"));
+	s = ask(1767225599, true); /* 2025, and 2100 */
+	assert_int_equal(s.refused, 3);
+	s = ask(4102444800, true);
+	assert_int_equal(s.refused, 4);
+	s = ask(2085978496, true); /* no time at all is second 0 of the second era */
+	assert_int_equal(s.refused, 5);
+	wall = clock_wall_ns() / SECOND + 60;
+	old_question = true; /* an answer to another question is none */
+	s = ask(wall + 5, false);
+	assert_true(s.taken == 3 && s.refused == 5);
+	old_question = false;
+	/* The stack asks again by itself. The same answer once more is none either. */
+	answers = 3;
+	s = ask(wall + 70, false);
+	assert_true(s.taken == 5 && s.refused == 5);
+	answers = 1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(off),          cmocka_unit_test(cable_out),
 		cmocka_unit_test(no_answer),    cmocka_unit_test(lease),
-		cmocka_unit_test(ping),         cmocka_unit_test(flood),
+		cmocka_unit_test(ping),         cmocka_unit_test(time_by_dhcp),
+		cmocka_unit_test(time_bounds),  cmocka_unit_test(flood),
 		cmocka_unit_test(cable_pulled), cmocka_unit_test(lease_runs_out),
 	};
 

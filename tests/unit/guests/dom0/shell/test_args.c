@@ -43,13 +43,13 @@ static void say(const char *text)
 static const char *parse(const struct arg *of, const char *text)
 {
 	static char line[256];
-	char *word[WORDS_MAX];
+	char *rest = line, *word[WORDS_MAX];
 	const char *error = NULL;
 	int count;
 
 	said[0] = 0;
 	snprintf(line, sizeof(line), "%s", text);
-	count = words_split(line, word, &error);
+	count = words_split(&rest, word, &error);
 	assert_true(count > 0);
 	if (args_parse(&args, of, count, word, say))
 		assert_string_equal(said, "");

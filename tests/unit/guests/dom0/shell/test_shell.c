@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* sources: guests/dom0/manage/log.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/manage/log.c guests/dom0/manage/guest_console.c guests/dom0/manage/documents.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/shell/commands_define.c guests/dom0/manage/define.c guests/dom0/vm/watch.c */
 /* The shell and guests' consoles, on a terminal and guests of the test's. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,11 +18,16 @@
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/uart.h"
+#include "guests/dom0/manage/identity.h"
 #include "guests/dom0/manage/log.h"
+#include "guests/dom0/manage/stats.h"
+#include "guests/dom0/net/lwip.h"
 #include "guests/dom0/shell/console.h"
+#include "guests/dom0/shell/pools.h"
 #include "guests/dom0/shell/power.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
+#include "guests/dom0/store/store.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
@@ -220,9 +226,134 @@ const char *vm_define(struct vm_config *defined, struct vm **vm)
 	return refusal;
 }
 
+struct vm *vm_find_name(const char *name)
+{
+	for (unsigned i = 0; i < GUESTS; i++)
+		if (!strcmp(guest[i].name, name))
+			return &guest[i];
+	return NULL;
+}
+
+const char *vm_may_define(const struct vm_config *defined)
+{
+	(void)defined;
+	return NULL;
+}
+
+struct vm_config *vm_own_config(const struct vm *vm)
+{
+	return (struct vm_config *)vm->config;
+}
+
+void vm_redefine(struct vm *vm, struct vm_config *defined)
+{
+	(void)vm;
+	(void)defined;
+}
+
+void config_free(struct vm_config *defined)
+{
+	(void)defined;
+}
+
+/* --- no store ------------------------------------------------------------- */
+
+bool store_is_open(void)
+{
+	return false;
+}
+
+const char *store_why(void)
+{
+	return "no pool";
+}
+
+const char *store_make(struct pool *pool, store_done *done, void *context)
+{
+	(void)pool;
+	(void)done;
+	(void)context;
+	return "no pool";
+}
+
+const char *store_put_domain(const struct database_domain *domain, store_done *done, void *context)
+{
+	(void)domain;
+	(void)done;
+	(void)context;
+	return "no store";
+}
+
+const char *store_drop_domain(const char *name, store_done *done, void *context)
+{
+	(void)name;
+	(void)done;
+	(void)context;
+	return "no store";
+}
+
+const char *store_mark_domain(const char *name, bool autostart, store_done *done, void *context)
+{
+	(void)autostart;
+	return store_drop_domain(name, done, context);
+}
+
+const char *store_domains(void (*each)(void *context, const struct database_domain *domain),
+			  void *context)
+{
+	(void)each;
+	(void)context;
+	return NULL;
+}
+
+void store_status(struct store_status *status)
+{
+	memset(status, 0, sizeof(*status));
+}
+
+const char *identity_keep_name(const char *name, identity_done *done, void *context)
+{
+	return store_drop_domain(name, done, context);
+}
+
+const char *identity_keep_ip(const char *ip, identity_done *done, void *context)
+{
+	return store_drop_domain(ip, done, context);
+}
+
+void identity_kept(char name[IDENTITY_BYTES], char ip[IDENTITY_BYTES])
+{
+	*name = *ip = 0;
+}
+
+void recall_identity(void)
+{
+}
+
+const char *stack_name(void)
+{
+	return "sampo";
+}
+
+bool stack_is_fixed(void)
+{
+	return false;
+}
+
+struct pool *shell_pool(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+bool shell_pools_are_read(void)
+{
+	return true;
+}
+
 bool module_find(const char *name, struct module *module)
 {
-	*module = (struct module){.name = name};
+	*module = (struct module){.name = name, .data = (const uint8_t *)name};
 	return !strcmp(name, "there.xml") || !strcmp(name, "damaged.xml");
 }
 
@@ -253,6 +384,11 @@ void config_each_line(const struct config_report *report, void (*line)(const cha
 		snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "\n"), at);
 		line(text);
 	}
+}
+
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+{
+	snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
 }
 
 void config_dump(const struct vm_config *of, uint32_t id,
@@ -309,7 +445,13 @@ bool virtio_console_room(const struct vm *vm)
 NO_COMMANDS(shell_monitor_commands);
 NO_COMMANDS(shell_stats_commands);
 NO_COMMANDS(shell_sched_commands);
+NO_COMMANDS(shell_memory_commands);
 NO_COMMANDS(shell_device_commands);
+NO_COMMANDS(shell_nodedev_commands);
+NO_COMMANDS(shell_pool_commands);
+NO_COMMANDS(shell_pool_change_commands);
+NO_COMMANDS(shell_attach_commands);
+NO_COMMANDS(shell_fetch_commands);
 NO_COMMANDS(shell_host_commands);
 NO_COMMANDS(shell_help_commands);
 
@@ -377,9 +519,9 @@ static void verbs(void **state)
 	assert_string_equal(run("suspend guest0"), "Domain 'guest0' suspended\n\nsampo# ");
 	assert_string_equal(run("resume guest0"), "Domain 'guest0' resumed\n\nsampo# ");
 	assert_string_equal(run("dumpxml guest0"), "<domain>\n</domain>\n\nsampo# ");
-	assert_string_equal(
-		run("define there.xml"),
-		"there.xml:1: <z>: yes\nDomain 'guest1' defined from there.xml\n\nsampo# ");
+	assert_string_equal(run("define there.xml"),
+			    "there.xml:1: <z>: yes\nDomain 'guest1' defined from there.xml\n"
+			    "It is not kept over a start of the machine: no pool.\n\nsampo# ");
 	assert_false(guest[1].transient);
 	assert_string_equal(
 		run("create --paused --file there.xml"),
@@ -466,6 +608,29 @@ static void completion(void **state)
 	type("define \t");
 	assert_string_equal(shown, "define \a");
 	type("\003");
+	shown_bytes = 0;
+	type("define;st\tgu\t1\t; def\t");
+	assert_string_equal(shown, "define;start guest1 ; define ");
+	type("\003");
+}
+
+/* A line of several commands. */
+static void commands(void **state)
+{
+	(void)state;
+	assert_string_equal(run("start guest1; reset guest0"),
+			    "Domain 'guest1' started\n\nDomain 'guest0' was reset\n\nsampo# ");
+	assert_string_equal(called, "reset guest0");
+	assert_string_equal(run(" ;destroy 'guest1;'; destroy guest1;"),
+			    "error: failed to get domain 'guest1;'\n\n"
+			    "Domain 'guest1' destroyed\n\nsampo# ");
+	called[0] = '\0';
+	assert_string_equal(run("start guest1; frob"), "error: unknown command: 'frob'\nsampo# ");
+	assert_string_equal(run("start guest1; start"),
+			    "error: command 'start' requires <domain> option\nsampo# ");
+	assert_string_equal(run("start guest1; start '"), "error: missing '\nsampo# ");
+	assert_string_equal(called, "");
+	assert_string_equal(run("; ;"), "sampo# ");
 }
 
 static void output(struct vm *vm, const char *text)
@@ -500,6 +665,23 @@ static void connect_and_leave(void **state)
 	assert_string_equal(shown, "\nsampo# ");
 	assert_string_equal(run("console guest0"), CONNECTED "since\n");
 	type("\x1d");
+}
+
+/* The commands behind one that goes on wait for its end. */
+static void commands_wait(void **state)
+{
+	(void)state;
+	assert_string_equal(run("console guest0; reset guest0; suspend guest0"), CONNECTED);
+	assert_string_equal(called, "");
+	shown_bytes = 0;
+	type("\x1d");
+	assert_string_equal(shown, "\nDomain 'guest0' was reset\n\n"
+				   "Domain 'guest0' suspended\n\nsampo# ");
+	run("console guest0; destroy guest0");
+	shell_interrupt();
+	type("\r");
+	assert_string_equal(called, "suspend guest0");
+	assert_int_equal(guest[0].run, VM_RUNNING);
 }
 
 static void devices(void **state)
@@ -647,6 +829,8 @@ int main(void)
 		cmocka_unit_test_setup(errors, setup),
 		cmocka_unit_test_setup(damaged, setup),
 		cmocka_unit_test_setup(completion, setup),
+		cmocka_unit_test_setup(commands, setup),
+		cmocka_unit_test_setup(commands_wait, setup),
 		cmocka_unit_test_setup(connect_and_leave, setup),
 		cmocka_unit_test_setup(devices, setup),
 		cmocka_unit_test_setup(flood, setup),

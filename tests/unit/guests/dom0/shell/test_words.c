@@ -15,16 +15,23 @@
 static char line[256];
 static char *word[WORDS_MAX];
 
-static int split(const char *text)
+static char *next;
+
+static int split_next(void)
 {
 	const char *error = NULL;
-	int count;
+	int count = words_split(&next, word, &error);
 
-	strcpy(line, text);
-	count = words_split(line, word, &error);
 	if (count < 0)
 		assert_non_null(error);
 	return count;
+}
+
+static int split(const char *text)
+{
+	strcpy(line, text);
+	next = line;
+	return split_next();
 }
 
 static void splitting(void **state)
@@ -46,6 +53,33 @@ static void splitting(void **state)
 	assert_int_equal(split("# a"), 0);
 	assert_int_equal(split("'a\\'"), 1);
 	assert_string_equal(word[0], "a\\");
+}
+
+/* A line of several commands, as virsh takes it apart. */
+static void commands(void **state)
+{
+	(void)state;
+	assert_int_equal(split("list --all;version"), 2);
+	assert_string_equal(word[1], "--all");
+	assert_int_equal(split_next(), 1);
+	assert_string_equal(word[0], "version");
+	assert_null(next);
+	assert_int_equal(split("a ';' \"b;c\" d\\;e ;; f;"), 4);
+	assert_string_equal(word[1], ";");
+	assert_string_equal(word[2], "b;c");
+	assert_string_equal(word[3], "d;e");
+	assert_int_equal(split_next(), 0);
+	assert_int_equal(split_next(), 1);
+	assert_string_equal(word[0], "f");
+	assert_int_equal(split_next(), 0);
+	assert_null(next);
+	assert_int_equal(split("a # b; c"), 1);
+	assert_null(next);
+	assert_int_equal(split("a#b;#c"), 1);
+	assert_int_equal(split_next(), 0);
+	assert_null(next);
+	assert_int_equal(split(""), 0);
+	assert_null(next);
 }
 
 static void bad_lines(void **state)
@@ -127,9 +161,9 @@ static void wide_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(splitting),  cmocka_unit_test(bad_lines),
-		cmocka_unit_test(tables),     cmocka_unit_test(large_table),
-		cmocka_unit_test(wide_table),
+		cmocka_unit_test(splitting),   cmocka_unit_test(commands),
+		cmocka_unit_test(bad_lines),   cmocka_unit_test(tables),
+		cmocka_unit_test(large_table), cmocka_unit_test(wide_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c */
-/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
+/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/plug.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c drivers/block/claim.c */
+/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/blk_tune.c guests/dom0/virtio/blk_error.c guests/dom0/virtio/blk_image.c guests/dom0/virtio/throttle.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
 /* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
 /* The block device: requests of all kinds and shapes, errors, reset while the
  * disk works, and a dom0 that is restarted in the middle. */
@@ -128,6 +128,205 @@ static void reads_and_writes(void **unused)
 	assert_int_equal(stats.flushes, 1);
 	assert_int_equal(stats.errors, 0);
 	assert_false(virtio_blk_stats(&mock_vm, 1, &stats));
+}
+
+/* The driver is told of a disk that has grown, and may use what is new. */
+static void grows(void **unused)
+{
+	struct buffer one = {DATA, 512};
+	uint64_t sectors = mock_disk.sectors;
+	uint8_t generation;
+
+	(void)unused;
+	setup();
+	virtio_part.detach(&mock_vm);
+	mock_settle();
+	mock_disk.sectors = sectors / 2;
+	assert_true(mock_attach());
+	driver_up(VIRTIO_F_VERSION_1 | VIRTIO_BLK_F_FLUSH);
+	assert_int_equal(run(T_IN, sectors / 2, &one, 1), 1);
+	generation = dev->state->config_generation;
+	mock_disk.sectors = sectors;
+	blk_resized(&mock_disk);
+	assert_int_equal(dev->state->blk.capacity, sectors);
+	assert_int_not_equal(dev->state->config_generation, generation);
+	assert_int_equal(run(T_IN, sectors / 2, &one, 1), 0);
+	mock_disk.sectors = sectors / 2;
+	blk_resized(&mock_disk);
+	assert_int_equal(dev->state->blk.capacity, sectors);
+	mock_disk.sectors = sectors;
+}
+
+/* The device of a description with these words, limits and marks. */
+static void setup_with(const struct config_disk *disk, uint64_t features)
+{
+	setup();
+	virtio_part.detach(&mock_vm);
+	mock_settle();
+	mock_config.disk[0] = *disk;
+	strcpy(mock_config.disk[0].source, "sda1");
+	assert_true(mock_attach());
+	driver_up(VIRTIO_F_VERSION_1 | features);
+}
+
+static void caches(void **unused)
+{
+	struct config_disk disk = {0};
+	struct buffer one = {DATA, 512};
+
+	(void)unused;
+	disk.word[DISK_CACHE] = CACHE_DIRECTSYNC;
+	disk.word[DISK_DISCARD] = DISCARD_IGNORE;
+	setup_with(&disk, 0);
+	assert_false(dev->state->offered & (VIRTIO_BLK_F_FLUSH | VIRTIO_BLK_F_DISCARD));
+	assert_int_equal(run(T_OUT, 0, &one, 1), 0);
+	assert_int_equal(mock_submitted, 2); /* the write and a flush */
+	disk.word[DISK_CACHE] = CACHE_UNSAFE;
+	disk.word[DISK_DISCARD] = DISCARD_UNMAP;
+	setup_with(&disk, VIRTIO_BLK_F_FLUSH);
+	assert_true(dev->state->offered & VIRTIO_BLK_F_FLUSH);
+	assert_true(dev->state->offered & VIRTIO_BLK_F_DISCARD);
+	assert_int_equal(run(T_FLUSH, 0, NULL, 0), 0);
+	assert_int_equal(mock_submitted, 0);
+	disk.word[DISK_CACHE] = CACHE_NONE;
+	setup_with(&disk, VIRTIO_BLK_F_FLUSH);
+	assert_int_equal(run(T_FLUSH, 0, NULL, 0), 0);
+	assert_int_equal(mock_submitted, 1);
+}
+
+/* Errors that stop the guest, and requests that are done again when it goes on. */
+static void errors(void **unused)
+{
+	struct buffer one = {DATA, 512}, two = {DATA + 4096, 512};
+	struct config_disk disk = {0};
+	uint16_t first, second;
+	uint32_t id, bytes;
+
+	(void)unused;
+	disk.word[DISK_WRITE_ERROR] = POLICY_STOP;
+	disk.word[DISK_READ_ERROR] = POLICY_IGNORE;
+	setup_with(&disk, VIRTIO_BLK_F_FLUSH);
+	mock_stops = 0;
+	mock_disk_status = BLK_IOERR;
+	assert_int_equal(run(T_IN, 0, &one, 1), 0);
+	assert_int_equal(mock_stops, 0);
+	memset(mock_vm.ram + DATA, 0x77, 512);
+	first = request(T_OUT, 1, &one, 1);
+	second = request(T_OUT, 2, &two, 1);
+	kick();
+	mock_settle();
+	assert_int_equal(mock_stops, 1);
+	assert_false(driver_used(&driver, &id, &bytes));
+	assert_true(virtio_part.quiet(&mock_vm));
+	/* The disk still fails. */
+	virtio_part.resume(&mock_vm);
+	mock_settle();
+	assert_int_equal(mock_stops, 2);
+	mock_disk_status = BLK_OK;
+	virtio_part.resume(&mock_vm);
+	mock_settle();
+	assert_int_equal(mock_stops, 2);
+	assert_true(driver_used(&driver, &id, &bytes));
+	assert_int_equal(id, first);
+	assert_true(driver_used(&driver, &id, &bytes));
+	assert_int_equal(id, second);
+	assert_int_equal(*status_of(first), 0);
+	assert_memory_equal(mock_media + 512, mock_vm.ram + DATA, 512);
+	/* A reset forgets them. */
+	mock_disk_status = BLK_IOERR;
+	request(T_OUT, 1, &one, 1);
+	kick();
+	mock_settle();
+	assert_int_equal(mock_stops, 3);
+	virtio_device_reset(dev);
+	assert_int_equal(dev->state->status, 0);
+	mock_disk_status = BLK_OK;
+	mock_submitted = 0;
+	virtio_part.resume(&mock_vm);
+	mock_settle();
+	assert_int_equal(mock_submitted, 0);
+}
+
+/* The policies under which the guest stands still when an image finds no room. */
+static void no_room(void **unused)
+{
+	static const bool waits[] = {
+		[0] = true,
+		[POLICY_REPORT] = false,
+		[POLICY_STOP] = true,
+		[POLICY_IGNORE] = false,
+		[POLICY_ENOSPACE] = true,
+	};
+
+	(void)unused;
+	for (uint8_t policy = 0; policy <= POLICY_ENOSPACE; policy++) {
+		struct config_disk disk = {.word = {[DISK_WRITE_ERROR] = policy}};
+		struct blk blk = {0};
+
+		blk_error_policy(&blk, &disk);
+		assert_int_equal(blk_error_waits_for_room(&blk), waits[policy]);
+	}
+}
+
+/* Requests wait for their turn, reads and writes apart, and a reset ends those that wait. */
+static void limits(void **unused)
+{
+	struct config_disk disk = {.iotune = {.rate = {[IOTUNE_READ_IOPS] = 10}}};
+	struct buffer one = {DATA, 512};
+	unsigned done;
+
+	(void)unused;
+	setup_with(&disk, VIRTIO_BLK_F_FLUSH);
+	for (unsigned i = 0; i < 4; i++)
+		request(T_IN, i, &one, 1);
+	kick();
+	mock_settle();
+	assert_int_equal(mock_submitted, 1);
+	request(T_FLUSH, 0, NULL, 0);
+	kick();
+	mock_settle();
+	assert_int_equal(mock_submitted, 2);
+	mock_time(99000000);
+	mock_settle();
+	assert_int_equal(mock_submitted, 2);
+	mock_time(2000000);
+	mock_settle();
+	assert_int_equal(mock_submitted, 3);
+	mock_time(100000000);
+	mock_settle();
+	assert_int_equal(mock_submitted, 4);
+	virtio_device_reset(dev);
+	assert_int_equal(dev->state->resetting, 1);
+	mock_settle();
+	assert_int_equal(dev->state->resetting, 0);
+	done = mock_submitted;
+	mock_time(1000000000);
+	mock_settle();
+	assert_int_equal(mock_submitted, done);
+}
+
+/* Two devices that say so have one disk. */
+static void shares(void **unused)
+{
+	(void)unused;
+	setup();
+	virtio_part.detach(&mock_vm);
+	mock_settle();
+	mock_config.disks = 2;
+	mock_config.disk[1] = mock_config.disk[0];
+	assert_false(mock_attach());
+	mock_config.disk[1].shareable = true;
+	assert_false(mock_attach());
+	mock_config.disk[0].shareable = true;
+	assert_true(mock_attach());
+	assert_int_equal(mock_disk.sharers, 2);
+	assert_non_null(blk_claim(&mock_disk, "other"));
+	virtio_eject(virtio_find(&mock_vm, VIRTIO_BLK, 0));
+	assert_int_equal(mock_disk.sharers, 1);
+	assert_non_null(mock_disk.user);
+	virtio_part.detach(&mock_vm);
+	assert_null(mock_disk.user);
+	assert_null(mock_disk.watch);
 }
 
 static void serial_number(void **unused)
@@ -447,6 +646,7 @@ static void restart_during_reset(void **unused)
 	mock_queue_end = &mock_queue;
 	mock_work_first = NULL;
 	mock_disk.user = NULL;
+	mock_disk.watch = NULL;
 	mock_vm.virtio = NULL;
 	assert_true(mock_restart());
 	dev = mock_device(0);
@@ -517,14 +717,28 @@ static void configuration(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_and_writes), cmocka_unit_test(serial_number),
-		cmocka_unit_test(shapes),           cmocka_unit_test(without_bounce_buffer),
-		cmocka_unit_test(refuses),          cmocka_unit_test(read_only),
-		cmocka_unit_test(discards),         cmocka_unit_test(writes_through),
-		cmocka_unit_test(many_at_once),     cmocka_unit_test(broken_requests),
-		cmocka_unit_test(reset_waits),      cmocka_unit_test(detach_waits),
-		cmocka_unit_test(dom0_restarts),    cmocka_unit_test(restart_during_reset),
-		cmocka_unit_test(disks_in_use),     cmocka_unit_test(configuration),
+		cmocka_unit_test(reads_and_writes),
+		cmocka_unit_test(serial_number),
+		cmocka_unit_test(grows),
+		cmocka_unit_test(caches),
+		cmocka_unit_test(errors),
+		cmocka_unit_test(no_room),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(shares),
+		cmocka_unit_test(shapes),
+		cmocka_unit_test(without_bounce_buffer),
+		cmocka_unit_test(refuses),
+		cmocka_unit_test(read_only),
+		cmocka_unit_test(discards),
+		cmocka_unit_test(writes_through),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(broken_requests),
+		cmocka_unit_test(reset_waits),
+		cmocka_unit_test(detach_waits),
+		cmocka_unit_test(dom0_restarts),
+		cmocka_unit_test(restart_during_reset),
+		cmocka_unit_test(disks_in_use),
+		cmocka_unit_test(configuration),
 	};
 
 	return cmocka_run_group_tests_name("virtio-blk", tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c */
-/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
+/* sources: guests/dom0/virtio/life.c guests/dom0/virtio/plug.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c drivers/block/claim.c */
+/* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/blk_tune.c guests/dom0/virtio/blk_error.c guests/dom0/virtio/blk_image.c guests/dom0/virtio/throttle.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
 /* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
 /* Network, console and entropy devices: two interfaces of one guest talk to
  * each other and to a port that records what it gets. */
@@ -299,6 +299,24 @@ static void restart_returns_buffers(void **unused)
 	assert_int_equal(used_count(1, RX), 2);
 }
 
+/* A driver that leaves checksums to the device hears of those that were found right. */
+static void tells_of_good_sums(void **unused)
+{
+	const struct net_offload verified = {.verified = true};
+	uint8_t data[100] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 9, 9, 8, 0};
+	struct net_piece piece = {data, sizeof(data)};
+
+	(void)unused;
+	for (unsigned i = 0; i < 4; i++) {
+		setup(i & 1 ? VIRTIO_NET_F_GUEST_CSUM : 0);
+		give_buffers(1, 0, 1, 2048);
+		switch_input_offload(&outside, &piece, 1, i & 2 ? &verified : NULL);
+		assert_int_equal(used_count(1, RX), 1);
+		assert_int_equal(frame_at(RX_AT(0))[0], i == 3 ? 2 : 0);
+		assert_int_equal(frame_at(RX_AT(0))[1], 0);
+	}
+}
+
 #define CONSOLE 2u
 #define RNG     3u
 
@@ -436,6 +454,7 @@ int main(void)
 		cmocka_unit_test(floods_in_turns),
 		cmocka_unit_test(short_segments_in_turns),
 		cmocka_unit_test(restart_returns_buffers),
+		cmocka_unit_test(tells_of_good_sums),
 		cmocka_unit_test(console_both_ways),
 		cmocka_unit_test(console_flood_in_turns),
 		cmocka_unit_test(entropy_in_shares),

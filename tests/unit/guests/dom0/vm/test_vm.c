@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/console.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/cpu/startup.c */
+/* sources: guests/dom0/vm/vm.c guests/dom0/vm/build.c guests/dom0/vm/console.c guests/dom0/vm/bus_address.c guests/dom0/vm/sched.c guests/dom0/vm/live.c guests/dom0/vm/watch.c guests/dom0/cpu/startup.c */
 /* sources: guests/dom0/vm/ram.c guests/dom0/vm/part.c guests/dom0/vm/vcpu.c guests/dom0/base/cpuset.c */
 /* flags: -include tests/unit/sampo_fake.h */
 /*
@@ -21,7 +21,7 @@ static struct sampo_boot boot_info;
 const struct sampo_boot *boot = &boot_info;
 
 static int mappings, bits, platforms, attached, boots;
-static bool quiet_now, device_fails, load_fails;
+static bool unready, quiet_now, device_fails, load_fails;
 static uint64_t now = 1;
 static struct work *queued;
 static struct timer *timer;
@@ -157,6 +157,12 @@ static bool disks_are_quiet(const struct vm *vm)
 	return quiet_now;
 }
 
+static bool disks_are_ready(const struct vm *vm)
+{
+	(void)vm;
+	return !unready;
+}
+
 static const char *boot_kernel(struct vm *vm)
 {
 	startup_reset(vm);
@@ -165,8 +171,10 @@ static const char *boot_kernel(struct vm *vm)
 
 static const struct vm_part board = {
 	.attach = attach_board, .free = free_board, .button = press_button};
-static const struct vm_part disks = {
-	.attach = attach_disks, .detach = detach_disks, .quiet = disks_are_quiet};
+static const struct vm_part disks = {.attach = attach_disks,
+				     .detach = detach_disks,
+				     .quiet = disks_are_quiet,
+				     .ready = disks_are_ready};
 static const struct vm_part kernel = {.boot = boot_kernel};
 static const struct vm_part *const parts[] = {&board, &disks, &kernel, NULL};
 
@@ -330,6 +338,49 @@ static void test_end_waits_for_disks(void **state)
 	assert_int_equal(boots, 2);
 	vm_destroy(vm);
 	when_quiet(vm);
+}
+
+/* A device takes time before the first boot: the guest is there, and begins when it is ready. */
+static void test_start_waits_for_devices(void **state)
+{
+	int before = boots;
+
+	(void)state;
+	quiet_now = unready = true;
+	assert_null(vm_start_paused(vm));
+	assert_string_equal(vm_state_name(vm), "paused");
+	assert_string_equal(vm_reason(vm), "starting up");
+	assert_true(vm_waits(vm));
+	assert_non_null(vm_start(vm));
+	assert_non_null(vm_resume(vm));
+	vm_became_ready(vm);
+	assert_int_equal(boots, before);
+	unready = false;
+	vm_became_ready(vm);
+	assert_int_equal(boots, before + 1);
+	assert_string_equal(vm_state_name(vm), "paused");
+	assert_string_equal(vm_reason(vm), "user");
+	vm_became_ready(vm);
+	assert_int_equal(boots, before + 1);
+	vm_destroy(vm);
+	nothing_left();
+	/* It ends before that. */
+	unready = true;
+	assert_null(vm_start(vm));
+	assert_null(vm_destroy(vm));
+	nothing_left();
+	unready = false;
+	vm_became_ready(vm);
+	nothing_left();
+	assert_int_equal(boots, before + 1);
+	/* It cannot boot then. */
+	unready = load_fails = true;
+	assert_null(vm_start(vm));
+	unready = false;
+	vm_became_ready(vm);
+	nothing_left();
+	assert_string_equal(vm_reason(vm), "failed");
+	load_fails = false;
 }
 
 static void test_power_off(void **state)
@@ -752,6 +803,35 @@ static void test_transient(void **state)
 	assert_null(vm_find_name("other"));
 }
 
+/* Another description of a guest: at once while it is off, else when it has ended; and it stays. */
+static void test_redefinition(void **state)
+{
+	struct vm_config *next = make_config("other", 3), *last = make_config("other", 1);
+	struct vm *other;
+
+	(void)state;
+	assert_null(vm_define(make_config("other", 2), &other));
+	memcpy(next->uuid, other->config->uuid, sizeof(next->uuid));
+	memcpy(last->uuid, other->config->uuid, sizeof(last->uuid));
+	assert_null(vm_may_define(next));
+	vm_redefine(other, next);
+	assert_ptr_equal(other->config, next);
+	assert_null(other->next_config);
+	other->transient = true;
+	assert_null(vm_start(other));
+	vm_redefine(other, last);
+	assert_ptr_equal(other->config, next);
+	assert_ptr_equal(other->next_config, last);
+	assert_null(vm_destroy(other));
+	assert_ptr_equal(vm_find_name("other"), other);
+	assert_ptr_equal(other->config, last);
+	next = make_config("other", 1);
+	memset(next->uuid, 0x55, sizeof(next->uuid));
+	assert_non_null(strstr(vm_may_define(next), "already exists with uuid"));
+	config_free(next);
+	assert_null(vm_undefine(other));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -760,6 +840,7 @@ int main(void)
 		TEST(test_cycles),
 		TEST(test_every_failure),
 		TEST(test_end_waits_for_disks),
+		TEST(test_start_waits_for_devices),
 		TEST(test_power_off),
 		TEST(test_reboot_is_power_off_and_start),
 		TEST(test_crash),
@@ -775,6 +856,7 @@ int main(void)
 		TEST(test_definitions),
 		TEST(test_reasons),
 		TEST(test_transient),
+		TEST(test_redefinition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The DMAR table: firmware names the units of VT-d, their I/O APICs, and memory that firmware has
+ * functions use (VT-d, chapter 8). Firmware may be wrong, so the kernel checks every length and
+ * range, and a broken entry costs that entry alone.
+ */
+#include "arch/iommu/iommu.h"
+#include "kernel/base/log.h"
+
+#define HEADER      48u /* of the table: VT-d 8.1 */
+#define FLAGS       37u
+#define FLAG_REMAPS 1u
+#define PART_HEADER 8u /* type, length, flags, segment */
+#define TYPE_DRHD   0u
+#define TYPE_RMRR   1u
+#define DRHD_ALL    1u  /* of the flags: all functions that no other unit has */
+#define DRHD_SCOPES 16u /* where the scopes begin: VT-d 8.3, 8.4 */
+#define RMRR_SCOPES 24u
+
+/* Device scopes: VT-d 8.3.1. */
+#define SCOPE_ENDPOINT 1u
+#define SCOPE_BRIDGE   2u /* and all functions behind it */
+#define SCOPE_IOAPIC   3u
+#define SCOPE_PATH     6u
+
+#define RANGE_MAX   (1ull << 30)
+#define ADDRESS_MAX (1ull << 52)
+
+/* The header of a bridge, in a function's configuration space. */
+#define PCI_HEADER_TYPE 0x0cu /* in bits 16 to 22: 1 for a bridge */
+#define PCI_BUSES       0x18u /* the secondary one in bits 8 to 15, the last in bits 16 to 23 */
+
+/* A structure of the table, or one of its device scopes. */
+struct part {
+	const uint8_t *data;
+	uint32_t bytes;
+};
+
+static uint64_t field(struct part part, uint32_t offset, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = bytes; i--;)
+		value = value << 8 | part.data[offset + i];
+	return value;
+}
+
+/*
+ * A scope names a function by the bus where its path begins, and a device and function for each
+ * step of the path: all but the last are bridges, and the next step is on a bridge's secondary bus.
+ */
+static bool find_requester(struct part scope, uint16_t *requester)
+{
+	uint8_t bus = scope.data[5];
+
+	for (uint32_t at = SCOPE_PATH; at + 2 <= scope.bytes; at += 2) {
+		*requester = (uint16_t)(bus << 8 | (scope.data[at] & 31) << 3 |
+					(scope.data[at + 1] & 7));
+		if (at + 4 > scope.bytes)
+			return true;
+		if ((iommu_pci_read(*requester, PCI_HEADER_TYPE) >> 16 & 0x7f) != 1)
+			break;
+		bus = (uint8_t)(iommu_pci_read(*requester, PCI_BUSES) >> 8);
+	}
+	return false;
+}
+
+static void add_functions(struct iommu_info *info, struct part scope, uint16_t requester)
+{
+	uint32_t buses = scope.data[0] == SCOPE_BRIDGE ? iommu_pci_read(requester, PCI_BUSES) : 0;
+
+	iommu_cover(info, requester, requester);
+	if (buses & 0xff00)
+		iommu_cover(info, buses & 0xff00, (buses >> 8 & 0xff00) | 0xff);
+}
+
+/* The kernel ignores a range that is not plausible: the function gets faults there. */
+static void add_range(struct iommu_info *info, struct part rmrr, uint16_t requester)
+{
+	uint64_t base = field(rmrr, 8, 8), size = field(rmrr, 16, 8) - base + 1;
+
+	if (base % PTAB_PAGE || size % PTAB_PAGE || !size || size >= RANGE_MAX ||
+	    base >= ADDRESS_MAX || info->ranges == IOMMU_RANGES) {
+		log_print(LOG_WARNING "dmar: memory of %x at %lx, %lx bytes, ignored\n", requester,
+			  base, size);
+		return;
+	}
+	info->range[info->ranges++] = (struct iommu_range){base, size, requester, PTAB_R | PTAB_W};
+}
+
+/* A DRHD (VT-d 8.3) names its functions and I/O APICs. Which of the units has a function does not
+ * matter, since all units share their tables. An RMRR (VT-d 8.4) names the functions that use its
+ * memory. */
+static void parse_scopes(struct iommu_info *info, struct part part, uint32_t type, uint32_t at)
+{
+	struct part scope;
+	uint16_t requester;
+	uint8_t kind;
+
+	for (; at + SCOPE_PATH <= part.bytes; at += scope.bytes) {
+		scope = (struct part){part.data + at, part.data[at + 1]};
+		if (scope.bytes < SCOPE_PATH || scope.bytes > part.bytes - at)
+			return;
+		kind = scope.data[0];
+		if (!kind || kind > (type == TYPE_DRHD ? SCOPE_IOAPIC : SCOPE_ENDPOINT))
+			continue;
+		if (!find_requester(scope, &requester))
+			log_print(LOG_WARNING "dmar: no function at the path from bus %x\n",
+				  scope.data[5]);
+		else if (type == TYPE_RMRR)
+			add_range(info, part, requester);
+		else if (kind != SCOPE_IOAPIC)
+			add_functions(info, scope, requester);
+		else if (info->ioapics < IOMMU_IOAPICS)
+			info->ioapic[info->ioapics++] =
+				(struct iommu_ioapic){scope.data[4], requester, 0};
+	}
+}
+
+/* Returns false if there is no room: the functions behind a unit that the kernel does not know
+ * would reach all memory. */
+static bool add_unit(struct iommu_info *info, uint64_t base)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < info->units; i++)
+		known |= info->unit[i] == base;
+	if (known) {
+		log_print(LOG_WARNING "dmar: a unit at %lx, ignored\n", base);
+		return true;
+	}
+	if (info->units == IOMMU_UNITS) {
+		log_print(LOG_WARNING "dmar: there are more than %u units\n", IOMMU_UNITS);
+		return false;
+	}
+	info->unit[info->units++] = base;
+	return true;
+}
+
+/* A wrong length ends the walk, because the place of the next structure depends on it. */
+bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
+{
+	struct part part;
+
+	if (bytes < HEADER)
+		return false;
+	info->remaps = table[FLAGS] & FLAG_REMAPS;
+	for (uint32_t at = HEADER; at < bytes && bytes - at >= PART_HEADER; at += part.bytes) {
+		uint32_t type, scopes;
+
+		part = (struct part){table + at, bytes - at};
+		type = (uint32_t)field(part, 0, 2);
+		scopes = type == TYPE_DRHD ? DRHD_SCOPES : RMRR_SCOPES;
+		part.bytes = (uint32_t)field(part, 2, 2);
+		if (part.bytes < PART_HEADER || part.bytes > bytes - at) {
+			log_print(LOG_WARNING "dmar: broken at %x, the rest is ignored\n", at);
+			break;
+		}
+		if (type > TYPE_RMRR)
+			continue;
+		if (part.bytes < scopes || field(part, 6, 2) || field(part, 8, 8) % PTAB_PAGE ||
+		    (type == TYPE_DRHD && !field(part, 8, 8))) {
+			log_print(LOG_WARNING "dmar: too short, of no page, or not PCI segment 0: "
+					      "ignored\n");
+			continue;
+		}
+		if (type == TYPE_DRHD && !add_unit(info, field(part, 8, 8)))
+			return false;
+		if (type == TYPE_DRHD && field(part, 4, 1) & DRHD_ALL)
+			iommu_cover(info, 0, IOMMU_REQUESTERS - 1);
+		parse_scopes(info, part, type, scopes);
+	}
+	return info->units;
+}

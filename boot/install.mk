@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# What is installed on a machine.
+
+# A disk that boots by itself. It has guests only if GUESTS= says so: a server gets its own.
+DISK_GUESTS = $(if $(filter file,$(origin GUESTS)),,$(GUESTS))
+DISK_SAYS = $(CMDLINE)|$(DOM0_CMDLINE)|$(DISK_GUESTS)|$(SIZE)
+
+$(DISK).says: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DISK_SAYS)' | cmp -s - $@ || echo '$(DISK_SAYS)' >$@
+$(DISK): build/sampo.elf build/dom0.bin boot/mkdisk.sh boot/grub.sh $(DISK).says $(if $(DISK_GUESTS),$(shell find -L $(DISK_GUESTS) -type f))
+	@echo "  DISK    $@"
+	@CMDLINE='$(CMDLINE)' DOM0_CMDLINE='$(DOM0_CMDLINE)' sh boot/mkdisk.sh $@ $(SIZE) build/sampo.elf build/dom0.bin $(DISK_GUESTS)
+
+.PHONY: disk
+disk: $(DISK)
+
+# The Debian package. A later commit is a later version.
+VERSION ?= 0.1$(shell git rev-list --count HEAD 2>/dev/null | sed 's/^/+r/')
+DEB ?= build/sampo_$(VERSION)_amd64.deb
+DEB_LIBRARIES := $(PICOLIBC) $(LWIP) $(EXPAT) $(ZYDIS) $(ZYCORE) $(MBEDTLS) $(SQLITE) $(ZLIB)
+
+.PHONY: deb
+deb: build/sampo.elf build/dom0.bin
+	@echo "  DEB     $(DEB)"
+	@OBJCOPY='$(OBJCOPY)' sh boot/debian/mkdeb.sh $(DEB) $(VERSION) $^ $(DEB_LIBRARIES)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "guests/dom0/manage/identity.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guests/dom0/net/lwip.h"
+#include "guests/dom0/store/store.h"
+#include "guests/lib/guest.h"
+
+#define NAME_SETTING "hostname"
+#define IP_SETTING   "ip"
+#define DEFAULT      "default"
+#define NAME_MOST    63u
+
+/* The change that is at work; the store does one at a time. */
+static struct {
+	char name[IDENTITY_BYTES], ip[IDENTITY_BYTES];
+	identity_done *done;
+	void *context;
+} change;
+
+static const char *wrong_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (!n || n > NAME_MOST)
+		return "a host name has from 1 to 63 characters";
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && name[i] != '-' && name[i] != '.')
+			return "a host name has letters, digits, hyphens and dots";
+	if (!isalnum((unsigned char)name[0]) || !isalnum((unsigned char)name[n - 1]))
+		return "a host name begins and ends with a letter or a digit";
+	return NULL;
+}
+
+static void use_name(const char *name)
+{
+	stack_set_name(*name ? name : STACK_NAME);
+}
+
+static void use_ip(const char *ip)
+{
+	const char *wrong = stack_use(*ip ? ip : "dhcp");
+
+	if (wrong)
+		printf(LOG_WARNING "net: the address that dom0 keeps: %s\n", wrong);
+}
+
+void identity_kept(char name[IDENTITY_BYTES], char ip[IDENTITY_BYTES])
+{
+	store_setting(NAME_SETTING, name, IDENTITY_BYTES);
+	store_setting(IP_SETTING, ip, IDENTITY_BYTES);
+}
+
+/* The volumes may come from anywhere. */
+void recall_identity(void)
+{
+	char name[IDENTITY_BYTES], ip[IDENTITY_BYTES];
+
+	identity_kept(name, ip);
+	if (*name && !wrong_name(name))
+		use_name(name);
+	if (*ip)
+		use_ip(ip);
+}
+
+static void name_kept(void *context, const char *wrong)
+{
+	(void)context;
+	if (!wrong)
+		use_name(change.name);
+	change.done(change.context, wrong);
+}
+
+static void ip_kept(void *context, const char *wrong)
+{
+	(void)context;
+	if (!wrong)
+		use_ip(change.ip);
+	change.done(change.context, wrong);
+}
+
+/* The value's copy; "" forgets it. */
+static const char *take(char to[IDENTITY_BYTES], const char *value)
+{
+	if (strlen(value) >= IDENTITY_BYTES)
+		return "the value is too long";
+	strcpy(to, strcmp(value, DEFAULT) != 0 ? value : "");
+	return NULL;
+}
+
+static const char *keep(const char *setting, const char *value, store_done *kept,
+			identity_done *done, void *context)
+{
+	change.done = done;
+	change.context = context;
+	return store_set(setting, *value ? value : NULL, kept, NULL);
+}
+
+const char *identity_keep_name(const char *name, identity_done *done, void *context)
+{
+	const char *wrong = wrong_name(name);
+
+	if (!wrong)
+		wrong = take(change.name, name);
+	return wrong ? wrong : keep(NAME_SETTING, change.name, name_kept, done, context);
+}
+
+const char *identity_keep_ip(const char *ip, identity_done *done, void *context)
+{
+	const char *wrong = strcmp(ip, DEFAULT) != 0 ? stack_check(ip) : NULL;
+
+	if (!wrong)
+		wrong = take(change.ip, ip);
+	return wrong ? wrong : keep(IP_SETTING, change.ip, ip_kept, done, context);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The clients: the messages from and to each, in bounds, so that one that stalls, floods or lies
+ * costs itself alone.
+ */
+#pragma once
+
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/rpc/packet.h"
+#include "guests/dom0/rpc/wire.h"
+#include "guests/dom0/rpc/xdr.h"
+
+#define CLIENTS          64u
+#define CLIENTS_NOT_OPEN 20u         /* have yet to open: the oldest goes when one more comes */
+#define CLIENT_QUEUE     (64u << 10) /* bytes to go, beyond which no more calls are read */
+#define CLIENT_EVENTS    64u         /* events to go, beyond which the client is dropped */
+#define CLIENT_CALLBACKS 64u
+#define CLIENT_STREAMS   8u
+#define CLIENT_REPLY     (4u << 20)     /* bytes of an answer */
+#define CLIENTS_QUEUES   (8u << 20)     /* of all clients, beyond which answers become errors */
+#define CLIENTS_CALLS    (4u << 20)     /* the same of calls that are being read */
+#define OPEN_NS          10000000000ull /* until a client has opened */
+#define STALL_NS         60000000000ull /* that a client takes none of its answers */
+
+struct block;
+struct stream;
+
+/* News that a client has asked for (events.c). */
+struct callback {
+	int32_t kind; /* of the protocol, -1: none */
+	uint8_t of;   /* enum callback_of */
+	bool one;     /* about one guest alone */
+	uint8_t uuid[16];
+};
+
+struct client {
+	struct client *next;
+	uint64_t number;   /* of no other client, ever */
+	struct wire *wire; /* NULL: it is gone */
+	struct packet_reader reader;
+	/* Received and not yet read. */
+	uint8_t *in;
+	size_t in_at, in_used, in_room;
+	/* To go, in messages. */
+	struct block *first, **last;
+	size_t queued;
+	unsigned events;   /* messages among them */
+	uint64_t since_ns; /* it came, or began to stall */
+	bool open, read_only, broken;
+	bool waits; /* for a guest that does not take typed bytes */
+	uint64_t waits_ns;
+	struct callback callback[CLIENT_CALLBACKS];
+	struct stream *streams;
+	struct work work;
+	struct timer retry;
+};
+
+struct client *client_first(void);
+bool client_take(struct wire *wire);
+/* It has opened the hypervisor, which all calls but the first need; or closed it. */
+void client_opened(struct client *client, bool read_only);
+void client_closed(struct client *client);
+/* Reads on, from the event loop. */
+void client_wake(struct client *client);
+/* Drops it, from the event loop, and says why on the log. */
+void client_drop(struct client *client, const char *why);
+
+/* A message's payload is written behind message_begin, and message_send sends and frees it. */
+struct xdr_out message_begin(void);
+void message_send(struct client *client, const struct packet *packet, struct xdr_out *out);
+/* The same for news, for which a client that does not read has no endless room. */
+void message_send_event(struct client *client, const struct packet *packet, struct xdr_out *out);
+/* Is the memory for answers used up? */
+bool clients_are_full(void);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pools and volumes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "guests/dom0/manage/documents.h"
+#include "guests/dom0/manage/pools.h"
+#include "guests/dom0/rpc/handlers.h"
+#include "guests/dom0/rpc/lists.h"
+#include "guests/dom0/rpc/volumes.h"
+#include "guests/dom0/storage/change.h"
+
+#define NAME 256
+
+#define POOL_INACTIVE 0u /* virStoragePoolState */
+#define POOL_RUNNING  2u
+
+#define VOLUME_BLOCK 1u /* virStorageVolType */
+
+/* Pools are known when the disks have been read. False after call_fail. */
+static bool are_read(struct call *call)
+{
+	if (!pools_are_read())
+		call_fail(call, ERROR_INVALID,
+			  "Requested operation is not valid: the disks are still being read");
+	return !call->code;
+}
+
+static bool is_active(const struct pool *pool)
+{
+	return !*pool->why;
+}
+
+/* --- pools --- */
+
+static void put_pool(struct xdr_out *out, const struct pool *pool)
+{
+	uint8_t uuid[16];
+
+	pool_uuid(uuid, pool);
+	xdr_put_text(out, pool->group.name);
+	xdr_put_fixed(out, uuid, sizeof(uuid));
+}
+
+static struct pool *find_uuid(const uint8_t wanted[16])
+{
+	struct pool *pool;
+	uint8_t uuid[16];
+
+	for (pool = pool_first(); pool; pool = pool->next) {
+		pool_uuid(uuid, pool);
+		if (!memcmp(uuid, wanted, sizeof(uuid)))
+			break;
+	}
+	return pool;
+}
+
+/* A pool as argument; NULL after call_fail. */
+struct pool *read_pool(struct call *call)
+{
+	char name[NAME];
+	uint8_t uuid[16];
+	struct pool *pool;
+
+	xdr_text(&call->in, name, sizeof(name));
+	xdr_fixed(&call->in, uuid, sizeof(uuid));
+	if (!call_read(call) || !are_read(call))
+		return NULL;
+	pool = find_uuid(uuid);
+	if (!pool)
+		call_fail(call, ERROR_NO_POOL,
+			  "Storage pool not found: no storage pool with matching uuid (%s)", name);
+	return pool;
+}
+
+/* virConnectListAllStoragePoolsFlags; all pools are LVM2's, persistent, and start by themselves. */
+static bool pool_is_listed(const struct pool *pool, uint32_t flags)
+{
+	const struct {
+		uint32_t all, is;
+	} row[] = {
+		{1 | 2, is_active(pool) ? 2 : 1},
+		{4 | 8, 4},
+		{16 | 32, 16},
+		{~63u, 1u << 9},
+	};
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+		if (flags & row[i].all && !(flags & row[i].is))
+			return false;
+	return true;
+}
+
+void pools_list(struct call *call)
+{
+	bool results = xdr_i32(&call->in);
+	uint32_t flags = xdr_u32(&call->in);
+	struct list list = list_begin(&call->out, results);
+
+	if (!are_read(call))
+		return;
+	for (const struct pool *pool = pool_first(); pool; pool = pool->next)
+		if (pool_is_listed(pool, flags) && list_one(&list))
+			put_pool(&call->out, pool);
+	list_end(&list);
+}
+
+static void answer_pool(struct call *call, const struct pool *pool, const char *by,
+			const char *text)
+{
+	if (pool)
+		put_pool(&call->out, pool);
+	else
+		call_fail(call, ERROR_NO_POOL,
+			  "Storage pool not found: no storage pool with matching %s%s%s%s", by,
+			  *text ? " '" : "", text, *text ? "'" : "");
+}
+
+void pools_by_name(struct call *call)
+{
+	char name[NAME];
+
+	xdr_text(&call->in, name, sizeof(name));
+	if (call_read(call) && are_read(call))
+		answer_pool(call, pool_named(name), "name", name);
+}
+
+void pools_by_uuid(struct call *call)
+{
+	uint8_t uuid[16];
+
+	xdr_fixed(&call->in, uuid, sizeof(uuid));
+	if (call_read(call) && are_read(call))
+		answer_pool(call, find_uuid(uuid), "uuid", "");
+}
+
+void pools_xml(struct call *call)
+{
+	const struct pool *pool = read_pool(call);
+	size_t begin;
+
+	if (!pool)
+		return;
+	begin = document_begin(&call->out);
+	pool_document(pool, document_put, &call->out);
+	document_end(&call->out, begin);
+}
+
+void pools_info(struct call *call)
+{
+	const struct pool *pool = read_pool(call);
+	struct pool_sizes sizes;
+
+	if (!pool)
+		return;
+	sizes = pool_sizes(pool);
+	xdr_put_u32(&call->out, is_active(pool) ? POOL_RUNNING : POOL_INACTIVE);
+	xdr_put_u64(&call->out, sizes.capacity);
+	xdr_put_u64(&call->out, sizes.allocation);
+	xdr_put_u64(&call->out, sizes.available);
+}
+
+void pools_is_active(struct call *call)
+{
+	const struct pool *pool = read_pool(call);
+
+	if (pool)
+		xdr_put_i32(&call->out, is_active(pool));
+}
+
+/* All pools are persistent and start by themselves. */
+void pools_yes(struct call *call)
+{
+	if (read_pool(call))
+		xdr_put_i32(&call->out, 1);
+}
+
+void pools_refresh(struct call *call)
+{
+	if (!read_pool(call))
+		return;
+	if (change_is_running())
+		call_fail(call, ERROR_INVALID,
+			  "Requested operation is not valid: another change of a pool is at work");
+	else
+		pools_find(NULL);
+}
+
+/* --- volumes --- */
+
+void put_volume(struct xdr_out *out, const struct found *found)
+{
+	const struct lvm_lv *lv = &found->pool->group.lv[found->lv];
+	char key[LVM_UUID_TEXT];
+
+	lvm_uuid_text(key, lv->id);
+	xdr_put_text(out, found->pool->group.name);
+	xdr_put_text(out, lv->name);
+	xdr_put_text(out, key);
+}
+
+bool find_volume(struct pool *pool, const char *name, struct found *found)
+{
+	int lv = pool ? lvm_group_find(&pool->group, name) : -1;
+
+	found->pool = pool;
+	found->lv = (uint32_t)lv;
+	return lv >= 0;
+}
+
+static void no_volume(struct call *call, const char *by, const char *text)
+{
+	call_fail(call, ERROR_NO_VOLUME,
+		  "Storage volume not found: no storage vol with matching %s '%s'", by, text);
+}
+
+/* A volume as argument; false after call_fail. */
+bool read_volume(struct call *call, struct found *found)
+{
+	char pool[NAME], name[NAME], key[NAME];
+
+	xdr_text(&call->in, pool, sizeof(pool));
+	xdr_text(&call->in, name, sizeof(name));
+	xdr_text(&call->in, key, sizeof(key));
+	if (!call_read(call) || !are_read(call))
+		return false;
+	if (!find_volume(pool_named(pool), name, found))
+		no_volume(call, "name", name);
+	return !call->code;
+}
+
+void volumes_list(struct call *call)
+{
+	struct pool *pool = read_pool(call);
+	bool results = xdr_i32(&call->in);
+	struct list list = list_begin(&call->out, results);
+
+	for (uint32_t i = 0; pool && i < pool->group.lvs; i++)
+		if (pool->group.lv[i].visible && list_one(&list))
+			put_volume(&call->out, &(struct found){pool, i});
+	list_end(&list);
+}
+
+void volumes_by_name(struct call *call)
+{
+	struct pool *pool = read_pool(call);
+	struct found found;
+	char name[NAME];
+
+	xdr_text(&call->in, name, sizeof(name));
+	if (!pool || !call_read(call))
+		return;
+	if (find_volume(pool, name, &found))
+		put_volume(&call->out, &found);
+	else
+		no_volume(call, "name", name);
+}
+
+/* Clients try a text as a key, then as a path: either finds a volume by both. */
+void volumes_by_path(struct call *call)
+{
+	struct found found;
+	char path[2 * NAME];
+
+	xdr_text(&call->in, path, sizeof(path));
+	if (!call_read(call) || !are_read(call))
+		return;
+	if (volume_found(path, &found.pool, &found.lv))
+		put_volume(&call->out, &found);
+	else
+		no_volume(call, "path", path);
+}
+
+void pools_by_volume(struct call *call)
+{
+	struct found found;
+
+	if (read_volume(call, &found))
+		put_pool(&call->out, found.pool);
+}
+
+void volumes_info(struct call *call)
+{
+	struct found found;
+	uint64_t bytes;
+
+	if (!read_volume(call, &found))
+		return;
+	bytes = pool_bytes(found.pool, found.pool->group.lv[found.lv].extents);
+	xdr_put_u32(&call->out, VOLUME_BLOCK);
+	xdr_put_u64(&call->out, bytes);
+	xdr_put_u64(&call->out, bytes);
+}
+
+void volumes_xml(struct call *call)
+{
+	struct found found;
+	size_t begin;
+
+	if (!read_volume(call, &found))
+		return;
+	begin = document_begin(&call->out);
+	volume_document(found.pool, found.lv, NULL, document_put, &call->out);
+	document_end(&call->out, begin);
+}
+
+void volumes_path(struct call *call)
+{
+	char path[2 * LVM_NAME + 8];
+	struct found found;
+
+	if (read_volume(call, &found))
+		xdr_put_text(&call->out, volume_path(found.pool, found.lv, path));
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Wires that are TCP connections of lwIP's. */
+#include <lwip/ip_addr.h>
+#include <lwip/pbuf.h>
+#include <lwip/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "guests/dom0/rpc/wire.h"
+
+/* lwIP keeps copies of the data on their way, in one heap for all connections: they share this. */
+#define IN_FLIGHT     (384u << 10)
+#define PEER_SILENT   120000u /* milliseconds until a silent peer is asked whether it is there */
+#define PEER_ASKED    15000u
+#define PEER_QUESTION 6u
+
+struct tcp_wire {
+	struct wire wire;
+	struct tcp_pcb *pcb;
+	size_t in_flight;
+};
+
+static bool (*accepted)(struct wire *wire);
+static unsigned wires;
+
+static void forget(struct tcp_wire *t)
+{
+	if (t->pcb) {
+		tcp_arg(t->pcb, NULL);
+		tcp_recv(t->pcb, NULL);
+		tcp_sent(t->pcb, NULL);
+		tcp_err(t->pcb, NULL);
+	}
+	wires--;
+	free(t);
+}
+
+static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
+{
+	struct tcp_wire *t = (struct tcp_wire *)wire;
+	size_t share = IN_FLIGHT / wires;
+	size_t room = share > t->in_flight ? share - t->in_flight : 0;
+
+	if (room > tcp_sndbuf(t->pcb))
+		room = tcp_sndbuf(t->pcb);
+	if (n > room)
+		n = room;
+	if (!n || tcp_write(t->pcb, bytes, (u16_t)n, TCP_WRITE_FLAG_COPY) != ERR_OK)
+		return 0;
+	t->in_flight += n;
+	tcp_output(t->pcb);
+	return n;
+}
+
+static void consumed(struct wire *wire, size_t n)
+{
+	tcp_recved(((struct tcp_wire *)wire)->pcb, (u16_t)n);
+}
+
+static void abort_wire(struct wire *wire)
+{
+	struct tcp_wire *t = (struct tcp_wire *)wire;
+	struct tcp_pcb *pcb = t->pcb;
+
+	forget(t);
+	tcp_abort(pcb);
+}
+
+static void close_wire(struct wire *wire)
+{
+	struct tcp_wire *t = (struct tcp_wire *)wire;
+	struct tcp_pcb *pcb = t->pcb;
+
+	forget(t);
+	if (tcp_close(pcb) != ERR_OK)
+		tcp_abort(pcb);
+}
+
+static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t err)
+{
+	struct tcp_wire *t = arg;
+
+	(void)pcb;
+	(void)err;
+	if (!data) {
+		t->wire.user->ended(t->wire.context);
+		close_wire(&t->wire);
+		return ERR_OK;
+	}
+	for (const struct pbuf *part = data; part; part = part->next)
+		t->wire.user->received(t->wire.context, part->payload, part->len);
+	pbuf_free(data);
+	return ERR_OK;
+}
+
+static err_t sent(void *arg, struct tcp_pcb *pcb, u16_t n)
+{
+	struct tcp_wire *t = arg;
+
+	(void)pcb;
+	t->in_flight -= n;
+	t->wire.user->room(t->wire.context);
+	return ERR_OK;
+}
+
+/* lwIP has freed the connection. */
+static void failed(void *arg, err_t err)
+{
+	struct tcp_wire *t = arg;
+
+	(void)err;
+	t->pcb = NULL;
+	t->wire.user->ended(t->wire.context);
+	forget(t);
+}
+
+static err_t accept_wire(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct tcp_wire *t;
+
+	(void)arg;
+	if (err != ERR_OK || !pcb)
+		return ERR_VAL;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return ERR_MEM;
+	wires++;
+	t->pcb = pcb;
+	t->wire.write = write_wire;
+	t->wire.consumed = consumed;
+	t->wire.close = close_wire;
+	t->wire.abort = abort_wire;
+	snprintf(t->wire.peer, sizeof(t->wire.peer), "%s:%u", ipaddr_ntoa(&pcb->remote_ip),
+		 pcb->remote_port);
+	tcp_nagle_disable(pcb);
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = PEER_SILENT;
+	pcb->keep_intvl = PEER_ASKED;
+	pcb->keep_cnt = PEER_QUESTION;
+	if (!accepted(&t->wire)) {
+		t->pcb = NULL;
+		forget(t);
+		return ERR_MEM; /* lwIP ends the connection */
+	}
+	tcp_arg(pcb, t);
+	tcp_recv(pcb, received);
+	tcp_sent(pcb, sent);
+	tcp_err(pcb, failed);
+	return ERR_OK;
+}
+
+const char *tcp_wires(uint16_t port, bool (*take)(struct wire *wire))
+{
+	struct tcp_pcb *pcb = tcp_new(), *listener;
+
+	if (!pcb)
+		return "no memory";
+	if (tcp_bind(pcb, IP_ADDR_ANY, port) != ERR_OK) {
+		tcp_abort(pcb);
+		return "the port is in use";
+	}
+	listener = tcp_listen(pcb);
+	if (!listener) {
+		tcp_abort(pcb);
+		return "no memory";
+	}
+	accepted = take;
+	tcp_accept(listener, accept_wire);
+	return NULL;
+}

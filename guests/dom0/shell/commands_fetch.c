@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The verbs that bring something from the network. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/net/http.h"
+#include "guests/dom0/shell/pools.h"
+#include "guests/dom0/shell/shell.h"
+#include "guests/dom0/shell/term.h"
+#include "guests/dom0/storage/fetch.h"
+#include "guests/dom0/vm/vm.h"
+
+typedef unsigned long long llu;
+
+#define LOOK_NS 50000000u
+#define SHOW_NS 1000000000u /* between two states of the progress */
+#define MIB     (1u << 20)
+#define WIDTH   60 /* of the progress, which covers the one before */
+
+/* --- volumes ------------------------------------------------------------------------------------
+ */
+
+static struct {
+	char volume[LVM_NAME];
+	bool hashed, cancelled;
+	uint64_t begin, shown; /* times */
+	uint64_t bytes;        /* when it was shown */
+} job;
+
+static void print_progress(const struct fetch_status *now)
+{
+	uint64_t time = clock_ns(), ms = (time - job.shown) / 1000000;
+	uint64_t tenths = ms ? (now->bytes - job.bytes) * 10000 / MIB / ms : 0;
+	char text[WIDTH + 1];
+
+	if (now->length)
+		snprintf(text, sizeof(text), "%3llu %% of %llu MiB, %llu.%llu MiB/s",
+			 (llu)(now->bytes / (now->length / 100 + 1)),
+			 (llu)((now->length + MIB - 1) / MIB), (llu)(tenths / 10),
+			 (llu)(tenths % 10));
+	else
+		snprintf(text, sizeof(text), "%llu MiB, %llu.%llu MiB/s", (llu)(now->bytes / MIB),
+			 (llu)(tenths / 10), (llu)(tenths % 10));
+	term_printf("\r%-*s\r", WIDTH, text);
+	job.shown = time;
+	job.bytes = now->bytes;
+}
+
+static void print_end(const struct fetch_status *now)
+{
+	term_printf("\r%-*s\r", WIDTH, "");
+	if (now->why) {
+		shell_failure(now->why, "Failed to fetch vol %s", job.volume);
+		if (now->kept)
+			term_printf("The volume has a part of the content and is for no guest: "
+				    "vol-fetch fills it, vol-delete removes it.\n");
+	} else {
+		term_printf("Vol %s fetched: %llu bytes in %llu s%s\n", job.volume, (llu)now->bytes,
+			    (llu)((clock_ns() - job.begin) / 1000000000u),
+			    job.hashed ? ", the SHA-256 is right" : "");
+		if (now->resumed)
+			term_printf("%u broken connection%s taken up again\n", now->resumed,
+				    now->resumed == 1 ? " was" : "s were");
+	}
+	term_printf("\n");
+}
+
+static bool look_at_fetch(bool cancel)
+{
+	struct fetch_status now;
+
+	if (cancel)
+		fetch_stop();
+	fetch_look(&now);
+	if (now.ended)
+		print_end(&now);
+	else if (clock_ns() - job.shown >= SHOW_NS)
+		print_progress(&now);
+	return !now.ended;
+}
+
+static void run_vol_fetch(const struct args *args)
+{
+	const char *format = args_text(args, "format"), *size = args_text(args, "capacity");
+	const struct pool *pool = shell_pool_of(args);
+	struct fetch_order order = {
+		.volume = args_text(args, "name"),
+		.url = args_text(args, "url"),
+		.sha256 = args_text(args, "sha256"),
+		.format = format ? format : "raw",
+		.overwrite = args_flag(args, "overwrite"),
+	};
+	const char *wrong;
+
+	if (!pool || (size && !shell_size(size, 1, &order.capacity)))
+		return;
+	memset(&job, 0, sizeof(job));
+	snprintf(job.volume, sizeof(job.volume), "%s", order.volume);
+	job.hashed = order.sha256 != NULL;
+	job.begin = job.shown = clock_ns();
+	order.pool = pool->group.name;
+	wrong = fetch_start(&order);
+	if (wrong)
+		shell_failure(wrong, "Failed to fetch vol %s", job.volume);
+	else
+		shell_job(look_at_fetch, LOOK_NS);
+}
+
+/* --- descriptions -------------------------------------------------------------------------------
+ */
+
+static struct {
+	struct http_get get;
+	char url[HTTP_URL];
+	char *text;
+	size_t bytes;
+	bool ended;
+	char why[160];
+} description;
+
+static void description_begins(struct http_get *get, bool has_length, uint64_t length)
+{
+	(void)get;
+	(void)has_length;
+	(void)length;
+}
+
+static void description_ends(struct http_get *get, const char *why)
+{
+	(void)get;
+	description.ended = true;
+	snprintf(description.why, sizeof(description.why), "%s", why ? why : "");
+}
+
+static size_t take_description(struct http_get *get, const uint8_t *data, size_t bytes)
+{
+	if (bytes > CONFIG_XML_BYTES - description.bytes) {
+		http_stop(get);
+		description_ends(get, "the description is larger than 256 KiB");
+		return 0;
+	}
+	memcpy(description.text + description.bytes, data, bytes);
+	description.bytes += bytes;
+	return bytes;
+}
+
+static bool look_at_description(bool cancel)
+{
+	bool goes_on = false;
+
+	if (cancel && !description.ended) {
+		http_stop(&description.get);
+		description_ends(&description.get, "stopped");
+	}
+	if (!description.ended)
+		return true;
+	if (*description.why)
+		shell_failure(description.why, "Failed to define domain from %s", description.url);
+	else
+		goes_on = shell_define_text(description.url, description.text, description.bytes);
+	free(description.text);
+	if (!goes_on)
+		term_printf("\n");
+	return goes_on;
+}
+
+static void run_define_from(const struct args *args)
+{
+	const char *url = args_text(args, "url"), *wrong;
+
+	description.get.head = description_begins;
+	description.get.body = take_description;
+	description.get.done = description_ends;
+	description.ended = false;
+	description.bytes = 0;
+	description.text = malloc(CONFIG_XML_BYTES);
+	snprintf(description.url, sizeof(description.url), "%s", url);
+	wrong = description.text ? http_get(&description.get, url) : "dom0 is out of memory";
+	if (!wrong) {
+		shell_job(look_at_description, LOOK_NS);
+		return;
+	}
+	free(description.text);
+	shell_failure(wrong, "Failed to define domain from %s", url);
+}
+
+static const struct arg fetch_args[] = {
+	{"pool", ARG_TEXT, ARG_REQUIRED, "pool name or uuid"},
+	{"name", ARG_TEXT, ARG_REQUIRED, "name of the volume"},
+	{"url", ARG_TEXT, ARG_REQUIRED, "http://HOST[:PORT]/PATH"},
+	{"sha256", ARG_TEXT, ARG_NAMED, "the SHA-256 that the content must have"},
+	{"capacity", ARG_TEXT, ARG_NAMED,
+	 "size of the vol, as scaled integer (default bytes); without it, the content's"},
+	{"format", ARG_TEXT, ARG_NAMED, "format of the content: raw (the default) or qcow2"},
+	{"overwrite", ARG_FLAG, ARG_OPTIONAL, "a volume that is there loses its data"},
+	ARG_END,
+};
+
+static const struct arg define_from_args[] = {
+	{"url", ARG_TEXT, ARG_REQUIRED, "http://HOST[:PORT]/PATH of an XML domain description"},
+	ARG_END,
+};
+
+const struct shell_command shell_fetch_commands[] = {
+	{"define-from", SHELL_SAMPO, COMPLETE_NONE, "define a domain from a URL", NULL,
+	 define_from_args, run_define_from},
+	{"vol-fetch", SHELL_SAMPO, COMPLETE_NONE, "fill a volume from a URL", NULL, fetch_args,
+	 run_vol_fetch},
+	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
+};

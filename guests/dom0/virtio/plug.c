@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Disks and interfaces that come to a running guest and leave it. */
+#include <string.h>
+
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/virtio/life.h"
+#include "guests/dom0/vm/vm.h"
+
+static const char out_of_memory[] = "dom0 is out of memory";
+
+static struct virtio_machine *running(const struct vm *vm)
+{
+	struct virtio_machine *machine = virtio_machine_of(vm);
+
+	return machine && !machine->leaving ? machine : NULL;
+}
+
+static unsigned free_index(const struct vm *vm)
+{
+	unsigned index = 0;
+
+	while (index < MACHINE_VIRTIO_DEVICES && vm->state->virtio[index].type)
+		index++;
+	return index;
+}
+
+/* The device is the last of its type in the description by now. */
+static const char *plug(struct virtio_machine *machine, const struct virtio_type *type,
+			unsigned ordinal)
+{
+	unsigned index = free_index(machine->vm);
+	unsigned slot = machine->transport->free_slot(machine->vm);
+	const char *wrong;
+
+	if (index == MACHINE_VIRTIO_DEVICES || !slot)
+		return "the guest's PCI bus has no free slot";
+	wrong = virtio_device_add(machine, index, type, ordinal, slot);
+	if (!wrong)
+		machine->transport->added(machine->device[index]);
+	return wrong;
+}
+
+const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk)
+{
+	struct virtio_machine *machine = running(vm);
+	struct vm_config *config;
+	const char *wrong;
+
+	if (!machine)
+		return "the guest is ending";
+	for (uint32_t i = 0; i < vm->config->disks; i++)
+		if (!strcmp(vm->config->disk[i].target, disk->target))
+			return "the guest has a disk of this target already";
+	if (vm->config->disks == CONFIG_DISKS)
+		return "the guest has as many disks as it can have";
+	if (disk->qcow2)
+		return "an image is a disk from the guest's start on alone";
+	config = vm_live_config(vm);
+	if (!config)
+		return out_of_memory;
+	config->disk[config->disks++] = *disk;
+	wrong = plug(machine, &virtio_blk_type, config->disks - 1);
+	if (wrong)
+		config->disks--;
+	return wrong;
+}
+
+const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic)
+{
+	struct virtio_machine *machine = running(vm);
+	struct vm_config *config;
+	const char *wrong;
+
+	if (!machine)
+		return "the guest is ending";
+	if (vm_find_mac(nic->mac, NULL))
+		return "a guest has this MAC address already";
+	if (vm->config->nics == CONFIG_NICS)
+		return "the guest has as many interfaces as it can have";
+	config = vm_live_config(vm);
+	if (!config)
+		return out_of_memory;
+	config->nic[config->nics++] = *nic;
+	wrong = plug(machine, &virtio_net_type, config->nics - 1);
+	if (wrong)
+		config->nics--;
+	return wrong;
+}
+
+const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal)
+{
+	struct virtio_device *dev = virtio_find(vm, type, ordinal);
+
+	if (!dev)
+		return "the guest has no such device";
+	if (!vm_live_config(vm))
+		return out_of_memory;
+	dev->transport->ask(dev);
+	return NULL;
+}
+
+static void take_out(struct vm_config *config, uint32_t type, unsigned ordinal)
+{
+	if (type == VIRTIO_BLK) {
+		config->disks--;
+		memmove(&config->disk[ordinal], &config->disk[ordinal + 1],
+			(config->disks - ordinal) * sizeof(config->disk[0]));
+	} else {
+		config->nics--;
+		memmove(&config->nic[ordinal], &config->nic[ordinal + 1],
+			(config->nics - ordinal) * sizeof(config->nic[0]));
+	}
+}
+
+void virtio_eject(struct virtio_device *dev)
+{
+	uint32_t type = dev->type->type;
+	unsigned ordinal = dev->ordinal;
+	struct vm *vm = dev->vm;
+	struct virtio_machine *machine = virtio_machine_of(vm);
+
+	virtio_device_remove(dev);
+	take_out(vm_live_config(vm), type, ordinal);
+	for (unsigned i = 0; i < machine->devices; i++) {
+		struct virtio_device *other = virtio_by_instance(vm, i);
+
+		if (!other || other->type->type != type || other->ordinal < ordinal)
+			continue;
+		other->ordinal--;
+		other->state->ordinal--;
+	}
+}

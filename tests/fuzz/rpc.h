@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Guests and a machine for the server of libvirt's protocol, as small as it lets them be. */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/net.h"
+#include "guests/dom0/base/loop.h"
+#include "guests/dom0/config/config.h"
+#include "guests/dom0/machine/uart.h"
+#include "guests/dom0/manage/define.h"
+#include "guests/dom0/manage/host.h"
+#include "guests/dom0/manage/nodedev.h"
+#include "guests/dom0/manage/stats.h"
+#include "guests/dom0/net/lwip.h"
+#include "guests/dom0/net/switch.h"
+#include "guests/dom0/storage/change.h"
+#include "guests/dom0/virtio/virtio.h"
+#include "guests/dom0/vm/console.h"
+#include "guests/dom0/vm/vm.h"
+#include "guests/dom0/vm/watch.h"
+
+#define GUESTS_MOST 4u
+
+static uint64_t now_ns = 1;
+static struct vm *guests;
+static unsigned guest_room = 16; /* bytes that a guest takes before it reads again */
+static uint32_t last_id;
+
+/* --- the loop --- */
+
+static struct work *works, **works_end = &works;
+
+uint64_t clock_ns(void)
+{
+	return now_ns;
+}
+
+void work_queue(struct work *work)
+{
+	if (work->queued)
+		return;
+	work->queued = 1;
+	work->next = NULL;
+	*works_end = work;
+	works_end = &work->next;
+}
+
+/* Returns false if there was nothing to do. */
+static bool run_works(void)
+{
+	struct work *work = works;
+
+	works = NULL;
+	works_end = &works;
+	if (!work)
+		return false;
+	while (work) {
+		struct work *next_one = work->next;
+
+		work->queued = 0;
+		work->run(work);
+		work = next_one;
+	}
+	return true;
+}
+
+/* --- guests --- */
+
+struct vm *vm_first(void)
+{
+	return guests;
+}
+
+struct vm *vm_next(const struct vm *vm)
+{
+	return vm->next;
+}
+
+struct vm *vm_find_name(const char *name)
+{
+	struct vm *vm = guests;
+
+	while (vm && strcmp(vm->name, name) != 0)
+		vm = vm->next;
+	return vm;
+}
+
+const char *vm_define(struct vm_config *config, struct vm **defined)
+{
+	unsigned n = 0;
+
+	for (const struct vm *vm = guests; vm; vm = vm->next)
+		n++;
+	if (n == GUESTS_MOST || vm_find_name(config->name)) {
+		config_free(config);
+		return "the name is used already";
+	}
+	*defined = calloc(1, sizeof(**defined));
+	memcpy((*defined)->name, config->name, sizeof((*defined)->name));
+	(*defined)->config = config;
+	(*defined)->next = guests;
+	guests = *defined;
+	return NULL;
+}
+
+const char *vm_undefine(struct vm *vm)
+{
+	struct vm **at = &guests;
+
+	if (vm->id)
+		return "Requested operation is not valid: domain is running";
+	while (*at != vm)
+		at = &(*at)->next;
+	*at = vm->next;
+	vm_tell(vm, VM_EVENT_UNDEFINED);
+	vm_console_forget(vm);
+	config_free((struct vm_config *)vm->config);
+	free(vm);
+	return NULL;
+}
+
+static const char *begin(struct vm *vm, enum vm_run run)
+{
+	if (vm->id)
+		return "Domain is already active";
+	vm->id = ++last_id;
+	vm->run = run;
+	vm->state = (struct machine_state *)vm; /* there is some */
+	vm_tell(vm, VM_EVENT_STARTED);
+	return NULL;
+}
+
+const char *vm_start(struct vm *vm)
+{
+	return begin(vm, VM_RUNNING);
+}
+
+const char *vm_start_paused(struct vm *vm)
+{
+	return begin(vm, VM_PAUSED);
+}
+
+static const char *stop(struct vm *vm)
+{
+	if (!vm->id)
+		return "Requested operation is not valid: domain is not running";
+	vm->id = 0;
+	vm->run = VM_OFF;
+	vm_tell(vm, VM_EVENT_STOPPED);
+	return NULL;
+}
+
+const char *vm_destroy(struct vm *vm)
+{
+	return stop(vm);
+}
+
+const char *vm_shutdown(struct vm *vm)
+{
+	return stop(vm);
+}
+
+static const char *tell(struct vm *vm, enum vm_event event)
+{
+	if (!vm->id)
+		return "Requested operation is not valid: domain is not running";
+	vm_tell(vm, event);
+	return NULL;
+}
+
+const char *vm_reboot(struct vm *vm)
+{
+	return tell(vm, VM_EVENT_RESET);
+}
+
+const char *vm_reset(struct vm *vm)
+{
+	return tell(vm, VM_EVENT_RESET);
+}
+
+const char *vm_suspend(struct vm *vm)
+{
+	return tell(vm, VM_EVENT_SUSPENDED);
+}
+
+const char *vm_resume(struct vm *vm)
+{
+	return tell(vm, VM_EVENT_RESUMED);
+}
+
+const char *vm_nmi(struct vm *vm)
+{
+	return tell(vm, VM_EVENT_CRASHED);
+}
+
+const char *vm_set_weight(struct vm *vm, uint32_t weight)
+{
+	((struct vm_config *)vm->config)->weight = weight;
+	return NULL;
+}
+
+const char *vm_set_cap(struct vm *vm, uint64_t quota, uint64_t period)
+{
+	((struct vm_config *)vm->config)->quota = quota;
+	((struct vm_config *)vm->config)->period = period;
+	return NULL;
+}
+
+const char *vm_pin(struct vm *vm, unsigned vcpu, const struct cpuset *cpus)
+{
+	((struct vm_config *)vm->config)->affinity[vcpu] = *cpus;
+	return NULL;
+}
+
+bool vm_domain_info(struct vm *vm, struct sampo_domain_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return vm->id;
+}
+
+bool vm_vcpu_info(struct vm *vm, unsigned vcpu, struct sampo_vcpu_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return vm->id && vcpu < vm->config->vcpus;
+}
+
+struct vm_config *vm_own_config(const struct vm *vm)
+{
+	return (struct vm_config *)vm->config;
+}
+
+/* --- the store, which is done at once --- */
+
+const char *define_guest(const char *file, const char *xml, size_t bytes,
+			 struct config_error *error, define_done *done, void *context)
+{
+	struct vm_config *config = config_parse(file, xml, bytes, error);
+	const char *wrong = config ? NULL : "";
+	struct vm *vm = NULL;
+
+	if (config)
+		wrong = vm_define(config, &vm);
+	if (wrong)
+		return wrong;
+	vm_tell(vm, VM_EVENT_DEFINED);
+	done(context, vm, NULL, "a note");
+	return NULL;
+}
+
+const char *undefine_guest(struct vm *vm, define_done *done, void *context)
+{
+	const char *wrong = vm_undefine(vm);
+
+	if (!wrong)
+		done(context, NULL, NULL, "");
+	return wrong;
+}
+
+const char *mark_guest(struct vm *vm, bool autostart, define_done *done, void *context)
+{
+	vm->autostart = autostart;
+	done(context, vm, NULL, "");
+	return NULL;
+}
+
+const char *rewrite_guest(struct vm *vm, define_done *done, void *context)
+{
+	done(context, vm, vm->autostart ? "the disk is full" : NULL, "");
+	return NULL;
+}
+
+const char *stack_name(void)
+{
+	return "sampo";
+}
+
+/* --- their devices --- */
+
+size_t uart_room(struct vm *vm, unsigned instance)
+{
+	(void)vm;
+	(void)instance;
+	return guest_room;
+}
+
+void uart_input(struct vm *vm, unsigned instance, const uint8_t *data, size_t len)
+{
+	(void)vm;
+	(void)instance;
+	(void)data;
+	guest_room -= (unsigned)len;
+}
+
+bool virtio_console_room(const struct vm *vm)
+{
+	(void)vm;
+	return guest_room;
+}
+
+size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes)
+{
+	(void)vm;
+	(void)data;
+	guest_room -= (unsigned)bytes;
+	return bytes;
+}
+
+bool virtio_blk_stats(const struct vm *vm, unsigned disk, struct virtio_blk_stats *stats)
+{
+	memset(stats, (int)disk, sizeof(*stats));
+	return vm->id;
+}
+
+bool virtio_net_stats(const struct vm *vm, unsigned nic, struct virtio_net_stats *stats)
+{
+	memset(stats, (int)nic, sizeof(*stats));
+	return vm->id;
+}
+
+/* --- facts --- */
+
+unsigned stats_state(const struct vm *vm)
+{
+	return vm->id ? 1 : 5;
+}
+
+unsigned stats_reason(const struct vm *vm)
+{
+	return vm->id ? 1 : 2;
+}
+
+unsigned stats_vcpu_state(const struct sampo_vcpu_info *info)
+{
+	return info->state;
+}
+
+void stats_each(struct vm *vm, unsigned groups, void (*put)(const struct stats_fact *fact))
+{
+	const struct stats_fact facts[] = {
+		{.name = "state.state", .number = vm->id},
+		{.name = "net.0.name", .text = vm->name},
+		{.name = "vcpu.current", .number = groups},
+	};
+
+	for (unsigned i = 0; i < 3; i++)
+		put(&facts[i]);
+}
+
+uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
+{
+	return vm->id + disk;
+}
+
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+{
+	snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+}
+
+uint64_t stats_dom0_ns(const struct vm *vm)
+{
+	return vm->dom0_tsc;
+}
+
+bool host_facts(struct host_facts *facts)
+{
+	*facts = (struct host_facts){.memory = 1 << 30, .free = 1 << 20, .mhz = 1000, .cpus = 3};
+	return true;
+}
+
+unsigned host_cpus(void)
+{
+	return 3;
+}
+
+uint64_t host_version(void)
+{
+	return 6000000;
+}
+
+bool host_ends(void)
+{
+	return false;
+}
+
+void host_capabilities(host_put *put, void *context)
+{
+	for (unsigned i = 0; i < 100; i++)
+		put(context, "<capabilities/>\n");
+}
+
+void host_domain_capabilities(host_put *put, void *context)
+{
+	put(context, "<domainCapabilities/>");
+}
+
+void host_sysinfo(host_put *put, void *context)
+{
+	put(context, "");
+}
+
+struct nodedev *nodedev_all(unsigned *count)
+{
+	struct nodedev *device = calloc(2, sizeof(*device));
+
+	strcpy(device[0].name, "computer");
+	strcpy(device[1].name, "pci_0000_00_00_0");
+	strcpy(device[1].parent, "computer");
+	*count = 2;
+	return device;
+}
+
+bool nodedev_find(const char *name, struct nodedev *device)
+{
+	*device = (struct nodedev){.name = "computer"};
+	return !strcmp(name, device->name);
+}
+
+struct net_port *switch_first(void)
+{
+	return NULL;
+}
+
+struct netdev *net_first(void)
+{
+	return NULL;
+}
+
+/* --- no pools --- */
+
+bool pools_are_read(void)
+{
+	return true;
+}
+
+struct pool *pool_first(void)
+{
+	return NULL;
+}
+
+struct pool *pool_named(const char *name)
+{
+	(void)name;
+	return NULL;
+}
+
+void pools_find(void (*found)(void))
+{
+	(void)found;
+}
+
+const char *volume_path(const struct pool *pool, uint32_t lv, char path[2 * LVM_NAME + 8])
+{
+	(void)pool;
+	(void)lv;
+	return path;
+}
+
+bool change_is_running(void)
+{
+	return false;
+}
+
+const char *change_create(struct pool *pool, const char *name, uint64_t bytes,
+			  const char *const *tags, change_done *done)
+{
+	(void)pool;
+	(void)name;
+	(void)bytes;
+	(void)tags;
+	(void)done;
+	return "no";
+}
+
+const char *change_delete(struct pool *pool, uint32_t lv, change_done *done)
+{
+	(void)pool;
+	(void)lv;
+	(void)done;
+	return "no";
+}
+
+const char *change_resize(struct pool *pool, uint32_t lv, uint64_t bytes, bool shrink,
+			  change_done *done)
+{
+	(void)pool;
+	(void)lv;
+	(void)bytes;
+	(void)shrink;
+	(void)done;
+	return "no";
+}
+
+int lvm_group_find(const struct lvm_group *group, const char *name)
+{
+	(void)group;
+	(void)name;
+	return -1;
+}
+
+uint64_t lvm_group_free_extents(const struct lvm_group *group)
+{
+	return group->pvs;
+}
+
+void lvm_uuid_text(char text[LVM_UUID_TEXT], const char id[LVM_ID + 1])
+{
+	snprintf(text, LVM_UUID_TEXT, "%s", id);
+}

@@ -99,18 +99,18 @@ unit: $(UNIT_BINS)
 sim: build/tests/sim
 	@./build/tests/sim
 
-# Bounded: some seconds each, from the corpus of the last run and the seeds in tests/fuzz/NAME/. FUZZERS= names some of them.
+# Bounded: some seconds each, from the corpus of the last run and the seeds in tests/fuzz/NAME/, as many at once as
+# pytest's. FUZZERS= names some of them.
+FUZZ_RUN = mkdir -p $(FUZZ_CORPUS)/$$0; seeds=; [ -d tests/fuzz/$$0 ] && seeds=tests/fuzz/$$0; \
+    options=$$(sed -n "1,12s|.*fuzz: *\(.*[^ ]\) *\*/.*|\1|p" tests/fuzz/$$0.c); \
+    ./build/tests/$$0 -seed=$$1 -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
+        -artifact_prefix=$(FUZZ_CORPUS)/$$0- $$options $(FUZZ_CORPUS)/$$0 $$seeds >$(FUZZ_CORPUS)/$$0.log 2>&1 || \
+        { tail -n 60 $(FUZZ_CORPUS)/$$0.log; echo "$$0: failed"; exit 255; }; \
+    echo "$$0: $$(grep "^Done" $(FUZZ_CORPUS)/$$0.log), $$(ls $(FUZZ_CORPUS)/$$0 | wc -l) inputs in the corpus"
 .PHONY: fuzz
 fuzz: $(FUZZ_BINS)
 	@seed=$(FUZZ_SEED); [ $$seed != 0 ] || seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); echo "FUZZ_SEED=$$seed"; \
-	for t in $(FUZZERS); do \
-	    mkdir -p $(FUZZ_CORPUS)/$$t; seeds=; [ -d tests/fuzz/$$t ] && seeds=tests/fuzz/$$t; \
-	    options=$$(sed -n '1,12s|.*fuzz: *\(.*[^ ]\) *\*/.*|\1|p' tests/fuzz/$$t.c); \
-	    ./build/tests/$$t -seed=$$seed -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
-	        -artifact_prefix=$(FUZZ_CORPUS)/$$t- $$options $(FUZZ_CORPUS)/$$t $$seeds >$(FUZZ_CORPUS)/$$t.log 2>&1 || \
-	        { tail -n 60 $(FUZZ_CORPUS)/$$t.log; echo "$$t: failed"; exit 1; }; \
-	    echo "$$t: $$(grep '^Done' $(FUZZ_CORPUS)/$$t.log), $$(ls $(FUZZ_CORPUS)/$$t | wc -l) inputs in the corpus"; \
-	done
+	for t in $(FUZZERS); do echo "$$t $$seed"; done | xargs -L 1 -P $(PYTEST_JOBS) sh -c '$(FUZZ_RUN)'
 
 # As few inputs of the corpus as reach all that it reaches become seeds, in tests/fuzz/NAME/.
 .PHONY: fuzz-seeds

@@ -424,11 +424,24 @@ static bool is_empty_body(const struct http_get *get)
 	return get->state == HTTP_IN_BODY && !get->answer.chunked && !get->left;
 }
 
+/* Where the stack has cut off bytes that came twice, and behind its headers, there are buffers
+ * without any byte: no step would use them up. */
+static void drop_empty_buffers(struct http_get *get)
+{
+	while (get->queue && !get->queue->len) {
+		struct pbuf *empty = get->queue;
+
+		get->queue = empty->next;
+		empty->next = NULL;
+		pbuf_free(empty);
+	}
+}
+
 /* Goes through the queue. Returns false if it is not empty then: the sink is full, or all is over.
  */
 static bool take_queue(struct http_get *get)
 {
-	while (get->queue) {
+	for (drop_empty_buffers(get); get->queue; drop_empty_buffers(get)) {
 		if (get->state == HTTP_BEHIND) {
 			finish(get, longer);
 			return false;

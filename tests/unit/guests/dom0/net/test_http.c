@@ -411,6 +411,37 @@ static void resumes_badly(void **state)
 	ended_with("longer");
 }
 
+/* A buffer without bytes, as the stack leaves some, neither holds the client up nor ends anything.
+ */
+static void empty_buffers(void **state)
+{
+	(void)state;
+	ask("http://host/");
+	accept_it();
+	say("");
+	say("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+	say("");
+	sink_room = 0;
+	say("l"); /* the next two wait behind this one */
+	say("");
+	say("o");
+	sink_room = 9;
+	http_go_on(&get);
+	pass(0);
+	say(""); /* behind the body */
+	hang_up();
+	ended_well("hello");
+	ask("http://host/");
+	accept_it();
+	say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+	say("");
+	say("3\r\nab");
+	say("");
+	say("c\r\n0\r\n\r\n");
+	hang_up();
+	ended_well("abc");
+}
+
 /* Nobody waits for ever: each way of silence ends after some tries. */
 static void patience(void **state)
 {
@@ -577,7 +608,8 @@ int main(void)
 		cmocka_unit_test(resumes),   cmocka_unit_test(resumes_badly),
 		cmocka_unit_test(patience),  cmocka_unit_test(lengths),
 		cmocka_unit_test(redirects), cmocka_unit_test(names),
-		cmocka_unit_test(stops),
+		cmocka_unit_test(stops),     cmocka_unit_test(empty_buffers),
+
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ struct http_name {
 static const char no_end[] = "the answer has neither a length nor chunks";
 static const char changed[] = "the file has changed on the server";
 static const char shorter[] = "the body is shorter than its length says";
+static const char no_length[] = "the server does not say how long the file is";
 static const char longer[] = "the body is longer than its length says";
 
 static void open_connection(struct http_get *get);
@@ -230,19 +231,38 @@ static const char *begin_body(struct http_get *get)
 	return NULL;
 }
 
+/* A later answer may say the length that the first one, in chunks, has not said. Returns false if
+ * the length is not that of the file whose beginning has been received. */
+static bool note_length(struct http_get *get, uint64_t length)
+{
+	if (!get->has_length && length >= get->received) {
+		get->has_length = true;
+		get->length = length;
+	}
+	return get->has_length && length == get->length;
+}
+
 /* The whole file again, to a client that has a part of it: the server knows no ranges, or the file
  * is another one. */
 static const char *begin_again(struct http_get *get)
 {
 	const struct http_head *head = &get->answer;
 
-	if (!is_same_file(get) ||
-	    (get->has_length && head->has_length && head->length != get->length))
+	if (!is_same_file(get) || (head->has_length && !note_length(get, head->length)))
 		return changed;
 	if (!head->has_length && !head->chunked)
 		return no_end;
 	get->skip = get->received;
 	return NULL;
+}
+
+/* A part names its version as the whole does (RFC 9110, 15.3.7). */
+static bool is_of_another_file(const struct http_get *get)
+{
+	const struct http_head *head = &get->answer;
+
+	return *get->etag ? *head->etag && strcmp(get->etag, head->etag) != 0
+			  : *head->modified && strcmp(get->modified, head->modified) != 0;
 }
 
 static const char *begin_range(struct http_get *get)
@@ -255,9 +275,12 @@ static const char *begin_range(struct http_get *get)
 		return "the length of the answer is not that of its part";
 	if (!head->has_length && !head->chunked)
 		return no_end;
-	if (get->has_length &&
-	    (head->last >= get->length || (head->whole && head->whole != get->length)))
+	if (is_of_another_file(get) || (head->whole && !note_length(get, head->whole)) ||
+	    (get->has_length && head->last >= get->length))
 		return changed;
+	/* Without the file's length nobody knows whether this part is the last one. */
+	if (!get->has_length)
+		return no_length;
 	get->skip = 0;
 	return NULL;
 }
@@ -313,24 +336,32 @@ static void use(struct http_get *get, size_t bytes)
 		altcp_recved(get->connection, (u16_t)bytes);
 }
 
-/* Gives data to the sink, but for those that it has from an earlier connection. Returns how many
- * are taken. */
+/* How many of the next bytes the sink has from an earlier connection. */
+static size_t known_of(const struct http_get *get, size_t bytes)
+{
+	return bytes < get->skip ? bytes : (size_t)get->skip;
+}
+
+/* Gives data to the sink, but for those that it has. Returns how many are taken: fewer if the sink
+ * is full. */
 static size_t give(struct http_get *get, const uint8_t *data, size_t bytes)
 {
-	size_t taken;
+	size_t known = known_of(get, bytes), taken;
 
-	if (get->skip) {
-		taken = bytes < get->skip ? bytes : (size_t)get->skip;
-		get->skip -= taken;
-		return taken;
-	}
-	taken = get->body(get, data, bytes);
+	get->skip -= known;
+	if (known == bytes)
+		return known;
+	taken = get->body(get, data + known, bytes - known);
 	get->received += taken;
-	return taken;
+	return known + taken;
 }
 
 static void part_ended(struct http_get *get)
 {
+	if (get->skip) {
+		finish(get, changed);
+		return;
+	}
 	if (get->has_length && get->received < get->length) {
 		if (get->answer.status == 206 && get->answer.last + 1 < get->length)
 			try_again(get, "the server sends less than was asked for");
@@ -369,7 +400,7 @@ static bool take_chunks(struct http_get *get)
 	enum http_fed fed =
 		http_chunks_feed(&get->chunks, data, get->queue->len, &skipped, &bytes, &wrong);
 
-	if (get->has_length && get->received + bytes > get->length && !get->skip)
+	if (get->has_length && get->received + bytes - known_of(get, bytes) > get->length)
 		wrong = longer;
 	if (wrong) {
 		finish(get, wrong);

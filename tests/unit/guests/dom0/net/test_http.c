@@ -442,6 +442,65 @@ static void empty_buffers(void **state)
 	ended_well("abc");
 }
 
+/* All of the file comes again in one piece, and the server has hung up by then. */
+static void begins_again(void **state)
+{
+	(void)state;
+	resume_with("HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"a\"\r\n\r\n01");
+	say("23456789");
+	hang_up();
+	pass(3600 * SECOND);
+	ended_well("0123456789");
+	resume_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: \"a\"\r\n\r\n");
+	say("a\r\n0123456789\r\n0\r\n\r\n");
+	hang_up();
+	pass(3600 * SECOND);
+	ended_well("0123456789");
+	resume_with("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: \"a\"\r\n\r\n");
+	say("b\r\n01234567890\r\n0\r\n\r\n");
+	ended_with("longer");
+}
+
+/* The client resumes a file whose length nobody has said, after "0123". */
+static void resume_chunks(const char *answer)
+{
+	ask("http://host/file");
+	accept_it();
+	say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: \"a\"\r\n\r\n4\r\n0123\r\n");
+	hang_up();
+	pass(SECOND);
+	accept_it();
+	say(answer);
+}
+
+/* A part that is not the last one does not end the file, and a file that is shorter by now is
+ * another one. */
+static void resumes_chunks(void **state)
+{
+	(void)state;
+	resume_chunks(
+		"HTTP/1.1 206 P\r\nContent-Length: 2\r\nContent-Range: bytes 4-5/10\r\n\r\n45");
+	assert_int_equal(ends, 0);
+	pass(2 * SECOND);
+	accept_it();
+	assert_non_null(strstr(request, "Range: bytes=6-\r\n"));
+	say("HTTP/1.1 206 P\r\nContent-Length: 4\r\nContent-Range: bytes 6-9/10\r\n\r\n6789");
+	hang_up();
+	ended_well("0123456789");
+	resume_chunks(
+		"HTTP/1.1 206 P\r\nContent-Length: 2\r\nContent-Range: bytes 4-5/*\r\n\r\n45");
+	ended_with("how long");
+	resume_chunks("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: \"a\"\r\n\r\n012");
+	ended_with("has changed");
+	resume_chunks("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: \"a\"\r\n\r\n"
+		      "3\r\n012\r\n0\r\n\r\n");
+	ended_with("has changed");
+	/* A server that does not know If-Range. */
+	resume_chunks("HTTP/1.1 206 P\r\nContent-Length: 2\r\nETag: \"b\"\r\n"
+		      "Content-Range: bytes 4-5/6\r\n\r\n45");
+	ended_with("has changed");
+}
+
 /* Nobody waits for ever: each way of silence ends after some tries. */
 static void patience(void **state)
 {
@@ -604,12 +663,12 @@ static void stops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain),     cmocka_unit_test(sink_waits),
-		cmocka_unit_test(resumes),   cmocka_unit_test(resumes_badly),
-		cmocka_unit_test(patience),  cmocka_unit_test(lengths),
-		cmocka_unit_test(redirects), cmocka_unit_test(names),
-		cmocka_unit_test(stops),     cmocka_unit_test(empty_buffers),
-
+		cmocka_unit_test(plain),        cmocka_unit_test(sink_waits),
+		cmocka_unit_test(resumes),      cmocka_unit_test(resumes_badly),
+		cmocka_unit_test(patience),     cmocka_unit_test(lengths),
+		cmocka_unit_test(redirects),    cmocka_unit_test(names),
+		cmocka_unit_test(stops),        cmocka_unit_test(empty_buffers),
+		cmocka_unit_test(begins_again), cmocka_unit_test(resumes_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

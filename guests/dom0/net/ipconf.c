@@ -19,18 +19,21 @@ static bool number(const char **text, unsigned most, unsigned *value)
 	return true;
 }
 
+/* *text moves behind the address, or stays. */
 static bool address(const char **text, uint32_t *value)
 {
+	const char *at = *text;
 	uint8_t byte[4];
 	unsigned n;
 
 	for (unsigned i = 0; i < 4; i++) {
-		if (i && *(*text)++ != '.')
+		if (i && *at++ != '.')
 			return false;
-		if (!number(text, 255, &n))
+		if (!number(&at, 255, &n))
 			return false;
 		byte[i] = (uint8_t)n;
 	}
+	*text = at;
 	memcpy(value, byte, sizeof(*value));
 	return true;
 }

@@ -77,7 +77,8 @@ static void name_servers(void **state)
 	static const char *const bad[] = {"dns=",          "dns=1.2.3",
 					  "dns=1.2.3.4,",  "dns=1.2.3.4x",
 					  "dns=1.2.3.4,,", "dns=1.1.1.1,2.2.2.2,",
-					  "dns=,1.2.3.4",  "dns=1.1.1.1,2.2.2.2,3.3.3.3"};
+					  "dns=,1.2.3.4",  "dns=1.1.1.1,2.2.2.2,3.3.3.3",
+					  "dns=1.2.3.4,5", "dns=1.2.3.4,5  x=y"};
 	uint32_t server[IP_NAME_SERVERS];
 
 	(void)state;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The steps of a fetch: the server is asked; the volume is made or grown, claimed and tagged as
- * partial; the body goes through a stream to the volume, which grows on the way if the server does
- * not say a length; all is flushed and compared; the tag goes. Changes of the pool wait for those
- * of others. Each step finds pool and volume anew by their names.
+ * The steps of a fetch: the server is asked; the volume is made or grown, claimed, tagged as
+ * partial, and loses the tags of the content that it had; the body goes through a stream to the
+ * volume, which grows on the way if the server does not say a length; all is flushed and compared;
+ * the tag goes. Changes of the pool wait for those of others, and a failure waits for the end of a
+ * change that has begun. Each step finds pool and volume anew by their names.
  */
 #include "guests/dom0/storage/fetch.h"
 
@@ -30,6 +31,7 @@ enum step {
 	CREATE,  /* the volume is made */
 	ENLARGE, /* or one that is there grows */
 	MARK,    /* that one gets the tag of a partial volume */
+	CLEAR,   /* and loses a tag that tells of the content that goes */
 	FILL,
 	GROW,   /* the volume grows on the way */
 	WRITE,  /* the last bytes and a flush */
@@ -42,8 +44,11 @@ enum step {
 static struct {
 	enum step step;
 	bool made, grows, marked, stopping;
+	bool changing; /* a change of the pool is at work, and calls `changed` */
+	bool failed;   /* `why` has the reason */
 	char pool[LVM_NAME], volume[LVM_NAME];
 	const char *format; /* of the content; NULL: raw */
+	const char *stale;  /* the key of the tag that goes next */
 	bool has_hash;
 	uint8_t hash[STREAM_HASH];
 	uint64_t capacity, length, room;
@@ -139,9 +144,13 @@ static void fail(const char *why)
 		end();
 		return;
 	}
-	snprintf(fetch.why, sizeof(fetch.why), "%s", why);
+	if (!fetch.failed)
+		snprintf(fetch.why, sizeof(fetch.why), "%s", why);
+	fetch.failed = true;
 	http_stop(&fetch.get);
 	timer_cancel(&fetch.retry);
+	if (fetch.changing)
+		return; /* its end goes on from here */
 	stream_cancel(&fetch.stream, fetch.why);
 	stream_settle(&fetch.stream, settled_to_fail);
 }
@@ -151,24 +160,29 @@ static void fail(const char *why)
 
 static void fill(void);
 static void mark(void);
+static void clear(void);
 static void tell_end(bool has_format);
+static const char *may_overwrite(const struct pool *pool, int lv);
 
 static void changed(const char *wrong, const char *note)
 {
 	enum step done = fetch.step;
 
 	(void)note; /* the pool itself says which of its devices fail */
+	fetch.changing = false;
 	if (done == CREATE)
 		fetch.made = !wrong;
 	if (done == CREATE || done == MARK)
 		fetch.marked = !wrong;
-	if (wrong) {
+	if (wrong || (fetch.failed && done != REMOVE)) {
 		fail(wrong);
 	} else if (fetch.stopping && done != UNTAG && done != REMOVE) {
 		fail("stopped");
 	} else if (done == ENLARGE) {
 		mark();
-	} else if (done == CREATE || done == MARK || done == GROW) {
+	} else if (done == MARK || done == CLEAR) {
+		clear();
+	} else if (done == CREATE || done == GROW) {
 		fill();
 	} else if (done == CUT || done == FORMAT) {
 		tell_end(done == FORMAT);
@@ -188,6 +202,16 @@ static const char *create(struct pool *pool)
 	return change_create(pool, fetch.volume, fetch.room, tags, changed);
 }
 
+/* The volume may have got a user while the change waited. */
+static const char *begin_mark(struct pool *pool, uint32_t lv)
+{
+	const char *wrong = may_overwrite(pool, (int)lv);
+
+	if (!wrong)
+		wrong = claim();
+	return wrong ? wrong : change_tag(pool, lv, LVM_KEY_PARTIAL, PARTIAL, changed);
+}
+
 static const char *begin_change(void)
 {
 	struct pool *pool;
@@ -202,7 +226,9 @@ static const char *begin_change(void)
 		return "the volume is gone";
 	switch (fetch.step) {
 	case MARK:
-		return change_tag(pool, lv, LVM_KEY_PARTIAL, PARTIAL, changed);
+		return begin_mark(pool, lv);
+	case CLEAR:
+		return change_tag(pool, lv, fetch.stale, NULL, changed);
 	case FORMAT:
 		return change_tag(pool, lv, LVM_KEY_FORMAT, fetch.format, changed);
 	case UNTAG:
@@ -227,15 +253,19 @@ static void change_now(struct timer *timer)
 		timer_set(timer, clock_ns() + LOOK_NS);
 		return;
 	}
+	fetch.changing = true; /* `changed` may be called before begin_change returns */
 	wrong = begin_change();
-	if (wrong)
-		fail(wrong);
+	if (!wrong)
+		return;
+	fetch.changing = false;
+	fail(wrong);
 }
 
-/* The tags that a complete volume has. A new one has the format's from its start. */
+/* The tags that a complete volume has. A new one has the format's from its start, and one that was
+ * there has lost that of its old content. */
 static void tell_end(bool has_format)
 {
-	fetch.step = has_format || fetch.made ? UNTAG : FORMAT;
+	fetch.step = has_format || fetch.made || !fetch.format ? UNTAG : FORMAT;
 	change_now(&fetch.retry);
 }
 
@@ -244,13 +274,32 @@ static void tell_end(bool has_format)
 
 static void mark(void)
 {
-	const char *wrong = claim();
+	fetch.step = MARK;
+	change_now(&fetch.retry);
+}
 
-	if (wrong) {
-		fail(wrong);
+/* The first tag of the volume that tells of the content that it had. NULL: there is none. */
+static const char *stale_tag(void)
+{
+	static const char *const keys[] = {LVM_KEY_FORMAT, LVM_KEY_BACKING, LVM_KEY_BYTES};
+	struct pool *pool;
+	int lv = find(&pool);
+
+	for (unsigned i = 0; lv >= 0 && i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (lvm_tag_is_there(&pool->group.lv[lv], keys[i]))
+			return keys[i];
+	return NULL;
+}
+
+/* Goes on when nothing tells of the old content any more. */
+static void clear(void)
+{
+	fetch.stale = stale_tag();
+	if (!fetch.stale) {
+		fill();
 		return;
 	}
-	fetch.step = MARK;
+	fetch.step = CLEAR;
 	change_now(&fetch.retry);
 }
 
@@ -490,6 +539,7 @@ const char *fetch_start(const struct fetch_order *order)
 	if (wrong)
 		return wrong;
 	fetch.made = fetch.grows = fetch.marked = fetch.stopping = fetch.kept = false;
+	fetch.changing = fetch.failed = false;
 	fetch.why[0] = 0;
 	fetch.capacity = order->capacity;
 	fetch.length = 0;

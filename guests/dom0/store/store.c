@@ -15,12 +15,14 @@
 static struct {
 	char pool[LVM_NAME + 1]; /* where the volumes are, or are being made */
 	struct blkdev *state, *journal;
+	bool looked; /* for volumes that are there already, or this is at work */
 	bool working;
 	char why[LVM_WHY + LVM_NAME + 64];
 	store_done *done;
 	void *context;
 } store;
 
+static const char still_reading[] = "the disks are still being read";
 static const char no_pool[] = "there is no pool that Sampo writes (pool-build makes one)";
 
 static void end(const char *wrong)
@@ -153,6 +155,7 @@ void store_start(store_done *done, void *context)
 	unsigned count;
 	struct pool *pool = find_pool(has_both, &count);
 
+	store.looked = true;
 	begin(done, context);
 	if (!pool) {
 		end(find_pool(any, &count) ? "no pool has the store's volumes yet" : no_pool);
@@ -169,12 +172,19 @@ bool store_is_open(void)
 	return keeper_is_open();
 }
 
+/* Until the start of the machine has looked for the store, nobody knows whether there is one: the
+ * first pool and GRUB's mark come in between. */
+static bool is_reading(void)
+{
+	return !store.looked || store.working || !pools_are_read();
+}
+
 const char *store_why(void)
 {
 	if (keeper_is_open())
 		return NULL;
-	if (!pools_are_read() || store.working)
-		return "the disks are still being read";
+	if (is_reading())
+		return still_reading;
 	return *store.why ? store.why : "the store has failed";
 }
 
@@ -239,8 +249,8 @@ const char *store_make(struct pool *pool, store_done *done, void *context)
 
 	if (keeper_is_open())
 		return "there is a store already";
-	if (store.working || !pools_are_read())
-		return "the disks are still being read";
+	if (is_reading())
+		return still_reading;
 	wrong = choose(&pool);
 	if (wrong)
 		return wrong;

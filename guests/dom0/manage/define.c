@@ -92,8 +92,9 @@ void refused_guest_text(const char *name,
 	store_domains(put_wanted, &wanted);
 }
 
-static void refuse(const char *name, const char *why)
+static void refuse(const struct database_domain *domain, const char *why)
 {
+	const char *name = domain->name;
 	struct refused_guest *one = calloc(1, sizeof(*one) + strlen(name) + 1);
 	struct refused_guest **last = &refused;
 
@@ -103,6 +104,7 @@ static void refuse(const char *name, const char *why)
 	if (!one)
 		return;
 	one->why = strdup(why);
+	one->autostart = domain->autostart;
 	strcpy(one->name, name);
 	while (*last)
 		last = &(*last)->next;
@@ -121,6 +123,13 @@ static void forget(const char *name)
 		free(one);
 		return;
 	}
+}
+
+/* Another look at the store tells them anew. */
+static void forget_all(void)
+{
+	while (refused)
+		forget(refused->name);
 }
 
 /* --- define ------------------------------------------------------------------------------------
@@ -144,6 +153,7 @@ static void define_now(struct job *job, bool kept, const char *note)
 		return;
 	}
 	vm->kept = vm->kept || kept;
+	vm->autostart = vm->autostart || job->autostart;
 	vm_tell(vm, VM_EVENT_DEFINED);
 	forget(job->name);
 	if (kept && vm->from_medium)
@@ -170,30 +180,46 @@ static void define_unkept(struct job *job, const char *why)
 	define_now(job, false, note);
 }
 
+/* Is the guest, or the refused description in its place, marked to start with the machine? */
+static bool is_marked(const char *name)
+{
+	const struct vm *vm = vm_find_name(name);
+	const struct refused_guest *one = refused_guest(name);
+
+	return vm ? vm->autostart : one && one->autostart;
+}
+
 static void keep(struct job *job)
 {
-	const struct vm *vm = vm_find_name(job->name);
 	struct database_domain domain = {
 		.name = job->name,
 		.xml = job->xml,
 		.bytes = job->bytes,
-		.autostart = vm && vm->autostart,
 	};
-	const char *wrong = store_put_domain(&domain, defined, job);
+	const char *wrong;
 
+	domain.autostart = job->autostart = is_marked(job->name);
+	wrong = store_put_domain(&domain, defined, job);
 	if (wrong)
 		end(job, NULL, wrong, "");
 }
 
-/* The volumes may have been there before, with guests. */
+/* The volumes may have been there before, with guests: what could be defined may be another guest's
+ * by now. */
 static void made(void *context, const char *wrong)
 {
+	struct job *job = context;
+
 	if (wrong) {
-		define_unkept(context, wrong);
+		define_unkept(job, wrong);
 		return;
 	}
 	recall_guests();
-	keep(context);
+	wrong = vm_may_define(job->config);
+	if (wrong)
+		end(job, NULL, wrong, "");
+	else
+		keep(job);
 }
 
 const char *define_guest(const char *file, const char *xml, size_t bytes,
@@ -421,18 +447,18 @@ static void recall(void *context, const struct database_domain *domain)
 	}
 	config = config_parse(domain->name, domain->xml, domain->bytes, &error);
 	if (!config) {
-		refuse(domain->name, error.refusals.text);
+		refuse(domain, error.refusals.text);
 		return;
 	}
 	config_each_line(&error.notes, print_note);
 	if (strcmp(config->name, domain->name) != 0) {
 		config_free(config);
-		refuse(domain->name, "the description is one of another domain");
+		refuse(domain, "the description is one of another domain");
 		return;
 	}
 	wrong = vm_define(config, &vm);
 	if (wrong) {
-		refuse(domain->name, wrong);
+		refuse(domain, wrong);
 		return;
 	}
 	vm->kept = true;
@@ -442,9 +468,11 @@ static void recall(void *context, const struct database_domain *domain)
 void recall_guests(void)
 {
 	unsigned count = 0;
-	const char *wrong = store_domains(recall, &count);
+	const char *wrong;
 	struct store_status status;
 
+	forget_all();
+	wrong = store_domains(recall, &count);
 	if (wrong)
 		printf(LOG_ERR "error: store: not all guests can be read: %s\n", wrong);
 	store_status(&status);

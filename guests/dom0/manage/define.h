@@ -51,7 +51,8 @@ void recall_guests(void);
  */
 struct refused_guest {
 	struct refused_guest *next;
-	char *why; /* lines, as those of a report of config.h */
+	char *why;      /* lines, as those of a report of config.h */
+	bool autostart; /* its mark, which the guest gets that is defined in its place */
 	char name[];
 };
 const struct refused_guest *refused_guest_at(unsigned index);

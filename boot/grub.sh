@@ -36,7 +36,11 @@ guest_files() {
 		done
 	done
 	(cd "$1" && find -L . -type f | sed 's|^\./||' | sort) | while IFS= read -r f; do
-		case $f in *[[:space:]\"\'\;\$\{\}]*) die "the name $f can't be given to GRUB" ;; esac
+		# GRUB would read these signs (GRUB 2.06, "Quoting"), and a name with a line's end comes as two.
+		case $f in
+		*[[:space:]\"\'\;\$\{\}\\\&\|\<\>]* | \#*) die "the name $f can't be given to GRUB" ;;
+		esac
+		[ -f "$1/$f" ] || die "a name with the part $f can't be given to GRUB"
 		[ ${#f} -le $name_max ] || die "the name $f is longer than $name_max characters"
 		mkdir -p "$2/sampo/guests/$(dirname "$f")"
 		cp -L "$1/$f" "$2/sampo/guests/$f"

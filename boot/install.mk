@@ -8,10 +8,11 @@ DISK_SAYS = $(CMDLINE)|$(DOM0_CMDLINE)|$(DISK_GUESTS)|$(SIZE)
 
 $(DISK).says: FORCE
 	@mkdir -p $(@D)
-	@echo '$(DISK_SAYS)' | cmp -s - $@ || echo '$(DISK_SAYS)' >$@
-$(DISK): build/sampo.elf build/dom0.bin boot/mkdisk.sh boot/grub.sh $(DISK).says $(if $(DISK_GUESTS),$(shell find -L $(DISK_GUESTS) -type f))
+	@printf '%s\n' $(call quoted,$(DISK_SAYS)) | cmp -s - $@ || printf '%s\n' $(call quoted,$(DISK_SAYS)) >$@
+$(DISK): build/sampo.elf build/dom0.bin boot/mkdisk.sh boot/grub.sh $(DISK).says $(if $(DISK_GUESTS),$(call files_below,$(DISK_GUESTS)))
 	@echo "  DISK    $@"
-	@CMDLINE='$(CMDLINE)' DOM0_CMDLINE='$(DOM0_CMDLINE)' sh boot/mkdisk.sh $@ $(SIZE) build/sampo.elf build/dom0.bin $(DISK_GUESTS)
+	@CMDLINE=$(call quoted,$(CMDLINE)) DOM0_CMDLINE=$(call quoted,$(DOM0_CMDLINE)) sh boot/mkdisk.sh $@ $(SIZE) \
+		build/sampo.elf build/dom0.bin $(if $(DISK_GUESTS),$(call quoted,$(DISK_GUESTS)))
 
 .PHONY: disk
 disk: $(DISK)

@@ -52,7 +52,12 @@ END
 boot=$part@@${boot_at}M
 mformat -i "$boot" -F -c 8 -h 255 -s 63 -T $((boot_size << 11)) -H $((boot_at << 11)) -N 53414d50 -v SAMPO ::
 dd if=/dev/zero of="$part" bs=1 count=64 seek=$(((boot_at << 20) + 446)) conv=notrunc status=none
-mcopy -i "$boot" -s -m "$stage"/* ::
+# FAT has no name for some files, and no two that differ only in the case of letters: mcopy asks, or changes the name.
+mcopy -i "$boot" -s -m "$stage"/* :: </dev/null || die "FAT cannot keep all of these files by their names"
+staged=$(cd "$stage" && find . -type f | sed 's|^\./||' | sort)
+kept=$(mdir -/ -b -i "$boot" :: | sed -n '/\/$/!s|^::/||p' | sort)
+[ "$staged" = "$kept" ] ||
+	die "FAT cannot keep the name $(printf '%s\n' "$staged" | grep -vxF "$kept" | head -n 1)"
 
 # number BYTES VALUE: little-endian.
 number() {

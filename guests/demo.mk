@@ -30,16 +30,22 @@ $(DEMO)/disk.img: | build/.packages
 	@mkdir -p $(@D)
 	sh guests/demo/mkdisk.sh $@
 
+# A text as one word of the shell's.
+quoted = '$(subst ','\'',$(1))'
+# All files below a folder. make has no name for a file with a blank or the like in its name: a pattern finds it.
+files_below = $(shell find -L $(call quoted,$(1)) -type f | LC_ALL=C sed 's/[^A-Za-z0-9_.\/,+@\x80-\xff-]/?/g')
+
 # The ISO of the folder GUESTS; the demo's by default. The command lines are part of it.
-GUEST_FILES = $(if $(filter $(DEMO)/guests,$(patsubst %/,%,$(GUESTS))),$(DEMO_FILES),$(shell find -L $(GUESTS) -type f))
+GUEST_FILES = $(if $(filter $(DEMO)/guests,$(patsubst %/,%,$(GUESTS))),$(DEMO_FILES),$(call files_below,$(GUESTS)))
 ISO_SAYS = $(CMDLINE)|$(DOM0_CMDLINE)|$(GUESTS)
 
 $(ISO).says: FORCE
 	@mkdir -p $(@D)
-	@echo '$(ISO_SAYS)' | cmp -s - $@ || echo '$(ISO_SAYS)' >$@
+	@printf '%s\n' $(call quoted,$(ISO_SAYS)) | cmp -s - $@ || printf '%s\n' $(call quoted,$(ISO_SAYS)) >$@
 $(ISO): build/sampo.elf build/dom0.bin boot/mkiso.sh boot/grub.sh $(ISO).says $(GUEST_FILES)
 	@echo "  ISO     $@"
-	@CMDLINE='$(CMDLINE)' DOM0_CMDLINE='$(DOM0_CMDLINE)' sh boot/mkiso.sh $@ build/sampo.elf build/dom0.bin $(GUESTS)
+	@CMDLINE=$(call quoted,$(CMDLINE)) DOM0_CMDLINE=$(call quoted,$(DOM0_CMDLINE)) sh boot/mkiso.sh $@ \
+		build/sampo.elf build/dom0.bin $(call quoted,$(GUESTS))
 
 .PHONY: FORCE iso iso-demo
 FORCE:

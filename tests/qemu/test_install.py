@@ -2,6 +2,7 @@
 """Installations: the disk image that boots by itself, the Debian package."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -58,6 +59,85 @@ def test_disk_image(boot, tmp_path):
     assert "has come up" not in box.log_text()
     assert "ready, 1 of 1 guests started" in box.log_text()
     assert "/dev/data/web" in box.run("vol-list data")
+
+
+# GRUB would read these signs in its menu, and a name ends with a line.
+SIGNS = list("\"'\\;${}&|<> \t\n")
+
+
+def refused(script, directory, name, *names):
+    """The last line of a script that refuses a folder with these files."""
+    guests = directory / "guests"
+    shutil.rmtree(guests, ignore_errors=True)
+    for each in (name, *names):
+        (guests / each).parent.mkdir(parents=True, exist_ok=True)
+        (guests / each).write_bytes(b"")
+    size = ["400M"] if script == "mkdisk.sh" else []
+    run = subprocess.run(["sh", str(m.TOP / "boot" / script), str(directory / "out"), *size, str(m.BUILD / "sampo.elf"),
+                          str(m.BUILD / "dom0.bin"), str(guests)], check=False, capture_output=True, text=True, stdin=subprocess.PIPE)
+    assert run.returncode and not (directory / "out").exists(), name
+    return run.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.quick
+def test_names_of_files(tmp_path):
+    """A boot medium whose GRUB would not find a file, or would read another command, is not made."""
+    for sign in SIGNS:
+        assert "can't be given to GRUB" in refused("mkiso.sh", tmp_path, f"web{sign}1.img"), repr(sign)
+    assert "can't be given to GRUB" in refused("mkiso.sh", tmp_path, "#web.img")
+    assert "longer than 111" in refused("mkiso.sh", tmp_path, "a" * 112)
+    # What FAT would change, or lose.
+    for name in ("web:1.img", "web?.img", "web*.img", "w\u00e4b.img", "folder./web"):
+        assert re.search("FAT cannot keep", refused("mkdisk.sh", tmp_path, name)), name
+    assert "FAT cannot keep" in refused("mkdisk.sh", tmp_path, "web.img", "Web.img")
+    # make itself can name them all.
+    (tmp_path / "guests/my web's 50%: $1.img").write_bytes(b"")
+    run = subprocess.run(["make", "-s", "iso", f"GUESTS={tmp_path}/guests", f"ISO={tmp_path}/own.iso", "DOM0_CMDLINE=it's"],
+                         cwd=m.TOP, check=False, capture_output=True, text=True)
+    assert run.returncode and "the name my web's 50%: $1.img can't be given to GRUB" in run.stderr, run.stderr
+
+
+MKCONFIG = """
+grub_warn() { echo "Warning: $*" >&2; }
+gettext_printf() { printf "$@"; }
+prepare_grub_to_access_device() { echo "set root='hd0,gpt1'"; }
+is_path_readable_by_grub() { true; }
+make_system_path_relative_to_its_root() { echo "/sampo/${1##*/}"; }
+"""
+
+
+@pytest.mark.quick
+def test_menu_of_the_package(tmp_path):
+    """GRUB's menu has the files whose names it can read; update-grub warns of the others."""
+    lib, boot_files = tmp_path / "lib", tmp_path / "boot"
+    names = ["web.xml", "files/web-1.0_[a]#+,=@~.img", "\u00e4.img"]
+    for file in (boot_files / "current/sampo.elf", lib / "x", *(boot_files / "guests" / name for name in names)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    (boot_files / "current/version").write_text("1.0\n")
+    (lib / "grub-mkconfig_lib").write_text(MKCONFIG)
+    (lib / "grub-probe").write_text("#!/bin/sh\necho /dev/sda1\n")
+    (lib / "grub-probe").chmod(0o755)
+    for name in ("boot.sh", "20_sampo"):
+        text = (m.TOP / "boot/debian" / name).read_text()
+        for old, new in (("/usr/lib/sampo", lib), ("/boot/sampo", boot_files), ("/etc/default/sampo", tmp_path / "none")):
+            text = text.replace(old, str(new))
+        (lib / name).write_text(text)
+
+    def menu():
+        run = subprocess.run(["sh", str(lib / "20_sampo")], check=True, capture_output=True, text=True,
+                             env={**m.os.environ, "pkgdatadir": str(lib), "PATH": f"{lib}:{m.os.environ['PATH']}"})
+        subprocess.run(["grub-script-check"], input=run.stdout, text=True, check=True)
+        return re.findall(r"^\tmodule2 --nounzip (.*)$", run.stdout, re.M), run.stderr
+
+    modules, said = menu()
+    assert modules == [f"/sampo/guests/{name} {name}" for name in sorted(names, key=lambda name: name.encode())]
+    assert "given to GRUB" not in said
+    for number, sign in enumerate(SIGNS):
+        (boot_files / f"guests/bad{sign}{number}.img").write_bytes(b"")
+    (boot_files / "guests/#bad.img").write_bytes(b"")
+    assert menu()[0] == modules
+    assert len(re.findall("can't be given to GRUB", menu()[1])) == len(SIGNS) + 2  # a name with a line's end is two
 
 
 def make_deb(path, version="1.2+r3"):

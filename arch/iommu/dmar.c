@@ -21,7 +21,7 @@
 #define SCOPE_ENDPOINT 1u
 #define SCOPE_BRIDGE   2u /* and all functions behind it */
 #define SCOPE_IOAPIC   3u
-#define SCOPE_PATH     6u
+#define SCOPE_PATH     6u /* two bytes for each step */
 
 #define RANGE_MAX   (1ull << 30)
 #define ADDRESS_MAX (1ull << 52)
@@ -65,11 +65,18 @@ static bool find_requester(struct part scope, uint16_t *requester)
 	return false;
 }
 
+/*
+ * What is behind a bridge shares the bridge's unit: a bridge stands for all buses behind it, and a
+ * function at the end of a path of bridges for its bus, on which its virtual functions are, since
+ * firmware does not name them. On a root bus each function may have a unit of its own, or none.
+ */
 static void add_functions(struct iommu_info *info, struct part scope, uint16_t requester)
 {
 	uint32_t buses = scope.data[0] == SCOPE_BRIDGE ? iommu_pci_read(requester, PCI_BUSES) : 0;
 
 	iommu_cover(info, requester, requester);
+	if (scope.bytes >= SCOPE_PATH + 4)
+		iommu_cover(info, requester & 0xff00, requester | 0xff);
 	if (buses & 0xff00)
 		iommu_cover(info, buses & 0xff00, (buses >> 8 & 0xff00) | 0xff);
 }

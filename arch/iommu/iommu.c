@@ -184,15 +184,9 @@ int64_t iommu_attach(uint16_t requester, const struct iommu_space *space)
 	return status;
 }
 
-/* Firmware does not name virtual functions. What is behind a port shares the port's unit: behind a
- * port one function that firmware names stands for its bus. */
 bool iommu_covers(uint16_t requester)
 {
-	const uint64_t *bus = &info.covered[(requester & 0xff00u) / WORD_BITS];
-
-	if (requester < 0x100)
-		return bus[requester / WORD_BITS] >> requester % WORD_BITS & 1;
-	return bus[0] | bus[1] | bus[2] | bus[3];
+	return info.covered[requester / WORD_BITS] >> requester % WORD_BITS & 1;
 }
 
 bool iommu_firmware_uses(uint16_t requester)

@@ -153,7 +153,8 @@ static void test_qemu(void **state)
 	assert_true(covers(1) && covers(0xffff));
 }
 
-/* A bridge has all that is behind it; a unit that is ignored has nothing. */
+/* A bridge has all that is behind it, a function behind bridges has its bus, a function of a root
+ * bus has itself alone, and a unit that is ignored has nothing. */
 static void test_covered(void **state)
 {
 	(void)state;
@@ -166,9 +167,17 @@ static void test_covered(void **state)
 	add_scope(ENDPOINT, 0, 0, STEPS(0x10));
 	add_scope(4, 0, 0, STEPS(0x18)); /* an HPET */
 	add_scope(0, 0, 0, STEPS(0x20));
+	add_scope(ENDPOINT, 0, 0x80, STEPS(0x10));
 	assert_true(parse());
 	for (unsigned f = 0; f < IOMMU_REQUESTERS; f++)
-		assert_int_equal(covers(f), f == 0xe4 || f == 0x10 || (f >= 0x500 && f <= 0xaff));
+		assert_int_equal(covers(f), f == 0xe4 || f == 0x10 || f == 0x8010 ||
+						    (f >= 0x500 && f <= 0xaff));
+	begin();
+	add_drhd(0xfed90000);
+	add_scope(ENDPOINT, 0, 0, STEPS(0xe4, 0x08));
+	assert_true(parse());
+	for (unsigned f = 0; f < IOMMU_REQUESTERS; f++)
+		assert_int_equal(covers(f), f >= 0x500 && f <= 0x5ff);
 }
 
 static void add_server(void)

@@ -124,26 +124,6 @@ static void parse_scopes(struct iommu_info *info, struct part part, uint32_t typ
 	}
 }
 
-/* Returns false if there is no room: the functions behind a unit that the kernel does not know
- * would reach all memory. */
-static bool add_unit(struct iommu_info *info, uint64_t base)
-{
-	bool known = false;
-
-	for (unsigned i = 0; i < info->units; i++)
-		known |= info->unit[i] == base;
-	if (known) {
-		log_print(LOG_WARNING "dmar: a unit at %lx, ignored\n", base);
-		return true;
-	}
-	if (info->units == IOMMU_UNITS) {
-		log_print(LOG_WARNING "dmar: there are more than %u units\n", IOMMU_UNITS);
-		return false;
-	}
-	info->unit[info->units++] = base;
-	return true;
-}
-
 /* A wrong length ends the walk, because the place of the next structure depends on it. */
 bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
 {
@@ -171,11 +151,11 @@ bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
 					      "ignored\n");
 			continue;
 		}
-		if (type == TYPE_DRHD && !add_unit(info, field(part, 8, 8)))
-			return false;
+		if (type == TYPE_DRHD)
+			iommu_add_unit(info, field(part, 8, 8));
 		if (type == TYPE_DRHD && field(part, 4, 1) & DRHD_ALL)
 			iommu_cover(info, 0, IOMMU_REQUESTERS - 1);
 		parse_scopes(info, part, type, scopes);
 	}
-	return info->units;
+	return info->units && !info->crowded;
 }

@@ -360,9 +360,12 @@ static const char *turn_on(void)
 
 	if (!dmar_parse(&info, acpi.dmar.data, acpi.dmar.bytes)) {
 		ops = &amdvi_ops;
-		if (!ivrs_parse(&info, acpi.ivrs.data, acpi.ivrs.bytes))
-			return "firmware tells of none, by a table DMAR or IVRS";
+		ivrs_parse(&info, acpi.ivrs.data, acpi.ivrs.bytes);
 	}
+	if (info.crowded)
+		return "firmware tells of more units than the kernel has room for";
+	if (!info.units)
+		return "firmware tells of none, by a table DMAR or IVRS";
 	iommu.remaps = info.remaps && knows_ioapics();
 	lock(&iommu_lock);
 	missing = ops->start(&info);

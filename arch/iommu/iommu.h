@@ -40,7 +40,8 @@ struct iommu_ioapic {
 };
 
 struct iommu_info {
-	bool remaps; /* the platform can remap interrupts */
+	bool remaps;  /* the platform can remap interrupts */
+	bool crowded; /* there are more units than this has room for */
 	unsigned units, ranges, ioapics;
 	uint64_t unit[IOMMU_UNITS]; /* physical addresses of their registers */
 	struct iommu_range range[IOMMU_RANGES];
@@ -55,10 +56,22 @@ static inline void iommu_cover(struct iommu_info *info, uint32_t first, uint32_t
 		info->covered[function / 64] |= 1ull << function % 64;
 }
 
+/* Returns false if the unit is known already. */
+static inline bool iommu_add_unit(struct iommu_info *info, uint64_t base)
+{
+	for (unsigned i = 0; i < info->units; i++)
+		if (info->unit[i] == base)
+			return false;
+	info->crowded |= info->units == IOMMU_UNITS;
+	if (!info->crowded)
+		info->unit[info->units++] = base;
+	return true;
+}
+
 /*
  * From a table that acpi.c has found, with header; every length is checked, and an entry that is
- * broken costs that entry alone. They add to *info. False: the table is unusable as a whole, or
- * there is no unit.
+ * broken costs that entry alone. They add to *info. False: there is no unit, or there are more
+ * units than the kernel has room for: the functions behind the others would reach all memory.
  */
 bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes);
 bool ivrs_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes);

@@ -110,13 +110,10 @@ static bool add_unit(struct iommu_info *info, const struct ivhd *unit)
 	const uint8_t *entries = (const uint8_t *)(unit + 1);
 	const uint8_t *end = (const uint8_t *)unit + unit->block.bytes;
 
-	for (unsigned i = 0; i < info->units; i++)
-		if (info->unit[i] == unit->base)
-			return true;
-	if (unit->segment || !unit->base || unit->base % BASE_ALIGN || info->units == IOMMU_UNITS)
+	if (unit->segment || !unit->base || unit->base % BASE_ALIGN)
 		return false;
-	info->unit[info->units++] = unit->base;
-	add_entries(info, entries + (unit->block.type == IVHD_10 ? 0 : IVHD_FEATURES), end);
+	if (iommu_add_unit(info, unit->base))
+		add_entries(info, entries + (unit->block.type == IVHD_10 ? 0 : IVHD_FEATURES), end);
 	return true;
 }
 
@@ -186,5 +183,5 @@ bool ivrs_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
 		}
 	}
 	info->remaps = true;
-	return info->units;
+	return info->units && !info->crowded;
 }

@@ -332,6 +332,8 @@ static void test_full(void **state)
 	add_drhd(0xfd000000); /* what is behind it would be open */
 	info = (struct iommu_info){0};
 	assert_false(parse());
+	assert_true(info.crowded);
+	assert_int_equal(info.units, IOMMU_UNITS);
 }
 
 static void test_no_unit(void **state)

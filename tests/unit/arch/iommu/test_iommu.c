@@ -160,11 +160,26 @@ static void test_root_bus_amd(void **state)
 		assert_int_equal(iommu_covers((uint16_t)f), f <= 0x9007);
 }
 
+/* More units than there is room for: none is used, and the units are not taken for the other
+ * vendor's. */
+static void test_crowded(void **state)
+{
+	(void)state;
+	begin_dmar();
+	for (unsigned i = 0; i <= IOMMU_UNITS; i++)
+		add_drhd(0xfe000000 + 0x1000 * i);
+	start_dmar();
+	assert_int_equal(vtd_started, 0);
+	assert_int_equal(amdvi_started, 0);
+	assert_null(iommu.ops);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_bus),
 		cmocka_unit_test(test_root_bus_amd),
+		cmocka_unit_test(test_crowded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,16 @@ static void test_root_bus(void **state)
 		assert_int_equal(iommu_covers((uint16_t)f), f == 0x8020);
 }
 
+/* VT-d's records of faults may begin as far as 3ffh * 16 behind the unit's first register. */
+static void test_registers(void **state)
+{
+	(void)state;
+	assert_true(iommu_has_registers(0xfed90000, 0x1000));
+	assert_true(iommu_has_registers(0xfed90000 + 0x3ff0 + 255 * 16, 16));
+	assert_false(iommu_has_registers(0xfed95000, 0x1000));
+	assert_false(iommu_has_registers(0xfed8f000, 0x1000));
+}
+
 static void test_root_bus_amd(void **state)
 {
 	uint32_t ivhd;
@@ -178,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_root_bus),
+		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_root_bus_amd),
 		cmocka_unit_test(test_crowded),
 	};

@@ -17,18 +17,6 @@ static bool same(const uint8_t *at, const char *text, size_t bytes)
 	return !__builtin_memcmp(at, text, bytes);
 }
 
-/* A little-endian field; 0 if the table is too short to have it. */
-static uint64_t field(struct acpi_table t, uint32_t offset, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	if (offset > t.bytes || bytes > t.bytes - offset)
-		return 0;
-	for (unsigned i = bytes; i--;)
-		value = value << 8 | t.data[offset + i];
-	return value;
-}
-
 static bool checksum(const uint8_t *data, size_t bytes)
 {
 	uint8_t sum = 0;
@@ -45,7 +33,7 @@ static struct acpi_table table_at(uint64_t pa)
 
 	if (!t.data)
 		return (struct acpi_table){0};
-	t.bytes = (uint32_t)field(t, 4, 4);
+	t.bytes = (uint32_t)acpi_field(t, 4, 4);
 	if (t.bytes < HEADER || t.bytes > TABLE_MAX)
 		return (struct acpi_table){0};
 	t.data = phys_map(pa, t.bytes, PTAB_R);
@@ -70,19 +58,19 @@ static void add_ioapic(struct acpi_info *info, struct acpi_table e)
 {
 	if (info->ioapics < ACPI_IOAPICS)
 		info->ioapic[info->ioapics++] = (struct acpi_ioapic){
-			.id = (uint32_t)field(e, 2, 1),
-			.address = (uint32_t)field(e, 4, 4),
-			.gsi_base = (uint32_t)field(e, 8, 4),
+			.id = (uint32_t)acpi_field(e, 2, 1),
+			.address = (uint32_t)acpi_field(e, 4, 4),
+			.gsi_base = (uint32_t)acpi_field(e, 8, 4),
 		};
 }
 
 static void add_override(struct acpi_info *info, struct acpi_table e)
 {
-	uint64_t irq = field(e, 3, 1), flags = field(e, 8, 2);
+	uint64_t irq = acpi_field(e, 3, 1), flags = acpi_field(e, 8, 2);
 
 	if (e.bytes >= 10 && irq < ACPI_ISA_IRQS)
 		info->isa[irq] = (struct ioapic_line){
-			.gsi = (uint32_t)field(e, 4, 4),
+			.gsi = (uint32_t)acpi_field(e, 4, 4),
 			.active_low = (flags & 3) == 3,
 			.level = (flags >> 2 & 3) == 3,
 		};
@@ -98,31 +86,31 @@ static void parse_madt(struct acpi_info *info, struct acpi_table t)
 		if (e.bytes < 2 || e.bytes > t.bytes - at)
 			return;
 		if (e.data[0] == 0)
-			add_cpu(info, field(e, 3, 1), field(e, 4, 4));
+			add_cpu(info, acpi_field(e, 3, 1), acpi_field(e, 4, 4));
 		else if (e.data[0] == 1)
 			add_ioapic(info, e);
 		else if (e.data[0] == 2)
 			add_override(info, e);
 		else if (e.data[0] == 9)
-			add_cpu(info, field(e, 4, 4), field(e, 8, 4));
+			add_cpu(info, acpi_field(e, 4, 4), acpi_field(e, 8, 4));
 	}
 }
 
 /* A port from the old field, or from the newer generic address. */
 static uint16_t fadt_port(struct acpi_table t, uint32_t old, uint32_t new)
 {
-	uint64_t port = field(t, old, 4);
+	uint64_t port = acpi_field(t, old, 4);
 
-	if (!port && field(t, new, 1) == SPACE_IO)
-		port = field(t, new + 4, 8);
+	if (!port && acpi_field(t, new, 1) == SPACE_IO)
+		port = acpi_field(t, new + 4, 8);
 	return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
 /* ACPI 6.5, 5.2.9 */
 static void parse_fadt(struct acpi_info *info, struct acpi_table t)
 {
-	info->smi_command = (uint16_t)field(t, 48, 4);
-	info->acpi_enable = (uint8_t)field(t, 52, 1);
+	info->smi_command = (uint16_t)acpi_field(t, 48, 4);
+	info->acpi_enable = (uint8_t)acpi_field(t, 52, 1);
 	info->pm1a_control = fadt_port(t, 64, 172);
 	info->pm1b_control = fadt_port(t, 68, 184);
 	info->pm_timer = fadt_port(t, 76, 208);
@@ -133,10 +121,10 @@ static void parse_fadt(struct acpi_info *info, struct acpi_table t)
 static void parse_mcfg(struct acpi_info *info, struct acpi_table t)
 {
 	for (uint32_t at = 44; at + 16 <= t.bytes && !info->mcfg; at += 16) {
-		if (field(t, at + 8, 2) || field(t, at + 10, 1))
+		if (acpi_field(t, at + 8, 2) || acpi_field(t, at + 10, 1))
 			continue;
-		info->mcfg = field(t, at, 8);
-		info->mcfg_last = (uint8_t)field(t, at + 11, 1);
+		info->mcfg = acpi_field(t, at, 8);
+		info->mcfg_last = (uint8_t)acpi_field(t, at + 11, 1);
 	}
 }
 
@@ -151,7 +139,7 @@ static bool parse_root(struct acpi_info *info, uint64_t pa, const char *name, un
 	if (!root.bytes || !same(root.data, name, 4))
 		return false;
 	for (uint32_t i = 0; i < ENTRIES_MAX && HEADER + (i + 1) * pointer <= root.bytes; i++) {
-		struct acpi_table t = table_at(field(root, HEADER + i * pointer, pointer));
+		struct acpi_table t = table_at(acpi_field(root, HEADER + i * pointer, pointer));
 
 		if (t.bytes && same(t.data, "APIC", 4))
 			parse_madt(info, t);
@@ -178,7 +166,7 @@ bool acpi_parse(struct acpi_info *info, const uint8_t rsdp[RSDP_2_BYTES])
 	if (!same(rsdp, "RSD PTR ", 8) || !checksum(rsdp, RSDP_1_BYTES))
 		return false;
 	if (rsdp[15] < 2 || !checksum(rsdp, RSDP_2_BYTES) ||
-	    !parse_root(info, field(t, 24, 8), "XSDT", 8))
-		parse_root(info, field(t, 16, 4), "RSDT", 4);
+	    !parse_root(info, acpi_field(t, 24, 8), "XSDT", 8))
+		parse_root(info, acpi_field(t, 16, 4), "RSDT", 4);
 	return true;
 }

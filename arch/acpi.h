@@ -24,11 +24,23 @@ struct ioapic_line {
 	bool active_low, level;
 };
 
-/* A whole table with its header; bytes 0: there is none. */
+/* A whole table with its header, or a structure in one; bytes 0: there is none. */
 struct acpi_table {
 	const uint8_t *data;
 	uint32_t bytes;
 };
+
+/* Returns a little-endian field, or 0 if the table is too short to have it. */
+static inline uint64_t acpi_field(struct acpi_table t, uint32_t offset, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	if (offset > t.bytes || bytes > t.bytes - offset)
+		return 0;
+	for (unsigned i = bytes; i--;)
+		value = value << 8 | t.data[offset + i];
+	return value;
+}
 
 struct acpi_info {
 	struct acpi_table dmar, ivrs; /* of the IOMMUs: arch/iommu/ */

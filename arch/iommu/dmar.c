@@ -4,6 +4,7 @@
  * functions use (VT-d, chapter 8). Firmware may be wrong, so the kernel checks every length and
  * range, and a broken entry costs that entry alone.
  */
+#include "arch/acpi.h"
 #include "arch/iommu/iommu.h"
 #include "kernel/base/log.h"
 
@@ -30,26 +31,11 @@
 #define PCI_HEADER_TYPE 0x0cu /* in bits 16 to 22: 1 for a bridge */
 #define PCI_BUSES       0x18u /* the secondary one in bits 8 to 15, the last in bits 16 to 23 */
 
-/* A structure of the table, or one of its device scopes. */
-struct part {
-	const uint8_t *data;
-	uint32_t bytes;
-};
-
-static uint64_t field(struct part part, uint32_t offset, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = bytes; i--;)
-		value = value << 8 | part.data[offset + i];
-	return value;
-}
-
 /*
  * A scope names a function by the bus where its path begins, and a device and function for each
  * step of the path: all but the last are bridges, and the next step is on a bridge's secondary bus.
  */
-static bool find_requester(struct part scope, uint16_t *requester)
+static bool find_requester(struct acpi_table scope, uint16_t *requester)
 {
 	uint8_t bus = scope.data[5];
 
@@ -70,7 +56,7 @@ static bool find_requester(struct part scope, uint16_t *requester)
  * function at the end of a path of bridges for its bus, on which its virtual functions are, since
  * firmware does not name them. On a root bus each function may have a unit of its own, or none.
  */
-static void add_functions(struct iommu_info *info, struct part scope, uint16_t requester)
+static void add_functions(struct iommu_info *info, struct acpi_table scope, uint16_t requester)
 {
 	uint32_t buses = scope.data[0] == SCOPE_BRIDGE ? iommu_pci_read(requester, PCI_BUSES) : 0;
 
@@ -82,9 +68,9 @@ static void add_functions(struct iommu_info *info, struct part scope, uint16_t r
 }
 
 /* The kernel ignores a range that is not plausible: the function gets faults there. */
-static void add_range(struct iommu_info *info, struct part rmrr, uint16_t requester)
+static void add_range(struct iommu_info *info, struct acpi_table rmrr, uint16_t requester)
 {
-	uint64_t base = field(rmrr, 8, 8), size = field(rmrr, 16, 8) - base + 1;
+	uint64_t base = acpi_field(rmrr, 8, 8), size = acpi_field(rmrr, 16, 8) - base + 1;
 
 	if (base % PTAB_PAGE || size % PTAB_PAGE || !size || size >= RANGE_MAX ||
 	    base >= ADDRESS_MAX || info->ranges == IOMMU_RANGES) {
@@ -98,14 +84,15 @@ static void add_range(struct iommu_info *info, struct part rmrr, uint16_t reques
 /* A DRHD (VT-d 8.3) names its functions and I/O APICs. Which of the units has a function does not
  * matter, since all units share their tables. An RMRR (VT-d 8.4) names the functions that use its
  * memory. */
-static void parse_scopes(struct iommu_info *info, struct part part, uint32_t type, uint32_t at)
+static void parse_scopes(struct iommu_info *info, struct acpi_table part, uint32_t type,
+			 uint32_t at)
 {
-	struct part scope;
+	struct acpi_table scope;
 	uint16_t requester;
 	uint8_t kind;
 
 	for (; at + SCOPE_PATH <= part.bytes; at += scope.bytes) {
-		scope = (struct part){part.data + at, part.data[at + 1]};
+		scope = (struct acpi_table){part.data + at, part.data[at + 1]};
 		if (scope.bytes < SCOPE_PATH || scope.bytes > part.bytes - at)
 			return;
 		kind = scope.data[0];
@@ -127,7 +114,7 @@ static void parse_scopes(struct iommu_info *info, struct part part, uint32_t typ
 /* A wrong length ends the walk, because the place of the next structure depends on it. */
 bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
 {
-	struct part part;
+	struct acpi_table part;
 
 	if (bytes < HEADER)
 		return false;
@@ -135,25 +122,26 @@ bool dmar_parse(struct iommu_info *info, const uint8_t *table, uint32_t bytes)
 	for (uint32_t at = HEADER; at < bytes && bytes - at >= PART_HEADER; at += part.bytes) {
 		uint32_t type, scopes;
 
-		part = (struct part){table + at, bytes - at};
-		type = (uint32_t)field(part, 0, 2);
+		part = (struct acpi_table){table + at, bytes - at};
+		type = (uint32_t)acpi_field(part, 0, 2);
 		scopes = type == TYPE_DRHD ? DRHD_SCOPES : RMRR_SCOPES;
-		part.bytes = (uint32_t)field(part, 2, 2);
+		part.bytes = (uint32_t)acpi_field(part, 2, 2);
 		if (part.bytes < PART_HEADER || part.bytes > bytes - at) {
 			log_print(LOG_WARNING "dmar: broken at %x, the rest is ignored\n", at);
 			break;
 		}
 		if (type > TYPE_RMRR)
 			continue;
-		if (part.bytes < scopes || field(part, 6, 2) || field(part, 8, 8) % PTAB_PAGE ||
-		    (type == TYPE_DRHD && !field(part, 8, 8))) {
+		if (part.bytes < scopes || acpi_field(part, 6, 2) ||
+		    acpi_field(part, 8, 8) % PTAB_PAGE ||
+		    (type == TYPE_DRHD && !acpi_field(part, 8, 8))) {
 			log_print(LOG_WARNING "dmar: too short, of no page, or not PCI segment 0: "
 					      "ignored\n");
 			continue;
 		}
 		if (type == TYPE_DRHD)
-			iommu_add_unit(info, field(part, 8, 8));
-		if (type == TYPE_DRHD && field(part, 4, 1) & DRHD_ALL)
+			iommu_add_unit(info, acpi_field(part, 8, 8));
+		if (type == TYPE_DRHD && acpi_field(part, 4, 1) & DRHD_ALL)
 			iommu_cover(info, 0, IOMMU_REQUESTERS - 1);
 		parse_scopes(info, part, type, scopes);
 	}

@@ -174,6 +174,8 @@ static const char *check(const struct vm_config *config, const struct config_hos
 		return refuse(h, "guest '%s' has it", owner);
 	if (pci_virtual_count(dev) || pci_virtual_busy(dev))
 		return refuse(h, "it has virtual functions, which its reset would take along");
+	if (assign_is_resetting(dev))
+		return refuse(h, "it is being reset: start the guest when that has ended");
 	if (is_broken(dev))
 		return refuse(h, "it did not come back from a reset, until the machine restarts");
 	if (pci_legacy_ide(dev, 0) || pci_legacy_ide(dev, 1))

@@ -1056,6 +1056,7 @@ static void test_operator(void **state)
 	assert_non_null(assign_reset_function(pci_at(0x08), tell));
 	assert_null(assign_reset_function(pci_at(0x100), tell));
 	assert_non_null(assign_reset_function(pci_at(0x100), tell));
+	assert_non_null(strstr(refusal(), "it is being reset"));
 	mock_advance(200 * MS);
 	assert_int_equal(tells, 1);
 	assert_null(told);

@@ -82,7 +82,7 @@ static uint64_t bar_read(struct vm *vm, uint32_t instance, unsigned bar, uint64_
 		return UINT64_MAX;
 	if (f->dev->bar[bar].io)
 		return port_bar_read(f, bar, offset, size);
-	if (assign_is_table(f, bar, offset))
+	if (assign_is_table(f, bar, offset, size))
 		return assign_table_read(f, offset - f->table_offset, size);
 	at = assign_registers(f, bar, offset, size);
 	return at ? registers_read(at, size) : UINT64_MAX;
@@ -100,7 +100,7 @@ static void bar_write(struct vm *vm, uint32_t instance, unsigned bar, uint64_t o
 		pci_port_write(f->dev, bar, (unsigned)offset, size, (uint32_t)value);
 		return;
 	}
-	if (assign_is_table(f, bar, offset)) {
+	if (assign_is_table(f, bar, offset, size)) {
 		assign_table_write(f, offset - f->table_offset, size, value);
 		return;
 	}

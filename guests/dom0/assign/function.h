@@ -65,8 +65,9 @@ extern const struct io_ops assign_bar_ops[PCI_BARS];
 volatile uint8_t *assign_registers(struct assign_function *f, unsigned bar, uint64_t offset,
 				   unsigned size);
 
-/* vectors.c. The table and the pending bits of MSI-X: is the access there, and what it does. */
-bool assign_is_table(const struct assign_function *f, unsigned bar, uint64_t offset);
+/* vectors.c. The table of MSI-X: does the access touch it, and what it does. An access that begins
+ * below the table has an offset below 0, as a huge number: it is not aligned, and has no effect. */
+bool assign_is_table(const struct assign_function *f, unsigned bar, uint64_t offset, unsigned size);
 uint64_t assign_table_read(struct assign_function *f, uint64_t offset, unsigned size);
 void assign_table_write(struct assign_function *f, uint64_t offset, unsigned size, uint64_t value);
 /* The guest has written registers of MSI or MSI-X in configuration space. */

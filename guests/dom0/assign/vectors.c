@@ -112,10 +112,12 @@ bool assign_find_table(struct assign_function *f)
 	       PENDING_BYTES(dev->msix) <= bar->size - f->pending_offset;
 }
 
-bool assign_is_table(const struct assign_function *f, unsigned bar, uint64_t offset)
+bool assign_is_table(const struct assign_function *f, unsigned bar, uint64_t offset, unsigned size)
 {
-	return f->dev->msix && bar == f->table_bar && offset >= f->table_offset &&
-	       offset - f->table_offset < f->dev->msix * ENTRY_BYTES;
+	uint64_t end = f->table_offset + (uint64_t)f->dev->msix * ENTRY_BYTES;
+
+	return f->dev->msix && bar == f->table_bar && offset + size > f->table_offset &&
+	       offset < end;
 }
 
 static bool msix_is_on(const struct assign_function *f)

@@ -675,6 +675,31 @@ static void test_msix(void **state)
 	assert_int_equal(real[12], 3);
 }
 
+/* A table amid a page: an access across its begin reaches no register of the table. */
+static void test_across(void **state)
+{
+	const uint64_t table = 0xc0002020;
+	const uint32_t *real = (const uint32_t *)(registers + 0x2020);
+
+	(void)state;
+	put(model[CARD].config, 0xb4, 4, 0x2020);
+	scan();
+	start();
+	write32(table, 0xfee03000);
+	write32(table + 8, 0x4055);
+	write32(table + 12, 0);
+	set(0xb2, 2, 0x8000);
+	assert_int_equal(real[0], 0xfee00018);
+	bus_write(&mock_vm, BUS_MMIO, table - 4, 8, 0xfee0000000000000);
+	bus_write(&mock_vm, BUS_MMIO, table - 2, 4, 0xffffffff);
+	assert_int_equal(real[0], 0xfee00018);
+	assert_int_equal(real[-1], 0);
+	assert_int_equal(bus_read(&mock_vm, BUS_MMIO, table - 4, 8) >> 32, 0xfee03000);
+	write32(table - 4, 0x12345678);
+	assert_int_equal(real[-1], 0x12345678);
+	assert_int_equal(read32(table - 4), 0x12345678);
+}
+
 static void test_msi(void **state)
 {
 	(void)state;
@@ -1082,7 +1107,7 @@ int main(void)
 		TEST(test_msi),      TEST(test_pin),         TEST(test_reset),
 		TEST(test_end),      TEST(test_refused),     TEST(test_groups),
 		TEST(test_operator), TEST(test_guest_reset), TEST(test_advanced),
-		TEST(test_power),    TEST(test_dead),
+		TEST(test_power),    TEST(test_across),      TEST(test_dead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, forget_all);

@@ -29,7 +29,7 @@
 
 #define BUS_LOCK_DELAY_NS 20000u /* 50,000 a second at most, some percent of the bus */
 
-/* All that WBINVD asks for: no device is a guest's own, so caches are coherent. */
+/* All that WBINVD asks for: caches stay coherent: dom0 lets no guest's function skip snoops. */
 static void finish(struct vcpu *vcpu, struct hv_exit *x)
 {
 	hv->advance(vcpu, x->next_rip);

@@ -19,6 +19,7 @@
 #define EXPRESS_CAN_FLR  0x10000000u
 #define EXPRESS_CONTROL  0x08u
 #define EXPRESS_FLR      0x8000u
+#define EXPRESS_NO_SNOOP 0x0800u /* on after a reset (PCI Express 5.0, 7.5.3.4) */
 #define EXPRESS_STATUS   0x0au
 #define EXPRESS_PENDING  0x0020u
 #define EXPRESS_CONTROL2 0x28u
@@ -104,8 +105,14 @@ enum reset_way assign_reset_way(struct pci_device *dev, const char **why)
 
 /* --- the steps --- */
 
-/* Registers that the guest or firmware has set and that a reset clears. */
-static const uint8_t kept[4] = {EXPRESS_CONTROL, EXPRESS_LINK, EXPRESS_CONTROL2, 0};
+/* Registers that the guest or firmware has set and that a reset clears, and their bits that stay
+ * off. */
+static const struct {
+	uint8_t offset;
+	uint16_t off;
+} kept[] = {{EXPRESS_CONTROL, EXPRESS_FLR | EXPRESS_NO_SNOOP},
+	    {EXPRESS_LINK, 0},
+	    {EXPRESS_CONTROL2, 0}};
 
 static unsigned kept_count(struct pci_device *dev, unsigned at)
 {
@@ -117,7 +124,7 @@ static void save(struct assign_reset *r)
 	unsigned at = express(r->dev);
 
 	for (unsigned i = 0; at && i < kept_count(r->dev, at); i++)
-		r->saved[i] = (uint16_t)pci_read(r->dev, at + kept[i], 2);
+		r->saved[i] = (uint16_t)pci_read(r->dev, at + kept[i].offset, 2);
 }
 
 static void restore(struct assign_reset *r)
@@ -125,8 +132,7 @@ static void restore(struct assign_reset *r)
 	unsigned at = express(r->dev);
 
 	for (unsigned i = 0; at && i < kept_count(r->dev, at); i++)
-		pci_write(r->dev, at + kept[i], 2,
-			  r->saved[i] & (i ? UINT16_MAX : ~EXPRESS_FLR & UINT16_MAX));
+		pci_write(r->dev, at + kept[i].offset, 2, r->saved[i] & ~(uint32_t)kept[i].off);
 	pci_restore_bars(r->dev);
 	pci_change(r->dev, PCI_COMMAND, PCI_COMMAND_MASTER,
 		   PCI_COMMAND_INTX_OFF | PCI_COMMAND_MEMORY | PCI_COMMAND_IO);
@@ -247,9 +253,4 @@ void assign_reset_begin(struct assign_reset *r,
 	r->step = STEP_PENDING;
 	r->deadline = now + PENDING_NS;
 	timer_set(&r->timer, now);
-}
-
-void assign_reset_forget(struct assign_reset *r)
-{
-	timer_cancel(&r->timer);
 }

@@ -25,7 +25,7 @@ struct assign_reset {
 	unsigned step;
 	uint64_t deadline; /* clock_ns */
 	struct timer timer;
-	uint16_t saved[4]; /* registers that a reset changes */
+	uint16_t saved[3]; /* registers that a reset changes */
 	/* Called from the event loop. failure: NULL, or what is wrong with the function now. */
 	void (*done)(struct assign_reset *reset, const char *failure);
 	void *context;
@@ -37,5 +37,3 @@ enum reset_way assign_reset_way(struct pci_device *dev, const char **why);
 void assign_reset_begin(struct assign_reset *reset,
 			void (*done)(struct assign_reset *reset, const char *failure),
 			void *context);
-/* Nobody waits for it any more. */
-void assign_reset_forget(struct assign_reset *reset);

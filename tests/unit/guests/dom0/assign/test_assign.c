@@ -528,9 +528,14 @@ static void test_capabilities(void **state)
 	assert_int_equal(get(0x70, 4), 0x0092b010); /* integrated, no slot */
 	assert_int_equal(get(0x74, 4), 0x10008fc2 & ~0x18u);
 	assert_int_equal(get(0x78, 2), 0x2810);
+	assert_int_equal(hw(CARD, 0x78, 2), 0x2010);
 	set(0x78, 2, 0x57ff);
 	assert_int_equal(hw(CARD, 0x78, 2), 0x5010); /* no larger payload, no reports */
-	assert_int_equal(get(0x7c, 4), 0);           /* no link */
+	/* What the function writes past the CPUs' caches a guest's WBINVD would not show. */
+	set(0x78, 2, 0x5810);
+	assert_int_equal(hw(CARD, 0x78, 2), 0x5010);
+	assert_int_equal(get(0x78, 2), 0x5810);
+	assert_int_equal(get(0x7c, 4), 0); /* no link */
 	assert_int_equal(get(0x80, 4), 0);
 	assert_int_equal(get(0x94, 4), 0x1f);
 	assert_int_equal(get(0xb0, 4), 0x0002d011); /* the list leads past VPD */

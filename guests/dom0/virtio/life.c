@@ -268,9 +268,7 @@ void virtio_reset_all(struct vm *vm)
 	for (unsigned i = 0; i < machine->devices; i++) {
 		struct virtio_device *dev = virtio_by_instance(vm, i);
 
-		if (dev && dev->transport->is_asked(dev))
-			virtio_eject(dev);
-		else if (dev)
+		if (dev && !(dev->transport->is_asked(dev) && virtio_eject(dev)))
 			virtio_device_reset(dev);
 	}
 }

@@ -28,8 +28,9 @@ const char *virtio_device_add(struct virtio_machine *machine, unsigned index,
 			      const struct virtio_type *type, unsigned ordinal, unsigned slot);
 /* Takes the device off the bus at once, and frees it when it is quiet. */
 void virtio_device_remove(struct virtio_device *dev);
-/* plug.c: the guest gives up a device that it was asked for: it goes, from the description too. */
-void virtio_eject(struct virtio_device *dev);
+/* plug.c: the guest gives up a device that it was asked for: it goes, from the description too.
+ * Returns false if dom0 has no memory for that description: the device stays, and is asked for. */
+bool virtio_eject(struct virtio_device *dev);
 
 void virtio_device_reset(struct virtio_device *dev);
 void virtio_device_start(struct virtio_device *dev);

@@ -112,15 +112,18 @@ static void take_out(struct vm_config *config, uint32_t type, unsigned ordinal)
 	}
 }
 
-void virtio_eject(struct virtio_device *dev)
+bool virtio_eject(struct virtio_device *dev)
 {
 	uint32_t type = dev->type->type;
 	unsigned ordinal = dev->ordinal;
 	struct vm *vm = dev->vm;
 	struct virtio_machine *machine = virtio_machine_of(vm);
+	struct vm_config *config = vm_live_config(vm);
 
+	if (!config)
+		return false;
 	virtio_device_remove(dev);
-	take_out(vm_live_config(vm), type, ordinal);
+	take_out(config, type, ordinal);
 	for (unsigned i = 0; i < machine->devices; i++) {
 		struct virtio_device *other = virtio_by_instance(vm, i);
 
@@ -129,4 +132,5 @@ void virtio_eject(struct virtio_device *dev)
 		other->ordinal--;
 		other->state->ordinal--;
 	}
+	return true;
 }

@@ -145,6 +145,30 @@ static void leaves_at_work(void **unused)
 	assert_null(spare[0].user);
 }
 
+/* dom0 was asked for a disk and has begun anew since, and has no memory now: the disk stays until
+ * there is some. */
+static void stays(void **unused)
+{
+	struct virtio_device *dev;
+
+	(void)unused;
+	setup();
+	dev = virtio_find(&mock_vm, VIRTIO_BLK, 0);
+	assert_null(virtio_unplug(&mock_vm, VIRTIO_BLK, 0));
+	dev->state->status = 1;
+	mock_no_config = true;
+	assert_false(virtio_eject(dev));
+	assert_ptr_equal(virtio_find(&mock_vm, VIRTIO_BLK, 0), dev);
+	assert_int_equal(dev->state->status, 1);
+	virtio_part.reset(&mock_vm);
+	assert_ptr_equal(virtio_find(&mock_vm, VIRTIO_BLK, 0), dev);
+	assert_int_equal(dev->state->status, 0);
+	mock_no_config = false;
+	assert_true(virtio_eject(dev));
+	assert_null(virtio_find(&mock_vm, VIRTIO_BLK, 0));
+	assert_int_equal(mock_config.disks, 0);
+}
+
 /* As many as there is room for. */
 static void no_more(void **unused)
 {
@@ -177,6 +201,7 @@ int main(void)
 		cmocka_unit_test(comes_and_goes),
 		cmocka_unit_test(leaves_at_work),
 		cmocka_unit_test(no_more),
+		cmocka_unit_test(stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,16 +43,15 @@ static void put_express(struct nodedev *device, struct pci_device *dev)
 	device->does = link_of(pci_read(dev, at + EXPRESS_LINK_DOES, 2));
 }
 
-static void put_virtual(struct nodedev *device, struct pci_device *dev)
+static void put_virtual(struct nodedev *device, const struct pci_device *dev)
 {
-	device->max_vfs = (uint16_t)pci_virtual_most(dev);
 	device->vfs = (uint16_t)pci_virtual_count(dev);
 	device->is_virtual = dev->physical != NULL;
 	if (dev->physical)
 		device->physical = dev->physical->bdf;
 }
 
-static void describe(struct nodedev *device, struct pci_device *dev)
+static void describe(struct nodedev *device, const struct pci_device *dev)
 {
 	*device = (struct nodedev){
 		.driver = dev->driver,
@@ -67,8 +66,14 @@ static void describe(struct nodedev *device, struct pci_device *dev)
 		device->driver = "sampo-guest";
 	put_name(device->name, dev);
 	put_parent(device->parent, dev);
-	put_express(device, dev);
 	put_virtual(device, dev);
+}
+
+/* What the function's own registers say: a hundred accesses and more. */
+static void look_at(struct nodedev *device, struct pci_device *dev)
+{
+	put_express(device, dev);
+	device->max_vfs = (uint16_t)pci_virtual_most(dev);
 }
 
 static void describe_computer(struct nodedev *device)
@@ -89,7 +94,7 @@ struct nodedev *nodedev_all(unsigned *count)
 	*count = n;
 	n = 0;
 	describe_computer(&all[n++]);
-	for (struct pci_device *dev = pci_first(); dev; dev = dev->next)
+	for (const struct pci_device *dev = pci_first(); dev; dev = dev->next)
 		describe(&all[n++], dev);
 	return all;
 }
@@ -107,6 +112,7 @@ bool nodedev_find(const char *name, struct nodedev *device)
 		if (strcmp(name, other) != 0)
 			continue;
 		describe(device, dev);
+		look_at(device, dev);
 		return true;
 	}
 	return false;

@@ -18,18 +18,18 @@ struct nodedev {
 	bool bridge;
 	bool has_group; /* an IOMMU is in use; those of a group go to a guest together */
 	unsigned group;
-	uint16_t max_vfs, vfs; /* virtual functions that it can have, and has */
+	uint16_t max_vfs, vfs; /* virtual functions that it can have (nodedev_find), and has */
 	bool is_virtual;       /* it is one, of the function `physical` */
 	uint16_t physical;     /* its bdf */
-	/* PCIe links, as PCIe 5.0, 7.5.3.6 and 7.5.3.8 encode them: what it can do, what it does;
-	 * width 0: not an Express function. */
+	/* PCIe links, as PCIe 5.0, 7.5.3.6 and 7.5.3.8 encode them: what it can do, what it does
+	 * (nodedev_find); width 0: not an Express function. */
 	struct nodedev_link {
 		uint8_t speed, width;
 	} can, does;
 };
 
-/* Describes them all, the computer first. Returns an array that the caller frees; NULL if dom0's
- * memory is exhausted. */
+/* Describes them all, the computer first, without a look at their registers, which would take too
+ * long. Returns an array that the caller frees; NULL if dom0's memory is exhausted. */
 struct nodedev *nodedev_all(unsigned *count);
 /* Returns false if no device has the name; else describes that one. */
 bool nodedev_find(const char *name, struct nodedev *device);

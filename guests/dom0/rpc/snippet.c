@@ -57,6 +57,8 @@ static void end(void *context, const char *name)
 	struct reader *r = context;
 
 	(void)name;
+	if (r->refused) /* expat still tells of the end of an empty element that was refused */
+		return;
 	r->open = NULL;
 	r->depth--;
 	r->path[r->depth ? r->ends[r->depth - 1] : 0] = 0;

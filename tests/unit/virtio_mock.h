@@ -343,8 +343,7 @@ struct vm_config *vm_live_config(struct vm *vm)
 
 const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except)
 {
-	(void)except;
-	for (uint32_t i = 0; i < mock_config.nics; i++)
+	for (uint32_t i = 0; except != &mock_vm && i < mock_config.nics; i++)
 		if (!memcmp(mock_config.nic[i].mac, mac, 6))
 			return &mock_vm;
 	return NULL;

@@ -65,6 +65,16 @@ const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk)
 	return wrong;
 }
 
+static bool has_mac(const struct vm_config *config, const uint8_t mac[6])
+{
+	for (uint32_t i = 0; i < config->nics; i++)
+		if (!memcmp(config->nic[i].mac, mac, sizeof(config->nic[i].mac)))
+			return true;
+	return false;
+}
+
+/* The guest's other descriptions may have the address: the one by which it started, of an interface
+ * that it has given up since, and that of its next start. */
 const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic)
 {
 	struct virtio_machine *machine = running(vm);
@@ -73,7 +83,7 @@ const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic)
 
 	if (!machine)
 		return "the guest is ending";
-	if (vm_find_mac(nic->mac, NULL))
+	if (vm_find_mac(nic->mac, vm) || has_mac(vm->config, nic->mac))
 		return "a guest has this MAC address already";
 	if (vm->config->nics == CONFIG_NICS)
 		return "the guest has as many interfaces as it can have";

@@ -27,6 +27,11 @@ struct vm_config *vm_own_config(const struct vm *vm)
 	return (struct vm_config *)(vm->life->own ? vm->life->own : vm->config);
 }
 
+struct vm_config *vm_next_config(const struct vm *vm)
+{
+	return vm->next_config ? (struct vm_config *)vm->next_config : vm_own_config(vm);
+}
+
 void vm_live_end(struct vm *vm)
 {
 	if (!vm->life->own)

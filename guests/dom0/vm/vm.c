@@ -99,7 +99,8 @@ static bool has_mac(const struct vm_config *config, const uint8_t mac[6])
 const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except)
 {
 	for (const struct vm *vm = vms; vm; vm = vm->next)
-		if (vm != except && (has_mac(vm->config, mac) || has_mac(vm_own_config(vm), mac)))
+		if (vm != except && (has_mac(vm->config, mac) || has_mac(vm_own_config(vm), mac) ||
+				     has_mac(vm_next_config(vm), mac)))
 			return vm;
 	return NULL;
 }

@@ -149,9 +149,12 @@ const char *vm_nmi(struct vm *vm); /* an NMI for each vCPU, as the button of a s
  */
 struct vm_config *vm_live_config(struct vm *vm);
 struct vm_config *vm_own_config(const struct vm *vm);
+/* The description by which the guest starts next: another one that it has been given while it runs
+ * (vm_redefine), or else its own. */
+struct vm_config *vm_next_config(const struct vm *vm);
 
-/* Returns a guest other than `except` (NULL: any) that has an interface with the address, or NULL.
- */
+/* Returns a guest other than `except` (NULL: any) that has an interface with the address in one of
+ * its descriptions, or NULL. */
 const struct vm *vm_find_mac(const uint8_t mac[6], const struct vm *except);
 
 /* vm_sched.c: weight, microseconds of a period for each vCPU (0: all), CPUs; of a

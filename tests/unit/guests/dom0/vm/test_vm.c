@@ -825,6 +825,22 @@ static void test_redefinition(void **state)
 	assert_null(vm_destroy(other));
 	assert_ptr_equal(vm_find_name("other"), other);
 	assert_ptr_equal(other->config, last);
+	/* No other guest may have the address of an interface that comes with the next start. */
+	assert_null(vm_start(other));
+	next = make_config("other", 2);
+	memcpy(next->uuid, other->config->uuid, sizeof(next->uuid));
+	next->nics = 1;
+	next->nic[0].mac[0] = 4;
+	vm_redefine(other, next);
+	assert_ptr_equal(vm_next_config(other), next);
+	last = make_config("third", 4);
+	last->nics = 1;
+	last->nic[0].mac[0] = 4;
+	assert_non_null(strstr(vm_may_define(last), "'other' has the same MAC address"));
+	config_free(last);
+	assert_ptr_equal(vm_find_mac(next->nic[0].mac, NULL), other);
+	assert_null(vm_find_mac(next->nic[0].mac, other));
+	assert_null(vm_destroy(other));
 	next = make_config("other", 1);
 	memset(next->uuid, 0x55, sizeof(next->uuid));
 	assert_non_null(strstr(vm_may_define(next), "already exists with uuid"));

@@ -232,6 +232,11 @@ struct vm_config *vm_own_config(const struct vm *vm)
 	return (struct vm_config *)vm->config;
 }
 
+struct vm_config *vm_next_config(const struct vm *vm)
+{
+	return (struct vm_config *)vm->config;
+}
+
 /* --- the store, which is done at once --- */
 
 const char *define_guest(const char *file, const char *xml, size_t bytes,
@@ -354,9 +359,14 @@ uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
 	return vm->id + disk;
 }
 
-void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm_config *config, unsigned nic)
 {
-	snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+	snprintf(text, STATS_NIC_NAME, "%s/%u", config->name, nic);
+}
+
+int stats_nic_find(const struct vm_config *config, const char *wanted)
+{
+	return config->nics && *wanted ? 0 : -1;
 }
 
 uint64_t stats_dom0_ns(const struct vm *vm)

@@ -16,6 +16,7 @@
 
 #define LINE_BYTES 288u
 #define DEVICES    "domain/devices/"
+#define NESTING    32u /* of elements, each of which costs memory until its end */
 #define REST_BYTES 32u /* room for the line that counts what does not fit */
 
 static void report(struct config_report *report, const char *line)
@@ -281,6 +282,11 @@ static void start_element(void *user, const char *name, const char **attributes)
 	uint64_t bit;
 
 	p->failed = false;
+	if (p->depth + p->ignoring == NESTING) {
+		fail_at(p, NULL, "elements are nested more than %u deep", NESTING);
+		XML_StopParser(p->expat, XML_FALSE);
+		return;
+	}
 	if (p->ignoring) {
 		p->ignoring++;
 		return;

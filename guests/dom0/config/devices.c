@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "guests/dom0/base/hex.h"
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/parse.h"
 
 static struct config_disk *disk(struct config_parser *p)
@@ -270,25 +270,12 @@ static void interface_start(struct config_parser *p, const char **attributes)
 	p->other_device = p->failed;
 }
 
-static bool parse_mac(const char *text, uint8_t mac[6])
-{
-	for (unsigned i = 0; i < 6; i++) {
-		int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
-
-		if (low < 0 || text[2] != (i < 5 ? ':' : 0))
-			return false;
-		mac[i] = (uint8_t)(high << 4 | low);
-		text += 3;
-	}
-	return true;
-}
-
 static void mac_start(struct config_parser *p, const char **attributes)
 {
 	const char *text = config_attribute(attributes, "address");
 	static const uint8_t zero[6];
 
-	if (!text || !parse_mac(text, nic(p)->mac))
+	if (!text || !mac_parse(text, nic(p)->mac))
 		config_fail(p, "'%.20s' is not a MAC address", text ? text : "");
 	else if (nic(p)->mac[0] & 1 || !memcmp(nic(p)->mac, zero, 6))
 		config_fail(p, "'%.20s' is not the address of one interface", text);

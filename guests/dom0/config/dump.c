@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
+#include "guests/dom0/base/xml.h"
 #include "guests/dom0/config/config.h"
 
 struct dump {
@@ -11,8 +13,8 @@ struct dump {
 	void *context;
 };
 
-#define LINE_BYTES (6 * CONFIG_CMDLINE)
-static char line[LINE_BYTES];
+/* The longest text of a description, and the element around it. */
+static char line[XML_ROOM(CONFIG_CMDLINE) + 128];
 
 static void put(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct dump *d, const char *format, ...)
@@ -25,51 +27,12 @@ static void put(struct dump *d, const char *format, ...)
 	d->put(d->context, line);
 }
 
-/* The text with what means something in XML written as entities. One buffer:
- * one use in each line. */
+/* One buffer: one use in each line. */
 static const char *escape(const char *text)
 {
-	static char buffer[LINE_BYTES];
-	size_t used = 0;
+	static char buffer[XML_ROOM(CONFIG_CMDLINE)];
 
-	for (; *text && used < sizeof(buffer) - 8; text++) {
-		const char *entity = NULL;
-
-		switch (*text) {
-		case '<':
-			entity = "&lt;";
-			break;
-		case '>':
-			entity = "&gt;";
-			break;
-		case '&':
-			entity = "&amp;";
-			break;
-		case '\'':
-			entity = "&apos;";
-			break;
-		case '"':
-			entity = "&quot;";
-			break;
-		case '\t':
-			entity = "&#9;";
-			break;
-		case '\n':
-			entity = "&#10;";
-			break;
-		case '\r':
-			entity = "&#13;";
-			break;
-		}
-		if (!entity) {
-			buffer[used++] = *text;
-			continue;
-		}
-		memcpy(buffer + used, entity, strlen(entity));
-		used += strlen(entity);
-	}
-	buffer[used] = 0;
-	return buffer;
+	return xml_escape(buffer, sizeof(buffer), text);
 }
 
 static void dump_os(struct dump *d, const struct vm_config *c)
@@ -152,9 +115,10 @@ static void dump_disk(struct dump *d, const struct config_disk *disk)
 
 static void dump_nic(struct dump *d, const struct config_nic *n)
 {
+	char mac[MAC_TEXT];
+
 	put(d, "    <interface type='bridge'>\n");
-	put(d, "      <mac address='%02x:%02x:%02x:%02x:%02x:%02x'/>\n", n->mac[0], n->mac[1],
-	    n->mac[2], n->mac[3], n->mac[4], n->mac[5]);
+	put(d, "      <mac address='%s'/>\n", mac_text(mac, n->mac));
 	put(d, "      <source bridge='%s'/>\n", escape(n->source));
 	if (n->target[0])
 		put(d, "      <target dev='%s'/>\n", escape(n->target));

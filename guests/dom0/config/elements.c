@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/parse.h"
 
 /* <domain> and what is directly in it */
@@ -479,23 +480,42 @@ static void make_uuid(struct vm_config *c)
 	c->uuid[8] = (uint8_t)((c->uuid[8] & 0x3f) | 0x80);
 }
 
-/* Interfaces without an address get one of QEMU's range from the name. */
+static bool has_mac(const struct vm_config *c, const uint8_t mac[MAC_BYTES])
+{
+	for (uint32_t i = 0; i < c->nics; i++)
+		if (!memcmp(c->nic[i].mac, mac, MAC_BYTES))
+			return true;
+	return false;
+}
+
+static void make_mac(uint8_t mac[MAC_BYTES], const char *name, uint32_t number)
+{
+	uint64_t h = config_hash(name, HASH_START + number);
+
+	mac[0] = 0x52;
+	mac[1] = 0x54;
+	mac[2] = 0x00;
+	mac[3] = (uint8_t)(h >> 40);
+	mac[4] = (uint8_t)(h >> 24);
+	mac[5] = (uint8_t)(h ^ number);
+}
+
+/* Interfaces without an address get one of QEMU's range from the name: the first of a row that no
+ * other interface of the description has. */
 static void make_macs(struct vm_config *c)
 {
-	static const uint8_t zero[6];
+	static const uint8_t zero[MAC_BYTES];
+	uint8_t mac[MAC_BYTES];
 
 	for (uint32_t i = 0; i < c->nics; i++) {
-		uint64_t h = config_hash(c->name, HASH_START + i);
-		uint8_t *mac = c->nic[i].mac;
+		uint32_t number = i;
 
-		if (memcmp(mac, zero, 6) != 0)
+		if (memcmp(c->nic[i].mac, zero, MAC_BYTES) != 0)
 			continue;
-		mac[0] = 0x52;
-		mac[1] = 0x54;
-		mac[2] = 0x00;
-		mac[3] = (uint8_t)(h >> 40);
-		mac[4] = (uint8_t)(h >> 24);
-		mac[5] = (uint8_t)(h ^ i);
+		do
+			make_mac(mac, c->name, number++);
+		while (has_mac(c, mac));
+		memcpy(c->nic[i].mac, mac, MAC_BYTES);
 	}
 }
 

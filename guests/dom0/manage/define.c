@@ -396,7 +396,7 @@ const char *rewrite_guest(struct vm *vm, define_done *done, void *context)
 		return NULL;
 	}
 	job = make_job(vm->name, done, context, 0);
-	config_dump(vm->next_config ? vm->next_config : vm_own_config(vm), 0, append, &text);
+	config_dump(vm_next_config(vm), 0, append, &text);
 	domain.xml = text.at;
 	domain.bytes = text.used;
 	wrong = job && !text.failed ? store_put_domain(&domain, rewritten, job) : out_of_memory;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/base/xml.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/say.h"
@@ -22,14 +23,23 @@ void say(const struct saying *to, const char *format, ...)
 	to->put(to->context, text);
 }
 
+void say_text(const struct saying *to, const char *before, const char *text, const char *behind)
+{
+	static char escaped[XML_ROOM(SAY_TEXT)];
+
+	to->put(to->context, before);
+	to->put(to->context, xml_escape(escaped, sizeof(escaped), text));
+	to->put(to->context, behind);
+}
+
 /* Clients ask for an interface's counters by the name that they find here. One that is longer than
  * a description may have stays out. */
-static void name_nics(struct vm_config *config, const struct vm *vm)
+static void name_nics(struct vm_config *config)
 {
 	char name[STATS_NIC_NAME];
 
 	for (uint32_t i = 0; i < config->nics; i++) {
-		stats_nic_name(name, vm, i);
+		stats_nic_name(name, config, i);
 		if (strlen(name) < sizeof(config->nic[i].target))
 			strcpy(config->nic[i].target, name);
 	}
@@ -39,11 +49,9 @@ void domain_document(const struct vm *vm, bool inactive, document_piece *put, vo
 {
 	static struct vm_config config;
 
-	config = *vm->config;
-	if (inactive)
-		config = vm->next_config ? *vm->next_config : *vm_own_config(vm);
+	config = inactive ? *vm_next_config(vm) : *vm->config;
 	if (!inactive && vm->id)
-		name_nics(&config, vm);
+		name_nics(&config);
 	config_dump(&config, inactive ? 0 : vm->id, put, context);
 }
 

@@ -132,6 +132,15 @@ static void plain_facts(struct volume_facts *facts, const struct lvm_lv *lv, uin
 		snprintf(facts->format, sizeof(facts->format), "%.7s", format);
 }
 
+/* The names come from an image, whose writer may have been anybody. */
+static void put_backing(const struct saying *to, const struct volume_facts *facts)
+{
+	say_text(to, "  <backingStore>\n    <path>", facts->backing, "</path>\n");
+	if (*facts->backing_format)
+		say_text(to, "    <format type='", facts->backing_format, "'/>\n");
+	say(to, "  </backingStore>\n");
+}
+
 void volume_document(const struct pool *pool, uint32_t number, const struct volume_facts *facts,
 		     document_piece *put, void *context)
 {
@@ -155,12 +164,9 @@ void volume_document(const struct pool *pool, uint32_t number, const struct volu
 	put_extents(&to, pool, lv);
 	say(&to, "  </source>\n  <target>\n    <path>%s</path>\n", volume_path(pool, number, path));
 	if (*facts->format)
-		say(&to, "    <format type='%s'/>\n", facts->format);
+		say_text(&to, "    <format type='", facts->format, "'/>\n");
 	say(&to, "  </target>\n");
 	if (*facts->backing)
-		say(&to,
-		    "  <backingStore>\n    <path>%s</path>\n    <format type='%s'/>\n"
-		    "  </backingStore>\n",
-		    facts->backing, facts->backing_format);
+		put_backing(&to, facts);
 	say(&to, "</volume>\n");
 }

@@ -7,6 +7,7 @@
 
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/storage/path.h"
 #include "guests/dom0/virtio/virtio.h"
@@ -66,12 +67,27 @@ uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
 	return path_source(of->source, of->file, &dev) ? 0 : dev->sectors << 9;
 }
 
-void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm_config *config, unsigned nic)
 {
-	if (*vm->config->nic[nic].target)
-		snprintf(text, STATS_NIC_NAME, "%s", vm->config->nic[nic].target);
+	if (*config->nic[nic].target)
+		snprintf(text, STATS_NIC_NAME, "%s", config->nic[nic].target);
 	else
-		snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+		snprintf(text, STATS_NIC_NAME, "%s/%u", config->name, nic);
+}
+
+int stats_nic_find(const struct vm_config *config, const char *wanted)
+{
+	char name[STATS_NIC_NAME];
+	uint8_t mac[MAC_BYTES];
+	bool is_mac = mac_parse(wanted, mac);
+
+	for (unsigned i = 0; i < config->nics; i++) {
+		stats_nic_name(name, config, i);
+		if (!strcmp(wanted, name) ||
+		    (is_mac && !memcmp(mac, config->nic[i].mac, MAC_BYTES)))
+			return (int)i;
+	}
+	return -1;
 }
 
 uint64_t stats_dom0_ns(const struct vm *vm)
@@ -152,7 +168,7 @@ static void put_interface(struct vm *vm, stats_put *put)
 		return;
 	number(put, vm->config->nics, "net.count");
 	for (unsigned i = 0; i < vm->config->nics; i++) {
-		stats_nic_name(name, vm, i);
+		stats_nic_name(name, vm->config, i);
 		text(put, "net", i, "name", name);
 		if (!virtio_net_stats(vm, i, &s))
 			continue;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct vm;
+struct vm_config;
 struct sampo_vcpu_info;
 
 /* virDomainStatsTypes: X(bit, option, help) */
@@ -48,7 +49,9 @@ uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk);
 
 /* The interface's name: <target dev>, or the guest's name and a number. */
 #define STATS_NIC_NAME 80
-void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic);
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm_config *config, unsigned nic);
+/* Returns the number of the interface that has this name or MAC address (mac.h), -1 if none has. */
+int stats_nic_find(const struct vm_config *config, const char *wanted);
 
 /* Nanoseconds that dom0 worked for the guest's devices. */
 uint64_t stats_dom0_ns(const struct vm *vm);

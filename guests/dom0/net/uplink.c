@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/net/merge.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/lib/guest.h"
@@ -180,6 +181,7 @@ const struct net_port *uplink_port(void)
 
 void uplink_start(const char *cmdline)
 {
+	char mac[MAC_TEXT];
 	const char *names = word_of(cmdline);
 
 	if (names)
@@ -199,7 +201,6 @@ void uplink_start(const char *cmdline)
 	look();
 	switch_add(&uplink);
 	for (struct netdev *dev = net_first(); dev; dev = dev->next)
-		printf("net: %s %02x:%02x:%02x:%02x:%02x:%02x, cable %s, %s\n", dev->name,
-		       dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4], dev->mac[5],
+		printf("net: %s %s, cable %s, %s\n", dev->name, mac_text(mac, dev->mac),
 		       dev->link_up ? "connected" : "out", uplink_role(dev));
 }

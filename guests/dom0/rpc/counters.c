@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/manage/tune.h"
@@ -254,25 +255,6 @@ void counters_block_info(struct call *call)
 
 /* --- interfaces, by name or address --- */
 
-static void mac_text(char text[18], const uint8_t mac[6])
-{
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
-}
-
-static int find_nic(const struct vm *vm, const char *wanted)
-{
-	char name[STATS_NIC_NAME], mac[18];
-
-	for (unsigned i = 0; i < vm->config->nics; i++) {
-		stats_nic_name(name, vm, i);
-		mac_text(mac, vm->config->nic[i].mac);
-		if (!strcmp(wanted, name) || !strcmp(wanted, mac))
-			return (int)i;
-	}
-	return -1;
-}
-
 /* A cable of memory has no errors. */
 void counters_interface(struct call *call)
 {
@@ -284,7 +266,7 @@ void counters_interface(struct call *call)
 	xdr_text(&call->in, name, sizeof(name));
 	if (!vm || !call_read(call))
 		return;
-	nic = find_nic(vm, name);
+	nic = stats_nic_find(vm->config, name);
 	if (nic < 0 || !virtio_net_stats(vm, (unsigned)nic, &s)) {
 		call_fail(call, ERROR_INVALID_ARG,
 			  "invalid argument: '%s' is not a known interface", name);
@@ -311,12 +293,11 @@ static uint32_t address_of(const uint8_t mac[6])
 
 static void put_address(struct xdr_out *out, const struct vm *vm, unsigned nic, uint32_t address)
 {
-	char name[STATS_NIC_NAME], text[18];
+	char name[STATS_NIC_NAME], mac[MAC_TEXT], text[sizeof("255.255.255.255")];
 
-	stats_nic_name(name, vm, nic);
+	stats_nic_name(name, vm->config, nic);
 	xdr_put_text(out, name);
-	mac_text(text, vm->config->nic[nic].mac);
-	xdr_put_some_text(out, text);
+	xdr_put_some_text(out, mac_text(mac, vm->config->nic[nic].mac));
 	snprintf(text, sizeof(text), "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
 		 address >> 8 & 255, address & 255);
 	xdr_put_u32(out, 1);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "drivers/net.h"
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/documents.h"
 #include "guests/dom0/manage/host.h"
@@ -129,12 +130,10 @@ void networks_bridge(struct call *call)
 
 static void put_card(struct xdr_out *out, const struct netdev *card)
 {
-	char mac[18];
+	char mac[MAC_TEXT];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", card->mac[0], card->mac[1],
-		 card->mac[2], card->mac[3], card->mac[4], card->mac[5]);
 	xdr_put_text(out, card->name);
-	xdr_put_text(out, mac);
+	xdr_put_text(out, mac_text(mac, card->mac));
 }
 
 /* virConnectListAllInterfacesFlags: all cards are active. */

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/mac.h"
+#include "guests/dom0/base/xml.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/shell/shell.h"
@@ -35,15 +37,11 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 	text->used += n < 0 || (size_t)n >= room ? room - 1 : (size_t)n;
 }
 
-/* Text that the operator has typed, with the signs of XML as entities. */
+/* Text that the operator has typed. */
 static void put_escaped(struct text *text, const char *value)
 {
-	for (; *value; value++) {
-		if (strchr("<>&'\"", *value))
-			put(text, "&#%u;", (unsigned)(uint8_t)*value);
-		else
-			put(text, "%c", *value);
-	}
+	text->used +=
+		strlen(xml_escape(text->xml + text->used, sizeof(text->xml) - text->used, value));
 }
 
 static void put_attribute(struct text *text, const char *name, const char *value)
@@ -313,17 +311,11 @@ static void run_detach_disk(const struct args *args)
 		shell_error("No disk found whose source path or target is %s", target);
 }
 
-static void mac_text(char text[18], const uint8_t mac[6])
-{
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
-}
-
 static void run_detach_interface(const struct args *args)
 {
 	struct vm *vm = running_domain(args, "Failed to detach interface");
 	const char *mac = args_text(args, "mac");
-	char text[18];
+	uint8_t wanted[MAC_BYTES];
 
 	if (vm && !mac && vm->config->nics > 1) {
 		shell_error("Domain has %u interfaces. Please specify which one to detach using "
@@ -332,8 +324,8 @@ static void run_detach_interface(const struct args *args)
 		return;
 	}
 	for (unsigned i = 0; vm && i < vm->config->nics; i++) {
-		mac_text(text, vm->config->nic[i].mac);
-		if (mac && strcmp(mac, text) != 0)
+		if (mac && (!mac_parse(mac, wanted) ||
+			    memcmp(vm->config->nic[i].mac, wanted, MAC_BYTES) != 0))
 			continue;
 		detach.nic = vm->config->nic[i];
 		begin_detach(vm, VIRTIO_NET, i);

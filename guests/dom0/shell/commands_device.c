@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/stats.h"
@@ -84,18 +85,26 @@ static void run_domblkstat(const struct args *args)
 	print_block(target ? target : "", &sum, args_flag(args, "human"));
 }
 
+/* The description of the present run, or with --inactive of the next start; NULL: no guest. */
+static const struct vm_config *described(const struct vm *vm, const struct args *args)
+{
+	if (!vm)
+		return NULL;
+	return args_flag(args, "inactive") ? vm_next_config(vm) : vm->config;
+}
+
 static void run_domblklist(const struct args *args)
 {
 	static const char *const header[] = {"Type", "Device", "Target", "Source"};
 	unsigned first = args_flag(args, "details") ? 0 : 2;
-	struct vm *vm = shell_domain_of(args);
+	const struct vm_config *config = described(shell_domain_of(args), args);
 	struct table table;
 
-	if (!vm)
+	if (!config)
 		return;
 	table_start(&table, 4 - first, header + first);
-	for (unsigned i = 0; i < vm->config->disks; i++) {
-		const struct config_disk *disk = &vm->config->disk[i];
+	for (unsigned i = 0; i < config->disks; i++) {
+		const struct config_disk *disk = &config->disk[i];
 		const char *source = disk->volume ? strrchr(disk->source, '/') + 1 : disk->source;
 		const char *type = disk->volume ? "volume" : disk->file ? "file" : "block";
 		const char *const cell[] = {type, "disk", disk->target, source};
@@ -168,31 +177,6 @@ static void run_domblkinfo(const struct args *args)
 		    "Physical:", size);
 }
 
-static void mac_text(char text[18], const uint8_t mac[6])
-{
-	snprintf(text, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
-}
-
-/* An interface by its name or its address. */
-static bool is_nic(const struct vm *vm, unsigned nic, const char *wanted)
-{
-	char name[STATS_NIC_NAME], mac[18];
-
-	stats_nic_name(name, vm, nic);
-	mac_text(mac, vm->config->nic[nic].mac);
-	return !strcmp(wanted, name) || !strcmp(wanted, mac);
-}
-
-/* Returns the index of the interface with that name or address, -1 if there is none. */
-static int find_nic(const struct vm *vm, const char *wanted)
-{
-	for (unsigned i = 0; i < vm->config->nics; i++)
-		if (is_nic(vm, i, wanted))
-			return (int)i;
-	return -1;
-}
-
 /* virsh repeats the name that the operator has typed. A cable of memory has no errors. */
 static void print_nic(const char *name, const struct virtio_net_stats *s)
 {
@@ -224,7 +208,7 @@ static void run_domifstat(const struct args *args)
 
 	if (!vm)
 		return;
-	nic = find_nic(vm, name);
+	nic = stats_nic_find(vm->config, name);
 	snprintf(why, sizeof(why), "%s", vm->id ? "" : shell_not_running);
 	if (!*why && (nic < 0 || !virtio_net_stats(vm, (unsigned)nic, &s)))
 		snprintf(why, sizeof(why), "invalid argument: '%.32s' is not a known interface",
@@ -238,17 +222,17 @@ static void run_domifstat(const struct args *args)
 static void run_domiflist(const struct args *args)
 {
 	static const char *const header[] = {"Interface", "Type", "Source", "Model", "MAC"};
-	struct vm *vm = shell_domain_of(args);
-	char name[STATS_NIC_NAME], mac[18];
+	const struct vm_config *config = described(shell_domain_of(args), args);
+	char name[STATS_NIC_NAME], mac[MAC_TEXT];
 	struct table table;
 
-	if (!vm)
+	if (!config)
 		return;
 	table_start(&table, 5, header);
-	for (unsigned i = 0; i < vm->config->nics; i++) {
-		stats_nic_name(name, vm, i);
-		mac_text(mac, vm->config->nic[i].mac);
-		table_row(&table, (const char *const[]){name, "bridge", vm->config->nic[i].source,
+	for (unsigned i = 0; i < config->nics; i++) {
+		stats_nic_name(name, config, i);
+		mac_text(mac, config->nic[i].mac);
+		table_row(&table, (const char *const[]){name, "bridge", config->nic[i].source,
 							"virtio", mac});
 	}
 	table_end(&table, shell_line);
@@ -259,7 +243,7 @@ static bool set_link(struct vm *vm, unsigned nic, bool up, bool config)
 {
 	if (vm->id && !config)
 		return virtio_net_link(vm, nic, up);
-	((struct vm_config *)vm->config)->nic[nic].link_down = !up;
+	vm_next_config(vm)->nic[nic].link_down = !up;
 	return true;
 }
 
@@ -267,19 +251,21 @@ static void run_domif_setlink(const struct args *args)
 {
 	const char *name = args_text(args, "interface"), *state = args_text(args, "state");
 	struct vm *vm = shell_domain_of(args);
-	bool up = !strcmp(state, "up");
+	bool up = !strcmp(state, "up"), next = args_flag(args, "config");
+	const struct vm_config *config;
 	int nic;
 
 	if (!vm)
 		return;
-	nic = find_nic(vm, name);
+	config = next ? vm_next_config(vm) : vm->config;
+	nic = stats_nic_find(config, name);
 	if (!up && strcmp(state, "down") != 0)
 		shell_error("invalid link state '%s'", state);
-	else if (!vm->config->nics)
+	else if (!config->nics)
 		shell_error("Failed to extract interface information or no interfaces found");
 	else if (nic < 0)
 		shell_error("interface '%s' not found", name);
-	else if (!set_link(vm, (unsigned)nic, up, args_flag(args, "config")))
+	else if (!set_link(vm, (unsigned)nic, up, next))
 		shell_error("Failed to update interface link state");
 	else
 		term_printf("Device updated successfully\n");
@@ -298,11 +284,11 @@ static void print_address(const struct vm *vm, unsigned nic)
 {
 	const uint8_t *at = vm->config->nic[nic].mac;
 	uint32_t address = address_of(at);
-	char name[STATS_NIC_NAME], mac[18];
+	char name[STATS_NIC_NAME], mac[MAC_TEXT];
 
 	if (!address)
 		return;
-	stats_nic_name(name, vm, nic);
+	stats_nic_name(name, vm->config, nic);
 	mac_text(mac, at);
 	term_printf(" %-10s %-20s %-12s %u.%u.%u.%u/0\n", name, mac, "ipv4", address >> 24,
 		    address >> 16 & 255, address >> 8 & 255, address & 255);
@@ -336,7 +322,7 @@ static void run_domifaddr(const struct args *args)
 		    "Address", "----------------------------------------",
 		    "---------------------------------------");
 	for (unsigned i = 0; i < vm->config->nics; i++)
-		if (!wanted || is_nic(vm, i, wanted))
+		if (!wanted || stats_nic_find(vm->config, wanted) == (int)i)
 			print_address(vm, i);
 }
 

@@ -6,6 +6,7 @@
 
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/manage/host.h"
@@ -279,10 +280,11 @@ static void print_ports(void)
 
 static void print_cards(void)
 {
-	for (const struct netdev *dev = net_first(); dev; dev = dev->next)
-		term_printf("%-15s %02x:%02x:%02x:%02x:%02x:%02x, cable %s, %s\n", dev->name,
-			    dev->mac[0], dev->mac[1], dev->mac[2], dev->mac[3], dev->mac[4],
-			    dev->mac[5], dev->link_up ? "connected" : "out", uplink_role(dev));
+	char mac[MAC_TEXT];
+
+	for (struct netdev *dev = net_first(); dev; dev = dev->next)
+		term_printf("%-15s %s, cable %s, %s\n", dev->name, mac_text(mac, dev->mac),
+			    dev->link_up ? "connected" : "out", uplink_role(dev));
 	if (net_first())
 		term_printf("\n");
 }
@@ -299,16 +301,14 @@ static const char *address_text(char text[16], uint32_t address)
 static void print_stack(void)
 {
 	struct stack_status s;
-	char address[16], mask[16], gateway[16], dns[16];
+	char address[16], mask[16], gateway[16], dns[16], mac[MAC_TEXT];
 
 	stack_status(&s);
 	if (!s.enabled) {
 		term_printf("dom0's network stack is off\n");
 		return;
 	}
-	term_printf("MAC address:    %02x:%02x:%02x:%02x:%02x:%02x\n"
-		    "Cable:          %s\n",
-		    s.mac[0], s.mac[1], s.mac[2], s.mac[3], s.mac[4], s.mac[5],
+	term_printf("MAC address:    %s\nCable:          %s\n", mac_text(mac, s.mac),
 		    s.cable ? "connected" : "out");
 	term_printf("Address:        %s\nMask:           %s\n"
 		    "Gateway:        %s\nName server:    %s\n",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/disk.c */
-/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
 
 #define KERNEL "<os><type>hvm</type><kernel>vmlinuz</kernel></os>"
@@ -547,6 +548,33 @@ static void test_refused_devices(void **state)
 	refused(DEVICES("<video/>"), "<video>");
 }
 
+/* An address that dom0 makes is never that of another interface of the guest. */
+static void test_made_macs(void **state)
+{
+	static const char nic[] = "<interface type='bridge'>%s<source bridge='b'/></interface>";
+	struct vm_config *c = accepted(DEVICES("<interface type='bridge'><source bridge='b'/>"
+					       "</interface>"));
+	char text[MAC_TEXT], mac[64], one[256], two[256], xml[1024];
+	uint8_t made[MAC_BYTES];
+
+	(void)state;
+	memcpy(made, c->nic[0].mac, sizeof(made));
+	config_free(c);
+	snprintf(mac, sizeof(mac), "<mac address='%s'/>", mac_text(text, made));
+	snprintf(one, sizeof(one), nic, "");
+	snprintf(two, sizeof(two), nic, mac);
+	snprintf(xml, sizeof(xml), START "<devices>%s%s</devices>" REST, one, two);
+	c = accepted(xml);
+	assert_memory_equal(c->nic[1].mac, made, sizeof(made));
+	assert_memory_not_equal(c->nic[0].mac, made, sizeof(made));
+	config_free(c);
+	/* As libvirt reads addresses: in either case, and without zeros in front. */
+	c = accepted(DEVICES("<interface type='bridge'><mac address='52:54:0:A:b:C0'/>"
+			     "<source bridge='b'/></interface>"));
+	assert_string_equal(mac_text(text, c->nic[0].mac), "52:54:00:0a:0b:c0");
+	config_free(c);
+}
+
 /* What is hostile: entities, depth, length. */
 #define SOURCE(address) "<source><address " address "/></source>"
 #define HOSTDEV(inside) "<hostdev mode='subsystem' type='pci' managed='yes'>" inside "</hostdev>"
@@ -627,7 +655,14 @@ static void test_hostile(void **state)
 	n = (size_t)sprintf(big, START "<metadata>");
 	for (unsigned i = 0; i < 30000; i++)
 		n += (size_t)sprintf(big + n, "<a>");
-	refused(big, "not well-formed");
+	refused(big, "elements are nested more than 32 deep");
+	n = (size_t)sprintf(big, START "<metadata>");
+	for (unsigned i = 0; i < 30; i++)
+		n += (size_t)sprintf(big + n, "<a>");
+	for (unsigned i = 0; i < 30; i++)
+		n += (size_t)sprintf(big + n, "</a>");
+	strcpy(big + n, "</metadata>" REST);
+	config_free(accepted(big));
 	n = (size_t)sprintf(big, START "<devices>");
 	for (unsigned i = 0; i < CONFIG_DISKS + 1; i++)
 		n += (size_t)sprintf(big + n,
@@ -642,13 +677,14 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),     cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_where),
-		cmocka_unit_test(test_refused),  cmocka_unit_test(test_refused_devices),
-		cmocka_unit_test(test_hostdev),  cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_units),    cmocka_unit_test(test_topology),
-		cmocka_unit_test(test_cputune),  cmocka_unit_test(test_all_at_once),
-		cmocka_unit_test(test_bounded),  cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_full),         cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_where),
+		cmocka_unit_test(test_refused),      cmocka_unit_test(test_refused_devices),
+		cmocka_unit_test(test_made_macs),    cmocka_unit_test(test_hostdev),
+		cmocka_unit_test(test_hostile),      cmocka_unit_test(test_units),
+		cmocka_unit_test(test_topology),     cmocka_unit_test(test_cputune),
+		cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_descriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

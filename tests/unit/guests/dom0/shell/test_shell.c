@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/shell/shell.c guests/dom0/shell/edit.c guests/dom0/shell/words.c */
-/* sources: guests/dom0/manage/log.c guests/dom0/manage/guest_console.c guests/dom0/manage/documents.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
+/* sources: guests/dom0/manage/log.c guests/dom0/manage/guest_console.c guests/dom0/manage/documents.c guests/dom0/base/xml.c guests/dom0/shell/console.c guests/dom0/vm/console.c guests/dom0/shell/args.c guests/dom0/shell/commands_domain.c */
 /* sources: guests/dom0/shell/commands_define.c guests/dom0/manage/define.c guests/dom0/vm/watch.c */
 /* The shell and guests' consoles, on a terminal and guests of the test's. */
 #include <setjmp.h>
@@ -245,6 +245,11 @@ struct vm_config *vm_own_config(const struct vm *vm)
 	return (struct vm_config *)vm->config;
 }
 
+struct vm_config *vm_next_config(const struct vm *vm)
+{
+	return (struct vm_config *)vm->config;
+}
+
 void vm_redefine(struct vm *vm, struct vm_config *defined)
 {
 	(void)vm;
@@ -386,9 +391,9 @@ void config_each_line(const struct config_report *report, void (*line)(const cha
 	}
 }
 
-void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm_config *config, unsigned nic)
 {
-	snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+	snprintf(text, STATS_NIC_NAME, "%s/%u", config->name, nic);
 }
 
 void config_dump(const struct vm_config *of, uint32_t id,

@@ -395,9 +395,11 @@ bool host_ends(void)
 	return false;
 }
 
+static unsigned capabilities = 100;
+
 void host_capabilities(host_put *put, void *context)
 {
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < capabilities; i++)
 		put(context, "<capabilities/>\n");
 }
 

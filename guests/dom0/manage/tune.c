@@ -65,7 +65,7 @@ const char *manage_memory(struct vm *vm, uint64_t bytes, bool maximum, unsigned 
 /* Returns why the number of the description cannot become n, NULL if it can. */
 static const char *keeps_vcpus(const struct vm *vm, uint64_t n, bool maximum, unsigned affects)
 {
-	static char text[96];
+	static char text[112];
 
 	if (!n)
 		return "invalid argument: a domain has at least one virtual CPU";
@@ -145,17 +145,24 @@ const struct tune_parameter *tune_parameter(const char *name, unsigned bytes)
 	return NULL;
 }
 
+const char *tune_parameter_wrong(const struct tune_parameter *p, int64_t value)
+{
+	static char text[160];
+
+	if ((value >= p->least && value <= p->most) || (p->may_be_none && value == -1))
+		return NULL;
+	snprintf(text, sizeof(text), "invalid argument: value of '%s' is out of range [%lld, %lld]",
+		 p->name, (long long)p->least, (long long)p->most);
+	return text;
+}
+
 const char *tune_parameter_set(const struct tune_parameter *p, struct vm *vm, int64_t value)
 {
 	static char text[160];
-	const char *error;
+	const char *error = tune_parameter_wrong(p, value);
 
-	if ((value < p->least || value > p->most) && !(p->may_be_none && value == -1)) {
-		snprintf(text, sizeof(text),
-			 "invalid argument: value of '%s' is out of range [%lld, %lld]", p->name,
-			 (long long)p->least, (long long)p->most);
-		return text;
-	}
+	if (error)
+		return error;
 	error = p->set(vm, value);
 	if (!error)
 		return NULL;

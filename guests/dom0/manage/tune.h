@@ -38,5 +38,7 @@ extern const struct tune_parameter manage_parameters[TUNE_PARAMETERS];
 
 /* NULL: there is none of that name. */
 const struct tune_parameter *tune_parameter(const char *name, unsigned bytes);
+/* Returns the reason why the parameter cannot have the value, or NULL. */
+const char *tune_parameter_wrong(const struct tune_parameter *parameter, int64_t value);
 const char *tune_parameter_set(const struct tune_parameter *parameter, struct vm *vm,
 			       int64_t value);

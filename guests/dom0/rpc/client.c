@@ -12,7 +12,6 @@
 
 #define RETRY_NS   5000000u      /* until the next look whether the guest takes typed bytes */
 #define GIVE_UP_NS 5000000000ull /* on a guest that takes nothing */
-#define SMALL      4096u         /* of a call, when there is memory for no more */
 #define LOOK_NS    1000000000u
 
 /* A message on its way. */
@@ -54,11 +53,6 @@ void client_closed(struct client *client)
 	client->open = false;
 	client->since_ns = clock_ns();
 	look_soon();
-}
-
-bool clients_are_full(void)
-{
-	return queued > CLIENTS_QUEUES;
 }
 
 static void drop_first(struct client *client)
@@ -113,13 +107,36 @@ static void pump(struct client *client)
 	}
 }
 
-struct xdr_out message_begin(void)
+static struct xdr_out begin(size_t most)
 {
 	static const uint8_t header[PACKET_HEADER];
-	struct xdr_out out = {.most = PACKET_HEADER + CLIENT_REPLY};
+	struct xdr_out out = {.most = PACKET_HEADER + most};
 
 	xdr_put_fixed(&out, header, sizeof(header));
 	return out;
+}
+
+struct xdr_out message_begin(void)
+{
+	return begin(CLIENT_MESSAGE);
+}
+
+/* Clients that do not read leave little for the answers of others, but never nothing. */
+struct xdr_out answer_begin(void)
+{
+	size_t most = queued < CLIENTS_QUEUES ? CLIENTS_QUEUES - queued : 0;
+
+	most = most > CLIENT_SMALL ? most : CLIENT_SMALL;
+	return begin(most < CLIENT_REPLY ? most : CLIENT_REPLY);
+}
+
+/* While it waits, a message takes no more room than it needs. */
+static void shrink(struct xdr_out *out)
+{
+	uint8_t *bytes = realloc(out->bytes, out->used);
+
+	if (bytes)
+		out->bytes = bytes;
 }
 
 static void send_message(struct client *client, const struct packet *packet, struct xdr_out *out,
@@ -132,6 +149,7 @@ static void send_message(struct client *client, const struct packet *packet, str
 		client_drop(client, "no memory for a message to it");
 		return;
 	}
+	shrink(out);
 	packet_write(out->bytes, packet, out->used - PACKET_HEADER);
 	*block = (struct block){.bytes = out->bytes, .n = out->used, .event = event};
 	if (!client->first && client->open)
@@ -159,15 +177,21 @@ void message_send_event(struct client *client, const struct packet *packet, stru
 
 /* --- from the clients --- */
 
-/* Collecting a call costs memory that all clients share. */
-static size_t call_room(const struct client *client)
+/* Collecting a call costs memory that all clients share: one that may grow beyond what is left is
+ * read over. A short call is always collected, and a client that has not opened sends no other. */
+static void bound_call(struct client *client)
 {
-	size_t used = 0;
+	struct packet_reader *reader = &client->reader;
+	bool header = reader->have == PACKET_HEADER; /* it has been checked against `most` */
+	size_t used = client->in_used - client->in_at;
 
 	for (const struct client *other = clients; other; other = other->next)
-		if (other != client)
-			used += other->reader.room;
-	return used > CLIENTS_CALLS ? SMALL : PACKET_CALL_MOST;
+		used += other->reader.room;
+	if (!header)
+		reader->most =
+			client->open && used <= CLIENTS_CALLS ? PACKET_CALL_MOST : CLIENT_FIRST;
+	else if (used > CLIENTS_CALLS && reader->used + reader->left > CLIENT_FIRST)
+		packet_skip(reader);
 }
 
 static void waits_for_guest(struct client *client, bool taken_some)
@@ -202,8 +226,7 @@ static bool read_some(struct client *client)
 
 	if (client->in_at == client->in_used || client->queued > CLIENT_QUEUE)
 		return false;
-	if (!client->reader.have)
-		client->reader.most = call_room(client);
+	bound_call(client);
 	found = packet_read(&client->reader, client->in + client->in_at,
 			    client->in_used - client->in_at, &taken, &piece);
 	client->in_at += taken;
@@ -332,6 +355,8 @@ static void look(struct timer *timer)
 			client_drop(client, "it has not opened a connection within 10 s");
 		else if (client->open && client->first && for_ns > STALL_NS)
 			client_drop(client, "it has taken none of its answers for 60 s");
+		else if (client->first)
+			client_wake(client); /* the network stack had no memory for it */
 		again = again || !client->open || client->first;
 	}
 	if (again)

@@ -17,8 +17,11 @@
 #define CLIENT_CALLBACKS 64u
 #define CLIENT_STREAMS   8u
 #define CLIENT_REPLY     (4u << 20)     /* bytes of an answer */
-#define CLIENTS_QUEUES   (8u << 20)     /* of all clients, beyond which answers become errors */
-#define CLIENTS_CALLS    (4u << 20)     /* the same of calls that are being read */
+#define CLIENT_MESSAGE   (256u << 10)   /* bytes of a message that is none */
+#define CLIENTS_QUEUES   (8u << 20)     /* to go to all clients: longer answers become errors, */
+#define CLIENT_SMALL     (16u << 10)    /* but for small ones */
+#define CLIENTS_CALLS    (4u << 20)     /* of calls that are being read, of all clients */
+#define CLIENT_FIRST     4096u          /* of a call, before that is used up and while it is */
 #define OPEN_NS          10000000000ull /* until a client has opened */
 #define STALL_NS         60000000000ull /* that a client takes none of its answers */
 
@@ -65,10 +68,10 @@ void client_wake(struct client *client);
 /* Drops it, from the event loop, and says why on the log. */
 void client_drop(struct client *client, const char *why);
 
-/* A message's payload is written behind message_begin, and message_send sends and frees it. */
+/* A message's payload is written behind message_begin or, for the answer to a call, answer_begin,
+ * and message_send sends and frees it. */
 struct xdr_out message_begin(void);
+struct xdr_out answer_begin(void);
 void message_send(struct client *client, const struct packet *packet, struct xdr_out *out);
 /* The same for news, for which a client that does not read has no endless room. */
 void message_send_event(struct client *client, const struct packet *packet, struct xdr_out *out);
-/* Is the memory for answers used up? */
-bool clients_are_full(void);

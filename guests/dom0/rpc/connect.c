@@ -33,7 +33,9 @@ void connect_open(struct call *call)
 
 	xdr_maybe_text(&call->in, name, sizeof(name));
 	flags = xdr_u32(&call->in);
-	if (call_read(call))
+	if (call->client->open)
+		call_fail(call, ERROR_INTERNAL, "internal error: connection already open");
+	else if (call_read(call))
 		client_opened(call->client, flags & OPEN_READ_ONLY);
 }
 

@@ -17,9 +17,7 @@
 
 #define STATS_ENFORCE  (1u << 31) /* unknown groups are an error */
 #define STATS_BY_STATE 0xffu      /* the flags that choose guests, as in the list of domains */
-#define DOMAINS_MOST   4096u
-
-#define PATH 256
+#define PATH           256
 
 /* --- all counters of many guests --- */
 
@@ -63,15 +61,24 @@ static void put_counters(struct xdr_out *out, struct vm *vm, uint32_t groups)
 	list_end_short(&facts);
 }
 
-/* The guests that the client names, or those that the flags choose. The arguments' end, where the
- * groups are, is behind the names. */
+static uint32_t guests(void)
+{
+	uint32_t n = 0;
+
+	for (const struct vm *vm = vm_first(); vm; vm = vm_next(vm))
+		n++;
+	return n;
+}
+
+/* The guests that the client names, no more than there are, or those that the flags choose. The
+ * arguments' end, where the groups are, is behind the names. */
 void counters_all(struct call *call)
 {
 	struct xdr_in names = call->in;
 	uint32_t count = xdr_u32(&call->in), groups, flags;
 	struct list list = list_begin(&call->out, true);
 
-	if (count > DOMAINS_MOST)
+	if (count > guests())
 		call->in.bad = true;
 	for (uint32_t i = 0; i < count && call_read(call); i++)
 		call_domain(call);

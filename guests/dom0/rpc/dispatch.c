@@ -114,7 +114,9 @@ static void answer(struct client *client, struct call *call)
 	struct packet packet = *call->packet;
 
 	if (!call->code && call->out.failed)
-		call_fail(call, ERROR_NO_MEMORY, "dom0 is out of memory for the answer");
+		call_fail(call, ERROR_NO_MEMORY,
+			  "dom0 is out of memory for the answer, or other clients do not read "
+			  "theirs");
 	if (call->code) {
 		free(call->out.bytes);
 		answer_error(client, call->packet, call->code, error_domain(call->code),
@@ -145,8 +147,6 @@ static void check(struct call *call, const struct procedure *procedure)
 			  PACKET_CALL_MOST);
 	else if (!client->open && procedure->access != FIRST)
 		call_fail(call, ERROR_INTERNAL, "internal error: connection not open");
-	else if (clients_are_full())
-		call_fail(call, ERROR_NO_MEMORY, "dom0 is out of memory: its clients do not read");
 	else if (procedure->access == WRITE && client->read_only)
 		call_fail(call, ERROR_DENIED, "operation forbidden: read only access prevents %s",
 			  procedure->name);
@@ -163,7 +163,7 @@ static void run(struct client *client, const struct procedure *procedure)
 		.client = client,
 		.packet = &client->reader.packet,
 		.in = {.at = client->reader.payload, .left = client->reader.used},
-		.out = message_begin(),
+		.out = answer_begin(),
 	};
 	check(&call, procedure);
 	if (!call.code) {
@@ -199,7 +199,7 @@ struct call *late_resume(const struct late_call *late)
 	call = (struct call){
 		.client = client,
 		.packet = &late->packet,
-		.out = message_begin(),
+		.out = answer_begin(),
 	};
 	return &call;
 }

@@ -45,14 +45,16 @@ static bool is_data(const struct packet *packet)
 	return packet->type == PACKET_STREAM && packet->status == PACKET_CONTINUE;
 }
 
-/* The room grows with the bytes that have come, not with the header's promise. */
+/* The room grows with the bytes that have come, and not beyond the header's promise. */
 static bool make_room(struct packet_reader *reader, size_t bytes)
 {
 	size_t room = reader->room ? reader->room : ROOM_LEAST;
+	size_t whole = reader->used + bytes + reader->left;
 	uint8_t *place;
 
 	while (room < reader->used + bytes)
 		room *= 2;
+	room = room < whole ? room : whole;
 	if (room == reader->room)
 		return true;
 	place = realloc(reader->payload, room);
@@ -105,6 +107,12 @@ void packet_took(struct packet_reader *reader, size_t bytes)
 	reader->left -= (uint32_t)bytes;
 	if (!reader->left)
 		packet_next(reader);
+}
+
+void packet_skip(struct packet_reader *reader)
+{
+	packet_free(reader);
+	reader->skipped = true;
 }
 
 void packet_next(struct packet_reader *reader)

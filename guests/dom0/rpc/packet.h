@@ -40,7 +40,7 @@ struct packet_reader {
 	uint8_t *payload; /* from malloc */
 	size_t used, room;
 	size_t most;  /* the longest payload to be collected; the caller may set it */
-	bool skipped; /* the payload was longer, or there is no memory for it */
+	bool skipped; /* the payload was longer, there is no memory for it, or packet_skip */
 };
 
 enum packet_found {
@@ -55,6 +55,8 @@ enum packet_found packet_read(struct packet_reader *reader, const uint8_t *bytes
 			      size_t *taken, size_t *piece);
 /* So many bytes of a piece are taken. */
 void packet_took(struct packet_reader *reader, size_t bytes);
+/* The rest of the message at work is not collected, and its bytes so far are given up. */
+void packet_skip(struct packet_reader *reader);
 /* The whole message is done with. */
 void packet_next(struct packet_reader *reader);
 void packet_free(struct packet_reader *reader);

@@ -15,6 +15,8 @@
 #define FLAG_MAXIMUM 4u /* beside TUNE_LIVE and TUNE_CONFIG */
 #define MAP_MOST     2048u
 
+#define PARAMETERS_MOST 16u /* libvirt's bound */
+
 /* A change of a guest's description that was refused for that reason, or is made (NULL). */
 static void change(struct call *call, struct vm *vm, const char *why)
 {
@@ -237,31 +239,43 @@ void tune_parameters(struct call *call)
 	}
 }
 
-static bool set_parameter(struct call *call, struct vm *vm, const struct xdr_parameter *given)
+/* A parameter as argument, of which *value is in its bounds; NULL after call_fail. */
+static const struct tune_parameter *read_parameter(struct call *call, int64_t *value)
 {
-	const struct tune_parameter *p =
-		tune_parameter(given->field, (unsigned)strlen(given->field));
-	int64_t value = given->number > INT64_MAX && !(p && p->is_signed) ? INT64_MAX
-									  : (int64_t)given->number;
-
-	if (p)
-		return !call_refused(call, tune_parameter_set(p, vm, value));
-	call_fail(call, ERROR_INVALID_ARG, "invalid argument: parameter '%s' not supported",
-		  given->field);
-	return false;
-}
-
-void tune_set_parameters(struct call *call)
-{
-	struct vm *vm = call_domain(call);
-	uint32_t n = xdr_u32(&call->in);
+	const struct tune_parameter *p;
 	struct xdr_parameter given;
 
-	for (uint32_t i = 0; vm && i < n; i++) {
-		xdr_parameter(&call->in, &given);
-		if (!call_read(call) || !set_parameter(call, vm, &given))
+	xdr_parameter(&call->in, &given);
+	if (!call_read(call))
+		return NULL;
+	p = tune_parameter(given.field, (unsigned)strlen(given.field));
+	if (!p) {
+		call_fail(call, ERROR_INVALID_ARG, "invalid argument: parameter '%s' not supported",
+			  given.field);
+		return NULL;
+	}
+	*value = given.number > INT64_MAX && !p->is_signed ? INT64_MAX : (int64_t)given.number;
+	return call_refused(call, tune_parameter_wrong(p, *value)) ? NULL : p;
+}
+
+/* All are read before the first is set. */
+void tune_set_parameters(struct call *call)
+{
+	const struct tune_parameter *given[PARAMETERS_MOST];
+	int64_t value[PARAMETERS_MOST];
+	struct vm *vm = call_domain(call);
+	uint32_t n = xdr_u32(&call->in);
+
+	call->in.bad |= n > PARAMETERS_MOST;
+	if (!vm || !call_read(call))
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		given[i] = read_parameter(call, &value[i]);
+		if (!given[i])
 			return;
 	}
-	if (vm)
-		call_keep(call, vm);
+	for (uint32_t i = 0; i < n; i++)
+		if (call_refused(call, tune_parameter_set(given[i], vm, value[i])))
+			return;
+	call_keep(call, vm);
 }

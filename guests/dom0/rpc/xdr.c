@@ -115,6 +115,7 @@ static uint8_t *more(struct xdr_out *out, size_t bytes)
 	}
 	while (room - out->used < bytes)
 		room *= 2;
+	room = room < out->most ? room : out->most;
 	if (room != out->room) {
 		place = realloc(out->bytes, room);
 		if (!place) {

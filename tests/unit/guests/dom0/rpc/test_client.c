@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* with: tests/fuzz/fuzz_rpc.c */
+/* The server as a whole, with clients that cost memory: it is bounded, and others are served. */
+#include "tests/unit/unit.h"
+
+#include "guests/dom0/rpc/client.h"
+#include "guests/dom0/rpc/error.h"
+#include "tests/fuzz/rpc.h"
+
+/* The address sanitizer's count of all that is allocated. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+#define CAPABILITIES   7u
+#define HOSTNAME       59u
+#define OPEN           1u
+#define DEFINE         11u
+#define SET_PARAMETERS 58u
+#define STATS          344u
+#define WINDOW         65535u
+
+/* The other end of a wire. */
+struct peer {
+	struct wire wire; /* .user is NULL: not connected */
+	size_t room;      /* bytes that it takes */
+	uint8_t got[256]; /* of the last message's beginning */
+	size_t have, left;
+	unsigned messages;
+};
+
+static struct peer peers[CLIENTS];
+
+static uint32_t word(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static void take(struct peer *peer, uint8_t byte)
+{
+	if (!peer->left && peer->have >= PACKET_HEADER)
+		peer->have = 0;
+	if (peer->have < sizeof(peer->got))
+		peer->got[peer->have] = byte;
+	peer->have++;
+	if (peer->have == PACKET_HEADER)
+		peer->left = word(peer->got) - PACKET_HEADER;
+	else if (peer->have > PACKET_HEADER)
+		peer->left--;
+	peer->messages += peer->have >= PACKET_HEADER && !peer->left;
+}
+
+static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
+{
+	struct peer *peer = (struct peer *)wire;
+	size_t taken = n < peer->room ? n : peer->room;
+
+	peer->room -= taken;
+	for (size_t i = 0; i < taken; i++)
+		take(peer, bytes[i]);
+	return taken;
+}
+
+static void consumed(struct wire *wire, size_t n)
+{
+	(void)wire;
+	(void)n;
+}
+
+static void gone(struct wire *wire)
+{
+	wire->user = NULL;
+}
+
+static void settle(void)
+{
+	while (run_works())
+		;
+}
+
+static void give(struct peer *peer, const void *bytes, size_t n)
+{
+	while (n) {
+		size_t some = n < WINDOW ? n : WINDOW;
+
+		assert_non_null(peer->wire.user);
+		peer->wire.user->received(peer->wire.context, bytes, some);
+		settle();
+		bytes = (const uint8_t *)bytes + some;
+		n -= some;
+	}
+}
+
+static void header(struct peer *peer, uint32_t procedure, size_t payload)
+{
+	const struct packet packet = {PACKET_REMOTE, 1, procedure, PACKET_CALL, 7, PACKET_OK};
+	uint8_t bytes[PACKET_HEADER];
+
+	packet_write(bytes, &packet, payload);
+	give(peer, bytes, sizeof(bytes));
+}
+
+static void connect(struct peer *peer, bool open)
+{
+	static const uint8_t no_name[8];
+
+	*peer = (struct peer){
+		.wire = {.peer = "test",
+			 .write = write_wire,
+			 .consumed = consumed,
+			 .close = gone,
+			 .abort = gone},
+		.room = SIZE_MAX,
+	};
+	assert_true(client_take(&peer->wire));
+	if (!open)
+		return;
+	header(peer, OPEN, sizeof(no_name));
+	give(peer, no_name, sizeof(no_name));
+	assert_int_equal(peer->messages, 1);
+}
+
+static void leave(struct peer *peer)
+{
+	if (peer->wire.user)
+		peer->wire.user->ended(peer->wire.context);
+	peer->wire.user = NULL;
+	settle();
+}
+
+/* The error's number in the last answer, 0: it is a result. */
+static uint32_t error_of_last(const struct peer *peer)
+{
+	return word(peer->got + 24) ? word(peer->got + PACKET_HEADER) : 0;
+}
+
+static void is_served(struct peer *peer)
+{
+	unsigned before = peer->messages;
+
+	header(peer, HOSTNAME, 0);
+	assert_int_equal(peer->messages, before + 1);
+	assert_int_equal(error_of_last(peer), 0);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		leave(&peers[i]);
+	assert_null(client_first());
+	capabilities = 100;
+	return 0;
+}
+
+/* All clients begin long calls at the same time, and none ends its own. */
+static void test_calls(void **state)
+{
+	static uint8_t part[256 << 10];
+	size_t before, after;
+
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		connect(&peers[i], true);
+	before = __sanitizer_get_current_allocated_bytes();
+	for (unsigned i = 0; i < CLIENTS; i++)
+		header(&peers[i], DEFINE, PACKET_CALL_MOST);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		give(&peers[i], part, sizeof(part));
+	after = __sanitizer_get_current_allocated_bytes();
+	assert_true(after - before < CLIENTS_CALLS + (256 << 10));
+	/* The last client's call was read over: its end has an error for an answer. */
+	give(&peers[CLIENTS - 1], part, PACKET_CALL_MOST - sizeof(part));
+	assert_int_equal(error_of_last(&peers[CLIENTS - 1]), ERROR_RPC);
+	is_served(&peers[CLIENTS - 1]);
+	/* The first one's is there as a whole, and is no description. */
+	give(&peers[0], part, PACKET_CALL_MOST - sizeof(part));
+	assert_int_equal(error_of_last(&peers[0]), ERROR_CONFIG);
+}
+
+/* A client that has not opened sends short calls alone. */
+static void test_not_open(void **state)
+{
+	static uint8_t part[PACKET_CALL_MOST];
+	size_t before;
+
+	(void)state;
+	connect(&peers[0], false);
+	before = __sanitizer_get_current_allocated_bytes();
+	header(&peers[0], OPEN, sizeof(part));
+	give(&peers[0], part, sizeof(part) - 1);
+	assert_true(__sanitizer_get_current_allocated_bytes() - before < 1024);
+	give(&peers[0], part, 1);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_RPC);
+}
+
+/* Clients that ask for long answers and read none: another one is served, by small answers. */
+static void test_answers(void **state)
+{
+	size_t before, after;
+
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++)
+		connect(&peers[i], true);
+	capabilities = 200000;
+	before = __sanitizer_get_current_allocated_bytes();
+	for (unsigned i = 1; i < CLIENTS; i++) {
+		peers[i].room = 0;
+		header(&peers[i], CAPABILITIES, 0);
+	}
+	after = __sanitizer_get_current_allocated_bytes();
+	assert_true(after - before > 3 << 20); /* there are some */
+	assert_true(after - before < CLIENTS_QUEUES + (1 << 20));
+	is_served(&peers[0]);
+	header(&peers[0], CAPABILITIES, 0);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_NO_MEMORY);
+	for (unsigned i = 1; i < CLIENTS; i++)
+		leave(&peers[i]);
+	header(&peers[0], CAPABILITIES, 0);
+	assert_int_equal(error_of_last(&peers[0]), 0);
+}
+
+static void call(struct peer *peer, uint32_t procedure, struct xdr_out *arguments)
+{
+	header(peer, procedure, arguments->used);
+	give(peer, arguments->bytes, arguments->used);
+	free(arguments->bytes);
+}
+
+static struct vm *make_guest(void)
+{
+	struct vm_config *config = calloc(1, sizeof(*config));
+	struct vm *vm;
+
+	strcpy(config->name, "guest");
+	config->vcpus = 1;
+	config->weight = 1024;
+	config->period = 100000;
+	assert_null(vm_define(config, &vm));
+	return vm;
+}
+
+static void put_guest(struct xdr_out *out, const struct vm *vm)
+{
+	xdr_put_text(out, vm->name);
+	xdr_put_fixed(out, vm->config->uuid, sizeof(vm->config->uuid));
+	xdr_put_i32(out, -1);
+}
+
+/* A client cannot name the same guest so often that its answer is as long as it likes. */
+static void test_names(void **state)
+{
+	struct vm *vm = make_guest();
+
+	(void)state;
+	connect(&peers[0], true);
+	for (unsigned n = 1; n <= 2; n++) {
+		struct xdr_out out = {.most = 1024};
+
+		xdr_put_u32(&out, n);
+		for (unsigned i = 0; i < n; i++)
+			put_guest(&out, vm);
+		xdr_put_u32(&out, 0);
+		xdr_put_u32(&out, 0);
+		call(&peers[0], STATS, &out);
+		assert_int_equal(error_of_last(&peers[0]), n == 1 ? 0 : ERROR_RPC);
+	}
+	vm_undefine(vm);
+}
+
+/* One parameter that is wrong, or too many of them: none is set. */
+static void test_parameters(void **state)
+{
+	struct vm *vm = make_guest();
+	struct xdr_out out = {.most = 4096};
+
+	(void)state;
+	connect(&peers[0], true);
+	put_guest(&out, vm);
+	xdr_put_u32(&out, 2);
+	xdr_put_number(&out, "cpu_shares", XDR_ULLONG, 512);
+	xdr_put_number(&out, "vcpu_period", XDR_ULLONG, 1);
+	call(&peers[0], SET_PARAMETERS, &out);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_INVALID_ARG);
+	assert_int_equal(vm->config->weight, 1024);
+	out = (struct xdr_out){.most = 4096};
+	put_guest(&out, vm);
+	xdr_put_u32(&out, 17);
+	for (unsigned i = 0; i < 17; i++)
+		xdr_put_number(&out, "cpu_shares", XDR_ULLONG, 512);
+	call(&peers[0], SET_PARAMETERS, &out);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_RPC);
+	assert_int_equal(vm->config->weight, 1024);
+	out = (struct xdr_out){.most = 4096};
+	put_guest(&out, vm);
+	xdr_put_u32(&out, 1);
+	xdr_put_number(&out, "cpu_shares", XDR_ULLONG, 512);
+	call(&peers[0], SET_PARAMETERS, &out);
+	assert_int_equal(error_of_last(&peers[0]), 0);
+	assert_int_equal(vm->config->weight, 512);
+	vm_undefine(vm);
+}
+
+/* A connection for reading stays one: it is not opened once more. */
+static void test_open_twice(void **state)
+{
+	static const uint8_t for_reading[8] = {[7] = 1}, for_all[8] = {0};
+
+	(void)state;
+	connect(&peers[0], false);
+	header(&peers[0], OPEN, 8);
+	give(&peers[0], for_reading, 8);
+	assert_int_equal(error_of_last(&peers[0]), 0);
+	header(&peers[0], OPEN, 8);
+	give(&peers[0], for_all, 8);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_INTERNAL);
+	header(&peers[0], DEFINE, 0);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_DENIED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_calls, end),
+		cmocka_unit_test_teardown(test_not_open, end),
+		cmocka_unit_test_teardown(test_answers, end),
+		cmocka_unit_test_teardown(test_names, end),
+		cmocka_unit_test_teardown(test_parameters, end),
+		cmocka_unit_test_teardown(test_open_twice, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -82,6 +82,11 @@ const struct netdev *uplink_card(void)
 	return &nic;
 }
 
+void uplink_watch(void (*changed)(void))
+{
+	(void)changed;
+}
+
 const struct net_port *uplink_port(void)
 {
 	static struct net_port uplink;

@@ -10,6 +10,7 @@
 #include <lwip/init.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
+#include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/dhcp.h>
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
@@ -23,7 +24,8 @@
 #define QUEUE       64u /* frames that wait for the stack */
 #define PIECES      16u
 #define NS_PER_MS   1000000u
-#define CABLE_NS    (500u * NS_PER_MS)
+#define REST_NS     (30000ull * NS_PER_MS)
+#define ACTIVE_NS   (16000ull * NS_PER_MS) /* longer than a query or a fragment waits */
 #define PATIENCE_NS (15000ull * NS_PER_MS) /* with DHCP servers */
 
 static struct net_port port;
@@ -39,8 +41,10 @@ static char host_name[64] = STACK_NAME;
  */
 static struct pbuf *queue[QUEUE];
 static unsigned queue_first, queue_count;
-static struct work input_work, flush_work;
-static struct timer stack_timer, cable_timer, patience_timer;
+static struct work input_work, flush_work, cable_work;
+static struct timer stack_timer, patience_timer;
+static uint64_t active_ns; /* the stack was last active */
+static uint64_t rest_ns;   /* it rests since then; 0: it does not */
 
 u32_t sys_now(void)
 {
@@ -90,21 +94,82 @@ static void keep_name_servers(void)
 	}
 }
 
+/*
+ * lwIP counts the time in ticks of 250 ms and more, whether there is something to wait for or not.
+ * Each costs an exit, so there are none while the stack rests: no connection has data on the way,
+ * no question is open. Ages (of ARP's and DNS's entries, of silent connections) are all that a rest
+ * makes late, by at most REST_NS, and what they have missed is counted at the end.
+ */
+static bool rests(const struct tcp_pcb *pcb)
+{
+	return pcb->state == ESTABLISHED && !pcb->unsent && !pcb->unacked && !pcb->ooseq &&
+	       !pcb->refused_data && !pcb->poll &&
+	       !(pcb->flags & (TF_ACK_DELAY | TF_ACK_NOW | TF_CLOSEPEND));
+}
+
+/* A question is open for less than ACTIVE_NS after its last frame. Without a cable no frame goes
+ * out, and a DHCP server may take a minute. */
+static bool may_rest(void)
+{
+	const struct dhcp *dhcp = netif_dhcp_data(&netif);
+
+	if (!netif_is_link_up(&netif) || clock_ns() - active_ns < ACTIVE_NS ||
+	    (dhcp && dhcp->request_timeout))
+		return false;
+	for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+		if (!rests(pcb))
+			return false;
+	return true;
+}
+
 static void set_stack_timer(void)
 {
-	uint64_t ms = sys_timeouts_sleeptime();
+	uint64_t now = clock_ns();
 
-	timer_set(&stack_timer, clock_ns() + ms * NS_PER_MS);
+	rest_ns = may_rest() ? now : 0;
+	timer_set(&stack_timer,
+		  now + (rest_ns ? REST_NS : (uint64_t)sys_timeouts_sleeptime() * NS_PER_MS));
+}
+
+/* Of ticks of so many milliseconds lwIP makes up for one itself. */
+static void make_up(uint64_t rest_ms, uint64_t tick_ms, void (*tick)(void))
+{
+	for (uint64_t i = rest_ms / tick_ms; i > 1; i--)
+		tick();
+}
+
+/* Before frames that come are looked at, so that an answer has its question's time. */
+static void end_rest(void)
+{
+	uint64_t ms = rest_ns ? (clock_ns() - rest_ns) / NS_PER_MS : 0;
+
+	rest_ns = 0;
+	make_up(ms, TCP_TMR_INTERVAL, tcp_tmr);
+	make_up(ms, ARP_TMR_INTERVAL, etharp_tmr);
+	make_up(ms, DNS_TMR_INTERVAL, dns_tmr);
+	sys_check_timeouts();
+}
+
+/* A part of a packet (RFC 791): the others have some seconds. */
+static bool is_fragment(const struct pbuf *frame)
+{
+	const uint8_t *bytes = frame->payload;
+
+	return frame->len >= 22 && bytes[12] == 0x08 && !bytes[13] &&
+	       (bytes[20] & 0x3f || bytes[21]);
 }
 
 static void run_input(struct work *work)
 {
 	(void)work;
+	end_rest();
 	while (queue_count) {
 		struct pbuf *frame = queue[queue_first];
 
 		queue_first = (queue_first + 1) % QUEUE;
 		queue_count--;
+		if (is_fragment(frame))
+			active_ns = clock_ns();
 		if (netif.input(frame, &netif) != ERR_OK)
 			pbuf_free(frame);
 	}
@@ -116,6 +181,7 @@ static void run_flush(struct work *work)
 {
 	(void)work;
 	switch_flush();
+	set_stack_timer();
 }
 
 static err_t output(struct netif *from, struct pbuf *frame)
@@ -129,6 +195,9 @@ static err_t output(struct netif *from, struct pbuf *frame)
 			return ERR_BUF;
 		piece[pieces++] = (struct net_piece){part->payload, part->len};
 	}
+	/* The frame ends a rest, whose ticks are not those of this frame's question. */
+	active_ns = clock_ns();
+	rest_ns = 0;
 	switch_input(&port, piece, pieces);
 	work_queue(&flush_work);
 	return ERR_OK;
@@ -137,7 +206,7 @@ static err_t output(struct netif *from, struct pbuf *frame)
 static void stack_timeout(struct timer *timer)
 {
 	(void)timer;
-	sys_check_timeouts();
+	end_rest();
 	set_stack_timer();
 }
 
@@ -150,12 +219,17 @@ static void patience_ends(struct timer *timer)
 		printf(LOG_WARNING "net: no DHCP server answers; still asking\n");
 }
 
-static void look_at_cable(struct timer *timer)
+static void cable_changed(void)
+{
+	work_queue(&cable_work);
+}
+
+static void look_at_cable(struct work *work)
 {
 	const struct netdev *dev = uplink_card();
 	bool up = uplink_port()->link_up;
 
-	timer_set(timer, clock_ns() + CABLE_NS);
+	(void)work;
 	if (up == (netif_is_link_up(&netif) != 0))
 		return;
 	printf("net: %s: cable %s\n", dev ? dev->name : "no network card",
@@ -168,6 +242,7 @@ static void look_at_cable(struct timer *timer)
 	} else {
 		netif_set_link_down(&netif);
 	}
+	set_stack_timer();
 }
 
 static void address_changed(struct netif *of)
@@ -313,8 +388,8 @@ void stack_start(const char *cmdline)
 	enabled = true;
 	input_work.run = run_input;
 	flush_work.run = run_flush;
+	cable_work.run = look_at_cable;
 	timer_init(&stack_timer, stack_timeout, NULL);
-	timer_init(&cable_timer, look_at_cable, NULL);
 	timer_init(&patience_timer, patience_ends, NULL);
 	join_switch();
 	lwip_init();
@@ -324,7 +399,8 @@ void stack_start(const char *cmdline)
 	ntp_start(cmdline);
 	keep_name_servers();
 	set_address();
-	look_at_cable(&cable_timer);
+	uplink_watch(cable_changed);
+	look_at_cable(&cable_work);
 	if (!netif_is_link_up(&netif))
 		printf("net: %s\n", uplink_card() ? "cable out" : "no network card");
 	set_stack_timer();

@@ -64,6 +64,9 @@ void switch_announce(struct net_port *through);
  * says (uplink.c); after the network drivers have found their devices. */
 void uplink_start(const char *cmdline);
 const struct net_port *uplink_port(void);
+/* From now on, and for ever, `changed` is called when the uplink's link may have changed. It does
+ * no more than plan work. */
+void uplink_watch(void (*changed)(void));
 /* Returns the NIC behind the uplink, or the one that will be if its cable is connected first; NULL
  * if the uplink has none. */
 const struct netdev *uplink_card(void);

@@ -24,7 +24,8 @@ static struct netdev *card[CARDS]; /* in the order in which they are tried */
 static unsigned cards;
 static struct netdev *active; /* NULL: none had a cable yet */
 static bool fails_over;
-static struct merger merger; /* of a batch of received frames; nothing stays in it */
+static void (*watcher)(void); /* NULL: none */
+static struct merger merger;  /* of a batch of received frames; nothing stays in it */
 
 static bool uplink_deliver(struct net_port *port, const struct net_piece *piece, unsigned pieces,
 			   unsigned bytes)
@@ -82,6 +83,8 @@ static void look(void)
 	if (next)
 		active = next;
 	uplink.link_up = active && active->link_up;
+	if (watcher)
+		watcher();
 	uplink.takes = active ? active->takes : 0;
 	if (active == before)
 		return;
@@ -172,6 +175,11 @@ const char *uplink_role(const struct netdev *dev)
 const struct netdev *uplink_card(void)
 {
 	return active ? active : cards ? card[0] : NULL;
+}
+
+void uplink_watch(void (*changed)(void))
+{
+	watcher = changed;
 }
 
 const struct net_port *uplink_port(void)

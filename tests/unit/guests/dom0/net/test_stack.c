@@ -14,6 +14,8 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include <lwip/tcp.h>
+
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/net/lwip.h"
@@ -39,6 +41,7 @@ static uint64_t server_time;
 static unsigned time_requests, walls_set;
 static int answers = 1; /* to each question */
 static bool old_question;
+static unsigned fires; /* of timers: as many exits of dom0 */
 
 int say(const char *format, ...)
 {
@@ -145,6 +148,7 @@ static void pass(uint64_t ns)
 		if (next->deadline > now)
 			now = next->deadline;
 		next->deadline = 0;
+		fires++;
 		next->fire(next);
 	}
 	now = end;
@@ -163,6 +167,19 @@ const struct net_port *uplink_port(void)
 
 	uplink.link_up = nic.link_up;
 	return &uplink;
+}
+
+static void (*uplink_changed)(void);
+
+void uplink_watch(void (*changed)(void))
+{
+	uplink_changed = changed;
+}
+
+static void plug(bool in)
+{
+	nic.link_up = in;
+	uplink_changed();
 }
 
 void switch_add(struct net_port *added)
@@ -351,7 +368,7 @@ static void no_answer(void **state)
 {
 	(void)state;
 	said[0] = '\0';
-	nic.link_up = true;
+	plug(true);
 	pass(30 * SECOND);
 	assert_true(status().cable);
 	assert_true(discovers > 1);
@@ -414,6 +431,115 @@ static void ping(void **state)
 	assert_int_equal(last_frame[34], 0); /* echo reply */
 }
 
+/* --- an idle connection --- */
+
+#define SYN 2u
+#define ACK 16u
+
+static struct tcp_pcb *connection;
+static err_t connection_error;
+
+static void lost(void *context, err_t error)
+{
+	(void)context;
+	connection = NULL;
+	connection_error = error;
+}
+
+static err_t accepted(void *context, struct tcp_pcb *pcb, err_t error)
+{
+	(void)context;
+	(void)error;
+	connection = pcb;
+	tcp_err(pcb, lost);
+	ip_set_option(pcb, SOF_KEEPALIVE);
+	pcb->keep_idle = 120000;
+	pcb->keep_intvl = 15000;
+	pcb->keep_cnt = 6;
+	return ERR_OK;
+}
+
+/* A segment of the peer's, without data. */
+static void segment(unsigned flags, uint32_t number, uint32_t acknowledged)
+{
+	uint8_t f[60] = {0};
+	uint8_t *ip = f + 14, *tcp = ip + 20;
+
+	memcpy(f, port->mac, 6);
+	memcpy(f + 6, "\x52\x55\x0a\x00\x02\x02", 6);
+	put16(f + 12, 0x0800);
+	ip[0] = 0x45;
+	put16(ip + 2, 40);
+	ip[8] = 64;
+	ip[9] = 6;
+	memcpy(ip + 12, "\x0a\x00\x02\x02\x0a\x00\x02\x0f", 8);
+	put16(ip + 10, ~sum16(ip, 20, 0) & 0xffff);
+	put16(tcp, 4000);
+	put16(tcp + 2, 16509);
+	put16(tcp + 4, number >> 16);
+	put16(tcp + 6, number);
+	put16(tcp + 8, acknowledged >> 16);
+	put16(tcp + 10, acknowledged);
+	tcp[12] = 0x50;
+	tcp[13] = (uint8_t)flags;
+	put16(tcp + 14, 8192);
+	put16(tcp + 16, ~sum16(ip + 12, 28, 6 + 20) & 0xffff);
+	give(f, sizeof(f));
+	run_work();
+}
+
+static uint32_t number_of_last(void)
+{
+	const uint8_t *at = last_frame + 38;
+
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Data are sent again if nobody acknowledges them, also behind a rest; an idle connection costs
+ * next to no timers; a peer that is gone is found all the same. */
+static void idle_connection(void **state)
+{
+	struct tcp_pcb *listener = tcp_new();
+	uint32_t number;
+
+	(void)state;
+	assert_int_equal(tcp_bind(listener, IP_ADDR_ANY, 16509), ERR_OK);
+	listener = tcp_listen(listener);
+	tcp_accept(listener, accepted);
+	segment(SYN, 1000, 0);
+	assert_int_equal(last_frame[47], SYN | ACK);
+	number = number_of_last() + 1;
+	segment(ACK, 1001, number);
+	assert_non_null(connection);
+
+	pass(60 * SECOND);
+	fires = 0;
+	pass(50 * SECOND);
+	assert_in_range(fires, 0, 3);
+
+	last_bytes = 0;
+	assert_int_equal(tcp_write(connection, "data", 4, TCP_WRITE_FLAG_COPY), ERR_OK);
+	tcp_output(connection);
+	assert_int_equal(last_bytes, 58);
+	last_bytes = 0;
+	pass(SECOND);
+	assert_int_equal(last_bytes, 0); /* the time of the rest counts for nothing */
+	pass(4 * SECOND);
+	assert_int_equal(last_bytes, 58); /* once more */
+	segment(ACK, 1001, number + 4);
+	pass(20 * SECOND);
+	fires = 0;
+	pass(80 * SECOND);
+	assert_in_range(fires, 0, 4);
+	assert_non_null(connection);
+
+	/* 120 s, and six questions of 15 s, each answered by nobody. */
+	pass(150 * SECOND);
+	assert_null(connection);
+	assert_int_equal(connection_error, ERR_ABRT);
+	tcp_close(listener);
+}
+
 /* Frames faster than the stack runs: bounded, dropped, and it goes on. */
 static void flood(void **state)
 {
@@ -436,12 +562,12 @@ static void cable_pulled(void **state)
 {
 	(void)state;
 	said[0] = '\0';
-	nic.link_up = false;
+	plug(false);
 	pass(2 * SECOND);
 	assert_non_null(strstr(said, "eth0: cable out"));
 	assert_false(status().cable);
 	requests = 0;
-	nic.link_up = true;
+	plug(true);
 	pass(60 * SECOND);
 	assert_true(requests > 0); /* asks whether the address is still good */
 	assert_int_equal(status().address, inet_addr("10.0.2.15"));
@@ -539,11 +665,17 @@ static void time_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(off),          cmocka_unit_test(cable_out),
-		cmocka_unit_test(no_answer),    cmocka_unit_test(lease),
-		cmocka_unit_test(ping),         cmocka_unit_test(time_by_dhcp),
-		cmocka_unit_test(time_bounds),  cmocka_unit_test(flood),
-		cmocka_unit_test(cable_pulled), cmocka_unit_test(lease_runs_out),
+		cmocka_unit_test(off),
+		cmocka_unit_test(cable_out),
+		cmocka_unit_test(no_answer),
+		cmocka_unit_test(lease),
+		cmocka_unit_test(ping),
+		cmocka_unit_test(time_by_dhcp),
+		cmocka_unit_test(time_bounds),
+		cmocka_unit_test(flood),
+		cmocka_unit_test(idle_connection),
+		cmocka_unit_test(cable_pulled),
+		cmocka_unit_test(lease_runs_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -312,6 +312,27 @@ def test_life(sampo):
         assert re.search(pattern.removeprefix("! "), output), f"{command}: {output}"
 
 
+def test_next_description(sampo):
+    """A running guest's new description: its interface is that of the run in one list, and that of the next start in the other."""
+    old, new = "52:54:00:00:00:01", "52:54:00:00:00:77"
+    sampo.virsh("start alpha", status=None)
+    sampo.file("next.xml", (recordings.HERE / "alpha.xml").read_text().replace(old, new))
+    try:
+        sampo.virsh(f"define {sampo.place}/next.xml")
+        for command, mac in (("domiflist alpha", old), ("domiflist alpha --inactive", new),
+                             ("dumpxml alpha", old), ("dumpxml alpha --inactive", new)):
+            theirs, ours = plain(sampo.virsh(command)), plain(sampo.box.run(command).replace("\r", ""))
+            assert theirs == ours
+            assert mac in "\n".join(ours)
+        assert "rx_packets" in sampo.virsh(f"domifstat alpha {old.upper()}")
+        sampo.file("other.xml", TYPED.replace("</devices>", f"<interface type='bridge'><mac address='{new}'/>"
+                                              "<source bridge='br0'/></interface></devices>"))
+        assert "has the same MAC address already" in sampo.virsh(f"define {sampo.place}/other.xml", status=1)
+    finally:
+        sampo.virsh(f"define {recordings.HERE}/alpha.xml")
+        sampo.virsh("destroy alpha", status=None)
+
+
 def test_read_only(sampo):
     """A connection for reading changes nothing, whatever its client asks for."""
     assert "alpha" in sampo.virsh("list --all", options="-r")

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guests/dom0/net/lwip.h"
@@ -14,12 +15,13 @@
 #define DEFAULT      "default"
 #define NAME_MOST    63u
 
-/* The change that is at work; the store does one at a time. */
-static struct {
-	char name[IDENTITY_BYTES], ip[IDENTITY_BYTES];
+/* A change on its way into the store. */
+struct change {
+	void (*use)(const char *value);
 	identity_done *done;
 	void *context;
-} change;
+	char value[IDENTITY_BYTES]; /* "": none is kept any more */
+};
 
 static const char *wrong_name(const char *name)
 {
@@ -66,53 +68,46 @@ void recall_identity(void)
 		use_ip(ip);
 }
 
-static void name_kept(void *context, const char *wrong)
+static void kept(void *context, const char *wrong)
 {
-	(void)context;
+	struct change change = *(struct change *)context;
+
+	free(context);
 	if (!wrong)
-		use_name(change.name);
+		change.use(change.value);
 	change.done(change.context, wrong);
 }
 
-static void ip_kept(void *context, const char *wrong)
-{
-	(void)context;
-	if (!wrong)
-		use_ip(change.ip);
-	change.done(change.context, wrong);
-}
-
-/* The value's copy; "" forgets it. */
-static const char *take(char to[IDENTITY_BYTES], const char *value)
-{
-	if (strlen(value) >= IDENTITY_BYTES)
-		return "the value is too long";
-	strcpy(to, strcmp(value, DEFAULT) != 0 ? value : "");
-	return NULL;
-}
-
-static const char *keep(const char *setting, const char *value, store_done *kept,
+/* Another change may be at work, of which the store tells: so each has a place of its own. */
+static const char *keep(const char *setting, const char *value, void (*use)(const char *value),
 			identity_done *done, void *context)
 {
-	change.done = done;
-	change.context = context;
-	return store_set(setting, *value ? value : NULL, kept, NULL);
+	struct change *change;
+	const char *wrong;
+
+	if (strlen(value) >= IDENTITY_BYTES)
+		return "the value is too long";
+	change = malloc(sizeof(*change));
+	if (!change)
+		return "dom0 is out of memory";
+	*change = (struct change){.use = use, .done = done, .context = context};
+	strcpy(change->value, strcmp(value, DEFAULT) != 0 ? value : "");
+	wrong = store_set(setting, *change->value ? change->value : NULL, kept, change);
+	if (wrong)
+		free(change);
+	return wrong;
 }
 
 const char *identity_keep_name(const char *name, identity_done *done, void *context)
 {
 	const char *wrong = wrong_name(name);
 
-	if (!wrong)
-		wrong = take(change.name, name);
-	return wrong ? wrong : keep(NAME_SETTING, change.name, name_kept, done, context);
+	return wrong ? wrong : keep(NAME_SETTING, name, use_name, done, context);
 }
 
 const char *identity_keep_ip(const char *ip, identity_done *done, void *context)
 {
 	const char *wrong = strcmp(ip, DEFAULT) != 0 ? stack_check(ip) : NULL;
 
-	if (!wrong)
-		wrong = take(change.ip, ip);
-	return wrong ? wrong : keep(IP_SETTING, change.ip, ip_kept, done, context);
+	return wrong ? wrong : keep(IP_SETTING, ip, use_ip, done, context);
 }

@@ -326,13 +326,28 @@ static const char *chain_wrong(const struct image *image, const struct blkdev *d
 	return depth > IMAGE_CHAIN ? "the chain of backing files has more than 16 images" : NULL;
 }
 
-static const char *share_wrong(const struct image *other, bool raw)
+/* Is the image one that the open one lies on, or would wait for it? */
+static const char *shared_chain_wrong(const struct image *image, const struct image *other)
+{
+	unsigned depth = 0;
+
+	for (const struct image *at = image; at; at = at->opened_by)
+		depth++;
+	for (; other; other = other->backing, depth++)
+		if (other == image)
+			return "the chain of backing files is a circle";
+	return depth > IMAGE_CHAIN ? "the chain of backing files has more than 16 images" : NULL;
+}
+
+static const char *share_wrong(const struct image *image, const struct image *other, bool raw)
 {
 	if (other->writable)
 		return "its backing file is written by a guest";
 	if (other->state == IMAGE_CLOSING)
 		return "its backing file is being closed";
-	return other->raw != raw ? "its backing file is open in another format" : NULL;
+	if (other->raw != raw)
+		return "its backing file is open in another format";
+	return shared_chain_wrong(image, other);
 }
 
 static const char *claim(struct image *image)
@@ -371,7 +386,7 @@ static const char *find_backing(struct image *image)
 		return wrong;
 	backing = image_on(dev);
 	if (backing) {
-		wrong = share_wrong(backing, raw);
+		wrong = share_wrong(image, backing, raw);
 		if (wrong)
 			return wrong;
 		backing->users++;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "drivers/block.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/storage/qcow2_format.h"
 #include "guests/dom0/storage/transfer.h"
 
@@ -23,6 +24,7 @@
 #define QCOW2_SLICE   4096u /* bytes of a table that the cache has as one */
 #define QCOW2_PENDING 512u  /* runs of clusters that wait for a commit to be free */
 #define QCOW2_COPY    32768u
+#define QCOW2_EFFORT  2048u /* clusters whose entries or counts change in one go */
 
 enum qcow2_step {
 	STEP_DONE,
@@ -97,6 +99,8 @@ struct qcow2 {
 	struct qcow2_io *first, *last, *idle;
 	unsigned in_flight; /* requests that are with the device below */
 	bool busy, failed, running, held, stalled;
+	struct work turn; /* runs the lane again when the others have had their turn */
+	uint64_t effort;  /* clusters since then */
 	struct transfer transfer;
 	struct blk_request request;
 	struct qcow2_write write;
@@ -146,6 +150,10 @@ enum qcow2_kind { QCOW2_IS_DATA, QCOW2_IS_ZERO, QCOW2_IS_BACKING, QCOW2_IS_PACKE
 
 /* qcow2_io.c */
 void qcow2_run_lane(struct qcow2 *image);
+/* The lane goes on when the others of dom0's loop have had their turn. Returns STEP_WAIT. */
+enum qcow2_step qcow2_yield(struct qcow2 *image);
+/* The lane has worked on so many clusters more. Returns true if it is to yield. */
+bool qcow2_is_tired(struct qcow2 *image, uint64_t clusters);
 void qcow2_zero_fill(const struct qcow2_io *io, uint32_t sectors);
 /* The scatter list of `sectors` of the io's request from io->done on, in io->request. */
 bool qcow2_cut(struct qcow2_io *io, struct blk_request *request, uint32_t sectors);

@@ -8,6 +8,8 @@
 
 #include "guests/dom0/storage/qcow2.h"
 
+#define COUNTS_OF_EFFORT 16u /* so many counts are looked at as soon as one is changed */
+
 static const struct qcow2_fresh nothing;
 
 static uint64_t device_clusters(const struct qcow2 *q)
@@ -177,8 +179,11 @@ enum qcow2_step qcow2_alloc(struct qcow2 *q, uint32_t want, uint64_t *host, uint
 				      q->header.refcount_order))
 			cluster++;
 		q->next_free = cluster;
-		if (cluster == end || cluster >= device_clusters(q))
+		if (cluster == end || cluster >= device_clusters(q)) {
+			if (qcow2_is_tired(q, per_slice(q) / COUNTS_OF_EFFORT))
+				return qcow2_yield(q);
 			continue;
+		}
 		*got = free_run(q, slice, cluster, want);
 		*host = cluster * q->cluster;
 		take(q, slice, cluster, *got);
@@ -227,6 +232,8 @@ enum qcow2_step qcow2_unpend(struct qcow2 *q)
 		uint64_t count;
 		uint32_t index;
 
+		if (qcow2_is_tired(q, 1))
+			return qcow2_yield(q);
 		if (!run->count) {
 			q->freed++;
 			continue;

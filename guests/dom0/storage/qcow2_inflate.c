@@ -9,14 +9,11 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-#include "guests/dom0/base/loop.h"
-
 #define PIECE  16384u /* of the compressed bytes */
 #define OUTPUT 65536u /* in one go: then the others have their turn */
 
 struct qcow2_inflate {
 	z_stream stream;
-	struct work work;
 	uint64_t at; /* compressed bytes that came */
 	uint64_t entry;
 	uint8_t input[PIECE];
@@ -30,14 +27,6 @@ void qcow2_inflate_free(struct qcow2 *q)
 	q->inflate = NULL;
 }
 
-static void next_turn(struct work *work)
-{
-	struct qcow2 *q = work->context;
-
-	q->busy = false;
-	qcow2_run_lane(q);
-}
-
 static bool begin(struct qcow2 *q, uint64_t entry)
 {
 	struct qcow2_inflate *in;
@@ -49,7 +38,6 @@ static bool begin(struct qcow2 *q, uint64_t entry)
 		return false;
 	q->plain_of = 0;
 	in->entry = entry;
-	in->work = (struct work){.run = next_turn, .context = q};
 	in->stream.next_out = q->plain;
 	/* A negative number of bits: no header. */
 	if (inflateInit2(&in->stream, -12) != Z_OK) {
@@ -111,7 +99,5 @@ enum qcow2_step qcow2_inflate(struct qcow2 *q, uint64_t entry)
 		return end(q, STEP_FAIL);
 	if (!in->stream.avail_in)
 		return read_piece(q, in);
-	q->busy = true;
-	work_queue(&in->work);
-	return STEP_WAIT;
+	return qcow2_yield(q);
 }

@@ -271,6 +271,28 @@ static void image_submit(struct blkdev *dev, struct blk_request *whole)
 /* --- the lane ----------------------------------------------------------------------------------
  */
 
+static void next_turn(struct work *work)
+{
+	struct qcow2 *q = work->context;
+
+	q->busy = false;
+	qcow2_run_lane(q);
+}
+
+enum qcow2_step qcow2_yield(struct qcow2 *q)
+{
+	q->effort = 0;
+	q->busy = true;
+	work_queue(&q->turn);
+	return STEP_WAIT;
+}
+
+bool qcow2_is_tired(struct qcow2 *q, uint64_t clusters)
+{
+	q->effort += clusters;
+	return q->effort > QCOW2_EFFORT;
+}
+
 /* Takes the head off the lane and lets it go on. */
 static void pop(struct qcow2 *q)
 {
@@ -370,7 +392,9 @@ static void run_commit(struct qcow2 *q)
 static void run_head(struct qcow2 *q)
 {
 	struct qcow2_io *io = q->first;
-	enum qcow2_step step = q->failed ? STEP_FAIL : lane_step(q, io);
+	/* A commit has failed: another one would end well without what that one has lost. */
+	bool lost = q->broken && io->whole->op != BLK_READ;
+	enum qcow2_step step = q->failed || lost ? STEP_FAIL : lane_step(q, io);
 
 	q->failed = false;
 	if (step == STEP_WAIT)
@@ -462,6 +486,7 @@ struct qcow2 *qcow2_make(struct blkdev *below, const struct qcow2_header *header
 	q->table_entries = (uint32_t)qcow2_table_needed(header, below->sectors * BLK_SECTOR);
 	q->writable = writable;
 	q->copy = copy;
+	q->turn = (struct work){.run = next_turn, .context = q};
 	fill_dev(q);
 	return q;
 }

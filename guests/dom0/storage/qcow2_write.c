@@ -208,6 +208,9 @@ static enum qcow2_step begin(struct qcow2 *q, struct qcow2_slice *slice, uint64_
 
 	if (want > slots)
 		want = slots;
+	/* What the entries referred to goes into the list of what a commit frees. */
+	if (want > QCOW2_PENDING / 2)
+		want = QCOW2_PENDING / 2;
 	while (n < want && !qcow2_is_own(q, qcow2_entry(slice, index + n)))
 		n++;
 	step = qcow2_alloc(q, n, &w.host, &w.count);
@@ -348,6 +351,8 @@ static enum qcow2_step clear_clusters(struct qcow2 *q, struct qcow2_io *io, uint
 		count = slots;
 	if (count > QCOW2_PENDING / 2)
 		count = QCOW2_PENDING / 2;
+	if (qcow2_is_tired(q, count))
+		return qcow2_yield(q);
 	if (!has_room(q, (uint32_t)count))
 		return STEP_WAIT;
 	if (qcow2_l2_offset(q, cluster) || entry) {
@@ -378,6 +383,8 @@ static enum qcow2_step clear_part(struct qcow2 *q, struct qcow2_io *io, uint64_t
 
 	if (q->write.active)
 		return allocate(q, io, from, to);
+	if (!has_room(q, 1))
+		return STEP_WAIT;
 	step = load_own(q, cluster, &slice);
 	if (step != STEP_DONE)
 		return step;

@@ -11,8 +11,6 @@
 
 #define BUFFER_BYTES 32768u
 
-static void next_piece(struct transfer *t);
-
 static void finish(struct transfer *t, bool right)
 {
 	dma_free(t->buffer, BUFFER_BYTES);
@@ -20,56 +18,13 @@ static void finish(struct transfer *t, bool right)
 	t->done(t, right);
 }
 
-static void piece_done(struct transfer *t)
-{
-	t->offset += t->piece;
-	t->data += t->piece;
-	t->bytes -= t->piece;
-	if (t->bytes)
-		next_piece(t);
-	else
-		finish(t, true);
-}
-
-static void written(struct blk_request *request, enum blk_status status)
-{
-	struct transfer *t = request->context;
-
-	if (status == BLK_OK)
-		piece_done(t);
-	else
-		finish(t, false);
-}
-
-static void submit(struct transfer *t, enum blk_op op,
-		   void (*done)(struct blk_request *request, enum blk_status status))
-{
-	t->request.op = op;
-	t->request.done = done;
-	blk_submit(t->dev, &t->request);
-}
-
-static void write_piece(struct transfer *t)
+static void make_write(struct transfer *t)
 {
 	memcpy(t->buffer + t->before, t->data, t->piece);
-	submit(t, BLK_WRITE, written);
+	t->request.op = BLK_WRITE;
 }
 
-static void read_done(struct blk_request *request, enum blk_status status)
-{
-	struct transfer *t = request->context;
-
-	if (status != BLK_OK) {
-		finish(t, false);
-	} else if (t->kind == TRANSFER_WRITE) {
-		write_piece(t);
-	} else {
-		memcpy(t->data, t->buffer + t->before, t->piece);
-		piece_done(t);
-	}
-}
-
-static void next_piece(struct transfer *t)
+static void make_piece(struct transfer *t)
 {
 	uint32_t block = t->dev->logical_block;
 	uint32_t most = BUFFER_BYTES / block * block;
@@ -87,10 +42,55 @@ static void next_piece(struct transfer *t)
 	t->segment.bytes = (uint32_t)whole;
 	t->request.sector = (t->offset - t->before) / BLK_SECTOR;
 	t->request.sectors = (uint32_t)whole / BLK_SECTOR;
+	t->request.op = BLK_READ;
 	if (t->kind == TRANSFER_WRITE && !t->before && t->piece == whole)
-		write_piece(t);
-	else
-		submit(t, BLK_READ, read_done);
+		make_write(t);
+}
+
+/* The device has done a request. Returns true if there is another one to do; else the transfer has
+ * ended. */
+static bool advance(struct transfer *t)
+{
+	if (!t->right) {
+		finish(t, false);
+		return false;
+	}
+	if (t->kind == TRANSFER_WRITE && t->request.op == BLK_READ) {
+		make_write(t);
+		return true;
+	}
+	if (t->kind == TRANSFER_READ)
+		memcpy(t->data, t->buffer + t->before, t->piece);
+	t->offset += t->piece;
+	t->data += t->piece;
+	t->bytes -= t->piece;
+	if (!t->bytes) {
+		finish(t, true);
+		return false;
+	}
+	make_piece(t);
+	return true;
+}
+
+/* Requests that end at once do not nest: the loop goes on with the next. */
+static void run(struct transfer *t)
+{
+	do {
+		t->again = false;
+		t->working = true;
+		blk_submit(t->dev, &t->request);
+		t->working = false;
+	} while (t->again && advance(t));
+}
+
+static void request_done(struct blk_request *request, enum blk_status status)
+{
+	struct transfer *t = request->context;
+
+	t->right = status == BLK_OK;
+	t->again = true;
+	if (!t->working && advance(t))
+		run(t);
 }
 
 static void flushed(struct blk_request *request, enum blk_status status)
@@ -104,14 +104,19 @@ void transfer_start(struct transfer *t)
 {
 	t->request = (struct blk_request){.context = t, .segment = &t->segment};
 	if (t->kind == TRANSFER_FLUSH) {
-		submit(t, BLK_FLUSH, flushed);
+		t->request.op = BLK_FLUSH;
+		t->request.done = flushed;
+		blk_submit(t->dev, &t->request);
 		return;
 	}
+	t->request.done = request_done;
 	t->request.segments = 1;
 	t->buffer = dma_alloc(BUFFER_BYTES, &t->segment.bus);
 	t->segment.data = t->buffer;
-	if (t->buffer && t->bytes)
-		next_piece(t);
-	else
+	if (!t->buffer || !t->bytes) {
 		finish(t, t->buffer);
+		return;
+	}
+	make_piece(t);
+	run(t);
 }

@@ -25,6 +25,8 @@ struct transfer {
 	struct blk_segment segment;
 	uint8_t *buffer;
 	uint32_t before, piece; /* bytes of the buffer in front of the data, and of the data */
+	bool working, again;    /* within blk_submit; the request has ended */
+	bool right;             /* it has ended well */
 };
 
 void transfer_start(struct transfer *transfer);

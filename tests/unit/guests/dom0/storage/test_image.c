@@ -378,6 +378,129 @@ static void test_errors(void **state)
 	}
 }
 
+/* A flush that waits behind one that has failed fails, too: what the first one lost is not there.
+ */
+static void test_flush_behind_error(void **state)
+{
+	static uint8_t data[8 * BLK_SECTOR];
+	struct request first, second;
+	struct image *image;
+
+	(void)state;
+	at_once = false;
+	must("qemu-img create -f qcow2 -o cluster_size=4096 a.qcow2 %u", SIZE);
+	image = open_file("a.qcow2", true);
+	fill(data, sizeof(data));
+	assert_int_equal(request(image->dev, BLK_WRITE, 0, 8, data), BLK_OK);
+	failing = 0;
+	start(&first, image->dev, BLK_FLUSH, 0, 0, NULL);
+	start(&second, image->dev, BLK_FLUSH, 0, 0, NULL);
+	while (!first.done)
+		assert_true(turn());
+	failing = -1;
+	run_loop();
+	assert_true(second.done);
+	assert_int_equal(first.status, BLK_IOERR);
+	assert_int_equal(second.status, BLK_IOERR);
+	close_image(image);
+	remove_disks();
+}
+
+/* A write may have as many clusters as a table's slice, and more than the list of those that a
+ * commit frees. */
+static void test_large_write(void **state)
+{
+	static uint8_t data[4 << 20];
+	struct request r;
+	struct image *image;
+
+	(void)state;
+	must("qemu-img create -f qcow2 -o cluster_size=4096 a.qcow2 %u", SIZE);
+	for (at_once = false;; at_once = true) {
+		unsigned turns = 0;
+
+		image = open_file("a.qcow2", true);
+		image->dev->max_sectors = disks[0].dev.max_sectors = 16384;
+		memset(expected, 0, sizeof(expected));
+		fill(data, sizeof(data));
+		memcpy(expected, data, sizeof(data));
+		start(&r, image->dev, BLK_WRITE, 0, sizeof(data) / BLK_SECTOR, data);
+		while (turns++ < 10000 && turn())
+			;
+		assert_true(r.done);
+		assert_int_equal(r.status, BLK_OK);
+		close_image(image);
+		check_file("b.qcow2");
+		remove_disks();
+		if (at_once)
+			break;
+	}
+}
+
+/* Work on many clusters has breaks, in which the others of dom0's loop have their turn. */
+static void test_breaks(void **state)
+{
+	static uint8_t data[100 * BLK_SECTOR];
+	struct image *image;
+	struct request r;
+
+	(void)state;
+	at_once = true;
+	must("qemu-img create -f qcow2 -o cluster_size=512,preallocation=falloc a.qcow2 %u", SIZE);
+	image = open_file("a.qcow2", true);
+	start(&r, image->dev, BLK_DISCARD, 0, SECTORS, NULL);
+	assert_false(r.done);
+	run_loop();
+	assert_true(r.done);
+	assert_int_equal(r.status, BLK_OK);
+	memset(expected, 0, sizeof(expected));
+	assert_int_equal(request(image->dev, BLK_WRITE, 0, 100, data), BLK_OK);
+	close_image(image);
+	check_file("b.qcow2");
+	remove_disks();
+	/* Their counts are lowered in a go of their own: large clusters are one run of the list. */
+	must("qemu-img create -f qcow2 -o cluster_size=4096,preallocation=falloc a.qcow2 16M");
+	image = open_file("a.qcow2", true);
+	assert_int_equal(request(image->dev, BLK_DISCARD, 0, 32768, NULL), BLK_OK);
+	start(&r, image->dev, BLK_FLUSH, 0, 0, NULL);
+	assert_false(r.done);
+	run_loop();
+	assert_true(r.done);
+	assert_int_equal(r.status, BLK_OK);
+	close_image(image);
+	save_disk(&disks[0], "b.qcow2");
+	must("qemu-img check -f qcow2 b.qcow2");
+	remove_disks();
+}
+
+/* Two images that are being opened, each of which has the other as its backing file. */
+static void test_circle_of_two(void **state)
+{
+	struct image *image[2];
+	bool is_open[2] = {false};
+	const char *wrong;
+
+	(void)state;
+	at_once = false;
+	must("qemu-img create -f qcow2 a.qcow2 1M; qemu-img create -f qcow2 -u -b a.qcow2 -F qcow2 "
+	     "b.qcow2 1M; qemu-img rebase -u -b b.qcow2 -F qcow2 a.qcow2");
+	add_file(0, "a.qcow2", DEVICE);
+	add_file(1, "b.qcow2", DEVICE);
+	for (unsigned i = 0; i < 2; i++) {
+		image[i] = image_open(&disks[i].dev, "guest", false, opened, &is_open[i], &wrong);
+		assert_non_null(image[i]);
+	}
+	run_loop();
+	assert_true(is_open[0] && is_open[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(image[i]->state, IMAGE_FAILED);
+		assert_non_null(strstr(image[i]->why, "circle"));
+		close_image(image[i]);
+		assert_null(disks[i].dev.user);
+	}
+	remove_disks();
+}
+
 static unsigned stalls;
 
 static bool wait_for_room(struct image *image, const char *why)
@@ -455,9 +578,16 @@ static void test_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_chain),  cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_read),   cmocka_unit_test(test_write),
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_room),
+		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_flush_behind_error),
+		cmocka_unit_test(test_large_write),
+		cmocka_unit_test(test_breaks),
+		cmocka_unit_test(test_circle_of_two),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

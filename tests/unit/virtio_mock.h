@@ -142,6 +142,10 @@ static uint8_t *mock_dma;
 #define MOCK_DMA_BUS 0x7000000ull
 #define MOCK_DMA_MAX 65536u
 static bool mock_no_dma;
+static bool mock_at_once; /* commands end within blk_submit */
+static void (*mock_executed)(void);
+
+static inline void mock_execute(struct blk_request *request);
 
 static struct blkdev mock_disk = {
 	.name = "sda1",
@@ -265,6 +269,10 @@ void blk_submit(struct blkdev *dev, struct blk_request *request)
 					 request->sector > dev->sectors - request->sectors))
 		abort();
 	mock_submitted++;
+	if (mock_at_once) {
+		mock_execute(request);
+		return;
+	}
 	request->next = NULL;
 	*mock_queue_end = request;
 	mock_queue_end = &request->next;
@@ -277,17 +285,12 @@ static inline uint8_t *mock_dma_memory(uint64_t bus, uint32_t bytes)
 	return mock_by_bus(bus, bytes);
 }
 
-/* The disk does its oldest command. false: it has none. */
-static inline bool mock_disk_step(void)
+static inline void mock_execute(struct blk_request *request)
 {
-	struct blk_request *request = mock_queue;
-
-	if (!request)
-		return false;
-	mock_queue = request->next;
-	if (!mock_queue)
-		mock_queue_end = &mock_queue;
 	uint8_t *at = mock_media + request->sector * BLK_SECTOR;
+
+	if (mock_executed)
+		mock_executed();
 	if (mock_disk_status == BLK_OK && request->op == BLK_DISCARD)
 		memset(at, 0, (size_t)request->sectors * BLK_SECTOR);
 	for (unsigned i = 0; mock_disk_status == BLK_OK && i < request->segments; i++) {
@@ -303,6 +306,19 @@ static inline bool mock_disk_step(void)
 		at += bytes;
 	}
 	request->done(request, mock_disk_status);
+}
+
+/* The disk does its oldest command. false: it has none. */
+static inline bool mock_disk_step(void)
+{
+	struct blk_request *request = mock_queue;
+
+	if (!request)
+		return false;
+	mock_queue = request->next;
+	if (!mock_queue)
+		mock_queue_end = &mock_queue;
+	mock_execute(request);
 	return true;
 }
 

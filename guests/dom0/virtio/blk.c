@@ -295,17 +295,24 @@ out:
 	queue_signal(queue);
 }
 
-/* Does a request again whose head is in flight. Returns false if the queue has ended by that. */
-static bool serve_again(struct blk *blk, uint16_t head)
+/* Does requests again whose heads are in flight, as many as there is room for: there may be more
+ * of them than are at work at one time. Returns false if some are left, which start when others
+ * end, or if the queue has ended by that. */
+static bool serve_again(struct blk *blk)
 {
-	struct queue_chain *chain = queue_again(&blk->dev->queue[0], head);
+	for (int head = blk_error_next(blk); head >= 0; head = blk_error_next(blk)) {
+		struct queue_chain *chain = queue_again(&blk->dev->queue[0], (uint16_t)head);
 
-	if (!chain)
-		return false;
-	if (serve(blk, chain))
-		return true;
-	virtio_broken(blk->dev, "more requests than can be");
-	return false;
+		if (!chain)
+			return false;
+		if (!serve(blk, chain)) {
+			if (!blk->in_flight)
+				virtio_broken(blk->dev, "dom0 is out of memory");
+			return false;
+		}
+		blk_error_started(blk, (uint16_t)head);
+	}
+	return true;
 }
 
 static void blk_work(struct work *work)
@@ -326,11 +333,7 @@ static void blk_work(struct work *work)
 	}
 	if (!virtio_running(blk->dev))
 		return;
-	if (blk->again) {
-		blk->again = false;
-		blk_error_again(blk, serve_again);
-	}
-	if (blk->more || blk->starved) {
+	if (serve_again(blk) && (blk->more || blk->starved)) {
 		blk->starved = false;
 		serve_queue(blk);
 	} else {
@@ -469,7 +472,7 @@ static void blk_resume(struct virtio_device *dev)
 	blk_source_resume(blk);
 	if (!blk->held_count)
 		return;
-	blk->again = true;
+	blk_error_release(blk);
 	work_queue(&blk->work);
 }
 
@@ -485,12 +488,8 @@ static void blk_start(struct virtio_device *dev)
 	/* The disk may have grown while no dom0 ran. */
 	resized(&blk->watch);
 	/* A restarted dom0 does again what its predecessor had not finished. */
-	for (unsigned head = 0; head <= queue->mask; head++) {
-		if (!(queue->state->in_flight[head / 64] >> (head % 64) & 1))
-			continue;
-		if (!serve_again(blk, (uint16_t)head))
-			return;
-	}
+	memcpy(blk->again, queue->state->in_flight, sizeof(blk->again));
+	serve_again(blk);
 	queue_signal(queue);
 }
 
@@ -508,7 +507,6 @@ static void blk_stop(struct virtio_device *dev)
 	struct blk *blk = dev->backend;
 
 	blk_error_forget(blk);
-	blk->again = false;
 	if (!blk->in_flight) {
 		blk_source_leave(blk);
 		return;

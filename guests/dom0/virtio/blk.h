@@ -27,6 +27,8 @@ struct blk_io {
 	uint16_t head;
 	bool large;
 	bool bounce;              /* the disk cannot address the guest's buffers */
+	bool working, again;      /* within blk_submit; the piece has ended */
+	enum blk_status result;   /* of the piece */
 	uint32_t sectors;         /* of the whole request */
 	uint32_t done;            /* sectors */
 	uint32_t count;           /* segments */
@@ -62,13 +64,15 @@ struct blk {
 	void *bounce;
 	uint64_t bounce_bus;
 	struct blk_io *bouncing, *waiting, *last_waiting;
+	bool bounce_loop;      /* bounce_next is at work */
 	struct blk_tune *tune; /* NULL: the disk may work as fast as it can */
 	bool unsafe;           /* flushes have no effect */
 	uint8_t policy[2];     /* for errors of reads and of others: POLICY_* */
 	/* Heads of requests that failed and wait until the guest goes on. */
 	uint64_t held[VIRTIO_QUEUE_SIZE / 64];
 	unsigned held_count;
-	bool again; /* it goes on */
+	/* Heads in flight whose requests are to be done again, as far as there is room for them. */
+	uint64_t again[VIRTIO_QUEUE_SIZE / 64];
 	struct virtio_blk_stats stats;
 };
 
@@ -100,11 +104,15 @@ void blk_error_policy(struct blk *blk, const struct config_disk *disk);
 bool blk_error_ignored(const struct blk_io *io);
 /* Shall the guest stand still when the disk has no room? */
 bool blk_error_waits_for_room(const struct blk *blk);
-/* true: the guest is stopped, and blk_error_again does the request again. */
+/* true: the guest is stopped, and the request is to be done again when it goes on. */
 bool blk_error_holds(const struct blk_io *io);
+/* Forgets the requests that are held, and those that are to be done again. */
 void blk_error_forget(struct blk *blk);
-/* Calls `again` for each request that was held, until one call returns false. */
-void blk_error_again(struct blk *blk, bool (*again)(struct blk *blk, uint16_t head));
+/* The requests that are held are to be done again. */
+void blk_error_release(struct blk *blk);
+/* The first head whose request is to be done again, or -1. */
+int blk_error_next(const struct blk *blk);
+void blk_error_started(struct blk *blk, uint16_t head);
 
 /* blk_image.c: opens what the disk lies on; blk->disk is set at once, or later for an image.
  * Returns the reason why that cannot be, or NULL. */

@@ -45,17 +45,28 @@ bool blk_error_holds(const struct blk_io *io)
 void blk_error_forget(struct blk *blk)
 {
 	memset(blk->held, 0, sizeof(blk->held));
+	memset(blk->again, 0, sizeof(blk->again));
 	blk->held_count = 0;
 }
 
 /* The heads are still in flight, so each request is in the guest's memory. */
-void blk_error_again(struct blk *blk, bool (*again)(struct blk *blk, uint16_t head))
+void blk_error_release(struct blk *blk)
 {
-	uint64_t held[VIRTIO_QUEUE_SIZE / 64];
+	for (unsigned i = 0; i < VIRTIO_QUEUE_SIZE / 64; i++)
+		blk->again[i] |= blk->held[i];
+	memset(blk->held, 0, sizeof(blk->held));
+	blk->held_count = 0;
+}
 
-	memcpy(held, blk->held, sizeof(held));
-	blk_error_forget(blk);
-	for (unsigned head = 0; head < VIRTIO_QUEUE_SIZE; head++)
-		if (held[head / 64] >> head % 64 & 1 && !again(blk, (uint16_t)head))
-			return;
+int blk_error_next(const struct blk *blk)
+{
+	for (int i = 0; i < (int)VIRTIO_QUEUE_SIZE / 64; i++)
+		if (blk->again[i])
+			return i * 64 + __builtin_ctzll(blk->again[i]);
+	return -1;
+}
+
+void blk_error_started(struct blk *blk, uint16_t head)
+{
+	blk->again[head / 64] &= ~(1ull << head % 64);
 }

@@ -15,7 +15,9 @@
 
 #define DMA_ALIGN 4u /* drivers/block.h */
 
-static void next_piece(struct blk_io *io);
+static void run(struct blk_io *io);
+static bool make_piece(struct blk_io *io);
+static void end(struct blk_io *io, enum blk_status status);
 
 struct blk_io *blk_io_get(struct blk *blk, unsigned segments)
 {
@@ -131,6 +133,25 @@ static void bounce_piece(struct blk_io *io)
 	io->request.sectors = sectors;
 }
 
+/* Requests that end at once do not nest: the loop that is at work starts the next one. */
+static void bounce_next(struct blk *blk)
+{
+	if (blk->bounce_loop)
+		return;
+	blk->bounce_loop = true;
+	while (!blk->bouncing && blk->waiting) {
+		struct blk_io *io = blk->waiting;
+
+		blk->waiting = io->next;
+		blk->bouncing = io;
+		if (make_piece(io))
+			run(io);
+		else
+			end(io, BLK_IOERR);
+	}
+	blk->bounce_loop = false;
+}
+
 static void bounce_start(struct blk_io *io)
 {
 	struct blk *blk = io->blk;
@@ -141,28 +162,13 @@ static void bounce_start(struct blk_io *io)
 		blk_io_done(io, BLK_IOERR);
 		return;
 	}
-	if (!blk->bouncing) {
-		blk->bouncing = io;
-		next_piece(io);
-		return;
-	}
 	io->next = NULL;
 	if (blk->waiting)
 		blk->last_waiting->next = io;
 	else
 		blk->waiting = io;
 	blk->last_waiting = io;
-}
-
-static void bounce_release(struct blk *blk)
-{
-	struct blk_io *io = blk->waiting;
-
-	blk->bouncing = io;
-	if (!io)
-		return;
-	blk->waiting = io->next;
-	next_piece(io);
+	bounce_next(blk);
 }
 
 void blk_io_cancel(struct blk *blk)
@@ -223,8 +229,18 @@ static void direct_advance(struct blk_io *io)
 	io->rest.bytes = 0;
 }
 
+/* Returns false if the piece would be empty. */
+static bool make_piece(struct blk_io *io)
+{
+	if (io->bounce)
+		bounce_piece(io);
+	else
+		direct_piece(io, io->blk->disk);
+	return io->request.sectors;
+}
+
 /* A driver that knows no flush expects each write to last (5.2.6.2). */
-static bool flush_after(struct blk_io *io)
+static bool make_flush(struct blk_io *io)
 {
 	if (io->request.op != BLK_WRITE || io->blk->unsafe ||
 	    (io->blk->dev->state->negotiated & VIRTIO_BLK_F_FLUSH))
@@ -232,7 +248,6 @@ static bool flush_after(struct blk_io *io)
 	io->request.op = BLK_FLUSH;
 	io->request.sectors = 0;
 	io->request.segments = 0;
-	blk_submit(io->blk->disk, &io->request);
 	return true;
 }
 
@@ -241,78 +256,89 @@ static void end(struct blk_io *io, enum blk_status status)
 	struct blk *blk = io->blk;
 	bool bounced = blk->bouncing == io;
 
-	if (status == BLK_OK && flush_after(io))
-		return;
 	blk_io_done(io, status);
-	if (bounced)
-		bounce_release(blk);
+	if (!bounced)
+		return;
+	blk->bouncing = NULL;
+	bounce_next(blk);
 }
 
-static void piece_ended(struct blk_request *request, enum blk_status status)
+/* The disk has done a piece. Returns true if there is another one to do; else the io has ended. */
+static bool advance(struct blk_io *io)
 {
-	struct blk_io *io = request->context;
+	struct blk_request *request = &io->request;
+	enum blk_status status = io->result;
 
 	if (status == BLK_OK && io->bounce && request->op == BLK_READ)
 		bounce_copy(io, request->sectors * BLK_SECTOR, true);
 	io->done += request->sectors;
+	if (status == BLK_OK && io->done >= io->sectors && make_flush(io))
+		return true;
+	if (status == BLK_OK && io->done < io->sectors && io->blk->stopping)
+		status = BLK_IOERR;
 	if (status != BLK_OK || io->done >= io->sectors) {
 		end(io, status);
-		return;
-	}
-	if (io->blk->stopping) {
-		end(io, BLK_IOERR);
-		return;
+		return false;
 	}
 	request->sector += request->sectors;
 	if (!io->bounce)
 		direct_advance(io);
-	next_piece(io);
+	if (make_piece(io))
+		return true;
+	end(io, BLK_IOERR);
+	return false;
+}
+
+/* Starts the piece that io->request has. Pieces that end at once do not nest: the loop goes on with
+ * the next. */
+static void run(struct blk_io *io)
+{
+	do {
+		io->again = false;
+		io->working = true;
+		blk_submit(io->blk->disk, &io->request);
+		io->working = false;
+	} while (io->again && advance(io));
 }
 
 static void piece_done(struct blk_request *request, enum blk_status status)
 {
-	struct vm *vm = ((struct blk_io *)request->context)->blk->dev->vm;
+	struct blk_io *io = request->context;
+	struct vm *vm = io->blk->dev->vm;
 	uint64_t start = rdtsc();
 
-	piece_ended(request, status);
+	io->result = status;
+	io->again = true;
+	if (io->working)
+		return;
+	if (advance(io))
+		run(io);
 	vm->dom0_tsc += rdtsc() - start;
-}
-
-static void next_piece(struct blk_io *io)
-{
-	struct blkdev *disk = io->blk->disk;
-
-	io->request.done = piece_done;
-	if (io->bounce)
-		bounce_piece(io);
-	else
-		direct_piece(io, disk);
-	if (io->request.sectors)
-		blk_submit(disk, &io->request);
-	else
-		end(io, BLK_IOERR);
 }
 
 void blk_io_start(struct blk_io *io)
 {
 	struct blkdev *disk = io->blk->disk;
 
+	io->request.done = piece_done;
 	if (io->request.op == BLK_READ || io->request.op == BLK_WRITE) {
 		if (io->bounce) {
 			bounce_start(io);
 			return;
 		}
 		if (io->count > BLK_MAX_SEGMENTS || io->sectors > disk->max_sectors) {
-			next_piece(io);
+			if (make_piece(io))
+				run(io);
+			else
+				end(io, BLK_IOERR);
 			return;
 		}
 	}
 	/* The way of nearly all. */
-	io->request.done = piece_done;
 	io->request.segment = io->segment;
 	io->request.segments = io->count;
 	io->request.sectors = io->sectors;
-	blk_submit(disk, &io->request);
+	run(io);
 }
 
 void blk_io_free_all(struct blk *blk)

@@ -43,7 +43,8 @@ static void setup(void)
 	mock_init();
 	mock_disk.max_sectors = 1024;
 	mock_disk.read_only = false;
-	mock_no_dma = false;
+	mock_no_dma = mock_at_once = false;
+	mock_executed = NULL;
 	memset(&mock_config, 0, sizeof(mock_config));
 	mock_config.disks = 1;
 	strcpy(mock_config.disk[0].source, "sda1");
@@ -502,6 +503,84 @@ static void many_at_once(void **unused)
 	assert_int_equal(ended, 85);
 }
 
+/* How deep the stack is when the disk gets a command. */
+static uintptr_t lowest, highest;
+
+static void note_depth(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	if (here < lowest)
+		lowest = here;
+	if (here > highest)
+		highest = here;
+}
+
+/* Pieces that end at once do not nest, nor do requests that wait for the bounce buffer. */
+static void ends_at_once(void **unused)
+{
+	struct buffer large = {DATA, 1 << 20}, odd = {DATA + 1, 1 << 20};
+
+	(void)unused;
+	setup();
+	mock_at_once = true;
+	mock_executed = note_depth;
+	mock_disk.max_sectors = 8;
+	lowest = UINTPTR_MAX;
+	highest = 0;
+	assert_int_equal(run(T_IN, 0, &large, 1), 0);
+	assert_memory_equal(mock_vm.ram + DATA, mock_media, 1 << 20);
+	assert_int_equal(run(T_IN, 8, &odd, 1), 0);
+	assert_memory_equal(mock_vm.ram + DATA + 1, mock_media + 8 * 512, 1 << 20);
+	assert_true(mock_submitted >= 512);
+	assert_true(highest - lowest < 4096);
+}
+
+/* More requests fail than can be at work: all of them are done again when the guest goes on, and
+ * so does a dom0 that is restarted meanwhile. */
+static void many_errors(void **unused)
+{
+	struct config_disk disk = {.word = {[DISK_WRITE_ERROR] = POLICY_STOP}};
+	uint64_t header[2] = {T_OUT, 7};
+	unsigned ended = 0;
+	uint32_t id, bytes;
+
+	(void)unused;
+	for (unsigned restarts = 0; restarts < 2; restarts++) {
+		setup_with(&disk, VIRTIO_BLK_F_FLUSH);
+		mock_queue_up(dev, 0, &driver, RING, 256);
+		mock_disk_status = BLK_IOERR;
+		memcpy(mock_vm.ram + HEAD, header, 16);
+		for (unsigned i = 0; i < 85; i++) {
+			uint16_t at = (uint16_t)(i * 3);
+
+			driver_desc(&driver, at, HEAD, 16, DRIVER_NEXT, at + 1);
+			driver_desc(&driver, at + 1u, DATA, 512, DRIVER_NEXT, at + 2);
+			driver_desc(&driver, at + 2u, HEAD + 64 + i, 1, DRIVER_WRITE, 0);
+			driver_avail(&driver, at);
+		}
+		kick();
+		mock_settle();
+		assert_false(driver_used(&driver, &id, &bytes));
+		mock_disk_status = BLK_OK;
+		if (restarts) {
+			mock_work_first = NULL;
+			mock_disk.user = NULL;
+			mock_disk.watch = NULL;
+			mock_vm.virtio = NULL;
+			assert_true(mock_restart());
+			dev = mock_device(0);
+		} else {
+			virtio_part.resume(&mock_vm);
+		}
+		mock_settle();
+		assert_false(dev->state->status & VIRTIO_S_NEEDS_RESET);
+		for (ended = 0; driver_used(&driver, &id, &bytes); ended++)
+			assert_int_equal(mock_vm.ram[HEAD + 64 + id / 3], 0);
+		assert_int_equal(ended, 85);
+	}
+}
+
 static void broken_requests(void **unused)
 {
 	(void)unused;
@@ -732,6 +811,8 @@ int main(void)
 		cmocka_unit_test(discards),
 		cmocka_unit_test(writes_through),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(ends_at_once),
+		cmocka_unit_test(many_errors),
 		cmocka_unit_test(broken_requests),
 		cmocka_unit_test(reset_waits),
 		cmocka_unit_test(detach_waits),

@@ -153,6 +153,8 @@ static bool is_target(const struct pool_device *device, unsigned area)
 /* Chooses the areas that are written, and the place of the text in each. */
 static const char *choose_targets(struct pool_device *const *device, uint32_t devices)
 {
+	uint32_t crc = lvm_crc(LVM_CRC_START, change.text, change.bytes);
+
 	change.target = calloc(devices * LVM_AREAS, sizeof(*change.target));
 	if (!change.target)
 		return out_of_memory;
@@ -165,7 +167,7 @@ static const char *choose_targets(struct pool_device *const *device, uint32_t de
 				continue;
 			target->device = device[i];
 			target->area = a;
-			target->named.crc = lvm_crc(LVM_CRC_START, change.text, change.bytes);
+			target->named.crc = crc;
 			if (!lvm_text_room(area, &device[i]->area[a].header.text, change.bytes,
 					   &target->named.place))
 				return "a metadata area has no room for more";

@@ -455,7 +455,7 @@ static void forget(void)
 	while (*at) {
 		struct pool *pool = *at;
 
-		if (pool->users || pool->changing) {
+		if (pool->users || pool->looks || pool->changing) {
 			at = &pool->next;
 			continue;
 		}

@@ -35,6 +35,7 @@ static void looked(struct image_look *look, const char *wrong)
 	free(look->head);
 	look->head = NULL;
 	look->wrong = wrong;
+	pool_look_end(look->dev);
 	look->done(look);
 }
 
@@ -53,6 +54,7 @@ void image_look(struct image_look *look)
 {
 	uint64_t device = look->dev->sectors * BLK_SECTOR;
 
+	pool_look_begin(look->dev);
 	look->bytes = device < QCOW2_HEAD_BYTES ? (size_t)device : QCOW2_HEAD_BYTES;
 	look->head = malloc(look->bytes);
 	if (!look->head) {
@@ -131,11 +133,11 @@ static const char *create(void)
 
 static const char *base_wrong(const struct image_look *look)
 {
-	static char text[160];
+	static char text[256];
 
 	if (!look->wrong)
 		return NULL;
-	snprintf(text, sizeof(text), "the image on %.32s: %s", look->dev->name, look->wrong);
+	snprintf(text, sizeof(text), "the image on %.128s: %s", make.path, look->wrong);
 	return text;
 }
 

@@ -7,7 +7,7 @@
 
 /* What the header of the image on a device says, without a claim on the device. */
 struct image_look {
-	struct blkdev *dev;
+	struct blkdev *dev; /* in `done` it may be gone */
 	struct qcow2_header header;
 	const char *wrong; /* NULL: header is right */
 	/* Called once, from the event loop or at once. */

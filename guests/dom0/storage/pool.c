@@ -172,11 +172,37 @@ static void free_volume(struct volume *volume)
 {
 	if (!volume)
 		return;
-	blk_unlist(&volume->dev);
+	if (!volume->gone)
+		blk_unlist(&volume->dev);
+	volume->gone = true;
+	if (volume->looks)
+		return;
 	free((char *)volume->dev.alias[0]);
 	free((char *)volume->dev.alias[1]);
 	free(volume->run);
 	free(volume);
+}
+
+void pool_look_begin(struct blkdev *dev)
+{
+	struct volume *volume = dev->claim == volume_claim ? dev->driver : NULL;
+
+	if (!volume)
+		return;
+	volume->looks++;
+	((struct pool *)volume->owner)->looks++;
+}
+
+void pool_look_end(struct blkdev *dev)
+{
+	struct volume *volume = dev->claim == volume_claim ? dev->driver : NULL;
+
+	if (!volume)
+		return;
+	volume->looks--;
+	((struct pool *)volume->owner)->looks--;
+	if (volume->gone)
+		free_volume(volume);
 }
 
 /* Where the group, which is the pool's or will be, has the volume. */

@@ -28,6 +28,7 @@ struct pool {
 	char user[LVM_NAME + 8];     /* "pool NAME": the user of the devices */
 	char why[LVM_WHY];           /* the reason why no volume can be used, or "" */
 	unsigned users;              /* volumes that somebody uses */
+	unsigned looks;              /* reads by pool_look_begin */
 	bool held; /* the devices are the pool's, whether a volume is in use or not */
 	bool changing;
 	struct volume_split split;
@@ -52,3 +53,9 @@ const char *pool_fixed(const struct pool *pool);
 /* The reason against users of a volume whose flag `partial` is set. */
 extern const char volume_is_partial[];
 const char *volume_path(const struct pool *pool, uint32_t lv, char path[2 * LVM_NAME + 8]);
+
+/* Somebody reads a volume's block device without a claim: the memory of the device and of its pool
+ * stays until pool_look_end, also if the volume is deleted. Devices that are no volume's may be
+ * given, too. */
+void pool_look_begin(struct blkdev *dev);
+void pool_look_end(struct blkdev *dev);

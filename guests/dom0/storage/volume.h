@@ -30,6 +30,10 @@ struct volume {
 	struct volume_split *split;
 	/* Its content is a part of what it is to be: no user but the one that fills it. */
 	bool partial, filling;
+	/* pool_look_begin: somebody reads it without being its user; the pool has no such volume
+	 * any more, and the last of them frees it. */
+	unsigned looks;
+	bool gone;
 	uint32_t runs;
 	struct volume_run *run; /* in the volume's order, without gaps; from malloc */
 };

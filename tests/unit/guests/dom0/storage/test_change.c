@@ -317,6 +317,35 @@ static void test_errors(void **state)
 	assert_string_equal(state_now(), "a:1 b:1 ");
 }
 
+/* A read without a claim ends well though its volume is deleted or its pool is read again. */
+static void test_looks(void **state)
+{
+	struct blkdev *a, *b;
+	struct pool *pool;
+
+	(void)state;
+	build();
+	right(change_create(data(), "a", 1, NULL, done));
+	right(change_create(data(), "b", 1, NULL, done));
+	pool = data();
+	a = blk_find("/dev/data/a");
+	b = blk_find("/dev/data/b");
+	pool_look_begin(a);
+	pool_look_begin(b);
+	pool_look_begin(&disk[0]);
+	right(change_delete(data(), 0, done));
+	assert_null(blk_find("/dev/data/a"));
+	pools_find(NULL);
+	assert_ptr_equal(data(), pool);
+	assert_int_equal(a->sectors, b->sectors);
+	pool_look_end(a);
+	pool_look_end(b);
+	pool_look_end(&disk[0]);
+	assert_int_equal(pool->looks, 0);
+	pools_find(NULL);
+	assert_string_equal(state_now(), "b:1 ");
+}
+
 /* Volumes in use stay as they are, whatever else changes. */
 static void test_users(void **state)
 {
@@ -564,11 +593,12 @@ static void test_signatures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cuts),    cmocka_unit_test(test_ring),
-		cmocka_unit_test(test_errors),  cmocka_unit_test(test_users),
-		cmocka_unit_test(test_tags),    cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_partial), cmocka_unit_test(test_grow_in_use),
-		cmocka_unit_test(test_names),   cmocka_unit_test(test_signatures),
+		cmocka_unit_test(test_cuts),        cmocka_unit_test(test_ring),
+		cmocka_unit_test(test_errors),      cmocka_unit_test(test_users),
+		cmocka_unit_test(test_looks),       cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_paths),       cmocka_unit_test(test_partial),
+		cmocka_unit_test(test_grow_in_use), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_signatures),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/env.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "guests/lib/guest.h"
 
@@ -88,6 +89,8 @@ static void put(struct image *image)
 	if (image->users || image->state == IMAGE_CLOSING)
 		return;
 	/* One that is being opened ends when its transfer has ended. */
+	if (image->rewrite)
+		image->rewrite->abort = true;
 	if (image->state != IMAGE_OPENING)
 		begin_close(image);
 }
@@ -265,10 +268,47 @@ static void l1_read(struct transfer *transfer, bool right)
 		fail(image, "its L1 table cannot be read");
 }
 
+static void read_l1(struct image *image);
+
+static void recounted(struct qcow2_rewrite *rewrite, const char *wrong)
+{
+	struct image *image = rewrite->context;
+
+	if (!wrong)
+		image->header = rewrite->header;
+	qcow2_rewrite_free(rewrite);
+	free(rewrite);
+	image->rewrite = NULL;
+	if (wrong)
+		fail(image, wrong);
+	else
+		read_l1(image);
+}
+
+/* qcow2, "Bit 0: Dirty bit": the reference counts may be wrong. */
+static void recount(struct image *image)
+{
+	image->rewrite = calloc(1, sizeof(*image->rewrite));
+	if (!image->rewrite) {
+		fail(image, "dom0 is out of memory");
+		return;
+	}
+	driver_log("%s: its image was not closed: its reference counts are made anew\n",
+		   image->below->name);
+	image->rewrite->below = image->below;
+	image->rewrite->kind = QCOW2_RECOUNT;
+	image->rewrite->done = recounted;
+	image->rewrite->context = image;
+	qcow2_rewrite_start(image->rewrite);
+}
+
 static void read_l1(struct image *image)
 {
+	if (image->writable && image->header.dirty) {
+		recount(image);
+		return;
+	}
 	size_t bytes = 8 * (size_t)qcow2_l1_needed(&image->header);
-
 	image->l1 = malloc(bytes ? bytes : 1);
 	if (!image->l1)
 		fail(image, "dom0 is out of memory");
@@ -420,9 +460,6 @@ static void head_read(struct transfer *transfer, bool right)
 		wrong = "its clusters are smaller than the blocks of its device";
 	if (!wrong && image->writable && image->header.corrupt)
 		wrong = "it is marked as corrupt: qemu-img check -r all repairs it";
-	if (!wrong && image->writable && image->header.dirty)
-		wrong = "it is marked as dirty: qemu-img check -r all rebuilds its reference "
-			"counts";
 	if (!wrong && *image->header.backing)
 		wrong = find_backing(image);
 	if (wrong)

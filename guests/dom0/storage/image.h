@@ -8,6 +8,7 @@
 #include "drivers/block.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/storage/qcow2.h"
+#include "guests/dom0/storage/qcow2_rewrite.h"
 
 #define IMAGE_CHAIN 16u
 #define IMAGE_WHY   192u
@@ -30,6 +31,7 @@ struct image {
 	char why[IMAGE_WHY]; /* IMAGE_FAILED: the reason */
 	struct qcow2_header header;
 	uint8_t *head, *l1, *table;
+	struct qcow2_rewrite *rewrite; /* of an image that was left dirty; NULL: not at work */
 	struct transfer transfer;
 	struct work work; /* tells the users, or frees the image */
 	struct timer grow_again;

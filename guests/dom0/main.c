@@ -24,6 +24,7 @@
 #include "guests/dom0/storage/pool.h"
 #include "guests/dom0/store/store.h"
 #include "guests/dom0/vm/autostart.h"
+#include "guests/dom0/web/web.h"
 #include "guests/lib/cpu.h"
 #include "guests/lib/guest.h"
 #include "guests/lib/sampo.h"
@@ -44,8 +45,9 @@ static void start_clock(void)
 /* Names each word of the command line that no part of dom0 looks for. */
 static void name_unknown_words(const char *cmdline)
 {
-	static const char *const known[] = {"dns=",    "ip=",  "libvirt-tcp=",  "ntp=",
-					    "uplink=", "vfs=", FIRST_POOL_WORD, BOOT_MARK_WORD};
+	static const char *const known[] = {
+		"dns=",    "ip=",  "libvirt-tcp=",  "metrics=",    "ntp=",
+		"uplink=", "vfs=", FIRST_POOL_WORD, BOOT_MARK_WORD};
 
 	for (const char *at = cmdline + strspn(cmdline, " \t"); *at; at += strspn(at, " \t")) {
 		size_t n = strcspn(at, " \t");
@@ -131,6 +133,7 @@ int main(void)
 	stack_start(boot->cmdline);
 	shell_start();
 	server_start(boot->cmdline);
+	web_start(boot->cmdline);
 	host_button(power_button);
 	/* Guests may name partitions, which are known only when the disks have
 	 * been read. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "guests/dom0/base/cpuset.h"
+#include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/config/config.h"
 #include "guests/lib/sampo.h"
@@ -35,6 +36,7 @@ bool host_facts(struct host_facts *facts)
 		.memory = info.ram_bytes,
 		.free = info.free_bytes,
 		.mhz = info.tsc_khz / 1000,
+		.idle_ns = clock_ticks_ns(info.idle_tsc),
 		.cpus = info.cpus,
 	};
 	return true;

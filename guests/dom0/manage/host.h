@@ -16,6 +16,7 @@
 struct host_facts {
 	uint64_t memory, free; /* bytes */
 	uint64_t mhz;
+	uint64_t idle_ns; /* that the CPUs spent idle, all together */
 	uint32_t cpus;
 };
 

@@ -37,7 +37,7 @@
 #define MEM_SIZE                (1024 * 1024)
 #define MEMP_NUM_PBUF           64
 #define MEMP_NUM_UDP_PCB        8
-#define MEMP_NUM_TCP_PCB        96 /* those of libvirt's clients, and some that are about to end */
+#define MEMP_NUM_TCP_PCB        120 /* those of libvirt's and other clients, and some at their end */
 #define MEMP_NUM_TCP_PCB_LISTEN 8
 #define MEMP_NUM_TCP_SEG        1024
 #define MEMP_NUM_ARP_QUEUE      16

@@ -63,7 +63,7 @@ DOM0 = {
     "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h ioapic.h pci.h pic.h pit.h platform.h uart.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
     "guests/dom0/net/*": "http.h lwip.h ntp.h switch.h",
-    "guests/dom0/storage/*": "boot_mark.h change.h fetch.h first_pool.h image.h image_make.h image_volume.h lvm_group.h lvm_tag.h path.h pool.h script.h transfer.h volume.h",
+    "guests/dom0/storage/*": "boot_mark.h change.h copy.h fetch.h first_pool.h image.h image_make.h image_volume.h lvm_group.h lvm_tag.h path.h pool.h script.h transfer.h volume.h",
     "guests/dom0/store/*": "store.h",
     "guests/dom0/virtio/*": "pci.h virtio.h",
     "guests/dom0/assign/*": "assign.h assign_state.h",

@@ -2,7 +2,7 @@
 /* sources: guests/dom0/rpc/client.c guests/dom0/rpc/connect.c guests/dom0/rpc/counters.c guests/dom0/rpc/devices.c */
 /* sources: guests/dom0/rpc/dispatch.c guests/dom0/rpc/domain.c guests/dom0/rpc/error.c guests/dom0/rpc/events.c guests/dom0/rpc/life.c guests/dom0/rpc/late.c */
 /* sources: guests/dom0/rpc/network.c guests/dom0/rpc/packet.c guests/dom0/rpc/storage.c guests/dom0/rpc/stream.c guests/dom0/rpc/tune.c guests/dom0/rpc/xdr.c */
-/* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c */
+/* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */
 /* sources: guests/dom0/manage/documents.c guests/dom0/manage/guest_console.c guests/dom0/manage/nodedev_xml.c guests/dom0/manage/pools.c guests/dom0/manage/tune.c */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/disk.c guests/dom0/config/dump.c */
 /* sources: guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c guests/dom0/base/timer.c guests/dom0/vm/console.c guests/dom0/vm/watch.c guests/dom0/storage/lvm_tag.c guests/dom0/storage/lvm_text.c */
@@ -10,8 +10,8 @@
 /* fuzz: -max_len=600 */
 /*
  * Clients of the server: calls whose arguments have the right form most of the time, raw bytes,
- * ends in the midst, guests that write and end, and time that passes. What comes back are whole
- * messages.
+ * ends in the midst, guests that write and end, a volume, and time that passes. What comes back are
+ * whole messages, and nobody uses the volume in the end.
  */
 #include "tests/fuzz/rpc.h"
 
@@ -118,9 +118,10 @@ static void give(struct peer *peer, const uint8_t *bytes, size_t n)
 	peer->wire.user->received(peer->wire.context, bytes, n);
 }
 
-static void settle(void)
+/* `disks`: those complete their requests, too. */
+static void settle(bool disks)
 {
-	for (unsigned i = 0; i < TURNS && run_works(); i++)
+	for (unsigned i = 0; i < TURNS && (run_works() || (disks && run_transfer())); i++)
 		;
 }
 
@@ -134,7 +135,7 @@ static void put_argument(struct xdr_out *out, struct input *in)
 	struct vm *vm = guests;
 	uint8_t raw[16];
 
-	switch (next(in) % 8) {
+	switch (next(in) % 9) {
 	case 0:
 		xdr_put_u32(out, next(in));
 		break;
@@ -165,6 +166,13 @@ static void put_argument(struct xdr_out *out, struct input *in)
 		break;
 	case 7:
 		xdr_put_number(out, "cpu_shares", next(in) % 8, next(in));
+		break;
+	case 8: /* a part of the volume */
+		for (unsigned i = 0; i < 3; i++)
+			xdr_put_text(out, "x");
+		xdr_put_u64(out, (uint64_t)next(in) * 2048);
+		xdr_put_u64(out, (uint64_t)next(in) * 1024);
+		xdr_put_u32(out, 0);
 		break;
 	}
 }
@@ -275,7 +283,7 @@ static void step(struct input *in)
 	default:
 		call(peer, in);
 	}
-	settle();
+	settle(what & 0x80);
 }
 
 static void open_peer(struct peer *peer)
@@ -286,7 +294,7 @@ static void open_peer(struct peer *peer)
 	connect(peer);
 	packet_write(bytes, &open, 8);
 	give(peer, bytes, sizeof(bytes));
-	settle();
+	settle(true);
 }
 
 static void start(void)
@@ -315,8 +323,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(&in);
 	for (unsigned i = 0; i < PEERS; i++)
 		leave(&peers[i]);
-	settle();
-	if (client_first())
+	while (run_works() || run_transfer())
+		;
+	if (client_first() || the_volume.dev.user)
 		abort();
 	while (guests) {
 		stop(guests);

@@ -254,7 +254,9 @@ vol-resize more 8M --pool data -> Size of volume 'more' successfully changed to 
 vol-info more --pool data -> Capacity: +8.00 MiB
 vol-delete more --pool data -> Vol more deleted
 vol-info /dev/data/more -> ! error: Storage volume not found
-vol-upload web {dir}/typed.xml --pool data -> ! error: Operation not supported: an upload
+vol-upload web {dir}/typed.xml --pool data -> ^$
+vol-upload web {dir}/typed.xml --pool data --sparse -> ! error: Operation not supported: a sparse upload
+vol-download web {dir}/down --pool data --length 100 -> ^$
 suspend alpha -> Domain 'alpha' suspended
 suspend alpha -> ! error: Requested operation is not valid: domain is paused
 list -> alpha +paused

@@ -58,5 +58,8 @@ struct late_call call_later(struct call *call);
 struct call *late_resume(const struct late_call *late);
 void late_answer(struct call *call);
 
+/* dispatch.c: answers a message with an error, which ends the stream of a stream's. */
+void refuse_message(struct client *client, const struct packet *to, enum error_code code,
+		    const char *text);
 /* dispatch.c: handles the message that the client's reader has, and answers it. */
 void dispatch(struct client *client);

@@ -207,7 +207,8 @@ static void read_piece(struct client *client, size_t piece)
 	const struct packet *packet = &client->reader.packet;
 	size_t n = stream_input(client, packet, client->in + client->in_at, piece);
 
-	if (n < piece && client->waits && clock_ns() - client->waits_ns > GIVE_UP_NS)
+	if (n < piece && client->waits && stream_may_lose(client, packet) &&
+	    clock_ns() - client->waits_ns > GIVE_UP_NS)
 		n = piece;
 	if (n < piece)
 		waits_for_guest(client, n);

@@ -26,6 +26,7 @@
 #define STALL_NS         60000000000ull /* that a client takes none of its answers */
 
 struct block;
+struct copy_stream;
 struct stream;
 
 /* News that a client has asked for (events.c). */
@@ -54,6 +55,7 @@ struct client {
 	uint64_t waits_ns;
 	struct callback callback[CLIENT_CALLBACKS];
 	struct stream *streams;
+	struct copy_stream *copies;
 	struct work work;
 	struct timer retry;
 };

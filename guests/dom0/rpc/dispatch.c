@@ -109,6 +109,12 @@ static void answer_error(struct client *client, const struct packet *to, enum er
 	message_send(client, &packet, &out);
 }
 
+void refuse_message(struct client *client, const struct packet *to, enum error_code code,
+		    const char *text)
+{
+	answer_error(client, to, code, error_domain(code), text);
+}
+
 static void answer(struct client *client, struct call *call)
 {
 	struct packet packet = *call->packet;

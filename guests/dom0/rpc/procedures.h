@@ -157,7 +157,9 @@
 	X(100, STORAGE_VOL_GET_PATH, READ, volumes_path)                          \
 	X(93, STORAGE_VOL_CREATE_XML, WRITE, volumes_create)                      \
 	X(94, STORAGE_VOL_DELETE, WRITE, volumes_delete)                          \
-	X(260, STORAGE_VOL_RESIZE, WRITE, volumes_resize)
+	X(260, STORAGE_VOL_RESIZE, WRITE, volumes_resize)                         \
+	X(208, STORAGE_VOL_UPLOAD, WRITE, volumes_upload)                         \
+	X(209, STORAGE_VOL_DOWNLOAD, WRITE, volumes_download)
 
 /* Procedures for things that Sampo cannot do: number, name, and the thing's name for clients. */
 #define UNSUPPORTED(X)                                                          \
@@ -183,6 +185,4 @@
 	X(161, DOMAIN_DETACH_DEVICE_FLAGS, "detaching a device from a domain")  \
 	X(211, DOMAIN_SCREENSHOT, "a screenshot: domains have no screen")       \
 	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")       \
-	X(125, STORAGE_VOL_CREATE_XML_FROM, "a copy of a volume")               \
-	X(208, STORAGE_VOL_UPLOAD, "an upload into a volume")                   \
-	X(209, STORAGE_VOL_DOWNLOAD, "a download of a volume")
+	X(125, STORAGE_VOL_CREATE_XML_FROM, "a copy of a volume")

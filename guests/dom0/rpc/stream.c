@@ -8,6 +8,7 @@
 #include "guests/dom0/manage/guest_console.h"
 #include "guests/dom0/manage/tune.h"
 #include "guests/dom0/rpc/client.h"
+#include "guests/dom0/rpc/copies.h"
 #include "guests/dom0/rpc/handlers.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/dom0/vm/watch.h"
@@ -139,12 +140,14 @@ void streams_pump(struct client *client)
 			at = &(*at)->next;
 		}
 	}
+	copies_pump(client);
 }
 
 void streams_end(struct client *client)
 {
 	while (client->streams)
 		forget(&client->streams);
+	copies_leave(client);
 }
 
 /* --- from the client --- */
@@ -155,11 +158,18 @@ size_t stream_input(struct client *client, const struct packet *packet, const ui
 	const struct stream *stream = *find(client, packet);
 	size_t i = 0;
 
+	if (is_copy(client, packet))
+		return copy_input(client, packet, bytes, n);
 	if (!stream || stream->ended)
 		return n;
 	while (i < n && guest_console_type(stream->listener.vm, stream->listener.device, bytes[i]))
 		i++;
 	return i;
+}
+
+bool stream_may_lose(const struct client *client, const struct packet *packet)
+{
+	return !is_copy(client, packet);
 }
 
 /* The end of a stream is confirmed even if the stream is forgotten by now: clients wait for it. An
@@ -170,6 +180,10 @@ void stream_finish(struct client *client, const struct packet *packet)
 	struct packet confirmed = *packet;
 	struct xdr_out out;
 
+	if (is_copy(client, packet)) {
+		copy_finish(client, packet);
+		return;
+	}
 	if (packet->status == PACKET_CONTINUE)
 		return;
 	if (*at)
@@ -181,9 +195,9 @@ void stream_finish(struct client *client, const struct packet *packet)
 
 /* --- opening --- */
 
-static unsigned count(const struct client *client)
+unsigned streams_of(const struct client *client)
 {
-	unsigned n = 0;
+	unsigned n = copies_of(client);
 
 	for (const struct stream *stream = client->streams; stream; stream = stream->next)
 		n++;
@@ -242,7 +256,7 @@ void stream_console(struct call *call)
 	else if (!guest_console_named(vm, named ? name : NULL, &device))
 		call_fail(call, ERROR_FAILED, "internal error: cannot find console device '%s'",
 			  name);
-	else if (count(call->client) >= CLIENT_STREAMS)
+	else if (streams_of(call->client) >= CLIENT_STREAMS)
 		call_fail(call, ERROR_FAILED,
 			  "operation failed: a connection has at most %u streams", CLIENT_STREAMS);
 	else if (!make_way(vm, device, flags & CONSOLE_FORCE))

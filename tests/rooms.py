@@ -69,7 +69,7 @@ DOM0 = {
     "guests/dom0/assign/*": "assign.h assign_state.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
-    "guests/dom0/manage/*": "define.h documents.h exit_names.h guest_console.h host.h identity.h log.h nodedev.h pools.h stats.h tune.h",
+    "guests/dom0/manage/*": "attach.h define.h documents.h exit_names.h guest_console.h host.h identity.h log.h nodedev.h pools.h stats.h tune.h",
     "guests/dom0/rpc/*": "server.h",
     "guests/dom0/web/*": "web.h",
     "guests/dom0/shell/*": "power.h shell.h",

@@ -14,7 +14,7 @@
 #define PAGES       8u
 #define WARM        4u
 #define MANY        1100u /* more than the kernel has ids for I/O tables */
-#define UNIT_PAGES  4u
+#define UNIT_PAGES  5u
 #define FAULTS_MOST 300u /* in half a minute */
 
 static uint64_t own_pages[2][PAGE / 8] __attribute__((aligned(4096)));

@@ -119,6 +119,7 @@ def test_hotplug(boot, iso, image):
     box.run("pool-build data sda")
     for name in ("web", "more", "both"):
         box.run(f"vol-create-as data {name} 8M")
+    box.run("vol-create-as data image 1G --format qcow2")
     box.run("start linux2")
     assert "domain is not running" in box.run("attach-disk linux1 /dev/data/more vdb")
     box.run("start linux1")
@@ -128,7 +129,11 @@ def test_hotplug(boot, iso, image):
         box.linux("ip addr add 10.9.0.2/24 dev eth0 && ip link set eth0 up")
     with box.in_console("linux1"):
         box.linux_up("linux1")
-    assert "is not kept" in box.run("attach-disk linux1 /dev/data/more vdb --config")
+    assert "Disk attached successfully" in box.run("attach-disk linux1 /dev/data/more vdb --config")
+    assert "has a disk of this target" in box.run("attach-disk linux1 /dev/data/web vdb --config")
+    assert "vdb" not in box.run("dumpxml linux1") and "vdb" in box.run("dumpxml linux1 --inactive")
+    assert "Disk detached successfully" in box.run("detach-disk linux1 vdb --config")
+    assert "vdb" not in box.run("dumpxml linux1 --inactive")
     assert "has a disk of this target" in box.run("attach-disk linux1 /dev/data/more vda")
     assert "in use by linux1" in box.run("attach-disk linux1 /dev/data/web vdb")
     assert "there is no /dev/data/none" in box.run("attach-disk linux1 /dev/data/none vdb")
@@ -156,6 +161,18 @@ def test_hotplug(boot, iso, image):
     with box.in_console("linux2"):
         assert box.linux("dd if=/dev/vda bs=512 count=1 iflag=direct 2>/dev/null | head -n1").strip() == "from linux1"
     assert "Disk detached successfully" in box.run("detach-disk linux1 vdb")
+    # An image, which becomes open first.
+    for n in range(2):
+        assert "Disk attached successfully" in box.run("attach-disk linux1 /dev/data/image vdb --subdriver qcow2")
+        with box.in_console("linux1"):
+            box.linux("i=0; while [ ! -b /dev/vdb ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done; [ -b /dev/vdb ]")
+            assert sectors(box, "vdb") == (1 << 30) // 512
+            if n:
+                assert box.linux("dd if=/dev/vdb bs=1M skip=900 count=1 2>/dev/null | head -n1").strip() == "into the image"
+            box.linux("echo into the image | dd of=/dev/vdb bs=1M seek=900 conv=sync oflag=direct 2>/dev/null")
+        assert "Disk detached successfully" in box.run("detach-disk linux1 vdb")
+    assert "no qcow2 image" in box.run("attach-disk linux1 /dev/data/more vdb --subdriver qcow2")
+    assert "vdb" not in box.run("domblklist linux1")
     for n in range(2):
         assert "Interface attached successfully" in box.run(f"attach-interface linux1 bridge br0 --mac {mac}")
         assert mac in box.run("domiflist linux1")

@@ -158,7 +158,7 @@ def test_wrong(boot, iso, tmp_path):
     box.wait_state("linux1", "running")
     info = box.run("vol-info ours --pool data")
     assert re.search(r"Used by: +linux1", info) and re.search(r"File: +/srv/ours.qcow2", info)
-    assert "an image is a disk from the guest's start on alone" in box.run("attach-disk linux1 /srv/ours.qcow2 vdb --subdriver qcow2")
+    assert "in use by linux1" in box.run("attach-disk linux1 /srv/ours.qcow2 vdb --subdriver qcow2")
     box.run("destroy linux1")
     box.wait_state("linux1", "shut off")
     assert "Vol ours deleted" in box.run("vol-delete ours --pool data")

@@ -92,6 +92,7 @@ struct config_nic {
 	char source[32]; /* the bridge's or network's name, a label */
 	char target[32]; /* <target dev>, "" if none */
 	uint8_t mac[6];  /* made from the guest's name if not given */
+	bool mac_made;   /* it was not */
 	uint16_t vlan;   /* access VLAN, 0: none */
 	bool link_down;  /* <link state='down'/> */
 };

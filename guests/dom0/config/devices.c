@@ -309,11 +309,20 @@ static void interface_source_start(struct config_parser *p, const char **attribu
 	p->has_source = true;
 }
 
+/* GUEST/N, which dumpxml says of a running guest's interface that has no name in the description:
+ * like libvirt's own names it is nothing to be kept. */
+static bool is_given_name(const char *name)
+{
+	const char *number = strrchr(name, '/');
+
+	return number && number[1] && !number[1 + strspn(number + 1, "0123456789")];
+}
+
 static void interface_target_start(struct config_parser *p, const char **attributes)
 {
 	const char *name = config_attribute(attributes, "dev");
 
-	if (!name)
+	if (!name || is_given_name(name))
 		return;
 	config_copy(p, nic(p)->target, sizeof(nic(p)->target), name, "'dev'");
 	if (!config_plain(name))

@@ -512,6 +512,7 @@ static void make_macs(struct vm_config *c)
 
 		if (memcmp(c->nic[i].mac, zero, MAC_BYTES) != 0)
 			continue;
+		c->nic[i].mac_made = true;
 		do
 			make_mac(mac, c->name, number++);
 		while (has_mac(c, mac));

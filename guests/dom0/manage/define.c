@@ -18,6 +18,7 @@ struct job {
 	char name[CONFIG_NAME];
 	bool autostart;
 	/* of a definition */
+	bool changed; /* it is a change of one that there is */
 	struct vm_config *config;
 	size_t bytes;
 	char xml[];
@@ -154,9 +155,10 @@ static void define_now(struct job *job, bool kept, const char *note)
 	}
 	vm->kept = vm->kept || kept;
 	vm->autostart = vm->autostart || job->autostart;
-	vm_tell(vm, VM_EVENT_DEFINED);
+	if (!job->changed)
+		vm_tell(vm, VM_EVENT_DEFINED);
 	forget(job->name);
-	if (kept && vm->from_medium)
+	if (kept && vm->from_medium && !job->changed)
 		note = "The boot medium describes this domain too, and its description counts when "
 		       "the machine starts.";
 	end(job, vm, NULL, note);
@@ -403,6 +405,112 @@ const char *rewrite_guest(struct vm *vm, define_done *done, void *context)
 	free(text.at);
 	if (wrong)
 		free(job);
+	return wrong;
+}
+
+const char *redefine_guest(struct vm *vm, struct vm_config *config, define_done *done,
+			   void *context)
+{
+	const char *wrong = vm_may_define(config);
+	struct text text = {NULL};
+	struct job *job = NULL;
+
+	if (!wrong) {
+		config_dump(config, 0, append, &text);
+		job = text.failed ? NULL : make_job(vm->name, done, context, text.used);
+		wrong = job ? NULL : out_of_memory;
+	}
+	if (wrong) {
+		free(text.at);
+		config_free(config);
+		return wrong;
+	}
+	job->changed = true;
+	job->config = config;
+	memcpy(job->xml, text.at, text.used);
+	free(text.at);
+	if (vm->kept && !vm->from_medium)
+		keep(job);
+	else
+		define_now(job, false, "");
+	return NULL;
+}
+
+/* --- another name ------------------------------------------------------------------------------
+ */
+
+static const char *may_not_rename(const struct vm *vm, const char *name)
+{
+	static char text[CONFIG_NAME + 96];
+
+	if (vm->phase != VM_PHASE_OFF)
+		return "Requested operation is not valid: cannot rename active domain";
+	if (vm->from_medium)
+		return "Requested operation is not valid: the boot medium describes the domain, "
+		       "and brings it under its old name when the machine starts";
+	if (!vm_find_name(name) && !refused_guest(name))
+		return NULL;
+	snprintf(text, sizeof(text),
+		 "Requested operation is not valid: domain with name '%.63s' already exists", name);
+	return text;
+}
+
+/* The description under another name; NULL: that is no name of a guest. Nothing is made from the
+ * name in it any more: the text has the UUID and the addresses. */
+static struct vm_config *under_name(const struct vm *vm, const char *name, struct text *text)
+{
+	static struct config_error error;
+	static struct vm_config config;
+
+	config = *vm->config;
+	snprintf(config.name, sizeof(config.name), "%s", name);
+	config_dump(&config, 0, append, text);
+	if (text->failed || strcmp(config.name, name) != 0)
+		return NULL;
+	return config_parse("XML", text->at, text->used, &error);
+}
+
+static void renamed(void *context, const char *wrong)
+{
+	struct job *job = context;
+	struct vm *vm = vm_find_name(job->name);
+
+	if (!wrong && vm) {
+		vm_tell(vm, VM_EVENT_UNDEFINED);
+		vm_rename(vm, job->config->name);
+		vm_tell(vm, VM_EVENT_DEFINED);
+	}
+	end(job, vm, wrong, "");
+}
+
+const char *rename_guest(struct vm *vm, const char *name, define_done *done, void *context)
+{
+	const char *wrong = may_not_rename(vm, name);
+	struct database_domain domain = {.name = name, .autostart = vm->autostart};
+	struct text text = {NULL};
+	struct vm_config *config = wrong ? NULL : under_name(vm, name, &text);
+	struct job *job = config ? make_job(vm->name, done, context, 0) : NULL;
+
+	if (!wrong && !config)
+		wrong = "invalid argument: this is no name of a domain";
+	else if (!wrong && !job)
+		wrong = out_of_memory;
+	domain.xml = text.at;
+	domain.bytes = text.used;
+	if (job) {
+		job->config = config;
+		config = NULL;
+	}
+	if (job && vm->kept)
+		wrong = store_rename_domain(job->name, &domain, renamed, job);
+	else if (job)
+		renamed(job, NULL);
+	if (job && wrong) {
+		config_free(job->config);
+		free(job);
+	}
+	config_free(config);
+	free(text.at);
 	return wrong;
 }
 

@@ -10,6 +10,7 @@
 
 struct config_error;
 struct vm;
+struct vm_config;
 
 /*
  * The end of a change: `wrong` is the reason for a failure, or NULL. `vm` is the guest, NULL if
@@ -40,6 +41,13 @@ const char *mark_guest(struct vm *vm, bool autostart, define_done *done, void *c
  * place of the text that it has. Nothing happens for a guest that is not kept, or whose description
  * comes from the boot medium: `done` is called at once. */
 const char *rewrite_guest(struct vm *vm, define_done *done, void *context);
+
+/* Gives a guest that description, which has its name and becomes this function's: as define_guest
+ * does with a text, but a guest that is not kept stays so. */
+const char *redefine_guest(struct vm *vm, struct vm_config *config, define_done *done,
+			   void *context);
+/* Gives a guest that is off another name: at once and in the store. */
+const char *rename_guest(struct vm *vm, const char *name, define_done *done, void *context);
 
 /* Defines the guests of the store that the boot medium has not brought, in the order of their
  * names, once the store has been read. */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "guests/dom0/rpc/late.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/define.h"
 
 struct late_call *call_waits(struct call *call)
@@ -44,6 +47,23 @@ void late_done(void *context, struct vm *vm, const char *wrong, const char *note
 		return;
 	call_refused(call, wrong);
 	late_answer(call);
+}
+
+static struct call *reports_to; /* config_each_line has no context */
+
+static void add_line(const char *line)
+{
+	size_t n = strlen(reports_to->text);
+
+	snprintf(reports_to->text + n, sizeof(reports_to->text) - n, "%s%s",
+		 n ? "\n" : "unsupported configuration: ", line);
+}
+
+void call_refuse_description(struct call *call, const struct config_error *error)
+{
+	call->code = ERROR_CONFIG;
+	reports_to = call;
+	config_each_line(&error->refusals, add_line);
 }
 
 void call_keep(struct call *call, struct vm *vm)

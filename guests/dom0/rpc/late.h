@@ -14,5 +14,9 @@ struct call *late_taken(struct late_call *late);
 /* The end of a change without a result, for manage/define.h. */
 void late_done(void *context, struct vm *vm, const char *wrong, const char *note);
 
+/* A description is refused, with all reasons. */
+struct config_error;
+void call_refuse_description(struct call *call, const struct config_error *error);
+
 /* A guest's description has been changed by the call: the answer comes when that is kept. */
 void call_keep(struct call *call, struct vm *vm);

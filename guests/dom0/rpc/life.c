@@ -47,23 +47,6 @@ void life_start_flags(struct call *call)
 	put_domain(&call->out, vm);
 }
 
-static struct call *reports_to; /* config_each_line has no context */
-
-static void add_line(const char *line)
-{
-	size_t n = strlen(reports_to->text);
-
-	snprintf(reports_to->text + n, sizeof(reports_to->text) - n, "%s%s",
-		 n ? "\n" : "unsupported configuration: ", line);
-}
-
-static void refuse(struct call *call, const struct config_error *error)
-{
-	call->code = ERROR_CONFIG;
-	reports_to = call;
-	config_each_line(&error->refusals, add_line);
-}
-
 /* A description as argument; NULL after call_fail. */
 static const char *read_description(struct call *call, size_t *bytes)
 {
@@ -98,7 +81,7 @@ void life_define(struct call *call)
 		return;
 	why = define_guest("XML", xml, bytes, &error, defined, late);
 	if (why && !*why)
-		refuse(call, &error);
+		call_refuse_description(call, &error);
 	call_waits_no_more(call, late, why);
 }
 
@@ -118,7 +101,7 @@ void life_create(struct call *call)
 		return;
 	config = config_parse("XML", xml, bytes, &error);
 	if (!config)
-		refuse(call, &error);
+		call_refuse_description(call, &error);
 	if (!config || call_refused(call, vm_define(config, &vm)))
 		return;
 	vm->transient = true;
@@ -136,6 +119,33 @@ void life_undefine(struct call *call)
 
 	if (late)
 		call_waits_no_more(call, late, undefine_guest(vm, late_done, late));
+}
+
+static void renamed(void *context, struct vm *vm, const char *wrong, const char *note)
+{
+	struct call *call = late_taken(context);
+
+	(void)vm;
+	(void)note;
+	if (!call)
+		return;
+	if (!call_refused(call, wrong))
+		xdr_put_i32(&call->out, 0);
+	late_answer(call);
+}
+
+void life_rename(struct call *call)
+{
+	struct vm *vm = call_domain(call);
+	char name[CONFIG_NAME + 1];
+	struct late_call *late;
+
+	if (!vm)
+		return;
+	xdr_maybe_text(&call->in, name, sizeof(name));
+	late = call_read(call) ? call_waits(call) : NULL;
+	if (late)
+		call_waits_no_more(call, late, rename_guest(vm, name, renamed, late));
 }
 
 static void act(struct call *call, const char *(*action)(struct vm *vm))

@@ -66,6 +66,7 @@
 	X(350, DOMAIN_DEFINE_XML_FLAGS, WRITE, life_define)                       \
 	X(35, DOMAIN_UNDEFINE, WRITE, life_undefine)                              \
 	X(231, DOMAIN_UNDEFINE_FLAGS, WRITE, life_undefine)                       \
+	X(358, DOMAIN_RENAME, WRITE, life_rename)                                 \
 	X(12, DOMAIN_DESTROY, WRITE, life_destroy)                                \
 	X(234, DOMAIN_DESTROY_FLAGS, WRITE, life_destroy)                         \
 	X(33, DOMAIN_SHUTDOWN, WRITE, life_shutdown)                              \
@@ -94,6 +95,12 @@
 	X(223, DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, READ, tune_parameters)      \
 	X(58, DOMAIN_SET_SCHEDULER_PARAMETERS, WRITE, tune_set_parameters)        \
 	X(219, DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, WRITE, tune_set_parameters) \
+	/* devices of a domain */                                                 \
+	X(8, DOMAIN_ATTACH_DEVICE, WRITE, plug_attach)                            \
+	X(160, DOMAIN_ATTACH_DEVICE_FLAGS, WRITE, plug_attach_flags)              \
+	X(174, DOMAIN_UPDATE_DEVICE_FLAGS, WRITE, plug_update)                    \
+	X(13, DOMAIN_DETACH_DEVICE, WRITE, plug_detach)                           \
+	X(161, DOMAIN_DETACH_DEVICE_FLAGS, WRITE, plug_detach_flags)              \
 	/* counters */                                                            \
 	X(344, CONNECT_GET_ALL_DOMAIN_STATS, READ, counters_all)                  \
 	X(159, DOMAIN_MEMORY_STATS, READ, counters_memory)                        \
@@ -156,6 +163,7 @@
 	X(99, STORAGE_VOL_GET_XML_DESC, READ, volumes_xml)                        \
 	X(100, STORAGE_VOL_GET_PATH, READ, volumes_path)                          \
 	X(93, STORAGE_VOL_CREATE_XML, WRITE, volumes_create)                      \
+	X(125, STORAGE_VOL_CREATE_XML_FROM, WRITE, volumes_clone)                 \
 	X(94, STORAGE_VOL_DELETE, WRITE, volumes_delete)                          \
 	X(260, STORAGE_VOL_RESIZE, WRITE, volumes_resize)                         \
 	X(208, STORAGE_VOL_UPLOAD, WRITE, volumes_upload)                         \
@@ -178,11 +186,5 @@
 	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                     \
 	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")             \
 	X(264, DOMAIN_SET_METADATA, "a change of a domain's title or metadata") \
-	X(358, DOMAIN_RENAME, "a new name for a domain")                        \
-	X(8, DOMAIN_ATTACH_DEVICE, "attaching a device to a running domain")    \
-	X(160, DOMAIN_ATTACH_DEVICE_FLAGS, "attaching a device to a domain")    \
-	X(13, DOMAIN_DETACH_DEVICE, "detaching a device from a running domain") \
-	X(161, DOMAIN_DETACH_DEVICE_FLAGS, "detaching a device from a domain")  \
 	X(211, DOMAIN_SCREENSHOT, "a screenshot: domains have no screen")       \
-	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")       \
-	X(125, STORAGE_VOL_CREATE_XML_FROM, "a copy of a volume")
+	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")

@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The verbs by which disks and interfaces come to a running guest and leave it. */
+/* The verbs by which disks and interfaces come to a guest and leave it. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/mac.h"
 #include "guests/dom0/base/xml.h"
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/manage/stats.h"
+#include "guests/dom0/manage/attach.h"
+#include "guests/dom0/manage/tune.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
-#include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
 #define XML_BYTES 4096u
-#define LOOK_NS   20000000u
-#define WAIT_NS   10000000000ull /* for a guest to give a device up */
+#define LOOK_NS   5000000u
 
-/* A description of one device, which the parser of descriptions reads as any other. */
+/* The change at work. */
+static struct {
+	bool ended;
+	char done[48], fault[48];
+	char why[320];
+} job;
+
+/* A description of one device. */
 struct text {
 	char xml[XML_BYTES];
 	size_t used;
@@ -58,61 +63,79 @@ static void print_error(const char *line)
 	shell_error("%s", line);
 }
 
-/* Returns a description with that device alone, or NULL after messages. */
-static struct vm_config *parse(struct text *device)
+static void ended(void *context, struct vm *vm, const char *wrong, const char *note)
 {
-	struct config_error *error = malloc(sizeof(*error));
-	struct text *text = malloc(sizeof(*text));
-	struct vm_config *config = NULL;
-
-	if (error && text) {
-		text->used = 0;
-		put(text,
-		    "<domain type='sampo'><name>device</name><memory>2048</memory><os>"
-		    "<type>hvm</type><kernel>none</kernel></os><devices>%s</devices></domain>",
-		    device->xml);
-		config = config_parse("device", text->xml, strlen(text->xml), error);
-		if (!config)
-			config_each_line(&error->refusals, print_error);
-	} else {
-		shell_error("dom0 is out of memory");
-	}
-	free(error);
-	free(text);
-	return config;
+	(void)context;
+	(void)vm;
+	(void)note;
+	job.ended = true;
+	snprintf(job.why, sizeof(job.why), "%s", wrong ? wrong : "");
 }
 
-/* The guest of the line, which must run; NULL after a message that begins with `fault`. */
-static struct vm *running_domain(const struct args *args, const char *fault)
+/* ^C gives the shell back; a change that has begun goes on to its end. */
+static bool wait_for_end(bool cancel)
 {
-	struct vm *vm;
+	if (cancel)
+		term_printf("The change goes on.\n");
+	if (cancel || !job.ended)
+		return !cancel;
+	if (*job.why)
+		shell_failure(job.why, "%s", job.fault);
+	else
+		term_printf("%s\n\n", job.done);
+	return false;
+}
 
+/* Without an option virsh makes the older call, which is about the guest that runs. */
+static unsigned affects(const struct args *args, const struct vm *vm)
+{
+	bool persistent = args_flag(args, "persistent");
+	unsigned affects = TUNE_CURRENT;
+
+	if (args_flag(args, "live") || (persistent && vm->id))
+		affects |= TUNE_LIVE;
+	if (args_flag(args, "config") || persistent)
+		affects |= TUNE_CONFIG;
+	return affects || args_flag(args, "current") ? affects : TUNE_LIVE;
+}
+
+/* `what`: "disk" or "interface". */
+static void change(const struct args *args, struct vm *vm, enum attach_action action,
+		   const char *what, const struct text *device)
+{
+	static struct config_error error;
+	bool detach = action == ATTACH_DETACH;
+	const char *wrong;
+
+	job.ended = false;
+	snprintf(job.done, sizeof(job.done), "%c%s %s successfully", *what - 'a' + 'A', what + 1,
+		 detach ? "detached" : "attached");
+	snprintf(job.fault, sizeof(job.fault), "Failed to %s %s", detach ? "detach" : "attach",
+		 what);
+	wrong = attach_change(vm, action, device->xml, device->used, affects(args, vm), &error,
+			      ended, NULL);
+	if (wrong && !*wrong)
+		config_each_line(&error.refusals, print_error);
+	else if (wrong)
+		shell_failure(wrong, "%s", job.fault);
+	else if (!job.ended || wait_for_end(false))
+		shell_job(wait_for_end, LOOK_NS);
+}
+
+/* The guest of the line; NULL after a message. */
+static struct vm *domain_of(const struct args *args)
+{
 	if (!shell_not_both(args, "current", "live") || !shell_not_both(args, "current", "config"))
 		return NULL;
-	vm = shell_domain_of(args);
-	if (!vm)
-		return NULL;
-	if (args_flag(args, "config") || args_flag(args, "persistent")) {
-		shell_failure("Operation not supported: a change of the description is not kept; "
-			      "--live changes the running guest",
-			      "%s", fault);
-		return NULL;
-	}
-	if (vm->id)
-		return vm;
-	shell_failure(shell_not_running, "%s", fault);
-	return NULL;
+	return shell_domain_of(args);
 }
 
-/* --- attach ------------------------------------------------------------------------------------
- */
-
-static void end_attach(const char *wrong, const char *what)
+/* The description that the change is about. */
+static const struct vm_config *config_of(const struct args *args, const struct vm *vm)
 {
-	if (wrong)
-		shell_failure(wrong, "Failed to attach %s", what);
-	else
-		term_printf("%c%s attached successfully\n\n", *what - 'a' + 'A', what + 1);
+	if (vm->id && affects(args, vm) != TUNE_CONFIG)
+		return vm->config;
+	return vm->next_config ? vm->next_config : vm_own_config(vm);
 }
 
 /* As in virsh a source that is no device is a file. */
@@ -157,9 +180,8 @@ static void describe_disk(struct text *text, const struct args *args)
 static void run_attach_disk(const struct args *args)
 {
 	const char *mode = args_text(args, "mode");
-	struct vm *vm = running_domain(args, "Failed to attach disk");
-	struct vm_config *config;
-	struct text text = {0};
+	struct vm *vm = domain_of(args);
+	struct text text = {.used = 0};
 
 	if (!vm)
 		return;
@@ -168,11 +190,7 @@ static void run_attach_disk(const struct args *args)
 		return;
 	}
 	describe_disk(&text, args);
-	config = parse(&text);
-	if (!config)
-		return;
-	end_attach(virtio_plug_disk(vm, &config->disk[0]), "disk");
-	config_free(config);
+	change(args, vm, ATTACH_DEVICE, "disk", &text);
 }
 
 static void describe_nic(struct text *text, const struct args *args)
@@ -203,108 +221,33 @@ static void describe_nic(struct text *text, const struct args *args)
 	put(text, "</interface>");
 }
 
-/* As libvirt does: three bytes behind QEMU's prefix. */
-static void random_mac(uint8_t mac[6])
-{
-	static const uint8_t prefix[3] = {0x52, 0x54, 0x00};
-
-	memcpy(mac, prefix, sizeof(prefix));
-	do
-		arc4random_buf(mac + 3, 3);
-	while (vm_find_mac(mac, NULL));
-}
-
 static void run_attach_interface(const struct args *args)
 {
-	struct vm *vm = running_domain(args, "Failed to attach interface");
-	struct vm_config *config;
-	struct text text = {0};
+	struct vm *vm = domain_of(args);
+	struct text text = {.used = 0};
 
 	if (!vm)
 		return;
 	describe_nic(&text, args);
-	config = parse(&text);
-	if (!config)
-		return;
-	if (config->nics) {
-		if (!args_text(args, "mac"))
-			random_mac(config->nic[0].mac);
-		end_attach(virtio_plug_nic(vm, &config->nic[0]), "interface");
-	} else {
-		shell_error("Failed to attach interface: a function of the machine comes with the "
-			    "guest's start alone");
-	}
-	config_free(config);
-}
-
-/* --- detach ------------------------------------------------------------------------------------
- */
-
-/* The device that shall go: of the disk its target, of the interface its address. */
-static struct {
-	char domain[64], what[16];
-	struct config_disk disk;
-	struct config_nic nic;
-	uint32_t type;
-	uint64_t deadline;
-} detach;
-
-static bool is_there(const struct vm *vm)
-{
-	const struct vm_config *config = vm->config;
-
-	for (uint32_t i = 0; detach.type == VIRTIO_BLK && i < config->disks; i++)
-		if (!strcmp(config->disk[i].target, detach.disk.target))
-			return true;
-	for (uint32_t i = 0; detach.type == VIRTIO_NET && i < config->nics; i++)
-		if (!memcmp(config->nic[i].mac, detach.nic.mac, 6))
-			return true;
-	return false;
-}
-
-static bool wait_for_detach(bool cancel)
-{
-	const struct vm *vm = vm_find_name(detach.domain);
-
-	if (!vm || !vm->id || !is_there(vm)) {
-		term_printf("%c%s detached successfully\n\n", *detach.what - 'a' + 'A',
-			    detach.what + 1);
-		return false;
-	}
-	if (!cancel && clock_ns() < detach.deadline)
-		return true;
-	shell_failure("the guest has not given it up yet: it goes when the guest does so or starts "
-		      "again",
-		      "Failed to detach %s", detach.what);
-	return false;
-}
-
-static void begin_detach(struct vm *vm, uint32_t type, unsigned ordinal)
-{
-	const char *wrong = virtio_unplug(vm, type, ordinal);
-
-	detach.type = type;
-	snprintf(detach.what, sizeof(detach.what), "%s", type == VIRTIO_BLK ? "disk" : "interface");
-	snprintf(detach.domain, sizeof(detach.domain), "%s", vm->name);
-	detach.deadline = clock_ns() + WAIT_NS;
-	if (wrong)
-		shell_failure(wrong, "Failed to detach %s", detach.what);
-	else
-		shell_job(wait_for_detach, LOOK_NS);
+	change(args, vm, ATTACH_DEVICE, "interface", &text);
 }
 
 static void run_detach_disk(const struct args *args)
 {
-	struct vm *vm = running_domain(args, "Failed to detach disk");
+	struct vm *vm = domain_of(args);
 	const char *target = args_text(args, "target");
+	const struct vm_config *config = vm ? config_of(args, vm) : NULL;
+	struct text text = {.used = 0};
 
-	for (unsigned i = 0; vm && i < vm->config->disks; i++) {
-		const struct config_disk *disk = &vm->config->disk[i];
+	for (unsigned i = 0; vm && i < config->disks; i++) {
+		const struct config_disk *disk = &config->disk[i];
 
 		if (strcmp(disk->target, target) != 0 && strcmp(disk->source, target) != 0)
 			continue;
-		detach.disk = *disk;
-		begin_detach(vm, VIRTIO_BLK, i);
+		put(&text, "<disk type='block' device='disk'><source dev='none'/><target");
+		put_attribute(&text, "dev", disk->target);
+		put(&text, " bus='virtio'/></disk>");
+		change(args, vm, ATTACH_DETACH, "disk", &text);
 		return;
 	}
 	if (vm)
@@ -313,22 +256,28 @@ static void run_detach_disk(const struct args *args)
 
 static void run_detach_interface(const struct args *args)
 {
-	struct vm *vm = running_domain(args, "Failed to detach interface");
+	struct vm *vm = domain_of(args);
 	const char *mac = args_text(args, "mac");
 	uint8_t wanted[MAC_BYTES];
+	char found[MAC_TEXT];
+	const struct vm_config *config = vm ? config_of(args, vm) : NULL;
+	struct text text = {.used = 0};
 
-	if (vm && !mac && vm->config->nics > 1) {
+	if (vm && !mac && config->nics > 1) {
 		shell_error("Domain has %u interfaces. Please specify which one to detach using "
 			    "--mac",
-			    (unsigned)vm->config->nics);
+			    (unsigned)config->nics);
 		return;
 	}
-	for (unsigned i = 0; vm && i < vm->config->nics; i++) {
-		if (mac && (!mac_parse(mac, wanted) ||
-			    memcmp(vm->config->nic[i].mac, wanted, MAC_BYTES) != 0))
+	for (unsigned i = 0; vm && i < config->nics; i++) {
+		if (mac &&
+		    (!mac_parse(mac, wanted) || memcmp(config->nic[i].mac, wanted, MAC_BYTES) != 0))
 			continue;
-		detach.nic = vm->config->nic[i];
-		begin_detach(vm, VIRTIO_NET, i);
+		put(&text,
+		    "<interface type='bridge'><mac address='%s'/><source bridge='none'/>"
+		    "</interface>",
+		    mac_text(found, config->nic[i].mac));
+		change(args, vm, ATTACH_DETACH, "interface", &text);
 		return;
 	}
 	if (vm && mac)

@@ -46,10 +46,19 @@ static void store_ended(void *context, const char *wrong)
 	ended(context, NULL, wrong, "");
 }
 
+/* Some verbs of virsh have no sentence about failure. */
+static void print_failure(const char *why)
+{
+	if (*job.fault)
+		shell_failure(why, "%s", job.fault);
+	else
+		shell_error("%s", why);
+}
+
 static void print_end(void)
 {
 	if (*job.why) {
-		shell_failure(job.why, "%s", job.fault);
+		print_failure(job.why);
 		return;
 	}
 	if (*job.what)
@@ -77,7 +86,7 @@ static bool wait_for_end(bool cancel)
 static bool wait(const char *wrong)
 {
 	if (wrong) {
-		shell_failure(wrong, "%s", job.fault);
+		print_failure(wrong);
 		return false;
 	}
 	if (job.ended) {
@@ -175,6 +184,17 @@ static void run_autostart(const struct args *args)
 	snprintf(job.fault, sizeof(job.fault), "Failed to %s domain '%s' as autostarted",
 		 on ? "mark" : "unmark", vm->name);
 	wait(mark_guest(vm, on, ended, NULL));
+}
+
+static void run_domrename(const struct args *args)
+{
+	struct vm *vm = shell_domain_of(args);
+
+	if (!vm)
+		return;
+	begin();
+	snprintf(job.what, sizeof(job.what), "Domain successfully renamed");
+	wait(rename_guest(vm, args_text(args, "new-name"), ended, NULL));
 }
 
 /* --- the store itself --------------------------------------------------------------------------
@@ -296,6 +316,12 @@ static const struct arg define_args[] = {
 	ARG_END,
 };
 
+static const struct arg domrename_args[] = {
+	ARG_ANY_DOMAIN,
+	{"new-name", ARG_TEXT, ARG_REQUIRED, "new domain name"},
+	ARG_END,
+};
+
 static const struct arg host_config_args[] = {
 	{"name", ARG_TEXT, ARG_NAMED, "the machine's name, or default"},
 	{"ip", ARG_TEXT, ARG_NAMED, "dom0's address as with ip=, or default"},
@@ -327,6 +353,8 @@ const struct shell_command shell_define_commands[] = {
 	{"define", SHELL_DOMAIN, COMPLETE_NONE,
 	 "define (but don't start) a domain from an XML file", "Define a domain.", define_args,
 	 run_define},
+	{"domrename", SHELL_DOMAIN, COMPLETE_DOMAIN, "rename a domain",
+	 "Rename an inactive domain.", domrename_args, run_domrename},
 	{"host-config", SHELL_SAMPO, COMPLETE_NONE, "show or keep the machine's name and address",
 	 NULL, host_config_args, run_host_config},
 	{"keep-build", SHELL_SAMPO, COMPLETE_NONE, "make the volumes of what dom0 remembers", NULL,

@@ -6,6 +6,7 @@
 
 #include "guests/dom0/base/mac.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/attach.h"
 #include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/net/switch.h"
@@ -242,7 +243,7 @@ static void run_domiflist(const struct args *args)
 static bool set_link(struct vm *vm, unsigned nic, bool up, bool config)
 {
 	if (vm->id && !config)
-		return virtio_net_link(vm, nic, up);
+		return !attach_link(vm, nic, up);
 	vm_next_config(vm)->nic[nic].link_down = !up;
 	return true;
 }

@@ -7,6 +7,8 @@
 
 #include "guests/dom0/storage/lvm_tag.h"
 
+#define DEVICES "/dev/" /* no path of a file begins so */
+
 /* The result of a search: the first volume, and how many there are. */
 struct found {
 	const struct pool *pool;
@@ -103,7 +105,9 @@ const char *path_source(const char *source, bool file, struct blkdev **dev)
 {
 	static char text[200];
 
-	if (file)
+	/* A client that is not on this machine does not see which paths are devices: its virsh
+	 * calls each a file. */
+	if (file && strncmp(source, DEVICES, strlen(DEVICES)) != 0)
 		return path_find(source, dev);
 	*dev = blk_find(source);
 	if (*dev)
@@ -118,7 +122,7 @@ const char *path_wrong(const char *path)
 
 	if (*path != '/' || !path[1] || path[strlen(path) - 1] == '/')
 		return "a path begins with / and ends with the name of a file";
-	if (!strncmp(path, "/dev/", 5))
+	if (!strncmp(path, DEVICES, strlen(DEVICES)))
 		return "paths below /dev are those of devices";
 	for (const char *at = path; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)

@@ -15,7 +15,8 @@
 /* Finds the volume of a path. Returns NULL, or the reason why there is none. */
 const char *path_find(const char *path, struct blkdev **dev);
 
-/* The device of a disk's source, which is the path of a file or a path as for blk_find. Returns
+/* The device of a disk's source, which is the path of a file or a path as for blk_find, as is each
+ * path below /dev. Returns
  * NULL, or the reason why there is none. */
 const char *path_source(const char *source, bool file, struct blkdev **dev);
 

@@ -293,6 +293,19 @@ const char *database_drop_domain(const char *name)
 	return run("DELETE FROM domain WHERE name = ?1", &parameter, 1, NULL, NULL);
 }
 
+/* One statement, so one change: no cut of the power leaves both names or none. */
+const char *database_rename_domain(const char *name, const struct database_domain *domain)
+{
+	struct parameter parameter[] = {
+		text_of(name),
+		text_of(domain->name),
+		{.text = domain->xml, .bytes = domain->bytes},
+	};
+
+	return run("UPDATE domain SET name = ?2, xml = ?3 WHERE name = ?1", parameter, 3, NULL,
+		   NULL);
+}
+
 const char *database_mark_domain(const char *name, bool autostart)
 {
 	struct parameter parameter[] = {text_of(name), {.number = autostart}};

@@ -25,8 +25,10 @@ struct database_domain {
 const char *database_domains(void (*each)(void *context, const struct database_domain *domain),
 			     void *context);
 const char *database_put_domain(const struct database_domain *domain);
-/* These two succeed as well if there is no such domain. */
+/* These succeed as well if there is no such domain. */
 const char *database_drop_domain(const char *name);
+/* The domain of that name gets another, with another XML; nothing happens if there is none. */
+const char *database_rename_domain(const char *name, const struct database_domain *domain);
 const char *database_mark_domain(const char *name, bool autostart);
 
 /* A setting's text in `value`; "" if there is none. */

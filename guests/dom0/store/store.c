@@ -304,6 +304,14 @@ const char *store_drop_domain(const char *name, store_done *done, void *context)
 	return wrong ? wrong : finish(database_drop_domain(name), done, context);
 }
 
+const char *store_rename_domain(const char *name, const struct database_domain *domain,
+				store_done *done, void *context)
+{
+	const char *wrong = may_begin();
+
+	return wrong ? wrong : finish(database_rename_domain(name, domain), done, context);
+}
+
 const char *store_mark_domain(const char *name, bool autostart, store_done *done, void *context)
 {
 	const char *wrong = may_begin();

@@ -32,6 +32,9 @@ const char *store_make(struct pool *pool, store_done *done, void *context);
  * change is on the disk. */
 const char *store_put_domain(const struct database_domain *domain, store_done *done, void *context);
 const char *store_drop_domain(const char *name, store_done *done, void *context);
+/* The domain of that name gets the name and the XML of the other; its mark stays. */
+const char *store_rename_domain(const char *name, const struct database_domain *domain,
+				store_done *done, void *context);
 const char *store_mark_domain(const char *name, bool autostart, store_done *done, void *context);
 /* NULL as a value: forgets the setting. */
 const char *store_set(const char *name, const char *value, store_done *done, void *context);

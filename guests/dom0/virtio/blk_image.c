@@ -54,7 +54,7 @@ static void opened(struct image *image)
 	if (!blk->fresh && blk->disk && virtio_running(dev))
 		virtio_device_start(dev);
 	else
-		vm_became_ready(dev->vm);
+		virtio_became_ready(dev);
 }
 
 /* A write finds no room in the pool: the guest waits for the operator. */

@@ -27,6 +27,9 @@ struct virtio_device {
 	uint32_t instance; /* in machine_state.virtio */
 	unsigned ordinal;  /* among the devices of its type */
 	bool gone;         /* it has left the bus; until it is quiet */
+	bool waits; /* it comes to a running guest, and is not on the bus before it is ready */
+	virtio_plugged *plugged; /* is told the end of that; NULL: nobody */
+	void *plug_context;
 	struct virtio_state *state;
 	const struct virtio_type *type;
 	struct virtqueue queue[VIRTIO_QUEUES];
@@ -115,6 +118,9 @@ void virtio_config_changed(struct virtio_device *dev);
 
 /* A type that was not quiet has become so. */
 void virtio_became_quiet(struct virtio_device *dev);
+
+/* What attach began is done, or has failed. From the event loop. */
+void virtio_became_ready(struct virtio_device *dev);
 
 /* The device of a type by its place among those, or NULL. */
 struct virtio_device *virtio_find(const struct vm *vm, uint32_t type, unsigned ordinal);

@@ -147,6 +147,7 @@ static const struct virtio_type *described(const struct vm_config *config,
 
 static void free_device(struct virtio_device *dev)
 {
+	virtio_plug_end(dev, "the guest is ending");
 	dev->transport->detach(dev);
 	dev->type->detach(dev);
 	free(dev);
@@ -183,8 +184,14 @@ static struct virtio_device *allocate(struct virtio_machine *machine, unsigned i
 		dev->queue[i].vm = dev->vm;
 		dev->queue[i].index = i;
 		dev->queue[i].state = &dev->state->queue[i];
+		dev->doorbell[i].bit = -1;
 	}
 	return dev;
+}
+
+static bool is_ready(const struct virtio_device *dev)
+{
+	return !dev->type->ready || dev->type->ready(dev);
 }
 
 static const char *attach(struct virtio_machine *machine, struct virtio_device *dev, bool fresh)
@@ -200,6 +207,11 @@ static const char *attach(struct virtio_machine *machine, struct virtio_device *
 	machine->device[dev->instance] = dev;
 	if (machine->devices <= dev->instance)
 		machine->devices = dev->instance + 1;
+	dev->waits = fresh && machine->made && !is_ready(dev);
+	if (dev->waits) {
+		dev->state->slot = 0;
+		return NULL;
+	}
 	if (dev->transport->attach(dev, fresh))
 		return NULL;
 	machine->device[dev->instance] = NULL;
@@ -219,6 +231,19 @@ const char *virtio_device_add(struct virtio_machine *machine, unsigned index,
 		return "out of memory";
 	fresh_state(dev, slot);
 	return attach(machine, dev, true);
+}
+
+bool virtio_device_show(struct virtio_device *dev, unsigned slot)
+{
+	dev->state->slot = slot;
+	if (!slot)
+		return false;
+	dev->waits = !dev->transport->attach(dev, true);
+	if (dev->waits) {
+		dev->transport->detach(dev);
+		dev->transport->remove(dev);
+	}
+	return !dev->waits;
 }
 
 /* The device that an earlier dom0 has made. */
@@ -250,7 +275,8 @@ void virtio_device_remove(struct virtio_device *dev)
 {
 	dev->gone = true;
 	dev->transport->detach(dev);
-	dev->transport->remove(dev);
+	if (!dev->waits)
+		dev->transport->remove(dev);
 	virtio_stop_queues(dev);
 	dev->type->stop(dev);
 	if (dev->type->quiet(dev))
@@ -268,7 +294,9 @@ void virtio_reset_all(struct vm *vm)
 	for (unsigned i = 0; i < machine->devices; i++) {
 		struct virtio_device *dev = virtio_by_instance(vm, i);
 
-		if (dev && !(dev->transport->is_asked(dev) && virtio_eject(dev)))
+		if (!dev || dev->waits)
+			continue;
+		if (!(dev->transport->is_asked(dev) && virtio_eject(dev)))
 			virtio_device_reset(dev);
 	}
 }
@@ -408,6 +436,14 @@ bool virtio_quiet(const struct vm *vm)
 	return !vm->virtio || machine_quiet(vm->virtio);
 }
 
+void virtio_became_ready(struct virtio_device *dev)
+{
+	if (dev->waits)
+		virtio_plug_ready(dev);
+	else
+		vm_became_ready(dev->vm);
+}
+
 bool virtio_ready(const struct vm *vm)
 {
 	const struct virtio_machine *machine = virtio_machine_of(vm);
@@ -415,7 +451,7 @@ bool virtio_ready(const struct vm *vm)
 	for (unsigned i = 0; i < machine->devices; i++) {
 		const struct virtio_device *dev = machine->device[i];
 
-		if (dev && dev->type->ready && !dev->type->ready(dev))
+		if (dev && !is_ready(dev))
 			return false;
 	}
 	return true;

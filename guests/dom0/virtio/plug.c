@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Disks and interfaces that come to a running guest and leave it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
@@ -7,6 +8,9 @@
 #include "guests/dom0/vm/vm.h"
 
 static const char out_of_memory[] = "dom0 is out of memory";
+static const char no_slot[] = "the guest's PCI bus has no free slot";
+
+#define WHY 256u /* bytes of the reason for a failure */
 
 static struct virtio_machine *running(const struct vm *vm)
 {
@@ -26,21 +30,39 @@ static unsigned free_index(const struct vm *vm)
 
 /* The device is the last of its type in the description by now. */
 static const char *plug(struct virtio_machine *machine, const struct virtio_type *type,
-			unsigned ordinal)
+			unsigned ordinal, virtio_plugged *plugged, void *context)
 {
 	unsigned index = free_index(machine->vm);
 	unsigned slot = machine->transport->free_slot(machine->vm);
+	struct virtio_device *dev;
 	const char *wrong;
 
 	if (index == MACHINE_VIRTIO_DEVICES || !slot)
-		return "the guest's PCI bus has no free slot";
+		return no_slot;
 	wrong = virtio_device_add(machine, index, type, ordinal, slot);
-	if (!wrong)
-		machine->transport->added(machine->device[index]);
-	return wrong;
+	if (wrong)
+		return wrong;
+	dev = machine->device[index];
+	dev->plugged = plugged;
+	dev->plug_context = context;
+	if (dev->waits)
+		return NULL;
+	machine->transport->added(dev);
+	virtio_plug_end(dev, NULL);
+	return NULL;
 }
 
-const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk)
+void virtio_plug_end(struct virtio_device *dev, const char *wrong)
+{
+	virtio_plugged *plugged = dev->plugged;
+
+	dev->plugged = NULL;
+	if (plugged)
+		plugged(dev->plug_context, wrong);
+}
+
+const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk, virtio_plugged *plugged,
+			     void *context)
 {
 	struct virtio_machine *machine = running(vm);
 	struct vm_config *config;
@@ -53,13 +75,11 @@ const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk)
 			return "the guest has a disk of this target already";
 	if (vm->config->disks == CONFIG_DISKS)
 		return "the guest has as many disks as it can have";
-	if (disk->qcow2)
-		return "an image is a disk from the guest's start on alone";
 	config = vm_live_config(vm);
 	if (!config)
 		return out_of_memory;
 	config->disk[config->disks++] = *disk;
-	wrong = plug(machine, &virtio_blk_type, config->disks - 1);
+	wrong = plug(machine, &virtio_blk_type, config->disks - 1, plugged, context);
 	if (wrong)
 		config->disks--;
 	return wrong;
@@ -91,7 +111,7 @@ const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic)
 	if (!config)
 		return out_of_memory;
 	config->nic[config->nics++] = *nic;
-	wrong = plug(machine, &virtio_net_type, config->nics - 1);
+	wrong = plug(machine, &virtio_net_type, config->nics - 1, NULL, NULL);
 	if (wrong)
 		config->nics--;
 	return wrong;
@@ -103,6 +123,8 @@ const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal)
 
 	if (!dev)
 		return "the guest has no such device";
+	if (dev->waits)
+		return "the image of the disk is being opened still";
 	if (!vm_live_config(vm))
 		return out_of_memory;
 	dev->transport->ask(dev);
@@ -143,4 +165,34 @@ bool virtio_eject(struct virtio_device *dev)
 		other->state->ordinal--;
 	}
 	return true;
+}
+
+/* The operator hears of it when the device is gone. */
+static void give_up(struct virtio_device *dev, const char *why)
+{
+	virtio_plugged *plugged = dev->plugged;
+	void *context = dev->plug_context;
+
+	dev->plugged = NULL;
+	virtio_eject(dev);
+	if (plugged)
+		plugged(context, why);
+}
+
+void virtio_plug_ready(struct virtio_device *dev)
+{
+	const char *trouble = dev->type->trouble(dev);
+	char why[WHY] = "";
+
+	if (trouble)
+		snprintf(why, sizeof(why), "%s", trouble);
+	else if (!virtio_device_show(dev, dev->transport->free_slot(dev->vm)))
+		snprintf(why, sizeof(why), "%s", no_slot);
+	else
+		dev->transport->added(dev);
+	if (*why) {
+		give_up(dev, why);
+		return;
+	}
+	virtio_plug_end(dev, NULL);
 }

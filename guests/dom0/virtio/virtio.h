@@ -95,13 +95,19 @@ bool virtio_net_link(struct vm *vm, unsigned nic, bool up);
  * plug.c: devices that come and go while the guest runs, and with them the description of its run
  * (vm_live_config). Each returns NULL, or the reason against it.
  *
+ * virtio_plug_disk calls `plugged` (may be NULL) after it has returned NULL, or at once: with NULL
+ * when the guest has been told of the disk, or with the reason why the image cannot be opened. In
+ * that case the disk has left the description again.
+ *
  * virtio_unplug asks the guest to give up the disk or interface (`type`) at that place of the
  * description. The device goes, and from the description, too, when the guest ejects it or is
  * reset; until then the request stays, and another call asks again.
  */
 struct config_disk;
 struct config_nic;
-const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk);
+typedef void virtio_plugged(void *context, const char *wrong);
+const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk, virtio_plugged *plugged,
+			     void *context);
 const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic);
 const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal);
 

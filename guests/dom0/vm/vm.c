@@ -201,6 +201,20 @@ void vm_redefine(struct vm *vm, struct vm_config *config)
 		use_next_config(vm);
 }
 
+static void set_name(const struct vm_config *config, const char *name)
+{
+	if (config)
+		snprintf(((struct vm_config *)config)->name, sizeof(config->name), "%s", name);
+}
+
+void vm_rename(struct vm *vm, const char *name)
+{
+	snprintf(vm->name, sizeof(vm->name), "%s", name);
+	set_name(vm->config, name);
+	set_name(vm->next_config, name);
+	set_name(vm->life->own, name);
+}
+
 const char *vm_undefine(struct vm *vm)
 {
 	struct vm **link = &vms;

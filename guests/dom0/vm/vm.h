@@ -123,6 +123,9 @@ const char *vm_may_define(const struct vm_config *config);
  * transient guest stays from now on. */
 void vm_redefine(struct vm *vm, struct vm_config *config);
 
+/* Gives a guest another name, which no guest has and a description may have. */
+void vm_rename(struct vm *vm, const char *name);
+
 /* In the order of definition; vm_find takes a running guest's id, a UUID or a name, in this order
  * as virsh does; vm_find_name takes a name only. */
 struct vm *vm_first(void);

@@ -269,7 +269,7 @@ static void put_place(struct text *text, enum of of, const struct place *place)
 		put_label(text, "source_file", place->vm->config->disk[place->part].source);
 		put_label(text, "target_device", place->vm->config->disk[place->part].target);
 	} else if (of == NIC) {
-		stats_nic_name(name, place->vm, place->part);
+		stats_nic_name(name, place->vm->config, place->part);
 		put_label(text, "source_bridge", place->vm->config->nic[place->part].source);
 		put_label(text, "target_device", name);
 	} else if (of == EXIT) {

@@ -674,17 +674,44 @@ static void test_hostile(void **state)
 	free(big);
 }
 
+/* dumpxml of a running guest has names that dom0 has made; the description has none then. */
+static void given_names(void **state)
+{
+	static const struct {
+		const char *name, *kept;
+	} row[] = {{"web/0", ""}, {"a/b/12", ""}, {"tap0", "tap0"}};
+	char text[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct vm_config *c;
+
+		snprintf(text, sizeof(text),
+			 DEVICES("<interface type='bridge'><source bridge='br0'/>"
+				 "<target dev='%s'/></interface>"),
+			 row[i].name);
+		c = parse(text);
+		assert_non_null(c);
+		assert_string_equal(c->nic[0].target, row[i].kept);
+		assert_true(c->nic[0].mac_made);
+		config_free(c);
+	}
+	refused(DEVICES("<interface type='bridge'><source bridge='br0'/><target dev='web/'/>"
+			"</interface>"),
+		"'dev' has blanks or quotes");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),         cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_where),
-		cmocka_unit_test(test_refused),      cmocka_unit_test(test_refused_devices),
-		cmocka_unit_test(test_made_macs),    cmocka_unit_test(test_hostdev),
-		cmocka_unit_test(test_hostile),      cmocka_unit_test(test_units),
-		cmocka_unit_test(test_topology),     cmocka_unit_test(test_cputune),
-		cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_full),      cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_where),
+		cmocka_unit_test(test_refused),   cmocka_unit_test(test_refused_devices),
+		cmocka_unit_test(test_made_macs), cmocka_unit_test(test_hostdev),
+		cmocka_unit_test(test_hostile),   cmocka_unit_test(given_names),
+		cmocka_unit_test(test_units),     cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_cputune),   cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_bounded),   cmocka_unit_test(test_descriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

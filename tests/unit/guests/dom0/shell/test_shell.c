@@ -256,6 +256,12 @@ void vm_redefine(struct vm *vm, struct vm_config *defined)
 	(void)defined;
 }
 
+void vm_rename(struct vm *vm, const char *name)
+{
+	(void)vm;
+	(void)name;
+}
+
 void config_free(struct vm_config *defined)
 {
 	(void)defined;
@@ -287,6 +293,13 @@ const char *store_put_domain(const struct database_domain *domain, store_done *d
 	(void)done;
 	(void)context;
 	return "no store";
+}
+
+const char *store_rename_domain(const char *name, const struct database_domain *domain,
+				store_done *done, void *context)
+{
+	(void)name;
+	return store_put_domain(domain, done, context);
 }
 
 const char *store_drop_domain(const char *name, store_done *done, void *context)

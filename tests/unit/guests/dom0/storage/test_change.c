@@ -399,6 +399,8 @@ static void test_paths(void **state)
 	assert_non_null(path_find("/var/lib/libvirt/images/x/db.img", &dev));
 	assert_non_null(path_find("/var/lib/libvirt/images/db.iso", &dev));
 	assert_non_null(path_find("/srv/vm/web/web-system", &dev));
+	assert_string_equal(path_source("/dev/data/none", true, &dev),
+			    "there is no /dev/data/none");
 	/* A tag comes before a name. */
 	assert_null(path_wrong("/var/lib/libvirt/images/db.qcow2"));
 	right(change_tag(data(), 0, LVM_KEY_PATH, "/var/lib/libvirt/images/db.qcow2", done));

@@ -139,6 +139,16 @@ static const char *mark(const char *name, bool autostart)
 	return *failure ? failure : NULL;
 }
 
+static const char *name_anew(const char *name, const char *new_name, char letter, size_t bytes)
+{
+	struct database_domain domain = {new_name, text, bytes, false};
+
+	memset(text, letter, bytes);
+	right(keeper_begin());
+	keeper_end(database_rename_domain(name, &domain), done, NULL);
+	return *failure ? failure : NULL;
+}
+
 static const char *drop(const char *name)
 {
 	right(keeper_begin());
@@ -303,8 +313,13 @@ static void test_cuts(void **state)
 	right(put("web", 'v', 5000, true));
 	check_cuts("db|0|d2000\nweb|1|w9000\n", "db|0|d2000\nweb|1|v5000\n", true);
 	begin_recording();
-	right(drop("web"));
-	check_cuts("db|0|d2000\nweb|1|v5000\n", "db|0|d2000\n", true);
+	right(name_anew("web", "api", 'n', 6000));
+	check_cuts("db|0|d2000\nweb|1|v5000\n", "api|1|n6000\ndb|0|d2000\n", true);
+	assert_non_null(name_anew("api", "db", 'n', 6000));
+	right(name_anew("none", "web", 'n', 6000));
+	begin_recording();
+	right(drop("api"));
+	check_cuts("api|1|n6000\ndb|0|d2000\n", "db|0|d2000\n", true);
 }
 
 /* A cut of the first change of all leaves an empty store or one with its tables. */

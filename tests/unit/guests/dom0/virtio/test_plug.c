@@ -61,13 +61,14 @@ static void comes_and_goes(void **unused)
 	assert_string_equal(virtio_plug_nic(&mock_vm, &mock_config.nic[0]),
 			    "a guest has this MAC address already");
 	assert_null(virtio_plug_nic(&mock_vm, &nic));
-	assert_null(virtio_plug_disk(&mock_vm, &one));
-	assert_null(virtio_plug_disk(&mock_vm, &two));
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
+	assert_null(virtio_plug_disk(&mock_vm, &two, NULL, NULL));
 	assert_int_equal(mock_added, 3);
 	assert_int_equal(mock_config.disks, 3);
-	assert_non_null(virtio_plug_disk(&mock_vm, &one));
+	assert_non_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 	two = disk(1, "vdd");
-	assert_string_equal(virtio_plug_disk(&mock_vm, &two), "spare1 is in use by mock");
+	assert_string_equal(virtio_plug_disk(&mock_vm, &two, NULL, NULL),
+			    "spare1 is in use by mock");
 	assert_int_equal(mock_config.disks, 3);
 
 	/* The first of them goes: the places behind it are those of the description again. */
@@ -88,7 +89,7 @@ static void comes_and_goes(void **unused)
 	virtio_part.reset(&mock_vm);
 	assert_null(mock_disk.user);
 	assert_int_equal(mock_config.disks, 1);
-	assert_null(virtio_plug_disk(&mock_vm, &one));
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 	dev = virtio_find(&mock_vm, VIRTIO_BLK, 1);
 	assert_int_equal(dev->instance, 0);
 	assert_int_equal(dev->state->slot, 1);
@@ -105,7 +106,7 @@ static void leaves_at_work(void **unused)
 
 	(void)unused;
 	setup();
-	assert_null(virtio_plug_disk(&mock_vm, &one));
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 	dev = virtio_find(&mock_vm, VIRTIO_BLK, 1);
 	dev->state->negotiated = VIRTIO_F_VERSION_1;
 	mock_queue_up(dev, 0, &driver, RING, 8);
@@ -123,12 +124,13 @@ static void leaves_at_work(void **unused)
 	assert_null(virtio_find(&mock_vm, VIRTIO_BLK, 1));
 	assert_non_null(spare[0].user);
 	assert_false(virtio_part.quiet(&mock_vm));
-	assert_string_equal(virtio_plug_disk(&mock_vm, &one), "spare0 is in use by mock");
+	assert_string_equal(virtio_plug_disk(&mock_vm, &one, NULL, NULL),
+			    "spare0 is in use by mock");
 	virtio_part.reset(&mock_vm);
 	mock_settle();
 	assert_null(spare[0].user);
 	assert_true(virtio_part.quiet(&mock_vm));
-	assert_null(virtio_plug_disk(&mock_vm, &one));
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 
 	/* The guest ends in the same moment. */
 	dev = virtio_find(&mock_vm, VIRTIO_BLK, 1);
@@ -139,7 +141,7 @@ static void leaves_at_work(void **unused)
 	virtio_notify(&dev->queue[0]);
 	virtio_eject(dev);
 	virtio_part.detach(&mock_vm);
-	assert_non_null(virtio_plug_disk(&mock_vm, &one));
+	assert_non_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 	mock_settle();
 	assert_null(mock_vm.virtio);
 	assert_null(spare[0].user);
@@ -185,23 +187,120 @@ static void no_more(void **unused)
 	assert_string_equal(virtio_plug_nic(&mock_vm, &nic),
 			    "the guest has as many interfaces as it can have");
 	mock_no_room = true;
-	assert_string_equal(virtio_plug_disk(&mock_vm, &one), "no room on the PCI bus");
+	assert_string_equal(virtio_plug_disk(&mock_vm, &one, NULL, NULL), "no room on the PCI bus");
 	mock_no_room = false;
 	assert_int_equal(mock_config.disks, 1);
 	assert_null(spare[0].user);
-	assert_null(virtio_plug_disk(&mock_vm, &one));
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 	virtio_part.detach(&mock_vm);
 	mock_settle();
 	assert_null(mock_vm.virtio);
 }
 
+/* --- an image ----------------------------------------------------------------------------------
+ */
+
+static unsigned plugged_times;
+static char plugged_why[128];
+
+static void plugged(void *context, const char *wrong)
+{
+	assert_ptr_equal(context, &plugged_times);
+	plugged_times++;
+	snprintf(plugged_why, sizeof(plugged_why), "%s", wrong ? wrong : "");
+}
+
+static void begin_image(const char *target)
+{
+	struct config_disk image = disk(2, target);
+
+	image.qcow2 = true;
+	mock_images = true;
+	plugged_times = 0;
+	assert_null(virtio_plug_disk(&mock_vm, &image, plugged, &plugged_times));
+	assert_int_equal(plugged_times, 0);
+}
+
+/* The guest sees the disk when the image is open, not before. */
+static void image_comes(void **unused)
+{
+	struct config_disk one = disk(0, "vdb");
+	struct virtio_device *dev;
+
+	(void)unused;
+	setup();
+	begin_image("vdc");
+	assert_int_equal(mock_added, 0);
+	assert_int_equal(mock_config.disks, 2);
+	assert_string_equal(virtio_unplug(&mock_vm, VIRTIO_BLK, 1),
+			    "the image of the disk is being opened still");
+	/* A reset of the guest, and another disk that takes the next place on the bus. */
+	virtio_part.reset(&mock_vm);
+	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
+	assert_int_equal(mock_added, 1);
+	mock_image_opened(NULL);
+	assert_int_equal(plugged_times, 1);
+	assert_string_equal(plugged_why, "");
+	assert_int_equal(mock_added, 2);
+	dev = virtio_find(&mock_vm, VIRTIO_BLK, 1);
+	assert_int_equal(dev->state->blk.capacity, MOCK_SECTORS);
+	assert_int_not_equal(dev->state->slot, virtio_find(&mock_vm, VIRTIO_BLK, 2)->state->slot);
+
+	/* It goes as a disk does, when its tables are written. */
+	virtio_eject(dev);
+	assert_int_equal(mock_config.disks, 2);
+	assert_false(virtio_part.quiet(&mock_vm));
+	mock_image_closed();
+	assert_true(virtio_part.quiet(&mock_vm));
+	assert_int_equal(plugged_times, 1);
+}
+
+static void image_fails(void **unused)
+{
+	(void)unused;
+	setup();
+	begin_image("vdc");
+	mock_image_opened("the image on spare2: it is none");
+	assert_int_equal(plugged_times, 1);
+	assert_string_equal(plugged_why, "the image on spare2: it is none");
+	assert_int_equal(mock_config.disks, 1);
+	assert_int_equal(mock_added + mock_removed, 0);
+	mock_image_closed();
+	assert_true(virtio_part.quiet(&mock_vm));
+
+	/* There is no place on the bus any more. */
+	begin_image("vdc");
+	mock_no_room = true;
+	mock_image_opened(NULL);
+	mock_no_room = false;
+	assert_string_equal(plugged_why, "the guest's PCI bus has no free slot");
+	assert_int_equal(mock_config.disks, 1);
+	mock_image_closed();
+	assert_true(virtio_part.quiet(&mock_vm));
+}
+
+/* The guest ends before the image is open. */
+static void image_too_late(void **unused)
+{
+	(void)unused;
+	setup();
+	begin_image("vdc");
+	virtio_part.detach(&mock_vm);
+	assert_non_null(mock_vm.virtio);
+	mock_image_closed();
+	mock_settle();
+	assert_null(mock_vm.virtio);
+	assert_int_equal(plugged_times, 1);
+	assert_string_equal(plugged_why, "the guest is ending");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_and_goes),
-		cmocka_unit_test(leaves_at_work),
-		cmocka_unit_test(no_more),
-		cmocka_unit_test(stays),
+		cmocka_unit_test(comes_and_goes), cmocka_unit_test(leaves_at_work),
+		cmocka_unit_test(no_more),        cmocka_unit_test(stays),
+		cmocka_unit_test(image_comes),    cmocka_unit_test(image_fails),
+		cmocka_unit_test(image_too_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,3 +162,32 @@ def test_wrong(boot, iso, tmp_path):
     box.run("destroy linux1")
     box.wait_state("linux1", "shut off")
     assert "Vol ours deleted" in box.run("vol-delete ours --pool data")
+
+
+def test_snapshots(boot, iso, tmp_path):
+    """Snapshots of a guest that is off, which QEMU's tools see, too."""
+    image = lvm.blank(tmp_path / "pv.img", 64)
+    box = boot(iso=iso({"linux1.xml": xml("linux1", "ours"), **m.LINUX_FILES}), memory=512, nic=None, args=drives(image)).boot()
+    assert "Pool data built" in box.wait_run("pool-build data sda", "built")
+    assert "Vol ours created" in box.run("vol-create-as data ours 8G --format qcow2")
+    assert "Domain snapshot one created" in box.run("snapshot-create-as linux1 one")
+    assert "there is a snapshot of this name" in box.run("snapshot-create-as linux1 one")
+    assert "Domain snapshot two created" in box.run("snapshot-create-as linux1 two")
+    listed = box.run("snapshot-list linux1")
+    assert re.search(r"Name +Creation Time +State", listed)
+    assert re.search(r" one +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 +shutoff", listed)
+    assert "Domain snapshot one reverted" in box.run("snapshot-revert linux1 one")
+    assert "Domain snapshot one deleted" in box.run("snapshot-delete linux1 one")
+    assert "there is no snapshot of this name" in box.run("snapshot-revert linux1 one")
+    box.run("start linux1")
+    box.wait_state("linux1", "running")
+    assert "is active" in box.run("snapshot-create-as linux1 three")
+    box.run("destroy linux1")
+    box.wait_state("linux1", "shut off")
+    box.send("poweroff --force\r")
+    box.expect_end(60)
+    box.stop()
+    with lvm.host(image) as host:
+        ours = take_out(image, host, "ours", tmp_path / "ours.qcow2")
+    qemu("qemu-img", "check", ours)
+    assert re.search(r"\d+ +two ", qemu("qemu-img", "snapshot", "-l", ours))

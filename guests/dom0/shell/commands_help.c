@@ -14,6 +14,7 @@ static const struct {
 	[SHELL_HOST] = {"Host and Hypervisor", "host"},
 	[SHELL_NETWORK] = {"Networking", "network"},
 	[SHELL_NODEDEV] = {"Node Device", "nodedev"},
+	[SHELL_SNAPSHOT] = {"Snapshot", "snapshot"},
 	[SHELL_POOL] = {"Storage Pool", "pool"},
 	[SHELL_VOLUME] = {"Storage Volume", "volume"},
 	[SHELL_ITSELF] = {"Virsh itself", "virsh"},

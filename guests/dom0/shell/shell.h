@@ -30,6 +30,7 @@ enum shell_group {
 	SHELL_HOST,
 	SHELL_NETWORK,
 	SHELL_NODEDEV,
+	SHELL_SNAPSHOT,
 	SHELL_POOL,
 	SHELL_VOLUME,
 	SHELL_ITSELF,
@@ -60,6 +61,7 @@ extern const struct shell_command shell_pool_commands[];
 extern const struct shell_command shell_pool_change_commands[];
 extern const struct shell_command shell_attach_commands[];
 extern const struct shell_command shell_fetch_commands[];
+extern const struct shell_command shell_snapshot_commands[];
 extern const struct shell_command shell_help_commands[];
 
 const struct shell_command *shell_find(const char *verb);

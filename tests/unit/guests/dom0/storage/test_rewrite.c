@@ -14,7 +14,7 @@
 #include "tests/unit/guests/dom0/storage/image_disk.h"
 
 #define SIZE   (1u << 20)
-#define DEVICE (4u << 20)
+#define DEVICE (8u << 20)
 
 bool image_can_grow(const struct blkdev *dev)
 {
@@ -198,11 +198,292 @@ static void test_damaged(void **state)
 	remove_disks();
 }
 
+/* --- snapshots ----------------------------------------------------------------------------------
+ */
+
+#define KEPT 4u
+
+/* Snapshots by name, and what each of them has. */
+static struct kept {
+	char name[16];
+	uint8_t content[SIZE];
+} kept[KEPT + 1];
+static unsigned kepts;
+static uint8_t content[SIZE]; /* of the disk */
+static const char *failure;
+static bool ended;
+
+static void rewritten(struct qcow2_rewrite *rewrite, const char *wrong)
+{
+	(void)rewrite;
+	failure = wrong;
+	ended = true;
+}
+
+/* Returns the reason why it has failed, or NULL. */
+static const char *change(enum qcow2_rewrite_kind kind, const char *name,
+			  struct qcow2_rewrite *rewrite)
+{
+	*rewrite = (struct qcow2_rewrite){
+		.below = &disks[0].dev,
+		.kind = kind,
+		.unix_ns = 1790000000123456789ull,
+		.done = rewritten,
+	};
+	snprintf(rewrite->name, sizeof(rewrite->name), "%s", name);
+	ended = false;
+	qcow2_rewrite_start(rewrite);
+	run_loop();
+	assert_true(ended);
+	return failure;
+}
+
+static void change_well(enum qcow2_rewrite_kind kind, const char *name)
+{
+	struct qcow2_rewrite rewrite;
+
+	if (change(kind, name, &rewrite))
+		fail_msg("%s: %s", name, failure);
+	qcow2_rewrite_free(&rewrite);
+}
+
+/* QEMU reads the disk and all snapshots, and finds nothing wrong. */
+static bool is_right(void)
+{
+	static uint8_t got[SIZE];
+	char command[200];
+
+	save_disk(&disks[0], "b.qcow2");
+	must("qemu-img check -f qcow2 b.qcow2");
+	qemu_reads("b.qcow2", NULL, got);
+	if (memcmp(got, content, SIZE) != 0)
+		return false;
+	for (unsigned i = 0; i < kepts; i++) {
+		snprintf(command, sizeof(command), "qemu-img snapshot -l b.qcow2 | grep -q ' %s '",
+			 kept[i].name);
+		if (run("%s", command))
+			return false;
+		qemu_reads("b.qcow2", kept[i].name, got);
+		if (memcmp(got, kept[i].content, SIZE) != 0)
+			return false;
+	}
+	snprintf(command, sizeof(command), "test $(qemu-img snapshot -l b.qcow2 | wc -l) = %u",
+		 kepts ? kepts + 2 : 0);
+	return !run("%s", command);
+}
+
+static void guest_writes(void)
+{
+	static uint8_t data[200 * BLK_SECTOR];
+	struct image *image = open_on(&disks[0].dev, true);
+
+	assert_int_equal(image->state, IMAGE_OPEN);
+	for (unsigned i = 0; i < 12; i++) {
+		uint32_t n = 1 + (uint32_t)random_below(200);
+		uint32_t at = (uint32_t)random_below(SIZE / BLK_SECTOR - n);
+		bool zeros = !random_below(4);
+
+		memset(data, zeros ? 0 : (int)(1 + random_below(255)), sizeof(data));
+		memcpy(content + at * BLK_SECTOR, data, n * BLK_SECTOR);
+		assert_int_equal(
+			request(image->dev, zeros ? BLK_WRITE_ZEROES : BLK_WRITE, at, n, data),
+			BLK_OK);
+	}
+	close_image(image);
+}
+
+/* After a cut anywhere in the change there is what was or what is to be. */
+static void check_cuts(const uint8_t *old_content, const struct kept *old_kept, unsigned old_kepts)
+{
+	static struct kept new_kept[KEPT + 1];
+	static uint8_t new_content[SIZE];
+	unsigned new_kepts = kepts, olds = 0, news = 0;
+
+	memcpy(new_kept, kept, sizeof(kept));
+	memcpy(new_content, content, SIZE);
+	for (unsigned i = 1; i <= 4; i++) {
+		unsigned cut = i < 4 ? entries * i / 4 : entries - 1;
+
+		cut_at(cut, i % 2 ? 128 : 256);
+		memcpy(kept, old_kept, sizeof(kept));
+		memcpy(content, old_content, SIZE);
+		kepts = old_kepts;
+		if (is_right()) {
+			olds++;
+			continue;
+		}
+		memcpy(kept, new_kept, sizeof(kept));
+		memcpy(content, new_content, SIZE);
+		kepts = new_kepts;
+		assert_true(is_right());
+		news++;
+	}
+	assert_true(olds == 3 && news);
+	cut_at(entries, 256);
+	memcpy(kept, new_kept, sizeof(kept));
+	memcpy(content, new_content, SIZE);
+	kepts = new_kepts;
+}
+
+static void change_with_cuts(enum qcow2_rewrite_kind kind, unsigned which, bool cuts)
+{
+	static struct kept old_kept[KEPT + 1];
+	static uint8_t old_content[SIZE];
+	unsigned old_kepts = kepts;
+
+	memcpy(old_kept, kept, sizeof(kept));
+	memcpy(old_content, content, SIZE);
+	entries = 0;
+	recorded = &disks[0];
+	change_well(kind, kept[which].name);
+	recorded = NULL;
+	if (kind == QCOW2_CREATE) {
+		memcpy(kept[kepts++].content, content, SIZE);
+	} else if (kind == QCOW2_REVERT) {
+		memcpy(content, kept[which].content, SIZE);
+	} else {
+		memmove(&kept[which], &kept[which + 1], (KEPT - which) * sizeof(kept[0]));
+		kepts--;
+	}
+	if (cuts)
+		check_cuts(old_content, old_kept, old_kepts);
+	assert_true(is_right());
+}
+
+/* The same by QEMU. */
+static void qemu_changes(const char *option, const char *name)
+{
+	save_disk(&disks[0], "b.qcow2");
+	must("qemu-img snapshot %s %s b.qcow2", option, name);
+	load_disk(&disks[0], "b.qcow2");
+}
+
+static void test_snapshots(void **state)
+{
+	static const char *const made[] = {
+		"create -f qcow2 -o cluster_size=4096 a.qcow2 1M",
+		"create -f qcow2 -o cluster_size=65536,compat=0.10 a.qcow2 1M",
+		"convert -c -f raw -O qcow2 -o cluster_size=512 noise a.qcow2",
+	};
+	unsigned number = 0;
+	FILE *f;
+
+	(void)state;
+	f = fopen(file("noise"), "wb");
+	for (unsigned i = 0; i < SIZE / 8; i++) {
+		uint64_t value = random64() & (i / 1024 % 2 ? 0xff : UINT64_MAX);
+
+		assert_int_equal(fwrite(&value, 1, 8, f), 8);
+	}
+	fclose(f);
+	for (unsigned m = 0; m < 3; m++) {
+		must("qemu-img %s", made[m]);
+		qemu_reads("a.qcow2", NULL, content);
+		put_disk("a.qcow2");
+		kepts = 0;
+		at_once = m % 2;
+		for (unsigned round = 0; round < 9; round++) {
+			unsigned which = kepts ? (unsigned)random_below(kepts) : 0;
+			bool cuts = round % 3 == m;
+
+			guest_writes();
+			if (round < 2 || !kepts || (kepts < KEPT && !random_below(3))) {
+				snprintf(kept[kepts].name, sizeof(kept[0].name), "s%u", number++);
+				if (round == 1) {
+					qemu_changes("-c", kept[kepts].name);
+					memcpy(kept[kepts++].content, content, SIZE);
+					assert_true(is_right());
+				} else {
+					change_with_cuts(QCOW2_CREATE, kepts, cuts);
+				}
+			} else if (round == 5) {
+				qemu_changes("-a", kept[which].name);
+				memcpy(content, kept[which].content, SIZE);
+				assert_true(is_right());
+			} else {
+				change_with_cuts(random_below(2) ? QCOW2_REVERT : QCOW2_DELETE,
+						 which, cuts);
+			}
+		}
+		while (kepts) {
+			if (kepts % 2) {
+				change_with_cuts(QCOW2_DELETE, kepts - 1, false);
+				continue;
+			}
+			qemu_changes("-d", kept[kepts - 1].name);
+			kepts--;
+			assert_true(is_right());
+		}
+		remove_disks();
+	}
+}
+
+static void refuses(enum qcow2_rewrite_kind kind, const char *name, const char *why)
+{
+	struct qcow2_rewrite rewrite;
+
+	assert_non_null(change(kind, name, &rewrite));
+	if (!strstr(failure, why))
+		fail_msg("\"%s\", not \"%s\"", failure, why);
+	qcow2_rewrite_free(&rewrite);
+	assert_int_equal(disks[0].writes, 0);
+}
+
+/* Names that are there already, or often; tables that are no tables. */
+static void test_hostile(void **state)
+{
+	struct qcow2_rewrite rewrite;
+	uint64_t table, l1;
+
+	(void)state;
+	at_once = true;
+	must("qemu-img create -f qcow2 -o cluster_size=4096 a.qcow2 1M; "
+	     "qemu-io -c 'write 0 64k' a.qcow2; "
+	     "for i in $(seq 64); do qemu-img snapshot -c same a.qcow2; done; "
+	     "qemu-img snapshot -c other a.qcow2");
+	put_disk("a.qcow2");
+	assert_null(change(QCOW2_LIST, "", &rewrite));
+	assert_int_equal(rewrite.snapshots.count, 65);
+	assert_int_equal(rewrite.snapshots.one[64].name_bytes, 5);
+	assert_memory_equal(rewrite.snapshots.one[64].name, "other", 5);
+	qcow2_rewrite_free(&rewrite);
+	refuses(QCOW2_CREATE, "same", "there is a snapshot of this name");
+	refuses(QCOW2_REVERT, "same", "several snapshots have this name");
+	refuses(QCOW2_DELETE, "same", "several snapshots have this name");
+	refuses(QCOW2_DELETE, "none", "there is no snapshot of this name");
+	table = qcow2_get(disks[0].media + QCOW2_AT_SNAPSHOTS + 4, 8);
+	l1 = qcow2_get(disks[0].media + table, 8);
+	/* An L1 table that lies nowhere; L2 tables likewise; a count that its width cannot hold. */
+	qcow2_put(disks[0].media + table, 8, 1ull << 40);
+	refuses(QCOW2_CREATE, "new", "damaged");
+	qcow2_put(disks[0].media + table, 8, l1 + 8);
+	refuses(QCOW2_CREATE, "new", "snapshot table is broken");
+	qcow2_put(disks[0].media + table, 8, l1);
+	qcow2_put(disks[0].media + l1, 8, (1ull << 50) | QCOW2_COPIED);
+	refuses(QCOW2_CREATE, "new", "damaged");
+	/* Entries without an end; more of them than there are. */
+	qcow2_put(disks[0].media + table + 36, 4, UINT32_MAX);
+	refuses(QCOW2_LIST, "", "snapshot table");
+	qcow2_put(disks[0].media + table + 36, 4, 16);
+	qcow2_put(disks[0].media + QCOW2_AT_SNAPSHOTS, 4, 1024);
+	refuses(QCOW2_LIST, "", "snapshot table");
+	qcow2_put(disks[0].media + QCOW2_AT_SNAPSHOTS, 4, 1025);
+	refuses(QCOW2_LIST, "", "more than 1024 snapshots");
+	remove_disks();
+	must("qemu-img create -f qcow2 -o cluster_size=4096,refcount_bits=1 a.qcow2 1M; "
+	     "qemu-io -c 'write 0 64k' a.qcow2");
+	put_disk("a.qcow2");
+	refuses(QCOW2_CREATE, "new", "more references than its counts can hold");
+	remove_disks();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dirty),
 		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_snapshots),
+		cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

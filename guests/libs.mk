@@ -44,7 +44,7 @@ $(LIB_HEADERS): $(LIB_SOURCES) $(SQLITE)/sqlite3.c guests/libs.mk
 	cp -R $(LWIP)/src/include/. $(LIBS)/include
 	rm -rf $(LIBS)/include/compat
 	cp $(EXPAT)/expat/lib/expat.h $(EXPAT)/expat/lib/expat_external.h $(LIBS)/include
-	cp -R $(MBEDTLS)/include/mbedtls $(LIBS)/include
+	cp -R $(MBEDTLS)/include/mbedtls $(MBEDTLS)/include/psa $(LIBS)/include
 	cp $(ZLIB)/zlib.h $(ZLIB)/zconf.h $(LIBS)/include
 	cp -R $(ZYDIS)/include/Zydis $(ZYCORE)/include/Zycore $(LIBS)/include
 	cp $(SQLITE)/sqlite3.h $(LIBS)/include
@@ -101,9 +101,11 @@ LIB_expat_VERSION := expat-$(EXPAT_VERSION)
 LIB_expat_SOURCES := $(addprefix expat/lib/,xmlparse.c xmlrole.c xmltok.c)
 LIB_expat_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT_CONFIG_H
 
-# The hash alone.
+# guests/lib/mbedtls/config.h chooses what of these files is built; guests/debian names those of one version alone.
 LIB_mbedtls_VERSION := mbedtls-$(MBEDTLS_VERSION)
-LIB_mbedtls_SOURCES := $(addprefix library/,sha256.c platform_util.c)
+LIB_mbedtls_SOURCES := $(patsubst %,library/%.c,aes asn1parse asn1write base64 bignum chacha20 chachapoly cipher cipher_wrap \
+    constant_time ctr_drbg ecdh ecdsa ecp ecp_curves entropy gcm hmac_drbg md oid pem pk pk_wrap pkparse pkwrite platform \
+    platform_util poly1305 sha256 ssl_ciphersuites ssl_msg ssl_tls x509 x509_create x509_crt x509write_crt $(MBEDTLS_MORE))
 LIB_mbedtls_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I. -I$(MBEDTLS)/library
 
 LIB_zydis_VERSION := zydis-$(ZYDIS_VERSION)

@@ -38,7 +38,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # The libraries again, for the host.
 build/host/include/.headers: $(LIB_HEADERS)
 	@rm -rf build/host/include && mkdir -p build/host/include
-	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/mbedtls $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
+	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/mbedtls $(LIBS)/include/psa $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
 	@cp $(addprefix $(LIBS)/include/,expat.h expat_external.h sqlite3.h zlib.h zconf.h) build/host/include
 	@touch $@
 
@@ -50,6 +50,9 @@ build/host/lib$(1).a: $$(HOST_$(1)_OBJECTS)
 endef
 $(foreach l,expat zydis lwip mbedtls sqlite zlib,$(eval $(call host_library,$(l))))
 $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
+# Tests have a client for dom0's server.
+$(HOST_mbedtls_OBJECTS): guests/lib/mbedtls/config.h
+$(HOST_mbedtls_OBJECTS): HOST_EXTRA = -DMBEDTLS_SSL_CLI_C
 $(HOST_sqlite_OBJECTS): guests/lib/sqlite/sqlite_cfg.h $(SQLITE)/sqlite3.c
 $(HOST_sqlite_OBJECTS): HOST_EXTRA = $(LIB_sqlite_DEFS)
 

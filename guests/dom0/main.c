@@ -11,6 +11,7 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/host/firmware.h"
+#include "guests/dom0/manage/access.h"
 #include "guests/dom0/manage/define.h"
 #include "guests/dom0/manage/identity.h"
 #include "guests/dom0/net/lwip.h"
@@ -46,8 +47,8 @@ static void start_clock(void)
 static void name_unknown_words(const char *cmdline)
 {
 	static const char *const known[] = {
-		"dns=",    "ip=",  "libvirt-tcp=",  "metrics=",    "ntp=",
-		"uplink=", "vfs=", FIRST_POOL_WORD, BOOT_MARK_WORD};
+		"dns=", "ip=",     "libvirt-tcp=", "libvirt-tls=",  "entropy=",    "metrics=",
+		"ntp=", "uplink=", "vfs=",         FIRST_POOL_WORD, BOOT_MARK_WORD};
 
 	for (const char *at = cmdline + strspn(cmdline, " \t"); *at; at += strspn(at, " \t")) {
 		size_t n = strcspn(at, " \t");
@@ -81,6 +82,7 @@ static void store_read(void *context, const char *wrong)
 	(void)context;
 	(void)wrong;
 	recall_identity();
+	recall_access();
 	recall_guests();
 	autostart();
 }

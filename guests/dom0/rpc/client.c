@@ -43,7 +43,7 @@ void client_opened(struct client *client, bool read_only)
 {
 	not_open -= !client->open;
 	client->open = true;
-	client->read_only = read_only;
+	client->read_only = read_only || client->wire->read_only;
 	client->since_ns = clock_ns();
 }
 

@@ -61,6 +61,12 @@ void connect_feature(struct call *call)
 	}
 }
 
+/* Encrypted and secure are one here. */
+void connect_secure(struct call *call)
+{
+	xdr_put_i32(&call->out, call->client->wire->secure);
+}
+
 void connect_type(struct call *call)
 {
 	xdr_put_text(&call->out, "Sampo");

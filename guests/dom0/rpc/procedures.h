@@ -19,8 +19,8 @@
 	X(157, CONNECT_GET_LIB_VERSION, READ, connect_version)                    \
 	X(59, CONNECT_GET_HOSTNAME, READ, connect_hostname)                       \
 	X(110, CONNECT_GET_URI, READ, connect_uri)                                \
-	X(148, CONNECT_IS_ENCRYPTED, READ, answer_no)                             \
-	X(149, CONNECT_IS_SECURE, READ, answer_no)                                \
+	X(148, CONNECT_IS_ENCRYPTED, READ, connect_secure)                        \
+	X(149, CONNECT_IS_SECURE, READ, connect_secure)                           \
 	X(5, CONNECT_GET_MAX_VCPUS, READ, connect_max_vcpus)                      \
 	/* machine */                                                             \
 	X(6, NODE_GET_INFO, READ, node_info)                                      \

@@ -21,7 +21,10 @@ struct tcp_wire {
 	size_t in_flight;
 };
 
-static bool (*accepted)(struct wire *wire);
+struct listener {
+	wire_taker *taker;
+};
+
 static unsigned wires;
 
 static void forget(struct tcp_wire *t)
@@ -117,9 +120,9 @@ static void failed(void *arg, err_t err)
 
 static err_t accept_wire(void *arg, struct tcp_pcb *pcb, err_t err)
 {
+	const struct listener *listener = arg;
 	struct tcp_wire *t;
 
-	(void)arg;
 	if (err != ERR_OK || !pcb)
 		return ERR_VAL;
 	t = calloc(1, sizeof(*t));
@@ -138,7 +141,7 @@ static err_t accept_wire(void *arg, struct tcp_pcb *pcb, err_t err)
 	pcb->keep_idle = PEER_SILENT;
 	pcb->keep_intvl = PEER_ASKED;
 	pcb->keep_cnt = PEER_QUESTION;
-	if (!accepted(&t->wire)) {
+	if (!listener->taker(&t->wire)) {
 		t->pcb = NULL;
 		forget(t);
 		return ERR_MEM; /* lwIP ends the connection */
@@ -150,22 +153,38 @@ static err_t accept_wire(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-const char *tcp_wires(uint16_t port, bool (*take)(struct wire *wire))
+/* Returns the listening connection, or NULL with the error in *wrong. */
+static struct tcp_pcb *listen_on(uint16_t port, const char **wrong)
 {
-	struct tcp_pcb *pcb = tcp_new(), *listener;
+	struct tcp_pcb *pcb = tcp_new(), *listening;
 
+	*wrong = "no memory";
 	if (!pcb)
-		return "no memory";
+		return NULL;
 	if (tcp_bind(pcb, IP_ADDR_ANY, port) != ERR_OK) {
+		*wrong = "the port is in use";
 		tcp_abort(pcb);
-		return "the port is in use";
+		return NULL;
 	}
-	listener = tcp_listen(pcb);
-	if (!listener) {
+	listening = tcp_listen(pcb);
+	if (!listening)
 		tcp_abort(pcb);
-		return "no memory";
+	return listening;
+}
+
+/* A listener lives as long as dom0. */
+const char *tcp_wires(uint16_t port, wire_taker *taker)
+{
+	struct listener *listener = malloc(sizeof(*listener));
+	const char *wrong = "no memory";
+	struct tcp_pcb *listening = listener ? listen_on(port, &wrong) : NULL;
+
+	if (!listening) {
+		free(listener);
+		return wrong;
 	}
-	accepted = take;
-	tcp_accept(listener, accept_wire);
+	listener->taker = taker;
+	tcp_arg(listening, listener);
+	tcp_accept(listening, accept_wire);
 	return NULL;
 }

@@ -25,6 +25,8 @@ struct wire {
 	const struct wire_user *user;
 	void *context;
 	char peer[WIRE_PEER];
+	bool secure;    /* nobody on the way can read or change the bytes */
+	bool read_only; /* the peer may change nothing */
 	/* Takes a copy of the bytes, as many as have room, and returns their number. */
 	size_t (*write)(struct wire *wire, const uint8_t *bytes, size_t n);
 	void (*consumed)(struct wire *wire, size_t n);
@@ -33,5 +35,8 @@ struct wire {
 	void (*abort)(struct wire *wire);
 };
 
-/* tcp.c: listens on a port; `accepted` takes over a wire, or returns false. NULL, or the error. */
-const char *tcp_wires(uint16_t port, bool (*accepted)(struct wire *wire));
+/* Takes over a new wire, whose `user` it sets, or returns false. */
+typedef bool wire_taker(struct wire *wire);
+
+/* tcp.c: listens on a port. Returns the error, or NULL. */
+const char *tcp_wires(uint16_t port, wire_taker *taker);

@@ -213,7 +213,7 @@ static void plug(struct input *in)
 
 	switch (next(in) & 7) {
 	case 0:
-		virtio_plug_disk(&mock_vm, &disk);
+		virtio_plug_disk(&mock_vm, &disk, NULL, NULL);
 		break;
 	case 1:
 		virtio_plug_nic(&mock_vm, &nic);

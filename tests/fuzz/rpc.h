@@ -554,7 +554,7 @@ void transfer_start(struct transfer *transfer)
 }
 
 /* Completes the transfer that came last. Returns false if there is none. */
-static bool run_transfer(void)
+__attribute__((unused)) static bool run_transfer(void)
 {
 	struct transfer *transfer = transfers_at_work ? transfers[--transfers_at_work] : NULL;
 

@@ -100,6 +100,17 @@ struct vm_config *vm_own_config(const struct vm *vm)
 	return (struct vm_config *)vm->config;
 }
 
+struct vm_config *vm_next_config(const struct vm *vm)
+{
+	return (struct vm_config *)vm->config;
+}
+
+void vm_rename(struct vm *vm, const char *name)
+{
+	(void)vm;
+	(void)name;
+}
+
 const char *vm_undefine(struct vm *vm)
 {
 	struct vm **at = &vms;
@@ -120,6 +131,16 @@ void vm_tell(struct vm *vm, enum vm_event event)
 
 /* --- the store ----------------------------------------------------------------------------------
  */
+
+const char *store_rename_domain(const char *name, const struct database_domain *domain,
+				store_done *done, void *context)
+{
+	(void)name;
+	(void)domain;
+	(void)done;
+	(void)context;
+	return "no names change here";
+}
 
 static struct row *row(const char *name)
 {

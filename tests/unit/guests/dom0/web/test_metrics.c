@@ -123,9 +123,9 @@ uint64_t stats_disk_bytes(const struct vm *vm, unsigned disk)
 	return vm->id ? 4096u + disk : 0;
 }
 
-void stats_nic_name(char text[STATS_NIC_NAME], const struct vm *vm, unsigned nic)
+void stats_nic_name(char text[STATS_NIC_NAME], const struct vm_config *config, unsigned nic)
 {
-	snprintf(text, STATS_NIC_NAME, "%s/%u", vm->name, nic);
+	snprintf(text, STATS_NIC_NAME, "%s/%u", config->name, nic);
 }
 
 uint64_t stats_dom0_ns(const struct vm *vm)

@@ -57,7 +57,7 @@ RING0 = {
     "kernel/*": "",
 }
 DOM0 = {
-    "guests/dom0/base/*": "cpuset.h env.h hex.h loop.h mac.h memory.h slow.h sums.h xml.h",
+    "guests/dom0/base/*": "cmdline.h cpuset.h env.h hex.h loop.h mac.h memory.h slow.h sums.h xml.h",
     "guests/dom0/config/*": "config.h",
     "guests/dom0/vm/*": "autostart.h bus.h console.h part.h state.h vcpu.h vm.h watch.h",
     "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h ioapic.h pci.h pic.h pit.h platform.h uart.h",

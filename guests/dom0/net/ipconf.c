@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "guests/dom0/base/cmdline.h"
+
 /* A decimal number up to `most`; *text moves behind it. */
 static bool number(const char **text, unsigned most, unsigned *value)
 {
@@ -56,14 +58,6 @@ static bool word_ends(char c)
 	return c == '\0' || c == ' ' || c == '\t' || c == '\n';
 }
 
-const char *ip_word(const char *cmdline, const char *name)
-{
-	for (const char *at = strstr(cmdline, name); at; at = strstr(at + 1, name))
-		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
-			return at + strlen(name);
-	return NULL;
-}
-
 static const char *parse_static(const char *text, struct ip_config *config)
 {
 	unsigned prefix;
@@ -106,12 +100,12 @@ static const char *parse(const char *text, struct ip_config *config)
 
 bool ip_is_given(const char *cmdline)
 {
-	return ip_word(cmdline, "ip=");
+	return cmdline_word(cmdline, "ip=");
 }
 
 const char *ip_config_parse(const char *cmdline, struct ip_config *config)
 {
-	const char *at = ip_word(cmdline, "ip="), *error;
+	const char *at = cmdline_word(cmdline, "ip="), *error;
 
 	memset(config, 0, sizeof(*config));
 	config->mode = IP_DHCP;
@@ -127,7 +121,7 @@ const char *ip_config_parse(const char *cmdline, struct ip_config *config)
 
 const char *ip_name_servers(const char *cmdline, uint32_t server[IP_NAME_SERVERS])
 {
-	const char *at = ip_word(cmdline, "dns=");
+	const char *at = cmdline_word(cmdline, "dns=");
 	unsigned n = 0;
 
 	memset(server, 0, IP_NAME_SERVERS * sizeof(server[0]));

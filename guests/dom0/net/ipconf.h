@@ -25,10 +25,6 @@ struct ip_config {
  * then the mode is IP_OFF. */
 const char *ip_config_parse(const char *cmdline, struct ip_config *config);
 
-/* What stands behind `name`, such as "ip=", in the first word that begins so; NULL: there is none.
- */
-const char *ip_word(const char *cmdline, const char *name);
-
 /* The `dns=` word: name servers that are asked in place of any others; zeros: there is none. NULL,
  * or the error in it. */
 #define IP_NAME_SERVERS 2u

@@ -7,6 +7,7 @@
 #include <lwip/apps/sntp.h>
 #include <lwip/ip_addr.h>
 
+#include "guests/dom0/base/cmdline.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/machine/platform.h"
@@ -115,7 +116,7 @@ void ntp_get_time(int *seconds, unsigned *fraction)
 
 void ntp_start(const char *cmdline)
 {
-	const char *word = ip_word(cmdline, "ntp=");
+	const char *word = cmdline_word(cmdline, "ntp=");
 	size_t n = word ? strcspn(word, " \t\n") : 0;
 
 	ntp.off = word && n == 3 && !strncmp(word, "off", 3);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guests/dom0/base/cmdline.h"
 #include "guests/dom0/base/mac.h"
 #include "guests/dom0/net/merge.h"
 #include "guests/dom0/net/switch.h"
@@ -154,15 +155,6 @@ static void add_named(const char *names)
 	fails_over = true;
 }
 
-static const char *word_of(const char *cmdline)
-{
-	const char *at = strstr(cmdline, WORD);
-
-	while (at && at != cmdline && at[-1] != ' ' && at[-1] != '\t')
-		at = strstr(at + 1, WORD);
-	return at ? at + strlen(WORD) : NULL;
-}
-
 const char *uplink_role(const struct netdev *dev)
 {
 	if (dev == active)
@@ -190,7 +182,7 @@ const struct net_port *uplink_port(void)
 void uplink_start(const char *cmdline)
 {
 	char mac[MAC_TEXT];
-	const char *names = word_of(cmdline);
+	const char *names = cmdline_word(cmdline, WORD);
 
 	if (names)
 		add_named(names);

@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/cmdline.h"
 #include "guests/dom0/manage/access.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/rpc/client.h"
@@ -21,30 +21,6 @@
 
 static uint16_t tls_port = TLS_PORT; /* 0: closed */
 static bool tls_is_open, has_begun;
-
-/* Returns the text behind the word, NULL if the command line does not have it. */
-static const char *value_of(const char *cmdline, const char *word)
-{
-	const char *at = cmdline;
-
-	while ((at = strstr(at, word))) {
-		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
-			return at + strlen(word);
-		at++;
-	}
-	return NULL;
-}
-
-/* Returns 0 if the text is no port. */
-static uint16_t port_of(const char *text)
-{
-	char *end;
-	unsigned long port = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || (*end && *end != ' ' && *end != '\t') || port > 65535)
-		return 0;
-	return (uint16_t)port;
-}
 
 static const char *listen_on(uint16_t port, wire_taker *taker)
 {
@@ -88,11 +64,11 @@ static void tls_changed(struct trust *trust)
 
 static void start_tls(const char *cmdline)
 {
-	const char *value = value_of(cmdline, TLS_WORD);
-	const char *weak = value_of(cmdline, WEAK_WORD);
+	const char *value = cmdline_word(cmdline, TLS_WORD);
+	const char *weak = cmdline_word(cmdline, WEAK_WORD);
 
 	if (value) {
-		tls_port = port_of(value);
+		tls_port = cmdline_port(value);
 		if (!tls_port && strncmp(value, "off", 3) != 0)
 			printf(LOG_ERR "libvirt: " TLS_WORD ": a port or \"off\" is needed: "
 				       "TLS stays closed\n");
@@ -102,18 +78,18 @@ static void start_tls(const char *cmdline)
 
 static void start_tcp(const char *cmdline)
 {
-	const char *value = value_of(cmdline, TCP_WORD), *wrong;
+	const char *value = cmdline_word(cmdline, TCP_WORD), *wrong;
 
 	if (!value)
 		return;
-	wrong = listen_on(port_of(value), client_take);
+	wrong = listen_on(cmdline_port(value), client_take);
 	if (wrong) {
 		printf(LOG_ERR "libvirt: " TCP_WORD ": %s\n", wrong);
 		return;
 	}
 	printf(LOG_WARNING "libvirt: TCP port %u is open without TLS and without a password: all "
 			   "stations that reach it may do everything\n",
-	       port_of(value));
+	       cmdline_port(value));
 }
 
 void server_start(const char *cmdline)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/base/cmdline.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/web/metrics.h"
@@ -434,43 +435,29 @@ static const char *listen_on(uint16_t port)
 	return NULL;
 }
 
-/* Returns the text behind the word, NULL if the command line does not have it. */
-static const char *value_of(const char *cmdline)
-{
-	const char *at = cmdline;
-
-	while ((at = strstr(at, WORD))) {
-		if (at == cmdline || at[-1] == ' ' || at[-1] == '\t')
-			return at + strlen(WORD);
-		at++;
-	}
-	return NULL;
-}
-
-static const char *start(const char *value)
+static const char *start(uint16_t port)
 {
 	struct stack_status status;
-	char *end;
-	unsigned long port = strtoul(value, &end, 10);
 
-	if (*value < '0' || *value > '9' || (*end && *end != ' ' && *end != '\t') || !port ||
-	    port > 65535)
+	if (!port)
 		return "a port is a number from 1 to 65535";
 	stack_status(&status);
 	if (!status.enabled)
 		return "dom0 has no network (ip=off)";
 	timer_init(&look_timer, look, NULL);
-	return listen_on((uint16_t)port);
+	return listen_on(port);
 }
 
 void web_start(const char *cmdline)
 {
-	const char *value = value_of(cmdline), *wrong = value ? start(value) : NULL;
+	const char *value = cmdline_word(cmdline, WORD);
+	uint16_t port = value ? cmdline_port(value) : 0;
+	const char *wrong = value ? start(port) : NULL;
 
 	if (wrong)
 		printf(LOG_ERR "metrics: " WORD ": %s\n", wrong);
 	else if (value)
 		printf(LOG_WARNING "metrics: all stations that reach TCP port %u may read the "
 				   "counters of all guests\n",
-		       (unsigned)strtoul(value, NULL, 10));
+		       port);
 }

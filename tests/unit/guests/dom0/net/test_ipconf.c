@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/ipconf.c */
+/* sources: guests/dom0/base/cmdline.c guests/dom0/net/ipconf.c */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/lwip.c guests/dom0/net/ipconf.c guests/dom0/net/ntp.c guests/dom0/machine/calendar.c */
+/* sources: guests/dom0/net/lwip.c guests/dom0/base/cmdline.c guests/dom0/net/ipconf.c guests/dom0/net/ntp.c guests/dom0/machine/calendar.c */
 /* libs: lwip */
 /* flags: -Dprintf=say */
 /* dom0's network stack on a switch and a clock of the test's: a DHCP server

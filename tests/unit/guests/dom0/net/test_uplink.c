@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/net/merge.c guests/dom0/net/offload.c guests/dom0/base/mac.c */
+/* sources: guests/dom0/net/merge.c guests/dom0/net/offload.c guests/dom0/base/mac.c guests/dom0/base/cmdline.c */
 /* Which of several network cards is the uplink, and which one takes over. */
 #include "tests/unit/unit.h"
 

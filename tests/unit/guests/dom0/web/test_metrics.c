@@ -151,6 +151,7 @@ static void add(unsigned i, const char *name, uint8_t uuid, uint32_t id)
 	guest[i].config = &config[i];
 	snprintf(guest[i].name, sizeof(guest[i].name), "%s", name);
 	config[i] = (struct vm_config){.memory = 1 << 20, .vcpus = 2, .disks = 2, .nics = 1};
+	snprintf(config[i].name, sizeof(config[i].name), "%s", name);
 	memset(config[i].uuid, uuid, sizeof(config[i].uuid));
 	strcpy(config[i].disk[0].target, "vda");
 	strcpy(config[i].disk[1].target, "vdb");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/web/web.c guests/dom0/web/request.c */
+/* sources: guests/dom0/web/web.c guests/dom0/web/request.c guests/dom0/base/cmdline.c */
 /*
  * The server on connections and a clock of the test's: what it sends in which order, how much of it
  * is on its way at a time, and which connections end.

@@ -196,7 +196,7 @@ int ptab_map(struct ptab *pt, uint64_t va, uint64_t pa, uint64_t size, uint32_t 
  * A walk over the mapped pages in a range of addresses. It goes along one table at a time: down
  * from the root to the lowest table that has an entry for the address, along that table to its end
  * or to an entry that leads lower, and down from the root again, since what it does to a page may
- * put a table in the page's place. What is absent in an upper table is passed by in one step. The
+ * put a table in the page's place. One step passes a range that an upper table lacks. The
  * walk stops when it has looked at a number of entries, so that a range of any size takes as many
  * calls as it needs, each of them short.
  */

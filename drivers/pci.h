@@ -36,7 +36,7 @@ struct pci_bar {
 
 struct pci_device;
 
-/* What the driver of a physical function does for its virtual ones. */
+/* The services of a physical function's driver for its virtual functions. */
 struct pci_virtual_ops {
 	/* So many are there, which nobody uses yet. The driver calls pci_virtual_prepared, from
 	 * within this or later. */
@@ -94,7 +94,7 @@ void pci_port_write(struct pci_device *dev, unsigned bar, unsigned offset, unsig
 volatile void *pci_map(struct pci_device *dev, unsigned bar);
 
 /* The kernel's handle of the function, which reaches memory that is for it (dma_alloc, requests)
- * from now on; 0: it is not to be had. */
+ * from now on; 0: the kernel gives none. */
 uint32_t pci_handle(struct pci_device *dev);
 
 /* Writes the BARs that firmware has chosen to a function that was reset or asleep. */
@@ -121,7 +121,7 @@ bool pci_legacy_ide(const struct pci_device *dev, unsigned channel);
 /* Finds all functions and quiets those that drivers can use: no DMA, no interrupts. They are there
  * for good; virtual functions come and go. */
 struct pci_device *pci_scan(void);
-/* What the last scan has found. */
+/* The functions that the last scan has found. */
 struct pci_device *pci_first(void);
 /* The function with that number among them, NULL: none. */
 struct pci_device *pci_at(uint16_t bdf);

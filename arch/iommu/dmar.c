@@ -52,7 +52,7 @@ static bool find_requester(struct acpi_table scope, uint16_t *requester)
 }
 
 /*
- * What is behind a bridge shares the bridge's unit: a bridge stands for all buses behind it, and a
+ * Functions behind a bridge share the bridge's unit: a bridge stands for all buses behind it, and a
  * function at the end of a path of bridges for its bus, on which its virtual functions are, since
  * firmware does not name them. On a root bus each function may have a unit of its own, or none.
  */

@@ -254,7 +254,7 @@ void vmx_fetch(struct vcpu *vcpu, struct sampo_exit *page)
 /*
  * SDM 3C 27.3.1.5: in the shadow of MOV SS or STI the single step that TF asks for is pending,
  * and none is if TF is 0 or BTF has the CPU stop at branches only. The CPU enters no guest where
- * these disagree. What set the shadow or TF may be the monitor, so BS follows from both.
+ * these disagree. The monitor may have set the shadow or TF, so BS follows from both.
  */
 static void settle_step(const struct vcpu *vcpu)
 {

@@ -207,7 +207,7 @@ static uint64_t meets_unsized(struct pci_device *dev, struct range wanted)
 	return end;
 }
 
-/* What of a function is in the way: the end of it, or 0. */
+/* Returns the end of the function's part that is in the way, or 0. */
 static uint64_t obstacle(struct pci_device *dev, struct range wanted)
 {
 	const struct pci_sriov *s = dev->sriov;
@@ -300,7 +300,7 @@ static const char *place_bars(struct pci_sriov *s)
 	return NULL;
 }
 
-/* What firmware has not placed has no place again. */
+/* A BAR that firmware has not placed has no place again. */
 static void unplace_bars(struct pci_sriov *s)
 {
 	for (unsigned i = 0; i < BARS; i++) {

@@ -132,7 +132,7 @@ static void page(void)
 	      "error %#llx, CR2 %#llx", (unsigned long long)error, (unsigned long long)cr2);
 }
 
-/* What the guest may not execute at all. */
+/* Instructions that the guest may not execute at all. */
 static void forbidden(void)
 {
 	uint64_t any = 0;

@@ -13,7 +13,7 @@
 #define UNCLAIMED    0xe000u
 #define WILD         4000
 
-/* What would end this machine, or take its console away. */
+/* Ports by which a guest would end this machine, or take its console away. */
 static bool own_affair(uint32_t port)
 {
 	return (port >= COM1 - 3 && port < COM1 + 8) || (port >= 0x600 && port < 0x640) ||

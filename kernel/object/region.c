@@ -220,8 +220,9 @@ bool region_physical(struct region *region, uint64_t offset, uint64_t *physical)
  * addresses are, since chance does not depend on them. A range is cut out of all lists at once.
  *
  * The lists are read and changed with the domain's lock. Without it only last_mapping is read,
- * which the last fault has used; a search that needs more takes the lock. What has been cut off is
- * freed after last_mapping has been cleared and every CPU has left the kernel once.
+ * which the last fault has used; a search that needs more takes the lock. The kernel frees a
+ * mapping that was cut off after last_mapping has been cleared and every CPU has left the kernel
+ * once.
  */
 
 static uint64_t granule(const struct region *region)
@@ -413,8 +414,8 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa)
 }
 
 /*
- * A device reaches a block as a whole, with the rights of its mapping. What is not RAM, other
- * devices' registers among it, no device reaches by an address of DMA.
+ * A device reaches a block as a whole, with the rights of its mapping. An address of
+ * DMA never reaches anything but RAM, so no other device's registers.
  */
 int64_t region_bus(struct domain *caller, struct domain *domain, uint64_t gpa, uint64_t *bus)
 {

@@ -114,8 +114,8 @@ void sched_sleep(struct sched_rq *rq, struct sched_entity *e, uint64_t now);
 /*
  * The kernel has worked for e since `since` and goes on to, until the next such call: this time is
  * e's, on its virtual time and its cap, and not that of the current one, which was interrupted.
- * e may sleep. NULL: from `since` on the current one's time is its own again. What has
- * been accounted for already stays as it is.
+ * e may sleep. NULL: from `since` on the current one's time is its own again. Time that
+ * the scheduler has accounted for already stays as it is.
  */
 void sched_charge(struct sched_rq *rq, struct sched_entity *e, uint64_t since);
 
@@ -143,7 +143,7 @@ void sched_donate(struct sched_rq *rq, struct sched_entity *from, struct sched_e
 /*
  * The short way for the same: the current one goes to sleep and `to`, which is
  * asleep, runs at once on the rest of the turn: the one that the turn's owner
- * waits for, or the owner when it has its answer. What sched_slice said still
+ * waits for, or the owner when it has its answer. The last result of sched_slice
  * holds unless `to` has a cap. Returns false and changes nothing if neither owns the turn, or
  * the turn is over: then take the long way (sleep, wake, donate, pick).
  */

@@ -76,7 +76,7 @@ void request_move(struct vcpu *vcpu, struct cpu *to)
  *   - one that is awake and waits for its turn, or for its monitor, until request_take;
  *   - one that sleeps with interrupts off: then what cannot end its HLT waits, or has come already;
  *   - one that sleeps otherwise, for as long as sched_patience says that it would not run anyhow.
- * What is posted then stays where it is, without an inbox and without a kick.
+ * A posted request then stays where it is, without an inbox and without a kick.
  *
  * The home alone sets REQUEST_HELD, or the bits of what waits, by a locked instruction that finds
  * no request. Each post is a locked instruction on the same word, and so is the one by which the

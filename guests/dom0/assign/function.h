@@ -84,7 +84,7 @@ bool assign_find_table(struct assign_function *f);
 bool assign_pin_usable(struct pci_device *dev);
 bool assign_pin_bind(struct assign_function *f);
 void assign_pin_unbind(struct assign_function *f);
-/* What the guest does with its pin has changed. */
+/* The guest uses its pin in another way now. */
 void assign_pin_update(struct assign_function *f);
 void assign_pin_ended(struct assign_function *f);
 

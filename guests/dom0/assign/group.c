@@ -23,8 +23,8 @@
 
 #define SHARED_SLOT 0x10000u
 
-/* What group_start has found, and virtual functions since. A function for which there is no memory
- * is in the first one's group, which nobody gets. */
+/* The functions that group_start has found, and virtual ones since. A function for which there is
+ * no memory is in the first one's group, which nobody gets. */
 static struct known {
 	const struct pci_device *dev;
 	uint32_t top;

@@ -38,7 +38,7 @@ static const char *check_users(const struct pci_device *physical)
 	return NULL;
 }
 
-/* What waits for the end of it, beside the groups. */
+/* The one that waits for the end of it, beside the groups. */
 struct making {
 	struct making *next;
 	struct pci_device *dev;

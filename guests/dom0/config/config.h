@@ -142,7 +142,7 @@ struct vm_config {
 /*
  * What is wrong with a description, all of it: lines "FILE:LINE: <ELEMENT>: what is wrong", and
  * what was accepted although the guest gets something else, in lines of the same kind. Each line
- * ends with a line's end. What does not fit is counted in the last line.
+ * ends with a line's end. The last line counts those for which there is no room.
  */
 #define CONFIG_ERROR_BYTES 8192u
 struct config_report {

@@ -165,7 +165,7 @@ static struct table find_in_root(uint64_t at, const char *root_name, unsigned po
 	return found;
 }
 
-/* The first one of that name. What a broken XSDT hides the RSDT has. */
+/* The first one of that name. The RSDT has tables that a broken XSDT hides. */
 static struct table find_table(const uint8_t rsdp[36], const char *name)
 {
 	struct table t = {rsdp, RSDP_BYTES}, found = {NULL, 0};

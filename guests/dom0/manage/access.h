@@ -43,5 +43,5 @@ const char *access_list(const char *pattern, enum right right, access_done *done
 
 /* Returns the list, or NULL with the reason why there is no access by TLS in *why. */
 const char *access_names(const char **why);
-/* What is wrong with the server's certificate by the clock; NULL: nothing. */
+/* Returns the fault of the server's certificate by the clock, or NULL. */
 const char *access_untimely(void);

@@ -2,10 +2,10 @@
 /*
  * A segment waits in the flow of its connection; the next one of the connection joins it if it
  * could have been cut from the same long frame: its data follows, and its headers differ only
- * where those of cut segments do. What does not join sends the flow on first, so that a connection
- * keeps its order. A segment that is shorter than the one before, or has PSH or FIN, is the last
- * one. Frames of other kinds do not wait; nor does a short one, mostly without any data, while
- * nobody else waits: it is not even looked at.
+ * where those of cut segments do. A segment that does not join sends the flow on first: a
+ * connection keeps its order. A segment that is shorter than the one before, or has PSH or FIN, is
+ * the last one. Frames of other kinds do not wait; nor does a short one, mostly without any data,
+ * while nobody else waits: it is not even looked at.
  */
 #include "guests/dom0/net/merge.h"
 

@@ -299,7 +299,7 @@ static void after_shake(struct tls_wire *t)
 			slow_queue(&t->shake);
 		break;
 	default:
-		/* What has been written goes out before the connection ends: lwIP sends a reset in
+		/* The written bytes go out before the connection ends: lwIP sends a reset in
 		 * its place while there are bytes that nobody has read. */
 		t->in_taken += t->in_used - t->in_at;
 		t->in_at = t->in_used;

@@ -122,7 +122,8 @@ static void run_nodedev_dumpxml(const struct args *args)
 
 /* --- nodedev-reset and nodedev-vfs --- */
 
-/* What the job waits for, and what it says then. One at a time: ^C ends the job, not the work. */
+/* The change for which the job waits, and the job's last words. One at a time: ^C ends the job, not
+ * the work. */
 static struct {
 	bool goes_on;
 	const char *failure;

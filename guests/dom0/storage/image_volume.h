@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a pool's metadata say about the images in its volumes. Tags of LVM2 hold it, so that nobody
- * has to look into a volume, whose content a guest may have written.
+ * What a pool's metadata say about the images in its volumes. Tags of LVM2 hold it, so that dom0
+ * never has to look into a volume, whose content a guest may have written.
  */
 #pragma once
 

@@ -72,7 +72,7 @@ static void replace_text(struct lvm_edit *e, const char *name, const char *text)
 	add_text(e, e->tree.root, name, text);
 }
 
-/* What every text says of itself. Returns false if memory is exhausted. */
+/* The values that begin every text. Returns false if memory is exhausted. */
 static bool sign(struct lvm_edit *e, const char *description)
 {
 	struct lvm_node *time = lvm_find(e->tree.root, "creation_time");

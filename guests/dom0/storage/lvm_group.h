@@ -55,7 +55,7 @@ struct lvm_group {
 
 /*
  * Takes the tree, which is empty then, and reads the group from it. Returns NULL, or the reason
- * why it is no group at all. What is wrong with a group or a volume is in its `why`. In each case
+ * why it is no group at all. The `why` of a group or a volume has its fault. In each case
  * the caller calls lvm_group_free.
  */
 const char *lvm_group_read(struct lvm_group *group, struct lvm_tree *tree);

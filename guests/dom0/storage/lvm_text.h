@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * LVM2's metadata text as a tree: sections of named values, a value being a text, a number or an
- * array of both. What nobody here knows stays in the tree, so that a changed group is written with
+ * array of both. Unknown values stay in the tree, so that a changed group is written with
  * all that another program has put into it.
  */
 #pragma once

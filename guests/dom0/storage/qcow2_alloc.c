@@ -204,7 +204,7 @@ static void pend_run(struct qcow2 *q, uint64_t first, uint32_t count)
 		q->pending[q->pendings++] = (struct qcow2_run){first, count};
 }
 
-/* What an entry referred to. There is room for a run in the list. */
+/* Notes the clusters of an old entry. There is room for a run in the list. */
 void qcow2_pend(struct qcow2 *q, uint64_t entry)
 {
 	uint64_t offset = entry & QCOW2_OFFSET;

@@ -208,7 +208,7 @@ static enum qcow2_step begin(struct qcow2 *q, struct qcow2_slice *slice, uint64_
 
 	if (want > slots)
 		want = slots;
-	/* What the entries referred to goes into the list of what a commit frees. */
+	/* The entries' old clusters go into the list of those that a commit frees. */
 	if (want > QCOW2_PENDING / 2)
 		want = QCOW2_PENDING / 2;
 	while (n < want && !qcow2_is_own(q, qcow2_entry(slice, index + n)))

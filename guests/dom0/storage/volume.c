@@ -167,7 +167,8 @@ static void volume_submit(struct blkdev *dev, struct blk_request *request)
 		submit_crossing(volume, request);
 		return;
 	}
-	/* What blk_submit checks holds: it held for the volume, whose limits are the narrowest. */
+	/* The checks of blk_submit hold: they held for the volume, whose limits are the narrowest.
+	 */
 	if (request->op == BLK_FLUSH && !disk->can_flush) {
 		request->done(request, BLK_OK);
 		return;

@@ -15,7 +15,7 @@ struct volume_run {
 	bool flushes; /* the first run on its disk: a flush of the volume is one of that disk */
 };
 
-/* What crosses waits here; a group's volumes share it. */
+/* Requests that cross extents wait here; a group's volumes share it. */
 struct volume_split {
 	struct blk_request request; /* the piece at work */
 	struct blk_segment segment[BLK_MAX_SEGMENTS];

@@ -187,7 +187,7 @@ static const char *check_format(void)
 		return wrong;
 	if (!look.any && !strcmp(version, "0"))
 		return make_tables();
-	/* What a rescue has written anew from a dump has no number. */
+	/* A database that a rescue has made anew from a dump has no number. */
 	if (strcmp(version, VERSION) != 0 && strcmp(version, "0") != 0) {
 		snprintf(why, sizeof(why), "its database has format %.20s, known is " VERSION,
 			 version);

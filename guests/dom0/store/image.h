@@ -34,7 +34,7 @@ void image_read(const struct image *image, uint64_t offset, void *data, size_t b
 /* Makes the image shorter. On the disk nothing changes but for the first block of an image that is
  * empty then: it gets zeros. Returns false if memory is exhausted. */
 bool image_truncate(struct image *image, uint64_t bytes);
-/* What is in the image is on the disk, or need not get there. */
+/* All of the image is on the disk, or need not get there. */
 void image_settle(struct image *image);
 
 /*

@@ -71,7 +71,7 @@ static void fail(const char *wrong)
 	finish();
 }
 
-/* What the journal has is not needed any more: the change that it is of has ended. */
+/* The change of which the journal tells has ended: dom0 needs the journal no more. */
 static void forget_journal(void)
 {
 	image_truncate(&keeper.volumes.journal, 0);

@@ -119,7 +119,7 @@ void virtio_config_changed(struct virtio_device *dev);
 /* A type that was not quiet has become so. */
 void virtio_became_quiet(struct virtio_device *dev);
 
-/* What attach began is done, or has failed. From the event loop. */
+/* The work that attach began is done, or has failed. From the event loop. */
 void virtio_became_ready(struct virtio_device *dev);
 
 /* The device of a type by its place among those, or NULL. */

@@ -3,8 +3,8 @@
  * Everything of a guest's machine that the guest would miss if it were lost:
  * registers, queue positions, requests in flight. One flat structure without
  * pointers, in a region of memory that belongs to the guest's domain, so that
- * saving, moving or taking over a guest is a copy of this region. What is in
- * here was written by dom0 only; the guest cannot see it.
+ * saving, moving or taking over a guest is a copy of this region. dom0 alone
+ * writes it; the guest cannot see it.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SQLite's configuration: one program, one thread, one database, on a VFS of ours
- * (guests/dom0/store/vfs.c). What the parser leaves out is in guests/libs.mk. */
+ * (guests/dom0/store/vfs.c). guests/libs.mk says which statements the parser leaves out. */
 #pragma once
 
 #define SQLITE_OS_OTHER   1

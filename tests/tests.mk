@@ -108,7 +108,7 @@ FUZZ_RUN = mkdir -p $(FUZZ_CORPUS)/$$0; seeds=; [ -d tests/fuzz/$$0 ] && seeds=t
     options=$$(sed -n "1,12s|.*fuzz: *\(.*[^ ]\) *\*/.*|\1|p" tests/fuzz/$$0.c); \
     ./build/tests/$$0 -seed=$$1 -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 \
         -artifact_prefix=$(FUZZ_CORPUS)/$$0- $$options $(FUZZ_CORPUS)/$$0 $$seeds >$(FUZZ_CORPUS)/$$0.log 2>&1 || \
-        { tail -n 60 $(FUZZ_CORPUS)/$$0.log; echo "$$0: failed"; exit 255; }; \
+        { tail -n 60 $(FUZZ_CORPUS)/$$0.log; echo "$$0: failed"; exit 1; }; \
     echo "$$0: $$(grep "^Done" $(FUZZ_CORPUS)/$$0.log), $$(ls $(FUZZ_CORPUS)/$$0 | wc -l) inputs in the corpus"
 .PHONY: fuzz
 fuzz: $(FUZZ_BINS)

@@ -37,7 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	config_dump(config, 0, collect, &used);
 	again = config_parse("again.xml", dumped, used, &error);
-	if (!again || memcmp(config, again, sizeof(*config)))
+	if (!again)
+		abort();
+	/* The document has the addresses that the first one did not name. */
+	for (uint32_t i = 0; i < config->nics; i++)
+		config->nic[i].mac_made = false;
+	if (memcmp(config, again, sizeof(*config)) != 0)
 		abort();
 	config_free(config);
 	config_free(again);

@@ -246,6 +246,13 @@ pool-info data -> (?s)State: +running\\nPersistent: +yes
 pool-list --all --details -> data +running +yes +yes
 vol-list data --details -> web +/dev/data/web +block +4.00 MiB
 vol-info /dev/data/web -> Capacity: +4.00 MiB
+pool-start data -> ! error: Requested operation is not valid: storage pool 'data' is already active
+pool-autostart data -> Pool data marked as autostarted
+pool-autostart data --disable -> ! error: Operation not supported: a pool that does not start by itself
+pool-define-as new logical --source-dev /dev/sdb -> ! error: Operation not supported: making a pool
+pool-build data -> ! error: Operation not supported: making a pool
+pool-destroy data -> ! error: Operation not supported: stopping a pool
+pool-undefine data -> ! error: Operation not supported: forgetting a pool
 pool-refresh data -> Pool data refreshed
 vol-create-as data more 4M -> Vol more created
 vol-create-as data more 4M -> ! error: Failed to create vol more

@@ -108,8 +108,8 @@ void recall_access(void)
 		if (*text)
 			recall(kept, text);
 	}
-	free(text);
-	free(kept);
+	tls_memory_free(text, TRUST_TEXT);
+	tls_memory_free(kept, sizeof(*kept));
 }
 
 /* --- changes --- */
@@ -120,8 +120,7 @@ static void finish(const char *wrong)
 
 	job = NULL;
 	ended->done(wrong, &ended->parts.ca, ended->has_client ? &ended->client : NULL);
-	memset(ended, 0, sizeof(*ended));
-	free(ended);
+	tls_memory_free(ended, sizeof(*ended));
 }
 
 static void kept(void *context, const char *wrong)
@@ -143,7 +142,7 @@ static void keep(void)
 		trust_join(&job->parts, text);
 		wrong = store_set(SETTING, text, kept, NULL);
 	}
-	free(text);
+	tls_memory_free(text, TRUST_TEXT);
 	if (!wrong)
 		return;
 	trust_drop(job->trust);

@@ -154,6 +154,8 @@
 	X(155, STORAGE_POOL_IS_PERSISTENT, READ, pools_yes)                       \
 	X(89, STORAGE_POOL_GET_AUTOSTART, READ, pools_yes)                        \
 	X(83, STORAGE_POOL_REFRESH, WRITE, pools_refresh)                         \
+	X(78, STORAGE_POOL_CREATE, WRITE, pools_start)                            \
+	X(90, STORAGE_POOL_SET_AUTOSTART, WRITE, pools_set_autostart)             \
 	X(282, STORAGE_POOL_LIST_ALL_VOLUMES, READ, volumes_list)                 \
 	X(95, STORAGE_VOL_LOOKUP_BY_NAME, READ, volumes_by_name)                  \
 	X(96, STORAGE_VOL_LOOKUP_BY_KEY, READ, volumes_by_path)                   \
@@ -170,21 +172,27 @@
 	X(209, STORAGE_VOL_DOWNLOAD, WRITE, volumes_download)
 
 /* Procedures for things that Sampo cannot do: number, name, and the thing's name for clients. */
-#define UNSUPPORTED(X)                                                          \
-	X(53, DOMAIN_CORE_DUMP, "a dump of a domain's memory")                  \
-	X(54, DOMAIN_RESTORE, "restoring a domain")                             \
-	X(55, DOMAIN_SAVE, "saving a domain")                                   \
-	X(232, DOMAIN_SAVE_FLAGS, "saving a domain")                            \
-	X(233, DOMAIN_RESTORE_FLAGS, "restoring a domain")                      \
-	X(235, DOMAIN_SAVE_IMAGE_GET_XML_DESC, "saving a domain")               \
-	X(182, DOMAIN_MANAGED_SAVE, "saving a domain")                          \
-	X(184, DOMAIN_MANAGED_SAVE_REMOVE, "saving a domain")                   \
-	X(213, DOMAIN_MIGRATE_BEGIN3, "migration")                              \
-	X(216, DOMAIN_MIGRATE_PERFORM3, "migration")                            \
-	X(302, DOMAIN_MIGRATE_BEGIN3_PARAMS, "migration")                       \
-	X(303, DOMAIN_MIGRATE_PREPARE3_PARAMS, "migration")                     \
-	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                     \
-	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")             \
-	X(264, DOMAIN_SET_METADATA, "a change of a domain's title or metadata") \
-	X(211, DOMAIN_SCREENSHOT, "a screenshot: domains have no screen")       \
-	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")
+#define UNSUPPORTED(X)                                                                \
+	X(53, DOMAIN_CORE_DUMP, "a dump of a domain's memory")                        \
+	X(54, DOMAIN_RESTORE, "restoring a domain")                                   \
+	X(55, DOMAIN_SAVE, "saving a domain")                                         \
+	X(232, DOMAIN_SAVE_FLAGS, "saving a domain")                                  \
+	X(233, DOMAIN_RESTORE_FLAGS, "restoring a domain")                            \
+	X(235, DOMAIN_SAVE_IMAGE_GET_XML_DESC, "saving a domain")                     \
+	X(182, DOMAIN_MANAGED_SAVE, "saving a domain")                                \
+	X(184, DOMAIN_MANAGED_SAVE_REMOVE, "saving a domain")                         \
+	X(213, DOMAIN_MIGRATE_BEGIN3, "migration")                                    \
+	X(216, DOMAIN_MIGRATE_PERFORM3, "migration")                                  \
+	X(302, DOMAIN_MIGRATE_BEGIN3_PARAMS, "migration")                             \
+	X(303, DOMAIN_MIGRATE_PREPARE3_PARAMS, "migration")                           \
+	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                           \
+	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")                   \
+	X(264, DOMAIN_SET_METADATA, "a change of a domain's title or metadata")       \
+	X(211, DOMAIN_SCREENSHOT, "a screenshot: domains have no screen")             \
+	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")             \
+	X(76, STORAGE_POOL_CREATE_XML, "making a pool (dom0's shell has pool-build)") \
+	X(77, STORAGE_POOL_DEFINE_XML, "making a pool (dom0's shell has pool-build)") \
+	X(79, STORAGE_POOL_BUILD, "making a pool (dom0's shell has pool-build)")      \
+	X(80, STORAGE_POOL_DESTROY, "stopping a pool: pools are always active")       \
+	X(81, STORAGE_POOL_DELETE, "deleting a pool")                                 \
+	X(82, STORAGE_POOL_UNDEFINE, "forgetting a pool: the disks tell which there are")

@@ -186,6 +186,33 @@ void pools_refresh(struct call *call)
 		pools_find(NULL);
 }
 
+/* A pool that can be used has started by itself. */
+void pools_start(struct call *call)
+{
+	const struct pool *pool = read_pool(call);
+
+	xdr_u32(&call->in); /* flags */
+	if (!pool || !call_read(call))
+		return;
+	if (is_active(pool))
+		call_fail(call, ERROR_INVALID,
+			  "Requested operation is not valid: storage pool '%s' is already active",
+			  pool->group.name);
+	else
+		call_fail(call, ERROR_FAILED, "operation failed: storage pool '%s': %s",
+			  pool->group.name, pool->why);
+}
+
+void pools_set_autostart(struct call *call)
+{
+	const struct pool *pool = read_pool(call);
+	bool wanted = xdr_i32(&call->in);
+
+	if (pool && call_read(call) && !wanted)
+		call_fail(call, ERROR_UNSUPPORTED,
+			  "Operation not supported: a pool that does not start by itself");
+}
+
 /* --- volumes --- */
 
 void put_volume(struct xdr_out *out, const struct found *found)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <mbedtls/platform.h>
+#include <mbedtls/platform_util.h>
 
 #include "guests/dom0/base/slow.h"
 
@@ -19,6 +20,13 @@ static void *take(size_t count, size_t bytes)
 void tls_memory_start(void)
 {
 	mbedtls_platform_set_calloc_free(take, free);
+}
+
+void tls_memory_free(void *secret, size_t bytes)
+{
+	if (secret)
+		mbedtls_platform_zeroize(secret, bytes);
+	free(secret);
 }
 
 void tls_memory_hold(void)

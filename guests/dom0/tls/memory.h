@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Before anything else of mbedTLS's. */
 void tls_memory_start(void);
@@ -14,3 +15,6 @@ void tls_memory_start(void);
 /* Between these there is no pause: for what several computations share. */
 void tls_memory_hold(void);
 void tls_memory_release(void);
+
+/* Overwrites memory that has had keys, and frees it; NULL: nothing happens. */
+void tls_memory_free(void *secret, size_t bytes);

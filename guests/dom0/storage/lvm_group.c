@@ -462,6 +462,8 @@ static const char *read_all(struct lvm_group *group)
 		segments += count_sections(lv) * (lv->kind == LVM_SECTION);
 	if (has_twice(group->node, "physical_volumes") || has_twice(group->node, "logical_volumes"))
 		return "a group with two lists of its devices or volumes";
+	if (!lvs && lvm_find(group->node, "logical_volumes"))
+		return "a group whose list of volumes is a value";
 	if (!pv_count)
 		return "a group without devices";
 	if (pv_count > LVM_PVS || lv_count > LVM_LVS || segments > LVM_SEGMENTS)

@@ -239,6 +239,7 @@ static void test_bad_groups(void **state)
 		{HEAD PVS "}\ncontents = \"Text Format Volume Group\"\nversion = 2\n", "version"},
 		{HEAD TAIL, "without devices"},
 		{HEAD PVS PVS TAIL, "two lists"},
+		{HEAD PVS "logical_volumes = 0\n" TAIL, "is a value"},
 		{HEAD "system_id = \"other\"\n" PVS TAIL, "system other"},
 		{HEAD "lock_type = \"sanlock\"\n" PVS TAIL, "share"},
 		{ONE("1\n" LINEAR("1", "0", "16", "\"pv0\", 0")), "does not lie"},

@@ -256,7 +256,7 @@ help:
 	@echo 'make iso GUESTS=dir       bootable ISO whose dom0 starts the guests described in dir [ISO=file]'
 	@echo 'make disk SIZE=4G         raw disk image that boots by itself and keeps guests in a pool [GUESTS=dir DISK=file]'
 	@echo 'make deb                  Debian package that puts Sampo into GRUB beside Linux [VERSION= DEB=file]'
-	@echo 'make check                the quick tests, under three minutes'
+	@echo 'make check                the quick tests, some minutes'
 	@echo 'make test                 all tests'
 	@echo 'make bench                the figures, in exact instruction counts'
 	@echo 'make tcb                  code lines of ring 0 and the size of its image'

@@ -75,8 +75,9 @@ static struct tsc_rate measure_once(struct tsc_look (*look)(void), uint32_t hz, 
 	for (unsigned i = 1; i <= STEPS; i++) {
 		uint64_t counts, ticks;
 
+		/* A look reads a port or a register of a device: no PAUSE is needed. */
 		while (((look().count - start.count) & mask) < hz / 1000 * STEP_MS * i)
-			cpu_pause();
+			;
 		if (!find_edge(look, mask, &end))
 			break;
 		counts = (end.count - start.count) & mask;

@@ -215,6 +215,7 @@ format-check:
 	@$(PYTHON) tests/format.py
 
 .PHONY: check
+check: export SAMPO_SHORT := 1
 check: unit once rooms format-check $(QEMU_NEEDS)
 	$(PYTEST) tests/qemu -m quick $(PYTEST_ARGS)
 

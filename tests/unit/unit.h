@@ -27,3 +27,13 @@ static inline uint64_t random_below(uint64_t n)
 {
 	return (random64() >> 16) % n;
 }
+
+/*
+ * The step of a loop over many like cases that each start another program: 1, or `n` in a short run
+ * (SAMPO_SHORT in the environment, as `make check` sets it), where one case stands for its
+ * neighbours.
+ */
+static inline unsigned stride(unsigned n)
+{
+	return getenv("SAMPO_SHORT") ? n : 1;
+}

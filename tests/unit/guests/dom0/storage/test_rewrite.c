@@ -102,7 +102,7 @@ static void test_dirty(void **state)
 	static uint8_t expected[SIZE], snapshot[SIZE], got[SIZE];
 
 	(void)state;
-	for (unsigned i = 0; i < OPTIONS; i++) {
+	for (unsigned i = 0; i < OPTIONS; i += stride(3)) {
 		struct image *image;
 
 		make_dirty(options[i]);
@@ -127,7 +127,7 @@ static void test_dirty(void **state)
 		assert_int_equal(request(image->dev, BLK_READ, 0, 256, got), BLK_OK);
 		assert_memory_equal(got, expected, 256 * BLK_SECTOR);
 		close_image(image);
-		for (unsigned c = 0; c <= entries; c += 1 + entries / 12) {
+		for (unsigned c = 0; c <= entries; c += 1 + stride(4) * entries / 12) {
 			cut_at(c, c % 2 ? 128 : 256);
 			save_disk(&disks[0], "b.qcow2");
 			if (is_dirty())
@@ -247,29 +247,47 @@ static void change_well(enum qcow2_rewrite_kind kind, const char *name)
 	qcow2_rewrite_free(&rewrite);
 }
 
+/* QEMU lists these snapshots and no others, on lines behind two of headings in the log, if there are
+ * any. */
+static bool lists_kept(void)
+{
+	static char list[16384];
+	unsigned lines = 0;
+	FILE *f;
+
+	must("qemu-img snapshot -l b.qcow2");
+	f = fopen(file("log"), "r");
+	assert_non_null(f);
+	list[fread(list, 1, sizeof(list) - 1, f)] = 0;
+	fclose(f);
+	for (const char *at = list; (at = strchr(at, '\n')); at++)
+		lines++;
+	for (unsigned i = 0; i < kepts; i++) {
+		char word[sizeof(kept[0].name) + 3];
+
+		snprintf(word, sizeof(word), " %s ", kept[i].name);
+		if (!strstr(list, word))
+			return false;
+	}
+	return lines == (kepts ? kepts + 2 : 0);
+}
+
 /* QEMU reads the disk and all snapshots, and finds nothing wrong. */
 static bool is_right(void)
 {
 	static uint8_t got[SIZE];
-	char command[200];
 
 	save_disk(&disks[0], "b.qcow2");
 	must("qemu-img check -f qcow2 b.qcow2");
 	qemu_reads("b.qcow2", NULL, got);
-	if (memcmp(got, content, SIZE) != 0)
+	if (memcmp(got, content, SIZE) != 0 || !lists_kept())
 		return false;
 	for (unsigned i = 0; i < kepts; i++) {
-		snprintf(command, sizeof(command), "qemu-img snapshot -l b.qcow2 | grep -q ' %s '",
-			 kept[i].name);
-		if (run("%s", command))
-			return false;
 		qemu_reads("b.qcow2", kept[i].name, got);
 		if (memcmp(got, kept[i].content, SIZE) != 0)
 			return false;
 	}
-	snprintf(command, sizeof(command), "test $(qemu-img snapshot -l b.qcow2 | wc -l) = %u",
-		 kepts ? kepts + 2 : 0);
-	return !run("%s", command);
+	return true;
 }
 
 static void guest_writes(void)
@@ -376,13 +394,13 @@ static void test_snapshots(void **state)
 		assert_int_equal(fwrite(&value, 1, 8, f), 8);
 	}
 	fclose(f);
-	for (unsigned m = 0; m < 3; m++) {
+	for (unsigned m = 0; m < 3; m += stride(3)) {
 		must("qemu-img %s", made[m]);
 		qemu_reads("a.qcow2", NULL, content);
 		put_disk("a.qcow2");
 		kepts = 0;
 		at_once = m % 2;
-		for (unsigned round = 0; round < 9; round++) {
+		for (unsigned round = 0; round < 9 / stride(2); round++) {
 			unsigned which = kepts ? (unsigned)random_below(kepts) : 0;
 			bool cuts = round % 3 == m;
 

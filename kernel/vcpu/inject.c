@@ -61,7 +61,8 @@ static bool inject_one(struct vcpu *vcpu)
 		vcpu_to_monitor(vcpu, SAMPO_EXIT_INTACK);
 		return false;
 	}
-	if (vlapic_take(&vcpu->lapic, vector) && vcpu->kvm_eoi)
+	vlapic_take(&vcpu->lapic, vector);
+	if (vcpu->kvm_eoi && vlapic_alone(&vcpu->lapic, vector))
 		eoi_offer(vcpu);
 	hv->inject(vcpu, SAMPO_INJECT_EXTINT | vector, 0);
 	return true;

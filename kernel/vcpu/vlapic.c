@@ -52,16 +52,24 @@ static bool is_x2apic(const struct vlapic *v)
 	return v->apic_base & APIC_BASE_X2APIC;
 }
 
-static void set(struct vlapic *v, unsigned first, unsigned vector)
+/* The vector's bit in its words of ISR, TMR and IRR, which are word_of(v, vector)[LAPIC_ISR] and so
+ * on. */
+static uint32_t bit_of(unsigned vector)
 {
-	REG(v, first + vector / 32) |= 1u << vector % 32;
-	v->used |= 1ull << (first + vector / 32);
+	return 1u << vector % 32;
 }
 
-static void clear(struct vlapic *v, unsigned first, unsigned vector)
+static struct vlapic_register *word_of(const struct vlapic *v, unsigned vector)
 {
-	REG(v, first + vector / 32) &= ~(1u << vector % 32);
-	if (!REG(v, first + vector / 32))
+	return v->reg + vector / 32;
+}
+
+static inline void clear(struct vlapic *v, unsigned first, unsigned vector)
+{
+	struct vlapic_register *word = word_of(v, vector) + first;
+
+	word->value &= ~bit_of(vector);
+	if (!word->value)
 		v->used &= ~(1ull << (first + vector / 32));
 }
 
@@ -128,11 +136,15 @@ void vlapic_update(struct vlapic *v)
 
 static void set_irr(struct vlapic *v, unsigned vector, bool level)
 {
-	set(v, LAPIC_IRR, vector);
+	struct vlapic_register *word = word_of(v, vector);
+	uint32_t bit = bit_of(vector);
+
+	word[LAPIC_IRR].value |= bit;
+	v->used |= 1ull << (LAPIC_IRR + vector / 32);
 	if (level)
-		REG(v, LAPIC_TMR + vector / 32) |= 1u << vector % 32;
+		word[LAPIC_TMR].value |= bit;
 	else
-		REG(v, LAPIC_TMR + vector / 32) &= ~(1u << vector % 32);
+		word[LAPIC_TMR].value &= ~bit;
 	if (vector >> 4 <= REG(v, LAPIC_PPR) >> 4)
 		vlapic_update(v);
 	else if (vector > vlapic_pending(v))
@@ -162,18 +174,21 @@ bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level)
 	return true;
 }
 
-bool vlapic_take(struct vlapic *v, uint8_t vector)
+void vlapic_take(struct vlapic *v, uint8_t vector)
 {
-	unsigned word = vector / 32;
-	uint32_t bit = 1u << vector % 32, in_service = REG(v, LAPIC_ISR + word) | bit;
-
 	clear(v, LAPIC_IRR, vector);
-	REG(v, LAPIC_ISR + word) = in_service;
-	v->used |= 1ull << (LAPIC_ISR + word);
+	word_of(v, vector)[LAPIC_ISR].value |= bit_of(vector);
+	v->used |= 1ull << (LAPIC_ISR + vector / 32);
 	REG(v, LAPIC_PPR) = vector & 0xf0;
 	v->pending = 0; /* what else there is has no higher class */
-	return in_service == bit && v->used == 1ull << (LAPIC_ISR + word) &&
-	       !(REG(v, LAPIC_TMR + word) & bit);
+}
+
+bool vlapic_alone(const struct vlapic *v, uint8_t vector)
+{
+	const struct vlapic_register *word = word_of(v, vector);
+
+	return v->used == 1ull << (LAPIC_ISR + vector / 32) &&
+	       word[LAPIC_ISR].value == bit_of(vector) && !(word[LAPIC_TMR].value & bit_of(vector));
 }
 
 static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
@@ -187,7 +202,7 @@ static int end_of_interrupt(struct vlapic *v, struct vlapic_effect *effect)
 		return 0;
 	clear(v, LAPIC_ISR, vector);
 	vlapic_update(v);
-	if (!(REG(v, LAPIC_TMR + vector / 32) >> vector % 32 & 1))
+	if (!(word_of(v, vector)[LAPIC_TMR].value & bit_of(vector)))
 		return 0;
 	effect->vector = (uint8_t)vector;
 	return VLAPIC_DO_EOI;
@@ -202,29 +217,30 @@ void vlapic_end(struct vlapic *v)
 
 static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 {
-	struct vlapic_message m = {
+	struct vlapic_message *m = &effect->message;
+	bool deassert = (icr & 0xc000) == 0x8000;
+
+	*m = (struct vlapic_message){
 		.vector = (uint8_t)icr,
 		.mode = icr >> 8 & 7,
 		.logical = icr >> 11 & 1,
 		.shorthand = icr >> 18 & 3,
 		.dest = (uint32_t)(icr >> 32),
 	};
-	bool deassert = (icr & 0xc000) == 0x8000;
-
 	REG(v, LAPIC_ICR) = (uint32_t)icr & ~ICR_BUSY;
 	REG(v, LAPIC_ICR_HIGH) = (uint32_t)(icr >> 32);
 	if (!is_x2apic(v))
-		m.dest = m.dest >> 24 == 0xff ? VLAPIC_ALL : m.dest >> 24;
-	switch (m.mode) {
+		m->dest = m->dest >> 24 == 0xff ? VLAPIC_ALL : m->dest >> 24;
+	switch (m->mode) {
 	case VLAPIC_FIXED:
 	case VLAPIC_LOWEST:
-		if (m.vector < 16) {
+		if (m->vector < 16) {
 			raise_error(v, ESR_SEND_ILLEGAL);
 			return 0;
 		}
-		if (m.shorthand != VLAPIC_SELF && (m.shorthand || m.logical || m.dest != v->id))
+		if (m->shorthand != VLAPIC_SELF && (m->shorthand || m->logical || m->dest != v->id))
 			break;
-		vlapic_accept(v, m.vector, false);
+		vlapic_accept(v, m->vector, false);
 		return 0;
 	case VLAPIC_INIT:
 		if (deassert) /* only synchronizes arbitration IDs, which are no more */
@@ -236,7 +252,6 @@ static int send(struct vlapic *v, uint64_t icr, struct vlapic_effect *effect)
 	default:
 		return 0;
 	}
-	effect->message = m;
 	return VLAPIC_DO_SEND;
 }
 

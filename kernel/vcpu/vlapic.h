@@ -50,15 +50,18 @@ struct vlapic_message {
 	bool level; /* level-triggered: its EOI is reported */
 };
 
+/* A register as it lies in the page. */
+struct vlapic_register {
+	uint32_t value, unused[3];
+};
+
 struct vlapic {
 	/* Highest vector that may be delivered now, or 0; and VLAPIC_BLOCKED. */
 	uint32_t pending;
 	bool hardware;     /* the CPU has TPR, ISR and IRR, and delivers */
 	uint64_t deadline; /* guest TSC at which the timer expires, or VLAPIC_NEVER */
 	/* Laid out as the page; the ID not shifted. */
-	struct {
-		uint32_t value, unused[3];
-	} * reg;
+	struct vlapic_register *reg;
 	uint64_t used;      /* bit n: reg[n], of ISR or IRR, is not 0 */
 	uint64_t apic_base; /* the MSR */
 	uint32_t id;
@@ -101,9 +104,10 @@ int vlapic_mmio_write(struct vlapic *v, uint32_t offset, uint32_t value, uint64_
 /* Set a vector in the IRR; false: the APIC is disabled or the vector illegal. */
 bool vlapic_accept(struct vlapic *v, uint8_t vector, bool level);
 
-/* The CPU takes the vector that is pending: IRR -> ISR. True: it is an edge, and nothing else
- * waits or is in service. vlapic_end: such a one has ended. */
-bool vlapic_take(struct vlapic *v, uint8_t vector);
+/* The CPU takes the vector that is pending: IRR -> ISR. vlapic_alone: returns true if that one is
+ * an edge, and nothing else waits or is in service. vlapic_end: such a one has ended. */
+void vlapic_take(struct vlapic *v, uint8_t vector);
+bool vlapic_alone(const struct vlapic *v, uint8_t vector);
 void vlapic_end(struct vlapic *v);
 
 /* Timer: true if it has expired at `now` (and `deadline` has changed). */

@@ -733,6 +733,29 @@ static void test_random(void **state)
 	}
 }
 
+/* An interrupt whose end need not be told to anybody. */
+static void test_alone(void **state)
+{
+	(void)state;
+	x2apic(0);
+	assert_true(vlapic_accept(&v, 0x50, false));
+	vlapic_take(&v, 0x50);
+	assert_true(vlapic_alone(&v, 0x50));
+	assert_true(vlapic_accept(&v, 0x40, false)); /* another one waits */
+	assert_false(vlapic_alone(&v, 0x50));
+	vlapic_end(&v);
+	vlapic_take(&v, 0x40);
+	assert_true(vlapic_alone(&v, 0x40));
+	assert_true(vlapic_accept(&v, 0x5f, false));
+	vlapic_take(&v, 0x5f); /* two are in service, in one word */
+	assert_false(vlapic_alone(&v, 0x5f));
+	vlapic_end(&v);
+	vlapic_end(&v);
+	assert_true(vlapic_accept(&v, 0x60, true)); /* a level */
+	vlapic_take(&v, 0x60);
+	assert_false(vlapic_alone(&v, 0x60));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -748,7 +771,7 @@ int main(void)
 		cmocka_unit_test(test_period_min), cmocka_unit_test(test_far_deadline),
 		cmocka_unit_test(test_tsc_wraps),  cmocka_unit_test(test_disable),
 		cmocka_unit_test(test_errors),     cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_random),     cmocka_unit_test(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

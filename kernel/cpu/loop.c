@@ -77,12 +77,15 @@ static void own_fpu(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct sampo_exit state;
 
+	if (!vcpu->lazy_fpu) {
+		fpu_switch(cpu, vcpu);
+		return;
+	}
 	hv->fetch_few(vcpu, &state);
-	if (!vcpu->lazy_fpu || state.cr4 & CR4_PKE)
+	if (state.cr4 & CR4_PKE)
 		fpu_switch(cpu, vcpu);
 	vcpu->fpu_trap = cpu->fpu != vcpu;
-	if (vcpu->lazy_fpu)
-		hv->trap(vcpu, HV_TRAP_FPU, vcpu->fpu_trap);
+	hv->trap(vcpu, HV_TRAP_FPU, vcpu->fpu_trap);
 }
 
 /* Puts the vCPU's state into the CPU, in place of the one that is there. */

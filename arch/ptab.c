@@ -235,20 +235,19 @@ static bool leads_lower(const struct ptab_format *f, uint64_t entry, int level, 
 static uint64_t along(struct walk *w, uint64_t *table, int level, uint64_t va, int *status)
 {
 	const struct ptab_format *f = w->pt->format;
-	uint64_t size = page_size(level);
+	uint64_t size = page_size(level), *entry = &table[slot(va, level)], *end = table + ENTRIES;
 
 	do {
-		uint64_t *entry = &table[slot(va, level)];
-
 		if (*entry & f->present) {
 			if (is_page(f, *entry, level))
 				*status = w->page(w, entry, level, va & ~(size - 1));
 			if (*status || leads_lower(f, *entry, level, w->lowest))
 				return va;
 		}
+		entry++;
 		va = (va | (size - 1)) + 1;
 		w->left--;
-	} while (slot(va, level) && va <= w->last && w->left > 0);
+	} while (entry != end && va <= w->last && w->left > 0);
 	return va;
 }
 

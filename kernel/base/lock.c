@@ -81,7 +81,7 @@ void unlock(struct lock *l)
 		l->depth--;
 		return;
 	}
-	me()->ranks &= ~l->rank;
+	l->holder->ranks &= ~l->rank;
 	__atomic_store_n(&l->holder, NULL, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
 }

@@ -245,18 +245,6 @@ static struct mapping *last_until(const struct domain *domain, uint64_t gpa)
 	return last;
 }
 
-/* Where the first one that begins at gpa or above it hangs, in each list that is in use. */
-static void find_links(struct domain *domain, uint64_t gpa, struct mapping ***link)
-{
-	struct mapping **next = domain->mappings;
-
-	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
-		while (next[level] && next[level]->gpa < gpa)
-			next = next[level]->next;
-		link[level] = &next[level];
-	}
-}
-
 /* In how many lists it is: 1, and with a chance of 1/4 each one more. */
 static uint32_t random_levels(void)
 {
@@ -271,15 +259,18 @@ static uint32_t random_levels(void)
 
 static void insert(struct domain *domain, struct mapping *m)
 {
-	struct mapping **link[MAPPING_LEVELS];
+	struct mapping **next = domain->mappings;
 	uint32_t levels = random_levels();
 
 	if (levels > domain->mapping_levels)
 		domain->mapping_levels = levels;
-	find_links(domain, m->gpa, link);
-	for (uint32_t level = 0; level < levels; level++) {
-		m->next[level] = *link[level];
-		*link[level] = m;
+	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
+		while (next[level] && next[level]->gpa < m->gpa)
+			next = next[level]->next;
+		if (level >= levels)
+			continue;
+		m->next[level] = next[level];
+		next[level] = m;
 	}
 }
 
@@ -370,20 +361,22 @@ void region_clear_some(struct domain *domain)
 
 int64_t region_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 {
-	struct mapping **from[MAPPING_LEVELS], *first, *last = NULL;
+	struct mapping **before = domain->mappings, *first = NULL, *last = NULL;
 	uint64_t end = size > ~gpa ? ~0ull : gpa + size;
 
-	from[0] = domain->mappings; /* if it has none */
 	lock(&domain->lock);
-	find_links(domain, gpa, from);
-	first = *from[0];
-	/* The lists below pass those mappings of the range one by one that a list leaves out. */
+	/* In each list `before` goes to the last link in front of the range, `last` to the last
+	 * mapping in it, each from where the list above has left it. */
 	for (uint32_t level = domain->mapping_levels; level-- > 0;) {
-		struct mapping **next = last ? &last->next[level] : from[level];
+		struct mapping *rest;
 
-		for (; *next && (*next)->gpa < end; next = &last->next[level])
-			last = *next;
-		*from[level] = *next;
+		while (before[level] && before[level]->gpa < gpa)
+			before = before[level]->next;
+		rest = last ? last->next[level] : before[level];
+		for (; rest && rest->gpa < end; rest = last->next[level])
+			last = rest;
+		first = before[level];
+		before[level] = rest;
 	}
 	if (!last) {
 		unlock(&domain->lock);

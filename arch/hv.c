@@ -7,6 +7,7 @@
 #include "arch/msr.h"
 #include "arch/up.h"
 #include "kernel/base/log.h"
+#include "kernel/base/options.h"
 #include "kernel/cpu/percpu.h"
 #include "kernel/vcpu/vcpu.h"
 
@@ -45,18 +46,6 @@ static const uint32_t passed_msrs[] = {
 	MSR_PAT,
 };
 
-/* The word at `words` is "no-" and this name. */
-static bool denies(const char *words, const char *name)
-{
-	const char *prefix = "no-";
-
-	for (; *words && *words == *prefix; prefix++)
-		words++;
-	for (; !*prefix && *words && *words == *name; name++)
-		words++;
-	return !*prefix && !*name && (!*words || *words == ' ');
-}
-
 const char *exit_kind_name(enum exit_kind kind)
 {
 	return kind < EXIT_KIND_COUNT ? exit_names[kind] : "?";
@@ -65,7 +54,7 @@ const char *exit_kind_name(enum exit_kind kind)
 bool hv_option(const char *word)
 {
 	for (unsigned i = 0; i < COUNT_OF(features); i++) {
-		if (!denies(word, features[i]))
+		if (!option_denies(word, features[i]))
 			continue;
 		without |= i == HV_ALL ? ~(1u << HV_ALL | 1u << HV_EAGERFPU) : 1u << i;
 		return true;

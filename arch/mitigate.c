@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/mitigate.h"
 
+#include "kernel/base/options.h"
+
 /* CPUID leaf 7 EBX, EDX, and EDX of its subleaf 2 */
 #define RTM         (1u << 11)
 #define MD_CLEAR    (1u << 10)
@@ -64,29 +66,20 @@ static bool one_of(const uint8_t *models, unsigned count, const struct mitigate_
 	return false;
 }
 
-/* The word ends like `name`. */
-static bool same(const char *word, const char *name)
-{
-	for (; *name && *word == *name; name++)
-		word++;
-	return !*name && (!*word || *word == ' ');
-}
-
 bool mitigate_word(struct mitigate_words *words, const char *word)
 {
-	bool no = word[0] == 'n' && word[1] == 'o' && word[2] == '-';
-
-	for (unsigned i = 0; no && i < MITIGATION_COUNT; i++) {
-		if (!same(word + 3, mitigation_names[i]))
+	for (unsigned i = 0; i < MITIGATION_COUNT; i++) {
+		if (!option_denies(word, mitigation_names[i]))
 			continue;
 		words->without |= 1u << i;
 		return true;
 	}
-	words->off |= same(word, "mitigations=off");
-	words->force |= same(word, "mitigations=force");
-	words->smt_off |= same(word, "smt=off");
-	return same(word, "mitigations=off") || same(word, "mitigations=force") ||
-	       same(word, "mitigations=auto") || same(word, "smt=off") || same(word, "smt=on");
+	words->off |= option_is(word, "mitigations=off");
+	words->force |= option_is(word, "mitigations=force");
+	words->smt_off |= option_is(word, "smt=off");
+	return option_is(word, "mitigations=off") || option_is(word, "mitigations=force") ||
+	       option_is(word, "mitigations=auto") || option_is(word, "smt=off") ||
+	       option_is(word, "smt=on");
 }
 
 /* Buffers that VERW overwrites: MDS, TAA, MMIO stale data, RFDS; TSA of Zen 3 and 4. */

@@ -14,23 +14,13 @@ static const char *const names[] = {
 
 static const char *values[OPTION_COUNT];
 
-/* Returns the value behind `name` and '='; NULL if the word is another one. */
-static const char *value_of(const char *word, const char *name)
-{
-	while (*name && *word == *name) {
-		word++;
-		name++;
-	}
-	return !*name && *word == '=' ? word + 1 : NULL;
-}
-
 static bool read_word(const char *word, bool (*is_feature)(const char *word))
 {
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
-		const char *value = value_of(word, names[i]);
+		const char *rest = option_behind(word, names[i]);
 
-		if (value) {
-			values[i] = value;
+		if (rest && *rest == '=') {
+			values[i] = rest + 1;
 			return true;
 		}
 	}
@@ -84,13 +74,4 @@ uint32_t option_number(enum option option, uint32_t otherwise)
 		return number;
 	log_print("kernel: %s is a number of at most %u digits\n", names[option], DIGITS_MAX);
 	return otherwise;
-}
-
-bool option_is(const char *value, const char *text)
-{
-	while (*text && *value == *text) {
-		value++;
-		text++;
-	}
-	return !*text && (!*value || *value == ' ');
 }

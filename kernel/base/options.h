@@ -30,5 +30,28 @@ const char *option_value(enum option option);
  * line does not have that option, or if its value is no such number, which the log says. */
 uint32_t option_number(enum option option, uint32_t otherwise);
 
+/* Returns the rest of a text that begins with `prefix`; NULL if it does not. */
+static inline const char *option_behind(const char *text, const char *prefix)
+{
+	while (*prefix && *text == *prefix) {
+		text++;
+		prefix++;
+	}
+	return *prefix ? NULL : text;
+}
+
 /* Is the value, up to a space or the end of the line, this text? */
-bool option_is(const char *value, const char *text);
+static inline bool option_is(const char *value, const char *text)
+{
+	const char *rest = option_behind(value, text);
+
+	return rest && (!*rest || *rest == ' ');
+}
+
+/* Is the word "no-" and this name? */
+static inline bool option_denies(const char *word, const char *name)
+{
+	const char *rest = option_behind(word, "no-");
+
+	return rest && option_is(rest, name);
+}

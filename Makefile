@@ -168,7 +168,7 @@ link_guest = $(CC) $(LINK) -Wl,-T,guests/lib/guest.ld -Wl,-Map,$(@:.elf=.map) -o
 
 build/dom0.elf: $(DOM0_OBJECTS) build/guest/lib.a $(LIB_FILES) guests/lib/guest.ld
 	@echo "  LD      $@"
-	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis mbedtls sqlite zlib)
+	@$(call link_guest,$(DOM0_OBJECTS),picolibc lwip expat zydis mbedtls sqlite zlib zstd)
 
 build/tools/seal: guests/lib/seal.c kernel/base/crc32c.c kernel/base/crc32c.h kernel/abi.h
 	@echo "  HOSTCC  $@"

@@ -14,6 +14,7 @@ ZYDIS    := build/src/zydis-$(ZYDIS_VERSION)
 ZYCORE   := build/src/zycore-c-$(ZYCORE_VERSION)
 SQLITE   := build/src/sqlite3-$(SQLITE_VERSION)
 ZLIB     := build/src/zlib-$(ZLIB_VERSION)
+ZSTD     := build/src/libzstd-$(ZSTD_VERSION)
 
 # How a guest's own code sees the libraries.
 LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
@@ -21,7 +22,7 @@ LIB_DEFS := -DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DI
 LIB_INCLUDES := -nostdinc -isystem $(LIBS)/include -isystem $(GCC_INCLUDE) \
                 -isystem guests/lib/picolibc -isystem guests/lib/lwip
 LIB_HEADERS := $(LIBS)/.headers
-LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis mbedtls sqlite zlib)
+LIB_FILES := $(patsubst %,$(LIBS)/lib%.a,picolibc lwip expat zydis mbedtls sqlite zlib zstd)
 
 # With GCC always, whatever compiles our own code.
 LIB_CC := $(CROSS_COMPILE)gcc
@@ -29,7 +30,7 @@ LIB_GCC_INCLUDE := $(shell $(LIB_CC) -print-file-name=include 2>/dev/null)
 LIB_CFLAGS := -std=gnu17 -O2 -g $(MACHINE_FLAGS) -ffreestanding -fno-strict-aliasing -w
 
 # The sources, fetched on first use. A file of each stands for all of it.
-LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(MBEDTLS) $(ZYDIS) $(ZYCORE) $(SQLITE) $(ZLIB))
+LIB_SOURCES := $(addsuffix /.fetched,$(PICOLIBC) $(LWIP) $(EXPAT) $(MBEDTLS) $(ZYDIS) $(ZYCORE) $(SQLITE) $(ZLIB) $(ZSTD))
 
 $(LIB_SOURCES): build/src/%/.fetched: guests/fetch-source.sh | build/.packages
 	@p=$*; sh guests/fetch-source.sh $${p%-*} $${p##*-} $(CURDIR)/build/src/$*
@@ -46,6 +47,7 @@ $(LIB_HEADERS): $(LIB_SOURCES) $(SQLITE)/sqlite3.c guests/libs.mk
 	cp $(EXPAT)/expat/lib/expat.h $(EXPAT)/expat/lib/expat_external.h $(LIBS)/include
 	cp -R $(MBEDTLS)/include/mbedtls $(MBEDTLS)/include/psa $(LIBS)/include
 	cp $(ZLIB)/zlib.h $(ZLIB)/zconf.h $(LIBS)/include
+	cp $(ZSTD)/lib/zstd.h $(ZSTD)/lib/zstd_errors.h $(LIBS)/include
 	cp -R $(ZYDIS)/include/Zydis $(ZYCORE)/include/Zycore $(LIBS)/include
 	cp $(SQLITE)/sqlite3.h $(LIBS)/include
 	@find $(LIBS)/include \( -name meson.build -o -name CMakeLists.txt \) -delete
@@ -138,6 +140,13 @@ LIB_zlib_VERSION := zlib-$(ZLIB_VERSION)
 LIB_zlib_SOURCES := adler32.c crc32.c inffast.c inflate.c inftrees.c zutil.c
 LIB_zlib_FLAGS := $(LIB_lwip_FLAGS) -DNO_GZIP
 
+# Decompression alone, of the present format, in C.
+LIB_zstd_VERSION := libzstd-$(ZSTD_VERSION)
+LIB_zstd_SOURCES := $(addprefix lib/,$(addprefix common/,entropy_common.c error_private.c fse_decompress.c xxhash.c zstd_common.c) \
+    $(addprefix decompress/,huf_decompress.c zstd_ddict.c zstd_decompress.c zstd_decompress_block.c))
+LIB_zstd_DEFS := -DZSTD_DISABLE_ASM=1 -DDYNAMIC_BMI2=0 -DZSTD_LEGACY_SUPPORT=0 -DZSTD_STRIP_ERROR_STRINGS=1 -DZSTD_NO_INTRINSICS
+LIB_zstd_FLAGS := $(LIB_lwip_FLAGS) $(LIB_zstd_DEFS)
+
 # library NAME: the archive and its objects.
 define library
 LIB_$(1)_OBJECTS := $$(patsubst %,$$(LIBS)/obj/$$(LIB_$(1)_VERSION)/%.o,$$(basename $$(LIB_$(1)_SOURCES)))
@@ -147,7 +156,7 @@ $$(LIBS)/lib$(1).a: $$(LIB_$(1)_OBJECTS)
 	@rm -f $$@
 	@$$(AR) rcsD $$@ $$^
 endef
-$(foreach l,picolibc lwip expat zydis mbedtls sqlite zlib,$(eval $(call library,$(l))))
+$(foreach l,picolibc lwip expat zydis mbedtls sqlite zlib zstd,$(eval $(call library,$(l))))
 
 $(LIB_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 $(LIB_expat_OBJECTS): guests/lib/expat/expat_config.h

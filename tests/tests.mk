@@ -4,7 +4,7 @@
 # tests/fuzz/fuzz_NAME.c (libFuzzer) is a program of its own; in its first lines it names what of the project, and of the libraries, it is linked with:
 #
 #     /* sources: arch/ptab.c kernel/base/frame.c */
-#     /* libs: expat zydis lwip mbedtls sqlite zlib */
+#     /* libs: expat zydis lwip mbedtls sqlite zlib zstd */
 #     /* flags: -DNAME=value */
 #     /* fuzz: -max_len=100 */
 
@@ -39,7 +39,7 @@ SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 build/host/include/.headers: $(LIB_HEADERS)
 	@rm -rf build/host/include && mkdir -p build/host/include
 	@cp -R $(LIBS)/include/lwip $(LIBS)/include/netif $(LIBS)/include/mbedtls $(LIBS)/include/psa $(LIBS)/include/Zydis $(LIBS)/include/Zycore build/host/include
-	@cp $(addprefix $(LIBS)/include/,expat.h expat_external.h sqlite3.h zlib.h zconf.h) build/host/include
+	@cp $(addprefix $(LIBS)/include/,expat.h expat_external.h sqlite3.h zlib.h zconf.h zstd.h zstd_errors.h) build/host/include
 	@touch $@
 
 define host_library
@@ -48,13 +48,14 @@ build/host/lib$(1).a: $$(HOST_$(1)_OBJECTS)
 	@rm -f $$@
 	@ar rcsD $$@ $$^
 endef
-$(foreach l,expat zydis lwip mbedtls sqlite zlib,$(eval $(call host_library,$(l))))
+$(foreach l,expat zydis lwip mbedtls sqlite zlib zstd,$(eval $(call host_library,$(l))))
 $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
 # Tests have a client for dom0's server.
 $(HOST_mbedtls_OBJECTS): guests/lib/mbedtls/config.h
 $(HOST_mbedtls_OBJECTS): HOST_EXTRA = -DMBEDTLS_SSL_CLI_C
 $(HOST_sqlite_OBJECTS): guests/lib/sqlite/sqlite_cfg.h $(SQLITE)/sqlite3.c
 $(HOST_sqlite_OBJECTS): HOST_EXTRA = $(LIB_sqlite_DEFS)
+$(HOST_zstd_OBJECTS): HOST_EXTRA = $(LIB_zstd_DEFS)
 
 build/host/%.o: build/host/include/.headers
 	@mkdir -p $(@D)

@@ -5,7 +5,8 @@
 /* sources: guests/dom0/storage/qcow2_rewrite.c guests/dom0/storage/qcow2_replace.c guests/dom0/storage/qcow2_snapshot.c */
 /* sources: guests/dom0/storage/transfer.c drivers/block/block.c drivers/block/claim.c drivers/block/request.c */
 /* sources: drivers/block/scan.c drivers/block/gpt.c drivers/block/mbr.c */
-/* libs: zlib */
+/* sources: guests/dom0/storage/qcow2_unpack.c guests/dom0/storage/qcow2_zstd.c */
+/* libs: zlib zstd */
 /* fuzz: -max_len=3000 */
 /*
  * Images of any bytes: tables that point into each other or beyond the device, chains that are
@@ -134,6 +135,22 @@ static void put(uint8_t *at, struct input *in, unsigned bytes)
 		at[i] = next(in);
 }
 
+/* The guest's first cluster is compressed, of zstd's kind: the input says the frame's blocks. */
+static void pack_first(uint8_t *bytes, uint64_t cluster, struct input *in)
+{
+	/* RFC 8878, 3.1.1: the magic number, a content size of two bytes (less 256). */
+	static const uint8_t head[] = {0x28, 0xb5, 0x2f, 0xfd, 0x60};
+	uint64_t sectors = 1, from = 5 * cluster;
+	unsigned shift = cluster == 512 ? 61 : 58;
+
+	bytes[QCOW2_AT_INCOMPAT + 7] |= 8;
+	bytes[104] = 1;
+	qcow2_put(bytes + 4 * cluster, 8, QCOW2_COMPRESSED | sectors << shift | from);
+	memcpy(bytes + from, head, sizeof(head));
+	bytes[from + 6] = (uint8_t)((cluster - 256) >> 8);
+	put(bytes + from + 7, in, next(in));
+}
+
 /* A right image, of which the input changes what it likes. */
 static void make_image(uint8_t *bytes, struct input *in)
 {
@@ -161,6 +178,8 @@ static void make_image(uint8_t *bytes, struct input *in)
 	qcow2_put(bytes + 3 * cluster, 8, 4 * cluster | (choice & 16 ? QCOW2_COPIED : 0));
 	for (unsigned i = 0; i < 5; i++)
 		qcow2_set_refcount(bytes + 2 * cluster, i, h.refcount_order, 1);
+	if (choice & 32)
+		pack_first(bytes, cluster, in);
 	for (unsigned i = 0; i < changes % 24; i++) {
 		unsigned where = next(in), index = next(in);
 

@@ -112,7 +112,8 @@ struct qcow2 {
 	uint64_t next_free;       /* no cluster before it is free */
 	uint8_t *plain;           /* a compressed cluster's content */
 	uint64_t plain_of;        /* its entry, 0: none */
-	struct qcow2_inflate *inflate;
+	struct qcow2_unpack *unpack;
+	struct qcow2 *waits_next; /* for the one decoder of zstd's kind */
 
 	/* The image needs so many bytes of its device: qcow2_grown tells the end of it. NULL: the
 	 * device has one size for ever. */
@@ -198,6 +199,6 @@ enum qcow2_step qcow2_lane_write(struct qcow2 *image, struct qcow2_io *io);
 enum qcow2_step qcow2_lane_clear(struct qcow2 *image, struct qcow2_io *io);
 void qcow2_abandon(struct qcow2 *image);
 
-/* qcow2_inflate.c */
-enum qcow2_step qcow2_inflate(struct qcow2 *image, uint64_t entry);
-void qcow2_inflate_free(struct qcow2 *image);
+/* qcow2_unpack.c: the content of the compressed cluster becomes image->plain. */
+enum qcow2_step qcow2_unpack(struct qcow2 *image, uint64_t entry);
+void qcow2_unpack_free(struct qcow2 *image);

@@ -4,13 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAGIC        0x514649fbu
-#define HEADER_V2    72u
-#define HEADER_V3    104u
-#define EXT_END      0u
-#define EXT_FORMAT   0xe2792acau
-#define TABLE_GROWTH 16u /* as much larger may the device become while the image is open */
-#define SNAPSHOT_MIN 40u /* bytes of an entry in the snapshot table */
+#define MAGIC            0x514649fbu
+#define HEADER_V2        72u
+#define HEADER_V3        104u
+#define AT_COMPRESSION   104u
+#define COMPRESSION_ZSTD 1u
+#define EXT_END          0u
+#define EXT_FORMAT       0xe2792acau
+#define TABLE_GROWTH     16u /* as much larger may the device become while the image is open */
+#define SNAPSHOT_MIN     40u /* bytes of an entry in the snapshot table */
 
 /* qcow2, "Header": incompatible features. */
 #define INCOMPAT_DIRTY       (1ull << 0)
@@ -45,15 +47,25 @@ static const char *check_features(uint64_t incompatible)
 		return "its data lie in another file (external data file)";
 	if (incompatible & INCOMPAT_EXTENDED_L2)
 		return "it has extended L2 entries (subclusters)";
-	if (incompatible & INCOMPAT_COMPRESSION)
-		return "its compressed clusters are not of zlib's kind";
-	incompatible &= ~(INCOMPAT_DIRTY | INCOMPAT_CORRUPT);
+	incompatible &= ~(INCOMPAT_DIRTY | INCOMPAT_CORRUPT | INCOMPAT_COMPRESSION);
 	if (!incompatible)
 		return NULL;
 	snprintf(text, sizeof(text),
 		 "it has an incompatible feature that dom0 does not know: %#llx",
 		 (unsigned long long)incompatible);
 	return text;
+}
+
+/* qcow2, "compression_type": a field behind the least header, which the feature's bit says to be
+ * there and not to be zlib's. */
+static const char *read_compression(struct qcow2_header *h, const uint8_t *bytes, uint64_t length)
+{
+	if (length <= AT_COMPRESSION)
+		return "its header is too short for the kind of its compressed clusters";
+	if (bytes[AT_COMPRESSION] != COMPRESSION_ZSTD)
+		return "its compressed clusters are neither of zlib's nor of zstd's kind";
+	h->zstd = true;
+	return NULL;
 }
 
 /* qcow2, "Header extensions". */
@@ -147,7 +159,7 @@ static const char *check_tables(const struct qcow2_header *h, uint64_t device)
 
 const char *qcow2_parse(struct qcow2_header *h, const uint8_t *bytes, size_t n, uint64_t device)
 {
-	uint64_t incompatible, length = HEADER_V2;
+	uint64_t incompatible = 0, length = HEADER_V2;
 	const char *wrong;
 	size_t end;
 
@@ -186,7 +198,9 @@ const char *qcow2_parse(struct qcow2_header *h, const uint8_t *bytes, size_t n, 
 	end = n < 1ull << h->cluster_bits ? n : 1ull << h->cluster_bits;
 	if (length < (h->version == 3 ? HEADER_V3 : HEADER_V2) || length > end || length % 8)
 		return "its header has a length that no header has";
-	wrong = read_extensions(h, bytes, (size_t)length, end);
+	wrong = incompatible & INCOMPAT_COMPRESSION ? read_compression(h, bytes, length) : NULL;
+	if (!wrong)
+		wrong = read_extensions(h, bytes, (size_t)length, end);
 	if (!wrong)
 		wrong = read_backing(h, bytes, end);
 	return wrong ? wrong : check_tables(h, device);

@@ -38,6 +38,7 @@ struct qcow2_header {
 	uint32_t refcount_order; /* a count has 1 << order bits */
 	uint64_t autoclear;
 	bool dirty, corrupt;
+	bool zstd;                   /* compressed clusters are of zstd's kind, else of zlib's */
 	char backing[QCOW2_BACKING]; /* "" if there is none */
 	char backing_format[16];     /* "" if the header does not say */
 };

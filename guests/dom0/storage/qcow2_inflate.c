@@ -1,103 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Compressed clusters: zlib's deflate without a header, in a window of 4 KiB at most. The bytes
- * come from the device in pieces, and the image keeps the content of the last cluster, since a
- * guest reads it in pieces, too.
- */
-#include "guests/dom0/storage/qcow2.h"
-
+/* Clusters of zlib's kind: deflate without a header, in a window of 4 KiB at most. */
 #include <stdlib.h>
 #include <zlib.h>
 
-#define PIECE  16384u /* of the compressed bytes */
-#define OUTPUT 65536u /* in one go: then the others have their turn */
+#include "guests/dom0/storage/qcow2_unpack.h"
 
-struct qcow2_inflate {
-	z_stream stream;
-	uint64_t at; /* compressed bytes that came */
-	uint64_t entry;
-	uint8_t input[PIECE];
-};
+#define OUTPUT 65536u /* in one go */
 
-void qcow2_inflate_free(struct qcow2 *q)
+static enum qcow2_step begin(struct qcow2_unpack *u, struct qcow2 *q)
 {
-	if (q->inflate)
-		inflateEnd(&q->inflate->stream);
-	free(q->inflate);
-	q->inflate = NULL;
-}
+	z_stream *stream = calloc(1, sizeof(*stream));
 
-static bool begin(struct qcow2 *q, uint64_t entry)
-{
-	struct qcow2_inflate *in;
-
-	if (!q->plain)
-		q->plain = malloc(q->cluster);
-	in = q->plain ? calloc(1, sizeof(*in)) : NULL;
-	if (!in)
-		return false;
-	q->plain_of = 0;
-	in->entry = entry;
-	in->stream.next_out = q->plain;
+	(void)q;
+	if (!stream)
+		return STEP_FAIL;
 	/* A negative number of bits: no header. */
-	if (inflateInit2(&in->stream, -12) != Z_OK) {
-		free(in);
-		return false;
+	if (inflateInit2(stream, -12) != Z_OK) {
+		free(stream);
+		return STEP_FAIL;
 	}
-	q->inflate = in;
-	return true;
+	u->state = stream;
+	return STEP_DONE;
 }
 
-static enum qcow2_step end(struct qcow2 *q, enum qcow2_step step)
+static void end(struct qcow2_unpack *u)
 {
-	if (step == STEP_DONE)
-		q->plain_of = q->inflate->entry;
-	qcow2_inflate_free(q);
-	return step;
+	if (u->state)
+		inflateEnd(u->state);
+	free(u->state);
+	u->state = NULL;
 }
 
-/* The next piece of what the entry says, as far as the device has it. */
-static enum qcow2_step read_piece(struct qcow2 *q, struct qcow2_inflate *in)
+static enum unpack_result step(struct qcow2_unpack *u)
 {
-	struct qcow2_packed packed = qcow2_packed(in->entry, q->header.cluster_bits);
-	uint64_t device = q->below->sectors * BLK_SECTOR, offset = packed.offset + in->at;
-	uint64_t n = packed.bytes - in->at;
-
-	if (offset >= device || in->at >= packed.bytes)
-		return end(q, STEP_FAIL);
-	if (n > device - offset)
-		n = device - offset;
-	if (n > PIECE)
-		n = PIECE;
-	in->at += n;
-	in->stream.next_in = in->input;
-	in->stream.avail_in = (uInt)n;
-	return qcow2_transfer(q, q->below, TRANSFER_READ, offset, in->input, (size_t)n);
-}
-
-enum qcow2_step qcow2_inflate(struct qcow2 *q, uint64_t entry)
-{
-	struct qcow2_inflate *in;
-	uint64_t made, room;
+	z_stream *stream = u->state;
+	uint64_t room = u->bytes - u->made;
 	int status;
 
-	if (q->plain_of == entry)
-		return STEP_DONE;
-	if (!q->inflate && !begin(q, entry))
-		return STEP_FAIL;
-	in = q->inflate;
-	if (!in->stream.avail_in)
-		return read_piece(q, in);
-	made = (uint64_t)(in->stream.next_out - q->plain);
-	room = q->cluster - made;
-	in->stream.avail_out = (uInt)(room < OUTPUT ? room : OUTPUT);
-	status = inflate(&in->stream, Z_NO_FLUSH);
-	made = (uint64_t)(in->stream.next_out - q->plain);
-	if (made == q->cluster)
-		return end(q, STEP_DONE);
+	stream->next_in = (Bytef *)u->next;
+	stream->avail_in = (uInt)u->left;
+	stream->next_out = u->plain + u->made;
+	stream->avail_out = (uInt)(room < OUTPUT ? room : OUTPUT);
+	status = inflate(stream, Z_NO_FLUSH);
+	u->made = (uint64_t)(stream->next_out - u->plain);
+	u->next = stream->next_in;
+	u->left = stream->avail_in;
+	if (u->made == u->bytes)
+		return UNPACK_FULL;
 	if (status != Z_OK && status != Z_BUF_ERROR)
-		return end(q, STEP_FAIL);
-	if (!in->stream.avail_in)
-		return read_piece(q, in);
-	return qcow2_yield(q);
+		return UNPACK_BAD;
+	return u->left ? UNPACK_TURN : UNPACK_MORE;
 }
+
+const struct unpack_kind qcow2_zlib = {.begin = begin, .step = step, .end = end};

@@ -314,7 +314,7 @@ static enum qcow2_step read_packed(struct qcow2 *q, struct qcow2_io *io, uint64_
 {
 	uint32_t per_cluster = (uint32_t)(q->cluster / BLK_SECTOR);
 	uint32_t in_cluster = (uint32_t)(sector % per_cluster), sectors = per_cluster - in_cluster;
-	enum qcow2_step step = qcow2_inflate(q, entry);
+	enum qcow2_step step = qcow2_unpack(q, entry);
 
 	if (step != STEP_DONE)
 		return step;
@@ -507,7 +507,7 @@ void qcow2_free(struct qcow2 *q)
 	}
 	for (unsigned i = 0; i < QCOW2_SETS * QCOW2_WAYS; i++)
 		free(q->cache[i / QCOW2_WAYS][i % QCOW2_WAYS].data);
-	qcow2_inflate_free(q);
+	qcow2_unpack_free(q);
 	free(q->plain);
 	free(q->copy);
 	free(q->l1);

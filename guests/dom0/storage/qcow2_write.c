@@ -90,7 +90,7 @@ static enum qcow2_step fetch(struct qcow2 *q, uint64_t old, uint64_t guest, uint
 		memset(q->copy, 0, n);
 		return STEP_DONE;
 	case QCOW2_IS_PACKED:
-		step = qcow2_inflate(q, old);
+		step = qcow2_unpack(q, old);
 		if (step == STEP_DONE)
 			memcpy(q->copy, q->plain + in_cluster, n);
 		return step;
@@ -321,7 +321,7 @@ void qcow2_abandon(struct qcow2 *q)
 		q->pending[q->pendings++] = (struct qcow2_run){q->fresh.host / q->cluster, 1};
 	q->write = nothing;
 	q->fresh = no_fresh;
-	qcow2_inflate_free(q);
+	qcow2_unpack_free(q);
 }
 
 /* --- clusters that become zeros ----------------------------------------------------------------

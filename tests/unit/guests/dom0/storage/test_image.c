@@ -5,7 +5,8 @@
 /* sources: guests/dom0/storage/qcow2_rewrite.c guests/dom0/storage/qcow2_replace.c guests/dom0/storage/qcow2_snapshot.c */
 /* sources: guests/dom0/storage/transfer.c drivers/block/block.c drivers/block/claim.c drivers/block/request.c */
 /* sources: drivers/block/scan.c drivers/block/gpt.c drivers/block/mbr.c */
-/* libs: zlib */
+/* sources: guests/dom0/storage/qcow2_unpack.c guests/dom0/storage/qcow2_zstd.c */
+/* libs: zlib zstd */
 /*
  * Images that QEMU's tools make are read and written here, and the tools read and check what has
  * become of them. Requests overlap, and end in any order.
@@ -99,8 +100,10 @@ static void make_noise(const char *name, size_t bytes)
 	for (size_t at = 0; at < bytes; at += 65536)
 		if (random_below(4))
 			fill(noise + at, at + 65536 <= bytes ? 65536 : bytes - at);
-	/* Some of it can be compressed. */
-	memset(noise + bytes / 3, 'x', bytes / 3);
+	/* Some of it can be compressed, more or less well. */
+	memset(noise + bytes / 3, 'x', bytes / 6);
+	for (size_t at = bytes / 2; at < bytes / 3 * 2; at++)
+		noise[at] = (uint8_t)(random_below(12) ? noise[at - 1 - random_below(40)] : at);
 	assert_int_equal(fwrite(noise, 1, bytes, f), bytes);
 	fclose(f);
 	free(noise);
@@ -123,6 +126,8 @@ static const char *const options[] = {
 	"cluster_size=2M,lazy_refcounts=on",
 	"cluster_size=65536,preallocation=metadata",
 	"cluster_size=16384,refcount_bits=8",
+	"cluster_size=65536,compression_type=zstd",
+	"cluster_size=2M,compression_type=zstd",
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -304,6 +309,65 @@ static void patch(const char *name, long at, unsigned bytes, uint64_t value)
 	fclose(f);
 }
 
+/* Two images read their compressed clusters at once: they share a decoder. */
+static void test_shared_decoder(void **state)
+{
+	static uint8_t bytes[2][SIZE];
+	struct image *image[2];
+	struct request r[2];
+
+	(void)state;
+	at_once = false;
+	make_noise("noise", SIZE);
+	must("qemu-img convert -f raw -O qcow2 -c -o compression_type=zstd noise a.qcow2");
+	qemu_reads("a.qcow2", expected);
+	for (unsigned i = 0; i < 2; i++) {
+		add_file(i, "a.qcow2", DEVICE);
+		image[i] = open_on(&disks[i].dev, false);
+	}
+	for (uint32_t at = 0; at < SECTORS; at += 64) {
+		for (unsigned i = 0; i < 2; i++)
+			start(&r[i], image[i]->dev, BLK_READ, at, 64, bytes[i] + at * BLK_SECTOR);
+		run_loop();
+		assert_true(r[0].done && r[1].done);
+		assert_int_equal(r[0].status | r[1].status, BLK_OK);
+	}
+	assert_memory_equal(bytes[0], expected, SIZE);
+	assert_memory_equal(bytes[1], expected, SIZE);
+	close_image(image[0]);
+	close_image(image[1]);
+	remove_disks();
+}
+
+/* The bytes of compressed clusters are anything: reads end, well or not, and the decoder is free
+ * for the next one. */
+static void test_broken_clusters(void **state)
+{
+	static uint8_t data[BLK_SECTOR];
+	struct image *image;
+	unsigned failed = 0;
+
+	(void)state;
+	at_once = true;
+	make_noise("noise", SIZE);
+	for (unsigned kind = 0; kind < 2; kind++) {
+		must("qemu-img convert -f raw -O qcow2 -c -o compression_type=%s noise a.qcow2",
+		     kind ? "zstd" : "zlib");
+		add_file(0, "a.qcow2", DEVICE);
+		/* The clusters of the tables are the first ones. */
+		for (unsigned i = 0; i < 2000; i++)
+			disks[0].media[4 * 65536 + random_below(2u << 20)] ^=
+				(uint8_t)(1u << random_below(8));
+		image = open_on(&disks[0].dev, false);
+		for (uint32_t at = 0; at < SECTORS; at += 128)
+			failed += request(image->dev, BLK_READ, at, 1, data) != BLK_OK;
+		close_image(image);
+		remove_disks();
+		assert_true(failed);
+		failed = 0;
+	}
+}
+
 static void test_refusals(void **state)
 {
 	(void)state;
@@ -314,7 +378,12 @@ static void test_refusals(void **state)
 	must("qemu-img create -f qcow2 -o data_file=d.raw a.qcow2 1M");
 	refuses("a.qcow2", false, "external data file");
 	must("qemu-img create -f qcow2 -o compression_type=zstd a.qcow2 1M");
-	refuses("a.qcow2", false, "not of zlib's kind");
+	patch("a.qcow2", 104, 1, 2);
+	refuses("a.qcow2", false, "neither of zlib's nor of zstd's kind");
+	patch("a.qcow2", 104, 1, 0);
+	refuses("a.qcow2", false, "neither of zlib's nor of zstd's kind");
+	patch("a.qcow2", 100, 4, 104);
+	refuses("a.qcow2", false, "too short for the kind");
 	must("qemu-img create -f qcow2 a.qcow2 1M");
 	patch("a.qcow2", QCOW2_AT_INCOMPAT, 8, 1ull << 40);
 	refuses("a.qcow2", false, "0x10000000000");
@@ -578,6 +647,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_shared_decoder),
+		cmocka_unit_test(test_broken_clusters),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_write),

@@ -5,7 +5,8 @@
 /* sources: guests/dom0/storage/qcow2_rewrite.c guests/dom0/storage/qcow2_replace.c guests/dom0/storage/qcow2_snapshot.c */
 /* sources: guests/dom0/storage/transfer.c drivers/block/block.c drivers/block/claim.c drivers/block/request.c */
 /* sources: drivers/block/scan.c drivers/block/gpt.c drivers/block/mbr.c */
-/* libs: zlib */
+/* sources: guests/dom0/storage/qcow2_unpack.c guests/dom0/storage/qcow2_zstd.c */
+/* libs: zlib zstd */
 /*
  * The power goes while a guest writes to an image. What the disk keeps is all that its last flush
  * covers and any of the later sectors. After each cut qemu-img finds leaks at worst, and a sector

@@ -5,7 +5,8 @@
 /* sources: guests/dom0/storage/qcow2_rewrite.c guests/dom0/storage/qcow2_replace.c guests/dom0/storage/qcow2_snapshot.c */
 /* sources: guests/dom0/storage/transfer.c drivers/block/block.c drivers/block/claim.c drivers/block/request.c */
 /* sources: drivers/block/scan.c drivers/block/gpt.c drivers/block/mbr.c */
-/* libs: zlib */
+/* sources: guests/dom0/storage/qcow2_unpack.c guests/dom0/storage/qcow2_zstd.c */
+/* libs: zlib zstd */
 /*
  * Images whose metadata are written anew: those that were left dirty, and those with snapshots.
  * QEMU's tools make them, check what has become of them, and read each snapshot; the power goes at

@@ -64,13 +64,15 @@ DOM0 = {
     "guests/dom0/tls/*": "keys.h memory.h names.h random.h trust.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
     "guests/dom0/net/*": "http.h lwip.h ntp.h switch.h",
-    "guests/dom0/storage/*": "boot_mark.h change.h copy.h fetch.h first_pool.h image.h image_make.h image_volume.h lvm_group.h lvm_tag.h path.h pool.h qcow2_rewrite.h script.h transfer.h volume.h",
+    "guests/dom0/storage/*": "boot_mark.h change.h convert.h copy.h fetch.h first_pool.h image.h image_make.h image_volume.h "
+                              "lvm_group.h lvm_tag.h path.h pool.h qcow2_rewrite.h script.h transfer.h transient.h volume.h",
     "guests/dom0/store/*": "store.h",
     "guests/dom0/virtio/*": "pci.h virtio.h",
     "guests/dom0/assign/*": "assign.h assign_state.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
-    "guests/dom0/manage/*": "access.h attach.h define.h documents.h exit_names.h guest_console.h host.h identity.h log.h nodedev.h pools.h snapshot.h stats.h tune.h",
+    "guests/dom0/manage/*": "access.h attach.h define.h documents.h exit_names.h guest_console.h host.h identity.h intent.h log.h "
+                              "nodedev.h pools.h snapshot.h stats.h tune.h volume_look.h",
     "guests/dom0/rpc/*": "server.h",
     "guests/dom0/web/*": "web.h",
     "guests/dom0/shell/*": "power.h shell.h",

@@ -15,8 +15,6 @@
 #define POOL_INACTIVE 0u /* virStoragePoolState */
 #define POOL_RUNNING  2u
 
-#define VOLUME_BLOCK 1u /* virStorageVolType */
-
 /* Pools are known when the disks have been read. False after call_fail. */
 static bool are_read(struct call *call)
 {
@@ -304,31 +302,6 @@ void pools_by_volume(struct call *call)
 
 	if (read_volume(call, &found))
 		put_pool(&call->out, found.pool);
-}
-
-void volumes_info(struct call *call)
-{
-	struct found found;
-	uint64_t bytes;
-
-	if (!read_volume(call, &found))
-		return;
-	bytes = pool_bytes(found.pool, found.pool->group.lv[found.lv].extents);
-	xdr_put_u32(&call->out, VOLUME_BLOCK);
-	xdr_put_u64(&call->out, bytes);
-	xdr_put_u64(&call->out, bytes);
-}
-
-void volumes_xml(struct call *call)
-{
-	struct found found;
-	size_t begin;
-
-	if (!read_volume(call, &found))
-		return;
-	begin = document_begin(&call->out);
-	volume_document(found.pool, found.lv, NULL, document_put, &call->out);
-	document_end(&call->out, begin);
 }
 
 void volumes_path(struct call *call)

@@ -12,6 +12,7 @@
 #include "guests/dom0/rpc/handlers.h"
 #include "guests/dom0/rpc/snippet.h"
 #include "guests/dom0/storage/change.h"
+#include "guests/dom0/storage/convert.h"
 #include "guests/dom0/storage/image_make.h"
 
 #define XML_MOST (64u << 10)
@@ -116,11 +117,17 @@ static bool read_document(struct call *call, struct snippet element[ELEMENTS])
 	if (!*element[NAME].text || strlen(element[NAME].text) > LVM_NAME)
 		call_fail(call, ERROR_XML, "XML error: a volume has a name of up to %u characters",
 			  LVM_NAME);
-	else if (*element[FORMAT].value && strcmp(element[FORMAT].value, "raw") != 0 &&
-		 !is_image(element))
+	return !call->code;
+}
+
+/* Returns false after call_fail. */
+static bool read_format(struct call *call, const struct snippet element[ELEMENTS])
+{
+	const char *format = element[FORMAT].value;
+
+	if (*format && strcmp(format, "raw") != 0 && !is_image(element))
 		call_fail(call, ERROR_CONFIG,
-			  "unsupported configuration: unknown volume format type %s",
-			  element[FORMAT].value);
+			  "unsupported configuration: unknown volume format type %s", format);
 	return !call->code;
 }
 
@@ -152,7 +159,7 @@ void volumes_create(struct call *call)
 	struct pool *pool = read_pool(call);
 	struct image_order order = {.pool = pool};
 
-	if (!pool || !read_document(call, element))
+	if (!pool || !read_document(call, element) || !read_format(call, element))
 		return;
 	order.name = volume_name;
 	order.capacity = size_of(&element[CAPACITY]);
@@ -172,8 +179,25 @@ void volumes_create(struct call *call)
 			      : change_create(pool, volume_name, order.capacity, NULL, created));
 }
 
-/* A clone is an image that has the volume as its backing file: nothing is copied. The document is
- * the volume's own, with another name, and perhaps a larger capacity. */
+/* The content of another program's format goes to a new volume, which is raw if the document says
+ * so. */
+static const char *begin_conversion(const struct snippet element[ELEMENTS], struct pool *pool,
+				    const struct found *from)
+{
+	const struct convert_order order = {
+		.from_pool = from->pool,
+		.from = from->lv,
+		.pool = pool,
+		.name = volume_name,
+		.qcow2 = strcmp(element[FORMAT].value, "raw") != 0,
+		.done = created,
+	};
+
+	return convert_start(&order);
+}
+
+/* A clone of any other volume is an image that has the volume as its backing file: nothing is
+ * copied. The document is the volume's own, with another name, and perhaps a larger capacity. */
 void volumes_clone(struct call *call)
 {
 	struct snippet element[ELEMENTS];
@@ -192,7 +216,10 @@ void volumes_clone(struct call *call)
 	if (!begin(call))
 		return;
 	remember(pool, element[NAME].text);
-	refused(call, image_make(&order, created));
+	if (convert_is_needed(base.pool, base.lv))
+		refused(call, begin_conversion(element, pool, &base));
+	else
+		refused(call, image_make(&order, created));
 }
 
 void volumes_delete(struct call *call)

@@ -8,6 +8,7 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/net/http.h"
 #include "guests/dom0/shell/pools.h"
+#include "guests/dom0/shell/progress.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/storage/fetch.h"
@@ -16,9 +17,6 @@
 typedef unsigned long long llu;
 
 #define LOOK_NS 50000000u
-#define SHOW_NS 1000000000u /* between two states of the progress */
-#define MIB     (1u << 20)
-#define WIDTH   60 /* of the progress, which covers the one before */
 
 /* --- volumes ------------------------------------------------------------------------------------
  */
@@ -26,32 +24,12 @@ typedef unsigned long long llu;
 static struct {
 	char volume[LVM_NAME];
 	bool hashed, cancelled;
-	uint64_t begin, shown; /* times */
-	uint64_t bytes;        /* when it was shown */
+	struct progress progress;
 } job;
-
-static void print_progress(const struct fetch_status *now)
-{
-	uint64_t time = clock_ns(), ms = (time - job.shown) / 1000000;
-	uint64_t tenths = ms ? (now->bytes - job.bytes) * 10000 / MIB / ms : 0;
-	char text[WIDTH + 1];
-
-	if (now->length)
-		snprintf(text, sizeof(text), "%3llu %% of %llu MiB, %llu.%llu MiB/s",
-			 (llu)(now->bytes / (now->length / 100 + 1)),
-			 (llu)((now->length + MIB - 1) / MIB), (llu)(tenths / 10),
-			 (llu)(tenths % 10));
-	else
-		snprintf(text, sizeof(text), "%llu MiB, %llu.%llu MiB/s", (llu)(now->bytes / MIB),
-			 (llu)(tenths / 10), (llu)(tenths % 10));
-	term_printf("\r%-*s\r", WIDTH, text);
-	job.shown = time;
-	job.bytes = now->bytes;
-}
 
 static void print_end(const struct fetch_status *now)
 {
-	term_printf("\r%-*s\r", WIDTH, "");
+	progress_end();
 	if (now->why) {
 		shell_failure(now->why, "Failed to fetch vol %s", job.volume);
 		if (now->kept)
@@ -59,7 +37,7 @@ static void print_end(const struct fetch_status *now)
 				    "vol-fetch fills it, vol-delete removes it.\n");
 	} else {
 		term_printf("Vol %s fetched: %llu bytes in %llu s%s\n", job.volume, (llu)now->bytes,
-			    (llu)((clock_ns() - job.begin) / 1000000000u),
+			    (llu)((clock_ns() - job.progress.begin) / 1000000000u),
 			    job.hashed ? ", the SHA-256 is right" : "");
 		if (now->resumed)
 			term_printf("%u broken connection%s taken up again\n", now->resumed,
@@ -77,8 +55,8 @@ static bool look_at_fetch(bool cancel)
 	fetch_look(&now);
 	if (now.ended)
 		print_end(&now);
-	else if (clock_ns() - job.shown >= SHOW_NS)
-		print_progress(&now);
+	else
+		progress_show(&job.progress, now.bytes, now.length);
 	return !now.ended;
 }
 
@@ -100,7 +78,7 @@ static void run_vol_fetch(const struct args *args)
 	memset(&job, 0, sizeof(job));
 	snprintf(job.volume, sizeof(job.volume), "%s", order.volume);
 	job.hashed = order.sha256 != NULL;
-	job.begin = job.shown = clock_ns();
+	progress_begin(&job.progress);
 	order.pool = pool->group.name;
 	wrong = fetch_start(&order);
 	if (wrong)
@@ -194,7 +172,8 @@ static const struct arg fetch_args[] = {
 	{"sha256", ARG_TEXT, ARG_NAMED, "the SHA-256 that the content must have"},
 	{"capacity", ARG_TEXT, ARG_NAMED,
 	 "size of the vol, as scaled integer (default bytes); without it, the content's"},
-	{"format", ARG_TEXT, ARG_NAMED, "format of the content: raw (the default) or qcow2"},
+	{"format", ARG_TEXT, ARG_NAMED,
+	 "format of the content: raw (the default), qcow2, vmdk, vpc or vdi"},
 	{"overwrite", ARG_FLAG, ARG_OPTIONAL, "a volume that is there loses its data"},
 	ARG_END,
 };

@@ -256,25 +256,6 @@ static void run_vol_backing(const struct args *args)
 	wait(change_tag(found.pool, found.lv, LVM_KEY_BACKING, base ? name : NULL, ended));
 }
 
-/* A new image that has the volume as its backing file: nothing is copied. */
-static void run_vol_clone(const struct args *args)
-{
-	const char *name = args_text(args, "newname");
-	struct shell_volume found;
-	struct image_order order;
-
-	if (!shell_volume_of(args, &found))
-		return;
-	order = (struct image_order){
-		.pool = found.pool, .name = name, .base_pool = found.pool, .base = found.lv};
-	begin();
-	snprintf(job.what, sizeof(job.what), "Vol %.*s cloned from %s", (int)LVM_NAME, name,
-		 found.pool->group.lv[found.lv].name);
-	snprintf(job.fault, sizeof(job.fault), "Failed to clone vol from %s",
-		 found.pool->group.lv[found.lv].name);
-	wait(image_make(&order, ended));
-}
-
 static void run_vol_delete(const struct args *args)
 {
 	struct shell_volume found;
@@ -405,13 +386,6 @@ static const struct arg file_args[] = {
 	ARG_END,
 };
 
-static const struct arg clone_args[] = {
-	ARG_VOLUME,
-	{"newname", ARG_TEXT, ARG_REQUIRED, "clone name"},
-	ARG_IN_POOL,
-	ARG_END,
-};
-
 static const struct arg delete_args[] = {
 	ARG_VOLUME,
 	ARG_IN_POOL,
@@ -452,8 +426,6 @@ const struct shell_command shell_pool_change_commands[] = {
 	 pool_build_args, run_pool_build},
 	{"vol-backing", SHELL_SAMPO, COMPLETE_NONE, "volume that an image may have behind it", NULL,
 	 backing_args, run_vol_backing},
-	{"vol-clone", SHELL_VOLUME, COMPLETE_NONE, "clone a volume.",
-	 "Clone an existing volume within the parent pool.", clone_args, run_vol_clone},
 	{"vol-create-as", SHELL_VOLUME, COMPLETE_NONE, "create a volume from a set of args",
 	 "Create a vol.", create_args, run_vol_create_as},
 	{"vol-delete", SHELL_VOLUME, COMPLETE_NONE, "delete a vol", "Delete a given vol.",

@@ -15,6 +15,7 @@
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/net/http.h"
 #include "guests/dom0/storage/change.h"
+#include "guests/dom0/storage/foreign.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "guests/dom0/storage/lvm_tag.h"
 #include "guests/dom0/storage/stream.h"
@@ -509,6 +510,16 @@ static bool read_hash(const char *text)
 	return true;
 }
 
+/* The format as a tag says it; NULL: there is no such format, or raw. */
+static const char *tag_of(const char *format)
+{
+	const struct foreign_format *foreign = foreign_named(format);
+
+	if (foreign)
+		return foreign->name;
+	return strcmp(format, "qcow2") ? NULL : "qcow2";
+}
+
 /* Returns the reason against the order as far as it is known before the server is asked, or NULL.
  */
 static const char *check(const struct fetch_order *order)
@@ -521,8 +532,8 @@ static const char *check(const struct fetch_order *order)
 		return wrong;
 	if (strlen(order->volume) >= LVM_NAME)
 		return "the name is too long";
-	if (strcmp(order->format, "raw") != 0 && strcmp(order->format, "qcow2") != 0)
-		return "a format is raw or qcow2";
+	if (strcmp(order->format, "raw") != 0 && !tag_of(order->format))
+		return "a format is raw, qcow2, vmdk, vpc or vdi";
 	if (!read_hash(order->sha256))
 		return "a SHA-256 has 64 hexadecimal digits";
 	return lv >= 0 ? may_overwrite(pool, lv) : NULL;
@@ -545,7 +556,7 @@ const char *fetch_start(const struct fetch_order *order)
 	fetch.length = 0;
 	snprintf(fetch.pool, sizeof(fetch.pool), "%s", order->pool);
 	snprintf(fetch.volume, sizeof(fetch.volume), "%s", order->volume);
-	fetch.format = strcmp(order->format, "raw") != 0 ? "qcow2" : NULL;
+	fetch.format = tag_of(order->format);
 	timer_init(&fetch.retry, change_now, NULL);
 	fetch.get.head = answered;
 	fetch.get.body = take;

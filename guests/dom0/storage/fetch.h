@@ -12,7 +12,7 @@
 struct fetch_order {
 	const char *pool, *volume, *url;
 	const char *sha256; /* 64 digits that the content must have, or NULL */
-	const char *format; /* "raw" or "qcow2" */
+	const char *format; /* "raw", "qcow2", or one of foreign.h's names */
 	uint64_t capacity;  /* of the volume in bytes; 0: as large as the content */
 	bool overwrite;     /* a volume that is there may lose its content */
 };

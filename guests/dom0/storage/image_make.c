@@ -22,6 +22,7 @@ static struct {
 	char format[IMAGE_FORMAT];   /* its format */
 	char base[2 * LVM_NAME];     /* POOL/VOLUME */
 	char file[LVM_TAG_ROOM];     /* the tag of the new volume's path, "": none */
+	char mark[LVM_TAG_ROOM];     /* one more tag, "": none */
 	uint64_t capacity, allocation;
 	change_done *done;
 	struct image_look look;
@@ -102,7 +103,7 @@ static const char *create(void)
 		.refcount_order = COUNT_ORDER,
 	};
 	char format[LVM_TAG_ROOM], backing[LVM_TAG_ROOM];
-	const char *tags[4] = {format};
+	const char *tags[5] = {format};
 	unsigned n = 1;
 	struct pool *pool = pool_named(make.pool);
 	uint64_t clusters, bytes;
@@ -125,7 +126,9 @@ static const char *create(void)
 	if (*make.path)
 		tags[n++] = backing;
 	if (*make.file)
-		tags[n] = make.file;
+		tags[n++] = make.file;
+	if (*make.mark)
+		tags[n] = make.mark;
 	if (make.allocation > bytes)
 		bytes = make.allocation;
 	return change_create_with(pool, make.name, bytes, tags, content, make.done);
@@ -181,6 +184,11 @@ static const char *choose_base(const struct image_order *order, struct blkdev **
 	return wrong;
 }
 
+bool image_make_is_running(void)
+{
+	return make.running || change_is_running();
+}
+
 const char *image_make(const struct image_order *order, change_done *done)
 {
 	struct blkdev *base = NULL;
@@ -198,6 +206,7 @@ const char *image_make(const struct image_order *order, change_done *done)
 	make.done = done;
 	if (order->file && !lvm_tag_make(make.file, LVM_KEY_PATH, order->file))
 		return "the path is too long";
+	snprintf(make.mark, sizeof(make.mark), "%s", order->mark ? order->mark : "");
 	wrong = order->base_pool ? choose_base(order, &base) : NULL;
 	if (wrong)
 		return wrong;

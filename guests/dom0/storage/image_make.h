@@ -30,7 +30,11 @@ struct image_order {
 	uint32_t base;
 	const char *base_format;
 	const char *file; /* its path (path.h), right and free; NULL: none */
+	const char *mark; /* one more tag, KEY=VALUE; NULL: none */
 };
+
+/* Is an image being made, or another change of a pool at work? */
+bool image_make_is_running(void);
 
 /* Returns the reason against it, or NULL: `done` is called later or at once, as that of a change.
  */

@@ -470,6 +470,7 @@ NO_COMMANDS(shell_pool_commands);
 NO_COMMANDS(shell_pool_change_commands);
 NO_COMMANDS(shell_attach_commands);
 NO_COMMANDS(shell_fetch_commands);
+NO_COMMANDS(shell_clone_commands);
 NO_COMMANDS(shell_snapshot_commands);
 NO_COMMANDS(shell_tls_commands);
 NO_COMMANDS(shell_host_commands);

@@ -3,6 +3,7 @@
 /* sources: guests/dom0/storage/transfer.c guests/dom0/storage/find.c guests/dom0/storage/pool.c guests/dom0/storage/volume.c */
 /* sources: guests/dom0/storage/signature.c guests/dom0/storage/lvm_edit.c guests/dom0/storage/lvm_disk.c guests/dom0/storage/lvm_text.c */
 /* sources: guests/dom0/storage/lvm_group.c guests/dom0/storage/lvm_tag.c guests/dom0/storage/path.c guests/dom0/storage/image_volume.c */
+/* sources: guests/dom0/storage/foreign.c guests/dom0/storage/foreign_vmdk.c guests/dom0/storage/foreign_vhd.c guests/dom0/storage/foreign_vdi.c */
 /* sources: drivers/block/block.c drivers/block/claim.c drivers/block/request.c drivers/block/scan.c drivers/block/gpt.c drivers/block/mbr.c */
 /* libs: mbedtls */
 /* A fetch onto a pool of one disk, from a server that is the test's: it calls what the client would

@@ -23,6 +23,7 @@
 #include "guests/dom0/storage/boot_mark.h"
 #include "guests/dom0/storage/first_pool.h"
 #include "guests/dom0/storage/pool.h"
+#include "guests/dom0/storage/transient.h"
 #include "guests/dom0/store/store.h"
 #include "guests/dom0/vm/autostart.h"
 #include "guests/dom0/web/web.h"
@@ -98,9 +99,15 @@ static void pools_are_complete(void)
 	boot_mark(boot->cmdline, find_store);
 }
 
+/* What transient disks have left behind goes before guests start. */
+static void pool_is_made(void)
+{
+	transient_sweep(pools_are_complete);
+}
+
 static void pools_are_found(void)
 {
-	first_pool(boot->cmdline, pools_are_complete);
+	first_pool(boot->cmdline, pool_is_made);
 }
 
 /* Guests may name volumes of pools, which are known only when the disks' metadata have been read.

@@ -11,6 +11,7 @@
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/storage/image.h"
 #include "guests/dom0/storage/image_volume.h"
+#include "guests/dom0/storage/transient.h"
 #include "guests/dom0/virtio/device.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/virtio/pci.h"
@@ -231,6 +232,26 @@ __attribute__((unused)) static void mock_image_closed(void)
 		abort();
 	if (mock_image.closed)
 		mock_image.closed(mock_image.context);
+}
+
+/* The volume of a transient disk, which is there when the test says so. */
+static struct transient_order mock_transient;
+static unsigned mock_transients; /* that have not ended */
+
+struct transient *transient_make(const struct transient_order *order, const char **wrong)
+{
+	*wrong = NULL;
+	mock_transient = *order;
+	mock_transient.user = NULL;
+	mock_transients++;
+	return (struct transient *)&mock_transient;
+}
+
+void transient_end(struct transient *transient)
+{
+	if (transient != (struct transient *)&mock_transient || !mock_transients)
+		abort();
+	mock_transients--;
 }
 
 void qcow2_retry(struct qcow2 *image)

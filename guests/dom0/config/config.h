@@ -82,6 +82,7 @@ struct config_disk {
 	char serial[21];            /* virtio-blk's device ID, "" if none */
 	bool readonly;
 	bool qcow2;     /* the format; raw otherwise */
+	bool transient; /* what the guest writes goes when the guest ends */
 	bool shareable; /* other guests that say so, too, may have it at the same time */
 	uint8_t word[DISK_WORDS];
 	uint16_t boot_order; /* 0: none */

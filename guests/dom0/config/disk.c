@@ -69,7 +69,7 @@ static void boot_start(struct config_parser *p, const char **attributes)
 static void transient_start(struct config_parser *p, const char **attributes)
 {
 	(void)attributes;
-	config_fail(p, "the changes of a disk are kept when its guest ends");
+	disk(p)->transient = true;
 }
 
 /* --- <iotune> ----------------------------------------------------------------------------------

@@ -104,6 +104,8 @@ static void dump_disk(struct dump *d, const struct config_disk *disk)
 	dump_iotune(d, &disk->iotune);
 	if (disk->readonly)
 		put(d, "      <readonly/>\n");
+	if (disk->transient)
+		put(d, "      <transient/>\n");
 	if (disk->shareable)
 		put(d, "      <shareable/>\n");
 	if (disk->serial[0])

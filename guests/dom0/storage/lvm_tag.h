@@ -13,6 +13,8 @@
 #define LVM_KEY_BYTES  "sampo.bytes"
 /* A volume that is being filled, or whose filling has failed, is for nobody. */
 #define LVM_KEY_PARTIAL "sampo.partial"
+/* GUEST/DISK: the volume has what the guest writes to a transient disk, and goes at its end. */
+#define LVM_KEY_TRANSIENT "sampo.transient"
 /* POOL/VOLUME: the volume that has the backing file. */
 #define LVM_KEY_BACKING "sampo.backing"
 

@@ -47,7 +47,9 @@ struct blk {
 	struct blkdev *disk;    /* NULL: the image is not open */
 	struct blk_watch watch; /* the disk's */
 	struct image *image;    /* NULL: the disk is a device of the machine */
-	const char *wrong;      /* the reason why it cannot be opened */
+	/* The volume of the image, which goes with the disk; NULL: none. */
+	struct transient *transient;
+	const char *wrong; /* the reason why it cannot be opened */
 	bool fresh;
 	bool full;    /* a write to the image waits for room */
 	bool retry;   /* it is to look again */

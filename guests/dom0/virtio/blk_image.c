@@ -10,6 +10,7 @@
 #include "guests/dom0/storage/image.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "guests/dom0/storage/path.h"
+#include "guests/dom0/storage/transient.h"
 #include "guests/dom0/virtio/blk.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/vm/vm.h"
@@ -85,6 +86,37 @@ static const char *open_image(struct blk *blk, struct blkdev *below, bool readon
 	return wrong;
 }
 
+/* The volume for what the guest writes is there. */
+static void transient_made(void *context, struct blkdev *dev, const char *wrong)
+{
+	struct blk *blk = context;
+
+	if (dev)
+		wrong = open_image(blk, dev, false);
+	if (dev && !wrong)
+		return; /* opened() goes on */
+	blk->wrong = wrong;
+	virtio_became_ready(blk->dev);
+}
+
+static const char *open_transient(struct blk *blk, struct blkdev *base,
+				  const struct config_disk *disk)
+{
+	char user[sizeof(blk->dev->vm->name) + sizeof(disk->target) + 1];
+	const char *wrong;
+
+	snprintf(user, sizeof(user), "%s/%s", blk->dev->vm->name, disk->target);
+	blk->transient =
+		transient_make(&(struct transient_order){.base = base,
+							 .format = disk->qcow2 ? "qcow2" : "raw",
+							 .user = user,
+							 .found = !blk->fresh,
+							 .made = transient_made,
+							 .context = blk},
+			       &wrong);
+	return wrong;
+}
+
 const char *blk_source_open(struct blk *blk, const struct config_disk *disk)
 {
 	struct blkdev *below;
@@ -93,6 +125,8 @@ const char *blk_source_open(struct blk *blk, const struct config_disk *disk)
 	if (wrong)
 		return wrong;
 	wrong = image_format_disagrees(below, disk->qcow2 ? "qcow2" : "raw");
+	if (!wrong && disk->transient && !disk->readonly)
+		return open_transient(blk, below, disk);
 	if (!wrong && !disk->readonly)
 		wrong = image_is_base(below);
 	if (wrong)
@@ -159,14 +193,22 @@ void blk_source_retry(struct blk *blk)
 		qcow2_retry(blk->image->qcow2);
 }
 
+static void image_gone(void *transient)
+{
+	transient_end(transient);
+}
+
 void blk_source_close(struct blk *blk)
 {
 	struct blkdev *disk = blk->disk;
 
 	drop(blk);
 	if (blk->image)
-		image_close(blk->image, NULL, NULL);
+		image_close(blk->image, blk->transient ? image_gone : NULL, blk->transient);
+	else if (blk->transient)
+		transient_end(blk->transient);
 	else if (disk)
 		blk_unclaim(disk);
 	blk->image = NULL;
+	blk->transient = NULL;
 }

@@ -74,7 +74,7 @@ static const char full[] =
 	"      <source dev='/dev/sda1'/><target dev='vda' bus='virtio'/>\n"
 	"      <serial>S123</serial><readonly/></disk>\n"
 	"    <disk type='block'><driver type='qcow2'/>\n"
-	"      <source dev='/dev/disk/by-partlabel/x'/>\n"
+	"      <source dev='/dev/disk/by-partlabel/x'/><transient/>\n"
 	"      <target dev='vdb'/></disk>\n"
 	"    <disk type='file'><source file='/srv/vm/web &amp; co.img'/>\n"
 	"      <driver name='qemu' cache='none' io='native' discard='unmap'\n"
@@ -129,6 +129,7 @@ static void check_full(const struct vm_config *c)
 	assert_int_equal(c->disk[2].word[DISK_WRITE_ERROR], POLICY_STOP);
 	assert_int_equal(c->disk[2].word[DISK_READ_ERROR], POLICY_REPORT);
 	assert_true(c->disk[2].shareable);
+	assert_true(c->disk[1].transient && !c->disk[2].transient);
 	assert_int_equal(c->disk[2].boot_order, 2);
 	assert_int_equal(c->disk[2].iotune.rate[IOTUNE_TOTAL_BYTES], 1000000);
 	assert_int_equal(c->disk[2].iotune.rate[IOTUNE_READ_IOPS], 500);
@@ -508,7 +509,6 @@ static void test_refused_devices(void **state)
 	refused(DEVICES("<disk type='block'><driver discard='on'/></disk>"), "discard='on'");
 	refused(DEVICES("<disk type='block'><driver rerror_policy='enospace'/></disk>"),
 		"rerror_policy='enospace'");
-	refused(DEVICES("<disk type='block'><transient/></disk>"), "<transient>: the changes");
 	refused(DEVICES("<disk type='block'><boot order='0'/></disk>"), "begins with 1");
 	refused(DEVICES("<disk type='block'><boot/></disk>"), "'order' is missing");
 	refused(DEVICES("<disk type='block'><iotune><speed>1</speed></iotune></disk>"), "<speed>");

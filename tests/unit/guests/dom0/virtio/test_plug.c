@@ -221,6 +221,17 @@ static void begin_image(const char *target)
 	assert_int_equal(plugged_times, 0);
 }
 
+static void begin_transient(void)
+{
+	struct config_disk image = disk(2, "vdc");
+
+	image.transient = true;
+	mock_images = true;
+	plugged_times = 0;
+	assert_null(virtio_plug_disk(&mock_vm, &image, plugged, &plugged_times));
+	assert_int_equal(plugged_times, 0);
+}
+
 /* The guest sees the disk when the image is open, not before. */
 static void image_comes(void **unused)
 {
@@ -279,6 +290,44 @@ static void image_fails(void **unused)
 	assert_true(virtio_part.quiet(&mock_vm));
 }
 
+/* A transient disk waits for its volume, then for the image there; the volume goes last. */
+static void transient_comes_and_goes(void **unused)
+{
+	(void)unused;
+	setup();
+	begin_transient();
+	assert_int_equal(mock_transients, 1);
+	mock_transient.made(mock_transient.context, mock_transient.base, NULL);
+	assert_int_equal(plugged_times, 0);
+	mock_image_opened(NULL);
+	assert_int_equal(plugged_times, 1);
+	assert_string_equal(plugged_why, "");
+	assert_true(mock_image.writable);
+	virtio_eject(virtio_find(&mock_vm, VIRTIO_BLK, 1));
+	assert_int_equal(mock_transients, 1);
+	mock_image_closed();
+	mock_settle();
+	assert_int_equal(mock_transients, 0);
+	assert_true(virtio_part.quiet(&mock_vm));
+}
+
+static void transient_fails(void **unused)
+{
+	(void)unused;
+	setup();
+	begin_transient();
+	mock_transient.made(mock_transient.context, NULL, "the pool has 0 MiB left");
+	assert_string_equal(plugged_why, "the pool has 0 MiB left");
+	mock_settle();
+	assert_int_equal(mock_transients, 0);
+	/* The guest ends before the volume is there. */
+	begin_transient();
+	virtio_part.detach(&mock_vm);
+	mock_settle();
+	assert_null(mock_vm.virtio);
+	assert_int_equal(mock_transients, 0);
+}
+
 /* The guest ends before the image is open. */
 static void image_too_late(void **unused)
 {
@@ -297,9 +346,10 @@ static void image_too_late(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_and_goes), cmocka_unit_test(leaves_at_work),
-		cmocka_unit_test(no_more),        cmocka_unit_test(stays),
-		cmocka_unit_test(image_comes),    cmocka_unit_test(image_fails),
+		cmocka_unit_test(comes_and_goes),  cmocka_unit_test(transient_comes_and_goes),
+		cmocka_unit_test(transient_fails), cmocka_unit_test(leaves_at_work),
+		cmocka_unit_test(no_more),         cmocka_unit_test(stays),
+		cmocka_unit_test(image_comes),     cmocka_unit_test(image_fails),
 		cmocka_unit_test(image_too_late),
 	};
 

@@ -14,6 +14,7 @@
 #include "guests/dom0/manage/access.h"
 #include "guests/dom0/manage/define.h"
 #include "guests/dom0/manage/identity.h"
+#include "guests/dom0/manage/intent.h"
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/net/switch.h"
 #include "guests/dom0/parts.h"
@@ -85,7 +86,7 @@ static void store_read(void *context, const char *wrong)
 	recall_identity();
 	recall_access();
 	recall_guests();
-	autostart();
+	intent_finish(autostart);
 }
 
 static void find_store(void)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/manage/intent.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "guests/dom0/storage/path.h"
 #include "guests/dom0/vm/vm.h"
@@ -56,18 +57,29 @@ static const char *take_disk(struct snapshot_job *job, const struct config_disk 
 /* --- disk after disk ---------------------------------------------------------------------------
  */
 
-static void end(struct snapshot_job *job)
-{
-	release(job);
-	job->done(job);
-}
-
 /* The first reason is the one that is told. */
 static void note(struct snapshot_job *job, const char *wrong)
 {
 	if (!*job->why)
 		snprintf(job->why, sizeof(job->why), "disk %s: %s", job->disk[job->at].target,
 			 wrong);
+}
+
+static void forgotten(struct snapshot_job *job, const char *wrong)
+{
+	if (wrong && !*job->why)
+		snprintf(job->why, sizeof(job->why),
+			 "it is done, but the store still says that it is to be: %.100s", wrong);
+	release(job);
+	job->done(job);
+}
+
+static void end(struct snapshot_job *job)
+{
+	if (job->intended)
+		intent_forget(job, forgotten);
+	else
+		forgotten(job, NULL);
 }
 
 static void take_list(struct snapshot_job *job, struct qcow2_snapshots *list)
@@ -98,10 +110,43 @@ static void check(struct snapshot_job *job, const struct qcow2_snapshots *list)
 
 	if (job->kind == QCOW2_CREATE && found)
 		note(job, "there is a snapshot of this name");
+	else if (job->finishes && job->kind == QCOW2_DELETE && !found)
+		job->disk[job->at].skip = true;
 	else if (job->kind != QCOW2_CREATE && !found)
 		note(job, "there is no snapshot of this name");
 	else if (job->kind != QCOW2_CREATE && found > 1)
 		note(job, "several snapshots have this name");
+}
+
+static void go_on(struct snapshot_job *job)
+{
+	while (job->at < job->disks && job->checked && job->disk[job->at].skip)
+		job->at++;
+	if (job->at < job->disks)
+		next_disk(job);
+	else
+		end(job);
+}
+
+static void kept(struct snapshot_job *job, const char *wrong)
+{
+	job->intended = !wrong;
+	if (!wrong) {
+		go_on(job);
+		return;
+	}
+	note(job, wrong);
+	end(job);
+}
+
+/* All disks have been looked at. A change of several is written down first. */
+static void intend(struct snapshot_job *job)
+{
+	job->intended = job->finishes;
+	if (job->disks > 1 && !job->finishes)
+		intent_keep(job, kept);
+	else
+		go_on(job);
 }
 
 static void disk_done(struct qcow2_rewrite *rewrite, const char *wrong)
@@ -134,11 +179,10 @@ static void disk_done(struct qcow2_rewrite *rewrite, const char *wrong)
 	if (job->at == job->disks && !job->checked && job->kind != QCOW2_LIST) {
 		job->checked = true;
 		job->at = 0;
+		intend(job);
+		return;
 	}
-	if (job->at < job->disks)
-		next_disk(job);
-	else
-		end(job);
+	go_on(job);
 }
 
 static void next_disk(struct snapshot_job *job)
@@ -168,6 +212,7 @@ const char *snapshot_begin(struct snapshot_job *job, const struct vm *vm)
 	const struct vm_config *config = vm->config;
 
 	job->looks = job->kind == QCOW2_LIST;
+	memcpy(job->uuid, config->uuid, sizeof(job->uuid));
 	snprintf(job->user, sizeof(job->user), "a snapshot of %.64s", vm->name);
 	if (vm->id && !job->looks)
 		return "Requested operation is not valid: a domain that is active has no internal "
@@ -189,7 +234,10 @@ const char *snapshot_begin(struct snapshot_job *job, const struct vm *vm)
 
 void snapshot_stop(struct snapshot_job *job)
 {
-	if (!job->undoes)
+	/* All images are changed or none is. */
+	bool too_late = job->checked && job->at && job->kind != QCOW2_CREATE;
+
+	if (!job->undoes && !too_late)
 		job->rewrite.abort = true;
 }
 

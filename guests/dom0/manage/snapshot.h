@@ -11,6 +11,7 @@
 struct snapshot_disk {
 	struct blkdev *dev;
 	char target[16];
+	bool skip; /* `finishes`: the change was made in it */
 };
 
 /* One change or list at a time. */
@@ -19,9 +20,12 @@ struct snapshot_job {
 	char user[96];
 	struct snapshot_disk disk[CONFIG_DISKS];
 	unsigned disks, at;
-	bool looks;   /* the list is of a guest that may run: the disks are not claimed */
-	bool checked; /* each disk has been looked at */
-	bool undoes;  /* a disk has failed: those before it lose the new snapshot */
+	bool looks;       /* the list is of a guest that may run: the disks are not claimed */
+	bool checked;     /* each disk has been looked at */
+	bool finishes;    /* the change was begun before dom0's start (intent.h) */
+	bool intended;    /* it is written down */
+	uint8_t uuid[16]; /* the guest's */
+	bool undoes;      /* a disk has failed: those before it lose the new snapshot */
 	struct qcow2_rewrite rewrite;
 	/* LIST: of the first disk; `lacks`: a later disk has none of this name. */
 	struct qcow2_snapshots snapshots;
@@ -38,6 +42,6 @@ struct vm;
  * snapshot_free in either case.
  */
 const char *snapshot_begin(struct snapshot_job *job, const struct vm *vm);
-/* Ends soon, with the images as they were. */
+/* Ends soon, with the images as they were, unless the first of several has been changed. */
 void snapshot_stop(struct snapshot_job *job);
 void snapshot_free(struct snapshot_job *job);

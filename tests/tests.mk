@@ -190,6 +190,12 @@ SOAK_RUNS ?= 200
 soak: $(QEMU_NEEDS)
 	SOAK_RUNS=$(SOAK_RUNS) $(PYTEST) -n 0 -s tests/soak $(PYTEST_ARGS)
 
+# A cut of the power after every write that the disk's log has of images, snapshots and a fetch: some twenty minutes.
+SAMPO_STEPS ?= 30
+.PHONY: cut-tests
+cut-tests: $(QEMU_NEEDS)
+	SAMPO_CUTS=0 SAMPO_STEPS=$(SAMPO_STEPS) $(PYTEST) -n 0 -s tests/qemu/test_power_cuts.py $(PYTEST_ARGS)
+
 # The package in roots of Debian's releases (RELEASES=) that QEMU boots: root, loop devices, Debian's archive, and minutes.
 .PHONY: deb-tests
 deb-tests: $(QEMU_NEEDS)

@@ -27,25 +27,8 @@ def qemu(tool, *words):
     return run.stdout
 
 
-def places(host, volume):
-    """Where a volume's bytes are in the image of the only disk: (offset, bytes)."""
-    for segment in host.report("lvs", "lv_name,seg_start_pe,seg_size,seg_pe_ranges", "--segments", "data"):
-        if segment["lv_name"] == volume:
-            first = int(re.search(r":(\d+)-", segment["seg_pe_ranges"]).group(1))
-            yield MIB + first * 4 * MIB, int(segment["seg_size"])
-
-
-def take_out(image, host, volume, path):
-    """Copies a volume into a file."""
-    with open(image, "rb") as disk, open(path, "wb") as file:
-        for offset, size in places(host, volume):
-            disk.seek(offset)
-            file.write(disk.read(size))
-    return path
-
-
 def put_in(image, host, volume, path):
-    (offset, size), = places(host, volume)
+    (offset, _, size), = lvm.places(host, volume)
     content = path.read_bytes()
     assert len(content) <= size
     with open(image, "r+b") as disk:
@@ -122,7 +105,7 @@ def test_guest(boot, iso, tmp_path):
 
     with lvm.host(image) as host:
         host.lvm("vgck", "data")
-        files = {name: take_out(image, host, name, tmp_path / name) for name in ("theirs", "mine", "ours", "again")}
+        files = {name: lvm.take_out(image, host, name, tmp_path / name) for name in ("theirs", "mine", "ours", "again")}
     clone = (b"clone\n" * 100000)[:500000]
     content = content[:5000000] + clone + content[5500000:]
     info = qemu("qemu-img", "info", "-f", "qcow2", files["again"])
@@ -188,6 +171,6 @@ def test_snapshots(boot, iso, tmp_path):
     box.expect_end(60)
     box.stop()
     with lvm.host(image) as host:
-        ours = take_out(image, host, "ours", tmp_path / "ours.qcow2")
+        ours = lvm.take_out(image, host, "ours", tmp_path / "ours.qcow2")
     qemu("qemu-img", "check", ours)
     assert re.search(r"\d+ +two ", qemu("qemu-img", "snapshot", "-l", ours))

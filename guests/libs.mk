@@ -107,8 +107,11 @@ LIB_expat_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT
 LIB_mbedtls_VERSION := mbedtls-$(MBEDTLS_VERSION)
 LIB_mbedtls_SOURCES := $(patsubst %,library/%.c,aes asn1parse asn1write base64 bignum chacha20 chachapoly cipher cipher_wrap \
     constant_time ctr_drbg ecdh ecdsa ecp ecp_curves entropy gcm hmac_drbg md oid pem pk pk_wrap pkparse pkwrite platform \
-    platform_util poly1305 sha256 ssl_ciphersuites ssl_msg ssl_tls x509 x509_create x509_crt x509write_crt $(MBEDTLS_MORE))
+    platform_util poly1305 rsa sha256 sha512 ssl_ciphersuites ssl_msg ssl_tls x509 x509_create x509_crt x509write_crt $(MBEDTLS_MORE))
 LIB_mbedtls_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I. -I$(MBEDTLS)/library
+# A power modulo n has a bound for the exponent, guests/dom0/tls/exponent.c.
+RSA_DEFS := -Dmbedtls_mpi_exp_mod=tls_exp_mod -Dmbedtls_mpi_exp_mod_unsafe=tls_exp_mod
+$(LIBS)/obj/$(LIB_mbedtls_VERSION)/library/rsa.o: LIB_EXTRA := $(RSA_DEFS)
 
 LIB_zydis_VERSION := zydis-$(ZYDIS_VERSION)
 LIB_zydis_SOURCES := $(addprefix src/,Decoder.c DecoderData.c MetaInfo.c Mnemonic.c Register.c SharedData.c String.c \

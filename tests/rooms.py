@@ -57,22 +57,24 @@ RING0 = {
     "kernel/*": "",
 }
 DOM0 = {
-    "guests/dom0/base/*": "cmdline.h cpuset.h env.h hex.h loop.h mac.h memory.h slow.h sums.h xml.h",
+    "guests/dom0/base/*": "cmdline.h cpuset.h env.h hex.h loop.h mac.h memory.h queue.h slow.h sums.h xml.h",
     "guests/dom0/config/*": "config.h",
     "guests/dom0/vm/*": "autostart.h bus.h console.h part.h state.h vcpu.h vm.h watch.h",
     "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h ioapic.h pci.h pic.h pit.h platform.h uart.h",
-    "guests/dom0/tls/*": "keys.h memory.h names.h random.h trust.h",
+    "guests/dom0/tls/*": "keys.h memory.h names.h random.h servers.h session.h trust.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
-    "guests/dom0/net/*": "http.h lwip.h ntp.h switch.h",
-    "guests/dom0/storage/*": "boot_mark.h change.h convert.h copy.h fetch.h first_pool.h image.h image_make.h image_volume.h "
-                              "lvm_group.h lvm_tag.h path.h pool.h qcow2_rewrite.h script.h transfer.h transient.h volume.h",
+    "guests/dom0/net/*": "http.h http_parse.h https.h lwip.h ntp.h switch.h",
+    "guests/dom0/storage/*": "boot_mark.h change.h convert.h copy.h fetch.h first_pool.h image.h image_make.h "
+                             "image_volume.h lvm_group.h lvm_tag.h path.h pool.h qcow2_rewrite.h script.h transfer.h "
+                             "transient.h volume.h",
     "guests/dom0/store/*": "store.h",
     "guests/dom0/virtio/*": "pci.h virtio.h",
     "guests/dom0/assign/*": "assign.h assign_state.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
-    "guests/dom0/manage/*": "access.h attach.h define.h documents.h exit_names.h guest_console.h host.h identity.h intent.h log.h "
-                              "nodedev.h pools.h snapshot.h stats.h tune.h volume_look.h",
+    "guests/dom0/manage/*": "access.h attach.h authorities.h define.h documents.h entropy.h exit_names.h "
+                            "guest_console.h host.h identity.h intent.h log.h nodedev.h pools.h snapshot.h stats.h "
+                            "tune.h volume_look.h",
     "guests/dom0/rpc/*": "server.h",
     "guests/dom0/web/*": "web.h",
     "guests/dom0/shell/*": "power.h shell.h",

@@ -50,9 +50,8 @@ build/host/lib$(1).a: $$(HOST_$(1)_OBJECTS)
 endef
 $(foreach l,expat zydis lwip mbedtls sqlite zlib zstd,$(eval $(call host_library,$(l))))
 $(HOST_lwip_OBJECTS): guests/lib/lwip/lwipopts.h guests/lib/lwip/arch/cc.h
-# Tests have a client for dom0's server.
 $(HOST_mbedtls_OBJECTS): guests/lib/mbedtls/config.h
-$(HOST_mbedtls_OBJECTS): HOST_EXTRA = -DMBEDTLS_SSL_CLI_C
+build/host/$(LIB_mbedtls_VERSION)/library/rsa.o: HOST_EXTRA = $(RSA_DEFS)
 $(HOST_sqlite_OBJECTS): guests/lib/sqlite/sqlite_cfg.h $(SQLITE)/sqlite3.c
 $(HOST_sqlite_OBJECTS): HOST_EXTRA = $(LIB_sqlite_DEFS)
 $(HOST_zstd_OBJECTS): HOST_EXTRA = $(LIB_zstd_DEFS)

@@ -16,6 +16,6 @@ PCIUTILS_VERSION := 3.9.0
 FIO_VERSION      := 3.33
 
 # Files of this mbedTLS that other versions do not have.
-MBEDTLS_MORE := ssl_cli ssl_srv
+MBEDTLS_MORE := rsa_internal ssl_cli ssl_srv
 
 CLANG_RT_PACKAGE := libclang-rt-14-dev

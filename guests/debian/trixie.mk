@@ -16,6 +16,6 @@ PCIUTILS_VERSION := 3.13.0
 FIO_VERSION      := 3.39
 
 # Files of this mbedTLS that other versions do not have.
-MBEDTLS_MORE := bignum_core block_cipher ecp_curves_new pk_ecc ssl_client ssl_tls12_client ssl_tls12_server x509write
+MBEDTLS_MORE := bignum_core block_cipher ecp_curves_new pk_ecc rsa_alt_helpers ssl_client ssl_tls12_client ssl_tls12_server x509write
 
 CLANG_RT_PACKAGE := libclang-rt-19-dev

@@ -12,7 +12,9 @@
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/host/firmware.h"
 #include "guests/dom0/manage/access.h"
+#include "guests/dom0/manage/authorities.h"
 #include "guests/dom0/manage/define.h"
+#include "guests/dom0/manage/entropy.h"
 #include "guests/dom0/manage/identity.h"
 #include "guests/dom0/manage/intent.h"
 #include "guests/dom0/net/lwip.h"
@@ -84,7 +86,8 @@ static void store_read(void *context, const char *wrong)
 	(void)context;
 	(void)wrong;
 	recall_identity();
-	recall_access();
+	entropy_start(recall_access);
+	recall_authorities();
 	recall_guests();
 	intent_finish(autostart);
 }

@@ -7,7 +7,9 @@ import http.server
 import random
 import re
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 import time
 
@@ -24,9 +26,9 @@ CHANGED = "Tue, 01 Dec 2026 01:02:03 GMT"
 
 
 class Server:
-    """An HTTP server whose paths say how it behaves."""
+    """An HTTP server whose paths say how it behaves; over TLS with a certificate and its key in one file."""
 
-    def __init__(self):
+    def __init__(self, pem=None, leads_to=None):
         server = self
         self.asked = []  # path and Range of each request
         self.more = threading.Event()
@@ -82,6 +84,9 @@ class Server:
 
             def do_redirect(self):
                 self.head(302, 0, Location="good?from=redirect#part")
+
+            def do_elsewhere(self):
+                self.head(307, 0, Location=leads_to + "/good")
 
             def do_circle(self):
                 self.head(301, 0, Location="http://10.0.2.2:%d/circle/%s" % (
@@ -166,7 +171,11 @@ class Server:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.handle_error = lambda *_: None  # the client breaks connections
-        self.url = f"http://10.0.2.2:{self.server.server_address[1]}"
+        self.url = f"http{'s' if pem else ''}://10.0.2.2:{self.server.server_address[1]}"
+        if pem:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pem)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):
@@ -261,7 +270,7 @@ def test_bad_servers(boot, iso, server, tmp_path):
     assert "a format is raw or qcow2" in fetch(box, server, "good", "v", "--format vmdk")
     assert "refuses the connection" in box.run("vol-fetch data v http://10.0.2.2:1/x")
     assert "no name server knows" in box.run("vol-fetch data v http://no.such.name.invalid/x")
-    assert "https is not offered" in box.run("vol-fetch data v https://10.0.2.2/x")
+    assert "dom0 trusts no CA of https" in box.run("vol-fetch data v https://10.0.2.2/x")
 
     box.send(f"vol-fetch data v {server.url}/slow\r")
     box.expect(r"\d+ % of 3 MiB", 60)
@@ -290,6 +299,58 @@ def test_bad_servers(boot, iso, server, tmp_path):
         host.lvm("vgck", "data")
         tags = {v["lv_name"]: v["lv_tags"] for v in host.report("lvs", "lv_name,lv_tags", "data")}
         assert tags == {"web": "", "stalled": "", "moved": "", "cut": "sampo.partial=1"}
+
+
+def make_ca(folder):
+    """A CA with an RSA key, and the certificate and key of a server at 10.0.2.2 in one file."""
+    folder.mkdir()
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "30", "-subj", f"/CN={folder.name}", "-keyout", "ca.key",
+            "-out", "ca.pem")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=files", "-keyout", "key.pem", "-out", "request.pem")
+    (folder / "names").write_text("subjectAltName=IP:10.0.2.2")
+    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
+            "-extfile", "names", "-out", "cert.pem")
+    (folder / "server.pem").write_bytes((folder / "cert.pem").read_bytes() + (folder / "key.pem").read_bytes())
+    return folder
+
+
+def test_https(boot, iso, tmp_path):
+    """A server proves itself by a CA that the operator has brought, or the content by its SHA-256; TLS leads to no HTTP."""
+    ours, theirs = make_ca(tmp_path / "ours"), make_ca(tmp_path / "theirs")
+    plain = Server()
+    right, wrong = Server(ours / "server.pem", plain.url), Server(theirs / "server.pem")
+    into = Server(leads_to=right.url)
+    image = lvm.blank(tmp_path / "pv.img", 64)
+    ca = (ours / "ca.pem").read_text()
+    disk = ["-drive", f"if=none,id=d0,format=raw,file={image}", "-device", "ide-hd,drive=d0,bus=ide.1"]
+    box = boot(iso=iso({"ca.pem": ca, **m.LINUX_FILES}), memory=512, args=disk).boot()
+    box.wait_run("net", r"DHCP: +bound")
+    box.run("pool-build data sda")
+    assert "dom0 trusts no CA of https" in fetch(box, right, "good", "v")
+    assert "the SHA-256 is right" in fetch(box, wrong, "good", "unproven", f"--sha256 {SHA}")
+    assert "Trusted CAs changed" in box.run("tls-trust ca.pem")
+    assert "CAs of https:   CN=ours" in box.run("tls-info")
+    assert "fetched: " in fetch(box, right, "good", "proven")
+    assert "fetched: " in fetch(box, into, "elsewhere", "led")
+    assert "leads from https to http" in fetch(box, right, "elsewhere", "v")
+    assert "is of none of the CAs that dom0 trusts" in fetch(box, wrong, "good", "v")
+    assert not plain.asked and [path for path, _, _ in wrong.asked] == ["/good"]
+    assert "Domain 'fetched' defined from" in box.run(f"define-from {right.url}/guest.xml")
+    assert "--sha256 or https is needed" in box.run(f"tls-trust {plain.url}/good")
+    assert volumes(box) == {"unproven": "4.00", "proven": "4.00", "led": "4.00"}
+    box.stop()
+    box = boot(iso=iso({**m.LINUX_FILES}), memory=512, args=disk).boot()
+    box.wait_run("tls-info", "CAs of https: +CN=ours")
+    box.wait_run("net", r"DHCP: +bound")
+    assert "fetched: " in fetch(box, right, "good", "again")
+    assert "Trusted CAs changed" in box.run("tls-trust --none")
+    assert "dom0 trusts no CA of https" in fetch(box, right, "good", "v")
+    for server in (plain, right, wrong, into):
+        server.close()
 
 
 class TimeServer:

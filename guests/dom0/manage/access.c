@@ -7,6 +7,7 @@
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/base/slow.h"
+#include "guests/dom0/manage/entropy.h"
 #include "guests/dom0/store/store.h"
 #include "guests/dom0/tls/memory.h"
 #include "guests/dom0/tls/random.h"
@@ -36,23 +37,23 @@ struct job {
 static struct job *job;
 static struct trust_parts *parts; /* what is in the store */
 static struct trust *present;
-static bool weak;
 static void (*tell)(struct trust *trust);
 static char why[160] = "there are no keys (tls-setup makes them)";
 
-void access_start(bool weak_random, void (*changed)(struct trust *trust))
+void access_start(bool weak, void (*changed)(struct trust *trust))
 {
-	weak = weak_random;
 	tell = changed;
 	tls_memory_start();
-	if (weak)
-		printf(LOG_WARNING "entropy: entropy=weak: without good entropy dom0 makes keys "
-				   "that can be guessed; this is for tests alone\n");
+	if (!weak)
+		return;
+	tls_random_allow_weak();
+	printf(LOG_WARNING "entropy: entropy=weak: without good entropy dom0 makes keys "
+			   "that can be guessed; this is for tests alone\n");
 }
 
 static const char *start_random(void)
 {
-	const char *wrong = tls_random_start(weak);
+	const char *wrong = tls_random_start();
 
 	if (!wrong)
 		printf("entropy: %s\n", tls_random_sources());
@@ -126,10 +127,12 @@ static void finish(const char *wrong)
 static void kept(void *context, const char *wrong)
 {
 	(void)context;
-	if (wrong)
+	if (wrong) {
 		trust_drop(job->trust);
-	else
+	} else {
 		use(&job->parts, job->trust);
+		entropy_renew();
+	}
 	finish(wrong);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection is lwIP's altcp, so that another layer may lie between it and TCP. The stack's
+ * A connection is lwIP's altcp: for https, another layer lies between it and TCP. The stack's
  * reports are noted and queued; a timer that is due at once then goes through them from the event
  * loop, where a connection may be closed. TCP's window opens only by the bytes that the sink has
  * taken, so a sink that is slow holds back the server and not dom0's memory.
@@ -18,12 +18,11 @@
 
 #include "guests/dom0/base/loop.h"
 
-#define SECOND      1000000000ull
-#define CONNECT_NS  (15 * SECOND)
-#define STALL_NS    (10 * SECOND)
-#define BEHIND_NS   (SECOND / 2) /* for the server's end of the connection */
-#define FIRST_NS    SECOND       /* between two connections, then twice as long */
-#define PORT_OF_URL 80u
+#define SECOND     1000000000ull
+#define CONNECT_NS (15 * SECOND)
+#define STALL_NS   (10 * SECOND)
+#define BEHIND_NS  (SECOND / 2) /* for the server's end of the connection */
+#define FIRST_NS   SECOND       /* between two connections, then twice as long */
 
 /* A question to a name server cannot be taken back: its answer finds no client then. */
 struct http_name {
@@ -140,7 +139,7 @@ static int print_request(const struct http_get *get, char *text, size_t room)
 {
 	char port[8] = "", range[2 * HTTP_VALIDATOR] = "";
 
-	if (get->url.port != PORT_OF_URL)
+	if (get->url.port != http_url_port(&get->url))
 		snprintf(port, sizeof(port), ":%u", get->url.port);
 	if (get->received)
 		snprintf(range, sizeof(range), "Range: bytes=%llu-\r\nIf-Range: %s\r\n",
@@ -181,7 +180,7 @@ static bool note_visit(struct http_get *get)
 {
 	uint64_t hash = hash_text(0xcbf29ce484222325ull + get->url.port, get->url.host);
 
-	hash = hash_text(hash, get->url.path);
+	hash = hash_text(hash + get->url.secure, get->url.path);
 	for (unsigned i = 0; i < get->redirects; i++)
 		if (get->visited[i] == hash)
 			return false;
@@ -507,6 +506,10 @@ static void step(struct timer *timer)
 		finish(get, NULL);
 		return;
 	}
+	if (get->error != ERR_OK && *get->https.why) {
+		finish(get, get->https.why); /* the same would come again */
+		return;
+	}
 	if (get->ended || get->error != ERR_OK) {
 		if (get->state == HTTP_CONNECT && !get->received)
 			finish(get, error_text(get));
@@ -533,10 +536,14 @@ static void out_of_patience(struct timer *timer)
 
 static void connect_to(struct http_get *get)
 {
+	altcp_allocator_t tls = {https_new, &get->https};
+
 	get->state = HTTP_CONNECT;
-	get->connection = altcp_new_ip_type(NULL, IPADDR_TYPE_V4);
+	get->https = (struct https){.host = get->url.host, .unproven = get->unproven};
+	get->connection = altcp_new_ip_type(get->url.secure ? &tls : NULL, IPADDR_TYPE_V4);
 	if (!get->connection) {
-		finish(get, "dom0 has no memory for a connection");
+		finish(get,
+		       *get->https.why ? get->https.why : "dom0 has no memory for a connection");
 		return;
 	}
 	altcp_arg(get->connection, get);
@@ -603,8 +610,11 @@ static void begin(struct timer *timer)
 
 const char *http_get(struct http_get *get, const char *url)
 {
-	struct http_get fresh = {
-		.head = get->head, .body = get->body, .done = get->done, .context = get->context};
+	struct http_get fresh = {.head = get->head,
+				 .body = get->body,
+				 .done = get->done,
+				 .context = get->context,
+				 .unproven = get->unproven};
 	const char *wrong = http_url_read(&fresh.url, url);
 
 	if (wrong)

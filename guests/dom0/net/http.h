@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The HTTP/1.1 client brings one body to its last byte, through names, redirects, stalls and broken
- * connections. The body goes to a sink at the sink's pace.
+ * connections, in the clear or over TLS. The body goes to a sink at the sink's pace.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "drivers/timer.h"
 #include "guests/dom0/net/http_parse.h"
+#include "guests/dom0/net/https.h"
 
 #define HTTP_REDIRECTS 8u
 /* Connections in a row that bring less than HTTP_PROGRESS bytes before the client gives up. */
@@ -32,6 +33,8 @@ struct http_get {
 	size_t (*body)(struct http_get *get, const uint8_t *data, size_t bytes);
 	void (*done)(struct http_get *get, const char *why);
 	void *context;
+	/* The caller's: it knows a digest of the body, so that https need not prove the server. */
+	bool unproven;
 	/* To be looked at. */
 	uint64_t received; /* bytes of the body that the sink has taken */
 	unsigned resumed;  /* connections that went on where one before broke */
@@ -43,6 +46,7 @@ struct http_get {
 	struct http_name *name; /* the question to a name server */
 	ip_addr_t address;
 	struct altcp_pcb *connection;
+	struct https https;
 	struct pbuf *queue; /* received and not taken */
 	bool ended;         /* the server has closed its side */
 	err_t error;        /* the connection's end that the stack reports */
@@ -55,7 +59,7 @@ struct http_get {
 	uint64_t visited[HTTP_REDIRECTS + 1];
 	char etag[HTTP_VALIDATOR], modified[HTTP_VALIDATOR];
 	struct timer step, patience;
-	char why[160];
+	char why[SERVER_WHY];
 };
 
 /* Begins. Returns the reason against the URL, or NULL; `done` is not called if there is one. */

@@ -6,8 +6,6 @@
 
 #include "guests/dom0/base/hex.h"
 
-#define PORT_DEFAULT 80u
-
 static const char too_long[] = "a line of the answer is too long";
 
 /* --- URLs ------------------------------------------------------------------------------------- */
@@ -38,13 +36,18 @@ static bool read_number(const char **text, uint64_t most, uint64_t *value)
 	return true;
 }
 
+uint16_t http_url_port(const struct http_url *url)
+{
+	return url->secure ? 443 : 80;
+}
+
 /* A name or an IPv4 address, then perhaps a port. `bytes` of the text are it. */
 static const char *read_authority(struct http_url *url, const char *text, size_t bytes)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789-._";
 	size_t host = strspn(text, letters);
-	uint64_t port = PORT_DEFAULT;
+	uint64_t port = http_url_port(url);
 	const char *at;
 
 	if (memchr(text, '@', bytes))
@@ -92,11 +95,10 @@ const char *http_url_read(struct http_url *url, const char *text)
 {
 	if (!is_printable(text))
 		return "the URL has a character that is none of a URL's";
-	if (!strncasecmp(text, "https://", 8))
-		return "the scheme https is not offered: http, with --sha256, is";
-	if (strncasecmp(text, "http://", 7) != 0)
-		return "the URL does not begin with http://";
-	return read_behind_scheme(url, text + 7);
+	url->secure = !strncasecmp(text, "https://", 8);
+	if (!url->secure && strncasecmp(text, "http://", 7) != 0)
+		return "the URL does not begin with http:// or https://";
+	return read_behind_scheme(url, text + (url->secure ? 8 : 7));
 }
 
 /* The place behind "scheme:" (RFC 3986, 3.1); NULL: the text has no scheme. */
@@ -143,6 +145,8 @@ const char *http_url_follow(struct http_url *url, const char *location)
 		wrong = read_path(&next, location);
 	else
 		wrong = follow_relative(&next, location);
+	if (!wrong && url->secure && !next.secure)
+		wrong = "the server leads from https to http";
 	if (!wrong)
 		*url = next;
 	return wrong;
@@ -150,7 +154,8 @@ const char *http_url_follow(struct http_url *url, const char *location)
 
 bool http_url_same(const struct http_url *a, const struct http_url *b)
 {
-	return a->port == b->port && !strcasecmp(a->host, b->host) && !strcmp(a->path, b->path);
+	return a->secure == b->secure && a->port == b->port && !strcasecmp(a->host, b->host) &&
+	       !strcmp(a->path, b->path);
 }
 
 /* --- lines ------------------------------------------------------------------------------------ */

@@ -19,13 +19,18 @@ struct http_url {
 	char host[HTTP_HOST];
 	char path[HTTP_URL]; /* with its query; begins with a slash */
 	uint16_t port;
+	bool secure; /* https */
 };
 
-/* Reads an absolute URL with the scheme http. Returns the reason against the text, or NULL. */
+/* The port of a URL that names none, by its scheme. */
+uint16_t http_url_port(const struct http_url *url);
+
+/* Reads an absolute URL with the scheme http or https. Returns the reason against the text, or
+ * NULL. */
 const char *http_url_read(struct http_url *url, const char *text);
 /* Replaces *url by the URL that a Location field names, as seen from *url (RFC 3986, 5.2); dots in
- * a path are the server's to resolve. Returns the reason against the text, or NULL; *url has not
- * changed if there is one. */
+ * a path are the server's to resolve. https never leads to http. Returns the reason against the
+ * text, or NULL; *url has not changed if there is one. */
 const char *http_url_follow(struct http_url *url, const char *location);
 bool http_url_same(const struct http_url *a, const struct http_url *b);
 

@@ -86,7 +86,7 @@ static void end(struct client *client)
 	while (client->first)
 		drop_first(client);
 	packet_free(&client->reader);
-	free(client->in);
+	queue_free(&client->in);
 	free(client);
 }
 
@@ -183,7 +183,7 @@ static void bound_call(struct client *client)
 {
 	struct packet_reader *reader = &client->reader;
 	bool header = reader->have == PACKET_HEADER; /* it has been checked against `most` */
-	size_t used = client->in_used - client->in_at;
+	size_t used = queue_length(&client->in);
 
 	for (const struct client *other = clients; other; other = other->next)
 		used += other->reader.room;
@@ -205,7 +205,7 @@ static void waits_for_guest(struct client *client, bool taken_some)
 static void read_piece(struct client *client, size_t piece)
 {
 	const struct packet *packet = &client->reader.packet;
-	size_t n = stream_input(client, packet, client->in + client->in_at, piece);
+	size_t n = stream_input(client, packet, queue_front(&client->in), piece);
 
 	if (n < piece && client->waits && stream_may_lose(client, packet) &&
 	    clock_ns() - client->waits_ns > GIVE_UP_NS)
@@ -215,7 +215,7 @@ static void read_piece(struct client *client, size_t piece)
 	else
 		client->waits = false;
 	packet_took(&client->reader, n);
-	client->in_at += n;
+	queue_drop(&client->in, n);
 	client->wire->consumed(client->wire, n);
 }
 
@@ -225,12 +225,12 @@ static bool read_some(struct client *client)
 	size_t taken, piece = 0;
 	enum packet_found found;
 
-	if (client->in_at == client->in_used || client->queued > CLIENT_QUEUE)
+	if (!queue_length(&client->in) || client->collects || client->queued > CLIENT_QUEUE)
 		return false;
 	bound_call(client);
-	found = packet_read(&client->reader, client->in + client->in_at,
-			    client->in_used - client->in_at, &taken, &piece);
-	client->in_at += taken;
+	found = packet_read(&client->reader, queue_front(&client->in), queue_length(&client->in),
+			    &taken, &piece);
+	queue_drop(&client->in, taken);
 	client->wire->consumed(client->wire, taken);
 	switch (found) {
 	case PACKET_NOTHING:
@@ -259,11 +259,7 @@ static void run(struct work *work)
 		return;
 	}
 	again = (!client->waits || !client->retry.deadline) && read_some(client);
-	if (client->in_at == client->in_used) {
-		free(client->in);
-		client->in = NULL;
-		client->in_at = client->in_used = client->in_room = 0;
-	}
+	queue_trim(&client->in);
 	pump(client);
 	streams_pump(client);
 	if (again || client->broken)
@@ -290,38 +286,14 @@ static void retry(struct timer *timer)
 
 /* --- the wire's calls --- */
 
-static bool make_room(struct client *client, size_t n)
-{
-	size_t room = client->in_room ? client->in_room : 256;
-	uint8_t *place;
-
-	if (client->in_at) {
-		memmove(client->in, client->in + client->in_at, client->in_used - client->in_at);
-		client->in_used -= client->in_at;
-		client->in_at = 0;
-	}
-	while (room < client->in_used + n)
-		room *= 2;
-	if (room == client->in_room)
-		return true;
-	place = realloc(client->in, room);
-	if (!place)
-		return false;
-	client->in = place;
-	client->in_room = room;
-	return true;
-}
-
 static void received(void *context, const uint8_t *bytes, size_t n)
 {
 	struct client *client = context;
 
-	if (!make_room(client, n)) {
+	if (!queue_put(&client->in, bytes, n)) {
 		client_drop(client, "no memory for its messages");
 		return;
 	}
-	memcpy(client->in + client->in_used, bytes, n);
-	client->in_used += n;
 	client_wake(client);
 }
 

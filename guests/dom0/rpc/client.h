@@ -6,6 +6,7 @@
 #pragma once
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/base/queue.h"
 #include "guests/dom0/rpc/packet.h"
 #include "guests/dom0/rpc/wire.h"
 #include "guests/dom0/rpc/xdr.h"
@@ -42,16 +43,15 @@ struct client {
 	uint64_t number;   /* of no other client, ever */
 	struct wire *wire; /* NULL: it is gone */
 	struct packet_reader reader;
-	/* Received and not yet read. */
-	uint8_t *in;
-	size_t in_at, in_used, in_room;
+	struct queue in; /* received and not yet read */
 	/* To go, in messages. */
 	struct block *first, **last;
 	size_t queued;
 	unsigned events;   /* messages among them */
 	uint64_t since_ns; /* it came, or began to stall */
 	bool open, read_only, broken;
-	bool waits; /* for a guest that does not take typed bytes */
+	bool collects; /* a long answer is being collected: no more calls are read until then */
+	bool waits;    /* for a guest that does not take typed bytes */
 	uint64_t waits_ns;
 	struct callback callback[CLIENT_CALLBACKS];
 	struct stream *streams;

@@ -5,18 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <mbedtls/error.h>
-#include <mbedtls/ssl.h>
-
 #include "guests/dom0/base/loop.h"
-#include "guests/dom0/base/slow.h"
+#include "guests/dom0/tls/session.h"
 #include "guests/dom0/tls/trust.h"
 #include "guests/lib/guest.h"
 
-#define RECORD      16384u /* bytes of plain text in one, at most (RFC 5246, 6.2.1) */
-#define IN_LEAST    512u
-#define ACCEPTANCE  1 /* libvirt's byte for a client that is let in */
-#define OUT_AT_MOST 16384u
+#define ACCEPTANCE 1 /* libvirt's byte for a client that is let in */
 
 enum stage { SHAKING, OPEN, GONE };
 
@@ -27,18 +21,9 @@ struct tls_wire {
 	enum stage stage;
 	struct trust *trust;
 	struct visitor visitor;
-	mbedtls_ssl_context ssl;
-	/* Received from below, and not yet decrypted. */
-	uint8_t *in;
-	size_t in_at, in_used, in_room, in_taken; /* taken: `below` does not know yet */
-	/* To go below. */
-	uint8_t *out;
-	size_t out_at, out_used, out_room;
+	struct session session;
 	size_t given; /* plain bytes that the user has not consumed */
-	bool failed;  /* no memory */
 	bool ended;   /* by `below`, and the user does not know */
-	int status;   /* of the handshake */
-	struct slow shake;
 	struct work work;
 	struct timer limit;
 };
@@ -53,92 +38,28 @@ static void wake(struct tls_wire *t)
 	work_queue(&t->work);
 }
 
-/* --- bytes in and out: called by mbedTLS, in a handshake on the stack of slow computations --- */
-
-/* Makes room for n more bytes behind the used ones. */
-static bool make_room(uint8_t **bytes, size_t *at, size_t *used, size_t *room, size_t n)
-{
-	size_t more = *room ? *room : IN_LEAST;
-	uint8_t *place;
-
-	if (*at) {
-		memmove(*bytes, *bytes + *at, *used - *at);
-		*used -= *at;
-		*at = 0;
-	}
-	while (more < *used + n)
-		more *= 2;
-	if (more == *room)
-		return true;
-	place = realloc(*bytes, more);
-	if (!place)
-		return false;
-	*bytes = place;
-	*room = more;
-	return true;
-}
-
-static int take_in(void *context, unsigned char *to, size_t n)
-{
-	struct tls_wire *t = context;
-	size_t there = t->in_used - t->in_at;
-
-	if (!there)
-		return MBEDTLS_ERR_SSL_WANT_READ;
-	if (n > there)
-		n = there;
-	memcpy(to, t->in + t->in_at, n);
-	t->in_at += n;
-	t->in_taken += n;
-	return (int)n;
-}
-
-/* Takes all: records are as many as the user of this side writes, and they are few in a handshake.
- */
-static int put_out(void *context, const unsigned char *bytes, size_t n)
-{
-	struct tls_wire *t = context;
-
-	if (t->out_used - t->out_at + n > OUT_AT_MOST ||
-	    !make_room(&t->out, &t->out_at, &t->out_used, &t->out_room, n)) {
-		t->failed = true;
-		return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-	}
-	memcpy(t->out + t->out_used, bytes, n);
-	t->out_used += n;
-	return (int)n;
-}
-
 /* --- the wire below --- */
-
-static void free_when_empty(uint8_t **bytes, size_t *at, size_t *used, size_t *room)
-{
-	if (*at != *used)
-		return;
-	free(*bytes);
-	*bytes = NULL;
-	*at = *used = *room = 0;
-}
 
 static void pump_out(struct tls_wire *t)
 {
+	struct queue *out = &t->session.out;
 	size_t n = 1;
 
-	while (t->below && n && t->out_at < t->out_used) {
-		n = t->below->write(t->below, t->out + t->out_at, t->out_used - t->out_at);
-		t->out_at += n;
+	while (t->below && n && queue_length(out)) {
+		n = t->below->write(t->below, queue_front(out), queue_length(out));
+		queue_drop(out, n);
 	}
-	free_when_empty(&t->out, &t->out_at, &t->out_used, &t->out_room);
+	queue_trim(out);
 }
 
 static void tell_consumed(struct tls_wire *t)
 {
-	size_t n = t->in_taken;
+	size_t n = t->session.taken;
 
-	t->in_taken = 0;
+	t->session.taken = 0;
 	if (t->below && n)
 		t->below->consumed(t->below, n);
-	free_when_empty(&t->in, &t->in_at, &t->in_used, &t->in_room);
+	queue_trim(&t->session.in);
 }
 
 static void leave_handshakes(struct tls_wire *t)
@@ -158,7 +79,7 @@ static void leave_handshakes(struct tls_wire *t)
 static void end_wire(struct tls_wire *t)
 {
 	leave_handshakes(t);
-	slow_drop(&t->shake);
+	session_close(&t->session);
 	t->stage = GONE;
 	if (t->below)
 		t->below->abort(t->below);
@@ -174,10 +95,7 @@ static void refuse(struct tls_wire *t, const char *why)
 
 static void free_wire(struct tls_wire *t)
 {
-	mbedtls_ssl_free(&t->ssl);
 	trust_drop(t->trust);
-	free(t->in);
-	free(t->out);
 	free(t);
 }
 
@@ -186,22 +104,15 @@ static void free_wire(struct tls_wire *t)
 static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
 {
 	struct tls_wire *t = (struct tls_wire *)wire;
-	size_t done = 0;
+	size_t done = 0, now = 1;
 
-	while (done < n && t->stage == OPEN && !t->failed) {
-		int status;
-
+	while (now && done < n && t->stage == OPEN) {
 		pump_out(t);
-		if (t->out_used)
-			break;
-		status = mbedtls_ssl_write(&t->ssl, bytes + done, n - done);
-		if (status <= 0)
-			t->failed = true;
-		else
-			done += (size_t)status;
+		now = session_write(&t->session, bytes + done, n - done);
+		done += now;
 	}
 	pump_out(t);
-	if (t->failed)
+	if (t->session.failed)
 		wake(t);
 	return done;
 }
@@ -211,7 +122,7 @@ static void consumed(struct wire *wire, size_t n)
 	struct tls_wire *t = (struct tls_wire *)wire;
 
 	t->given -= n < t->given ? n : t->given;
-	if (t->given < RECORD)
+	if (t->given < SESSION_RECORD)
 		wake(t);
 }
 
@@ -224,9 +135,9 @@ static void close_wire(struct wire *wire)
 {
 	struct tls_wire *t = (struct tls_wire *)wire;
 
-	mbedtls_ssl_close_notify(&t->ssl);
+	session_end(&t->session);
 	pump_out(t);
-	if (t->below && !t->out_used) {
+	if (t->below && !queue_length(&t->session.out)) {
 		t->below->close(t->below);
 		t->below = NULL;
 	}
@@ -235,34 +146,9 @@ static void close_wire(struct wire *wire)
 
 /* --- the handshake --- */
 
-static void shake(struct slow *slow)
-{
-	struct tls_wire *t = slow->context;
-
-	t->status = mbedtls_ssl_handshake(&t->ssl);
-	wake(t);
-}
-
 static const char *explain(const struct tls_wire *t)
 {
-	static char text[96];
-
-	if (*t->visitor.why)
-		return t->visitor.why;
-	switch (t->status) {
-	case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
-		return "it has no certificate";
-	case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-		return "it does not accept the server's certificate, or nothing of what is offered";
-	case MBEDTLS_ERR_SSL_ALLOC_FAILED:
-		return "no memory";
-	case MBEDTLS_ERR_SSL_INVALID_RECORD:
-		return "it sends bytes that are no TLS";
-	default:
-		snprintf(text, sizeof(text), "the handshake has failed (mbedTLS's error -%#x)",
-			 (unsigned)-t->status);
-		return text;
-	}
+	return *t->visitor.why ? t->visitor.why : session_explain(&t->session);
 }
 
 static void let_in(struct tls_wire *t)
@@ -285,7 +171,7 @@ static void let_in(struct tls_wire *t)
 static void after_shake(struct tls_wire *t)
 {
 	pump_out(t); /* an alert, too */
-	switch (t->status) {
+	switch (t->session.status) {
 	case 0:
 		if (t->visitor.right == RIGHT_NONE)
 			refuse(t, "its certificate has not been looked at");
@@ -295,16 +181,15 @@ static void after_shake(struct tls_wire *t)
 	case MBEDTLS_ERR_SSL_WANT_READ:
 		if (t->ended)
 			refuse(t, "it has closed the connection");
-		else if (t->in_at < t->in_used)
-			slow_queue(&t->shake);
+		else if (queue_length(&t->session.in))
+			session_shake(&t->session);
 		break;
 	default:
 		/* The written bytes go out before the connection ends: lwIP sends a reset in
 		 * its place while there are bytes that nobody has read. */
-		t->in_taken += t->in_used - t->in_at;
-		t->in_at = t->in_used;
+		session_forget_input(&t->session);
 		tell_consumed(t);
-		if (t->below && !t->out_used) {
+		if (t->below && !queue_length(&t->session.out)) {
 			t->below->close(t->below);
 			t->below = NULL;
 		}
@@ -323,12 +208,12 @@ static void give_end(struct tls_wire *t)
 /* Decrypts one record, and gives what is in it. */
 static void read_on(struct tls_wire *t)
 {
-	static uint8_t plain[RECORD];
+	static uint8_t plain[SESSION_RECORD];
 	int status;
 
-	if (t->given >= RECORD)
+	if (t->given >= SESSION_RECORD)
 		return;
-	status = mbedtls_ssl_read(&t->ssl, plain, sizeof(plain));
+	status = session_read(&t->session, plain, sizeof(plain));
 	tell_consumed(t);
 	if (status == MBEDTLS_ERR_SSL_WANT_READ) {
 		pump_out(t);
@@ -353,13 +238,13 @@ static void run(struct work *work)
 		free_wire(t);
 		return;
 	}
-	if (t->stage == SHAKING && t->failed) {
+	if (t->stage == SHAKING && t->session.failed) {
 		refuse(t, "no memory");
 	} else if (t->stage == SHAKING) {
 		tell_consumed(t);
-		if (!t->shake.queued)
+		if (!session_is_shaking(&t->session))
 			after_shake(t);
-	} else if (t->failed) {
+	} else if (t->session.failed) {
 		give_end(t);
 	} else {
 		read_on(t);
@@ -372,17 +257,9 @@ static void received(void *context, const uint8_t *bytes, size_t n)
 {
 	struct tls_wire *t = context;
 
-	if (!make_room(&t->in, &t->in_at, &t->in_used, &t->in_room, n)) {
-		t->failed = true;
-		wake(t);
-		return;
-	}
-	memcpy(t->in + t->in_used, bytes, n);
-	t->in_used += n;
+	session_receive(&t->session, bytes, n);
 	if (t->stage == SHAKING)
-		slow_queue(&t->shake);
-	else
-		wake(t);
+		session_shake(&t->session);
 }
 
 static void room(void *context)
@@ -390,7 +267,7 @@ static void room(void *context)
 	struct tls_wire *t = context;
 
 	pump_out(t);
-	if (t->stage == OPEN && !t->out_used)
+	if (t->stage == OPEN && !queue_length(&t->session.out))
 		t->wire.user->room(t->wire.context);
 }
 
@@ -447,10 +324,8 @@ static struct tls_wire *make(struct wire *below)
 	if (!t)
 		return NULL;
 	t->below = below;
-	t->status = MBEDTLS_ERR_SSL_WANT_READ;
 	t->trust = trust_hold(present);
 	t->visitor.trust = present;
-	t->shake = (struct slow){.run = shake, .context = t};
 	t->work = (struct work){.run = run, .context = t};
 	timer_init(&t->limit, too_late, t);
 	t->wire.write = write_wire;
@@ -458,13 +333,12 @@ static struct tls_wire *make(struct wire *below)
 	t->wire.close = close_wire;
 	t->wire.abort = abort_wire;
 	memcpy(t->wire.peer, below->peer, sizeof(t->wire.peer));
-	mbedtls_ssl_init(&t->ssl);
-	if (mbedtls_ssl_setup(&t->ssl, trust_config(present))) {
+	if (!session_open(&t->session, trust_config(present), &t->work)) {
+		session_close(&t->session);
 		free_wire(t);
 		return NULL;
 	}
-	mbedtls_ssl_set_bio(&t->ssl, t, put_out, take_in, NULL);
-	mbedtls_ssl_set_verify(&t->ssl, trust_verify, &t->visitor);
+	mbedtls_ssl_set_verify(&t->session.ssl, trust_verify, &t->visitor);
 	return t;
 }
 

@@ -6,7 +6,7 @@
 
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
-#include "guests/dom0/net/http.h"
+#include "guests/dom0/shell/download.h"
 #include "guests/dom0/shell/pools.h"
 #include "guests/dom0/shell/progress.h"
 #include "guests/dom0/shell/shell.h"
@@ -90,85 +90,24 @@ static void run_vol_fetch(const struct args *args)
 /* --- descriptions -------------------------------------------------------------------------------
  */
 
-static struct {
-	struct http_get get;
-	char url[HTTP_URL];
-	char *text;
-	size_t bytes;
-	bool ended;
-	char why[160];
-} description;
-
-static void description_begins(struct http_get *get, bool has_length, uint64_t length)
-{
-	(void)get;
-	(void)has_length;
-	(void)length;
-}
-
-static void description_ends(struct http_get *get, const char *why)
-{
-	(void)get;
-	description.ended = true;
-	snprintf(description.why, sizeof(description.why), "%s", why ? why : "");
-}
-
-static size_t take_description(struct http_get *get, const uint8_t *data, size_t bytes)
-{
-	if (bytes > CONFIG_XML_BYTES - description.bytes) {
-		http_stop(get);
-		description_ends(get, "the description is larger than 256 KiB");
-		return 0;
-	}
-	memcpy(description.text + description.bytes, data, bytes);
-	description.bytes += bytes;
-	return bytes;
-}
-
-static bool look_at_description(bool cancel)
-{
-	bool goes_on = false;
-
-	if (cancel && !description.ended) {
-		http_stop(&description.get);
-		description_ends(&description.get, "stopped");
-	}
-	if (!description.ended)
-		return true;
-	if (*description.why)
-		shell_failure(description.why, "Failed to define domain from %s", description.url);
-	else
-		goes_on = shell_define_text(description.url, description.text, description.bytes);
-	free(description.text);
-	if (!goes_on)
-		term_printf("\n");
-	return goes_on;
-}
-
 static void run_define_from(const struct args *args)
 {
-	const char *url = args_text(args, "url"), *wrong;
+	struct download order = {
+		.url = args_text(args, "url"),
+		.sha256 = args_text(args, "sha256"),
+		.most = CONFIG_XML_BYTES,
+		.what = "the description",
+		.fault = "Failed to define domain from",
+		.use = shell_define_text,
+	};
 
-	description.get.head = description_begins;
-	description.get.body = take_description;
-	description.get.done = description_ends;
-	description.ended = false;
-	description.bytes = 0;
-	description.text = malloc(CONFIG_XML_BYTES);
-	snprintf(description.url, sizeof(description.url), "%s", url);
-	wrong = description.text ? http_get(&description.get, url) : "dom0 is out of memory";
-	if (!wrong) {
-		shell_job(look_at_description, LOOK_NS);
-		return;
-	}
-	free(description.text);
-	shell_failure(wrong, "Failed to define domain from %s", url);
+	shell_download(&order);
 }
 
 static const struct arg fetch_args[] = {
 	{"pool", ARG_TEXT, ARG_REQUIRED, "pool name or uuid"},
 	{"name", ARG_TEXT, ARG_REQUIRED, "name of the volume"},
-	{"url", ARG_TEXT, ARG_REQUIRED, "http://HOST[:PORT]/PATH"},
+	{"url", ARG_TEXT, ARG_REQUIRED, "http://HOST[:PORT]/PATH, or https://"},
 	{"sha256", ARG_TEXT, ARG_NAMED, "the SHA-256 that the content must have"},
 	{"capacity", ARG_TEXT, ARG_NAMED,
 	 "size of the vol, as scaled integer (default bytes); without it, the content's"},
@@ -179,7 +118,9 @@ static const struct arg fetch_args[] = {
 };
 
 static const struct arg define_from_args[] = {
-	{"url", ARG_TEXT, ARG_REQUIRED, "http://HOST[:PORT]/PATH of an XML domain description"},
+	{"url", ARG_TEXT, ARG_REQUIRED,
+	 "http://HOST[:PORT]/PATH, or https://, of an XML domain description"},
+	{"sha256", ARG_TEXT, ARG_NAMED, "the SHA-256 that the description must have"},
 	ARG_END,
 };
 

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The verbs about keys and names of libvirt's clients. A new client's key is shown here once, on
- * the operator's console, and nowhere else.
+ * The verbs about keys and names of libvirt's clients, and about the CAs of servers. A new client's
+ * key is shown here once, on the operator's console, and nowhere else.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "guests/dom0/base/memory.h"
+#include "guests/dom0/base/sums.h"
 #include "guests/dom0/manage/access.h"
+#include "guests/dom0/manage/authorities.h"
 #include "guests/dom0/net/lwip.h"
+#include "guests/dom0/shell/download.h"
 #include "guests/dom0/shell/shell.h"
 #include "guests/dom0/shell/term.h"
 #include "guests/dom0/tls/keys.h"
 #include "guests/dom0/tls/random.h"
+#include "guests/dom0/tls/servers.h"
 
 #define LOOK_NS 5000000u
 
@@ -109,11 +116,96 @@ static void run_tls_deny(const struct args *args)
 	wait(access_list(args_text(args, "name"), RIGHT_NONE, ended));
 }
 
+/* --- servers that dom0 asks by https --- */
+
+static void authorities_changed(const char *wrong)
+{
+	has_ended = true;
+	if (wrong)
+		shell_failure(wrong, "Failed to change the trusted CAs");
+	else
+		term_printf("Trusted CAs changed\n\n");
+}
+
+/* Returns true if the end has yet to come, for which a job waits. */
+static bool trust_text(const char *from, const char *text, size_t bytes)
+{
+	const char *wrong;
+
+	(void)from;
+	(void)bytes;
+	has_ended = false;
+	wrong = authorities_set(text, authorities_changed);
+	if (wrong)
+		shell_failure(wrong, "Failed to change the trusted CAs");
+	else if (!has_ended)
+		shell_job(wait_for_end, LOOK_NS);
+	return !wrong && !has_ended;
+}
+
+/* The file came with the machine's boot; its bytes have no zero behind them. */
+static void trust_file(const char *name)
+{
+	struct module module;
+	const char *wrong;
+	char *text;
+
+	if (!module_find(name, &module)) {
+		shell_error("Failed to open file '%s': No such file or directory", name);
+		return;
+	}
+	wrong = sums_check(&module);
+	if (!wrong && module.size > SERVERS_TEXT)
+		wrong = "the certificates are larger than 256 KiB";
+	text = wrong ? NULL : strndup((const char *)module.data, module.size);
+	if (!wrong && !text)
+		wrong = "dom0 is out of memory";
+	if (wrong)
+		shell_failure(wrong, "Failed to read %s", name);
+	else
+		trust_text(name, text, module.size);
+	free(text);
+}
+
+static void run_tls_trust(const struct args *args)
+{
+	const char *from = args_text(args, "file-or-url");
+	struct download order = {
+		.url = from,
+		.sha256 = args_text(args, "sha256"),
+		.most = SERVERS_TEXT,
+		.what = "the file",
+		.fault = "Failed to read",
+		.use = trust_text,
+	};
+
+	if (args_flag(args, "none") == (from != NULL))
+		shell_error("a file, a URL or --none is needed");
+	else if (!from)
+		trust_text("", "", 0);
+	else if (!strstr(from, "://"))
+		trust_file(from);
+	else if (!order.sha256 && strncasecmp(from, "https://", 8) != 0)
+		shell_failure("anybody on the way can change it: --sha256 or https is needed",
+			      "Failed to read %s", from);
+	else
+		shell_download(&order);
+}
+
+static void print_authorities(void)
+{
+	char name[NAME_BYTES];
+
+	for (unsigned n = 0; servers_ca(n, name); n++)
+		term_printf("%s%s\n", n ? "                " : "CAs of https:   ", name);
+}
+
 static void run_tls_info(const struct args *args)
 {
 	const char *why, *list = access_names(&why);
 
 	(void)args;
+	print_authorities();
 	if (!list) {
 		term_printf("TLS:            off: %s\n", why);
 		return;
@@ -149,6 +241,14 @@ static const struct arg deny_args[] = {
 	ARG_END,
 };
 
+static const struct arg trust_args[] = {
+	{"file-or-url", ARG_TEXT, ARG_OPTIONAL,
+	 "the CAs' certificates in PEM: a file of the boot medium, or a URL"},
+	{"sha256", ARG_TEXT, ARG_NAMED, "the SHA-256 that the file of the URL must have"},
+	{"none", ARG_FLAG, ARG_OPTIONAL, "trust no CA any more"},
+	ARG_END,
+};
+
 const struct shell_command shell_tls_commands[] = {
 	{"tls-allow", SHELL_SAMPO, COMPLETE_NONE, "let clients with this name in", NULL, allow_args,
 	 run_tls_allow},
@@ -162,5 +262,7 @@ const struct shell_command shell_tls_commands[] = {
 	 hosts_args, run_tls_server},
 	{"tls-setup", SHELL_SAMPO, COMPLETE_NONE, "make a CA, the server's and a client's keys",
 	 NULL, hosts_args, run_tls_setup},
+	{"tls-trust", SHELL_SAMPO, COMPLETE_NONE, "the CAs of servers that https asks", NULL,
+	 trust_args, run_tls_trust},
 	{NULL, SHELL_GROUPS, COMPLETE_NONE, NULL, NULL, NULL, NULL},
 };

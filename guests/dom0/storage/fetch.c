@@ -60,7 +60,7 @@ static struct {
 	struct timer retry;
 	struct volume *claimed;
 	bool kept;
-	char why[200];
+	char why[SERVER_WHY];
 } fetch;
 
 static void change_now(struct timer *timer);
@@ -498,16 +498,7 @@ static void body_ended(struct http_get *get, const char *why)
 static bool read_hash(const char *text)
 {
 	fetch.has_hash = text != NULL;
-	if (text && strlen(text) != 2 * STREAM_HASH)
-		return false;
-	for (unsigned i = 0; text && i < STREAM_HASH; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		fetch.hash[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
+	return !text || hex_read(text, fetch.hash, STREAM_HASH);
 }
 
 /* The format as a tag says it; NULL: there is no such format, or raw. */
@@ -561,6 +552,7 @@ const char *fetch_start(const struct fetch_order *order)
 	fetch.get.head = answered;
 	fetch.get.body = take;
 	fetch.get.done = body_ended;
+	fetch.get.unproven = fetch.has_hash;
 	fetch.stream.room = has_room;
 	if (!stream_open(&fetch.stream, fetch.has_hash))
 		return "dom0 is out of memory for DMA";

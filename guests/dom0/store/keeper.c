@@ -242,6 +242,13 @@ static uint64_t limit_of(const struct blkdev *dev, uint64_t most)
 	return bytes < most ? bytes / IMAGE_BLOCK * IMAGE_BLOCK : most;
 }
 
+uint64_t keeper_seed_at(const struct blkdev *journal)
+{
+	uint64_t blocks = journal->sectors * BLK_SECTOR / IMAGE_BLOCK;
+
+	return blocks ? (blocks - 1) * IMAGE_BLOCK : 0;
+}
+
 /* A change of all pages at once fits into the journal. */
 static bool measure_volumes(uint64_t *state, uint64_t *journal)
 {
@@ -249,6 +256,8 @@ static bool measure_volumes(uint64_t *state, uint64_t *journal)
 
 	*state = limit_of(keeper.state, KEEPER_BYTES);
 	*journal = limit_of(keeper.journal, KEEPER_BYTES + KEEPER_BYTES / 2);
+	if (*journal > keeper_seed_at(keeper.journal))
+		*journal = keeper_seed_at(keeper.journal);
 	if (*journal < 2 * JOURNAL_HEAD)
 		return false;
 	pages = (*journal - 2 * JOURNAL_HEAD) / RECORD_BYTES;

@@ -20,6 +20,9 @@ void keeper_open(struct blkdev *state, struct blkdev *journal, keeper_done *done
 void keeper_close(void);
 bool keeper_is_open(void);
 
+/* Where the journal's volume has its last block, in bytes, which is not the keeper's. */
+uint64_t keeper_seed_at(const struct blkdev *journal);
+
 /*
  * A change: keeper_begin, one function of database.h, and keeper_end with that one's result.
  * keeper_begin returns the reason why no change can begin, or NULL. keeper_end calls `done` when

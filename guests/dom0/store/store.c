@@ -172,6 +172,14 @@ bool store_is_open(void)
 	return keeper_is_open();
 }
 
+struct blkdev *store_seed_place(uint64_t *at)
+{
+	if (!keeper_is_open())
+		return NULL;
+	*at = keeper_seed_at(store.journal);
+	return store.journal;
+}
+
 /* Until the start of the machine has looked for the store, nobody knows whether there is one: the
  * first pool and GRUB's mark come in between. */
 static bool is_reading(void)

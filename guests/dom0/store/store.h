@@ -45,6 +45,10 @@ const char *store_domains(void (*each)(void *context, const struct database_doma
 /* A setting's value; "" if there is none. */
 void store_setting(const char *name, char *value, size_t bytes);
 
+/* The place of a seed for random numbers, which is no part of the database: the last block of the
+ * volume sampo-journal. Returns the volume, or NULL if the store is not open; *at is in bytes. */
+struct blkdev *store_seed_place(uint64_t *at);
+
 struct store_status {
 	char pool[LVM_NAME + 1]; /* "": there is none */
 	unsigned long long volume, journal, bytes, unused;

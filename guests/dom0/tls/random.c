@@ -10,6 +10,7 @@
 #include <mbedtls/sha256.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/tls/compat.h"
 #include "guests/dom0/tls/health.h"
 #include "guests/dom0/tls/memory.h"
 #include "guests/lib/cpu.h"
@@ -24,7 +25,7 @@
 static mbedtls_entropy_context entropy;
 static mbedtls_ctr_drbg_context generator;
 static char names[64];
-static bool started;
+static bool started, weak;
 
 /* --- the CPU's generators (Intel SDM volume 1, 7.3.17) --- */
 
@@ -196,7 +197,12 @@ static const char *seed(void)
 		       : NULL;
 }
 
-const char *tls_random_start(bool weak)
+void tls_random_allow_weak(void)
+{
+	weak = true;
+}
+
+const char *tls_random_start(void)
 {
 	const char *wrong;
 	bool good;
@@ -219,6 +225,12 @@ const char *tls_random_start(bool weak)
 	wrong = seed();
 	started = !wrong;
 	return wrong;
+}
+
+void tls_random_mix(const void *bytes, size_t n)
+{
+	if (started)
+		compat_mix(&generator, bytes, n);
 }
 
 const char *tls_random_sources(void)

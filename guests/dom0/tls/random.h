@@ -8,9 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* `weak`: numbers that others may guess will do if neither RDSEED nor RDRAND works. Returns the
- * reason why there are no random numbers, or NULL. */
-const char *tls_random_start(bool weak);
+/* Numbers that others may guess will do from now on if neither RDSEED nor RDRAND works. */
+void tls_random_allow_weak(void);
+/* Before the first number; later calls do nothing. Returns the reason why there are no random
+ * numbers, or NULL. */
+const char *tls_random_start(void);
+/* Mixes bytes in, at most 256, that may be known to others: they make the numbers no worse. After
+ * tls_random_start. */
+void tls_random_mix(const void *bytes, size_t n);
 /* The sources that are in use, for reports. */
 const char *tls_random_sources(void);
 

@@ -7,10 +7,9 @@
 
 #include <mbedtls/ssl_ciphersuites.h>
 
-#include "guests/dom0/base/loop.h"
-#include "guests/dom0/machine/calendar.h"
 #include "guests/dom0/tls/compat.h"
 #include "guests/dom0/tls/random.h"
+#include "guests/dom0/tls/validity.h"
 
 struct trust {
 	unsigned users;
@@ -74,6 +73,15 @@ static const int suites[] = {
 	0,
 };
 
+/* What this machine's CA signs with. The library knows RSA and larger curves, which dom0 as a
+ * client meets in others' certificates. */
+static const mbedtls_x509_crt_profile profile = {
+	.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256),
+	.allowed_pks =
+		MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY),
+	.allowed_curves = MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1),
+};
+
 static int parse_certificate(mbedtls_x509_crt *crt, const char *text)
 {
 	return mbedtls_x509_crt_parse(crt, (const unsigned char *)text, strlen(text) + 1);
@@ -105,6 +113,8 @@ static const char *configure(struct trust *trust)
 	mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
 	mbedtls_ssl_conf_ca_chain(config, &trust->ca, NULL);
 	mbedtls_ssl_conf_ciphersuites(config, suites);
+	mbedtls_ssl_conf_cert_profile(config, &profile);
+	compat_p256_alone(config);
 	if (mbedtls_ssl_conf_own_cert(config, &trust->certificate, &trust->key))
 		return "out of memory";
 	return NULL;
@@ -156,43 +166,11 @@ const mbedtls_ssl_config *trust_config(const struct trust *trust)
 
 /* --- time --- */
 
-static int64_t seconds_of(const mbedtls_x509_time *time)
-{
-	struct calendar t = {
-		.second = (unsigned)time->sec,
-		.minute = (unsigned)time->min,
-		.hour = (unsigned)time->hour,
-		.day = (unsigned)time->day,
-		.month = (unsigned)time->mon,
-		.year = (unsigned)time->year,
-	};
-
-	return calendar_to_seconds(&t);
-}
-
-/* Writes why the certificate is not valid now, or "". */
-static bool is_timely(const mbedtls_x509_crt *crt, char *why, size_t room)
-{
-	int64_t now = (int64_t)(clock_wall_ns() / 1000000000u);
-	int64_t from = seconds_of(&crt->valid_from), to = seconds_of(&crt->valid_to);
-	char bound[CALENDAR_TEXT], clock[CALENDAR_TEXT];
-
-	*why = 0;
-	if (now >= from && now <= to)
-		return true;
-	calendar_text(bound, now < from ? from : to);
-	calendar_text(clock, now);
-	snprintf(why, room, "%s %s UTC, dom0's clock has %s UTC",
-		 now < from ? "is not valid before" : "has expired: it was valid until", bound,
-		 clock);
-	return false;
-}
-
 const char *trust_is_timely(const struct trust *trust)
 {
 	static char why[160];
 
-	return is_timely(&trust->certificate, why, sizeof(why)) ? NULL : why;
+	return validity_is_now(&trust->certificate, why, sizeof(why)) ? NULL : why;
 }
 
 /* --- visitors --- */
@@ -233,7 +211,7 @@ int trust_verify(void *context, mbedtls_x509_crt *crt, int depth, uint32_t *flag
 		look_at_name(visitor, crt, flags);
 	if (*flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED)
 		refuse(visitor, whose, "is of another CA");
-	if (!is_timely(crt, why, sizeof(why))) {
+	if (!validity_is_now(crt, why, sizeof(why))) {
 		*flags |= MBEDTLS_X509_BADCERT_EXPIRED;
 		refuse(visitor, whose, why);
 	}

@@ -69,7 +69,7 @@ static void pass(uint64_t ns)
 
 static struct altcp_pcb pcb;
 static bool open; /* there is a connection */
-static unsigned connections, recved;
+static unsigned connections, recved, expected_port;
 static char request[4096];
 static err_t name_answer;
 static dns_found_callback name_found;
@@ -77,12 +77,27 @@ static void *name_context;
 
 struct altcp_pcb *altcp_new_ip_type(altcp_allocator_t *allocator, u8_t type)
 {
-	(void)allocator;
-	(void)type;
+	if (allocator)
+		return allocator->alloc(allocator->arg, type);
+	expected_port = 80;
 	assert_false(open);
 	memset(&pcb, 0, sizeof(pcb));
 	open = true;
 	return &pcb;
+}
+
+/* The layer of TLS, of which nothing but its reason is here. */
+static struct https *https;
+static unsigned secure;
+
+struct altcp_pcb *https_new(void *context, u8_t type)
+{
+	struct altcp_pcb *conn = altcp_new_ip_type(NULL, type);
+
+	https = context;
+	secure++;
+	expected_port = 443;
+	return conn;
 }
 
 void altcp_arg(struct altcp_pcb *conn, void *arg)
@@ -103,7 +118,7 @@ void altcp_err(struct altcp_pcb *conn, altcp_err_fn err)
 err_t altcp_connect(struct altcp_pcb *conn, const ip_addr_t *ip, u16_t port, altcp_connected_fn fn)
 {
 	(void)ip;
-	assert_int_equal(port, 80);
+	assert_int_equal(port, expected_port);
 	conn->connected = fn;
 	connections++;
 	return ERR_OK;
@@ -660,15 +675,41 @@ static void stops(void **state)
 	assert_int_equal(get.state, HTTP_IDLE);
 }
 
+/* A redirect leads into TLS, and never out of it; TLS's reason ends all. */
+static void secures(void **state)
+{
+	(void)state;
+	secure = 0;
+	ask("http://host/");
+	accept_it();
+	say("HTTP/1.1 301 Moved\r\nContent-Length: 0\r\nLocation: https://host/\r\n\r\n");
+	assert_int_equal(secure, 1);
+	assert_string_equal(https->host, "host");
+	assert_false(https->unproven);
+	accept_it();
+	assert_non_null(strstr(request, "\r\nHost: host\r\n"));
+	say("HTTP/1.1 301 Moved\r\nContent-Length: 0\r\nLocation: http://host/x\r\n\r\n");
+	ended_with("from https to http");
+	get.unproven = true;
+	ask("https://host/");
+	assert_true(https->unproven);
+	snprintf(https->why, sizeof(https->why), "the server's certificate is bad");
+	reset();
+	ended_with("certificate is bad");
+	assert_int_equal(connections, 1);
+	get.unproven = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain),        cmocka_unit_test(sink_waits),
-		cmocka_unit_test(resumes),      cmocka_unit_test(resumes_badly),
-		cmocka_unit_test(patience),     cmocka_unit_test(lengths),
-		cmocka_unit_test(redirects),    cmocka_unit_test(names),
-		cmocka_unit_test(stops),        cmocka_unit_test(empty_buffers),
-		cmocka_unit_test(begins_again), cmocka_unit_test(resumes_chunks),
+		cmocka_unit_test(plain),          cmocka_unit_test(sink_waits),
+		cmocka_unit_test(resumes),        cmocka_unit_test(resumes_badly),
+		cmocka_unit_test(patience),       cmocka_unit_test(lengths),
+		cmocka_unit_test(redirects),      cmocka_unit_test(names),
+		cmocka_unit_test(secures),        cmocka_unit_test(stops),
+		cmocka_unit_test(empty_buffers),  cmocka_unit_test(begins_again),
+		cmocka_unit_test(resumes_chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,13 +32,32 @@ static void urls(void **state)
 	assert_int_equal(url.port, 80);
 }
 
+static void schemes(void **state)
+{
+	(void)state;
+	assert_null(http_url_read(&url, "https://host/a"));
+	assert_true(url.secure && url.port == 443);
+	assert_null(http_url_follow(&url, "b"));
+	assert_true(url.secure && url.port == 443);
+	assert_null(http_url_follow(&url, "//other/c"));
+	assert_true(url.secure && url.port == 443);
+	/* Never back into the clear. */
+	assert_non_null(http_url_follow(&url, "http://other/c"));
+	assert_non_null(http_url_follow(&url, "HTTP://other:443/c"));
+	assert_true(url.secure);
+	assert_string_equal(url.path, "/c");
+	assert_null(http_url_read(&url, "http://host/a"));
+	assert_false(url.secure);
+	assert_null(http_url_follow(&url, "HTTPS://host:8443/a"));
+	assert_true(url.secure && url.port == 8443);
+}
+
 static void bad_urls(void **state)
 {
 	static const char *const bad[] = {
 		"",
 		"host/path",
 		"ftp://host/",
-		"https://host/",
 		"http://",
 		"http:///path",
 		"http://:80/",
@@ -90,7 +109,6 @@ static void follows(void **state)
 		assert_int_equal(url.port, cases[i].port);
 	}
 	assert_non_null(http_url_follow(&url, ""));
-	assert_non_null(http_url_follow(&url, "https://host/"));
 	assert_non_null(http_url_follow(&url, "file:///etc"));
 	assert_non_null(http_url_follow(&url, "/a b"));
 	assert_string_equal(url.path, "/a/dir/");
@@ -257,8 +275,9 @@ static void chunks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(urls),  cmocka_unit_test(bad_urls),  cmocka_unit_test(follows),
-		cmocka_unit_test(heads), cmocka_unit_test(bad_heads), cmocka_unit_test(chunks),
+		cmocka_unit_test(urls),    cmocka_unit_test(schemes), cmocka_unit_test(bad_urls),
+		cmocka_unit_test(follows), cmocka_unit_test(heads),   cmocka_unit_test(bad_heads),
+		cmocka_unit_test(chunks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,11 @@ void blk_unclaim(struct blkdev *dev)
 /* --- the keeper ---------------------------------------------------------------------------------
  */
 
+uint64_t keeper_seed_at(const struct blkdev *journal)
+{
+	return journal->sectors * BLK_SECTOR;
+}
+
 void keeper_open(struct blkdev *state, struct blkdev *journal, keeper_done *done, void *context)
 {
 	(void)journal;

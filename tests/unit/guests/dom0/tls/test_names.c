@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/tls/names.c guests/dom0/tls/health.c */
+/* sources: guests/dom0/tls/names.c guests/dom0/tls/health.c guests/dom0/tls/exponent.c */
 /* libs: mbedtls */
-/* flags: -DMBEDTLS_SSL_CLI_C */
 /* The list of names and what fits it; and the tests of sources of entropy. */
 #include "tests/unit/unit.h"
 

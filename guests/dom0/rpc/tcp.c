@@ -10,7 +10,12 @@
 #include "guests/dom0/rpc/wire.h"
 
 /* lwIP keeps copies of the data on their way, in one heap for all connections: they share this. */
-#define IN_FLIGHT     (384u << 10)
+#define IN_FLIGHT (384u << 10)
+/* The least room for a part of what is to be written. Without it each acknowledgement lets one
+ * segment go, which is acknowledged at once by itself: an interrupt and a round of the event loop
+ * for each. */
+#define LEAST_ROOM    (8u * TCP_MSS)
+#define LINGER        4u      /* half seconds for a peer's bytes behind the end */
 #define PEER_SILENT   120000u /* milliseconds until a silent peer is asked whether it is there */
 #define PEER_ASKED    15000u
 #define PEER_QUESTION 6u
@@ -39,16 +44,26 @@ static void forget(struct tcp_wire *t)
 	free(t);
 }
 
-static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
+/* Returns how many bytes go now: all of n, or a part that is worth a burst of segments. While some
+ * are in flight, acknowledgements make more room, and there is another call. */
+static size_t room_for(const struct tcp_wire *t, size_t n)
 {
-	struct tcp_wire *t = (struct tcp_wire *)wire;
 	size_t share = IN_FLIGHT / wires;
+	size_t least = share / 2 < LEAST_ROOM ? share / 2 : LEAST_ROOM;
 	size_t room = share > t->in_flight ? share - t->in_flight : 0;
 
 	if (room > tcp_sndbuf(t->pcb))
 		room = tcp_sndbuf(t->pcb);
-	if (n > room)
-		n = room;
+	if (n <= room)
+		return n;
+	return t->in_flight && room < least ? 0 : room;
+}
+
+static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
+{
+	struct tcp_wire *t = (struct tcp_wire *)wire;
+
+	n = room_for(t, n);
 	if (!n || tcp_write(t->pcb, bytes, (u16_t)n, TCP_WRITE_FLAG_COPY) != ERR_OK)
 		return 0;
 	t->in_flight += n;
@@ -70,25 +85,61 @@ static void abort_wire(struct wire *wire)
 	tcp_abort(pcb);
 }
 
+static void end_pcb(struct tcp_pcb *pcb)
+{
+	tcp_recv(pcb, NULL);
+	tcp_poll(pcb, NULL, 0);
+	if (tcp_close(pcb) != ERR_OK)
+		tcp_abort(pcb);
+}
+
+static err_t read_over(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t err)
+{
+	(void)arg;
+	(void)err;
+	if (!data) {
+		end_pcb(pcb);
+		return ERR_OK;
+	}
+	tcp_recved(pcb, data->tot_len);
+	pbuf_free(data);
+	return ERR_OK;
+}
+
+static err_t lingered(void *arg, struct tcp_pcb *pcb)
+{
+	(void)arg;
+	tcp_recv(pcb, NULL);
+	tcp_poll(pcb, NULL, 0);
+	tcp_abort(pcb);
+	return ERR_ABRT;
+}
+
+/* lwIP answers bytes that come for a closed connection with a reset, for which the peer would throw
+ * away what it has not read yet: a refused client its alert. So they are read over for a while,
+ * unless another connection needs the memory. */
 static void close_wire(struct wire *wire)
 {
 	struct tcp_wire *t = (struct tcp_wire *)wire;
 	struct tcp_pcb *pcb = t->pcb;
 
 	forget(t);
-	if (tcp_close(pcb) != ERR_OK)
-		tcp_abort(pcb);
+	tcp_setprio(pcb, TCP_PRIO_MIN);
+	tcp_recv(pcb, read_over);
+	tcp_poll(pcb, lingered, LINGER);
+	if (tcp_shutdown(pcb, 0, 1) != ERR_OK)
+		end_pcb(pcb);
 }
 
 static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t err)
 {
 	struct tcp_wire *t = arg;
 
-	(void)pcb;
 	(void)err;
 	if (!data) {
 		t->wire.user->ended(t->wire.context);
-		close_wire(&t->wire);
+		forget(t);
+		end_pcb(pcb);
 		return ERR_OK;
 	}
 	for (const struct pbuf *part = data; part; part = part->next)

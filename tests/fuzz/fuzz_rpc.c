@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/base/queue.c guests/dom0/rpc/client.c guests/dom0/rpc/connect.c guests/dom0/rpc/counters.c guests/dom0/rpc/devices.c */
-/* sources: guests/dom0/rpc/dispatch.c guests/dom0/rpc/domain.c guests/dom0/rpc/error.c guests/dom0/rpc/events.c guests/dom0/rpc/life.c guests/dom0/rpc/late.c */
+/* sources: guests/dom0/rpc/dispatch.c guests/dom0/rpc/domain.c guests/dom0/rpc/domstats.c guests/dom0/rpc/error.c guests/dom0/rpc/events.c guests/dom0/rpc/life.c guests/dom0/rpc/late.c */
 /* sources: guests/dom0/rpc/network.c guests/dom0/rpc/packet.c guests/dom0/rpc/storage.c guests/dom0/rpc/stream.c guests/dom0/rpc/tune.c guests/dom0/rpc/xdr.c */
 /* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/volume_facts.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */
 /* sources: guests/dom0/rpc/plug.c guests/dom0/manage/attach.c */
@@ -144,7 +144,7 @@ static void put_argument(struct xdr_out *out, struct input *in)
 		xdr_put_u32(out, (uint32_t)next(in) << 24 | next(in));
 		break;
 	case 2: /* a guest that is there */
-		for (unsigned skip = next(in) % GUESTS_MOST; vm && skip && vm->next; skip--)
+		for (unsigned skip = next(in) % guests_most; vm && skip && vm->next; skip--)
 			vm = vm->next;
 		xdr_put_text(out, vm ? vm->name : "x");
 		memset(raw, 0, sizeof(raw));

@@ -37,6 +37,8 @@ void answer_empty_list(struct call *call);
 
 /* domain.c: a guest as argument, found by its UUID; NULL after call_fail. */
 struct vm *call_domain(struct call *call);
+/* Fails the call because no guest has this UUID; `name` is the client's, or "". */
+void call_no_domain(struct call *call, const uint8_t uuid[16], const char *name);
 void put_domain(struct xdr_out *out, const struct vm *vm);
 
 /* A text in pieces as result: put them between these, with call_put and &call->out as context.

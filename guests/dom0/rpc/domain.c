@@ -32,7 +32,7 @@ static struct vm *find_uuid(const uint8_t uuid[16])
 	return vm;
 }
 
-static void no_uuid(struct call *call, const uint8_t u[16], const char *name)
+void call_no_domain(struct call *call, const uint8_t u[16], const char *name)
 {
 	call_fail(call, ERROR_NO_DOMAIN,
 		  "Domain not found: no domain with matching uuid '%02x%02x%02x%02x-%02x%02x-"
@@ -55,7 +55,7 @@ struct vm *call_domain(struct call *call)
 		return NULL;
 	vm = find_uuid(uuid);
 	if (!vm)
-		no_uuid(call, uuid, name);
+		call_no_domain(call, uuid, name);
 	return vm;
 }
 
@@ -176,7 +176,7 @@ void lookup_uuid(struct call *call)
 	if (vm)
 		put_domain(&call->out, vm);
 	else
-		no_uuid(call, uuid, "");
+		call_no_domain(call, uuid, "");
 }
 
 void lookup_id(struct call *call)

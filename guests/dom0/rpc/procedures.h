@@ -102,7 +102,7 @@
 	X(13, DOMAIN_DETACH_DEVICE, WRITE, plug_detach)                           \
 	X(161, DOMAIN_DETACH_DEVICE_FLAGS, WRITE, plug_detach_flags)              \
 	/* counters */                                                            \
-	X(344, CONNECT_GET_ALL_DOMAIN_STATS, READ, counters_all)                  \
+	X(344, CONNECT_GET_ALL_DOMAIN_STATS, READ, domstats)                      \
 	X(159, DOMAIN_MEMORY_STATS, READ, counters_memory)                        \
 	X(262, DOMAIN_GET_CPU_STATS, READ, counters_cpu)                          \
 	X(64, DOMAIN_BLOCK_STATS, READ, counters_block)                           \

@@ -266,6 +266,73 @@ static void test_names(void **state)
 	vm_undefine(vm);
 }
 
+#define MANY 100u
+
+/* Counters of many guests are collected in pieces, between which others are served. A guest that
+ * goes meanwhile is left out, unless the client has named it. */
+static void test_pieces(void **state)
+{
+	struct xdr_out out = {.most = 64 << 10};
+	struct vm *vm[MANY];
+	unsigned turns = 0;
+
+	(void)state;
+	guests_most = MANY;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct vm_config *config = calloc(1, sizeof(*config));
+
+		snprintf(config->name, sizeof(config->name), "guest%u", i);
+		memcpy(config->uuid, &i, sizeof(i));
+		assert_null(vm_define(config, &vm[i]));
+	}
+	connect(&peers[0], true);
+	connect(&peers[1], true);
+	for (unsigned named = 0; named < 2; named++) {
+		out = (struct xdr_out){.most = 64 << 10};
+		xdr_put_u32(&out, named ? MANY : 0);
+		for (unsigned i = 0; i < MANY && named; i++)
+			put_guest(&out, vm[i]);
+		xdr_put_u32(&out, 0);
+		xdr_put_u32(&out, 0);
+		header(&peers[0], STATS, out.used);
+		peers[0].wire.user->received(peers[0].wire.context, out.bytes, out.used);
+		peers[0].messages = 0;
+		tick_ns = 30000;
+		for (turns = 0; run_works() && !peers[0].messages; turns++) {
+			if (turns == 3 && named)
+				vm_undefine(vm[50]);
+		}
+		tick_ns = 0;
+		settle();
+		assert_true(turns > (named ? 4u : 8u));
+		assert_int_equal(error_of_last(&peers[0]), named ? ERROR_NO_DOMAIN : 0);
+		if (!named)
+			assert_int_equal(word(peers[0].got + PACKET_HEADER), MANY);
+		free(out.bytes);
+	}
+	/* A client that goes in the midst of it. */
+	out = (struct xdr_out){.most = 64};
+	for (unsigned i = 0; i < 3; i++)
+		xdr_put_u32(&out, 0);
+	header(&peers[0], STATS, out.used);
+	header(&peers[1], STATS, out.used);
+	peers[0].wire.user->received(peers[0].wire.context, out.bytes, out.used);
+	peers[1].wire.user->received(peers[1].wire.context, out.bytes, out.used);
+	free(out.bytes);
+	tick_ns = 30000;
+	for (unsigned i = 0; i < 3; i++)
+		run_works();
+	tick_ns = 0;
+	leave(&peers[0]);
+	settle();
+	assert_int_equal(word(peers[1].got + PACKET_HEADER), MANY - 1);
+	is_served(&peers[1]);
+	for (unsigned i = 0; i < MANY; i++)
+		if (i != 50)
+			vm_undefine(vm[i]);
+	guests_most = 4;
+}
+
 /* One parameter that is wrong, or too many of them: none is set. */
 static void test_parameters(void **state)
 {
@@ -323,6 +390,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_not_open, end),
 		cmocka_unit_test_teardown(test_answers, end),
 		cmocka_unit_test_teardown(test_names, end),
+		cmocka_unit_test_teardown(test_pieces, end),
 		cmocka_unit_test_teardown(test_parameters, end),
 		cmocka_unit_test_teardown(test_open_twice, end),
 	};

@@ -259,6 +259,7 @@ help:
 	@echo 'make check                the quick tests, some minutes'
 	@echo 'make test                 all tests'
 	@echo 'make bench                the figures, in exact instruction counts'
+	@echo 'make profile              which functions of dom0 and ring 0 work for a Linux guest'
 	@echo 'make tcb                  code lines of ring 0 and the size of its image'
 	@echo 'make clean                remove build/'
 	@echo 'make format               format the sources with clang-format'

@@ -235,6 +235,11 @@ test:
 bench: $(QEMU_NEEDS)
 	@$(PYTHON) tests/bench/bench.py
 
+# By the functions of dom0 and ring 0; NIC= and TOP=, see there.
+.PHONY: profile
+profile: $(QEMU_NEEDS)
+	@$(PYTHON) tests/bench/functions.py
+
 # The size of ring 0: both vendors, both IOMMUs and mitigations.
 TCB_BUDGET := 15140
 .PHONY: tcb

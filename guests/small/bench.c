@@ -96,6 +96,11 @@ static void do_port_monitor(void)
 	inb(PORT_MONITOR);
 }
 
+static void do_pci_read(void)
+{
+	pci_config_read(0, 0, 4);
+}
+
 static void do_mmio(void)
 {
 	*(volatile uint32_t *)UNCLAIMED;
@@ -451,6 +456,7 @@ int main(void)
 	bench("port-kernel", do_port_kernel);
 	bench_doorbell();
 	bench("port-monitor", do_port_monitor);
+	bench("pci-read", do_pci_read);
 	if (try_read((const void *)UNCLAIMED, &unclaimed) == NO_FAULT)
 		bench("mmio", do_mmio);
 	bench_interrupts();

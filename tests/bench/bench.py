@@ -13,9 +13,11 @@ the machine has a share. It ends with status 1 if a figure is missing, or 3 % wo
 
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent / folder) for folder in (".", "bochs")]
 
@@ -45,6 +47,7 @@ SMALL = [
     ("port-kernel", "port exit handled in the kernel", 350),
     ("doorbell", "doorbell", 350),
     ("port-monitor", "port exit answered by dom0", 1500),
+    ("pci-read", "PCI configuration read", 1800),
     ("mmio", "memory-mapped read of an unclaimed address", 3000),
     ("self-ipi", "self-IPI to handler (`sti; nop`), x2APIC", 1200),
     ("held-ipi", "the same, held back by the TPR until that is lowered", 1500),
@@ -100,6 +103,7 @@ LINUX = [
     ("executed block-write-4k", "4 KiB random block write, executed", 23000, None),
     ("executed tcp-in", "TCP in, 4 MiB, executed", None, None),
     ("executed tcp-out", "TCP out, 4 MiB, executed", None, None),
+    ("executed udp-echo", "UDP echo of one byte, executed", 26000, None),
 ]
 
 # ... and of a device of the machine that a Linux guest has: by how much more than the bare machine, or how many times as much
@@ -114,7 +118,7 @@ GIVEN = [
 LARGE = 1024  # MiB, of a guest that starts and ends
 
 # What takes as long as the host's network likes.
-OF_NETWORK = {"tcp-in", "tcp-out", "executed tcp-in", "executed tcp-out"}
+OF_NETWORK = {"tcp-in", "tcp-out", "executed tcp-in", "executed tcp-out", "executed udp-echo"}
 
 
 class Figure(float):
@@ -169,6 +173,21 @@ def plugin(directory, profile=False):
     return ["-plugin", f"{library},out={file}" + (",profile=on" if profile else "")], file
 
 
+class Server(m.WebServer):
+    """The web server, and at the UDP port of the same number a server that sends back what it gets."""
+
+    def __init__(self):
+        super().__init__({"/down": bytes(DOWN)})
+        self.echo = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.echo.bind(self.server.server_address)
+        threading.Thread(target=self.send_back, daemon=True).start()
+
+    def send_back(self):
+        while True:
+            data, sender = self.echo.recvfrom(2048)
+            self.echo.sendto(data, sender)
+
+
 def bench_initrd(directory):
     """The demo's initrd with the benchmark as /start behind it."""
     program = directory / "linux_bench"
@@ -207,9 +226,9 @@ def linux_bare(directory, initrd, image, url):
         return figures(box.log_text()) | executed(box.log_text(), file)
 
 
-def linux_guest(directory, initrd, image, url, machine=m.Machine, **more):
+def linux_guest(directory, initrd, image, url, machine=m.Machine, profile=False, **more):
     """Linux as Sampo's guest; Bochs has no plugins, and counts no executed instructions."""
-    args, file = plugin(directory) if machine is m.Machine else ([], None)
+    args, file = plugin(directory, profile) if machine is m.Machine else ([], None)
     xml = directory / "linux.xml"
     xml.write_text(m.linux_xml("linux", memory=256, partition="guest1", mac="52:54:00:00:01:01",
                                words=f"{WORDS} start={url}"))
@@ -319,7 +338,7 @@ def across_table(top):
 
 def linux_table(top):
     """What Linux costs; true if every figure came."""
-    web = m.WebServer({"/down": bytes(DOWN)})
+    web = Server()
     raw, sparse = bench_disk(top)
     initrd = bench_initrd(top)
     bare = linux_bare(place(top, "linux-bare"), initrd, sparse, web.url)
@@ -354,7 +373,7 @@ def least(runs):
 
 def iommu_table(top):
     """What an IOMMU adds to dom0's service: nothing, since no path of data has an order to a unit. True if it is within 3 %."""
-    web = m.WebServer({"/down": bytes(DOWN)})
+    web = Server()
     _, sparse = bench_disk(top)
     initrd = bench_initrd(top)
     units = {"none": None, "VT-d": m.IOMMUS["vtd"], "AMD-Vi": m.IOMMUS["amdvi"]}
@@ -453,7 +472,7 @@ def life_table(top):
 
 def given_table(top):
     """A device of the machine in a guest beside the bare machine. True if every figure came."""
-    web = m.WebServer({"/down": bytes(DOWN)})
+    web = Server()
     _, sparse = bench_disk(top)
     initrd = bench_initrd(top)
     bare = least([linux_bare(place(top, f"given-bare-{n}"), initrd, sparse, web.url) for n in range(3)])

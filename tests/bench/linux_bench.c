@@ -10,6 +10,7 @@
  * a line `counted NAME ROUNDS`, in their order.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <sched.h>
@@ -295,6 +296,58 @@ static void command_all(const char *url, void (*how)(const char *name, const cha
 	how("tcp-out", line);
 }
 
+#define ECHO_ROUNDS 200
+#define ECHO_WARM   8
+
+/* Returns a socket for the UDP port with the number of a URL's TCP port; below 0: none. */
+static int echo_socket(const char *url)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	struct timeval patience = {.tv_sec = 5};
+	unsigned port;
+	char host[64];
+	int fd;
+
+	if (sscanf(url, "http://%63[^:]:%u", host, &port) != 2 ||
+	    inet_pton(AF_INET, host, &to.sin_addr) != 1)
+		return -1;
+	to.sin_port = htons((uint16_t)port);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd >= 0 && (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+			connect(fd, (struct sockaddr *)&to, sizeof(to)))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int echoes(int fd, int rounds)
+{
+	char byte = 'x';
+
+	for (int i = 0; i < rounds; i++)
+		if (send(fd, &byte, 1, 0) != 1 || recv(fd, &byte, 1, 0) != 1)
+			return 0;
+	return 1;
+}
+
+/* One byte to a server of the host that sends it back, one after the other. */
+static void marked_echoes(const char *url)
+{
+	int fd = echo_socket(url);
+
+	if (fd < 0)
+		return;
+	if (!echoes(fd, ECHO_WARM))
+		printf("bench udp-echo failed\n");
+	mark_begin();
+	if (!echoes(fd, ECHO_ROUNDS))
+		printf("bench udp-echo failed\n");
+	mark_end();
+	counted("udp-echo", ECHO_ROUNDS);
+	close(fd);
+}
+
 int main(int argc, char *argv[])
 {
 	int network;
@@ -313,8 +366,10 @@ int main(int argc, char *argv[])
 	page_touches();
 	usleep(500000); /* idle CPUs zero memory for a while */
 	transfer_all(marked_transfer);
-	if (network)
+	if (network) {
 		command_all(argv[1], marked_command);
+		marked_echoes(argv[1]);
+	}
 	idle = start_idle();
 	transfer_all(timed_transfer);
 	if (network)

@@ -105,7 +105,11 @@ THUNK_FLAGS  := $(if $(findstring clang,$(CC)),-mretpoline-external-thunk,-mindi
 # GCC writes down each function's frame and calls, for tests/depth.py.
 CALLGRAPH    := $(if $(findstring Free Software,$(shell $(CC) --version)),-fcallgraph-info=su)
 KERNEL_FLAGS := $(COMMON_FLAGS) -fno-builtin-printf $(THUNK_FLAGS) $(CALLGRAPH)
-GUEST_FLAGS = $(COMMON_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
+# GCC copies a few bytes by moves, without a call of memcpy. A copy of memory that a guest writes to ends with a barrier
+# (guests/dom0/net/switch.c) or is made by a function of another file (queue_read, vm_read): GCC must not read it twice.
+# The functions of printf's kind stay calls, so that GCC does not warn of texts that are cut.
+BUILTIN_FLAGS := -fbuiltin -fno-builtin-printf -fno-builtin-snprintf -fno-builtin-vsnprintf
+GUEST_FLAGS = $(COMMON_FLAGS) $(BUILTIN_FLAGS) $(LIB_INCLUDES) $(LIB_DEFS)
 
 LINK := -nostdlib -static -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
     -Wl,--no-warn-rwx-segments

@@ -49,12 +49,22 @@ static const struct platform *runtime(const struct vm *vm)
 	return vm->platform;
 }
 
+/* 1, 2 or 4 bytes. */
 static uint32_t get(const uint8_t *config, unsigned offset, unsigned size)
 {
-	uint32_t value = 0;
+	const uint8_t *at = config + offset;
+	uint32_t value;
+	uint16_t half;
 
-	memcpy(&value, config + offset, size);
-	return value;
+	if (size == sizeof(value)) {
+		memcpy(&value, at, sizeof(value));
+		return value;
+	}
+	if (size == sizeof(half)) {
+		memcpy(&half, at, sizeof(half));
+		return half;
+	}
+	return *at;
 }
 
 static void put(uint8_t *config, unsigned offset, unsigned size, uint32_t value)

@@ -225,11 +225,6 @@ bool region_physical(struct region *region, uint64_t offset, uint64_t *physical)
  * once.
  */
 
-static uint64_t granule(const struct region *region)
-{
-	return region->kind == REGION_RAM ? 1ull << region->block_shift : FRAME_PAGE;
-}
-
 /* Of those that begin at gpa or below it, the last; or NULL. */
 static struct mapping *last_until(const struct domain *domain, uint64_t gpa)
 {
@@ -284,10 +279,9 @@ static bool overlaps(const struct domain *domain, uint64_t gpa, uint64_t size)
 int64_t region_map(struct region *region, struct domain *domain, uint64_t gpa, uint64_t offset,
 		   uint64_t size, uint32_t perms)
 {
-	uint64_t mask = granule(region) - 1;
 	struct mapping *m;
 
-	if (!size || (gpa | offset | size) & mask || perms & ~SAMPO_MAP_RWX ||
+	if (!size || (gpa | offset | size) % FRAME_PAGE || perms & ~SAMPO_MAP_RWX ||
 	    !(perms & SAMPO_MAP_R) || region->kind == REGION_PORTS)
 		return SAMPO_EINVAL;
 	if (offset >= region->size || size > region->size - offset ||
@@ -406,33 +400,45 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa)
 	return m && gpa - m->gpa < m->size ? m : NULL;
 }
 
+/* The size of the page that can map gpa. */
+static uint64_t page_size(const struct mapping *m, uint64_t gpa)
+{
+	uint64_t block = gpa & ~(FRAME_BLOCK - 1), shift = m->region->base + m->offset - m->gpa;
+
+	if (m->region->kind == REGION_DEVICE || m->region->block_shift == 12 || block < m->gpa ||
+	    block + FRAME_BLOCK > m->gpa + m->size || shift % FRAME_BLOCK)
+		return FRAME_PAGE;
+	return FRAME_BLOCK;
+}
+
 /*
- * A device reaches a block as a whole, with the rights of its mapping. An address of
- * DMA never reaches anything but RAM, so no other device's registers.
+ * A device reaches what one page can map, a block as a whole if it is mapped as a whole, with the
+ * rights of its mapping. An address of DMA never reaches anything but RAM, so no other device's
+ * registers.
  */
 int64_t region_bus(struct domain *caller, struct domain *domain, uint64_t gpa, uint64_t *bus)
 {
 	struct mapping *m = region_at(domain, gpa);
 	int64_t status = SAMPO_OK;
-	uint64_t physical, block, bytes;
+	uint64_t physical, page, bytes;
 
 	if (!m || m->region->kind != REGION_RAM)
 		return SAMPO_EINVAL;
 	if (m->region->owner_only && m->region->owner != caller)
 		return SAMPO_ERIGHT;
-	bytes = granule(m->region);
-	block = gpa & ~(bytes - 1);
-	if (!region_physical(m->region, block - m->gpa + m->offset, &physical))
+	bytes = page_size(m, gpa);
+	page = gpa & ~(bytes - 1);
+	if (!region_physical(m->region, page - m->gpa + m->offset, &physical))
 		return SAMPO_EAGAIN;
-	*bus = iommu.ops ? gpa : physical + (gpa - block);
+	*bus = iommu.ops ? gpa : physical + (gpa - page);
 	if (!iommu.ops)
 		return SAMPO_OK;
 	lock(&domain->lock);
 	if (!domain->io.table.root)
 		status = iommu_open(&domain->io, domain);
 	if (!status)
-		status = iommu_map(&domain->io, block, physical, bytes,
-				   m->perms & (PTAB_R | PTAB_W));
+		status =
+			iommu_map(&domain->io, page, physical, bytes, m->perms & (PTAB_R | PTAB_W));
 	unlock(&domain->lock);
 	return status;
 }
@@ -443,18 +449,6 @@ static uint32_t ptab_flags(const struct mapping *m)
 			       SAMPO_ACCESS_W == SAMPO_MAP_W && SAMPO_ACCESS_X == SAMPO_MAP_X,
 		       "bits");
 	return m->perms | (m->region->kind == REGION_DEVICE ? PTAB_UC : PTAB_WB);
-}
-
-/* The size of the page that can map gpa. */
-static uint64_t page_size(const struct mapping *m, uint64_t gpa)
-{
-	uint64_t block = gpa & ~(FRAME_BLOCK - 1), shift = m->region->base + m->offset - m->gpa;
-
-	if (m->region->kind != REGION_FIXED)
-		return granule(m->region);
-	if (block < m->gpa || block + FRAME_BLOCK > m->gpa + m->size || shift % FRAME_BLOCK)
-		return FRAME_PAGE;
-	return FRAME_BLOCK;
 }
 
 /*

@@ -73,7 +73,8 @@ struct mapping *region_at(struct domain *domain, uint64_t gpa);
 
 /*
  * The address by which devices of the domain reach the byte of RAM at gpa. From now on they do
- * reach its block of the region, which is zeroed before. Manage lock. EINVAL: no RAM is mapped
+ * reach its block of the region, or its page if a piece of the block is mapped; the block is zeroed
+ * before. Manage lock. EINVAL: no RAM is mapped
  * there, or no device can name the address; ERIGHT: a private domain has
  * the memory for itself, and is not the caller; EAGAIN: a step of the zeroing has been done;
  * ENOMEM.

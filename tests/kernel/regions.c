@@ -87,17 +87,47 @@ static void bus(uint64_t flags, uint64_t bytes, uint64_t block, const char *name
 	must(sampo_handle_close(region), "handle_close");
 }
 
+/* Pieces of a block, at any page. Devices reach a block where it lies as in its region. */
+static void pieces(void)
+{
+	uint64_t at = slot_address(0), bus;
+	uint32_t region;
+
+	must(sampo_region_create(self, 2 * BLOCK, SAMPO_REGION_2M, &region), "region_create");
+	must(map_at(region, 1, 0, 2 * BLOCK), "region_map");
+	strcpy((char *)here(1) + 5 * PAGE, "page 5");
+	strcpy((char *)here(1) + BLOCK, "block 1");
+	expect(map_at(region, 0, 5 * PAGE, PAGE), SAMPO_OK, "regions: a page of a block");
+	check(!strcmp((char *)here(0), "page 5"), "regions: that page", "it is another one");
+	expect(sampo_object_info(self, SAMPO_INFO_BUS, &bus, 8, at, NULL), SAMPO_OK,
+	       "regions: BUS of a page of a block");
+	must(sampo_region_unmap(self, at, PAGE), "region_unmap");
+	must(map_at(region, 0, 0, 3 * PAGE), "region_map");
+	must(sampo_region_map(region, 0, at + 6 * PAGE, 6 * PAGE, SAMPO_MAP_R | SAMPO_MAP_W,
+			      2 * BLOCK - 6 * PAGE),
+	     "region_map");
+	check(!strcmp((char *)here(0) + BLOCK, "block 1"), "regions: a hole in a block",
+	      "what is behind it is something else");
+	expect(sampo_region_map(region, 0, at + 3 * PAGE, 5 * PAGE, SAMPO_MAP_R, 3 * PAGE),
+	       SAMPO_OK, "regions: something else in the hole");
+	check(!strcmp((char *)here(0) + 3 * PAGE, "page 5"), "regions: that page in the hole",
+	      "it is another one");
+	expect(sampo_object_info(self, SAMPO_INFO_BUS, &bus, 8, at, NULL), SAMPO_OK,
+	       "regions: BUS of a piece of a block");
+	must(sampo_region_unmap(self, at, 2 * BLOCK), "region_unmap");
+	must(sampo_region_unmap(self, slot_address(1), 2 * BLOCK), "region_unmap");
+	must(sampo_handle_close(region), "handle_close");
+}
+
 static void alignment(void)
 {
 	uint32_t region;
 
 	must(sampo_region_create(self, BLOCK, SAMPO_REGION_2M, &region), "region_create");
-	expect(sampo_region_map(region, 0, slot_address(0) + PAGE, 0, 1, BLOCK), SAMPO_EINVAL,
-	       "regions: a block not at its boundary");
-	expect(sampo_region_map(region, 0, slot_address(0), 0, 1, PAGE), SAMPO_EINVAL,
-	       "regions: a piece of a block");
+	expect(sampo_region_map(region, 0, slot_address(0) + 8, 0, 1, PAGE), SAMPO_EINVAL,
+	       "regions: not at a page's boundary");
 	expect(sampo_region_map(region, 0, slot_address(0), PAGE, 1, BLOCK), SAMPO_EINVAL,
-	       "regions: the middle of a block");
+	       "regions: a block from its middle on");
 	expect(sampo_region_map(region, 0, 0, 0, 1, BLOCK), SAMPO_EEXIST,
 	       "regions: over our own memory");
 	must(sampo_handle_close(region), "handle_close");
@@ -133,6 +163,7 @@ void test_regions(void)
 	twice();
 	bus(SAMPO_REGION_4K, PAGES * PAGE, PAGE, "regions: BUS of pages");
 	bus(SAMPO_REGION_2M, 4 * BLOCK, BLOCK, "regions: BUS of blocks");
+	pieces();
 	alignment();
 	buffers();
 }

@@ -43,7 +43,7 @@ include guests/debian/$(RELEASE).mk
 # --- Packages ----------------------------------------------------------------------------------------------------------
 
 BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin grub-efi-amd64-bin grub-common xorriso \
-    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod tcl
+    mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod tcl seabios
 RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
@@ -185,7 +185,7 @@ build/%.bin: build/%.elf build/tools/seal
 	@$(OBJCOPY) -O binary $< $@.open
 	@build/tools/seal $@.open $@
 
-build/guest/%.c.o: %.c Makefile guests/libs.mk | $(LIB_HEADERS) $(AML_HEADERS)
+build/guest/%.c.o: %.c Makefile guests/libs.mk | $(LIB_HEADERS) $(AML_HEADERS) build/gen/vgabios_rom.h
 	@echo "  CC      $<"
 	@mkdir -p $(@D)
 	@$(CC) $(GUEST_FLAGS) $(DEPFLAGS) -c -o $@ $<
@@ -204,6 +204,14 @@ build/gen/%.aml: guests/dom0/machine/%.asl
 build/gen/%_aml.h: build/gen/%.aml
 	@{ echo '/* Made from guests/dom0/machine/$*.asl. */'; echo 'static const unsigned char $*_aml[] = {'; \
 	   od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
+
+# The option ROM of guests' VGA, as Debian ships it.
+VGABIOS := /usr/share/seabios/vgabios-stdvga.bin
+
+build/gen/vgabios_rom.h: | build/.packages
+	@mkdir -p $(@D)
+	@{ echo '/* $(VGABIOS) of Debian. */'; echo 'static const unsigned char vgabios_rom[] = {'; \
+	   od -An -v -tx1 $(VGABIOS) | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
 
 # --- Small guests ------------------------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ LIB_expat_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -Iguests/lib/expat -DHAVE_EXPAT
 # guests/lib/mbedtls/config.h chooses what of these files is built; guests/debian names those of one version alone.
 LIB_mbedtls_VERSION := mbedtls-$(MBEDTLS_VERSION)
 LIB_mbedtls_SOURCES := $(patsubst %,library/%.c,aes asn1parse asn1write base64 bignum chacha20 chachapoly cipher cipher_wrap \
-    constant_time ctr_drbg ecdh ecdsa ecp ecp_curves entropy gcm hmac_drbg md oid pem pk pk_wrap pkparse pkwrite platform \
+    constant_time ctr_drbg des ecdh ecdsa ecp ecp_curves entropy gcm hmac_drbg md oid pem pk pk_wrap pkparse pkwrite platform \
     platform_util poly1305 rsa sha256 sha512 ssl_ciphersuites ssl_msg ssl_tls x509 x509_create x509_crt x509write_crt $(MBEDTLS_MORE))
 LIB_mbedtls_FLAGS := $(LIB_lwip_FLAGS) $(LIB_DEFS) -I. -I$(MBEDTLS)/library
 # A power modulo n has a bound for the exponent, guests/dom0/tls/exponent.c.

@@ -59,8 +59,9 @@ RING0 = {
 DOM0 = {
     "guests/dom0/base/*": "cmdline.h cpuset.h env.h hex.h loop.h mac.h memory.h queue.h slow.h sums.h xml.h",
     "guests/dom0/config/*": "config.h",
-    "guests/dom0/vm/*": "autostart.h bus.h console.h part.h state.h vcpu.h vm.h watch.h",
-    "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h ioapic.h pci.h pic.h pit.h platform.h uart.h",
+    "guests/dom0/vm/*": "autostart.h bus.h console.h memory.h part.h state.h vcpu.h vm.h watch.h",
+    "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h i8042.h ioapic.h pci.h pic.h pit.h platform.h "
+                             "uart.h vga.h",
     "guests/dom0/tls/*": "keys.h memory.h names.h random.h servers.h session.h trust.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
     "guests/dom0/net/*": "http.h http_parse.h https.h lwip.h ntp.h switch.h",
@@ -69,6 +70,7 @@ DOM0 = {
                              "transient.h volume.h",
     "guests/dom0/store/*": "store.h",
     "guests/dom0/virtio/*": "pci.h virtio.h",
+    "guests/dom0/display/*": "display.h keys.h picture.h",
     "guests/dom0/assign/*": "assign.h assign_state.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",

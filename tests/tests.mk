@@ -77,7 +77,7 @@ build/tests/$(1): $(2) $$(build/tests/$(1)_SOURCES) $$(build/tests/$(1)_LIBS) $$
 	    $$(build/tests/$(1)_LIBS) $(4)
 -include build/tests/$(1).d
 endef
-TEST_GENERATED = $(AML_HEADERS)
+TEST_GENERATED = $(AML_HEADERS) build/gen/vgabios_rom.h
 $(foreach f,$(UNIT_FILES),$(eval $(call host_program,$(basename $(notdir $(f))),$(f),$$(HOSTCC) $$(SANITIZERS),-lcmocka)))
 $(foreach t,$(FUZZERS),$(eval $(call host_program,$(t),tests/fuzz/$(t).c,clang -Wno-c2x-extensions -fsanitize=fuzzer$(comma)address$(comma)undefined,)))
 # Parts of the kernel as threads that stand for CPUs.

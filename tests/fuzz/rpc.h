@@ -9,7 +9,10 @@
 #include "drivers/net.h"
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/display/display.h"
+#include "guests/dom0/machine/i8042.h"
 #include "guests/dom0/machine/uart.h"
+#include "guests/dom0/machine/vga.h"
 #include "guests/dom0/manage/define.h"
 #include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/nodedev.h"
@@ -70,6 +73,36 @@ static bool run_works(void)
 		work = next_one;
 	}
 	return true;
+}
+
+/* --- screens: each guest that runs has a small one --- */
+
+static unsigned keys_pressed;
+
+struct vga_size vga_size(const struct vm *vm)
+{
+	return vm->id ? (struct vga_size){320, 200} : (struct vga_size){0, 0};
+}
+
+void vga_row(const struct vm *vm, unsigned y, uint32_t *pixels)
+{
+	if (!vm->id)
+		abort();
+	for (unsigned x = 0; x < 320; x++)
+		pixels[x] = y << 8 | (x & 0xff);
+}
+
+void i8042_key(struct vm *vm, unsigned code, bool down)
+{
+	(void)vm;
+	if (!code || code > 0xff)
+		abort();
+	keys_pressed += down;
+}
+
+uint16_t display_port(const struct vm *vm)
+{
+	return vm->id ? 5900 : 0;
 }
 
 /* --- guests --- */

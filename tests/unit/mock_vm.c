@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "guests/dom0/base/loop.h"
+#include "guests/dom0/machine/vga.h"
 #include "guests/dom0/vm/console.h"
 
 #define TIMERS 16
@@ -123,6 +124,117 @@ void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len)
 	return vm->ram + gpa;
 }
 
+bool vm_memory_make(struct vm *vm, struct vm_memory *m, uint64_t bytes)
+{
+	(void)vm;
+	*m = (struct vm_memory){.bytes = calloc(1, bytes), .size = bytes, .region = 1};
+	return m->bytes;
+}
+
+void vm_memory_free(struct vm_memory *m)
+{
+	free(m->bytes);
+	*m = (struct vm_memory){0};
+}
+
+bool vm_memory_show(struct vm *vm, const struct vm_memory *m, uint64_t gpa, uint64_t offset,
+		    uint64_t bytes)
+{
+	unsigned free_entry = MOCK_SHOWN;
+
+	(void)vm;
+	if (gpa % 4096 || offset % 4096 || bytes % 4096 || offset > m->size ||
+	    bytes > m->size - offset || !bytes)
+		abort();
+	for (unsigned i = 0; i < MOCK_SHOWN; i++) {
+		if (!mock_seen.shown[i].size)
+			free_entry = i;
+		else if (gpa < mock_seen.shown[i].gpa + mock_seen.shown[i].size &&
+			 mock_seen.shown[i].gpa < gpa + bytes)
+			return false;
+	}
+	if (mock_seen.no_room || free_entry == MOCK_SHOWN)
+		return false;
+	mock_seen.shown[free_entry].gpa = gpa;
+	mock_seen.shown[free_entry].size = bytes;
+	mock_seen.shown[free_entry].offset = offset;
+	mock_seen.shown[free_entry].memory = m;
+	mock_seen.shown[free_entry].tracked = false;
+	return true;
+}
+
+static unsigned shown_at(uint64_t gpa)
+{
+	unsigned i = 0;
+
+	while (i < MOCK_SHOWN && (!mock_seen.shown[i].size ||
+				  gpa - mock_seen.shown[i].gpa >= mock_seen.shown[i].size))
+		i++;
+	return i;
+}
+
+uint8_t *mock_reach(uint64_t gpa)
+{
+	unsigned i = shown_at(gpa);
+
+	return i == MOCK_SHOWN ? NULL
+			       : mock_seen.shown[i].memory->bytes + mock_seen.shown[i].offset +
+					 (gpa - mock_seen.shown[i].gpa);
+}
+
+void vm_memory_hide(struct vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	unsigned i = shown_at(gpa);
+
+	(void)vm;
+	if (i == MOCK_SHOWN || mock_seen.shown[i].gpa != gpa || mock_seen.shown[i].size != bytes ||
+	    mock_seen.shown[i].tracked)
+		abort();
+	mock_seen.shown[i].size = 0;
+}
+
+static void set_tracked(uint64_t gpa, uint64_t bytes, bool tracked)
+{
+	unsigned i = shown_at(gpa);
+
+	if (i == MOCK_SHOWN || bytes != mock_seen.shown[i].size ||
+	    mock_seen.shown[i].tracked == tracked)
+		abort();
+	mock_seen.shown[i].tracked = tracked;
+}
+
+bool vm_memory_track(struct vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	(void)vm;
+	set_tracked(gpa, bytes, true);
+	return true;
+}
+
+void vm_memory_untrack(struct vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	(void)vm;
+	set_tracked(gpa, bytes, false);
+}
+
+bool vm_memory_written(struct vm *vm, uint64_t gpa, uint64_t pages, uint64_t *bitmap)
+{
+	unsigned first = shown_at(gpa), last = shown_at(gpa + pages * 4096 - 1);
+
+	(void)vm;
+	if (!pages || first == MOCK_SHOWN || first != last || !mock_seen.shown[first].tracked)
+		abort();
+	mock_seen.dirty_reads++;
+	memset(bitmap, 0, (pages + 63) / 64 * 8);
+	if (mock_seen.is_written && mock_seen.written >= gpa &&
+	    (mock_seen.written - gpa) / 4096 < pages) {
+		uint64_t page = (mock_seen.written - gpa) / 4096;
+
+		bitmap[page / 64] |= 1ull << page % 64;
+		mock_seen.is_written = false;
+	}
+	return true;
+}
+
 void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 {
 	(void)vm;
@@ -182,13 +294,15 @@ struct vm *mock_power_on(void)
 	mock_vm.state = &mock_state;
 	mock_vm.ram = ram;
 	mock_vm.ram_bytes = sizeof(ram);
-	if (platform_part.attach(&mock_vm))
+	if (platform_part.attach(&mock_vm) || vga_part.attach(&mock_vm))
 		abort();
 	return &mock_vm;
 }
 
 void mock_power_off(void)
 {
+	if (mock_vm.vga)
+		vga_part.free(&mock_vm);
 	if (mock_vm.platform)
 		platform_part.free(&mock_vm);
 }

@@ -6,11 +6,13 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/platform.h"
 #include "guests/dom0/vm/bus.h"
+#include "guests/dom0/vm/memory.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
 
-#define MOCK_RAM  (2u << 20)
-#define MOCK_MSIS 64
+#define MOCK_RAM   (2u << 20)
+#define MOCK_MSIS  64
+#define MOCK_SHOWN 8
 
 extern struct vm mock_vm;
 extern struct vm_config mock_config;
@@ -29,7 +31,20 @@ extern struct mock_seen {
 	unsigned output;
 	uint8_t text[256]; /* the first bytes of the output */
 	unsigned timers_fired;
+	/* Where the guest reaches memory of its devices; size 0: an entry that is not in use. */
+	struct {
+		uint64_t gpa, size, offset;
+		const struct vm_memory *memory;
+		bool tracked;
+	} shown[MOCK_SHOWN];
+	bool no_room;     /* vm_memory_show fails */
+	uint64_t written; /* the guest-physical page of such memory that the guest has written, */
+	bool is_written;  /* if it has one */
+	unsigned dirty_reads;
 } mock_seen;
+
+/* The byte that the guest reaches at an address without dom0, NULL: none. */
+uint8_t *mock_reach(uint64_t gpa);
 
 /* A machine as platform_part makes it, everything forgotten before. */
 struct vm *mock_power_on(void);

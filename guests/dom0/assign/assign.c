@@ -24,6 +24,7 @@
 #include "guests/lib/sampo.h"
 
 #define BLOCK          (1ull << VM_BLOCK_SHIFT)
+#define PAGE           4096ull
 #define FOUR_GIB       (4ull << 30)
 #define PIECE_NS       2000000ull    /* of work, between which dom0 does other things */
 #define PROGRESS_NS    5000000000ull /* between two lines about it */
@@ -455,7 +456,13 @@ static bool enter_memory(struct assign_machine *machine)
 			fail_all(machine, "the guest's memory for its devices", status);
 			return false;
 		}
-		machine->entered += BLOCK;
+		/* A screen's window is a hole in the first block, whose pages go one by one. */
+		if (machine->vm->has_window && machine->entered < BLOCK)
+			machine->entered += PAGE;
+		else
+			machine->entered += BLOCK;
+		if (machine->vm->has_window && machine->entered == VM_WINDOW)
+			machine->entered = VM_WINDOW_END;
 		now = clock_ns();
 	}
 	tell_progress(machine, now);

@@ -11,22 +11,24 @@
 
 #include "guests/dom0/base/cpuset.h"
 
-#define CONFIG_DISKS      8
-#define CONFIG_NICS       8
-#define CONFIG_HOSTDEVS   8
-#define CONFIG_VCPUS      64      /* and as many APIC ids */
-#define CONFIG_PERIOD     100000u /* libvirt's default */
-#define CONFIG_INITRDS    16
-#define CONFIG_CONSOLES   2
-#define CONFIG_NAME       64
-#define CONFIG_TITLE      128
-#define CONFIG_DOM0       "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
-#define CONFIG_PATH       128
-#define CONFIG_SOURCE     256 /* of a disk */
-#define CONFIG_CMDLINE    2048
-#define CONFIG_XML_BYTES  (256u * 1024u) /* of one description */
-#define CONFIG_MEMORY_MIN (2ull << 20)
-#define CONFIG_MEMORY_MAX (1ull << 39) /* of a region of the kernel's */
+#define CONFIG_DISKS        8
+#define CONFIG_NICS         8
+#define CONFIG_HOSTDEVS     8
+#define CONFIG_VCPUS        64      /* and as many APIC ids */
+#define CONFIG_PERIOD       100000u /* libvirt's default */
+#define CONFIG_INITRDS      16
+#define CONFIG_CONSOLES     2
+#define CONFIG_NAME         64
+#define CONFIG_TITLE        128
+#define CONFIG_DOM0         "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
+#define CONFIG_PATH         128
+#define CONFIG_SOURCE       256 /* of a disk */
+#define CONFIG_CMDLINE      2048
+#define CONFIG_VNC_PASSWORD 8              /* more of it VNC does not look at */
+#define CONFIG_VNC_PORTS    5900u          /* where ports that the guest does not choose begin */
+#define CONFIG_XML_BYTES    (256u * 1024u) /* of one description */
+#define CONFIG_MEMORY_MIN   (2ull << 20)
+#define CONFIG_MEMORY_MAX   (1ull << 39) /* of a region of the kernel's */
 
 enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
 
@@ -134,8 +136,15 @@ struct vm_config {
 	uint32_t nics;
 	struct config_hostdev hostdev[CONFIG_HOSTDEVS];
 	uint32_t hostdevs;
-	uint32_t serials;    /* <serial>: 16550 UARTs; 1 if no console given */
-	bool virtio_console; /* <console> with target type='virtio' */
+	uint32_t serials;         /* <serial>: 16550 UARTs; 1 if no console given */
+	bool virtio_console;      /* <console> with target type='virtio' */
+	bool video;               /* the standard VGA, PS/2 keyboard and mouse */
+	uint64_t video_memory;    /* bytes, a power of two */
+	bool vnc;                 /* <graphics type='vnc'>; with a screen only */
+	uint16_t vnc_port;        /* 0: the first that is free when the guest starts */
+	uint16_t vnc_port_in_use; /* of a guest that runs, for its document; 0: none */
+	char vnc_listen[16];      /* "" if none given */
+	char vnc_password[CONFIG_VNC_PASSWORD + 1]; /* "" if none given */
 	bool rng;
 	bool panic; /* QEMU's pvpanic device */
 };
@@ -169,6 +178,12 @@ static inline bool config_iotune_given(const struct config_iotune *tune)
 		if (tune->rate[i])
 			return true;
 	return false;
+}
+
+/* Is the description's address of VNC one that nobody outside of dom0 could reach? */
+static inline bool config_vnc_is_local(const struct vm_config *c)
+{
+	return c->vnc_listen[0] == '1' && c->vnc_listen[1] == '2' && c->vnc_listen[2] == '7';
 }
 
 /* Calls `line` with each line of a report, without its end. */

@@ -500,17 +500,6 @@ static void controller_start(struct config_parser *p, const char **attributes)
 		config_note(p, "there is no controller of type '%.16s'", type);
 }
 
-static void input_start(struct config_parser *p, const char **attributes)
-{
-	static const char *const types[] = {"mouse", "keyboard", NULL};
-	static const char *const buses[] = {"ps2", NULL};
-
-	config_choice(p, attributes, "type", types);
-	config_choice(p, attributes, "bus", buses);
-	if (!p->failed)
-		config_note(p, "there is no keyboard and no mouse: the guest has a console");
-}
-
 static void none_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const none[] = {"none", NULL};
@@ -520,27 +509,6 @@ static void none_start(struct config_parser *p, const char **attributes)
 		config_fail(p, "this element is not supported");
 	if (p->failed)
 		config_skip(p);
-}
-
-static void video_model_start(struct config_parser *p, const char **attributes)
-{
-	static const char *const none[] = {"none", NULL};
-
-	config_choice(p, attributes, "type", none);
-	p->has_target = true;
-}
-
-static void video_start(struct config_parser *p, const char **attributes)
-{
-	(void)attributes;
-	p->has_target = false;
-}
-
-static void video_end(struct config_parser *p, const char *text)
-{
-	(void)text;
-	if (!p->has_target)
-		config_fail(p, "this element is not supported");
 }
 
 static void panic_start(struct config_parser *p, const char **attributes)
@@ -600,11 +568,7 @@ static const struct config_element elements[] = {
 	{DEVICES "memballoon", "model -autodeflate -freePageReporting", true, memballoon_start,
 	 NULL},
 	{DEVICES "controller", "type model -index -ports -vectors", false, controller_start, NULL},
-	{DEVICES "input", "type bus", false, input_start, NULL},
 	{DEVICES "audio", "type -id", false, none_start, NULL},
-	{DEVICES "video", "", false, video_start, video_end},
-	{DEVICES "video/model", "type -ram -vram -vram64 -vgamem -heads -primary -blob", false,
-	 video_model_start, NULL},
 	{DEVICES "panic", "model", true, panic_start, NULL},
 };
 

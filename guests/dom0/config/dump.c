@@ -144,6 +144,31 @@ static void dump_hostdev(struct dump *d, const struct config_hostdev *h)
 	put(d, h->interface ? "    </interface>\n" : "    </hostdev>\n");
 }
 
+static void dump_graphics(struct dump *d, const struct vm_config *c)
+{
+	const char *listen = c->vnc_listen[0] ? c->vnc_listen : "0.0.0.0";
+	int port = c->vnc_port_in_use ? c->vnc_port_in_use : c->vnc_port ? c->vnc_port : -1;
+
+	put(d, "    <graphics type='vnc' port='%d' autoport='%s' listen='%s'", port,
+	    c->vnc_port ? "no" : "yes", listen);
+	if (c->vnc_password[0])
+		put(d, " passwd='%s'", escape(c->vnc_password));
+	put(d, ">\n      <listen type='address' address='%s'/>\n    </graphics>\n", listen);
+}
+
+static void dump_screen(struct dump *d, const struct vm_config *c)
+{
+	if (!c->video)
+		return;
+	put(d, "    <input type='mouse' bus='ps2'/>\n    <input type='keyboard' bus='ps2'/>\n");
+	if (c->vnc)
+		dump_graphics(d, c);
+	put(d,
+	    "    <video>\n      <model type='vga' vram='%llu' heads='1' primary='yes'/>\n"
+	    "    </video>\n",
+	    (unsigned long long)(c->video_memory >> 10));
+}
+
 static void dump_devices(struct dump *d, const struct vm_config *c)
 {
 	put(d, "  <devices>\n");
@@ -161,6 +186,7 @@ static void dump_devices(struct dump *d, const struct vm_config *c)
 	    "    <console type='pty'>\n      <target type='%s' port='0'/>\n"
 	    "    </console>\n",
 	    c->virtio_console ? "virtio" : "serial");
+	dump_screen(d, c);
 	if (c->rng)
 		put(d, "    <rng model='virtio'>\n"
 		       "      <backend model='builtin'/>\n    </rng>\n");

@@ -573,6 +573,7 @@ void config_check(struct config_parser *p)
 	bool refused = config_given(p, "domain/vcpu") && !c->vcpus;
 
 	check_missing(p);
+	config_check_screen(p);
 	if (!c->vcpus)
 		c->vcpus = 1;
 	if (!refused) {

@@ -9,7 +9,7 @@
 #include "guests/dom0/config/config.h"
 
 #define CONFIG_DEPTH  8
-#define CONFIG_TABLES 3
+#define CONFIG_TABLES 4
 #define CONFIG_TEXT   (CONFIG_CMDLINE + 1)
 
 struct config_parser {
@@ -42,6 +42,8 @@ struct config_parser {
 	bool has_source, has_target, has_mac, console_virtio;
 	bool hostdev;           /* an <interface> that is a card of the machine */
 	struct config_nic card; /* the values that such a one has no use for */
+	bool inputs;            /* <input> is there */
+	bool no_video;          /* <video> says so */
 	bool other_device;      /* of a kind that is refused: nothing in it is missing */
 };
 
@@ -63,7 +65,8 @@ struct config_table {
 	const struct config_element *element;
 	unsigned count;
 };
-extern const struct config_table config_domain, config_devices, config_disk_elements;
+extern const struct config_table config_domain, config_devices, config_disk_elements,
+	config_screen_elements;
 
 /* Elements that are refused or noted by their paths alone. */
 struct config_word {
@@ -87,6 +90,9 @@ const char *config_attribute(const char **attributes, const char *name);
 
 /* disk.c: the attributes of a disk's <driver> that say how it is used. */
 void config_disk_driver(struct config_parser *p, const char **attributes);
+
+/* screen.c: checks of the screen that hold for the whole document. */
+void config_check_screen(struct config_parser *p);
 
 /* config_values.c. Is the value one of these words (NULL ends them)? */
 bool config_one_of(const char *value, const char *const *words);

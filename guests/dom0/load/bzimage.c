@@ -29,6 +29,11 @@
 #define HDR_PREF_ADDRESS  0x258u
 #define HDR_INIT_SIZE     0x260u
 #define HDR_END_MAX       0x290u
+#define ZP_SCREEN_MODE    0x006u /* struct screen_info */
+#define ZP_SCREEN_COLUMNS 0x007u
+#define ZP_SCREEN_LINES   0x00eu
+#define ZP_SCREEN_IS_VGA  0x00fu
+#define ZP_SCREEN_POINTS  0x010u
 #define ZP_RSDP           0x070u
 #define ZP_E820_COUNT     0x1e8u
 #define ZP_E820           0x2d0u
@@ -178,6 +183,18 @@ static void fill_header(struct load *load, const struct bzimage *image, uint8_t 
 	put64(zero_page + ZP_RSDP, load->rsdp);
 }
 
+/* The screen as the VGA's reset leaves it, for a guest that has one. */
+static void fill_screen(const struct load *load, uint8_t *zero_page)
+{
+	if (!load->config->video)
+		return;
+	zero_page[ZP_SCREEN_MODE] = 3;
+	zero_page[ZP_SCREEN_COLUMNS] = 80;
+	zero_page[ZP_SCREEN_LINES] = 25;
+	zero_page[ZP_SCREEN_IS_VGA] = 1;
+	zero_page[ZP_SCREEN_POINTS] = 16;
+}
+
 static void fill_memory_map(struct load *load, uint8_t *zero_page)
 {
 	struct e820 map[E820_ENTRIES];
@@ -199,6 +216,7 @@ const char *load_bzimage(struct load *load)
 	if (error)
 		return error;
 	fill_header(load, &image, zero_page);
+	fill_screen(load, zero_page);
 	fill_memory_map(load, zero_page);
 	error = load_cmdline(load, zero_page);
 	if (!error)

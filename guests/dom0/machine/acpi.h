@@ -24,12 +24,7 @@ struct acpi_state {
 	uint8_t gpe_status[2], gpe_enable[2];
 	uint8_t sci;           /* level of the line */
 	uint8_t reset_control; /* port 0xcf9 */
-	/* The keyboard controller (i8042.h). */
-	uint8_t kbc_command; /* the command that waits for its data byte */
-	uint8_t kbc_mode;
-	uint8_t kbc_output, kbc_full;
-	uint8_t port92;
-	uint8_t pad[7];
+	uint8_t pad[4];
 };
 
 int acpi_init(struct vm *vm); /* platform.h says what these do */

@@ -11,8 +11,9 @@
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/vm/state.h"
 #include "guests/dom0/vm/vm.h"
+#include "input_aml.h"
 
-#define TABLES_MAX 6u /* named by RSDT and XSDT */
+#define TABLES_MAX 7u /* named by RSDT and XSDT */
 
 #define LAPIC_BASE 0xfee00000u
 
@@ -78,6 +79,7 @@ struct fadt {
 _Static_assert(sizeof(struct fadt) == 268, "FADT of ACPI 5.1");
 
 #define BOOT_LEGACY_DEVICES 0x01u
+#define BOOT_8042           0x02u
 #define BOOT_NO_VGA         0x04u
 
 #define FADT_WBINVD          (1u << 0)
@@ -248,7 +250,7 @@ static uint32_t build_facs(struct builder *b)
 	return address_of(b, facs);
 }
 
-static uint32_t build_fadt(struct builder *b, uint32_t facs, uint32_t dsdt)
+static uint32_t build_fadt(struct builder *b, const struct vm *vm, uint32_t facs, uint32_t dsdt)
 {
 	struct fadt *fadt = take(b, sizeof(*fadt), 16);
 
@@ -270,8 +272,8 @@ static uint32_t build_fadt(struct builder *b, uint32_t facs, uint32_t dsdt)
 		.c2_latency = 0xffff, /* neither C2 nor C3 */
 		.c3_latency = 0xffff,
 		.century = 0x32,
-		/* No keyboard controller, and no VGA to look for. */
-		.boot_flags = BOOT_LEGACY_DEVICES | BOOT_NO_VGA,
+		/* A keyboard controller goes with a screen. */
+		.boot_flags = BOOT_LEGACY_DEVICES | (vm->config->video ? BOOT_8042 : BOOT_NO_VGA),
 		.flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE |
 			 FADT_TIMER_32 | FADT_RESET,
 		.reset = io(0xcf9, 8, ACCESS_BYTE),
@@ -367,6 +369,15 @@ static uint32_t build_ssdt(struct builder *b, unsigned vcpus)
 	return address_of(b, h);
 }
 
+/* The keyboard and the mouse, of a guest with a screen. */
+static uint32_t build_input(struct builder *b)
+{
+	void *table = take(b, sizeof(input_aml), 16);
+
+	memcpy(table, input_aml, sizeof(input_aml));
+	return address_of(b, table);
+}
+
 /* Where configuration space is in memory (PCI Firmware Specification 3.0, section 4.1.2). */
 static uint32_t build_mcfg(struct builder *b)
 {
@@ -418,9 +429,11 @@ uint64_t acpi_build(struct vm *vm)
 	rsdp = take(&b, sizeof(*rsdp), 16);
 	facs = build_facs(&b);
 	dsdt = build_dsdt(&b, vm);
-	table[count++] = build_fadt(&b, facs, dsdt);
+	table[count++] = build_fadt(&b, vm, facs, dsdt);
 	table[count++] = build_madt(&b, vm->config);
 	table[count++] = build_ssdt(&b, vm->config->vcpus);
+	if (vm->config->video)
+		table[count++] = build_input(&b);
 	table[count++] = build_mcfg(&b);
 	table[count++] = build_waet(&b);
 	*rsdp = (struct rsdp){

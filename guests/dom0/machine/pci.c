@@ -74,18 +74,20 @@ static void put(uint8_t *config, unsigned offset, unsigned size, uint32_t value)
 
 static unsigned bar_offset(unsigned bar)
 {
-	return PCI_BAR0 + 4 * bar;
+	return bar == PCI_ROM ? PCI_ROM_BASE : PCI_BAR0 + 4 * bar;
 }
 
+/* Bit 0 of the ROM's register says that the ROM is decoded. */
 static bool bar_is_io(const struct pci_function *f, unsigned bar)
 {
-	return f->config[bar_offset(bar)] & PCI_BAR_IO;
+	return bar != PCI_ROM && f->config[bar_offset(bar)] & PCI_BAR_IO;
 }
 
 /* A memory BAR of 64 bits, whose upper half is in the register behind it. */
 static bool bar_is_wide(const struct pci_function *f, unsigned bar)
 {
-	return (f->config[bar_offset(bar)] & (PCI_BAR_IO | PCI_BAR_KIND)) == PCI_BAR_WIDE;
+	return bar != PCI_ROM &&
+	       (f->config[bar_offset(bar)] & (PCI_BAR_IO | PCI_BAR_KIND)) == PCI_BAR_WIDE;
 }
 
 static uint64_t get_bar(const struct pci_function *f, const uint8_t *from, unsigned bar)
@@ -128,8 +130,10 @@ static uint64_t bar_wanted(const struct vm *vm, const struct pci_function *f, un
 
 	if (size == 0)
 		return PCI_NO_BASE;
+	if (bar == PCI_ROM && !(value & PCI_ROM_ENABLE))
+		return PCI_NO_BASE;
 	base = value & ~(size - 1);
-	if (value & PCI_BAR_IO) {
+	if (bar_is_io(f, bar)) {
 		if (!(command & PCI_COMMAND_IO) || base == 0 || base + size > IO_END)
 			return PCI_NO_BASE;
 	} else if (!(command & PCI_COMMAND_MEMORY) || !mmio_free(vm, base, size)) {
@@ -157,7 +161,7 @@ static uint32_t not_decoded(const struct pci_function *f)
 {
 	uint32_t command = get(f->config, PCI_COMMAND, 2), off = 0;
 
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+	for (unsigned bar = 0; bar < PCI_BARS; bar++) /* the ROM has a bit of its own */
 		if (f->bar_size[bar] != 0 && f->bar_base[bar] == PCI_NO_BASE &&
 		    !being_sized(f, bar))
 			off |= bar_is_io(f, bar) ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
@@ -207,8 +211,8 @@ static void bar_move(struct vm *vm, unsigned slot, unsigned bar, uint64_t to)
 static void update_bars(struct vm *vm)
 {
 	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
-			unsigned slot = i / PCI_BARS, bar = i % PCI_BARS;
+		for (unsigned i = 0; i < PCI_SLOTS * PCI_RANGES; i++) {
+			unsigned slot = i / PCI_RANGES, bar = i % PCI_RANGES;
 			struct pci_function *f = pci_slot(vm, slot);
 			uint64_t wanted;
 
@@ -313,7 +317,8 @@ void pci_slot_write(struct vm *vm, unsigned slot, unsigned offset, unsigned size
 
 	command = overlaps(offset, size, PCI_COMMAND, 2);
 	msix = f->msix_cap && overlaps(offset, size, f->msix_cap, 4);
-	if (command || overlaps(offset, size, PCI_BAR0, 24)) {
+	if (command || overlaps(offset, size, PCI_BAR0, 24) ||
+	    overlaps(offset, size, PCI_ROM_BASE, 4)) {
 		update_bars(vm);
 		complain(vm, slot);
 	}
@@ -341,9 +346,9 @@ static uint64_t place(uint64_t *next, uint64_t end, uint64_t size, uint64_t step
 /* Does a BAR have a part of the range as its place? */
 static bool is_placed(const struct pci_state *s, bool io, uint64_t base, uint64_t end)
 {
-	for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
-		const struct pci_function *f = &s->function[i / PCI_BARS];
-		uint64_t size = f->bar_size[i % PCI_BARS], at = f->bar_reset[i % PCI_BARS];
+	for (unsigned i = 0; i < PCI_SLOTS * PCI_RANGES; i++) {
+		const struct pci_function *f = &s->function[i / PCI_RANGES];
+		uint64_t size = f->bar_size[i % PCI_RANGES], at = f->bar_reset[i % PCI_RANGES];
 
 		if (!f->present || !size || (at & PCI_BAR_IO) != io)
 			continue;
@@ -383,7 +388,7 @@ int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 		return -1;
 	f = &vm->state->pci.function[slot];
 	*f = (struct pci_function){.present = 1, .cap_end = PCI_FIRST_CAP};
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+	for (unsigned bar = 0; bar < PCI_RANGES; bar++)
 		f->bar_base[bar] = PCI_NO_BASE;
 	platform->pci_ops[slot] = ops;
 	platform->pci_instance[slot] = instance;
@@ -453,6 +458,21 @@ int pci_add_large_bar(struct vm *vm, unsigned slot, unsigned bar, uint64_t size,
 	return 0;
 }
 
+int pci_add_rom(struct vm *vm, unsigned slot, uint32_t size)
+{
+	struct pci_function *f = pci_slot(vm, slot);
+	uint64_t base;
+
+	if (!f || f->bar_size[PCI_ROM] || size < 4096 || size & (size - 1))
+		return -1;
+	base = place_small(&vm->state->pci, false, size, size);
+	if (base == PCI_NO_BASE)
+		return -1;
+	set_bar(f, PCI_ROM, base, size, 0);
+	f->writable[PCI_ROM_BASE] |= PCI_ROM_ENABLE;
+	return 0;
+}
+
 bool pci_has_high_window(const struct vm *vm)
 {
 	return vm->ram_bytes <= PCI_HIGH_BASE - (FOUR_GIB - VM_RAM_BELOW_4G);
@@ -498,7 +518,7 @@ void pci_resume_function(struct vm *vm, unsigned slot, const struct pci_ops *ops
 		return;
 	platform->pci_ops[slot] = ops;
 	platform->pci_instance[slot] = instance;
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+	for (unsigned bar = 0; bar < PCI_RANGES; bar++)
 		f->bar_base[bar] = PCI_NO_BASE; /* the bus is a new one */
 	update_bars(vm);
 }
@@ -510,7 +530,7 @@ void pci_remove_function(struct vm *vm, unsigned slot)
 
 	if (!f)
 		return;
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+	for (unsigned bar = 0; bar < PCI_RANGES; bar++)
 		if (f->bar_size[bar] != 0 && f->bar_base[bar] != PCI_NO_BASE)
 			bar_move(vm, slot, bar, PCI_NO_BASE);
 	pci_intx(vm, slot, false);
@@ -571,7 +591,7 @@ void pci_reset_function(struct vm *vm, unsigned slot)
 static void reset_function(struct pci_function *f, unsigned slot)
 {
 	clear_function(f, slot);
-	for (unsigned bar = 0; bar < PCI_BARS; bar++)
+	for (unsigned bar = 0; bar < PCI_RANGES; bar++)
 		if (f->bar_size[bar] != 0)
 			put_bar(f, f->config, bar, f->bar_reset[bar]);
 	f->config[PCI_COMMAND] |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY;

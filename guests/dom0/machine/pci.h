@@ -22,6 +22,8 @@ struct vm;
 
 #define PCI_SLOTS        32
 #define PCI_BARS         6
+#define PCI_ROM          PCI_BARS /* the expansion ROM is a range behind the BARs' */
+#define PCI_RANGES       7
 #define PCI_MSIX_VECTORS 32
 #define PCI_NO_BASE      (~0ull)
 
@@ -56,10 +58,10 @@ struct pci_function {
 	uint8_t complained; /* bits of the command register about which a line was logged */
 	uint8_t pad[2];
 	uint32_t msix_vectors;
-	uint32_t msix_pending;        /* bit for each vector */
-	uint64_t bar_size[PCI_BARS];  /* 0: none, or the upper half of a BAR of 64 bits */
-	uint64_t bar_reset[PCI_BARS]; /* where firmware puts it, and the bits of its kind */
-	uint64_t bar_base[PCI_BARS];  /* where it is decoded, or PCI_NO_BASE */
+	uint32_t msix_pending;          /* bit for each vector */
+	uint64_t bar_size[PCI_RANGES];  /* 0: none, or the upper half of a BAR of 64 bits */
+	uint64_t bar_reset[PCI_RANGES]; /* where firmware puts it, and the bits of its kind */
+	uint64_t bar_base[PCI_RANGES];  /* where it is decoded, or PCI_NO_BASE */
 	uint8_t config[256];
 	uint8_t writable[256];
 	struct pci_msix_entry msix[PCI_MSIX_VECTORS];
@@ -77,7 +79,7 @@ struct pci_state {
 struct pci_ops {
 	/* The handlers of each BAR (NULL for the BAR of the MSI-X table). Their
 	 * `instance` argument is the one given to pci_add_function. */
-	const struct io_ops *bar[PCI_BARS];
+	const struct io_ops *bar[PCI_RANGES];
 	/* The guest moved, enabled or disabled a BAR: bases in ports or
 	 * addresses, PCI_NO_BASE: not decoded. For doorbells. May be NULL. */
 	void (*bar_moved)(struct vm *vm, uint32_t instance, unsigned bar, uint64_t from,
@@ -123,6 +125,8 @@ int pci_add_bar(struct vm *vm, unsigned slot, unsigned bar, enum bus_space space
 /* A memory BAR of any size. kind: PCI_BAR_WIDE (its upper half takes the next BAR's place), and
  * PCI_BAR_PREFETCH. */
 int pci_add_large_bar(struct vm *vm, unsigned slot, unsigned bar, uint64_t size, uint32_t kind);
+/* An expansion ROM of a power of two of bytes, from 4096 on. Firmware leaves it off. */
+int pci_add_rom(struct vm *vm, unsigned slot, uint32_t size);
 bool pci_has_high_window(const struct vm *vm);
 /* body: the bytes behind the id and next bytes. Offset of the capability, or 0. */
 unsigned pci_add_capability(struct vm *vm, unsigned slot, uint8_t id, const void *body,

@@ -12,11 +12,13 @@
 #define PCI_BAR0           0x10u
 #define PCI_SUBVENDOR      0x2cu
 #define PCI_SUBDEVICE      0x2eu
+#define PCI_ROM_BASE       0x30u
 #define PCI_CAP_POINTER    0x34u
 #define PCI_INTERRUPT_LINE 0x3cu
 #define PCI_INTERRUPT_PIN  0x3du
 #define PCI_FIRST_CAP      0x40u
 
+#define PCI_ROM_ENABLE       0x00000001u
 #define PCI_COMMAND_IO       0x0001u
 #define PCI_COMMAND_MEMORY   0x0002u
 #define PCI_COMMAND_MASTER   0x0004u

@@ -7,6 +7,7 @@
 
 #include "guests/dom0/base/xml.h"
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/display/display.h"
 #include "guests/dom0/manage/host.h"
 #include "guests/dom0/manage/say.h"
 #include "guests/dom0/manage/stats.h"
@@ -45,13 +46,17 @@ static void name_nics(struct vm_config *config)
 	}
 }
 
-void domain_document(const struct vm *vm, bool inactive, document_piece *put, void *context)
+void domain_document(const struct vm *vm, bool inactive, bool secure, document_piece *put,
+		     void *context)
 {
 	static struct vm_config config;
 
 	config = inactive ? *vm_next_config(vm) : *vm->config;
 	if (!inactive && vm->id)
 		name_nics(&config);
+	config.vnc_port_in_use = inactive ? 0 : display_port(vm);
+	if (!secure)
+		config.vnc_password[0] = 0;
 	config_dump(&config, inactive ? 0 : vm->id, put, context);
 }
 

@@ -11,9 +11,11 @@ struct vm;
 
 typedef void document_piece(void *context, const char *text);
 
-/* A guest's: of its next start if `inactive`, else with its number and the names of its interfaces.
+/* A guest's: of its next start if `inactive`, else with its number, the names of its interfaces and
+ * the port of its screen. `secure`: with passwords.
  */
-void domain_document(const struct vm *vm, bool inactive, document_piece *put, void *context);
+void domain_document(const struct vm *vm, bool inactive, bool secure, document_piece *put,
+		     void *context);
 /* A device's. */
 void nodedev_document(const struct nodedev *device, document_piece *put, void *context);
 void pool_document(const struct pool *pool, document_piece *put, void *context);

@@ -28,6 +28,7 @@
 
 struct block;
 struct copy_stream;
+struct picture_stream;
 struct stream;
 
 /* News that a client has asked for (events.c). */
@@ -56,6 +57,7 @@ struct client {
 	struct callback callback[CLIENT_CALLBACKS];
 	struct stream *streams;
 	struct copy_stream *copies;
+	struct picture_stream *pictures;
 	struct work work;
 	struct timer retry;
 };

@@ -6,12 +6,14 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/documents.h"
 #include "guests/dom0/manage/stats.h"
+#include "guests/dom0/rpc/client.h"
 #include "guests/dom0/rpc/domains.h"
 #include "guests/dom0/rpc/handlers.h"
 #include "guests/dom0/rpc/lists.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
+#define XML_SECURE   1u /* virDomainXMLFlags */
 #define XML_INACTIVE 2u
 
 #define METADATA_TITLE 1
@@ -228,8 +230,14 @@ void domain_xml(struct call *call)
 
 	if (!vm)
 		return;
+	if (flags & XML_SECURE && call->client->read_only) {
+		call_fail(call, ERROR_DENIED,
+			  "operation virDomainGetXMLDesc with secure flag forbidden for read only "
+			  "access");
+		return;
+	}
 	begin = document_begin(&call->out);
-	domain_document(vm, flags & XML_INACTIVE, document_put, &call->out);
+	domain_document(vm, flags & XML_INACTIVE, flags & XML_SECURE, document_put, &call->out);
 	document_end(&call->out, begin);
 }
 

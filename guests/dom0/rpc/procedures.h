@@ -112,6 +112,8 @@
 	X(353, DOMAIN_INTERFACE_ADDRESSES, READ, counters_addresses)              \
 	/* console and news */                                                    \
 	X(201, DOMAIN_OPEN_CONSOLE, WRITE, stream_console)                        \
+	X(211, DOMAIN_SCREENSHOT, READ, screen_shot)                              \
+	X(226, DOMAIN_SEND_KEY, WRITE, screen_send_key)                           \
 	X(316, CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY, READ, hear_domains)    \
 	X(317, CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY, READ, hear_no_more)  \
 	X(313, CONNECT_NETWORK_EVENT_REGISTER_ANY, READ, hear_networks)           \
@@ -188,8 +190,6 @@
 	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                           \
 	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")                   \
 	X(264, DOMAIN_SET_METADATA, "a change of a domain's title or metadata")       \
-	X(211, DOMAIN_SCREENSHOT, "a screenshot: domains have no screen")             \
-	X(226, DOMAIN_SEND_KEY, "sending keys: domains have no keyboard")             \
 	X(76, STORAGE_POOL_CREATE_XML, "making a pool (dom0's shell has pool-build)") \
 	X(77, STORAGE_POOL_DEFINE_XML, "making a pool (dom0's shell has pool-build)") \
 	X(79, STORAGE_POOL_BUILD, "making a pool (dom0's shell has pool-build)")      \

@@ -10,6 +10,7 @@
 #include "guests/dom0/rpc/client.h"
 #include "guests/dom0/rpc/copies.h"
 #include "guests/dom0/rpc/handlers.h"
+#include "guests/dom0/rpc/screen.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/dom0/vm/watch.h"
 
@@ -86,6 +87,7 @@ static void happened(struct vm *vm, enum vm_event event)
 {
 	if (event != VM_EVENT_STOPPED)
 		return;
+	pictures_end(vm);
 	for (struct client *client = client_first(); client; client = client->next)
 		for (struct stream *stream = client->streams; stream; stream = stream->next)
 			if (stream->listener.vm == vm) {
@@ -141,6 +143,7 @@ void streams_pump(struct client *client)
 		}
 	}
 	copies_pump(client);
+	pictures_pump(client);
 }
 
 void streams_end(struct client *client)
@@ -148,6 +151,7 @@ void streams_end(struct client *client)
 	while (client->streams)
 		forget(&client->streams);
 	copies_leave(client);
+	pictures_leave(client);
 }
 
 /* --- from the client --- */
@@ -188,6 +192,7 @@ void stream_finish(struct client *client, const struct packet *packet)
 		return;
 	if (*at)
 		forget(at);
+	picture_forget(client, packet);
 	out = message_begin();
 	confirmed.status = PACKET_OK;
 	message_send(client, &confirmed, &out);
@@ -197,7 +202,7 @@ void stream_finish(struct client *client, const struct packet *packet)
 
 unsigned streams_of(const struct client *client)
 {
-	unsigned n = copies_of(client);
+	unsigned n = copies_of(client) + pictures_of(client);
 
 	for (const struct stream *stream = client->streams; stream; stream = stream->next)
 		n++;

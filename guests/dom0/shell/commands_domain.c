@@ -243,7 +243,8 @@ static void run_dumpxml(const struct args *args)
 	}
 	vm = shell_domain_of(args);
 	if (vm)
-		domain_document(vm, args_flag(args, "inactive"), put_text, NULL);
+		domain_document(vm, args_flag(args, "inactive"), args_flag(args, "security-info"),
+				put_text, NULL);
 }
 
 /* --devname; false after a message. */

@@ -25,7 +25,7 @@ static const struct shell_command *const tables[] = {
 	shell_nodedev_commands,  shell_pool_commands,    shell_pool_change_commands,
 	shell_attach_commands,   shell_fetch_commands,   shell_clone_commands,
 	shell_host_commands,     shell_help_commands,    shell_define_commands,
-	shell_snapshot_commands, shell_tls_commands,
+	shell_snapshot_commands, shell_tls_commands,     shell_screen_commands,
 };
 
 const struct arg shell_no_args[] = {ARG_END};

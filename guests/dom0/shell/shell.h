@@ -63,6 +63,7 @@ extern const struct shell_command shell_attach_commands[];
 extern const struct shell_command shell_fetch_commands[];
 extern const struct shell_command shell_clone_commands[];
 extern const struct shell_command shell_snapshot_commands[];
+extern const struct shell_command shell_screen_commands[];
 extern const struct shell_command shell_tls_commands[];
 extern const struct shell_command shell_help_commands[];
 

@@ -78,6 +78,22 @@ static const char *check_memory(const struct vm *vm)
 	return error_text;
 }
 
+/* RAM up to 3 GiB, but for the window of a screen: the screen is a part of its own. */
+static int64_t map_low(struct vm *vm, uint64_t below)
+{
+	uint32_t region = vm->life->ram_region;
+	int64_t status;
+
+	vm->has_window = vm->config->video;
+	if (!vm->has_window)
+		return sampo_region_map(region, vm->domain, 0, 0, SAMPO_MAP_RWX, below);
+	status = sampo_region_map(region, vm->domain, 0, 0, SAMPO_MAP_RWX, VM_WINDOW);
+	if (!status)
+		status = sampo_region_map(region, vm->domain, VM_WINDOW_END, VM_WINDOW_END,
+					  SAMPO_MAP_RWX, below - VM_WINDOW_END);
+	return status;
+}
+
 static const char *make_ram(struct vm *vm)
 {
 	struct vm_life *life = vm->life;
@@ -92,7 +108,7 @@ static const char *make_ram(struct vm *vm)
 			 (unsigned long long)(vm->ram_bytes >> 20), sampo_strerror(status));
 		return error_text;
 	}
-	status = sampo_region_map(life->ram_region, vm->domain, 0, 0, SAMPO_MAP_RWX, below);
+	status = map_low(vm, below);
 	if (!status && below < vm->ram_bytes)
 		status = sampo_region_map(life->ram_region, vm->domain, FOUR_GIB, below,
 					  SAMPO_MAP_RWX, vm->ram_bytes - below);

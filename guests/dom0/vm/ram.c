@@ -11,6 +11,11 @@ uint64_t vm_ram_offset(const struct vm *vm, uint64_t gpa, uint64_t *bytes)
 	uint64_t below = vm->ram_bytes < VM_RAM_BELOW_4G ? vm->ram_bytes : VM_RAM_BELOW_4G;
 
 	*bytes = 0;
+	if (vm->has_window && gpa < VM_WINDOW_END) {
+		if (gpa < VM_WINDOW)
+			*bytes = VM_WINDOW - gpa;
+		return gpa;
+	}
 	if (gpa < below) {
 		*bytes = below - gpa;
 		return gpa;

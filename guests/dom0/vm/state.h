@@ -14,16 +14,18 @@
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/cmos.h"
 #include "guests/dom0/machine/hotplug.h"
+#include "guests/dom0/machine/i8042_state.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/machine/pic.h"
 #include "guests/dom0/machine/pit.h"
 #include "guests/dom0/machine/uart.h"
+#include "guests/dom0/machine/vga_state.h"
 #include "guests/dom0/virtio/virtio.h"
 #include "guests/dom0/vm/vm.h"
 
 #define MACHINE_STATE_MAGIC    0x41545353u
-#define MACHINE_STATE_VERSION  4u
+#define MACHINE_STATE_VERSION  5u
 #define MACHINE_VIRTIO_DEVICES 24
 
 struct machine_state {
@@ -34,7 +36,9 @@ struct machine_state {
 	struct pit_state pit;
 	struct cmos_state cmos;
 	struct uart_state uart[2];
+	struct vga_state vga;
 	struct acpi_state acpi;
+	struct i8042_state i8042;
 	struct pci_state pci;
 	struct hotplug_state hotplug;
 	struct msr_state msr[VM_MAX_VCPUS];

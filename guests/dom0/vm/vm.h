@@ -19,6 +19,8 @@
 #define VM_MAX_NICS     8
 #define VM_BLOCK_SHIFT  21            /* guest RAM comes in blocks of 2 MiB */
 #define VM_RAM_BELOW_4G 0xc0000000ull /* RAM above this continues at 4 GiB */
+#define VM_WINDOW       0xa0000ull    /* of a screen */
+#define VM_WINDOW_END   0xc0000ull
 
 struct vm_config; /* config.h: the parsed domain XML */
 struct machine_state;
@@ -48,6 +50,7 @@ struct vm {
 	const struct vm_config *next_config; /* from its next start on; NULL: the same */
 	struct machine_state *state;         /* in the guest's state region */
 
+	bool has_window;    /* a screen is at 0xa0000 to 0xbffff, in the place of RAM */
 	uint8_t *ram;       /* guest address 0 in dom0's address space */
 	uint64_t ram_bytes; /* a multiple of 2 MiB */
 	uint64_t *ram_bus;  /* bus address of each 2 MiB block, by RAM offset; 0: not
@@ -70,7 +73,9 @@ struct vm {
 	 * to allocate and free (X_attach, X_detach), NULL at first. */
 	void *cpu;      /* cpu */
 	void *platform; /* machine */
+	void *vga;      /* machine: the screen */
 	void *virtio;   /* virtio */
+	void *display;  /* display: who looks at the screen */
 	void *assign;   /* assign */
 	void *load;     /* load */
 	void *console;  /* the console sink */

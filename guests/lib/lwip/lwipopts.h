@@ -38,7 +38,7 @@
 #define MEMP_NUM_PBUF           64
 #define MEMP_NUM_UDP_PCB        8
 #define MEMP_NUM_TCP_PCB        120 /* those of libvirt's and other clients, and some at their end */
-#define MEMP_NUM_TCP_PCB_LISTEN 8
+#define MEMP_NUM_TCP_PCB_LISTEN 72  /* one for each screen of a guest, and dom0's own */
 #define MEMP_NUM_TCP_SEG        1024
 #define MEMP_NUM_ARP_QUEUE      16
 /* The stack counts its own timeouts; SNTP has two at a time. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/disk.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/disk.c */
 /* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
@@ -332,7 +332,7 @@ static void test_all_at_once(void **state)
 		"<os>\n<loader>f</loader></os>\n<devices>\n"
 		"<disk type='file' device='cdrom'>\n<source file='a'/>\n<target "
 		"dev='hda'/></disk>\n"
-		"<video><model type='qxl' vram='1'/></video>\n</devices></domain>",
+		"<video><model type='xen' vram='1'/></video>\n</devices></domain>",
 		"g.xml:1: <domain>: type='vbox' is not supported\n"
 		"g.xml:2: <name>: the name may not have blanks, quotes, slashes or control "
 		"characters\n"
@@ -340,7 +340,7 @@ static void test_all_at_once(void **state)
 		"g.xml:4: <vcpu>: a guest needs a virtual CPU\n"
 		"g.xml:6: <loader>: this element is not supported\n"
 		"g.xml:8: <disk>: device='cdrom' is not supported\n"
-		"g.xml:11: <model>: type='qxl' is not supported\n"
+		"g.xml:11: <model>: type='xen' is not supported\n"
 		"g.xml:12: <os> has no <kernel>: there is no firmware to boot from a disk\n");
 	assert_int_equal(lines(&error.refusals), 8);
 }
@@ -544,8 +544,46 @@ static void test_refused_devices(void **state)
 	refused(DEVICES("<serial type='pty'/><serial type='pty'/>"), "more than one serial");
 	refused(DEVICES("<audio type='spice' id='1'/>"), "<audio>: this element is not");
 	refused(DEVICES("<rng model='virtio'><rate bytes='1'/></rng>"), "<rate>");
-	refused(DEVICES("<graphics type='vnc'/>"), "<graphics>");
-	refused(DEVICES("<video/>"), "<video>");
+	refused(DEVICES("<graphics type='spice'/>"), "<graphics>: type='spice' is not supported");
+	refused(DEVICES("<graphics/>"), "'type' is missing");
+	refused(DEVICES("<graphics type='vnc'/><graphics type='vnc'/>"), "more than one VNC");
+	refused(DEVICES("<graphics type='vnc'/><video><model type='none'/></video>"),
+		"<graphics> needs a screen");
+	refused(DEVICES("<graphics type='vnc' port='65536'/>"), "65535");
+	refused(DEVICES("<graphics type='vnc' listen='::1'/>"), "not an IPv4 address");
+	refused(DEVICES("<graphics type='vnc' passwd='123456789'/>"), "longer than 8");
+	refused(DEVICES("<video/><video/>"), "more than one screen");
+	refused(DEVICES("<video><model type='vga' vram='65537'/></video>"), "65536");
+}
+
+/* What a description says about the screen, and says again. */
+static void test_screen(void **state)
+{
+	struct vm_config *c = accepted(DEVICES("<input type='tablet' bus='usb'/>"
+					       "<graphics type='vnc' port='-1' autoport='yes' "
+					       "listen='0.0.0.0' passwd='secret'>"
+					       "<listen type='address' address='10.0.0.1'/>"
+					       "</graphics>"));
+
+	(void)state;
+	assert_true(c->video && c->vnc);
+	assert_int_equal(c->video_memory, 16u << 20);
+	assert_int_equal(c->vnc_port, 0);
+	assert_string_equal(c->vnc_listen, "10.0.0.1");
+	assert_string_equal(c->vnc_password, "secret");
+	config_free(c);
+	c = accepted(DEVICES("<video><model type='vga' vram='5000'/></video>"
+			     "<graphics type='vnc' port='5999'/>"));
+	assert_int_equal(c->video_memory, 8u << 20);
+	assert_int_equal(c->vnc_port, 5999);
+	assert_false(config_vnc_is_local(c));
+	config_free(c);
+	c = accepted(DEVICES("<video><model type='none'/></video>"));
+	assert_false(c->video);
+	config_free(c);
+	c = accepted(DEVICES("<graphics type='vnc' port='-1' listen='127.0.0.1'/>"));
+	assert_true(config_vnc_is_local(c));
+	config_free(c);
 }
 
 /* An address that dom0 makes is never that of another interface of the guest. */
@@ -704,14 +742,15 @@ static void given_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),      cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_defaults),  cmocka_unit_test(test_where),
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_refused_devices),
-		cmocka_unit_test(test_made_macs), cmocka_unit_test(test_hostdev),
-		cmocka_unit_test(test_hostile),   cmocka_unit_test(given_names),
-		cmocka_unit_test(test_units),     cmocka_unit_test(test_topology),
-		cmocka_unit_test(test_cputune),   cmocka_unit_test(test_all_at_once),
-		cmocka_unit_test(test_bounded),   cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_full),         cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_where),
+		cmocka_unit_test(test_refused),      cmocka_unit_test(test_refused_devices),
+		cmocka_unit_test(test_screen),       cmocka_unit_test(test_made_macs),
+		cmocka_unit_test(test_hostdev),      cmocka_unit_test(test_hostile),
+		cmocka_unit_test(given_names),       cmocka_unit_test(test_units),
+		cmocka_unit_test(test_topology),     cmocka_unit_test(test_cputune),
+		cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_descriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,11 @@
 #include "guests/dom0/manage/stats.h"
 #include "guests/dom0/vm/vm.h"
 
+uint16_t display_port(const struct vm *vm)
+{
+	return vm->config->vnc ? 5901 : 0;
+}
+
 static char document[64 << 10], texts[64 << 10];
 
 /* --- what the documents are about --- */
@@ -175,7 +180,7 @@ static void test_long_texts(void **state)
 	memset(config.kernel, '\'', sizeof(config.kernel) - 1);
 	config.disks = 1;
 	memset(config.disk[0].source, '\'', sizeof(config.disk[0].source) - 1);
-	domain_document(&vm, false, put, NULL);
+	domain_document(&vm, false, false, put, NULL);
 	read_document();
 	has(config.cmdline);
 	has(config.title);
@@ -195,12 +200,12 @@ static void test_descriptions(void **state)
 	next.nics = 2;
 	next.nic[0] = (struct config_nic){.mac = {2, 0, 0, 0, 0, 2}};
 	next.nic[1] = (struct config_nic){.mac = {2, 0, 0, 0, 0, 3}, .target = "next1"};
-	domain_document(&vm, false, put, NULL);
+	domain_document(&vm, false, false, put, NULL);
 	read_document();
 	has("02:00:00:00:00:01\n");
 	has("guest/0\n");
 	has_not("02:00:00:00:00:02");
-	domain_document(&vm, true, put, NULL);
+	domain_document(&vm, true, false, put, NULL);
 	read_document();
 	has("02:00:00:00:00:02\n");
 	has("02:00:00:00:00:03\n");

@@ -139,6 +139,12 @@ static void pass(uint64_t ns)
 
 /* --- guests --------------------------------------------------------------- */
 
+uint16_t display_port(const struct vm *vm)
+{
+	(void)vm;
+	return 0;
+}
+
 struct vm *vm_first(void)
 {
 	return &guest[0];
@@ -473,6 +479,7 @@ NO_COMMANDS(shell_fetch_commands);
 NO_COMMANDS(shell_clone_commands);
 NO_COMMANDS(shell_snapshot_commands);
 NO_COMMANDS(shell_tls_commands);
+NO_COMMANDS(shell_screen_commands);
 NO_COMMANDS(shell_host_commands);
 NO_COMMANDS(shell_help_commands);
 

@@ -47,7 +47,7 @@ BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin gru
 RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
-TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) cloc curl qemu-utils lvm2 libvirt-clients lintian mmdebstrap sqlite3 libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
+TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) seabios e2fsprogs cloc curl qemu-utils lvm2 libvirt-clients lintian mmdebstrap sqlite3 libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
     clang clang-format $(CLANG_RT_PACKAGE)
 
 # What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are

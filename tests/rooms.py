@@ -60,8 +60,8 @@ DOM0 = {
     "guests/dom0/base/*": "cmdline.h cpuset.h env.h hex.h loop.h mac.h memory.h queue.h slow.h sums.h xml.h",
     "guests/dom0/config/*": "config.h",
     "guests/dom0/vm/*": "autostart.h bus.h console.h memory.h part.h state.h vcpu.h vm.h watch.h",
-    "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h hotplug.h i8042.h ioapic.h pci.h pic.h pit.h platform.h "
-                             "uart.h vga.h",
+    "guests/dom0/machine/*": "acpi.h bios.h calendar.h cmos.h fwcfg.h hotplug.h i8042.h ioapic.h pci.h pic.h pit.h "
+                             "platform.h uart.h vga.h",
     "guests/dom0/tls/*": "keys.h memory.h names.h random.h servers.h session.h trust.h",
     "guests/dom0/cpu/*": "cpu.h msr.h startup.h",
     "guests/dom0/net/*": "http.h http_parse.h https.h lwip.h ntp.h switch.h",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "guests/dom0/machine/fwcfg.h"
 #include "guests/dom0/machine/hotplug.h"
 #include "tests/unit/mock_vm.h"
 
@@ -139,6 +140,11 @@ static uint16_t port(uint8_t choice)
 		0xc000,
 		0xc100,
 		0x80,
+		0x402,
+		0x510,
+		0x511,
+		0x514,
+		0x518,
 		HOTPLUG_PORT,
 		HOTPLUG_PORT + 2,
 		HOTPLUG_PORT + 4,
@@ -239,7 +245,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	struct step s;
 
 	mock_set_wall(1767225600);
+	/* The first byte of the first step chooses between a kernel and firmware. */
+	mock_firmware = bytes && *data & 0x80;
+	mock_config.debugcon = mock_firmware;
 	mock_power_on();
+	if (mock_firmware && fwcfg_build(&mock_vm))
+		abort();
 	for (unsigned slot = 1; slot < MACHINE_SLOTS; slot++)
 		add(slot);
 	for (; bytes >= sizeof(s); data += sizeof(s), bytes -= sizeof(s)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/load/load.c guests/dom0/load/length.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
 /* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
-/* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
+/* sources: guests/dom0/load/firmware.c guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
 /* sources: guests/dom0/vm/ram.c */
 /* Kernel files of all formats. The sanitizer sees what leaves file or RAM;
  * here it is checked that nothing was put where it may not be. */

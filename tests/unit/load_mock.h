@@ -8,10 +8,14 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 #include "guests/dom0/load/load.h"
+#include "guests/dom0/load/rom.h"
 #include "guests/dom0/load/stage.h"
+#include "guests/dom0/machine/fwcfg.h"
+#include "guests/dom0/vm/state.h"
 
 static struct vm load_vm;
 static struct vm_config load_config;
+static struct machine_state load_state;
 static struct sampo_exit load_regs;
 static struct load load;
 
@@ -49,12 +53,32 @@ bool stage_find(const struct vm *vm, unsigned number, struct load_file *file, co
 	return false;
 }
 
+/* The guest's ROM. */
+static const uint8_t *mock_rom;
+static uint64_t mock_rom_bytes;
+
+const char *rom_load(struct vm *vm, const uint8_t *data, uint64_t bytes)
+{
+	(void)vm;
+	mock_rom = data;
+	mock_rom_bytes = bytes;
+	return NULL;
+}
+
+const char *fwcfg_build(struct vm *vm)
+{
+	(void)vm;
+	return NULL;
+}
+
 static void load_prepare(uint8_t *ram, uint64_t bytes)
 {
 	memset(&load_vm, 0, sizeof(load_vm));
 	memset(&load_config, 0, sizeof(load_config));
 	memset(&load_regs, 0, sizeof(load_regs));
 	memset(&load, 0, sizeof(load));
+	memset(&load_state, 0, sizeof(load_state));
+	load_vm.state = &load_state;
 	load_vm.ram_bytes = bytes;
 	load_vm.ram = ram;
 	strcpy(load_config.kernel, "kernel");

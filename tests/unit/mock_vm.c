@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/mock_vm.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +16,7 @@ struct vm mock_vm;
 struct vm_config mock_config;
 struct machine_state mock_state;
 struct mock_seen mock_seen;
+bool mock_firmware;
 
 static uint8_t ram[MOCK_RAM];
 static uint64_t now = 1000000000;
@@ -235,6 +238,24 @@ bool vm_memory_written(struct vm *vm, uint64_t gpa, uint64_t pages, uint64_t *bi
 	return true;
 }
 
+bool vm_read(struct vm *vm, uint64_t gpa, void *to, uint64_t len)
+{
+	const void *from = vm_mem(vm, gpa, len);
+
+	if (from)
+		memcpy(to, from, len);
+	return from;
+}
+
+bool vm_write(struct vm *vm, uint64_t gpa, const void *from, uint64_t len)
+{
+	void *to = vm_mem(vm, gpa, len);
+
+	if (to)
+		memcpy(to, from, len);
+	return to;
+}
+
 void vm_msi(struct vm *vm, uint64_t address, uint32_t data)
 {
 	(void)vm;
@@ -267,8 +288,13 @@ void vm_request(struct vm *vm, enum vm_request what, const char *why)
 
 void vm_log(struct vm *vm, const char *format, ...)
 {
+	va_list args;
+
 	(void)vm;
-	(void)format;
+	va_start(args, format);
+	vsnprintf(mock_seen.log, sizeof(mock_seen.log), format, args);
+	va_end(args);
+	mock_seen.logs++;
 }
 
 void vm_console_output(struct vm *vm, enum console_device device, const uint8_t *bytes, size_t n)
@@ -290,6 +316,7 @@ struct vm *mock_power_on(void)
 	memset(&mock_seen, 0, sizeof(mock_seen));
 	memset(ram, 0xaa, sizeof(ram));
 	mock_config.vcpus = mock_config.cores = mock_config.threads = 1;
+	strcpy(mock_config.kernel, mock_firmware ? "" : "kernel");
 	mock_vm.config = &mock_config;
 	mock_vm.state = &mock_state;
 	mock_vm.ram = ram;

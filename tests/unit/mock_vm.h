@@ -41,12 +41,15 @@ extern struct mock_seen {
 	uint64_t written; /* the guest-physical page of such memory that the guest has written, */
 	bool is_written;  /* if it has one */
 	unsigned dirty_reads;
+	unsigned logs;
+	char log[256]; /* the last line */
 } mock_seen;
 
 /* The byte that the guest reaches at an address without dom0, NULL: none. */
 uint8_t *mock_reach(uint64_t gpa);
 
-/* A machine as platform_part makes it, everything forgotten before. */
+/* A machine as platform_part makes it, everything forgotten before; for firmware if that is set. */
+extern bool mock_firmware;
 struct vm *mock_power_on(void);
 void mock_power_off(void);
 

@@ -165,7 +165,8 @@ static bool is_child(const char *path, const char *parent, const char *name)
 }
 
 static const struct config_table *const tables[CONFIG_TABLES] = {
-	&config_domain, &config_devices, &config_disk_elements, &config_screen_elements};
+	&config_domain, &config_devices, &config_disk_elements, &config_screen_elements,
+	&config_firmware};
 
 /* The element of that name below the present one, and which table it is in. */
 static const struct config_element *find(struct config_parser *p, const char *name, unsigned *table)

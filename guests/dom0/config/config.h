@@ -30,6 +30,13 @@
 #define CONFIG_MEMORY_MIN   (2ull << 20)
 #define CONFIG_MEMORY_MAX   (1ull << 39) /* of a region of the kernel's */
 
+/* Without a kernel a guest boots by firmware, which has this name if none is given. */
+#define CONFIG_BIOS      "bios-256k.bin"
+#define CONFIG_BOOT_DEVS 4
+
+/* From which kinds of devices firmware boots, in the order of <boot dev>. */
+enum config_boot { BOOT_NOTHING, BOOT_DISK, BOOT_CDROM, BOOT_NETWORK, BOOT_FLOPPY };
+
 enum vm_action { VM_ACTION_DESTROY, VM_ACTION_RESTART, VM_ACTION_PRESERVE };
 
 /* The words by which a description says how a disk is used. A word is its place in the list of
@@ -92,12 +99,13 @@ struct config_disk {
 };
 
 struct config_nic {
-	char source[32]; /* the bridge's or network's name, a label */
-	char target[32]; /* <target dev>, "" if none */
-	uint8_t mac[6];  /* made from the guest's name if not given */
-	bool mac_made;   /* it was not */
-	uint16_t vlan;   /* access VLAN, 0: none */
-	bool link_down;  /* <link state='down'/> */
+	char source[32];     /* the bridge's or network's name, a label */
+	char target[32];     /* <target dev>, "" if none */
+	uint8_t mac[6];      /* made from the guest's name if not given */
+	bool mac_made;       /* it was not */
+	uint16_t vlan;       /* access VLAN, 0: none */
+	bool link_down;      /* <link state='down'/> */
+	uint16_t boot_order; /* 0: none */
 };
 
 /* A PCI function of the machine that the guest gets. */
@@ -117,7 +125,15 @@ struct vm_config {
 	uint64_t quota, period;  /* microseconds of which each vCPU may have; quota 0: all */
 	struct cpuset affinity[CONFIG_VCPUS];
 
-	char kernel[CONFIG_PATH];
+	char kernel[CONFIG_PATH];           /* "": firmware boots the guest from its devices */
+	char firmware[CONFIG_PATH];         /* if there is no kernel */
+	uint8_t boot_dev[CONFIG_BOOT_DEVS]; /* enum config_boot; BOOT_NOTHING is behind the last */
+	bool boot_menu;
+	uint32_t boot_menu_ms; /* how long it waits for a key, 0: as firmware likes */
+	bool bios_serial;      /* firmware's screen and keyboard are COM1, too */
+	bool bios_reboot_given;
+	int32_t bios_reboot_ms; /* after it found nothing to boot; -1: never */
+	bool debugcon;          /* what firmware writes to port 0x402 is logged */
 	char initrd[CONFIG_INITRDS][CONFIG_PATH];
 	/* A multiboot module's own command line: the text behind the file name in its <initrd>
 	 * element. */
@@ -184,6 +200,12 @@ static inline bool config_iotune_given(const struct config_iotune *tune)
 static inline bool config_vnc_is_local(const struct vm_config *c)
 {
 	return c->vnc_listen[0] == '1' && c->vnc_listen[1] == '2' && c->vnc_listen[2] == '7';
+}
+
+/* Does firmware boot the guest? */
+static inline bool config_has_firmware(const struct vm_config *config)
+{
+	return !config->kernel[0];
 }
 
 /* Calls `line` with each line of a report, without its end. */

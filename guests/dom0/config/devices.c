@@ -401,25 +401,37 @@ static void interface_end(struct config_parser *p, const char *text)
 
 static void serial_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"pty", NULL};
+	static const char *const types[] = {"pty", "null", NULL};
 
 	config_choice(p, attributes, "type", types);
-	if (++p->config->serials > 1)
+	p->isa_debug = false;
+}
+
+/* A port to which firmware writes its messages is none that a console could lead to. */
+static void serial_end(struct config_parser *p, const char *text)
+{
+	if (*text)
+		config_fail(p, "text does not belong here");
+	if (p->isa_debug)
+		p->config->debugcon = true;
+	else if (++p->config->serials > 1)
 		config_fail(p, "more than one serial port");
 }
 
 static void serial_target_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"isa-serial", NULL};
+	static const char *const types[] = {"isa-serial", "isa-debug", NULL};
 	static const char *const ports[] = {"0", NULL};
+	const char *type = config_choice(p, attributes, "type", types);
 
-	config_choice(p, attributes, "type", types);
-	config_choice(p, attributes, "port", ports);
+	p->isa_debug = type && !strcmp(type, "isa-debug");
+	if (!p->isa_debug)
+		config_choice(p, attributes, "port", ports);
 }
 
 static void serial_model_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const names[] = {"isa-serial", NULL};
+	static const char *const names[] = {"isa-serial", "isa-debugcon", NULL};
 
 	config_choice(p, attributes, "name", names);
 }
@@ -558,7 +570,7 @@ static const struct config_element elements[] = {
 	{DEVICES "hostdev/source", "-startupPolicy -writeFiltering", false, NULL, NULL},
 	{DEVICES "hostdev/source/address", "type domain bus slot function -multifunction", false,
 	 source_address_start, NULL},
-	{DEVICES "serial", "type -tty", false, serial_start, NULL},
+	{DEVICES "serial", "type -tty", false, serial_start, serial_end},
 	{DEVICES "serial/target", "type port", false, serial_target_start, NULL},
 	{DEVICES "serial/target/model", "name", false, serial_model_start, NULL},
 	{DEVICES "console", "type -tty", false, console_start, console_end},

@@ -35,10 +35,42 @@ static const char *escape(const char *text)
 	return xml_escape(buffer, sizeof(buffer), text);
 }
 
+static void dump_bios(struct dump *d, const struct vm_config *c)
+{
+	if (!c->bios_serial && !c->bios_reboot_given)
+		return;
+	put(d, "    <bios%s", c->bios_serial ? " useserial='yes'" : "");
+	if (c->bios_reboot_given)
+		put(d, " rebootTimeout='%d'", c->bios_reboot_ms);
+	put(d, "/>\n");
+}
+
+static void dump_firmware(struct dump *d, const struct vm_config *c)
+{
+	static const char *const kinds[] = {
+		[BOOT_DISK] = "hd",
+		[BOOT_CDROM] = "cdrom",
+		[BOOT_NETWORK] = "network",
+		[BOOT_FLOPPY] = "fd",
+	};
+
+	put(d, "    <loader readonly='yes' type='rom'>%s</loader>\n", escape(c->firmware));
+	for (unsigned i = 0; i < CONFIG_BOOT_DEVS && c->boot_dev[i]; i++)
+		put(d, "    <boot dev='%s'/>\n", kinds[c->boot_dev[i]]);
+	if (c->boot_menu && c->boot_menu_ms)
+		put(d, "    <bootmenu enable='yes' timeout='%u'/>\n", c->boot_menu_ms);
+	else if (c->boot_menu)
+		put(d, "    <bootmenu enable='yes'/>\n");
+	dump_bios(d, c);
+}
+
 static void dump_os(struct dump *d, const struct vm_config *c)
 {
 	put(d, "  <os>\n    <type arch='x86_64'>hvm</type>\n");
-	put(d, "    <kernel>%s</kernel>\n", escape(c->kernel));
+	if (config_has_firmware(c))
+		dump_firmware(d, c);
+	else
+		put(d, "    <kernel>%s</kernel>\n", escape(c->kernel));
 	for (uint32_t i = 0; i < c->initrds; i++) {
 		put(d, "    <initrd>%s", escape(c->initrd[i]));
 		put(d, "%s%s</initrd>\n", c->initrd_args[i][0] ? " " : "",
@@ -129,6 +161,8 @@ static void dump_nic(struct dump *d, const struct config_nic *n)
 		put(d, "      <vlan>\n        <tag id='%u'/>\n      </vlan>\n", n->vlan);
 	if (n->link_down)
 		put(d, "      <link state='down'/>\n");
+	if (n->boot_order)
+		put(d, "      <boot order='%u'/>\n", n->boot_order);
 	put(d, "    </interface>\n");
 }
 
@@ -181,6 +215,11 @@ static void dump_devices(struct dump *d, const struct vm_config *c)
 	if (c->serials)
 		put(d, "    <serial type='pty'>\n"
 		       "      <target type='isa-serial' port='0'/>\n"
+		       "    </serial>\n");
+	if (c->debugcon)
+		put(d, "    <serial type='null'>\n"
+		       "      <target type='isa-debug'/>\n"
+		       "      <address type='isa' iobase='0x402'/>\n"
 		       "    </serial>\n");
 	put(d,
 	    "    <console type='pty'>\n      <target type='%s' port='0'/>\n"

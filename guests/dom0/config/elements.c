@@ -255,7 +255,7 @@ static void cmdline_end(struct config_parser *p, const char *text)
 			    "the command line");
 }
 
-/* The firmware that another host would run: the kernel is given, and none is needed. */
+/* Firmware of this kind is the only one. */
 static void os_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const kinds[] = {"bios", NULL};
@@ -561,8 +561,6 @@ static void check_missing(struct config_parser *p)
 		config_fail(p, "<name> is missing");
 	if (!config_given(p, "domain/memory"))
 		config_fail(p, "<memory> is missing");
-	if (!config_given(p, "domain/os/kernel"))
-		config_fail(p, "<os> has no <kernel>: there is no firmware to boot from a disk");
 	if (p->current_memory && c->memory && p->current_memory != c->memory)
 		config_fail(p, "<currentMemory> differs from <memory>");
 }
@@ -574,6 +572,7 @@ void config_check(struct config_parser *p)
 
 	check_missing(p);
 	config_check_screen(p);
+	config_firmware_check(p);
 	if (!c->vcpus)
 		c->vcpus = 1;
 	if (!refused) {

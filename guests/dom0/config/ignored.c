@@ -24,10 +24,6 @@ const struct config_word config_ignored[] = {
 	{"domain/cputune/emulatorsched", NULL},
 	{"domain/cputune/iothreadpin", NULL},
 	{"domain/cputune/iothreadsched", NULL},
-	/* The kernel is always given, so that no firmware looks for a disk to boot from. */
-	{"domain/os/boot", NULL},
-	{"domain/os/bootmenu", NULL},
-	{"domain/os/bios", NULL},
 	{"domain/features/ioapic", NULL},
 	{"domain/clock/timer/catchup", NULL},
 	{"domain/devices/emulator", NULL},
@@ -35,7 +31,6 @@ const struct config_word config_ignored[] = {
 	{"domain/devices/controller/*", NULL},
 	{"domain/devices/disk/source/seclabel", NULL},
 	{"domain/devices/disk/source/address", NULL},
-	{"domain/devices/interface/boot", NULL},
 	{"domain/devices/interface/rom", NULL},
 	{"domain/devices/interface/script", NULL},
 	{"domain/devices/interface/backend", NULL},

@@ -9,7 +9,7 @@
 #include "guests/dom0/config/config.h"
 
 #define CONFIG_DEPTH  8
-#define CONFIG_TABLES 4
+#define CONFIG_TABLES 5
 #define CONFIG_TEXT   (CONFIG_CMDLINE + 1)
 
 struct config_parser {
@@ -40,6 +40,7 @@ struct config_parser {
 	/* Of the device that is open. */
 	bool has_cpus;
 	bool has_source, has_target, has_mac, console_virtio;
+	bool isa_debug;         /* a <serial> that is firmware's debug port */
 	bool hostdev;           /* an <interface> that is a card of the machine */
 	struct config_nic card; /* the values that such a one has no use for */
 	bool inputs;            /* <input> is there */
@@ -66,7 +67,7 @@ struct config_table {
 	unsigned count;
 };
 extern const struct config_table config_domain, config_devices, config_disk_elements,
-	config_screen_elements;
+	config_screen_elements, config_firmware;
 
 /* Elements that are refused or noted by their paths alone. */
 struct config_word {
@@ -115,5 +116,7 @@ bool config_plain(const char *text);
 uint64_t config_hash(const char *text, uint64_t value);
 #define HASH_START 0xcbf29ce484222325ull
 
+/* Firmware takes the place of a kernel that is not given. */
+void config_firmware_check(struct config_parser *p);
 /* Checks that hold for the whole document. */
 void config_check(struct config_parser *p);

@@ -7,13 +7,12 @@
 #include "guests/dom0/base/memory.h"
 #include "guests/dom0/base/sums.h"
 
-#define TEXT_LOOK     512u
-#define FIRMWARE_STEP 65536u
+#define TEXT_LOOK 512u
 
 static const char *find_file(struct load *load, unsigned number, const char *name,
 			     struct load_file *file)
 {
-	const char *what = number ? "initrd" : "kernel";
+	const char *what = load_what(load->config, number);
 	struct module module;
 	const char *wrong;
 
@@ -43,19 +42,6 @@ static bool is_text(const struct load_file *file)
 	return true;
 }
 
-/* A PC's firmware ends at 4 GiB, and the CPU begins 16 bytes before: with a jump (16 or 32 bits).
- */
-static bool is_firmware(const struct load_file *file)
-{
-	const uint8_t *reset;
-
-	if (!file->size || file->size % FIRMWARE_STEP)
-		return false;
-	reset = file->data + file->size - 16;
-	return reset[0] == 0xea || reset[0] == 0xe9 || reset[0] == 0xeb ||
-	       (reset[0] == 0x90 && reset[1] == 0x90) || (reset[0] == 0x0f && reset[1] == 0x09);
-}
-
 /* Says the file's format, as far as that helps. */
 static const char *unknown(struct load *load)
 {
@@ -69,7 +55,7 @@ static const char *unknown(struct load *load)
 	else if (begins(file, "MZ", 2))
 		what = "it is an EFI program";
 	else if (is_firmware(file))
-		what = "it is a firmware image, for which there is no machine here";
+		what = "it is a firmware image, which belongs in <loader>";
 	else if (is_text(file))
 		what = "it is a text";
 	else if (file->size >= 512 && file->data[510] == 0x55 && file->data[511] == 0xaa)
@@ -100,9 +86,13 @@ static const char *load_kernel(struct load *load)
 const char *load_guest(struct load *load)
 {
 	const struct vm_config *config = load->config;
-	const char *error = find_file(load, 0, config->kernel, &load->kernel);
+	bool firmware = config_has_firmware(config);
+	const char *error =
+		find_file(load, 0, firmware ? config->firmware : config->kernel, &load->kernel);
 
 	for (uint32_t i = 0; i < config->initrds && !error; i++)
 		error = find_file(load, i + 1, config->initrd[i], &load->initrd[i]);
-	return error ? error : load_kernel(load);
+	if (error)
+		return error;
+	return firmware ? load_firmware(load) : load_kernel(load);
 }

@@ -46,8 +46,10 @@ const char *load_pvh(struct load *load, uint32_t entry);
 const char *load_multiboot1(struct load *load, uint64_t header);
 const char *load_multiboot2(struct load *load, uint64_t header);
 const char *load_real_mode(struct load *load);
+const char *load_firmware(struct load *load);
 
 /* Does the file have such a thing? */
+bool is_firmware(const struct load_file *file);
 bool is_bzimage(const struct load_file *file);
 bool pvh_entry(const struct load_file *file, uint32_t *entry);
 /* Multiboot headers; *at is where in the file. */

@@ -39,7 +39,9 @@ static void read_next(struct stage *stage);
 
 static const char *name_of(const struct vm_config *config, unsigned number)
 {
-	return number ? config->initrd[number - 1] : config->kernel;
+	if (number)
+		return config->initrd[number - 1];
+	return config_has_firmware(config) ? config->firmware : config->kernel;
 }
 
 /* A path that is a volume's; every other name is a boot module's. */
@@ -259,7 +261,7 @@ static const char *check_others(const struct vm_config *config, const struct sta
 
 		if (file[i].dev || module_find(name, &module))
 			continue;
-		snprintf(text, sizeof(text), LOAD_MISSING, i ? "initrd" : "kernel", name,
+		snprintf(text, sizeof(text), LOAD_MISSING, load_what(config, i), name,
 			 load_missing_volume(name));
 		return text;
 	}

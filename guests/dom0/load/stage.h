@@ -18,6 +18,11 @@ static inline const char *load_missing_volume(const char *name)
 	return *name == '/' ? ", and no volume of this path" : "";
 }
 
+static inline const char *load_what(const struct vm_config *config, unsigned number)
+{
+	return number ? "initrd" : config_has_firmware(config) ? "firmware" : "kernel";
+}
+
 /* For struct vm_part. */
 const char *stage_attach(struct vm *vm);
 uint64_t stage_memory(const struct vm_config *config);

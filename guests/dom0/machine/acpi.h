@@ -43,3 +43,37 @@ void acpi_reset_control(struct vm *vm, uint8_t value);
 /* Writes the tables into the guest's RAM; returns the address of the RSDP
  * (ACPI_TABLES), or 0 if the guest's RAM ends below them. */
 uint64_t acpi_build(struct vm *vm);
+
+/*
+ * The tables for firmware: as they would be at address 0, with the RSDP apart. To each pointer
+ * firmware adds the address where it puts the tables, and then it corrects the checksums of all.
+ */
+#define ACPI_BYTES    0xb000u /* all tables of the largest guest */
+#define ACPI_POINTERS 20u
+#define ACPI_ALL      10u
+
+#define ACPI_RSDP_BYTES   36u
+#define ACPI_RSDP_OLD     20u /* bytes of revision 0, which have a checksum of their own */
+#define ACPI_RSDP_SUM     8u
+#define ACPI_RSDP_RSDT    16u /* 4 bytes */
+#define ACPI_RSDP_XSDT    24u /* 8 bytes */
+#define ACPI_RSDP_SUM_ALL 32u
+#define ACPI_HEADER_SUM   9u /* in every other table */
+
+struct acpi_pointer {
+	uint32_t offset;
+	uint8_t size;
+};
+struct acpi_table {
+	uint32_t offset, bytes;
+};
+struct acpi_blob {
+	uint32_t bytes;
+	unsigned pointers, tables;
+	struct acpi_pointer pointer[ACPI_POINTERS];
+	struct acpi_table table[ACPI_ALL];
+	uint8_t rsdp[ACPI_RSDP_BYTES];
+};
+
+/* room: ACPI_BYTES, zeroed. */
+void acpi_build_blob(const struct vm *vm, uint8_t *room, struct acpi_blob *blob);

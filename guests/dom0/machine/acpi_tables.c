@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ACPI tables of a guest (ACPI 5.1, section 5.2), laid out one after the
- * other from ACPI_TABLES on. */
+/*
+ * The ACPI tables of a guest (ACPI 5.1, section 5.2), laid out one after the other. A guest without
+ * firmware finds them from ACPI_TABLES on. Firmware places them itself: it gets them as they would
+ * be at address 0, with a list of the pointers to which it adds the address.
+ */
+#include <stddef.h>
 #include <string.h>
 
 #include "dsdt_aml.h"
@@ -147,10 +151,12 @@ struct waet {
 #define WAET_RTC_GOOD      1u
 #define WAET_PM_TIMER_GOOD 2u
 
-/* The area, and how much of it is used. */
+/* The area, where it is in the guest, and how much of it is used; what firmware has to know. */
 struct builder {
 	uint8_t *base;
 	uint32_t used;
+	uint32_t address;
+	struct acpi_blob *blob; /* NULL: the guest has no firmware */
 };
 
 static void *take(struct builder *b, uint32_t bytes, uint32_t align)
@@ -165,7 +171,17 @@ static void *take(struct builder *b, uint32_t bytes, uint32_t align)
 
 static uint32_t address_of(const struct builder *b, const void *table)
 {
-	return ACPI_TABLES + (uint32_t)((const uint8_t *)table - b->base);
+	return b->address + (uint32_t)((const uint8_t *)table - b->base);
+}
+
+/* Notes a pointer to another table. */
+static void points(struct builder *b, const void *pointer, uint8_t size)
+{
+	struct acpi_blob *blob = b->blob;
+
+	if (blob)
+		blob->pointer[blob->pointers++] =
+			(struct acpi_pointer){(uint32_t)((const uint8_t *)pointer - b->base), size};
 }
 
 static uint8_t checksum(const void *data, size_t bytes)
@@ -199,6 +215,9 @@ static void finish(struct builder *b, struct header *h)
 	h->length = (uint32_t)(b->base + b->used - (uint8_t *)h);
 	h->checksum = 0;
 	h->checksum = checksum(h, h->length);
+	if (b->blob)
+		b->blob->table[b->blob->tables++] =
+			(struct acpi_table){(uint32_t)((uint8_t *)h - b->base), h->length};
 }
 
 static struct address io(uint32_t port, uint8_t bits, uint8_t access)
@@ -283,6 +302,9 @@ static uint32_t build_fadt(struct builder *b, const struct vm *vm, uint32_t facs
 		.x_pm_timer = io(ACPI_PM_TMR, 32, ACCESS_DWORD),
 		.x_gpe0 = io(ACPI_GPE0, 8 * ACPI_GPE0_LEN, ACCESS_BYTE),
 	};
+	points(b, &fadt->facs, sizeof(fadt->facs));
+	points(b, &fadt->dsdt, sizeof(fadt->dsdt));
+	points(b, &fadt->x_dsdt, sizeof(fadt->x_dsdt));
 	finish(b, &fadt->header);
 	return address_of(b, fadt);
 }
@@ -408,43 +430,62 @@ static uint32_t build_root(struct builder *b, const char *signature, const uint3
 	*h = header(signature, 1);
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t address = table[i];
+		void *at = take(b, entry, 1);
 
-		memcpy(take(b, entry, 1), &address, entry);
+		memcpy(at, &address, entry);
+		points(b, at, (uint8_t)entry);
 	}
 	finish(b, h);
 	return address_of(b, h);
 }
 
-uint64_t acpi_build(struct vm *vm)
+/* All tables but the RSDP, which is filled in. */
+static void build_all(struct builder *b, const struct vm *vm, struct rsdp *rsdp)
 {
-	struct builder b = {vm_mem(vm, ACPI_TABLES, BIOS_MP - ACPI_TABLES), 0};
-	uint32_t table[TABLES_MAX];
+	uint32_t table[TABLES_MAX], facs = build_facs(b), dsdt = build_dsdt(b, vm);
 	unsigned count = 0;
-	struct rsdp *rsdp;
-	uint32_t facs, dsdt;
 
-	if (!b.base)
-		return 0;
-	memset(b.base, 0, BIOS_MP - ACPI_TABLES);
-	rsdp = take(&b, sizeof(*rsdp), 16);
-	facs = build_facs(&b);
-	dsdt = build_dsdt(&b, vm);
-	table[count++] = build_fadt(&b, vm, facs, dsdt);
-	table[count++] = build_madt(&b, vm->config);
-	table[count++] = build_ssdt(&b, vm->config->vcpus);
+	table[count++] = build_fadt(b, facs, dsdt);
+	table[count++] = build_madt(b, vm->config);
+	table[count++] = build_ssdt(b, vm->config->vcpus);
 	if (vm->config->video)
-		table[count++] = build_input(&b);
-	table[count++] = build_mcfg(&b);
-	table[count++] = build_waet(&b);
+		table[count++] = build_input(b);
+	table[count++] = build_mcfg(b);
+	table[count++] = build_waet(b);
 	*rsdp = (struct rsdp){
 		.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},
 		.oem = {'S', 'A', 'M', 'P', 'O', ' '},
 		.revision = 2,
 		.length = sizeof(*rsdp),
-		.rsdt = build_root(&b, "RSDT", table, count, 4),
-		.xsdt = build_root(&b, "XSDT", table, count, 8),
+		.rsdt = build_root(b, "RSDT", table, count, 4),
+		.xsdt = build_root(b, "XSDT", table, count, 8),
 	};
-	rsdp->checksum = checksum(rsdp, 20);
+	rsdp->checksum = checksum(rsdp, ACPI_RSDP_OLD);
 	rsdp->checksum_all = checksum(rsdp, sizeof(*rsdp));
+}
+
+uint64_t acpi_build(struct vm *vm)
+{
+	struct builder b = {.base = vm_mem(vm, ACPI_TABLES, ACPI_BYTES), .address = ACPI_TABLES};
+
+	if (!b.base)
+		return 0;
+	memset(b.base, 0, ACPI_BYTES);
+	build_all(&b, vm, take(&b, sizeof(struct rsdp), 16));
 	return ACPI_TABLES;
+}
+
+_Static_assert(offsetof(struct rsdp, rsdt) == ACPI_RSDP_RSDT, "acpi.h");
+_Static_assert(offsetof(struct rsdp, xsdt) == ACPI_RSDP_XSDT, "acpi.h");
+_Static_assert(offsetof(struct rsdp, checksum) == ACPI_RSDP_SUM, "acpi.h");
+_Static_assert(offsetof(struct rsdp, checksum_all) == ACPI_RSDP_SUM_ALL, "acpi.h");
+_Static_assert(sizeof(struct rsdp) == ACPI_RSDP_BYTES, "acpi.h");
+
+void acpi_build_blob(const struct vm *vm, uint8_t *room, struct acpi_blob *blob)
+{
+	struct builder b = {.base = room, .blob = blob};
+
+	blob->pointers = blob->tables = 0;
+	build_all(&b, vm, (struct rsdp *)blob->rsdp);
+	blob->bytes = b.used;
 }

@@ -39,14 +39,14 @@ DefinitionBlock ("", "DSDT", 2, "SAMPO", "SAMPODSD", 1)
 					0, 0x0d00, 0xffff, 0, 0xf300)
 				DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
 					NonCacheable, ReadWrite,
-					0, 0xc0000000, 0xfeafffff, 0, 0x3eb00000)
+					0, 0xc0000000, 0xfebfffff, 0, 0x3ec00000)
 				/* acpi_tables.c makes it empty where RAM reaches it. */
 				QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed,
 					NonCacheable, ReadWrite,
 					0, 0x4000000000, 0x7fffffffff, 0, 0x4000000000)
 			})
 
-			/* INTA# of slot n: GSI 16 + n % 4, or IRQ 10 + n % 2. */
+			/* INTA# of slot n: GSI 16 + n % 4, or IRQ 10 where n % 4 is 1 or 2, else 11. */
 			Name (GSIS, Package ()
 			{
 				Package () { 0x0001ffff, 0, 0, 17 },
@@ -83,35 +83,35 @@ DefinitionBlock ("", "DSDT", 2, "SAMPO", "SAMPODSD", 1)
 			})
 			Name (IRQS, Package ()
 			{
-				Package () { 0x0001ffff, 0, 0, 11 },
+				Package () { 0x0001ffff, 0, 0, 10 },
 				Package () { 0x0002ffff, 0, 0, 10 },
 				Package () { 0x0003ffff, 0, 0, 11 },
-				Package () { 0x0004ffff, 0, 0, 10 },
-				Package () { 0x0005ffff, 0, 0, 11 },
+				Package () { 0x0004ffff, 0, 0, 11 },
+				Package () { 0x0005ffff, 0, 0, 10 },
 				Package () { 0x0006ffff, 0, 0, 10 },
 				Package () { 0x0007ffff, 0, 0, 11 },
-				Package () { 0x0008ffff, 0, 0, 10 },
-				Package () { 0x0009ffff, 0, 0, 11 },
+				Package () { 0x0008ffff, 0, 0, 11 },
+				Package () { 0x0009ffff, 0, 0, 10 },
 				Package () { 0x000affff, 0, 0, 10 },
 				Package () { 0x000bffff, 0, 0, 11 },
-				Package () { 0x000cffff, 0, 0, 10 },
-				Package () { 0x000dffff, 0, 0, 11 },
+				Package () { 0x000cffff, 0, 0, 11 },
+				Package () { 0x000dffff, 0, 0, 10 },
 				Package () { 0x000effff, 0, 0, 10 },
 				Package () { 0x000fffff, 0, 0, 11 },
-				Package () { 0x0010ffff, 0, 0, 10 },
-				Package () { 0x0011ffff, 0, 0, 11 },
+				Package () { 0x0010ffff, 0, 0, 11 },
+				Package () { 0x0011ffff, 0, 0, 10 },
 				Package () { 0x0012ffff, 0, 0, 10 },
 				Package () { 0x0013ffff, 0, 0, 11 },
-				Package () { 0x0014ffff, 0, 0, 10 },
-				Package () { 0x0015ffff, 0, 0, 11 },
+				Package () { 0x0014ffff, 0, 0, 11 },
+				Package () { 0x0015ffff, 0, 0, 10 },
 				Package () { 0x0016ffff, 0, 0, 10 },
 				Package () { 0x0017ffff, 0, 0, 11 },
-				Package () { 0x0018ffff, 0, 0, 10 },
-				Package () { 0x0019ffff, 0, 0, 11 },
+				Package () { 0x0018ffff, 0, 0, 11 },
+				Package () { 0x0019ffff, 0, 0, 10 },
 				Package () { 0x001affff, 0, 0, 10 },
 				Package () { 0x001bffff, 0, 0, 11 },
-				Package () { 0x001cffff, 0, 0, 10 },
-				Package () { 0x001dffff, 0, 0, 11 },
+				Package () { 0x001cffff, 0, 0, 11 },
+				Package () { 0x001dffff, 0, 0, 10 },
 				Package () { 0x001effff, 0, 0, 10 },
 				Package () { 0x001fffff, 0, 0, 11 }
 			})
@@ -270,7 +270,7 @@ DefinitionBlock ("", "DSDT", 2, "SAMPO", "SAMPODSD", 1)
 				IO (Decode16, 0x0600, 0x0600, 1, 12)
 				IO (Decode16, 0x0620, 0x0620, 1, 4)
 				IO (Decode16, 0xae00, 0xae00, 1, 12)
-				Memory32Fixed (ReadWrite, 0xfeb00000, 0x00100000)
+				Memory32Fixed (ReadWrite, 0xfef00000, 0x00100000)
 			})
 		}
 	}

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/msix.h"
 #include "guests/dom0/machine/pci_config.h"
 #include "guests/dom0/machine/pci_regs.h"
@@ -22,7 +23,7 @@
 #define LARGE_FIRST VM_RAM_BELOW_4G
 #define LARGE_END   0xfe000000ull
 #define MMIO_FIRST  0xfe000000u
-#define MMIO_END    PCI_ECAM_BASE
+#define MMIO_END    0xfec00000ull
 
 #define FOUR_GIB    0x100000000ull
 #define ADDRESS_END (1ull << 48)
@@ -47,6 +48,11 @@ struct pci_function *pci_slot(struct vm *vm, unsigned slot)
 static const struct platform *runtime(const struct vm *vm)
 {
 	return vm->platform;
+}
+
+static uint8_t isa_line(unsigned slot)
+{
+	return (uint8_t)(PCI_ISA_10 >> slot % 4 & 1 ? ISA_FIRST : ISA_FIRST + 1);
 }
 
 /* 1, 2 or 4 bytes. */
@@ -247,10 +253,10 @@ static void update_intx(struct vm *vm)
 	for (unsigned n = 0; n < 4; n++)
 		if (changed >> n & 1)
 			vm_irq(vm, GSI_FIRST + n, level >> n & 1);
-	if (changed & 5)
-		pic_set(vm, ISA_FIRST, level & 5);
-	if (changed & 10)
-		pic_set(vm, ISA_FIRST + 1, level & 10);
+	if (changed & PCI_ISA_10)
+		pic_set(vm, ISA_FIRST, level & PCI_ISA_10);
+	if (changed & PCI_ISA_11)
+		pic_set(vm, ISA_FIRST + 1, level & PCI_ISA_11);
 }
 
 void pci_intx(struct vm *vm, unsigned slot, bool level)
@@ -370,14 +376,6 @@ static uint64_t place_small(const struct pci_state *s, bool io, uint64_t size, u
 	return PCI_NO_BASE;
 }
 
-static const struct pci_ids bridge_ids = {
-	.vendor = 0x1b36, /* the generic host bridge of the Red Hat ids */
-	.device = 0x0008,
-	.subvendor = 0x1af4,
-	.subdevice = 0x1100,
-	.class_code = 0x060000,
-};
-
 int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 		     const struct pci_ops *ops, uint32_t instance)
 {
@@ -403,7 +401,7 @@ int pci_add_function(struct vm *vm, unsigned slot, const struct pci_ids *ids,
 	put(f->writable, PCI_CACHE_LINE, 2, 0xffff);
 	if (ids->intx) {
 		f->config[PCI_INTERRUPT_PIN] = 1;
-		f->config[PCI_INTERRUPT_LINE] = (uint8_t)(ISA_FIRST + slot % 2);
+		f->config[PCI_INTERRUPT_LINE] = isa_line(slot);
 		f->writable[PCI_INTERRUPT_LINE] = 0xff;
 	}
 	return 0;
@@ -505,6 +503,10 @@ void pci_enable_bars(struct vm *vm, unsigned slot)
 
 	if (!f)
 		return;
+	if (config_has_firmware(vm->config)) {
+		pci_reset_function(vm, slot);
+		return;
+	}
 	f->config[PCI_COMMAND] |= PCI_COMMAND_IO | PCI_COMMAND_MEMORY;
 	update_bars(vm);
 }
@@ -575,7 +577,7 @@ static void clear_function(struct pci_function *f, unsigned slot)
 		f->config[i] &= (uint8_t)~f->writable[i];
 	f->config[PCI_STATUS] &= (uint8_t)~PCI_STATUS_INTERRUPT;
 	if (f->config[PCI_INTERRUPT_PIN])
-		f->config[PCI_INTERRUPT_LINE] = (uint8_t)(ISA_FIRST + slot % 2);
+		f->config[PCI_INTERRUPT_LINE] = isa_line(slot);
 	f->intx = 0;
 	msix_reset(f);
 }
@@ -603,7 +605,9 @@ void pci_reset(struct vm *vm)
 
 	s->address = 0;
 	for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
-		if (s->function[slot].present)
+		if (s->function[slot].present && config_has_firmware(vm->config))
+			clear_function(&s->function[slot], slot);
+		else if (s->function[slot].present)
 			reset_function(&s->function[slot], slot);
 	update_bars(vm);
 	update_intx(vm);
@@ -621,8 +625,5 @@ int pci_init(struct vm *vm)
 	memset(s, 0, sizeof(*s));
 	s->next_large = LARGE_FIRST;
 	s->next_high = PCI_HIGH_BASE;
-	if (pci_add_function(vm, 0, &bridge_ids, NULL, 0) != 0)
-		return -1;
-	pci_enable_bars(vm, 0);
 	return pci_resume(vm);
 }

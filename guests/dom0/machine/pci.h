@@ -28,8 +28,9 @@ struct vm;
 #define PCI_NO_BASE      (~0ull)
 
 /* Where the configuration space of bus 0 is in memory, 4 KiB for each function: the MCFG table, the
- * DSDT and the memory map name this range. */
-#define PCI_ECAM_BASE 0xfeb00000ull
+ * DSDT and the memory map name this range. Firmware, which places BARs up to the I/O APIC at
+ * 0xfec00000, leaves it alone. */
+#define PCI_ECAM_BASE 0xfef00000ull
 #define PCI_ECAM_SIZE 0x100000ull
 
 /* The window above 4 GiB of the DSDT. It is there if RAM ends below it. */
@@ -40,6 +41,12 @@ struct vm;
 #define PCI_BAR_KIND     0x6u /* of a memory BAR: WIDE, or 0 for 32 bits */
 #define PCI_BAR_WIDE     0x4u
 #define PCI_BAR_PREFETCH 0x8u
+
+/* The lines of INTA# (slot n's is n % 4) that are IRQ 10 at the PICs, and those that are IRQ 11.
+ * Firmware of PCs with Intel's PIIX routes them so, and tells its callers by the functions'
+ * interrupt lines. */
+#define PCI_ISA_10 0x6u
+#define PCI_ISA_11 0x9u
 
 #define PCI_CAP_VENDOR 0x09u
 #define PCI_CAP_MSIX   0x11u
@@ -134,7 +141,8 @@ unsigned pci_add_capability(struct vm *vm, unsigned slot, uint8_t id, const void
 /* Table and pending bits of up to PCI_MSIX_VECTORS in a memory BAR that has
  * been added with at least 4 KiB and nothing else in it. Returns 0 or -1. */
 int pci_add_msix(struct vm *vm, unsigned slot, unsigned bar, unsigned vectors);
-/* As firmware leaves the function: I/O and memory decoding on. */
+/* As firmware leaves the function: I/O and memory decoding on. A guest with firmware finds it as
+ * after power on: firmware places its BARs. */
 void pci_enable_bars(struct vm *vm, unsigned slot);
 /* dom0 was restarted: bring the function of the state back to life. Calls
  * bar_moved from PCI_NO_BASE for every BAR that is decoded. */

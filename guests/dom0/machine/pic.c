@@ -252,14 +252,14 @@ static uint8_t read_byte(struct vm *vm, uint32_t n, uint64_t offset)
 	return c->read_isr ? c->isr : c->irr;
 }
 
-/* Interrupts of the second chip have ended. PCI's lines 0 and 2 are its input 2, 1 and 3 input 3.
+/* Interrupts of the second chip have ended. PCI's lines lead to its inputs 2 and 3.
  */
 static void tell_pci(struct vm *vm, unsigned ended)
 {
 	if (ended & 1u << 2)
-		pci_intx_ended(vm, 5);
+		pci_intx_ended(vm, PCI_ISA_10);
 	if (ended & 1u << 3)
-		pci_intx_ended(vm, 10);
+		pci_intx_ended(vm, PCI_ISA_11);
 }
 
 static void write_byte(struct vm *vm, uint32_t n, uint64_t offset, uint8_t value)

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include "guests/dom0/machine/acpi.h"
+#include "guests/dom0/machine/chipset.h"
+#include "guests/dom0/machine/debugcon.h"
+#include "guests/dom0/machine/fwcfg.h"
 #include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/i8042.h"
 #include "guests/dom0/machine/pvpanic.h"
@@ -23,6 +26,9 @@ static const struct {
 	{acpi_init, acpi_reset, acpi_resume},
 	{i8042_init, i8042_reset, i8042_resume},
 	{pci_init, pci_reset, pci_resume},
+	{chipset_init, chipset_reset, chipset_resume},
+	{fwcfg_init, fwcfg_reset, fwcfg_resume},
+	{debugcon_init, debugcon_reset, debugcon_resume},
 	{pvpanic_init, pvpanic_reset, pvpanic_init},
 	{hotplug_init, hotplug_reset, hotplug_resume},
 };
@@ -36,6 +42,7 @@ static void free_platform(struct vm *vm)
 	timer_cancel(&platform->pit);
 	timer_cancel(&platform->rtc);
 	timer_cancel(&platform->ioapic);
+	free(platform->fwcfg);
 	free(platform);
 	vm->platform = NULL;
 }

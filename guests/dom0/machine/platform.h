@@ -19,6 +19,9 @@ struct platform {
 	struct timer pit, rtc, ioapic;
 	const struct pci_ops *pci_ops[PCI_SLOTS];
 	uint32_t pci_instance[PCI_SLOTS];
+	struct fwcfg *fwcfg; /* NULL: the guest has no firmware */
+	char debug_line[128];
+	unsigned debug_used;
 };
 
 /*

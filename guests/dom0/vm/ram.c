@@ -34,10 +34,21 @@ void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len)
 	return bytes && len <= bytes ? vm->ram + offset : NULL;
 }
 
+static const void *rom_at(const struct vm *vm, uint64_t gpa, uint64_t len)
+{
+	uint64_t base = FOUR_GIB - vm->rom_bytes;
+
+	if (!vm->rom || gpa < base || gpa >= FOUR_GIB || len > FOUR_GIB - gpa)
+		return NULL;
+	return vm->rom + (gpa - base);
+}
+
 bool vm_read(struct vm *vm, uint64_t gpa, void *to, uint64_t len)
 {
 	const void *from = vm_mem(vm, gpa, len);
 
+	if (!from)
+		from = rom_at(vm, gpa, len);
 	if (!from)
 		return false;
 	memcpy(to, from, len);

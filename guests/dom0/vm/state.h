@@ -13,6 +13,7 @@
 #include "guests/dom0/cpu/startup.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/cmos.h"
+#include "guests/dom0/machine/fwcfg.h"
 #include "guests/dom0/machine/hotplug.h"
 #include "guests/dom0/machine/i8042_state.h"
 #include "guests/dom0/machine/ioapic.h"
@@ -41,6 +42,7 @@ struct machine_state {
 	struct i8042_state i8042;
 	struct pci_state pci;
 	struct hotplug_state hotplug;
+	struct fwcfg_state fwcfg;
 	struct msr_state msr[VM_MAX_VCPUS];
 	struct startup_state startup[VM_MAX_VCPUS];
 	struct virtio_state virtio[MACHINE_VIRTIO_DEVICES];

@@ -56,6 +56,10 @@ struct vm {
 	uint64_t *ram_bus;  /* bus address of each 2 MiB block, by RAM offset; 0: not
 			       asked for yet, see vm_bus.c */
 
+	uint8_t *rom; /* firmware's memory that ends at 4 GiB, NULL: none */
+	uint64_t rom_bytes;
+	uint32_t rom_region;
+
 	uint32_t domain; /* handles */
 	uint32_t vcpu[VM_MAX_VCPUS];
 	struct sampo_exit *exit[VM_MAX_VCPUS];
@@ -85,7 +89,7 @@ struct vm {
  * Guest memory. `gpa` and `len` come from the guest and may be anything.
  * vm_mem returns a pointer to len bytes at gpa, or NULL unless all of them are
  * RAM (RAM is contiguous in dom0's address space except at the hole below
- * 4 GiB). The guest can change what is there at any time: copy, then check.
+ * 4 GiB). vm_read reads ROM, too. The guest can change what is there at any time: copy, then check.
  */
 void *vm_mem(struct vm *vm, uint64_t gpa, uint64_t len);
 bool vm_read(struct vm *vm, uint64_t gpa, void *to, uint64_t len);

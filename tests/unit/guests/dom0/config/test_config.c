@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/disk.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/disk.c */
 /* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
@@ -329,7 +329,7 @@ static void test_all_at_once(void **state)
 {
 	(void)state;
 	refused("<domain type='vbox'>\n<name>a b</name>\n<memory>x</memory>\n<vcpu>0</vcpu>\n"
-		"<os>\n<loader>f</loader></os>\n<devices>\n"
+		"<os>\n<loader type='x'>f</loader></os>\n<devices>\n"
 		"<disk type='file' device='cdrom'>\n<source file='a'/>\n<target "
 		"dev='hda'/></disk>\n"
 		"<video><model type='xen' vram='1'/></video>\n</devices></domain>",
@@ -338,11 +338,10 @@ static void test_all_at_once(void **state)
 		"characters\n"
 		"g.xml:3: <memory>: 'x' is not a size\n"
 		"g.xml:4: <vcpu>: a guest needs a virtual CPU\n"
-		"g.xml:6: <loader>: this element is not supported\n"
+		"g.xml:6: <loader>: type='x' is not supported\n"
 		"g.xml:8: <disk>: device='cdrom' is not supported\n"
-		"g.xml:11: <model>: type='xen' is not supported\n"
-		"g.xml:12: <os> has no <kernel>: there is no firmware to boot from a disk\n");
-	assert_int_equal(lines(&error.refusals), 8);
+		"g.xml:11: <model>: type='xen' is not supported\n");
+	assert_int_equal(lines(&error.refusals), 7);
 }
 
 /* More than the report holds: the rest is counted. */
@@ -424,7 +423,6 @@ static void test_refused(void **state)
 	refused("<domain><name>g</name>" REST, "'type' is missing");
 	refused("<domain type='kvm'><memory>65536</memory>" REST, "<name> is missing");
 	refused("<domain type='kvm'><name>g</name>" REST, "<memory> is missing");
-	refused(START "</domain>", "no <kernel>");
 	refused(START "<name>h</name>" REST, "<name>: given twice");
 	refused("<domain type='kvm'><name>a b</name>" REST, "blanks");
 	refused("<domain type='kvm'><name>a/b</name>" REST, "slashes");
@@ -672,6 +670,53 @@ static void test_hostdev(void **state)
 	refused(DEVICES(CARD(SOURCE("bus='0' slot='1'") "<link state='down'/>")), "<link>");
 }
 
+/* A guest without a kernel boots by firmware, which is told from what. */
+static void test_firmware(void **state)
+{
+	struct vm_config *c = accepted(START "</domain>");
+
+	(void)state;
+	assert_true(config_has_firmware(c));
+	assert_string_equal(c->firmware, "bios-256k.bin");
+	assert_int_equal(c->boot_dev[0], BOOT_NOTHING);
+	config_free(c);
+	c = accepted(START
+		     "<os><type>hvm</type><loader readonly='yes' type='rom'>/b/x.bin</loader>"
+		     "<boot dev='network'/><boot dev='hd'/><bootmenu enable='yes' timeout='3000'/>"
+		     "<bios useserial='yes' rebootTimeout='-1'/></os><devices>"
+		     "<interface type='bridge'><source bridge='b'/><boot order='2'/></interface>"
+		     "<serial type='null'><target type='isa-debug'>"
+		     "<model name='isa-debugcon'/></target>"
+		     "<address type='isa' iobase='0x402'/></serial>"
+		     "<serial type='pty'/></devices></domain>");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_string_equal(c->firmware, "/b/x.bin");
+		assert_int_equal(c->boot_dev[0], BOOT_NETWORK);
+		assert_int_equal(c->boot_dev[1], BOOT_DISK);
+		assert_int_equal(c->boot_dev[2], BOOT_NOTHING);
+		assert_true(c->boot_menu && c->bios_serial && c->bios_reboot_given && c->debugcon);
+		assert_int_equal(c->boot_menu_ms, 3000);
+		assert_int_equal(c->bios_reboot_ms, -1);
+		assert_int_equal(c->nic[0].boot_order, 2);
+		assert_int_equal(c->serials, 1);
+		dumped[0] = 0;
+		config_dump(c, 0, collect, NULL);
+		config_free(c);
+		c = accepted(dumped);
+	}
+	config_free(c);
+	c = accepted(START "<os><loader>x</loader><kernel>k</kernel></os></domain>");
+	assert_false(config_has_firmware(c));
+	assert_non_null(strstr(error.notes.text, "the kernel is loaded without firmware"));
+	config_free(c);
+	refused(START "<os><initrd>i</initrd></os></domain>", "<initrd> and no <kernel>");
+	refused(START "<os><cmdline>i</cmdline></os></domain>", "<cmdline> and no <kernel>");
+	refused(START "<os><boot dev='hd'/><boot dev='hd'/></os></domain>", "given twice");
+	refused(START "<os><boot/></os></domain>", "'dev' is missing");
+	refused(START "<os><bios rebootTimeout='65536'/></os></domain>", "more than 65535");
+	refused(START "<os><loader secure='yes'>x</loader></os></domain>", "secure='yes'");
+}
+
 static void test_hostile(void **state)
 {
 	char *big = malloc(CONFIG_XML_BYTES + 2);
@@ -750,7 +795,7 @@ int main(void)
 		cmocka_unit_test(given_names),       cmocka_unit_test(test_units),
 		cmocka_unit_test(test_topology),     cmocka_unit_test(test_cputune),
 		cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_descriptions), cmocka_unit_test(test_firmware),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/load/load.c guests/dom0/load/length.c guests/dom0/load/elf.c guests/dom0/load/bzimage.c */
 /* sources: guests/dom0/load/pvh.c guests/dom0/load/multiboot1.c guests/dom0/load/multiboot2.c */
-/* sources: guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
+/* sources: guests/dom0/load/firmware.c guests/dom0/load/real.c guests/dom0/load/place.c guests/dom0/load/registers.c */
 /* sources: guests/dom0/vm/ram.c */
 /* The loaders, with files made by hand: right ones and broken ones. */
 #include "tests/unit/unit.h"
@@ -622,6 +622,47 @@ static void test_unknown(void **state)
 	refused("a text");
 }
 
+static const char *run_firmware(uint64_t size)
+{
+	load_config.kernel[0] = 0;
+	strcpy(load_config.firmware, "bios");
+	mock_files[0] = (struct mock_file){"bios", file, size};
+	return load_guest(&load);
+}
+
+/* Firmware is ROM, with a copy of its end below 1 MiB; the CPU begins as after a reset. */
+static void test_firmware(void **state)
+{
+	(void)state;
+	memset(file, 'f', sizeof(file));
+	memcpy(file + 0xfff0, "\xea\x5b\xe0\x00\xf0", 5);
+	assert_null(run_firmware(sizeof(file)));
+	assert_ptr_equal(mock_rom, file);
+	assert_int_equal(mock_rom_bytes, sizeof(file));
+	assert_memory_equal(ram(0xf0000), file, sizeof(file));
+	assert_int_equal(*ram(0xeffff), 0xa5);
+	assert_int_equal(load_regs.rip, 0xfff0);
+	assert_int_equal(load_regs.seg[SAMPO_CS].base, 0xffff0000);
+	/* Software that goes on behind a reset finds the memory as it has left it. */
+	load_state.cmos.reg[0x0f] = 5;
+	*ram(0xf0000) = 'g';
+	assert_null(run_firmware(sizeof(file)));
+	assert_int_equal(*ram(0xf0000), 'g');
+}
+
+static void test_no_firmware(void **state)
+{
+	(void)state;
+	memset(file, 0, sizeof(file));
+	assert_non_null(strstr(run_firmware(sizeof(file)), "no jump"));
+	assert_non_null(strstr(run_firmware(0), "it has 0 bytes"));
+	assert_non_null(strstr(run_firmware(4096), "it has 4096 bytes"));
+	assert_non_null(strstr(run_firmware(sizeof(file) - 1), "it has 65535 bytes"));
+	assert_non_null(strstr(run_firmware(17 << 20), "more than 16"));
+	memset(mock_files, 0, sizeof(mock_files));
+	assert_non_null(strstr(load_guest(&load), "the firmware 'bios' was not loaded"));
+}
+
 /* An empty file is a module like others. */
 static void test_empty_module(void **state)
 {
@@ -831,6 +872,8 @@ int main(void)
 		TEST(test_real_mode),
 		TEST(test_unknown),
 		TEST(test_empty_module),
+		TEST(test_firmware),
+		TEST(test_no_firmware),
 		TEST(test_linux_refused_or_runs),
 		TEST(test_elf_refused_or_runs),
 		TEST(test_memory_map_above_4g),

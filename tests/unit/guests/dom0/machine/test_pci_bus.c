@@ -145,7 +145,7 @@ static void test_identity(void **state)
 	assert_int_equal(get(1, 0), 0x10421af4);
 	assert_int_equal(get(1, 8), 0x01800001);
 	assert_int_equal(get(1, 0x2c), 0x00021af4);
-	assert_int_equal(get(1, 0x3c), 0x0000010b);
+	assert_int_equal(get(1, 0x3c), 0x0000010a);
 	assert_int_equal(get(2, 0), 0xffffffff);
 	set(1, 0, 0);
 	assert_int_equal(get(1, 0), 0x10421af4);
@@ -378,7 +378,7 @@ static void test_intx(void **state)
 	add(5); /* shares GSI 17 with slot 1 */
 	pci_intx(&mock_vm, 1, true);
 	assert_int_equal(mock_state.ioapic.line, 1 << 17);
-	assert_int_equal(mock_state.pic.chip[1].line, 1 << 3); /* IRQ 11 */
+	assert_int_equal(mock_state.pic.chip[1].line, 1 << 2); /* IRQ 10 */
 	assert_int_equal(get(1, 4) >> 16 & 8, 8);
 	pci_intx(&mock_vm, 5, true);
 	pci_intx(&mock_vm, 1, false);
@@ -387,6 +387,7 @@ static void test_intx(void **state)
 	assert_int_equal(mock_state.ioapic.line, 0);
 	assert_int_equal(mock_state.pic.chip[1].line, 0);
 	set(5, 4, 0x003);
+	assert_int_equal(get(5, 0x3c) & 0xff, 10);
 	assert_int_equal(mock_state.ioapic.line, 1 << 17);
 	set(5, 0x50, 0x80000000); /* MSI-X takes over */
 	assert_int_equal(mock_state.ioapic.line, 0);
@@ -439,7 +440,7 @@ static void test_reset_and_resume(void **state)
 	platform_part.reset(&mock_vm);
 	assert_int_equal(get(1, 0x10), 0xc001);
 	assert_int_equal(get(1, 4), 0x00100003);
-	assert_int_equal(get(1, 0x3c), 0x010b);
+	assert_int_equal(get(1, 0x3c), 0x010a);
 	assert_false(pci_msix_enabled(&mock_vm, 1));
 	assert_int_equal(in8(0xd003), 0xff);
 	assert_int_equal(in8(0xc003), 0x03);
@@ -625,6 +626,14 @@ static void test_device_hooks(void **state)
 	assert_int_equal(seen.ends, 2);
 	out8(0x20, 0x62);
 	assert_int_equal(mock_state.pic.intr, 0);
+	/* IRQ 11 is no line of slot 2's. */
+	add(3);
+	pci_intx(&mock_vm, 2, true);
+	pci_intx(&mock_vm, 3, true);
+	assert_int_equal(mock_state.pic.chip[1].line, 3 << 2);
+	assert_int_equal(pic_ack(&mock_vm), 0x2a);
+	out8(0xa0, 0x63);
+	assert_int_equal(seen.ends, 2);
 }
 
 int main(void)

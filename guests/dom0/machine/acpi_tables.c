@@ -445,7 +445,7 @@ static void build_all(struct builder *b, const struct vm *vm, struct rsdp *rsdp)
 	uint32_t table[TABLES_MAX], facs = build_facs(b), dsdt = build_dsdt(b, vm);
 	unsigned count = 0;
 
-	table[count++] = build_fadt(b, facs, dsdt);
+	table[count++] = build_fadt(b, vm, facs, dsdt);
 	table[count++] = build_madt(b, vm->config);
 	table[count++] = build_ssdt(b, vm->config->vcpus);
 	if (vm->config->video)

@@ -133,6 +133,41 @@ static uint64_t print(const uint8_t *bytes, size_t n)
 	return sum;
 }
 
+/* The row of text that has the cell, or one that there is not. */
+static unsigned row_of_cell(const struct vga_mode *m, uint32_t cell)
+{
+	return m->pitch ? (2 * cell - m->start) % VGA_PLANE / m->pitch : 0;
+}
+
+/* A text is some thousand bytes: the rows that differ from what they were are found one by one. */
+static void text_changed(struct vm *vm, const struct vga_mode *m, uint64_t rows[VGA_ROWS])
+{
+	static uint8_t text[2 * VGA_WIDTH / 8];
+	const struct vga_state *s = &vm->state->vga;
+	struct vga *vga = vm->vga;
+	uint32_t cursor = (uint32_t)s->crtc[0x0e] << 8 | s->crtc[0x0f];
+	unsigned cells = m->columns < VGA_WIDTH / 8 ? m->columns : VGA_WIDTH / 8;
+
+	memset(text, 0, sizeof(text));
+	for (unsigned row = 0; row < m->height / m->cell_height; row++) {
+		uint32_t at = m->start + row * m->pitch;
+		bool moved = cursor != vga->cursor &&
+			     (row == row_of_cell(m, cursor) || row == row_of_cell(m, vga->cursor));
+		uint64_t now;
+
+		for (unsigned i = 0; i < 2 * cells; i += 2) {
+			text[i] = vga->planar.bytes[vga_planar(0, at + i)];
+			text[i + 1] = vga->planar.bytes[vga_planar(1, at + i)];
+		}
+		now = print(text, (2 * cells + 7) & ~7u);
+		if (moved || row >= VGA_TEXT_ROWS || now != vga->text_print[row])
+			set_rows(rows, row * m->cell_height, (row + 1) * m->cell_height);
+		if (row < VGA_TEXT_ROWS)
+			vga->text_print[row] = now;
+	}
+	vga->cursor = cursor;
+}
+
 void vga_changes(struct vm *vm, uint64_t rows[VGA_ROWS])
 {
 	struct vga *vga = vm->vga;
@@ -141,7 +176,9 @@ void vga_changes(struct vm *vm, uint64_t rows[VGA_ROWS])
 
 	memset(rows, 0, VGA_ROWS * sizeof(rows[0]));
 	vga_places_retry(vga);
-	if (vga->window.size && vga->window.memory == &vga->planar) {
+	if (m.kind == VGA_TEXT) {
+		text_changed(vm, &m, rows);
+	} else if (vga->window.size && vga->window.memory == &vga->planar) {
 		now = print(vga->planar.bytes, vga->window.size);
 		vga->touched |= now != vga->planar_print;
 		vga->planar_print = now;

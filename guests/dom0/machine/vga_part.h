@@ -11,6 +11,7 @@
 
 #define VGA_PLANE        65536u /* bytes of each of the four planes */
 #define VGA_PLANAR_BYTES (4 * VGA_PLANE)
+#define VGA_TEXT_ROWS    128u /* that are looked at one by one */
 #define VGA_WINDOW       VM_WINDOW
 #define VGA_WINDOW_BYTES (VM_WINDOW_END - VM_WINDOW)
 
@@ -75,6 +76,8 @@ struct vga {
 	bool frame_tracked, window_tracked;
 	bool touched;          /* all rows may have changed */
 	uint64_t planar_print; /* of the planar memory that the guest writes by itself */
+	uint64_t text_print[VGA_TEXT_ROWS]; /* of the rows of a text mode */
+	uint32_t cursor;                    /* the cell that had it then */
 };
 
 /* The place of a byte of a plane in the planar memory: bytes at even offsets of planes 0 and 1, of

@@ -10,25 +10,27 @@
 #include "guests/dom0/vm/bus.h"
 #include "guests/dom0/vm/state.h"
 
-#define PORT_MONO       0x3b0u /* CRTC and status of a monochrome screen */
-#define PORT_FIRST      0x3c0u
-#define PORT_COLOUR     0x3d0u
-#define PORTS_CRTC      0x10u
-#define PORTS_REST      0x10u
-#define PORT_VBE_INDEX  0x1ceu
-#define PORT_VBE_DATA   0x1cfu /* also at 0x1d0, where a word is aligned */
-#define VBE_PORTS       3u
-#define CRTC_INDEX      0x4u /* from 0x3b0 or 0x3d0 on */
-#define CRTC_DATA       0x5u
-#define CRTC_STATUS     0xau
-#define MISC_COLOUR     0x01u /* the CRTC is at 0x3d0 */
-#define CRTC_PROTECT    0x11u
-#define CRTC_PROTECTED  0x80u
-#define CRTC_OVERFLOW   0x07u
-#define SENSE_COLOUR    0x10u
-#define STATUS_DISPLAY  0x01u
-#define STATUS_VERTICAL 0x08u
-#define ATTR_INDEX      0x1fu
+#define PORT_MONO        0x3b0u /* CRTC and status of a monochrome screen */
+#define PORT_FIRST       0x3c0u
+#define PORT_COLOUR      0x3d0u
+#define PORTS_CRTC       0x10u
+#define PORTS_REST       0x10u
+#define PORT_VBE_INDEX   0x1ceu
+#define PORT_VBE_DATA    0x1cfu /* also at 0x1d0, where a word is aligned */
+#define VBE_PORTS        3u
+#define CRTC_INDEX       0x4u /* from 0x3b0 or 0x3d0 on */
+#define CRTC_DATA        0x5u
+#define CRTC_STATUS      0xau
+#define MISC_COLOUR      0x01u /* the CRTC is at 0x3d0 */
+#define CRTC_PROTECT     0x11u
+#define CRTC_PROTECTED   0x80u
+#define CRTC_OVERFLOW    0x07u
+#define CRTC_CURSOR_HIGH 0x0eu /* where the cursor is: the rows of text are looked at anyway */
+#define CRTC_CURSOR_LOW  0x0fu
+#define SENSE_COLOUR     0x10u
+#define STATUS_DISPLAY   0x01u
+#define STATUS_VERTICAL  0x08u
+#define ATTR_INDEX       0x1fu
 
 #define BAR2_PORTS      0x400u
 #define BAR2_PORTS_END  0x420u
@@ -359,7 +361,8 @@ static void crtc_write(struct vm *vm, uint8_t value)
 	} else {
 		s->crtc[index] = value;
 	}
-	changed(vm);
+	if (index != CRTC_CURSOR_HIGH && index != CRTC_CURSOR_LOW)
+		changed(vm);
 }
 
 /* The beam moves on with each read: there is nothing else by which a guest could see it. */

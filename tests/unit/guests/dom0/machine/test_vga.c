@@ -513,9 +513,17 @@ static void test_changes_of_text(void **state)
 	vga_look(&mock_vm, true);
 	changed_rows(&first);
 	assert_int_equal(changed_rows(&first), 0);
-	mock_reach(0xb8000)[10] = 'x';
-	assert_int_equal(changed_rows(&first), 400);
+	mock_reach(0xb8000)[160 * 3 + 10] = 'x';
+	assert_int_equal(changed_rows(&first), 16);
+	assert_int_equal(first, 48);
 	assert_int_equal(changed_rows(&first), 0);
+	/* The cursor goes from the first row to the second. */
+	crtc(0x0f, 80);
+	assert_int_equal(changed_rows(&first), 32);
+	assert_int_equal(first, 0);
+	assert_int_equal(changed_rows(&first), 0);
+	crtc(0x0d, 80);
+	assert_int_equal(changed_rows(&first), 400);
 	mode_12();
 	changed_rows(&first);
 	window_write(0, 1);

@@ -294,7 +294,7 @@ managedsave alpha -> ! error: Operation not supported: saving a domain
 restore /x -> ! error: Operation not supported: restoring a domain
 migrate alpha {uri} -> ! error: Operation not supported: migration
 snapshot-create alpha {dir}/snapshot.xml -> ! error: Operation not supported: snapshots of a domain
-screenshot alpha -> ! error: Operation not supported: a screenshot
+screenshot alpha -> ! error: Requested operation is not valid: the domain has no screen
 cpu-stats alpha -> ! error: Operation not supported: times by physical CPU
 destroy alpha -> Domain 'alpha' destroyed
 destroy alpha -> ! error: Requested operation is not valid: domain is not running

@@ -5,6 +5,7 @@
 
 #include "guests/dom0/rpc/client.h"
 #include "guests/dom0/rpc/error.h"
+#include "guests/dom0/rpc/stream.h"
 #include "tests/fuzz/rpc.h"
 
 /* The address sanitizer's count of all that is allocated. */
@@ -15,6 +16,8 @@ size_t __sanitizer_get_current_allocated_bytes(void);
 #define OPEN           1u
 #define DEFINE         11u
 #define SET_PARAMETERS 58u
+#define SCREENSHOT     211u
+#define SEND_KEY       226u
 #define STATS          344u
 #define WINDOW         65535u
 
@@ -25,6 +28,7 @@ struct peer {
 	uint8_t got[256]; /* of the last message's beginning */
 	size_t have, left;
 	unsigned messages;
+	size_t all; /* bytes that it got */
 };
 
 static struct peer peers[CLIENTS];
@@ -54,6 +58,7 @@ static size_t write_wire(struct wire *wire, const uint8_t *bytes, size_t n)
 	size_t taken = n < peer->room ? n : peer->room;
 
 	peer->room -= taken;
+	peer->all += taken;
 	for (size_t i = 0; i < taken; i++)
 		take(peer, bytes[i]);
 	return taken;
@@ -383,9 +388,97 @@ static void test_open_twice(void **state)
 	assert_int_equal(error_of_last(&peers[0]), ERROR_DENIED);
 }
 
+/* --- the screen --- */
+
+static struct vm *start_guest(void)
+{
+	static const char xml[] = "<domain type='sampo'><name>g</name><memory>8192</memory><os>"
+				  "<type>hvm</type><kernel>k</kernel></os></domain>";
+	static struct config_error wrong;
+	struct vm *vm;
+
+	assert_null(vm_define(config_parse("g.xml", xml, strlen(xml), &wrong), &vm));
+	assert_null(vm_start(vm));
+	return vm;
+}
+
+/* A call about the guest with numbers behind it. */
+static void call_guest(struct peer *peer, const struct vm *vm, uint32_t procedure,
+		       const uint8_t *numbers, size_t count)
+{
+	uint8_t bytes[256] = {0, 0, 0, 1, 'g'};
+
+	memcpy(bytes + 8, vm->config->uuid, 16);
+	for (size_t i = 0; i < count; i++)
+		bytes[28 + 4 * i + 3] = numbers[i];
+	header(peer, procedure, 28 + 4 * count);
+	give(peer, bytes, 28 + 4 * count);
+}
+
+/* The picture is whole; a client that takes nothing has a bounded part of it waiting, and the end
+ * of the guest or of the client ends it. */
+static void test_screenshot(void **state)
+{
+	static const uint8_t first_screen[2], second_screen[2] = {1};
+	const size_t type = 4 + 4 + 24, picture = 15 + 3 * 320 * 200;
+	struct vm *vm = start_guest();
+	struct peer *peer = &peers[0];
+	size_t before, messages;
+
+	(void)state;
+	connect(peer, true);
+	before = peer->all;
+	messages = peer->messages;
+	call_guest(peer, vm, SCREENSHOT, first_screen, 2);
+	assert_int_equal(peer->have, PACKET_HEADER);
+	assert_int_equal(peer->all - before,
+			 picture + type + PACKET_HEADER * (peer->messages - messages));
+	call_guest(peer, vm, SCREENSHOT, second_screen, 2);
+	assert_int_equal(error_of_last(peer), ERROR_INVALID);
+	peer->room = 1000;
+	before = __sanitizer_get_current_allocated_bytes();
+	call_guest(peer, vm, SCREENSHOT, first_screen, 2);
+	assert_true(__sanitizer_get_current_allocated_bytes() - before < 128 << 10);
+	vm_destroy(vm);
+	settle();
+	peer->room = SIZE_MAX;
+	peer->wire.user->room(peer->wire.context);
+	settle();
+	assert_int_equal(peer->have, PACKET_HEADER);
+	call_guest(peer, vm, SCREENSHOT, first_screen, 2);
+	assert_int_equal(error_of_last(peer), ERROR_INVALID);
+	is_served(peer);
+	vm_undefine(vm);
+}
+
+static void test_send_key(void **state)
+{
+	static const uint8_t keys[] = {0, 0, 3, 29, 56, 111, 0}, none[] = {0, 0, 1, 250, 0};
+	static const uint8_t many[] = {0, 0, 17, 1, 1, 1, 1, 1, 1, 1, 1,
+				       1, 1, 1,  1, 1, 1, 1, 1, 1, 0};
+	struct vm *vm = start_guest();
+	struct peer *peer = &peers[0];
+
+	(void)state;
+	keys_pressed = 0;
+	connect(peer, true);
+	call_guest(peer, vm, SEND_KEY, keys, sizeof(keys));
+	assert_int_equal(error_of_last(peer), 0);
+	assert_int_equal(keys_pressed, 3);
+	call_guest(peer, vm, SEND_KEY, none, sizeof(none));
+	assert_int_equal(error_of_last(peer), ERROR_INVALID);
+	call_guest(peer, vm, SEND_KEY, many, sizeof(many));
+	assert_int_not_equal(error_of_last(peer), 0);
+	assert_int_equal(keys_pressed, 3);
+	vm_destroy(vm);
+	vm_undefine(vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_screenshot, end),
+		cmocka_unit_test_teardown(test_send_key, end),
 		cmocka_unit_test_teardown(test_calls, end),
 		cmocka_unit_test_teardown(test_not_open, end),
 		cmocka_unit_test_teardown(test_answers, end),
@@ -395,5 +488,6 @@ int main(void)
 		cmocka_unit_test_teardown(test_open_twice, end),
 	};
 
+	streams_start();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

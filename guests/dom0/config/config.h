@@ -159,7 +159,7 @@ struct vm_config {
 	bool vnc;                 /* <graphics type='vnc'>; with a screen only */
 	uint16_t vnc_port;        /* 0: the first that is free when the guest starts */
 	uint16_t vnc_port_in_use; /* of a guest that runs, for its document; 0: none */
-	char vnc_listen[16];      /* "" if none given */
+	char vnc_listen[16];      /* an IPv4 address; 0.0.0.0 if none is given */
 	char vnc_password[CONFIG_VNC_PASSWORD + 1]; /* "" if none given */
 	bool rng;
 	bool panic; /* QEMU's pvpanic device */

@@ -180,14 +180,13 @@ static void dump_hostdev(struct dump *d, const struct config_hostdev *h)
 
 static void dump_graphics(struct dump *d, const struct vm_config *c)
 {
-	const char *listen = c->vnc_listen[0] ? c->vnc_listen : "0.0.0.0";
 	int port = c->vnc_port_in_use ? c->vnc_port_in_use : c->vnc_port ? c->vnc_port : -1;
 
 	put(d, "    <graphics type='vnc' port='%d' autoport='%s' listen='%s'", port,
-	    c->vnc_port ? "no" : "yes", listen);
+	    c->vnc_port ? "no" : "yes", c->vnc_listen);
 	if (c->vnc_password[0])
 		put(d, " passwd='%s'", escape(c->vnc_password));
-	put(d, ">\n      <listen type='address' address='%s'/>\n    </graphics>\n", listen);
+	put(d, ">\n      <listen type='address' address='%s'/>\n    </graphics>\n", c->vnc_listen);
 }
 
 static void dump_screen(struct dump *d, const struct vm_config *c)

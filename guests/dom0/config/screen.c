@@ -82,6 +82,10 @@ static bool is_address(const char *text)
 	unsigned a, b, c, d;
 	char more;
 
+	/* sscanf itself would pass over blanks and signs. */
+	if (strlen(text) >= sizeof(((struct vm_config *)0)->vnc_listen) ||
+	    text[strspn(text, "0123456789.")])
+		return false;
 	return sscanf(text, "%3u.%3u.%3u.%3u%c", &a, &b, &c, &d, &more) == 4 && a < 256 &&
 	       b < 256 && c < 256 && d < 256;
 }
@@ -98,7 +102,8 @@ static void set_listen(struct config_parser *p, const char *address)
 		config_fail(p, "'%.32s' is not an IPv4 address", address);
 		return;
 	}
-	snprintf(c->vnc_listen, sizeof(c->vnc_listen), "%s", address);
+	memset(c->vnc_listen, 0, sizeof(c->vnc_listen));
+	memcpy(c->vnc_listen, address, strlen(address)); /* at most "255.255.255.255" */
 }
 
 static void set_port(struct config_parser *p, const char *port)
@@ -159,6 +164,8 @@ static void graphics_end(struct config_parser *p, const char *text)
 {
 	if (*text)
 		config_fail(p, "text does not belong here");
+	if (!p->config->vnc_listen[0])
+		set_listen(p, "0.0.0.0");
 	if (config_vnc_is_local(p->config))
 		config_note(p,
 			    "dom0 has no users of its own: nobody can connect to %s; "

@@ -550,6 +550,9 @@ static void test_refused_devices(void **state)
 	refused(DEVICES("<graphics type='vnc' port='65536'/>"), "65535");
 	refused(DEVICES("<graphics type='vnc' listen='::1'/>"), "not an IPv4 address");
 	refused(DEVICES("<graphics type='vnc' passwd='123456789'/>"), "longer than 8");
+	refused(DEVICES("<graphics type='vnc' listen='                    1.2.3.4'/>"),
+		"not an IPv4 address");
+	refused(DEVICES("<graphics type='vnc' listen='1.2.3.256'/>"), "not an IPv4 address");
 	refused(DEVICES("<video/><video/>"), "more than one screen");
 	refused(DEVICES("<video><model type='vga' vram='65537'/></video>"), "65536");
 }

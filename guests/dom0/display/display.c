@@ -296,6 +296,9 @@ static bool listen_on(struct screen *screen, uint16_t port)
 
 	if (!pcb)
 		return false;
+	/* Connections of the guest's last run that are at their end do not keep the port; another
+	 * that listens there does (tcp_listen). */
+	ip_set_option(pcb, SOF_REUSEADDR);
 	if (tcp_bind(pcb, IP_ADDR_ANY, port) != ERR_OK) {
 		tcp_abort(pcb);
 		return false;

@@ -54,6 +54,7 @@
 #define TCP_SNDLOWAT       (TCP_SND_BUF / 2)
 #define LWIP_TCP_SACK_OUT  1
 #define TCP_LISTEN_BACKLOG 1
+#define SO_REUSE           1
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_OVERSIZE       TCP_MSS
 

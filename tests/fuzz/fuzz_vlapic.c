@@ -135,13 +135,12 @@ static void msi(uint64_t address, uint32_t data)
 static void take(void)
 {
 	uint8_t vector = vlapic_pending(&v);
-	bool alone;
 
 	if (!vector)
 		return;
-	alone = vlapic_take(&v, vector);
+	vlapic_take(&v, vector);
 	expect(!bit(LAPIC_IRR, vector) && bit(LAPIC_ISR, vector));
-	if (!alone)
+	if (!vlapic_alone(&v, vector))
 		return;
 	expect(highest(LAPIC_ISR) == vector && !highest(LAPIC_IRR) && !bit(LAPIC_TMR, vector));
 	if (now & 1)

@@ -128,10 +128,3 @@ const char *option_value(enum option option)
 	(void)option;
 	return NULL;
 }
-
-bool option_is(const char *value, const char *text)
-{
-	(void)value;
-	(void)text;
-	return false;
-}

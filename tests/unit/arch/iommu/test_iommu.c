@@ -23,13 +23,6 @@ const char *option_value(enum option option)
 	return NULL;
 }
 
-bool option_is(const char *value, const char *text)
-{
-	(void)value;
-	(void)text;
-	return false;
-}
-
 static const char *vtd_start(const struct iommu_info *info)
 {
 	vtd_started++;

@@ -301,6 +301,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mock_vm.state = &mock_state;
 	mock_vm.platform = &platform;
 	memset(&platform, 0, sizeof(platform));
+	strcpy(mock_config.kernel, "kernel");
 	mock_config.disks = 1;
 	strcpy(mock_config.disk[0].source, "sda1");
 	strcpy(mock_config.disk[0].target, "vda");

@@ -14,7 +14,7 @@ struct vm;
 
 #define FWCFG_ITEMS 32u
 #define FWCFG_NAME  56u
-#define FWCFG_ROOM  (96u << 10) /* of all items' bytes */
+#define FWCFG_ROOM  (64u << 10) /* of all items' bytes */
 
 /* The last bytes of a transfer that a guest may ask for at once: no item is as large. */
 #define FWCFG_TRANSFER (256u << 10)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/machine/bios.c guests/dom0/vm/ram.c */
+/* sources: guests/dom0/machine/bios.c guests/dom0/machine/smbios.c guests/dom0/vm/ram.c */
 /* What a PC's firmware leaves below 1 MiB, as kernels look for it. */
 #include "tests/unit/unit.h"
 

@@ -259,6 +259,7 @@ vol-create-as data more 4M -> ! error: Failed to create vol more
 vol-create-as data image 4M --format vmdk -> ! error: unsupported configuration: unknown volume format type vmdk
 vol-create-as data image 1G --format qcow2 -> Vol image created
 vol-dumpxml image --pool data -> <format type='qcow2'/>
+vol-info image --pool data -> Capacity: +1.00 GiB\\nAllocation: +4.00 MiB
 vol-clone image clone --pool data -> Vol clone cloned from image
 vol-delete image --pool data -> ! error: .*data/clone has it as its backing file
 vol-delete clone --pool data -> Vol clone deleted

@@ -19,13 +19,13 @@ static struct {
 	bool converts, ended;
 	char name[LVM_NAME], from[LVM_NAME];
 	struct progress progress;
-	char why[256];
+	char why[256], note[96];
 } job;
 
 static void ended(const char *wrong, const char *note)
 {
-	(void)note; /* the pool itself says which of its devices fail */
 	job.ended = true;
+	snprintf(job.note, sizeof(job.note), "%s", note);
 	snprintf(job.why, sizeof(job.why), "%s", wrong ? wrong : "");
 }
 
@@ -33,10 +33,14 @@ static void print_end(void)
 {
 	if (job.converts)
 		progress_end();
-	if (*job.why)
+	if (*job.why) {
 		shell_failure(job.why, "Failed to clone vol from %s", job.from);
-	else
-		term_printf("Vol %s cloned from %s\n\n", job.name, job.from);
+		return;
+	}
+	term_printf("Vol %s cloned from %s\n", job.name, job.from);
+	if (*job.note)
+		term_printf("warning: %s\n", job.note);
+	term_printf("\n");
 }
 
 static bool wait_for_end(bool cancel)

@@ -156,6 +156,7 @@ static void test_formats(void **state)
 		const char *format, *options;
 	} kind[] = {
 		{"vmdk", "subformat=monolithicSparse"},
+		{"vmdk", "subformat=monolithicSparse,zeroed_grain=on"},
 		{"vmdk", "subformat=streamOptimized"},
 		{"vpc", "subformat=dynamic"},
 		{"vpc", "subformat=fixed"},
@@ -178,6 +179,36 @@ static void test_formats(void **state)
 		/* A volume is longer than the file. */
 		check_intake(kind[i].format, (uint64_t)facts.st_size + (3u << 20));
 	}
+}
+
+/* Sectors of a block of a VHD that its bitmap does not have were never written. */
+static void test_bitmap(void **state)
+{
+	uint64_t table, block;
+
+	(void)state;
+	at_once = true;
+	make_noise();
+	must("rm -f a; qemu-img convert -f raw -O vpc -o subformat=dynamic noise a");
+	add_disk(0, "source", DEVICE);
+	add_disk(1, "raw", DEVICE);
+	load_disk(&disks[0], "a");
+	memset(disks[1].media, 0xee, DEVICE);
+	table = foreign_big(disks[0].media + 512 + 16, 8);
+	block = foreign_big(disks[0].media + table, 4) * 512;
+	assert_int_equal(disks[0].media[block], 0xff);
+	/* Sectors 2 to 6, and 16 to 31. */
+	disks[0].media[block] = 0xc1;
+	disks[0].media[block + 2] = disks[0].media[block + 3] = 0;
+	assert_true(open_image("vpc", DEVICE));
+	assert_true(take_in(&disks[1].dev, false));
+	for (uint32_t i = 0; i < 40 * 512; i++) {
+		bool gone = (i >= 2 * 512 && i < 7 * 512) || (i >= 16 * 512 && i < 32 * 512);
+
+		assert_int_equal(disks[1].media[i], gone ? 0 : disks[0].media[block + 512 + i]);
+	}
+	intake_free(&intake);
+	remove_disks();
 }
 
 /* --- a stream whose directory is behind it ------------------------------------------------------
@@ -382,9 +413,8 @@ static void test_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_formats),
-		cmocka_unit_test(test_stream),
-		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_formats), cmocka_unit_test(test_bitmap),
+		cmocka_unit_test(test_stream),  cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_errors),
 	};
 

@@ -174,3 +174,61 @@ def test_snapshots(boot, iso, tmp_path):
         ours = lvm.take_out(image, host, "ours", tmp_path / "ours.qcow2")
     qemu("qemu-img", "check", ours)
     assert re.search(r"\d+ +two ", qemu("qemu-img", "snapshot", "-l", ours))
+
+
+def test_formats(boot, iso, tmp_path):
+    """Clusters that zstd has compressed; a VMDK and a VDI as sources of clones; a disk whose changes go, also after a cut."""
+    image = lvm.blank(tmp_path / "pv.img", 120)
+    raw = tmp_path / "raw"
+    content = b"".join(hashlib.sha256(bytes([n])).digest() * 32768 for n in range(6)) + bytes(MIB)
+    raw.write_bytes(content)
+    md5 = hashlib.md5(content).hexdigest()
+    for name, kind, options in (("z", "qcow2", "compression_type=zstd"), ("appliance", "vmdk", "subformat=streamOptimized"),
+                                ("theirs", "vdi", "static=off")):
+        qemu("qemu-img", "convert", *(["-c"] if name == "z" else []), "-O", kind, "-o", options, raw, tmp_path / name)
+    broken = bytearray((tmp_path / "theirs").read_bytes())
+    broken[512 + 12:512 + 16] = b"\xff\xff\xff\x00"
+    (tmp_path / "broken").write_bytes(broken)
+    with lvm.host(image) as host:
+        host.group("data", *((name, "-L8M") for name in ("z", "appliance", "theirs", "broken")))
+        host.lvm("vgchange", "--addtag", "sampo", "data")
+        host.lvm("lvchange", "--addtag", "sampo.format=qcow2", "data/z")
+        host.lvm("lvchange", "--addtag", "sampo.format=vmdk", "data/appliance")
+        for name in ("z", "appliance", "theirs", "broken"):
+            put_in(image, host, name, tmp_path / name)
+    text = xml("linux1", "z", "mine", "flat").replace("<target dev='vda'", "<transient/><target dev='vda'")
+    text = re.sub(r"type='qcow2'(/><source pool='data' volume='flat')", r"type='raw'\1", text)
+    files = {"linux1.xml": text, **m.LINUX_FILES}
+    box = boot(iso=iso(files), memory=512, nic=None, args=drives(image)).boot()
+    assert "dom0 knows vmdk, vpc and vdi" not in box.run("vol-list data")
+    assert "cloned from appliance" in box.wait_run("vol-clone appliance mine --pool data", "cloned|Failed")
+    assert "cloned from theirs" in box.wait_run("vol-clone theirs flat --pool data --source-format vdi --format raw", "cloned|Failed")
+    refused = box.wait_run("vol-clone broken none --pool data --source-format vdi", "cloned|Failed")
+    assert "a part of its disk lies beyond its end (at byte" in refused
+    listed = box.run("vol-list data")
+    assert "mine" in listed and "flat" in listed and "none" not in listed
+    assert re.search(rf"Capacity: +{len(content)} bytes", box.run("vol-info mine --pool data --bytes"))
+    box.run("start linux1")
+    box.wait_state("linux1", "running")
+    assert "sampo-transient-1" in box.run("vol-list data")
+    with box.in_console("linux1"):
+        box.linux_up("linux1")
+        for disk in ("vda", "vdb"):
+            assert md5 in box.linux(f"md5sum /dev/{disk}")
+        assert md5 in box.linux(f"head -c {len(content)} /dev/vdc | md5sum")
+        box.linux("yes lost | dd of=/dev/vda bs=64k seek=5 count=20 iflag=fullblock conv=notrunc 2>/dev/null; sync")
+        assert md5 not in box.linux("md5sum /dev/vda")
+    box.stop()
+    box = boot(iso=iso(files), memory=512, nic=None, args=drives(image)).boot()
+    box.wait_run("dmesg", "data/sampo-transient-1: deleted")
+    box.wait_state("linux1", "running")
+    assert "sampo-transient-1" in box.run("vol-list data")
+    box.run("destroy linux1")
+    box.wait_state("linux1", "shut off")
+    box.wait_run("vol-list data", r"\A(?![\s\S]*sampo-transient)")
+    box.stop()
+    with lvm.host(image) as host:
+        host.lvm("vgck", "data")
+        base = take_out(image, host, "z", tmp_path / "base")
+    qemu("qemu-img", "convert", "-f", "qcow2", "-O", "raw", base, tmp_path / "base.raw")
+    assert (tmp_path / "base.raw").read_bytes() == content

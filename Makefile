@@ -272,6 +272,7 @@ help:
 	@echo 'make test                 all tests'
 	@echo 'make bench                the figures, in exact instruction counts'
 	@echo 'make profile              which functions of dom0 and ring 0 work for a Linux guest'
+	@echo 'make bench-calls          what TLS and calls of libvirt cost dom0 (needs valgrind)'
 	@echo 'make tcb                  code lines of ring 0 and the size of its image'
 	@echo 'make clean                remove build/'
 	@echo 'make format               format the sources with clang-format'

@@ -240,6 +240,21 @@ bench: $(QEMU_NEEDS)
 profile: $(QEMU_NEEDS)
 	@$(PYTHON) tests/bench/functions.py
 
+# What TLS and libvirt's calls cost dom0, in programs of the host's: TLS by the machine code of dom0's own library. Needs
+# Debian's package valgrind.
+BENCH_TLS := tests/bench/tls.c guests/dom0/rpc/tls.c $(addprefix guests/dom0/tls/,session.c trust.c validity.c exponent.c keys.c names.c memory.c) \
+    $(addprefix guests/dom0/base/,queue.c slow.c switch.S timer.c) guests/dom0/machine/calendar.c
+BENCH_RPC  = tests/bench/rpc.c guests/dom0/manage/stats.c $(call said,tests/bench/rpc.c,sources)
+build/bench/%: build/host/include/.headers $(LIBS)/libmbedtls.a build/host/libexpat.a FORCE
+	@mkdir -p $(@D)
+	@$(HOSTCC) -std=gnu11 -O2 -g -w -no-pie $(HOST_INCLUDES) $(LIB_DEFS) -o $@ $(SOURCES) $(filter %.a,$^)
+build/bench/tls: SOURCES = $(BENCH_TLS)
+build/bench/rpc: SOURCES = $(BENCH_RPC)
+
+.PHONY: bench-calls
+bench-calls: build/bench/tls build/bench/rpc
+	@$(PYTHON) tests/bench/calls.py $^
+
 # The size of ring 0: both vendors, both IOMMUs and mitigations.
 TCB_BUDGET := 15140
 .PHONY: tcb

@@ -45,21 +45,25 @@ static struct list facts; /* stats_each has no context */
 /* libvirt's types of the numbers, by their names' ends. */
 static enum xdr_type type_of(const char *name)
 {
+#define END(text, type)                      \
+	{                                    \
+		text, sizeof(text) - 1, type \
+	}
 	static const struct {
 		const char *end;
+		size_t n;
 		enum xdr_type type;
 	} known[] = {
-		{".state", XDR_INT},  {".reason", XDR_INT},       {"vcpu.current", XDR_UINT},
-		{".count", XDR_UINT}, {"vcpu.maximum", XDR_UINT},
+		END(".state", XDR_INT),        END(".reason", XDR_INT),
+		END("vcpu.current", XDR_UINT), END(".count", XDR_UINT),
+		END("vcpu.maximum", XDR_UINT),
 	};
+#undef END
 	size_t n = strlen(name);
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		size_t end = strlen(known[i].end);
-
-		if (n >= end && !strcmp(name + n - end, known[i].end))
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (n >= known[i].n && !memcmp(name + n - known[i].n, known[i].end, known[i].n))
 			return known[i].type;
-	}
 	return XDR_ULLONG;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/base/queue.c guests/dom0/rpc/client.c guests/dom0/rpc/connect.c guests/dom0/rpc/counters.c guests/dom0/rpc/devices.c */
+/* sources: guests/dom0/base/queue.c guests/dom0/rpc/client.c guests/dom0/base/slow.c guests/dom0/base/switch.S guests/dom0/rpc/connect.c guests/dom0/rpc/describe.c guests/dom0/rpc/counters.c guests/dom0/rpc/devices.c */
 /* sources: guests/dom0/rpc/dispatch.c guests/dom0/rpc/domain.c guests/dom0/rpc/domstats.c guests/dom0/rpc/error.c guests/dom0/rpc/events.c guests/dom0/rpc/life.c guests/dom0/rpc/late.c */
 /* sources: guests/dom0/rpc/network.c guests/dom0/rpc/packet.c guests/dom0/rpc/storage.c guests/dom0/rpc/stream.c guests/dom0/rpc/tune.c guests/dom0/rpc/xdr.c */
 /* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/volume_facts.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */

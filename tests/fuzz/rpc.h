@@ -277,15 +277,14 @@ struct vm_config *vm_next_config(const struct vm *vm)
 
 /* --- the store, which is done at once --- */
 
-const char *define_guest(const char *file, const char *xml, size_t bytes,
-			 struct config_error *error, define_done *done, void *context)
+const char *define_parsed(struct vm_config *config, const char *xml, size_t bytes,
+			  define_done *done, void *context)
 {
-	struct vm_config *config = config_parse(file, xml, bytes, error);
-	const char *wrong = config ? NULL : "";
 	struct vm *vm = NULL;
+	const char *wrong = vm_define(config, &vm);
 
-	if (config)
-		wrong = vm_define(config, &vm);
+	(void)xml;
+	(void)bytes;
 	if (wrong)
 		return wrong;
 	vm_tell(vm, VM_EVENT_DEFINED);

@@ -341,7 +341,7 @@ def test_https(boot, iso, tmp_path):
     assert not plain.asked and [path for path, _, _ in wrong.asked] == ["/good"]
     assert "Domain 'fetched' defined from" in box.run(f"define-from {right.url}/guest.xml")
     assert "--sha256 or https is needed" in box.run(f"tls-trust {plain.url}/good")
-    assert volumes(box) == {"unproven": "4.00", "proven": "4.00", "led": "4.00"}
+    assert {name for name in volumes(box) if not name.startswith("sampo-")} == {"unproven", "proven", "led"}
     box.stop()
     box = boot(iso=iso({**m.LINUX_FILES}), memory=512, args=disk).boot()
     box.wait_run("tls-info", "CAs of https: +CN=ours")

@@ -19,6 +19,8 @@
 #define NESTING    32u /* of elements, each of which costs memory until its end */
 #define REST_BYTES 32u /* room for the line that counts what does not fit */
 
+void (*config_pause)(void);
+
 static void report(struct config_report *report, const char *line)
 {
 	size_t n = strlen(line);
@@ -282,6 +284,8 @@ static void start_element(void *user, const char *name, const char **attributes)
 	unsigned table;
 	uint64_t bit;
 
+	if (config_pause)
+		config_pause();
 	p->failed = false;
 	if (p->depth + p->ignoring == NESTING) {
 		fail_at(p, NULL, "elements are nested more than %u deep", NESTING);

@@ -179,6 +179,10 @@ struct config_error {
 	struct config_report refusals, notes;
 };
 
+/* Called at each element of a description: a place where a slow computation may pause
+ * (base/slow.h). NULL: nothing is called. */
+extern void (*config_pause)(void);
+
 /*
  * Parses a description. Returns NULL if something in it is refused; *error has every refusal
  * then, and the notes in either case. The result is from malloc and ends with config_free.

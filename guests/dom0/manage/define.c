@@ -224,11 +224,10 @@ static void made(void *context, const char *wrong)
 		keep(job);
 }
 
-const char *define_guest(const char *file, const char *xml, size_t bytes,
-			 struct config_error *error, define_done *done, void *context)
+const char *define_parsed(struct vm_config *config, const char *xml, size_t bytes,
+			  define_done *done, void *context)
 {
-	struct vm_config *config = config_parse(file, xml, bytes, error);
-	const char *wrong = config ? vm_may_define(config) : "";
+	const char *wrong = vm_may_define(config);
 	struct job *job = wrong ? NULL : make_job(config->name, done, context, bytes);
 
 	if (!wrong && !job)
@@ -247,6 +246,14 @@ const char *define_guest(const char *file, const char *xml, size_t bytes,
 	if (wrong)
 		define_unkept(job, wrong);
 	return NULL;
+}
+
+const char *define_guest(const char *file, const char *xml, size_t bytes,
+			 struct config_error *error, define_done *done, void *context)
+{
+	struct vm_config *config = config_parse(file, xml, bytes, error);
+
+	return config ? define_parsed(config, xml, bytes, done, context) : "";
 }
 
 /* --- undefine ----------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ typedef void define_done(void *context, struct vm *vm, const char *wrong, const 
  */
 const char *define_guest(const char *file, const char *xml, size_t bytes,
 			 struct config_error *error, define_done *done, void *context);
+/* The same for a text that has been parsed, and so cannot have refusals. The config is the
+ * function's in any case. */
+const char *define_parsed(struct vm_config *config, const char *xml, size_t bytes,
+			  define_done *done, void *context);
 
 /* Takes a guest's description away: at once if it is off, or when it ends. Like the next, it
  * returns the reason why it does not begin, or NULL, and `done` is called then. */

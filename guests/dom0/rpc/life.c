@@ -6,6 +6,7 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/manage/define.h"
 #include "guests/dom0/manage/host.h"
+#include "guests/dom0/rpc/describe.h"
 #include "guests/dom0/rpc/handlers.h"
 #include "guests/dom0/rpc/late.h"
 #include "guests/dom0/vm/vm.h"
@@ -68,48 +69,50 @@ static void defined(void *context, struct vm *vm, const char *wrong, const char 
 	late_answer(call);
 }
 
+static void use_to_define(struct call *call, const struct description *description)
+{
+	struct late_call *late = call_waits(call);
+
+	if (late)
+		call_waits_no_more(call, late,
+				   define_parsed(description->config, description->xml,
+						 description->bytes, defined, late));
+	else
+		config_free(description->config);
+}
+
 void life_define(struct call *call)
 {
-	static struct config_error error;
-	struct late_call *late;
-	const char *xml, *why;
 	size_t bytes;
+	const char *xml = read_description(call, &bytes);
 
-	xml = read_description(call, &bytes);
-	late = xml ? call_waits(call) : NULL;
-	if (!late)
-		return;
-	why = define_guest("XML", xml, bytes, &error, defined, late);
-	if (why && !*why)
-		call_refuse_description(call, &error);
-	call_waits_no_more(call, late, why);
+	if (xml)
+		describe(call, xml, bytes, 0, use_to_define);
 }
 
 /* The description goes when the guest ends, or at once if it does not start. */
-void life_create(struct call *call)
+static void use_to_create(struct call *call, const struct description *description)
 {
-	static struct config_error error;
-	struct vm_config *config;
 	struct vm *vm = NULL;
-	const char *xml;
-	uint32_t flags;
-	size_t bytes;
 
-	xml = read_description(call, &bytes);
-	flags = xdr_u32(&call->in);
-	if (!xml || !call_read(call))
-		return;
-	config = config_parse("XML", xml, bytes, &error);
-	if (!config)
-		call_refuse_description(call, &error);
-	if (!config || call_refused(call, vm_define(config, &vm)))
+	if (call_refused(call, vm_define(description->config, &vm)))
 		return;
 	vm->transient = true;
-	start(call, vm, flags & START_PAUSED);
+	start(call, vm, description->flags & START_PAUSED);
 	if (call->code)
 		vm_undefine(vm); /* or its end does */
 	else
 		put_domain(&call->out, vm);
+}
+
+void life_create(struct call *call)
+{
+	size_t bytes;
+	const char *xml = read_description(call, &bytes);
+	uint32_t flags = xdr_u32(&call->in);
+
+	if (xml && call_read(call))
+		describe(call, xml, bytes, flags, use_to_create);
 }
 
 void life_undefine(struct call *call)

@@ -271,6 +271,51 @@ static void test_names(void **state)
 	vm_undefine(vm);
 }
 
+/* A long description is parsed in pieces, between which others are served. */
+static void test_description(void **state)
+{
+	static const char begin[] = "<domain type='kvm'><name>long</name><memory>65536</memory>";
+	static const char unknown[] = "<x a='1'/>";
+	struct xdr_out out = {.most = 300 << 10};
+	static char xml[200000];
+	size_t n = sizeof(begin) - 1;
+	unsigned turns = 0;
+
+	(void)state;
+	memcpy(xml, begin, n);
+	while (n < sizeof(xml) - sizeof(unknown) - 10) {
+		memcpy(xml + n, unknown, sizeof(unknown) - 1);
+		n += sizeof(unknown) - 1;
+	}
+	strcpy(xml + n, "</domain>");
+	connect(&peers[0], true);
+	connect(&peers[1], true);
+	xdr_put_text(&out, xml);
+	header(&peers[0], DEFINE, out.used);
+	give(&peers[0], out.bytes, WINDOW);
+	for (size_t at = WINDOW; at < out.used; at += WINDOW) {
+		size_t some = out.used - at < WINDOW ? out.used - at : WINDOW;
+
+		peers[0].wire.user->received(peers[0].wire.context, out.bytes + at, some);
+		if (at + WINDOW < out.used)
+			settle();
+	}
+	peers[0].messages = 0;
+	tick_ns = 1000;
+	for (; run_works() && !peers[0].messages; turns++)
+		;
+	tick_ns = 0;
+	settle();
+	assert_true(turns > 50);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_CONFIG);
+	is_served(&peers[0]);
+	/* A client that goes in the midst of it. */
+	header(&peers[1], DEFINE, out.used);
+	give(&peers[1], out.bytes, WINDOW);
+	leave(&peers[1]);
+	free(out.bytes);
+}
+
 #define MANY 100u
 
 /* Counters of many guests are collected in pieces, between which others are served. A guest that
@@ -483,6 +528,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_not_open, end),
 		cmocka_unit_test_teardown(test_answers, end),
 		cmocka_unit_test_teardown(test_names, end),
+		cmocka_unit_test_teardown(test_description, end),
 		cmocka_unit_test_teardown(test_pieces, end),
 		cmocka_unit_test_teardown(test_parameters, end),
 		cmocka_unit_test_teardown(test_open_twice, end),

@@ -60,6 +60,7 @@ struct blkdev {
 	uint32_t physical_block; /* bytes, a hint */
 	bool read_only, can_flush, can_discard;
 	bool can_zero;        /* takes WRITE_ZEROES */
+	bool lost;            /* a disk that does not answer any more: requests fail at once */
 	uint32_t max_sectors; /* of one read or write */
 	/* Takes the request or completes it with an error; queues as needed. */
 	void (*submit)(struct blkdev *dev, struct blk_request *request);
@@ -100,7 +101,8 @@ void blk_drop_partitions(const struct blkdev *disk);
 
 /*
  * Gives the device to a user, whose name stays valid until blk_unclaim. A disk
- * is not given away while one of its partitions is, nor the other way round.
+ * is not given away while one of its partitions is, nor the other way round; a
+ * device that is lost is not given away.
  * Returns NULL, or a text that says which device has which user.
  */
 const char *blk_claim(struct blkdev *dev, const char *user);
@@ -124,6 +126,12 @@ void blk_resized(struct blkdev *dev);
 void blk_hold(void);
 void blk_release(void);
 void blk_when_settled(void (*settled)(void));
+
+/* Is it a disk that its driver has lost, or a partition of one? */
+static inline bool blk_is_lost(const struct blkdev *dev)
+{
+	return dev->parent ? dev->parent->lost : dev->lost;
+}
 
 /* By name ("sda1"), by "/dev/sda1", "/dev/disk/by-partlabel/X",
  * "/dev/disk/by-partuuid/X", "/dev/disk/by-id/SERIAL" or by an alias of a

@@ -73,6 +73,7 @@ void ahci_gone(struct ahci_port *port, const char *why)
 	timer_cancel(&port->timer);
 	port->ticking = false;
 	port->state = PORT_EMPTY;
+	port->disk.lost = true;
 	port->regs->cmd &= ~CMD_ST;
 	port->regs->is = ~0u;
 	port->regs->ie = PIS_PCS | PIS_PRCS; /* for a disk plugged in later */
@@ -164,11 +165,13 @@ static void step_link(struct ahci_port *port, bool late)
 
 static void step_busy(struct ahci_port *port, bool late)
 {
-	if (port->regs->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ) && !late) {
+	bool busy = port->regs->tfd & (ATA_STATUS_BSY | ATA_STATUS_DRQ);
+
+	if (busy && !late) {
 		timer_set(&port->timer, clock_ns() + STEP_NS);
 		return;
 	}
-	if (late)
+	if (busy)
 		ahci_gone(port, "stays busy");
 	else if (port->regs->sig != SIG_DISK)
 		ahci_gone(port, port->regs->sig == 0xeb140101 ? "optical drive, not used"
@@ -251,6 +254,7 @@ void ahci_identified(struct ahci_port *port, bool good)
 	port->slots = port->slots == 32 ? ~0u : (1u << port->slots) - 1;
 	port->identify = false;
 	port->state = PORT_READY;
+	port->disk.lost = false;
 	port_searched(port);
 	ahci_kick(port);
 }
@@ -368,18 +372,19 @@ static void controller_timer(struct timer *timer)
 	struct ahci *hba = timer->context;
 	uint64_t now = clock_ns();
 
-	if (now >= hba->limit || hba->regs->cap == ~0u) {
-		driver_log("ahci %s: the controller does not come out of reset, not used\n",
-			   hba->pci->name);
-		blk_release();
+	/* First a look, then the clock: dom0 itself may have stood still. */
+	if (hba->regs->cap != ~0u && !(hba->regs->ghc & GHC_HR)) {
+		hba->regs->ghc |= GHC_AE;
+		ports_start(hba);
 		return;
 	}
-	if (hba->regs->ghc & GHC_HR) {
+	if (now < hba->limit && hba->regs->cap != ~0u) {
 		timer_set(timer, now + STEP_NS);
 		return;
 	}
-	hba->regs->ghc |= GHC_AE;
-	ports_start(hba);
+	driver_log("ahci %s: the controller does not come out of reset, not used\n",
+		   hba->pci->name);
+	blk_release();
 }
 
 /* Where the firmware has started the link and nothing has answered until now,

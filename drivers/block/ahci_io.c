@@ -408,12 +408,25 @@ static bool timed_out(struct ahci_port *port)
 	return late;
 }
 
+/* A controller that has left the bus reads as ones, or as zeros: then no bit of the port's
+ * registers says that a command is still active, and each would count as done. */
+static bool is_there(const struct ahci *hba)
+{
+	uint32_t ghc = hba->regs->ghc;
+
+	return ghc & GHC_AE && ghc != ~0u;
+}
+
 /* The watchdog: runs while commands are active. */
 void ahci_tick(struct ahci_port *port)
 {
 	const unsigned polls = TICK_NS / POLL_NS;
 
 	port->ticking = false;
+	if (!is_there(port->hba)) {
+		ahci_gone(port, "answers no more: the controller has left the bus");
+		return;
+	}
 	/* An interrupt may have been lost; without any this is the way. */
 	ahci_complete(port, 0);
 	if (port->state == PORT_READY)

@@ -12,10 +12,20 @@ static const char *in_use(const struct blkdev *dev)
 	return text;
 }
 
+static const char *missing(const struct blkdev *dev)
+{
+	static char text[80];
+
+	snprintf(text, sizeof(text), "%.32s is missing: its disk does not answer", dev->name);
+	return text;
+}
+
 const char *blk_claim(struct blkdev *dev, const char *user)
 {
 	const char *wrong;
 
+	if (blk_is_lost(dev))
+		return missing(dev);
 	if (dev->user)
 		return in_use(dev);
 	if (dev->parent && dev->parent->user)

@@ -317,6 +317,7 @@ static void gone(struct ide_channel *c)
 	c->state = IDLE;
 	for (unsigned i = 0; i < 2; i++) {
 		c->disk[i].there = false;
+		c->disk[i].disk.lost = true;
 		blk_queue_fail(&c->disk[i].queue);
 	}
 }

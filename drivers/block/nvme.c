@@ -29,7 +29,7 @@ static uint64_t get64(const uint8_t *p)
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-static uint32_t reg_read(struct nvme *nvme, unsigned offset)
+static uint32_t reg_read(const struct nvme *nvme, unsigned offset)
 {
 	return *(volatile uint32_t *)(nvme->regs + offset);
 }
@@ -54,6 +54,11 @@ static void give_up(struct nvme *nvme, const char *why)
 {
 	driver_log("nvme %s: %s, not used\n", nvme->pci->name, why);
 	nvme->state = NVME_DEAD;
+	for (unsigned i = 0; i < nvme->namespaces; i++) {
+		struct nvme_namespace *one = nvme->namespace[i];
+
+		one->disk.lost = true;
+	}
 	timer_cancel(&nvme->timer);
 	nvme_virtual_lost(nvme, "its controller has been given up");
 	if (reg_read(nvme, NVME_CSTS) != ~0u)
@@ -65,9 +70,16 @@ static void give_up(struct nvme *nvme, const char *why)
 	}
 }
 
+bool nvme_is_there(const struct nvme *nvme)
+{
+	uint32_t version = reg_read(nvme, NVME_VS);
+
+	return version && version != ~0u;
+}
+
 void nvme_reset(struct nvme *nvme, const char *why)
 {
-	if (++nvme->strikes >= MAX_STRIKES || reg_read(nvme, NVME_CSTS) == ~0u) {
+	if (++nvme->strikes >= MAX_STRIKES || !nvme_is_there(nvme)) {
 		give_up(nvme, why);
 		return;
 	}

@@ -9,6 +9,7 @@
 
 /* 3.1 */
 #define NVME_CAP       0x00u
+#define NVME_VS        0x08u
 #define NVME_CC        0x14u
 #define NVME_CSTS      0x1cu
 #define NVME_AQA       0x24u
@@ -153,6 +154,8 @@ struct nvme {
 
 /* nvme.c: the controller */
 void nvme_reset(struct nvme *nvme, const char *why);
+/* False: the controller has left the bus, and its registers read as ones or zeros. */
+bool nvme_is_there(const struct nvme *nvme);
 /* A command of administration; `next` gets its end, if nvme_admin_complete is called for it. */
 void nvme_admin(struct nvme *nvme, unsigned opcode, uint32_t nsid, uint64_t prp1, uint32_t dword10,
 		uint32_t dword11, void (*next)(struct nvme *nvme, bool good));

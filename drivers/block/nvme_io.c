@@ -402,7 +402,9 @@ void nvme_tick(struct nvme *nvme)
 	nvme_io_complete(nvme);
 	if (nvme->state != NVME_READY || nvme->free_count == nvme->slots)
 		return;
-	if ((!nvme->polled || ++nvme->polls % polls == 0) && timed_out(nvme))
+	if (!nvme_is_there(nvme))
+		nvme_reset(nvme, "has left the bus");
+	else if ((!nvme->polled || ++nvme->polls % polls == 0) && timed_out(nvme))
 		nvme_reset(nvme, "does not answer");
 	else
 		watch(nvme);

@@ -66,6 +66,27 @@ struct pool_sizes pool_sizes(const struct pool *pool)
 	return sizes;
 }
 
+enum pool_state pool_state(const struct pool *pool)
+{
+	uint32_t there = 0;
+
+	if (*pool->why)
+		return POOL_INACTIVE;
+	for (uint32_t i = 0; i < pool->group.pvs; i++)
+		there += pool_has(pool, i);
+	if (there == pool->group.pvs)
+		return POOL_RUNNING;
+	return there ? POOL_DEGRADED : POOL_INACCESSIBLE;
+}
+
+const char *pool_state_name(const struct pool *pool)
+{
+	static const char *const name[] = {"inactive", "building", "running", "degraded",
+					   "inaccessible"};
+
+	return name[pool_state(pool)];
+}
+
 bool volume_found(const char *text, struct pool **pool, uint32_t *lv)
 {
 	char path[2 * LVM_NAME + 8], uuid[LVM_UUID_TEXT];

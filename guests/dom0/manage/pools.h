@@ -14,6 +14,10 @@ struct pool_sizes {
 	uint64_t capacity, allocation, available; /* bytes */
 };
 struct pool_sizes pool_sizes(const struct pool *pool);
+/* libvirt's states, and their names: all, some or none of a pool's devices are there. */
+enum pool_state { POOL_INACTIVE, POOL_RUNNING = 2, POOL_DEGRADED, POOL_INACCESSIBLE };
+enum pool_state pool_state(const struct pool *pool);
+const char *pool_state_name(const struct pool *pool);
 /* The bytes of so many extents. */
 uint64_t pool_bytes(const struct pool *pool, uint64_t extents);
 

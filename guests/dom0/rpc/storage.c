@@ -12,9 +12,6 @@
 
 #define NAME 256
 
-#define POOL_INACTIVE 0u /* virStoragePoolState */
-#define POOL_RUNNING  2u
-
 /* Pools are known when the disks have been read. False after call_fail. */
 static bool are_read(struct call *call)
 {
@@ -152,7 +149,7 @@ void pools_info(struct call *call)
 	if (!pool)
 		return;
 	sizes = pool_sizes(pool);
-	xdr_put_u32(&call->out, is_active(pool) ? POOL_RUNNING : POOL_INACTIVE);
+	xdr_put_u32(&call->out, (uint32_t)pool_state(pool));
 	xdr_put_u64(&call->out, sizes.capacity);
 	xdr_put_u64(&call->out, sizes.allocation);
 	xdr_put_u64(&call->out, sizes.available);

@@ -116,8 +116,8 @@ static void list_details(const struct args *args)
 		size_text(text[1], sizes.allocation);
 		size_text(text[2], sizes.available);
 		table_row(&table,
-			  (const char *const[]){pool->group.name, active ? "running" : "inactive",
-						"yes", "yes", active ? text[0] : "-",
+			  (const char *const[]){pool->group.name, pool_state_name(pool), "yes",
+						"yes", active ? text[0] : "-",
 						active ? text[1] : "-", active ? text[2] : "-"});
 	}
 	table_end(&table, shell_line);
@@ -177,14 +177,15 @@ static void run_pool_info(const struct args *args)
 	sizes = pool_sizes(pool);
 	pool_uuid_text(uuid, pool);
 	term_printf("%-15s %s\n%-15s %s\n%-15s %s\n%-15s yes\n%-15s yes\n",
-		    "Name:", pool->group.name, "UUID:", uuid,
-		    "State:", *pool->why ? "inactive" : "running", "Persistent:", "Autostart:");
+		    "Name:", pool->group.name, "UUID:", uuid, "State:", pool_state_name(pool),
+		    "Persistent:", "Autostart:");
 	print_size("Capacity:", sizes.capacity, bytes);
 	print_size("Allocation:", sizes.allocation, bytes);
 	print_size("Available:", sizes.available, bytes);
 	term_printf("%-15s", "Devices:");
 	for (uint32_t i = 0; i < pool->group.pvs; i++)
-		term_printf(" %s", device_name(pool, i));
+		term_printf(" %s%s", device_name(pool, i),
+			    pool->device[i] && !pool_has(pool, i) ? " (missing)" : "");
 	term_printf("\n");
 	if (*pool->why)
 		term_printf("%-15s %s\n", "Cannot be used:", pool->why);
@@ -269,6 +270,8 @@ static void show_info(const struct shell_volume *found, const struct volume_fact
 		term_printf("%-15s ro\n", "Access:");
 	if (!volume)
 		term_printf("%-15s %s\n", "Cannot be used:", *lv->why ? lv->why : found->pool->why);
+	else if (volume_lost(volume))
+		term_printf("%-15s %s\n", "Cannot be used:", volume_lost(volume));
 	else if (volume->partial)
 		term_printf("%-15s %s\n", "Cannot be used:", volume_is_partial);
 	else if (*facts->wrong)

@@ -48,6 +48,26 @@ static const char *claim_devices(struct pool *pool)
 const char volume_is_partial[] =
 	"the volume has a part of its content only: vol-fetch fills it, vol-delete removes it";
 
+/* The first device of the volume that is lost, or NULL. */
+static const struct blkdev *lost_device(const struct volume *volume)
+{
+	for (uint32_t i = 0; i < volume->runs; i++)
+		if (blk_is_lost(volume->run[i].dev))
+			return volume->run[i].dev;
+	return NULL;
+}
+
+const char *volume_lost(const struct volume *volume)
+{
+	static char text[64];
+	const struct blkdev *lost = lost_device(volume);
+
+	if (!lost)
+		return NULL;
+	snprintf(text, sizeof(text), "its device %.32s is missing", lost->name);
+	return text;
+}
+
 /* The devices of a group that Sampo does not write are the pool's only while a volume is in use:
  * the group may be one that a guest has made on its own disk. */
 static const char *volume_claim(struct blkdev *dev)
@@ -62,6 +82,8 @@ static const char *volume_claim(struct blkdev *dev)
 		return "its pool is being changed";
 	if (*pool->why)
 		return pool->why;
+	if (volume_lost(volume))
+		return volume_lost(volume);
 	wrong = pool->users || pool->held ? NULL : claim_devices(pool);
 	if (!wrong)
 		pool->users++;
@@ -388,10 +410,13 @@ const char *pool_fixed(const struct pool *pool)
 	if (*pool->group.fixed)
 		return pool->group.fixed;
 	for (uint32_t i = 0; i < pool->group.pvs; i++) {
-		if (pool->device[i] && !pool->device[i]->dev->read_only)
+		bool there = pool_has(pool, i);
+
+		if (there && !pool->device[i]->dev->read_only)
 			continue;
-		snprintf(text, sizeof(text), "its device %.40s is %s", pool->group.pv[i].name,
-			 pool->device[i] ? "read-only" : "missing");
+		snprintf(text, sizeof(text), "its device %.40s is %s",
+			 pool->device[i] ? pool->device[i]->dev->name : pool->group.pv[i].name,
+			 there ? "read-only" : "missing");
 		return text;
 	}
 	return NULL;

@@ -48,10 +48,18 @@ struct pool *pool_named(const char *name);
 /* Devices with a label that no pool has. */
 struct pool_device *pool_devices(void);
 
+/* Is the group's device of this number there, and does its disk answer? */
+static inline bool pool_has(const struct pool *pool, uint32_t pv)
+{
+	return pool->device[pv] && !blk_is_lost(pool->device[pv]->dev);
+}
+
 /* The reason why the pool's metadata cannot be changed, or NULL. */
 const char *pool_fixed(const struct pool *pool);
 /* The reason against users of a volume whose flag `partial` is set. */
 extern const char volume_is_partial[];
+/* The text that names the volume's device whose disk does not answer any more; NULL: all do. */
+const char *volume_lost(const struct volume *volume);
 const char *volume_path(const struct pool *pool, uint32_t lv, char path[2 * LVM_NAME + 8]);
 
 /* Somebody reads a volume's block device without a claim: the memory of the device and of its pool

@@ -114,7 +114,7 @@ static struct ahci *hba;
 static void (*handler)(void *context, unsigned vector);
 
 static struct {
-	bool present, silent, stuck; /* stuck: the command engine does not stop */
+	bool present, silent, left, stuck; /* stuck: the command engine does not stop */
 	const char *serial;
 	uint64_t failing_sector;
 	bool in_reset;
@@ -193,6 +193,8 @@ static bool hardware(void)
 	uint32_t done = 0;
 	bool error = false;
 
+	if (disk.left)
+		return false;
 	regs.ghc &= ~GHC_HR;
 	if (!disk.stuck || port->cmd & CMD_ST)
 		port->cmd = port->cmd & CMD_ST ? port->cmd | CMD_CR : port->cmd & ~CMD_CR;
@@ -256,7 +258,8 @@ static void pass(uint64_t until)
 
 extern const struct pci_driver ahci_driver;
 
-static int probe(bool present)
+/* `stall`: ns for which dom0 stands still behind the controller's reset. */
+static int probe(bool present, uint64_t stall)
 {
 	static struct pci_device device = {
 		.class_code = 0x010601, .name = "00:1f.2", .bar[5] = {.base = 4096, .size = 8192}};
@@ -274,6 +277,8 @@ static int probe(bool present)
 	regs.cap = CAP_S64A | CAP_SNCQ | 31 << 8;
 	regs.pi = 1;
 	assert_true(ahci_driver.probe(&device));
+	hardware();
+	now += stall;
 	pass(SECOND);
 	return 0;
 }
@@ -281,13 +286,19 @@ static int probe(bool present)
 static int begin(void **state)
 {
 	(void)state;
-	return probe(true);
+	return probe(true, 0);
+}
+
+static int begin_late(void **state)
+{
+	(void)state;
+	return probe(true, 60 * SECOND);
 }
 
 static int begin_empty(void **state)
 {
 	(void)state;
-	return probe(false);
+	return probe(false, 0);
 }
 
 static int end(void **state)
@@ -416,6 +427,7 @@ static void test_pulled(void **state)
 	pass(10 * SECOND);
 	assert_all(BLK_IOERR, ~0u);
 	assert_non_null(strstr(log_text, "no link"));
+	assert_true(blk_is_lost(&hba->port[0]->disk));
 	submit_all();
 	assert_all(BLK_IOERR, ~0u);
 
@@ -425,10 +437,37 @@ static void test_pulled(void **state)
 	regs.port[0].ssts = 0x113;
 	interrupt(PIS_PCS);
 	pass(SECOND);
+	assert_false(blk_is_lost(&hba->port[0]->disk));
 	submit_all();
 	pass(SECOND);
 	assert_all(BLK_OK, ~0u);
 	assert_int_equal(registered, 1);
+}
+
+/* A controller whose registers read as zeros, or as ones: no command counts as done. */
+static void test_left(void **state)
+{
+	static const uint32_t values[] = {0, ~0u};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t ghc = regs.ghc;
+
+		disk.silent = true;
+		submit_all();
+		disk.left = true;
+		regs.ghc = regs.port[0].ci = regs.port[0].sact = regs.port[0].ssts = values[i];
+		pass(10 * SECOND);
+		assert_all(BLK_IOERR, ~0u);
+		assert_true(blk_is_lost(&hba->port[0]->disk));
+		regs.ghc = ghc;
+		regs.port[0].ci = regs.port[0].sact = 0;
+		disk.left = disk.silent = false;
+		regs.port[0].ssts = 0x113;
+		interrupt(PIS_PCS);
+		pass(SECOND);
+		assert_false(blk_is_lost(&hba->port[0]->disk));
+	}
 }
 
 static void test_replaced(void **state)
@@ -479,10 +518,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_start, begin, end),
+		cmocka_unit_test_setup_teardown(test_start, begin_late, end),
 		cmocka_unit_test_setup_teardown(test_bad_sector, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_answer, begin, end),
 		cmocka_unit_test_setup_teardown(test_stuck, begin, end),
 		cmocka_unit_test_setup_teardown(test_pulled, begin, end),
+		cmocka_unit_test_setup_teardown(test_left, begin, end),
 		cmocka_unit_test_setup_teardown(test_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(test_flapping, begin, end),
 		cmocka_unit_test_setup_teardown(test_empty, begin_empty, end),

@@ -215,12 +215,31 @@ static void test_descriptions(void **state)
 	has_not("7\n");
 }
 
+/* A pool whose disks are there, in part, or not at all. */
+static void test_states(void **state)
+{
+	struct blkdev disk[2] = {{.name = "sda"}, {.name = "sdb"}};
+	struct pool_device device[2] = {{.dev = &disk[0]}, {.dev = &disk[1]}};
+	struct pool_device *devices[2] = {&device[0], &device[1]};
+	struct pool two = {.device = devices, .group.pvs = 2};
+
+	(void)state;
+	assert_int_equal(pool_state(&two), POOL_RUNNING);
+	disk[1].lost = true;
+	assert_string_equal(pool_state_name(&two), "degraded");
+	devices[0] = NULL;
+	assert_string_equal(pool_state_name(&two), "inaccessible");
+	strcpy(two.why, "a reason");
+	assert_string_equal(pool_state_name(&two), "inactive");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_backing),
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_states),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

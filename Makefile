@@ -46,8 +46,9 @@ BUILD_PACKAGES := gcc libc6-dev binutils make patch acpica-tools grub-pc-bin gru
     mtools cpio gzip fdisk e2fsprogs dpkg-dev kmod tcl seabios
 RUN_PACKAGES_qemu  := qemu-system-x86
 RUN_PACKAGES_uefi  := $(RUN_PACKAGES_qemu) ovmf
+RUN_PACKAGES_clients := virt-manager xvfb dbus prometheus-libvirt-exporter golang-go golang-github-digitalocean-go-libvirt-dev $(VIRT_TOP_PACKAGE)
 RUN_PACKAGES_bochs := bochs bochsbios bochs-term vgabios python3 python3-pexpect
-TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) seabios e2fsprogs cloc curl qemu-utils lvm2 libvirt-clients lintian mmdebstrap sqlite3 libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
+TEST_PACKAGES := $(RUN_PACKAGES_uefi) $(RUN_PACKAGES_bochs) seabios e2fsprogs cloc curl qemu-utils lvm2 libvirt-clients virtinst python3-libvirt lintian mmdebstrap sqlite3 libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect \
     clang clang-format $(CLANG_RT_PACKAGE)
 
 # What the goals need, and no more: each set is looked at once per build directory, and the packages of it that are
@@ -61,6 +62,9 @@ include build/.packages
 endif
 ifneq ($(filter run,$(GOALS)),)
 include build/.packages-$(RUNS_IN)
+endif
+ifneq ($(filter client-tests,$(GOALS)),)
+include build/.packages-clients
 endif
 ifneq ($(filter-out $(BARE_GOALS) all iso iso-demo disk deb run small-guests build/%.elf build/%.bin build/%.iso,$(GOALS)),)
 include build/.packages-test

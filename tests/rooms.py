@@ -74,7 +74,7 @@ DOM0 = {
     "guests/dom0/assign/*": "assign.h assign_state.h",
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
-    "guests/dom0/manage/*": "access.h attach.h authorities.h define.h documents.h entropy.h exit_names.h "
+    "guests/dom0/manage/*": "access.h attach.h authorities.h define.h describe.h documents.h entropy.h exit_names.h "
                             "guest_console.h host.h identity.h intent.h log.h nodedev.h pools.h snapshot.h stats.h "
                             "tune.h volume_look.h",
     "guests/dom0/rpc/*": "server.h",

@@ -195,6 +195,12 @@ SAMPO_STEPS ?= 30
 cut-tests: $(QEMU_NEEDS)
 	SAMPO_CUTS=0 SAMPO_STEPS=$(SAMPO_STEPS) $(PYTEST) -n 0 -s tests/qemu/test_power_cuts.py $(PYTEST_ARGS)
 
+# Clients of many packages, among them virt-manager, and two that change one guest CLIENT_ROUNDS times.
+CLIENT_ROUNDS ?= 10000
+.PHONY: client-tests
+client-tests: $(QEMU_NEEDS)
+	CLIENTS=1 CLIENT_ROUNDS=$(CLIENT_ROUNDS) $(PYTEST) -n 0 tests/qemu/test_clients.py $(PYTEST_ARGS)
+
 # The package in roots of Debian's releases (RELEASES=) that QEMU boots: root, loop devices, Debian's archive, and minutes.
 .PHONY: deb-tests
 deb-tests: $(QEMU_NEEDS)

@@ -19,3 +19,5 @@ FIO_VERSION      := 3.33
 MBEDTLS_MORE := rsa_internal ssl_cli ssl_srv
 
 CLANG_RT_PACKAGE := libclang-rt-14-dev
+# Debian 12 has none.
+VIRT_TOP_PACKAGE :=

@@ -19,3 +19,4 @@ FIO_VERSION      := 3.39
 MBEDTLS_MORE := bignum_core block_cipher ecp_curves_new pk_ecc rsa_alt_helpers ssl_client ssl_tls12_client ssl_tls12_server x509write
 
 CLANG_RT_PACKAGE := libclang-rt-19-dev
+VIRT_TOP_PACKAGE := virt-top

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/disk.c */
-/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c guests/dom0/config/dump.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/metadata.c guests/dom0/config/alias.c guests/dom0/config/absent.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c guests/dom0/config/dump.c */
 /* libs: expat */
 /* Domain XML: whatever is accepted is dumped, read again and then the same. */
 #include <stdint.h>

@@ -5,8 +5,8 @@
 /* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/volume_facts.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */
 /* sources: guests/dom0/rpc/plug.c guests/dom0/manage/attach.c guests/dom0/rpc/screen.c guests/dom0/display/picture.c guests/dom0/display/send_key.c */
 /* sources: guests/dom0/manage/documents.c guests/dom0/manage/guest_console.c guests/dom0/manage/nodedev_xml.c guests/dom0/manage/pools.c guests/dom0/manage/tune.c */
-/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/disk.c guests/dom0/config/dump.c */
-/* sources: guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c guests/dom0/base/timer.c guests/dom0/vm/console.c guests/dom0/vm/watch.c guests/dom0/storage/lvm_tag.c guests/dom0/storage/lvm_text.c */
+/* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/metadata.c guests/dom0/config/alias.c guests/dom0/config/absent.c guests/dom0/config/disk.c guests/dom0/config/dump.c */
+/* sources: guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c guests/dom0/base/timer.c guests/dom0/vm/console.c guests/dom0/vm/watch.c guests/dom0/manage/describe.c guests/dom0/storage/lvm_tag.c guests/dom0/storage/lvm_text.c */
 /* libs: expat */
 /* fuzz: -max_len=600 */
 /*

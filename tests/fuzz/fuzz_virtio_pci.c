@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/virtio/life.c guests/dom0/virtio/plug.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c drivers/block/claim.c */
 /* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/blk_tune.c guests/dom0/virtio/blk_error.c guests/dom0/virtio/blk_image.c guests/dom0/virtio/throttle.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c */
-/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
+/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c guests/dom0/config/alias.c guests/dom0/base/mac.c guests/dom0/vm/watch.c */
 /* sources: guests/dom0/virtio/pci.c guests/dom0/machine/pci.c guests/dom0/machine/pci_config.c */
 /* sources: guests/dom0/machine/msix.c guests/dom0/machine/hotplug.c guests/dom0/vm/bus.c */
 /* flags: -include tests/unit/sampo_stub.h -DVIRTIO_MOCK_PCI */

@@ -167,8 +167,8 @@ static bool is_child(const char *path, const char *parent, const char *name)
 }
 
 static const struct config_table *const tables[CONFIG_TABLES] = {
-	&config_domain, &config_devices, &config_disk_elements, &config_screen_elements,
-	&config_firmware};
+	&config_domain,          &config_devices,  &config_disk_elements,
+	&config_screen_elements, &config_firmware, &config_absent};
 
 /* The element of that name below the present one, and which table it is in. */
 static const struct config_element *find(struct config_parser *p, const char *name, unsigned *table)
@@ -326,6 +326,8 @@ static void end_element(void *user, const char *name)
 	p->failed = false;
 	if (p->ignoring) {
 		p->ignoring--;
+		if (!p->ignoring && p->metadata)
+			config_metadata_end(p);
 		return;
 	}
 	e = p->stack[p->depth - 1];
@@ -441,6 +443,7 @@ struct vm_config *config_parse(const char *file, const char *xml, size_t bytes,
 	}
 	config = p->config;
 	set_defaults(config);
+	p->xml = xml;
 	run(p, xml, bytes);
 	report_end(&error->refusals);
 	report_end(&error->notes);

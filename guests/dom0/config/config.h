@@ -20,6 +20,8 @@
 #define CONFIG_CONSOLES     2
 #define CONFIG_NAME         64
 #define CONFIG_TITLE        128
+#define CONFIG_DESCRIPTION  512
+#define CONFIG_METADATA     2048       /* bytes of what is in <metadata> */
 #define CONFIG_DOM0         "Domain-0" /* no guest has this name: dom0 itself has, in the shell */
 #define CONFIG_PATH         128
 #define CONFIG_SOURCE       256 /* of a disk */
@@ -117,8 +119,10 @@ struct config_hostdev {
 struct vm_config {
 	char name[CONFIG_NAME];
 	char title[CONFIG_TITLE]; /* "" if none */
-	uint8_t uuid[16];         /* made from the name if not given */
-	uint64_t memory;          /* bytes, a multiple of 2 MiB */
+	char description[CONFIG_DESCRIPTION];
+	char metadata[CONFIG_METADATA]; /* the elements in <metadata>, as they were written */
+	uint8_t uuid[16];               /* made from the name if not given */
+	uint64_t memory;                /* bytes, a multiple of 2 MiB */
 	uint32_t vcpus;
 	uint32_t threads, cores; /* of a core, of a socket */
 	uint32_t weight;         /* <cputune><shares>, default 1024 */
@@ -214,6 +218,18 @@ static inline bool config_has_firmware(const struct vm_config *config)
 
 /* Calls `line` with each line of a report, without its end. */
 void config_each_line(const struct config_report *report, void (*line)(const char *text));
+
+/* The values of <domain type=>, ended by NULL; the first is Sampo's own. */
+extern const char *const config_domain_types[];
+
+/* A title is one line of up to CONFIG_TITLE - 1 bytes. */
+bool config_is_title(const char *text);
+
+/* The name of a running guest's device in its XML and in the news of it, <alias>: it stays when
+ * other devices come and go. */
+#define CONFIG_ALIAS 48
+void config_disk_alias(char alias[CONFIG_ALIAS], const struct config_disk *disk);
+void config_nic_alias(char alias[CONFIG_ALIAS], const struct config_nic *nic);
 
 /* False if the text is not a UUID. */
 bool config_uuid(const char *text, uint8_t uuid[16]);

@@ -512,17 +512,6 @@ static void controller_start(struct config_parser *p, const char **attributes)
 		config_note(p, "there is no controller of type '%.16s'", type);
 }
 
-static void none_start(struct config_parser *p, const char **attributes)
-{
-	static const char *const none[] = {"none", NULL};
-	const char *type = config_attribute(attributes, "type");
-
-	if (!type || !config_one_of(type, none))
-		config_fail(p, "this element is not supported");
-	if (p->failed)
-		config_skip(p);
-}
-
 static void panic_start(struct config_parser *p, const char **attributes)
 {
 	static const char *const models[] = {"isa", NULL};
@@ -580,7 +569,6 @@ static const struct config_element elements[] = {
 	{DEVICES "memballoon", "model -autodeflate -freePageReporting", true, memballoon_start,
 	 NULL},
 	{DEVICES "controller", "type model -index -ports -vectors", false, controller_start, NULL},
-	{DEVICES "audio", "type -id", false, none_start, NULL},
 	{DEVICES "panic", "model", true, panic_start, NULL},
 };
 

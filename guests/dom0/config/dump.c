@@ -11,10 +11,13 @@
 struct dump {
 	void (*put)(void *context, const char *text);
 	void *context;
+	bool live; /* of a guest that runs */
 };
 
 /* The longest text of a description, and the element around it. */
 static char line[XML_ROOM(CONFIG_CMDLINE) + 128];
+_Static_assert(CONFIG_METADATA < XML_ROOM(CONFIG_CMDLINE) && CONFIG_DESCRIPTION <= CONFIG_CMDLINE,
+	       "they fit");
 
 static void put(struct dump *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct dump *d, const char *format, ...)
@@ -62,6 +65,12 @@ static void dump_firmware(struct dump *d, const struct vm_config *c)
 	else if (c->boot_menu)
 		put(d, "    <bootmenu enable='yes'/>\n");
 	dump_bios(d, c);
+}
+
+static void dump_alias(struct dump *d, const char *alias)
+{
+	if (d->live)
+		put(d, "      <alias name='%s'/>\n", escape(alias));
 }
 
 static void dump_os(struct dump *d, const struct vm_config *c)
@@ -115,6 +124,8 @@ static void dump_driver(struct dump *d, const struct config_disk *disk)
 
 static void dump_disk(struct dump *d, const struct config_disk *disk)
 {
+	char alias[CONFIG_ALIAS];
+
 	put(d, "    <disk type='%s' device='disk'>\n",
 	    disk->volume ? "volume"
 	    : disk->file ? "file"
@@ -144,12 +155,14 @@ static void dump_disk(struct dump *d, const struct config_disk *disk)
 		put(d, "      <serial>%s</serial>\n", escape(disk->serial));
 	if (disk->boot_order)
 		put(d, "      <boot order='%u'/>\n", disk->boot_order);
+	config_disk_alias(alias, disk);
+	dump_alias(d, alias);
 	put(d, "    </disk>\n");
 }
 
 static void dump_nic(struct dump *d, const struct config_nic *n)
 {
-	char mac[MAC_TEXT];
+	char mac[MAC_TEXT], alias[CONFIG_ALIAS];
 
 	put(d, "    <interface type='bridge'>\n");
 	put(d, "      <mac address='%s'/>\n", mac_text(mac, n->mac));
@@ -163,6 +176,8 @@ static void dump_nic(struct dump *d, const struct config_nic *n)
 		put(d, "      <link state='down'/>\n");
 	if (n->boot_order)
 		put(d, "      <boot order='%u'/>\n", n->boot_order);
+	config_nic_alias(alias, n);
+	dump_alias(d, alias);
 	put(d, "    </interface>\n");
 }
 
@@ -270,7 +285,7 @@ void config_dump(const struct vm_config *c, uint32_t id,
 		 void (*out)(void *context, const char *text), void *context)
 {
 	static const char *const actions[] = {"destroy", "restart", "preserve"};
-	struct dump d = {out, context};
+	struct dump d = {out, context, id};
 	const uint8_t *u = c->uuid;
 
 	if (id)
@@ -285,6 +300,10 @@ void config_dump(const struct vm_config *c, uint32_t id,
 	    u[14], u[15]);
 	if (c->title[0])
 		put(&d, "  <title>%s</title>\n", escape(c->title));
+	if (c->description[0])
+		put(&d, "  <description>%s</description>\n", escape(c->description));
+	if (c->metadata[0])
+		put(&d, "  <metadata>%s</metadata>\n", c->metadata);
 	put(&d,
 	    "  <memory unit='KiB'>%llu</memory>\n"
 	    "  <currentMemory unit='KiB'>%llu</currentMemory>\n",

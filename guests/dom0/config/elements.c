@@ -13,11 +13,11 @@
 
 /* <domain> and what is directly in it */
 
+const char *const config_domain_types[] = {"sampo", "kvm", "qemu", "xen", NULL};
+
 static void domain_start(struct config_parser *p, const char **attributes)
 {
-	static const char *const types[] = {"kvm", "qemu", "xen", "sampo", NULL};
-
-	if (!config_choice(p, attributes, "type", types))
+	if (!config_choice(p, attributes, "type", config_domain_types))
 		config_fail(p, "attribute 'type' is missing");
 }
 
@@ -37,6 +37,18 @@ static void title_end(struct config_parser *p, const char *text)
 		config_fail(p, "a title is one line");
 	else if (*text)
 		config_copy(p, p->config->title, sizeof(p->config->title), text, "the title");
+}
+
+bool config_is_title(const char *text)
+{
+	return strlen(text) < CONFIG_TITLE && !strpbrk(text, "\r\n\t");
+}
+
+static void description_end(struct config_parser *p, const char *text)
+{
+	if (*text)
+		config_copy(p, p->config->description, sizeof(p->config->description), text,
+			    "the description");
 }
 
 static void uuid_end(struct config_parser *p, const char *text)
@@ -420,6 +432,8 @@ static const struct config_element elements[] = {
 	{"domain", "type -id", true, domain_start, NULL},
 	{"domain/name", "", true, NULL, name_end},
 	{"domain/title", "", true, NULL, title_end},
+	{"domain/description", "", true, NULL, description_end},
+	{"domain/metadata", "*", true, config_metadata_start, NULL},
 	{"domain/uuid", "", true, NULL, uuid_end},
 	{"domain/memory", "unit -dumpCore", true, memory_start, memory_end},
 	{"domain/currentMemory", "unit", true, memory_start, current_memory_end},

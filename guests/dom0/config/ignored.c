@@ -8,8 +8,6 @@
 #include "guests/dom0/config/parse.h"
 
 const struct config_word config_ignored[] = {
-	{"domain/description", NULL},
-	{"domain/metadata", NULL},
 	{"domain/resource", NULL},
 	{"domain/seclabel", NULL},
 	{"domain/memoryBacking", NULL},

@@ -9,13 +9,14 @@
 #include "guests/dom0/config/config.h"
 
 #define CONFIG_DEPTH  8
-#define CONFIG_TABLES 5
+#define CONFIG_TABLES 6
 #define CONFIG_TEXT   (CONFIG_CMDLINE + 1)
 
 struct config_parser {
 	struct vm_config *config;
 	struct config_error *error;
 	const char *file;
+	const char *xml; /* the document */
 	void *expat;
 	bool failed;  /* something in the call that runs now, so that one fault is told once */
 	bool refused; /* something in the document */
@@ -27,6 +28,8 @@ struct config_parser {
 
 	char text[CONFIG_TEXT];
 	unsigned text_used;
+	long metadata;  /* where the content of the open <metadata> begins in the document; 0: none
+			 */
 	bool text_over; /* there was more of it than fits, which has been told */
 
 	/* Values that are checked when all is read. */
@@ -67,7 +70,7 @@ struct config_table {
 	unsigned count;
 };
 extern const struct config_table config_domain, config_devices, config_disk_elements,
-	config_screen_elements, config_firmware;
+	config_screen_elements, config_firmware, config_absent;
 
 /* Elements that are refused or noted by their paths alone. */
 struct config_word {
@@ -88,6 +91,11 @@ void config_skip(struct config_parser *p);
 bool config_given(const struct config_parser *p, const char *path);
 /* The value of an attribute, or NULL. */
 const char *config_attribute(const char **attributes, const char *name);
+
+/* metadata.c: <metadata> is kept as it is written. The end comes without an element on the stack.
+ */
+void config_metadata_start(struct config_parser *p, const char **attributes);
+void config_metadata_end(struct config_parser *p);
 
 /* disk.c: the attributes of a disk's <driver> that say how it is used. */
 void config_disk_driver(struct config_parser *p, const char **attributes);

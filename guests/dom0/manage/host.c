@@ -92,18 +92,21 @@ void host_capabilities(host_put *put, void *context)
 	put_topology(put, context, &facts);
 	put(context, "  </host>\n\n  <guest>\n    <os_type>hvm</os_type>\n"
 		     "    <arch name='x86_64'>\n      <wordsize>64</wordsize>\n"
-		     "      <domain type='sampo'/>\n    </arch>\n    <features>\n      <acpi/>\n"
-		     "      <apic/>\n      <pae/>\n    </features>\n  </guest>\n\n"
+		     "      <domain type='sampo'/>\n      <domain type='kvm'/>\n    </arch>\n"
+		     "    <features>\n      <acpi default='on' toggle='no'/>\n"
+		     "      <apic default='on' toggle='no'/>\n      <pae/>\n"
+		     "    </features>\n  </guest>\n\n"
 		     "</capabilities>\n");
 }
 
-void host_domain_capabilities(host_put *put, void *context)
+void host_domain_capabilities(const char *type, host_put *put, void *context)
 {
-	char text[128];
+	char text[192];
 
-	put(context, "<domainCapabilities>\n  <path>sampo</path>\n  <domain>sampo</domain>\n"
-		     "  <machine>pc</machine>\n  <arch>x86_64</arch>\n");
-	snprintf(text, sizeof(text), "  <vcpu max='%u'/>\n", CONFIG_VCPUS);
+	snprintf(text, sizeof(text),
+		 "<domainCapabilities>\n  <path>sampo</path>\n  <domain>%.16s</domain>\n"
+		 "  <machine>pc</machine>\n  <arch>x86_64</arch>\n  <vcpu max='%u'/>\n",
+		 type, CONFIG_VCPUS);
 	put(context, text);
 	put(context, "  <os supported='yes'>\n    <loader supported='no'/>\n  </os>\n"
 		     "  <cpu>\n    <mode name='host-passthrough' supported='yes'/>\n"

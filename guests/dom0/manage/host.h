@@ -34,5 +34,6 @@ void host_set_ending(bool ends);
 /* Documents in pieces, each with a zero at its end. */
 typedef void host_put(void *context, const char *text);
 void host_capabilities(host_put *put, void *context);
-void host_domain_capabilities(host_put *put, void *context);
+/* `type`: one of config_domain_types. */
+void host_domain_capabilities(const char *type, host_put *put, void *context);
 void host_sysinfo(host_put *put, void *context);

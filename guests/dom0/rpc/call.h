@@ -20,6 +20,7 @@ struct call {
 	struct xdr_in in;
 	struct xdr_out out;
 	bool later;           /* the answer comes by late_answer */
+	bool again;           /* the handler runs once more after a moment */
 	enum error_code code; /* 0: none */
 	char text[CALL_TEXT];
 };
@@ -29,6 +30,12 @@ void call_fail(struct call *call, enum error_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* For a text of dom0's other rooms; NULL: no error. Returns true if there is one. */
 bool call_refused(struct call *call, const char *why);
+/*
+ * What the call needs is not there now, but soon: the handler runs once more after a moment, with
+ * the same arguments, and so on for 5 s. Other calls of the client wait meanwhile. After that `why`
+ * is the call's error. The handler returns as after call_fail, and has done nothing yet.
+ */
+void call_again(struct call *call, const char *why);
 /* Arguments are complete and right? Returns false after call_fail. */
 bool call_read(struct call *call);
 
@@ -63,5 +70,6 @@ void late_answer(struct call *call);
 /* dispatch.c: answers a message with an error, which ends the stream of a stream's. */
 void refuse_message(struct client *client, const struct packet *to, enum error_code code,
 		    const char *text);
-/* dispatch.c: handles the message that the client's reader has, and answers it. */
-void dispatch(struct client *client);
+/* dispatch.c: handles the message that the client's reader has, and answers it. Returns false if
+ * the message is to be handled once more after a moment. */
+bool dispatch(struct client *client);

@@ -10,8 +10,8 @@
 #include "guests/dom0/rpc/stream.h"
 #include "guests/lib/guest.h"
 
-#define RETRY_NS   5000000u      /* until the next look whether the guest takes typed bytes */
-#define GIVE_UP_NS 5000000000ull /* on a guest that takes nothing */
+#define RETRY_NS   5000000u      /* until the next look whether a client's wait is over */
+#define GIVE_UP_NS 5000000000ull /* on what it waits for */
 #define LOOK_NS    1000000000u
 
 /* A message on its way. */
@@ -194,12 +194,17 @@ static void bound_call(struct client *client)
 		packet_skip(reader);
 }
 
-static void waits_for_guest(struct client *client, bool taken_some)
+static void wait(struct client *client, bool moved)
 {
-	if (!client->waits || taken_some)
+	if (!client->waits || moved)
 		client->waits_ns = clock_ns();
 	client->waits = true;
 	timer_set(&client->retry, clock_ns() + RETRY_NS);
+}
+
+bool client_may_wait(const struct client *client)
+{
+	return !client->waits || clock_ns() - client->waits_ns <= GIVE_UP_NS;
 }
 
 static void read_piece(struct client *client, size_t piece)
@@ -207,16 +212,27 @@ static void read_piece(struct client *client, size_t piece)
 	const struct packet *packet = &client->reader.packet;
 	size_t n = stream_input(client, packet, queue_front(&client->in), piece);
 
-	if (n < piece && client->waits && stream_may_lose(client, packet) &&
-	    clock_ns() - client->waits_ns > GIVE_UP_NS)
+	if (n < piece && !client_may_wait(client) && stream_may_lose(client, packet))
 		n = piece;
 	if (n < piece)
-		waits_for_guest(client, n);
+		wait(client, n);
 	else
 		client->waits = false;
 	packet_took(&client->reader, n);
 	queue_drop(&client->in, n);
 	client->wire->consumed(client->wire, n);
+}
+
+/* A call that cannot be answered yet stays in the reader, and is handled anew after a moment. */
+static void handle(struct client *client)
+{
+	client->again = !dispatch(client);
+	if (client->again) {
+		wait(client, false);
+		return;
+	}
+	client->waits = false;
+	packet_next(&client->reader);
 }
 
 /* Reads up to one message. Returns false if there is nothing to do now. */
@@ -225,6 +241,10 @@ static bool read_some(struct client *client)
 	size_t taken, piece = 0;
 	enum packet_found found;
 
+	if (client->again) {
+		handle(client);
+		return !client->waits;
+	}
 	if (!queue_length(&client->in) || client->collects || client->queued > CLIENT_QUEUE)
 		return false;
 	bound_call(client);
@@ -236,8 +256,7 @@ static bool read_some(struct client *client)
 	case PACKET_NOTHING:
 		break;
 	case PACKET_WHOLE:
-		dispatch(client);
-		packet_next(&client->reader);
+		handle(client);
 		break;
 	case PACKET_PIECE:
 		read_piece(client, piece);

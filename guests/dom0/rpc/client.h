@@ -53,6 +53,8 @@ struct client {
 	bool open, read_only, broken;
 	bool collects; /* a long answer is being collected: no more calls are read until then */
 	bool waits;    /* for a guest that does not take typed bytes */
+	bool waits;    /* for a guest that does not take typed bytes, or for the disks (`again`) */
+	bool again;    /* the reader's message is to be handled once more */
 	uint64_t waits_ns;
 	struct callback callback[CLIENT_CALLBACKS];
 	struct stream *streams;
@@ -69,6 +71,8 @@ void client_opened(struct client *client, bool read_only);
 void client_closed(struct client *client);
 /* Reads on, from the event loop. */
 void client_wake(struct client *client);
+/* Returns false if what the client waits for has not come for 5 s. */
+bool client_may_wait(const struct client *client);
 /* Drops it, from the event loop, and says why on the log. */
 void client_drop(struct client *client, const char *why);
 

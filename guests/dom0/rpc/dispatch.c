@@ -55,6 +55,12 @@ bool call_refused(struct call *call, const char *why)
 	return why;
 }
 
+void call_again(struct call *call, const char *why)
+{
+	call->again = !call->code && client_may_wait(call->client);
+	call_refused(call, why);
+}
+
 bool call_read(struct call *call)
 {
 	if (call->in.bad)
@@ -161,7 +167,7 @@ static void check(struct call *call, const struct procedure *procedure)
 			  procedure->not_done);
 }
 
-static void run(struct client *client, const struct procedure *procedure)
+static bool run(struct client *client, const struct procedure *procedure)
 {
 	static struct call call;
 
@@ -173,16 +179,17 @@ static void run(struct client *client, const struct procedure *procedure)
 	};
 	check(&call, procedure);
 	if (!call.code) {
-		if (procedure->access == WRITE)
+		if (procedure->access == WRITE && !client->again)
 			printf(LOG_ACTION "libvirt: %s: %s\n", client->wire->peer, procedure->name);
 		procedure->function(&call);
 	}
-	if (call.later) {
+	if (call.later || call.again) {
 		free(call.out.bytes);
-		return;
+		return !call.again;
 	}
 	call_read(&call);
 	answer(client, &call);
+	return true;
 }
 
 /* --- answers that come later --- */
@@ -224,7 +231,7 @@ static void unknown(struct client *client)
 	answer_error(client, packet, ERROR_RPC, FROM_RPC, text);
 }
 
-static void call(struct client *client)
+static bool call(struct client *client)
 {
 	const struct packet *packet = &client->reader.packet;
 	const struct procedure *procedure = NULL;
@@ -232,9 +239,9 @@ static void call(struct client *client)
 	if (packet->program == PACKET_REMOTE && packet->version == 1 && packet->type == PACKET_CALL)
 		procedure = find(packet->procedure);
 	if (procedure)
-		run(client, procedure);
-	else
-		unknown(client);
+		return run(client, procedure);
+	unknown(client);
+	return true;
 }
 
 static void keepalive(struct client *client)
@@ -249,15 +256,16 @@ static void keepalive(struct client *client)
 	message_send(client, &packet, &out);
 }
 
-void dispatch(struct client *client)
+bool dispatch(struct client *client)
 {
 	const struct packet *packet = &client->reader.packet;
 
+	if (packet->type == PACKET_CALL || packet->type == PACKET_CALL_FDS)
+		return call(client);
 	if (packet->program == PACKET_KEEPALIVE && packet->type == PACKET_EVENT)
 		keepalive(client);
-	else if (packet->type == PACKET_CALL || packet->type == PACKET_CALL_FDS)
-		call(client);
 	else if (packet->type == PACKET_STREAM)
 		stream_finish(client, packet);
 	/* Nothing else is for a server: a client that sends it means nothing by it. */
+	return true;
 }

@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "guests/dom0/config/config.h"
+#include "guests/dom0/manage/describe.h"
 #include "guests/dom0/manage/documents.h"
 #include "guests/dom0/manage/stats.h"
+#include "guests/dom0/manage/tune.h"
 #include "guests/dom0/rpc/client.h"
 #include "guests/dom0/rpc/domains.h"
 #include "guests/dom0/rpc/handlers.h"
+#include "guests/dom0/rpc/late.h"
 #include "guests/dom0/rpc/lists.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
@@ -16,7 +19,9 @@
 #define XML_SECURE   1u /* virDomainXMLFlags */
 #define XML_INACTIVE 2u
 
-#define METADATA_TITLE 1
+/* virDomainMetadataType; the third is an element of another program's. */
+#define METADATA_DESCRIPTION 0
+#define METADATA_TITLE       1
 
 void put_domain(struct xdr_out *out, const struct vm *vm)
 {
@@ -290,12 +295,43 @@ void domain_metadata(struct call *call)
 {
 	const struct vm *vm = call_domain(call);
 	int32_t type = xdr_i32(&call->in);
+	const char *text = "";
+	char uri[256];
+	uint32_t flags;
 
-	if (vm && type == METADATA_TITLE && *vm->config->title)
-		xdr_put_text(&call->out, vm->config->title);
-	else if (vm)
+	xdr_maybe_text(&call->in, uri, sizeof(uri));
+	flags = xdr_u32(&call->in);
+	if (!vm || !call_read(call))
+		return;
+	if (type == METADATA_DESCRIPTION || type == METADATA_TITLE)
+		text = describe_get(vm, type == METADATA_TITLE, flags & TUNE_CONFIG);
+	if (*text)
+		xdr_put_text(&call->out, text);
+	else
 		call_fail(call, ERROR_NO_METADATA,
 			  "metadata not found: Requested metadata element is not present");
+}
+
+void domain_set_metadata(struct call *call)
+{
+	static char text[CONFIG_DESCRIPTION + 1];
+	struct vm *vm = call_domain(call);
+	int32_t type = xdr_i32(&call->in);
+	char key[256], uri[256];
+	uint32_t flags;
+
+	xdr_maybe_text(&call->in, text, sizeof(text));
+	xdr_maybe_text(&call->in, key, sizeof(key));
+	xdr_maybe_text(&call->in, uri, sizeof(uri));
+	flags = xdr_u32(&call->in);
+	if (!vm || !call_read(call))
+		return;
+	if (type != METADATA_DESCRIPTION && type != METADATA_TITLE)
+		call_fail(call, ERROR_UNSUPPORTED,
+			  "Operation not supported: a change of one element of a domain's metadata "
+			  "(define it with another <metadata>)");
+	else if (!call_refused(call, describe_set(vm, type == METADATA_TITLE, text, flags)))
+		call_keep(call, vm);
 }
 
 /* dom0 answers at once or not at all. */

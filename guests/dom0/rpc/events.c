@@ -11,12 +11,22 @@
 #include "guests/dom0/vm/watch.h"
 
 /* virDomainEventID */
-#define KIND_LIFECYCLE 0
-#define KIND_REBOOT    1
-#define KINDS          64
+#define KIND_LIFECYCLE      0
+#define KIND_REBOOT         1
+#define KIND_DEVICE_REMOVED 15
+#define KIND_DEVICE_ADDED   19
+#define KIND_METADATA       23
+#define KINDS               64
 
-#define MESSAGE_LIFECYCLE 318u
-#define MESSAGE_REBOOT    319u
+#define MESSAGE_LIFECYCLE      318u
+#define MESSAGE_REBOOT         319u
+#define MESSAGE_DEVICE_REMOVED 333u
+#define MESSAGE_DEVICE_ADDED   354u
+#define MESSAGE_METADATA       379u
+
+/* virDomainMetadataType */
+#define METADATA_DESCRIPTION 0
+#define METADATA_TITLE       1
 
 void callbacks_init(struct client *client)
 {
@@ -84,25 +94,39 @@ void hear_no_more(struct call *call)
 
 /* --- telling them --- */
 
-/* virDomainEventType and its detail. */
-struct lifecycle {
-	int32_t event, detail;
+/* How an event is told: the message, the kind of callback that it is for, and what stands behind
+ * the guest: virDomainEventType and its detail, the device's alias, or what has changed. */
+struct news {
+	uint32_t message;
+	int32_t kind, event, detail;
+	const char *device;
 };
 
 /* The details of an end are one less than the reasons of a state. */
-static struct lifecycle lifecycle_of(const struct vm *vm, enum vm_event event)
+static struct news news_of(const struct vm *vm, enum vm_event event, const char *device)
 {
-	static const struct lifecycle known[] = {
-		[VM_EVENT_DEFINED] = {0, 0}, [VM_EVENT_UNDEFINED] = {1, 0},
-		[VM_EVENT_STARTED] = {2, 0}, [VM_EVENT_SUSPENDED] = {3, 0},
-		[VM_EVENT_RESUMED] = {4, 0}, [VM_EVENT_STOPPED] = {5, 0},
-		[VM_EVENT_CRASHED] = {8, 0}, [VM_EVENT_RESET] = {-1, 0},
+	static const struct news known[] = {
+		[VM_EVENT_DEFINED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 0, 0, NULL},
+		[VM_EVENT_UNDEFINED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 1, 0, NULL},
+		[VM_EVENT_STARTED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 2, 0, NULL},
+		[VM_EVENT_SUSPENDED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 3, 0, NULL},
+		[VM_EVENT_RESUMED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 4, 0, NULL},
+		[VM_EVENT_STOPPED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 5, 0, NULL},
+		[VM_EVENT_CRASHED] = {MESSAGE_LIFECYCLE, KIND_LIFECYCLE, 8, 0, NULL},
+		[VM_EVENT_RESET] = {MESSAGE_REBOOT, KIND_REBOOT, 0, 0, NULL},
+		[VM_EVENT_DEVICE_ADDED] = {MESSAGE_DEVICE_ADDED, KIND_DEVICE_ADDED, 0, 0, NULL},
+		[VM_EVENT_DEVICE_REMOVED] = {MESSAGE_DEVICE_REMOVED, KIND_DEVICE_REMOVED, 0, 0,
+					     NULL},
+		[VM_EVENT_TITLE] = {MESSAGE_METADATA, KIND_METADATA, METADATA_TITLE, 0, NULL},
+		[VM_EVENT_DESCRIPTION] = {MESSAGE_METADATA, KIND_METADATA, METADATA_DESCRIPTION, 0,
+					  NULL},
 	};
-	struct lifecycle l = known[event];
+	struct news news = known[event];
 
+	news.device = device;
 	if (event == VM_EVENT_STOPPED && stats_reason(vm))
-		l.detail = (int32_t)stats_reason(vm) - 1;
-	return l;
+		news.detail = (int32_t)stats_reason(vm) - 1;
+	return news;
 }
 
 static bool wants(const struct callback *callback, const struct vm *vm, int32_t kind)
@@ -112,34 +136,37 @@ static bool wants(const struct callback *callback, const struct vm *vm, int32_t 
 }
 
 static void tell(struct client *client, int32_t number, const struct vm *vm,
-		 const struct lifecycle *l)
+		 const struct news *news)
 {
 	struct packet packet = {
 		.program = PACKET_REMOTE,
 		.version = 1,
-		.procedure = l->event < 0 ? MESSAGE_REBOOT : MESSAGE_LIFECYCLE,
+		.procedure = news->message,
 		.type = PACKET_EVENT,
 	};
 	struct xdr_out out = message_begin();
 
 	xdr_put_i32(&out, number);
 	put_domain(&out, vm);
-	if (l->event >= 0) {
-		xdr_put_i32(&out, l->event);
-		xdr_put_i32(&out, l->detail);
-	}
+	if (news->device)
+		xdr_put_text(&out, news->device);
+	if (news->message == MESSAGE_LIFECYCLE || news->message == MESSAGE_METADATA)
+		xdr_put_i32(&out, news->event);
+	if (news->message == MESSAGE_LIFECYCLE)
+		xdr_put_i32(&out, news->detail);
+	if (news->message == MESSAGE_METADATA)
+		xdr_put_u32(&out, 0); /* no element's URI */
 	message_send_event(client, &packet, &out);
 }
 
-static void happened(struct vm *vm, enum vm_event event)
+static void happened(struct vm *vm, enum vm_event event, const char *device)
 {
-	struct lifecycle l = lifecycle_of(vm, event);
-	int32_t kind = l.event < 0 ? KIND_REBOOT : KIND_LIFECYCLE;
+	struct news news = news_of(vm, event, device);
 
 	for (struct client *client = client_first(); client; client = client->next)
 		for (unsigned i = 0; client->open && i < CLIENT_CALLBACKS; i++)
-			if (wants(&client->callback[i], vm, kind))
-				tell(client, (int32_t)i, vm, &l);
+			if (wants(&client->callback[i], vm, news.kind))
+				tell(client, (int32_t)i, vm, &news);
 }
 
 void events_start(void)

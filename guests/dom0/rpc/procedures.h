@@ -54,6 +54,7 @@
 	X(19, DOMAIN_GET_OS_TYPE, READ, domain_os_type)                           \
 	X(15, DOMAIN_GET_AUTOSTART, READ, domain_autostart)                       \
 	X(265, DOMAIN_GET_METADATA, READ, domain_metadata)                        \
+	X(264, DOMAIN_SET_METADATA, WRITE, domain_set_metadata)                   \
 	X(229, DOMAIN_GET_CONTROL_INFO, READ, domain_control)                     \
 	X(263, DOMAIN_GET_DISK_ERRORS, READ, domain_empty_list)                   \
 	X(163, DOMAIN_GET_JOB_INFO, READ, domain_job)                             \
@@ -189,7 +190,6 @@
 	X(303, DOMAIN_MIGRATE_PREPARE3_PARAMS, "migration")                           \
 	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                           \
 	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")                   \
-	X(264, DOMAIN_SET_METADATA, "a change of a domain's title or metadata")       \
 	X(76, STORAGE_POOL_CREATE_XML, "making a pool (dom0's shell has pool-build)") \
 	X(77, STORAGE_POOL_DEFINE_XML, "making a pool (dom0's shell has pool-build)") \
 	X(79, STORAGE_POOL_BUILD, "making a pool (dom0's shell has pool-build)")      \

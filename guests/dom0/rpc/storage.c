@@ -12,12 +12,13 @@
 
 #define NAME 256
 
-/* Pools are known when the disks have been read. False after call_fail. */
+/* Pools are known when the disks have been read, which takes a moment after each refresh. False
+ * after call_again. */
 static bool are_read(struct call *call)
 {
 	if (!pools_are_read())
-		call_fail(call, ERROR_INVALID,
-			  "Requested operation is not valid: the disks are still being read");
+		call_again(call,
+			   "Requested operation is not valid: the disks are still being read");
 	return !call->code;
 }
 
@@ -170,15 +171,27 @@ void pools_yes(struct call *call)
 		xdr_put_i32(&call->out, 1);
 }
 
+/* One search is at work at a time: a call that comes meanwhile waits in are_read. */
+static struct late_call refreshing;
+
+static void refreshed(void)
+{
+	struct call *call = late_resume(&refreshing);
+
+	if (call)
+		late_answer(call);
+}
+
 void pools_refresh(struct call *call)
 {
 	if (!read_pool(call))
 		return;
-	if (change_is_running())
-		call_fail(call, ERROR_INVALID,
-			  "Requested operation is not valid: another change of a pool is at work");
-	else
-		pools_find(NULL);
+	if (change_is_running()) {
+		call_again(call, volumes_busy);
+		return;
+	}
+	refreshing = call_later(call);
+	pools_find(refreshed);
 }
 
 /* A pool that can be used has started by itself. */

@@ -83,8 +83,9 @@ static void forgotten(struct guest_console_listener *listener)
 	client_wake(stream->client);
 }
 
-static void happened(struct vm *vm, enum vm_event event)
+static void happened(struct vm *vm, enum vm_event event, const char *device)
 {
+	(void)device;
 	if (event != VM_EVENT_STOPPED)
 		return;
 	pictures_end(vm);

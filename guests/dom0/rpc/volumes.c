@@ -54,12 +54,13 @@ static void changed(const char *wrong, const char *note)
 	late_answer(call);
 }
 
-/* Before a change begins, since its end may come at once. Returns false after call_fail. */
+const char volumes_busy[] = "Requested operation is not valid: another change of a pool is at work";
+
+/* Before a change begins, since its end may come at once. Returns false after call_again. */
 static bool begin(struct call *call)
 {
 	if (busy || change_is_running())
-		call_fail(call, ERROR_INVALID,
-			  "Requested operation is not valid: another change of a pool is at work");
+		call_again(call, volumes_busy);
 	else
 		at_work = call_later(call);
 	busy = busy || !call->code;

@@ -17,6 +17,9 @@ struct found {
 struct pool *read_pool(struct call *call);
 bool read_volume(struct call *call, struct found *found);
 
+/* For call_again: one change of a pool is at work at a time. */
+extern const char volumes_busy[];
+
 /* Returns false if there is no volume of that name in the pool, which may be NULL. */
 bool find_volume(struct pool *pool, const char *name, struct found *found);
 void put_volume(struct xdr_out *out, const struct found *found);

@@ -6,11 +6,25 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/virtio/life.h"
 #include "guests/dom0/vm/vm.h"
+#include "guests/dom0/vm/watch.h"
 
 static const char out_of_memory[] = "dom0 is out of memory";
 static const char no_slot[] = "the guest's PCI bus has no free slot";
 
 #define WHY 256u /* bytes of the reason for a failure */
+
+/* The device is in the description of the run still or already. */
+static void tell(const struct virtio_device *dev, enum vm_event event)
+{
+	const struct vm_config *config = dev->vm->config;
+	char alias[CONFIG_ALIAS];
+
+	if (dev->type->type == VIRTIO_BLK)
+		config_disk_alias(alias, &config->disk[dev->ordinal]);
+	else
+		config_nic_alias(alias, &config->nic[dev->ordinal]);
+	vm_tell_device(dev->vm, event, alias);
+}
 
 static struct virtio_machine *running(const struct vm *vm)
 {
@@ -48,6 +62,7 @@ static const char *plug(struct virtio_machine *machine, const struct virtio_type
 	if (dev->waits)
 		return NULL;
 	machine->transport->added(dev);
+	tell(dev, VM_EVENT_DEVICE_ADDED);
 	virtio_plug_end(dev, NULL);
 	return NULL;
 }
@@ -144,7 +159,7 @@ static void take_out(struct vm_config *config, uint32_t type, unsigned ordinal)
 	}
 }
 
-bool virtio_eject(struct virtio_device *dev)
+static bool remove_device(struct virtio_device *dev)
 {
 	uint32_t type = dev->type->type;
 	unsigned ordinal = dev->ordinal;
@@ -167,6 +182,14 @@ bool virtio_eject(struct virtio_device *dev)
 	return true;
 }
 
+bool virtio_eject(struct virtio_device *dev)
+{
+	if (!vm_live_config(dev->vm))
+		return false;
+	tell(dev, VM_EVENT_DEVICE_REMOVED);
+	return remove_device(dev);
+}
+
 /* The operator hears of it when the device is gone. */
 static void give_up(struct virtio_device *dev, const char *why)
 {
@@ -174,7 +197,7 @@ static void give_up(struct virtio_device *dev, const char *why)
 	void *context = dev->plug_context;
 
 	dev->plugged = NULL;
-	virtio_eject(dev);
+	remove_device(dev);
 	if (plugged)
 		plugged(context, why);
 }
@@ -194,5 +217,6 @@ void virtio_plug_ready(struct virtio_device *dev)
 		give_up(dev, why);
 		return;
 	}
+	tell(dev, VM_EVENT_DEVICE_ADDED);
 	virtio_plug_end(dev, NULL);
 }

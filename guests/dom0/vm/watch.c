@@ -11,8 +11,13 @@ void vm_watch(struct vm_watcher *watcher)
 	watchers = watcher;
 }
 
-void vm_tell(struct vm *vm, enum vm_event event)
+void vm_tell_device(struct vm *vm, enum vm_event event, const char *device)
 {
 	for (struct vm_watcher *one = watchers; one; one = one->next)
-		one->happened(vm, event);
+		one->happened(vm, event, device);
+}
+
+void vm_tell(struct vm *vm, enum vm_event event)
+{
+	vm_tell_device(vm, event, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/disk.c */
-/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
+/* sources: guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/metadata.c guests/dom0/config/alias.c guests/dom0/config/absent.c guests/dom0/config/dump.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
 /* libs: expat */
 /* Domain XML: what is understood, what is refused and with which words. */
 #include "tests/unit/unit.h"
@@ -787,6 +787,99 @@ static void given_names(void **state)
 		"'dev' has blanks or quotes");
 }
 
+static void put_into(void *context, const char *text)
+{
+	strcat(context, text);
+}
+
+/* What other programs and people note stays, byte by byte, if it stands for itself. */
+static void kept_words(void **state)
+{
+	static const struct {
+		const char *xml, *kept;
+	} row[] = {
+		{START "<metadata><x:y xmlns:x='urn:x'><x:z a=\"1\"/>t&amp;t</x:y></metadata>" REST,
+		 "<x:y xmlns:x='urn:x'><x:z a=\"1\"/>t&amp;t</x:y>"},
+		{START "<metadata>\n  <a xmlns='urn:a'/>\n</metadata>" REST,
+		 "\n  <a xmlns='urn:a'/>\n"},
+		{START "<metadata/>" REST, ""},
+		{START "<metadata> \n </metadata>" REST, ""},
+		{"<domain type='kvm' xmlns:x='urn:x'><name>g</name><memory>4096</memory>"
+		 "<metadata><x:y/></metadata>" REST,
+		 ""},
+		{"<?xml version='1.0' encoding='iso-8859-1'?>" START
+		 "<metadata><a>\xe9</a></metadata>" REST,
+		 ""},
+	};
+	static char text[16384], again[16384];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct vm_config *c = accepted(row[i].xml), *d;
+
+		assert_string_equal(c->metadata, row[i].kept);
+		assert_int_equal(!*error.notes.text, i < 4);
+		*text = *again = 0;
+		config_dump(c, 0, put_into, text);
+		d = accepted(text);
+		assert_string_equal(d->metadata, row[i].kept);
+		config_dump(d, 0, put_into, again);
+		assert_string_equal(text, again);
+		config_free(c);
+		config_free(d);
+	}
+	strcpy(text, START "<metadata><a>");
+	memset(text + strlen(text), 'x', CONFIG_METADATA);
+	strcat(text, "</a></metadata>" REST);
+	config_free(accepted(text));
+	assert_non_null(strstr(error.notes.text, "more than 2047 bytes is not kept"));
+	refused(START "<metadata/><metadata/>" REST, "given twice");
+}
+
+static void test_description(void **state)
+{
+	static char text[16384];
+	struct vm_config *c = accepted(START "<description> two\nlines &lt; </description>" REST);
+
+	(void)state;
+	assert_string_equal(c->description, "two\nlines <");
+	config_dump(c, 0, put_into, text);
+	assert_non_null(strstr(text, "<description>two&#10;lines &lt;</description>"));
+	config_free(c);
+}
+
+/* A guest does without the channel of an agent, not without one of its own. */
+static void test_channels(void **state)
+{
+	(void)state;
+	config_free(accepted(DEVICES("<channel type='unix'><source mode='bind'/><target "
+				     "type='virtio' name='org.qemu.guest_agent.0'/></channel>")));
+	assert_non_null(strstr(error.notes.text, "<target>: there is no channel"));
+	refused(DEVICES("<channel type='unix'><target type='virtio' name='mine'/></channel>"),
+		"name='mine' is not supported");
+	refused(DEVICES("<channel type='unix'/>"), "<channel>: this element is not supported");
+	refused(DEVICES("<channel type='pty'><target type='virtio'/></channel>"),
+		"type='pty' is not supported");
+}
+
+/* Only a guest that runs shows the names of its devices. */
+static void test_aliases(void **state)
+{
+	static char text[16384];
+	struct vm_config *c =
+		accepted(DEVICES("<disk type='block'><source dev='a'/><target dev='vda'/></disk>"
+				 "<interface type='bridge'><mac address='52:54:00:00:00:01'/>"
+				 "<source bridge='b'/></interface>"));
+
+	(void)state;
+	config_dump(c, 0, put_into, text);
+	assert_null(strstr(text, "alias"));
+	config_dump(c, 7, put_into, text);
+	assert_non_null(strstr(text, "<alias name='virtio-vda'/>"));
+	assert_non_null(strstr(text, "<alias name='net-52:54:00:00:00:01'/>"));
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -799,6 +892,8 @@ int main(void)
 		cmocka_unit_test(test_topology),     cmocka_unit_test(test_cputune),
 		cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_descriptions), cmocka_unit_test(test_firmware),
+		cmocka_unit_test(kept_words),        cmocka_unit_test(test_description),
+		cmocka_unit_test(test_channels),     cmocka_unit_test(test_aliases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/manage/attach.c guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c */
-/* sources: guests/dom0/config/disk.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c */
+/* sources: guests/dom0/config/disk.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/metadata.c guests/dom0/config/absent.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c */
 /* libs: expat */
 /* Devices that come, change and go: which of a guest's two descriptions has them, and when. */
 #include "guests/dom0/manage/attach.h"

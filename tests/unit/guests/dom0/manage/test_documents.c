@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: guests/dom0/manage/documents.c guests/dom0/manage/pools.c guests/dom0/config/dump.c guests/dom0/config/disk.c guests/dom0/config/values.c */
+/* sources: guests/dom0/manage/documents.c guests/dom0/config/alias.c guests/dom0/manage/pools.c guests/dom0/config/dump.c guests/dom0/config/disk.c guests/dom0/config/values.c */
 /* sources: guests/dom0/storage/lvm_tag.c guests/dom0/base/cpuset.c guests/dom0/base/mac.c guests/dom0/base/xml.c */
 /* libs: expat */
 /* Documents of which parts come from images and descriptions: all that comes out is well-formed. */

@@ -13,6 +13,7 @@ size_t __sanitizer_get_current_allocated_bytes(void);
 
 #define CAPABILITIES   7u
 #define HOSTNAME       59u
+#define POOL_BY_NAME   84u
 #define OPEN           1u
 #define DEFINE         11u
 #define SET_PARAMETERS 58u
@@ -519,6 +520,56 @@ static void test_send_key(void **state)
 	vm_undefine(vm);
 }
 
+static void pass(uint64_t ns)
+{
+	now_ns += ns;
+	timers_run(now_ns);
+	settle();
+}
+
+static void ask_for_pool(struct peer *peer)
+{
+	struct xdr_out out = {.most = 64};
+
+	xdr_put_text(&out, "x");
+	call(peer, POOL_BY_NAME, &out);
+}
+
+/* A call that needs the pools waits while the disks are read, and so do those behind it; others'
+ * do not. After 5 s it is an error. */
+static void test_disks(void **state)
+{
+	(void)state;
+	connect(&peers[0], true);
+	connect(&peers[1], true);
+	disks_are_read = false;
+	ask_for_pool(&peers[0]);
+	header(&peers[0], HOSTNAME, 0);
+	pass(1000000000);
+	assert_int_equal(peers[0].messages, 1);
+	is_served(&peers[1]);
+	disks_are_read = true;
+	pass(10000000);
+	assert_int_equal(peers[0].messages, 3);
+	assert_int_equal(error_of_last(&peers[0]), 0);
+	disks_are_read = false;
+	ask_for_pool(&peers[0]);
+	pass(4000000000u);
+	assert_int_equal(peers[0].messages, 3);
+	pass(1100000000);
+	assert_int_equal(peers[0].messages, 4);
+	assert_int_equal(error_of_last(&peers[0]), ERROR_INVALID);
+	disks_are_read = true;
+	is_served(&peers[0]);
+	/* A client may go while it waits. */
+	disks_are_read = false;
+	ask_for_pool(&peers[0]);
+	leave(&peers[0]);
+	pass(10000000);
+	disks_are_read = true;
+	is_served(&peers[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +583,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_pieces, end),
 		cmocka_unit_test_teardown(test_parameters, end),
 		cmocka_unit_test_teardown(test_open_twice, end),
+		cmocka_unit_test_teardown(test_disks, end),
 	};
 
 	streams_start();

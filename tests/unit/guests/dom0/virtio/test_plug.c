@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: guests/dom0/virtio/life.c guests/dom0/virtio/plug.c guests/dom0/virtio/device.c guests/dom0/virtio/queue.c guests/dom0/virtio/blk.c */
 /* sources: guests/dom0/virtio/blk_io.c guests/dom0/virtio/blk_tune.c guests/dom0/virtio/blk_error.c guests/dom0/virtio/blk_image.c guests/dom0/virtio/throttle.c guests/dom0/virtio/net.c guests/dom0/virtio/console.c drivers/block/claim.c */
-/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c */
+/* sources: guests/dom0/virtio/rng.c guests/dom0/net/switch.c guests/dom0/net/offload.c guests/dom0/config/alias.c guests/dom0/base/mac.c guests/dom0/vm/watch.c */
 /* Devices that come and go: what the description says of them, and what becomes of their requests.
  */
 #include "guests/dom0/virtio/blk.h"
+#include "guests/dom0/vm/watch.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/virtio_mock.h"
 
@@ -50,14 +51,29 @@ static struct config_disk disk(unsigned n, const char *target)
 	return disk;
 }
 
+/* What clients are told of devices. */
+static char news[256];
+
+static void happened(struct vm *vm, enum vm_event event, const char *device)
+{
+	size_t n = strlen(news);
+
+	(void)vm;
+	snprintf(news + n, sizeof(news) - n, "%c%s ", event == VM_EVENT_DEVICE_ADDED ? '+' : '-',
+		 device);
+}
+
 static void comes_and_goes(void **unused)
 {
+	static struct vm_watcher watcher = {.happened = happened};
 	struct config_disk one = disk(0, "vdb"), two = disk(1, "vdc");
 	struct config_nic nic = {.mac = {2, 0, 0, 0, 0, 2}};
 	struct virtio_device *dev;
 
 	(void)unused;
 	setup();
+	vm_watch(&watcher);
+	*news = 0;
 	assert_string_equal(virtio_plug_nic(&mock_vm, &mock_config.nic[0]),
 			    "a guest has this MAC address already");
 	assert_null(virtio_plug_nic(&mock_vm, &nic));
@@ -70,6 +86,7 @@ static void comes_and_goes(void **unused)
 	assert_string_equal(virtio_plug_disk(&mock_vm, &two, NULL, NULL),
 			    "spare1 is in use by mock");
 	assert_int_equal(mock_config.disks, 3);
+	assert_string_equal(news, "+net-02:00:00:00:00:02 +virtio-vdb +virtio-vdc ");
 
 	/* The first of them goes: the places behind it are those of the description again. */
 	dev = virtio_find(&mock_vm, VIRTIO_BLK, 2);
@@ -82,6 +99,7 @@ static void comes_and_goes(void **unused)
 	assert_ptr_equal(virtio_find(&mock_vm, VIRTIO_BLK, 1), dev);
 	assert_int_equal(dev->state->ordinal, 1);
 	assert_null(spare[0].user);
+	assert_string_equal(news + strlen(news) - 12, "-virtio-vdb ");
 	assert_non_null(virtio_unplug(&mock_vm, VIRTIO_BLK, 2));
 
 	/* One that was there at the start goes, too, by a reset; another takes its place. */

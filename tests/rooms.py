@@ -75,8 +75,8 @@ DOM0 = {
     "guests/dom0/load/*": "load.h",
     "guests/dom0/host/*": "firmware.h",
     "guests/dom0/manage/*": "access.h attach.h authorities.h define.h describe.h documents.h entropy.h exit_names.h "
-                            "guest_console.h host.h identity.h intent.h log.h nodedev.h pools.h snapshot.h stats.h "
-                            "tune.h volume_look.h",
+                            "guest_console.h host.h identity.h intent.h log.h nodedev.h pool_plan.h pools.h "
+                            "snapshot.h stats.h tune.h volume_look.h",
     "guests/dom0/rpc/*": "server.h",
     "guests/dom0/web/*": "web.h",
     "guests/dom0/shell/*": "power.h shell.h",

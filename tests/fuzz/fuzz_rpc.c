@@ -2,7 +2,7 @@
 /* sources: guests/dom0/base/queue.c guests/dom0/rpc/client.c guests/dom0/base/slow.c guests/dom0/base/switch.S guests/dom0/rpc/connect.c guests/dom0/rpc/describe.c guests/dom0/rpc/counters.c guests/dom0/rpc/devices.c */
 /* sources: guests/dom0/rpc/dispatch.c guests/dom0/rpc/domain.c guests/dom0/rpc/domstats.c guests/dom0/rpc/error.c guests/dom0/rpc/events.c guests/dom0/rpc/life.c guests/dom0/rpc/late.c */
 /* sources: guests/dom0/rpc/network.c guests/dom0/rpc/packet.c guests/dom0/rpc/storage.c guests/dom0/rpc/stream.c guests/dom0/rpc/tune.c guests/dom0/rpc/xdr.c */
-/* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/volume_facts.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */
+/* sources: guests/dom0/rpc/snippet.c guests/dom0/rpc/volumes.c guests/dom0/rpc/volume_facts.c guests/dom0/rpc/plans.c guests/dom0/rpc/absent.c guests/dom0/manage/pool_plan.c guests/dom0/rpc/copies.c guests/dom0/storage/copy.c */
 /* sources: guests/dom0/rpc/plug.c guests/dom0/manage/attach.c guests/dom0/rpc/screen.c guests/dom0/display/picture.c guests/dom0/display/send_key.c */
 /* sources: guests/dom0/manage/documents.c guests/dom0/manage/guest_console.c guests/dom0/manage/nodedev_xml.c guests/dom0/manage/pools.c guests/dom0/manage/tune.c */
 /* sources: guests/dom0/config/config.c guests/dom0/config/elements.c guests/dom0/config/devices.c guests/dom0/config/screen.c guests/dom0/config/firmware.c guests/dom0/config/values.c guests/dom0/config/ignored.c guests/dom0/config/metadata.c guests/dom0/config/alias.c guests/dom0/config/absent.c guests/dom0/config/disk.c guests/dom0/config/dump.c */

@@ -141,6 +141,36 @@ def test_two_changes(sampo):
     assert not wrong
 
 
+POOLS = """pool-define-as new logical --source-dev /dev/sdb --target /dev/new -> Pool new defined
+pool-list --all -> new +inactive +yes
+pool-info new -> (?s)State: +inactive\\nPersistent: +yes\\nAutostart: +yes
+pool-dumpxml new -> <device path='/dev/sdb'/>
+vol-list new -> ! storage pool 'new' is not active
+pool-start new -> ! error: operation failed: storage pool 'new' has not been built
+pool-build new -> Pool new built
+pool-start new -> Pool new started
+pool-start new -> ! storage pool 'new' is already active
+pool-autostart new -> Pool new marked as autostarted
+pool-list -> new +active +yes
+vol-create-as new one 4M -> Vol one created
+vol-delete one --pool new -> Vol one deleted
+pool-define-as new logical --source-dev /dev/sdb -> Pool new defined
+pool-build new -> ! storage pool 'new' is already active
+pool-define-as other logical -> ! a pool needs the path of a device
+pool-define-as other logical --source-dev /dev/none -> Pool other defined
+pool-build other -> ! there is no device /dev/none
+pool-undefine other -> Pool other has been undefined
+pool-info other -> ! error: failed to get pool 'other'
+pool-create-as other logical --source-dev /dev/sdb --build -> ! /dev/sdb|sdb
+pool-undefine other -> Pool other has been undefined
+pool-undefine new -> ! error: Operation not supported: forgetting a pool"""
+
+
+def test_pools(sampo):
+    """A pool is defined, built and started, as libvirt's tools do it one after the other."""
+    follow(sampo, POOLS)
+
+
 DESCRIBE = """desc busy -> No description for domain: busy
 desc busy --new-desc Some<&>words -> description updated successfully
 desc busy -> ^Some<&>words\\n

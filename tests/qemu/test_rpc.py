@@ -237,6 +237,25 @@ domcontrol alpha -> ok
 domblkerror alpha -> No errors found
 domjobinfo alpha -> Job type: +None
 snapshot-list alpha -> Name +Creation Time +State
+snapshot-list alpha --tree -> ^\\s*$
+snapshot-current alpha --name -> ! error: domain 'alpha' has no current snapshot
+snapshot-info alpha s0 -> ! error: Domain snapshot not found: no domain snapshot with matching name 's0'
+snapshot-revert alpha s0 -> ! error: Domain snapshot not found
+snapshot-delete alpha s0 -> ! error: Domain snapshot not found
+domjobabort alpha -> ! error: Requested operation is not valid: no job is active on the domain
+managedsave-remove alpha -> has no manage save image
+nodecpustats -> idle: +\\d+
+nodecpustats --percent -> usage: +\\d+\\.\\d%
+cpu-compare {dir}/cpu.xml -> CPU described in .* is identical to host CPU
+cpu-compare {dir}/model.xml -> ! error: Operation not supported: models and features of CPUs
+cpu-baseline {dir}/cpu.xml -> <arch>x86_64</arch>
+net-dhcp-leases default -> Expiry Time +MAC address
+domdisplay alpha -> ! error:
+vncdisplay alpha -> ! error: Failed to get VNC port
+ttyconsole alpha -> ^\\s*$
+send-key alpha KEY_A -> ! error: Operation not supported: sending keys
+dump alpha /d -> ! error: Operation not supported: a dump of a domain's memory
+save-image-dumpxml /x -> ! error: Operation not supported: saving a domain
 iface-list -> eth0 +active +52:54:00:12:34:56
 nwfilter-list -> UUID +Name
 secret-list -> UUID +Usage
@@ -249,8 +268,8 @@ vol-info /dev/data/web -> Capacity: +4.00 MiB
 pool-start data -> ! error: Requested operation is not valid: storage pool 'data' is already active
 pool-autostart data -> Pool data marked as autostarted
 pool-autostart data --disable -> ! error: Operation not supported: a pool that does not start by itself
-pool-define-as new logical --source-dev /dev/sdb -> ! error: Operation not supported: making a pool
-pool-build data -> ! error: Operation not supported: making a pool
+pool-define-as new dir --target /x -> ! error: unsupported configuration: a pool of type 'dir'
+pool-build data -> ! error: Requested operation is not valid: storage pool 'data' is already active
 pool-destroy data -> ! error: Operation not supported: stopping a pool
 pool-undefine data -> ! error: Operation not supported: forgetting a pool
 pool-refresh data -> Pool data refreshed
@@ -276,6 +295,7 @@ vol-resize more 4M --pool data --delta -> Size of volume 'more' successfully cha
 vol-info more --pool data -> Capacity: +12.00 MiB
 vol-resize more 4M --pool data --delta --shrink -> Size of volume 'more' successfully changed by 4M
 vol-info more --pool data -> Capacity: +8.00 MiB
+vol-wipe more --pool data -> ! error: Operation not supported: wiping a volume
 vol-delete more --pool data -> Vol more deleted
 vol-info /dev/data/more -> ! error: Storage volume not found
 vol-upload web {dir}/typed.xml --pool data -> ^$
@@ -347,6 +367,8 @@ def test_life(sampo):
     sampo.file("broken.xml", "<domain type='kvm'>\n  <teapot/>\n</domain>\n")
     sampo.file("volume.xml", VOLUME)
     sampo.file("snapshot.xml", "<domainsnapshot/>\n")
+    sampo.file("cpu.xml", "<cpu><arch>x86_64</arch></cpu>\n")
+    sampo.file("model.xml", "<cpu><arch>x86_64</arch><model>Penryn</model></cpu>\n")
     follow(sampo, LIFE)
 
 

@@ -8,6 +8,7 @@
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/rpc/client.h"
 #include "guests/dom0/rpc/handlers.h"
+#include "guests/lib/guest.h"
 
 #define AUTH_NONE 0u
 
@@ -194,10 +195,39 @@ void node_cells_free_memory(struct call *call)
 		xdr_put_u64(&call->out, facts.free);
 }
 
-static void put_kib(struct xdr_out *out, const char *field, uint64_t bytes)
+static void put_figure(struct xdr_out *out, const char *field, uint64_t value)
 {
 	xdr_put_text(out, field);
-	xdr_put_u64(out, bytes >> 10);
+	xdr_put_u64(out, value);
+}
+
+/* The machine's CPUs together, since its start; in two steps: first the number of figures. The
+ * kernel does not count by CPU. */
+void node_cpu_stats(struct call *call)
+{
+	int32_t cpu = xdr_i32(&call->in), room = xdr_i32(&call->in);
+	struct host_facts facts;
+	uint64_t all;
+
+	if (!call_read(call) || !facts_of(call, &facts))
+		return;
+	if (cpu >= 0) {
+		call_fail(call, ERROR_UNSUPPORTED,
+			  "Operation not supported: times by physical CPU");
+		return;
+	}
+	all = clock_ns() * facts.cpus;
+	xdr_put_u32(&call->out, room ? 2 : 0);
+	if (room) {
+		put_figure(&call->out, "user", all > facts.idle_ns ? all - facts.idle_ns : 0);
+		put_figure(&call->out, "idle", facts.idle_ns);
+	}
+	xdr_put_i32(&call->out, 2);
+}
+
+static void put_kib(struct xdr_out *out, const char *field, uint64_t bytes)
+{
+	put_figure(out, field, bytes >> 10);
 }
 
 /* In two steps: first the number of figures, then they themselves. */

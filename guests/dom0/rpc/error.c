@@ -4,10 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#define FROM_RPC     7
-#define FROM_STORAGE 18
-#define FROM_NETWORK 19
-#define FROM_DOMAIN  20
+#define FROM_RPC      7
+#define FROM_STORAGE  18
+#define FROM_NETWORK  19
+#define FROM_DOMAIN   20
+#define FROM_SNAPSHOT 35
 
 enum error_code error_of(const char *text)
 {
@@ -43,6 +44,8 @@ int error_domain(enum error_code code)
 		return FROM_STORAGE;
 	case ERROR_NO_NETWORK:
 		return FROM_NETWORK;
+	case ERROR_NO_SNAPSHOT:
+		return FROM_SNAPSHOT;
 	default:
 		return FROM_DOMAIN;
 	}

@@ -120,6 +120,13 @@ void networks_yes(struct call *call)
 		xdr_put_i32(&call->out, 1);
 }
 
+/* Others give guests their addresses. */
+void networks_leases(struct call *call)
+{
+	if (read_network(call))
+		answer_empty_list(call);
+}
+
 void networks_bridge(struct call *call)
 {
 	if (read_network(call))

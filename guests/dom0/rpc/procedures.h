@@ -22,6 +22,8 @@
 	X(148, CONNECT_IS_ENCRYPTED, READ, connect_secure)                        \
 	X(149, CONNECT_IS_SECURE, READ, connect_secure)                           \
 	X(5, CONNECT_GET_MAX_VCPUS, READ, connect_max_vcpus)                      \
+	X(360, CONNECT_REGISTER_CLOSE_CALLBACK, READ, connect_callback)           \
+	X(361, CONNECT_UNREGISTER_CLOSE_CALLBACK, READ, connect_callback)         \
 	/* machine */                                                             \
 	X(6, NODE_GET_INFO, READ, node_info)                                      \
 	X(7, CONNECT_GET_CAPABILITIES, READ, node_capabilities)                   \
@@ -31,6 +33,9 @@
 	X(101, NODE_GET_CELLS_FREE_MEMORY, READ, node_cells_free_memory)          \
 	X(228, NODE_GET_MEMORY_STATS, READ, node_memory_stats)                    \
 	X(293, NODE_GET_CPU_MAP, READ, node_cpu_map)                              \
+	X(227, NODE_GET_CPU_STATS, READ, node_cpu_stats)                          \
+	X(158, CONNECT_COMPARE_CPU, READ, cpus_compare)                           \
+	X(162, CONNECT_BASELINE_CPU, READ, cpus_baseline)                         \
 	/* lists of domains */                                                    \
 	X(273, CONNECT_LIST_ALL_DOMAINS, READ, list_domains)                      \
 	X(51, CONNECT_NUM_OF_DOMAINS, READ, list_active_count)                    \
@@ -51,6 +56,15 @@
 	X(187, DOMAIN_SNAPSHOT_NUM, READ, domain_no)                              \
 	X(190, DOMAIN_HAS_CURRENT_SNAPSHOT, READ, domain_no)                      \
 	X(274, DOMAIN_LIST_ALL_SNAPSHOTS, READ, domain_empty_list)                \
+	X(189, DOMAIN_SNAPSHOT_LOOKUP_BY_NAME, READ, snapshots_by_name)           \
+	X(191, DOMAIN_SNAPSHOT_CURRENT, READ, snapshots_current)                  \
+	X(186, DOMAIN_SNAPSHOT_GET_XML_DESC, READ, snapshots_of)                  \
+	X(244, DOMAIN_SNAPSHOT_GET_PARENT, READ, snapshots_of)                    \
+	X(246, DOMAIN_SNAPSHOT_NUM_CHILDREN, READ, snapshots_of)                  \
+	X(271, DOMAIN_SNAPSHOT_IS_CURRENT, READ, snapshots_of)                    \
+	X(272, DOMAIN_SNAPSHOT_HAS_METADATA, READ, snapshots_of)                  \
+	X(192, DOMAIN_REVERT_TO_SNAPSHOT, WRITE, snapshots_of)                    \
+	X(193, DOMAIN_SNAPSHOT_DELETE, WRITE, snapshots_of)                       \
 	X(19, DOMAIN_GET_OS_TYPE, READ, domain_os_type)                           \
 	X(15, DOMAIN_GET_AUTOSTART, READ, domain_autostart)                       \
 	X(265, DOMAIN_GET_METADATA, READ, domain_metadata)                        \
@@ -59,6 +73,7 @@
 	X(263, DOMAIN_GET_DISK_ERRORS, READ, domain_empty_list)                   \
 	X(163, DOMAIN_GET_JOB_INFO, READ, domain_job)                             \
 	X(298, DOMAIN_GET_JOB_STATS, READ, domain_job_stats)                      \
+	X(164, DOMAIN_ABORT_JOB, WRITE, jobs_abort)                               \
 	/* life of a domain */                                                    \
 	X(9, DOMAIN_CREATE, WRITE, life_start)                                    \
 	X(196, DOMAIN_CREATE_WITH_FLAGS, WRITE, life_start_flags)                 \
@@ -134,6 +149,7 @@
 	X(45, NETWORK_GET_BRIDGE_NAME, READ, networks_bridge)                     \
 	X(152, NETWORK_IS_ACTIVE, READ, networks_yes)                             \
 	X(153, NETWORK_IS_PERSISTENT, READ, networks_yes)                         \
+	X(341, NETWORK_GET_DHCP_LEASES, READ, networks_leases)                    \
 	X(284, CONNECT_LIST_ALL_INTERFACES, READ, cards_list)                     \
 	X(128, INTERFACE_LOOKUP_BY_NAME, READ, cards_by_name)                     \
 	X(156, INTERFACE_IS_ACTIVE, READ, cards_is_active)                        \
@@ -150,6 +166,7 @@
 	X(281, CONNECT_LIST_ALL_STORAGE_POOLS, READ, pools_list)                  \
 	X(84, STORAGE_POOL_LOOKUP_BY_NAME, READ, pools_by_name)                   \
 	X(85, STORAGE_POOL_LOOKUP_BY_UUID, READ, pools_by_uuid)                   \
+	X(391, STORAGE_POOL_LOOKUP_BY_TARGET_PATH, READ, pools_by_path)           \
 	X(86, STORAGE_POOL_LOOKUP_BY_VOLUME, READ, pools_by_volume)               \
 	X(88, STORAGE_POOL_GET_XML_DESC, READ, pools_xml)                         \
 	X(87, STORAGE_POOL_GET_INFO, READ, pools_info)                            \
@@ -157,6 +174,10 @@
 	X(155, STORAGE_POOL_IS_PERSISTENT, READ, pools_yes)                       \
 	X(89, STORAGE_POOL_GET_AUTOSTART, READ, pools_yes)                        \
 	X(83, STORAGE_POOL_REFRESH, WRITE, pools_refresh)                         \
+	X(76, STORAGE_POOL_CREATE_XML, WRITE, plans_create)                       \
+	X(77, STORAGE_POOL_DEFINE_XML, WRITE, plans_define)                       \
+	X(79, STORAGE_POOL_BUILD, WRITE, plans_build)                             \
+	X(82, STORAGE_POOL_UNDEFINE, WRITE, plans_undefine)                       \
 	X(78, STORAGE_POOL_CREATE, WRITE, pools_start)                            \
 	X(90, STORAGE_POOL_SET_AUTOSTART, WRITE, pools_set_autostart)             \
 	X(282, STORAGE_POOL_LIST_ALL_VOLUMES, READ, volumes_list)                 \
@@ -175,24 +196,25 @@
 	X(209, STORAGE_VOL_DOWNLOAD, WRITE, volumes_download)
 
 /* Procedures for things that Sampo cannot do: number, name, and the thing's name for clients. */
-#define UNSUPPORTED(X)                                                                \
-	X(53, DOMAIN_CORE_DUMP, "a dump of a domain's memory")                        \
-	X(54, DOMAIN_RESTORE, "restoring a domain")                                   \
-	X(55, DOMAIN_SAVE, "saving a domain")                                         \
-	X(232, DOMAIN_SAVE_FLAGS, "saving a domain")                                  \
-	X(233, DOMAIN_RESTORE_FLAGS, "restoring a domain")                            \
-	X(235, DOMAIN_SAVE_IMAGE_GET_XML_DESC, "saving a domain")                     \
-	X(182, DOMAIN_MANAGED_SAVE, "saving a domain")                                \
-	X(184, DOMAIN_MANAGED_SAVE_REMOVE, "saving a domain")                         \
-	X(213, DOMAIN_MIGRATE_BEGIN3, "migration")                                    \
-	X(216, DOMAIN_MIGRATE_PERFORM3, "migration")                                  \
-	X(302, DOMAIN_MIGRATE_BEGIN3_PARAMS, "migration")                             \
-	X(303, DOMAIN_MIGRATE_PREPARE3_PARAMS, "migration")                           \
-	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                           \
-	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")                   \
-	X(76, STORAGE_POOL_CREATE_XML, "making a pool (dom0's shell has pool-build)") \
-	X(77, STORAGE_POOL_DEFINE_XML, "making a pool (dom0's shell has pool-build)") \
-	X(79, STORAGE_POOL_BUILD, "making a pool (dom0's shell has pool-build)")      \
-	X(80, STORAGE_POOL_DESTROY, "stopping a pool: pools are always active")       \
-	X(81, STORAGE_POOL_DELETE, "deleting a pool")                                 \
-	X(82, STORAGE_POOL_UNDEFINE, "forgetting a pool: the disks tell which there are")
+#define UNSUPPORTED(X)                                                                  \
+	X(53, DOMAIN_CORE_DUMP, "a dump of a domain's memory")                          \
+	X(54, DOMAIN_RESTORE, "restoring a domain")                                     \
+	X(55, DOMAIN_SAVE, "saving a domain")                                           \
+	X(232, DOMAIN_SAVE_FLAGS, "saving a domain")                                    \
+	X(233, DOMAIN_RESTORE_FLAGS, "restoring a domain")                              \
+	X(235, DOMAIN_SAVE_IMAGE_GET_XML_DESC, "saving a domain")                       \
+	X(182, DOMAIN_MANAGED_SAVE, "saving a domain")                                  \
+	X(184, DOMAIN_MANAGED_SAVE_REMOVE, "saving a domain")                           \
+	X(213, DOMAIN_MIGRATE_BEGIN3, "migration")                                      \
+	X(216, DOMAIN_MIGRATE_PERFORM3, "migration")                                    \
+	X(302, DOMAIN_MIGRATE_BEGIN3_PARAMS, "migration")                               \
+	X(303, DOMAIN_MIGRATE_PREPARE3_PARAMS, "migration")                             \
+	X(305, DOMAIN_MIGRATE_PERFORM3_PARAMS, "migration")                             \
+	X(306, DOMAIN_MIGRATE_FINISH3_PARAMS, "migration")                              \
+	X(307, DOMAIN_MIGRATE_CONFIRM3_PARAMS, "migration")                             \
+	X(364, DOMAIN_MIGRATE_START_POST_COPY, "migration")                             \
+	X(185, DOMAIN_SNAPSHOT_CREATE_XML, "snapshots of a domain")                     \
+	X(165, STORAGE_VOL_WIPE, "wiping a volume (vol-upload writes over it)")         \
+	X(259, STORAGE_VOL_WIPE_PATTERN, "wiping a volume (vol-upload writes over it)") \
+	X(80, STORAGE_POOL_DESTROY, "stopping a pool: pools are always active")         \
+	X(81, STORAGE_POOL_DELETE, "deleting a pool")

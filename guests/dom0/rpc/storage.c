@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guests/dom0/manage/documents.h"
+#include "guests/dom0/manage/pool_plan.h"
 #include "guests/dom0/manage/pools.h"
 #include "guests/dom0/rpc/handlers.h"
 #include "guests/dom0/rpc/lists.h"
@@ -12,9 +13,7 @@
 
 #define NAME 256
 
-/* Pools are known when the disks have been read, which takes a moment after each refresh. False
- * after call_again. */
-static bool are_read(struct call *call)
+bool pools_known(struct call *call)
 {
 	if (!pools_are_read())
 		call_again(call,
@@ -29,7 +28,7 @@ static bool is_active(const struct pool *pool)
 
 /* --- pools --- */
 
-static void put_pool(struct xdr_out *out, const struct pool *pool)
+void put_pool(struct xdr_out *out, const struct pool *pool)
 {
 	uint8_t uuid[16];
 
@@ -51,31 +50,48 @@ static struct pool *find_uuid(const uint8_t wanted[16])
 	return pool;
 }
 
-/* A pool as argument; NULL after call_fail. */
-struct pool *read_pool(struct call *call)
+/* A pool as argument. One that has been built of a plan has the plan's UUID as well. */
+bool read_pool_or_plan(struct call *call, struct pool_or_plan *found)
 {
 	char name[NAME];
 	uint8_t uuid[16];
-	struct pool *pool;
 
+	*found = (struct pool_or_plan){NULL, NULL};
 	xdr_text(&call->in, name, sizeof(name));
 	xdr_fixed(&call->in, uuid, sizeof(uuid));
-	if (!call_read(call) || !are_read(call))
-		return NULL;
-	pool = find_uuid(uuid);
-	if (!pool)
+	if (!call_read(call) || !pools_known(call))
+		return false;
+	found->pool = find_uuid(uuid);
+	if (!found->pool)
+		found->plan = pool_plan_of(uuid);
+	if (found->plan)
+		found->pool = pool_named(found->plan->name);
+	if (found->pool)
+		found->plan = NULL;
+	if (!found->pool && !found->plan)
 		call_fail(call, ERROR_NO_POOL,
 			  "Storage pool not found: no storage pool with matching uuid (%s)", name);
-	return pool;
+	return !call->code;
+}
+
+struct pool *read_pool(struct call *call)
+{
+	struct pool_or_plan found;
+
+	if (read_pool_or_plan(call, &found) && found.plan)
+		call_fail(call, ERROR_INVALID,
+			  "Requested operation is not valid: storage pool '%s' is not active",
+			  found.plan->name);
+	return found.pool;
 }
 
 /* virConnectListAllStoragePoolsFlags; all pools are LVM2's, persistent, and start by themselves. */
-static bool pool_is_listed(const struct pool *pool, uint32_t flags)
+static bool pool_is_listed(bool active, uint32_t flags)
 {
 	const struct {
 		uint32_t all, is;
 	} row[] = {
-		{1 | 2, is_active(pool) ? 2 : 1},
+		{1 | 2, active ? 2 : 1},
 		{4 | 8, 4},
 		{16 | 32, 16},
 		{~63u, 1u << 9},
@@ -93,19 +109,24 @@ void pools_list(struct call *call)
 	uint32_t flags = xdr_u32(&call->in);
 	struct list list = list_begin(&call->out, results);
 
-	if (!are_read(call))
+	if (!pools_known(call))
 		return;
 	for (const struct pool *pool = pool_first(); pool; pool = pool->next)
-		if (pool_is_listed(pool, flags) && list_one(&list))
+		if (pool_is_listed(is_active(pool), flags) && list_one(&list))
 			put_pool(&call->out, pool);
+	for (const struct pool_plan *plan = pool_plan_first(); plan; plan = pool_plan_next(plan))
+		if (pool_is_listed(false, flags) && list_one(&list))
+			put_plan(&call->out, plan);
 	list_end(&list);
 }
 
-static void answer_pool(struct call *call, const struct pool *pool, const char *by,
-			const char *text)
+static void answer_pool(struct call *call, const struct pool *pool, const struct pool_plan *plan,
+			const char *by, const char *text)
 {
 	if (pool)
 		put_pool(&call->out, pool);
+	else if (plan)
+		put_plan(&call->out, plan);
 	else
 		call_fail(call, ERROR_NO_POOL,
 			  "Storage pool not found: no storage pool with matching %s%s%s%s", by,
@@ -117,8 +138,22 @@ void pools_by_name(struct call *call)
 	char name[NAME];
 
 	xdr_text(&call->in, name, sizeof(name));
-	if (call_read(call) && are_read(call))
-		answer_pool(call, pool_named(name), "name", name);
+	if (call_read(call) && pools_known(call))
+		answer_pool(call, pool_named(name), pool_plan_named(name), "name", name);
+}
+
+/* By "/dev/POOL". */
+void pools_by_path(struct call *call)
+{
+	static const char dev[] = "/dev/";
+	char path[2 * NAME];
+
+	xdr_text(&call->in, path, sizeof(path));
+	if (call_read(call) && pools_known(call))
+		answer_pool(call,
+			    strncmp(path, dev, strlen(dev)) != 0 ? NULL
+								 : pool_named(path + strlen(dev)),
+			    NULL, "target path", path);
 }
 
 void pools_by_uuid(struct call *call)
@@ -126,31 +161,35 @@ void pools_by_uuid(struct call *call)
 	uint8_t uuid[16];
 
 	xdr_fixed(&call->in, uuid, sizeof(uuid));
-	if (call_read(call) && are_read(call))
-		answer_pool(call, find_uuid(uuid), "uuid", "");
+	if (call_read(call) && pools_known(call))
+		answer_pool(call, find_uuid(uuid), pool_plan_of(uuid), "uuid", "");
 }
 
 void pools_xml(struct call *call)
 {
-	const struct pool *pool = read_pool(call);
+	struct pool_or_plan found;
 	size_t begin;
 
-	if (!pool)
+	if (!read_pool_or_plan(call, &found))
 		return;
 	begin = document_begin(&call->out);
-	pool_document(pool, document_put, &call->out);
+	if (found.pool)
+		pool_document(found.pool, document_put, &call->out);
+	else
+		pool_plan_document(found.plan, document_put, &call->out);
 	document_end(&call->out, begin);
 }
 
 void pools_info(struct call *call)
 {
-	const struct pool *pool = read_pool(call);
-	struct pool_sizes sizes;
+	struct pool_sizes sizes = {0, 0, 0};
+	struct pool_or_plan found;
 
-	if (!pool)
+	if (!read_pool_or_plan(call, &found))
 		return;
-	sizes = pool_sizes(pool);
-	xdr_put_u32(&call->out, (uint32_t)pool_state(pool));
+	if (found.pool)
+		sizes = pool_sizes(found.pool);
+	xdr_put_u32(&call->out, found.pool ? (uint32_t)pool_state(found.pool) : POOL_INACTIVE);
 	xdr_put_u64(&call->out, sizes.capacity);
 	xdr_put_u64(&call->out, sizes.allocation);
 	xdr_put_u64(&call->out, sizes.available);
@@ -158,20 +197,22 @@ void pools_info(struct call *call)
 
 void pools_is_active(struct call *call)
 {
-	const struct pool *pool = read_pool(call);
+	struct pool_or_plan found;
 
-	if (pool)
-		xdr_put_i32(&call->out, is_active(pool));
+	if (read_pool_or_plan(call, &found))
+		xdr_put_i32(&call->out, found.pool && is_active(found.pool));
 }
 
 /* All pools are persistent and start by themselves. */
 void pools_yes(struct call *call)
 {
-	if (read_pool(call))
+	struct pool_or_plan found;
+
+	if (read_pool_or_plan(call, &found))
 		xdr_put_i32(&call->out, 1);
 }
 
-/* One search is at work at a time: a call that comes meanwhile waits in are_read. */
+/* One search is at work at a time: a call that comes meanwhile waits in pools_known. */
 static struct late_call refreshing;
 
 static void refreshed(void)
@@ -194,15 +235,24 @@ void pools_refresh(struct call *call)
 	pools_find(refreshed);
 }
 
-/* A pool that can be used has started by itself. */
+/* A pool that can be used has started by itself: one that has been built since it was described is
+ * started once more, as operators do behind pool-build. */
 void pools_start(struct call *call)
 {
-	const struct pool *pool = read_pool(call);
+	struct pool_or_plan found;
+	bool is_there = read_pool_or_plan(call, &found);
+	const struct pool *pool = found.pool;
 
 	xdr_u32(&call->in); /* flags */
-	if (!pool || !call_read(call))
+	if (!is_there || !call_read(call))
 		return;
-	if (is_active(pool))
+	if (!pool)
+		call_fail(call, ERROR_FAILED,
+			  "operation failed: storage pool '%s' has not been built (pool-build)",
+			  found.plan->name);
+	else if (pool_plan_built(pool->group.name))
+		return;
+	else if (is_active(pool))
 		call_fail(call, ERROR_INVALID,
 			  "Requested operation is not valid: storage pool '%s' is already active",
 			  pool->group.name);
@@ -213,10 +263,11 @@ void pools_start(struct call *call)
 
 void pools_set_autostart(struct call *call)
 {
-	const struct pool *pool = read_pool(call);
+	struct pool_or_plan found;
+	bool is_there = read_pool_or_plan(call, &found);
 	bool wanted = xdr_i32(&call->in);
 
-	if (pool && call_read(call) && !wanted)
+	if (is_there && call_read(call) && !wanted)
 		call_fail(call, ERROR_UNSUPPORTED,
 			  "Operation not supported: a pool that does not start by itself");
 }
@@ -257,7 +308,7 @@ bool read_volume(struct call *call, struct found *found)
 	xdr_text(&call->in, pool, sizeof(pool));
 	xdr_text(&call->in, name, sizeof(name));
 	xdr_text(&call->in, key, sizeof(key));
-	if (!call_read(call) || !are_read(call))
+	if (!call_read(call) || !pools_known(call))
 		return false;
 	if (!find_volume(pool_named(pool), name, found))
 		no_volume(call, "name", name);
@@ -298,7 +349,7 @@ void volumes_by_path(struct call *call)
 	char path[2 * NAME];
 
 	xdr_text(&call->in, path, sizeof(path));
-	if (!call_read(call) || !are_read(call))
+	if (!call_read(call) || !pools_known(call))
 		return;
 	if (volume_found(path, &found.pool, &found.lv))
 		put_volume(&call->out, &found);

@@ -252,7 +252,7 @@ cpu-baseline {dir}/cpu.xml -> <arch>x86_64</arch>
 net-dhcp-leases default -> Expiry Time +MAC address
 domdisplay alpha -> ! error:
 vncdisplay alpha -> ! error: Failed to get VNC port
-ttyconsole alpha -> ^\\s*$
+ttyconsole alpha -> ! ^\\s*$
 send-key alpha KEY_A -> ! error: Operation not supported: sending keys
 dump alpha /d -> ! error: Operation not supported: a dump of a domain's memory
 save-image-dumpxml /x -> ! error: Operation not supported: saving a domain

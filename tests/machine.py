@@ -223,7 +223,7 @@ class Machine:
         """Runs a command in dom0's shell and returns what it printed."""
         self.send(command + "\r")
         # The whole line: the log may speak in between, dom0's and then the line again, or the kernel's and then its rest.
-        self.expect(KERNEL_SPEAKS.join(re.escape(c) for c in command[-40:]) + r"\r*\n", timeout)
+        self.expect(KERNEL_SPEAKS.join(re.escape(c) for c in command[-40:]) + LINE_END, timeout)
         self.expect(re.escape(PROMPT), timeout)
         return self.before
 

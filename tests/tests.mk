@@ -201,6 +201,11 @@ CLIENT_ROUNDS ?= 10000
 client-tests: $(QEMU_NEEDS)
 	CLIENTS=1 CLIENT_ROUNDS=$(CLIENT_ROUNDS) $(PYTEST) -n 0 tests/qemu/test_clients.py $(PYTEST_ARGS)
 
+# 64 guests with an image each in dom0's memory, which the test prints.
+.PHONY: many-tests
+many-tests: $(QEMU_NEEDS)
+	$(PYTEST) -n 0 -s tests/many $(PYTEST_ARGS)
+
 # The package in roots of Debian's releases (RELEASES=) that QEMU boots: root, loop devices, Debian's archive, and minutes.
 .PHONY: deb-tests
 deb-tests: $(QEMU_NEEDS)

@@ -52,7 +52,6 @@ struct client {
 	uint64_t since_ns; /* it came, or began to stall */
 	bool open, read_only, broken;
 	bool collects; /* a long answer is being collected: no more calls are read until then */
-	bool waits;    /* for a guest that does not take typed bytes */
 	bool waits;    /* for a guest that does not take typed bytes, or for the disks (`again`) */
 	bool again;    /* the reader's message is to be handled once more */
 	uint64_t waits_ns;

@@ -60,6 +60,12 @@ static void shake(struct slow *slow)
 	struct session *session = slow->context;
 	uint8_t alert;
 
+	/* Bytes may come before the user has heard of the end: a handshake that has failed would
+	 * take them for other messages than they are, and its reason would be lost. */
+	if (session->status != MBEDTLS_ERR_SSL_WANT_READ) {
+		work_queue(session->work);
+		return;
+	}
 	session->status = mbedtls_ssl_handshake(&session->ssl);
 	alert = alert_for(session->status);
 	if (alert && !session->alerted && !session->failed && !slow_is_dropped())

@@ -428,6 +428,37 @@ static void test_refuses(void **state)
 	assert_true(*refused(&server, NOW));
 }
 
+/* What comes between the end of a handshake and its user's turn changes nothing of the reason: a
+ * client without a certificate sends all its messages at once. */
+static void test_refuses_in_any_turn(void **state)
+{
+	static char log[4096];
+
+	(void)state;
+	for (unsigned before = 0; before < 6; before++) {
+		struct peer *peer = connect_peer(&peers[0], "10.0.0.2:1000", NULL);
+		FILE *was = stdout, *file = tmpfile();
+
+		talk(peer, STREAM, 1, NO_LIE);
+		give(peer, STREAM);
+		loop();
+		assert_int_equal(mbedtls_ssl_handshake(&peer->ssl), MBEDTLS_ERR_SSL_WANT_READ);
+		stdout = file;
+		give(peer, 12); /* the message without a certificate */
+		for (unsigned i = 0; i < before; i++)
+			turn();
+		give(peer, STREAM);
+		loop();
+		stdout = was;
+		rewind(file);
+		memset(log, 0, sizeof(log));
+		assert_true(fread(log, 1, sizeof(log) - 1, file));
+		fclose(file);
+		assert_says(log, "it has no certificate");
+		forget_peer(peer);
+	}
+}
+
 static void test_names_both_times(void **state)
 {
 	const char *log = refused(&admin, NOW - 2 * 86400);
@@ -671,7 +702,7 @@ int main(void)
 		cmocka_unit_test(test_byte_by_byte), cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_garbled),      cmocka_unit_test(test_other_bytes),
 		cmocka_unit_test(test_too_slow),     cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_pieces),       cmocka_unit_test(test_refuses_in_any_turn),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

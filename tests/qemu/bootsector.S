@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A boot sector that uses a PC's firmware: the screen (INT 10h), the disk (INT 13h, from where the
- * second sector comes), the keyboard (INT 16h). For the key r it resets the CPU and goes on behind
- * the reset, as programs of protected mode once did; each other key turns the machine off.
+ * second sector comes), the keyboard (INT 16h). After a key it resets the CPU and goes on behind the
+ * reset, as programs of protected mode once did. The reset is the whole machine's, so no tick comes
+ * from the PIC then, and the sector turns the machine off.
  */
 	.code16
 	.globl _start
@@ -22,20 +23,12 @@ _start:
 	jc failed
 	movw $second, %si
 	call say
-next:
 	movw $ask, %si
 	call say
 	xorw %ax, %ax			/* wait for a key */
 	int $0x16
-	cmpb $'r', %al
-	je reset
-	movw $0x604, %dx		/* PM1 control: S5 */
-	movw $0x2000, %ax
-	outw %ax, %dx
-	jmp halt
 
 /* 40:67 says where the firmware is to jump to when the reset's reason is 0x0a. */
-reset:
 	cli
 	movw $again, 0x467
 	movw $0, 0x469
@@ -54,10 +47,12 @@ again:
 	movw %ax, %es
 	movw %ax, %ss
 	movw $0x7c00, %sp
-	sti
 	movw $back, %si
 	call say
-	jmp next
+	movw $0x604, %dx		/* PM1 control: S5 */
+	movw $0x2000, %ax
+	outw %ax, %dx
+	jmp halt
 
 failed:
 	movw $broken, %si

@@ -48,7 +48,8 @@ static void dump_bios(struct dump *d, const struct vm_config *c)
 	put(d, "/>\n");
 }
 
-static void dump_firmware(struct dump *d, const struct vm_config *c)
+/* How firmware boots: kept for a guest with a kernel, too, which may lose it later. */
+static void dump_boot(struct dump *d, const struct vm_config *c)
 {
 	static const char *const kinds[] = {
 		[BOOT_DISK] = "hd",
@@ -57,7 +58,6 @@ static void dump_firmware(struct dump *d, const struct vm_config *c)
 		[BOOT_FLOPPY] = "fd",
 	};
 
-	put(d, "    <loader readonly='yes' type='rom'>%s</loader>\n", escape(c->firmware));
 	for (unsigned i = 0; i < CONFIG_BOOT_DEVS && c->boot_dev[i]; i++)
 		put(d, "    <boot dev='%s'/>\n", kinds[c->boot_dev[i]]);
 	if (c->boot_menu && c->boot_menu_ms)
@@ -77,7 +77,7 @@ static void dump_os(struct dump *d, const struct vm_config *c)
 {
 	put(d, "  <os>\n    <type arch='x86_64'>hvm</type>\n");
 	if (config_has_firmware(c))
-		dump_firmware(d, c);
+		put(d, "    <loader readonly='yes' type='rom'>%s</loader>\n", escape(c->firmware));
 	else
 		put(d, "    <kernel>%s</kernel>\n", escape(c->kernel));
 	for (uint32_t i = 0; i < c->initrds; i++) {
@@ -85,6 +85,7 @@ static void dump_os(struct dump *d, const struct vm_config *c)
 		put(d, "%s%s</initrd>\n", c->initrd_args[i][0] ? " " : "",
 		    escape(c->initrd_args[i]));
 	}
+	dump_boot(d, c);
 	if (c->cmdline[0])
 		put(d, "    <cmdline>%s</cmdline>\n", escape(c->cmdline));
 	put(d, "  </os>\n");

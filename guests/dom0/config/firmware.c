@@ -35,11 +35,10 @@ static void boot_start(struct config_parser *p, const char **attributes)
 	uint8_t *dev = p->config->boot_dev;
 	unsigned which = 0, at = 0;
 
-	if (!kind) {
-		if (!p->failed)
-			config_fail(p, "attribute 'dev' is missing");
+	if (!kind && !p->failed)
+		config_fail(p, "attribute 'dev' is missing");
+	if (p->failed) /* of a kind that is refused, too */
 		return;
-	}
 	while (strcmp(kind, kinds[which]) != 0)
 		which++;
 	while (at < CONFIG_BOOT_DEVS && dev[at] && dev[at] != numbers[which])

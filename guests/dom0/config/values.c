@@ -15,7 +15,8 @@ bool config_one_of(const char *value, const char *const *words)
 	return false;
 }
 
-/* An attribute whose only supported values are these; NULL if it is absent. */
+/* An attribute whose only supported values are these; NULL if it is absent. Another value is
+ * refused, and returned all the same. */
 const char *config_choice(struct config_parser *p, const char **attributes, const char *name,
 			  const char *const *words)
 {

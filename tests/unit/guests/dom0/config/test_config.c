@@ -714,6 +714,16 @@ static void test_firmware(void **state)
 	config_free(c);
 	refused(START "<os><initrd>i</initrd></os></domain>", "<initrd> and no <kernel>");
 	refused(START "<os><cmdline>i</cmdline></os></domain>", "<cmdline> and no <kernel>");
+	refused(START "<os><boot dev='x'/></os></domain>", "dev='x' is not supported");
+	refused(START "<os><boot/></os></domain>", "attribute 'dev' is missing");
+	/* The words for firmware stay with a guest that has a kernel now. */
+	c = accepted(START "<os><kernel>k</kernel><boot dev='hd'/></os></domain>");
+	dumped[0] = 0;
+	config_dump(c, 0, collect, NULL);
+	config_free(c);
+	c = accepted(dumped);
+	assert_int_equal(c->boot_dev[0], BOOT_DISK);
+	config_free(c);
 	refused(START "<os><boot dev='hd'/><boot dev='hd'/></os></domain>", "given twice");
 	refused(START "<os><boot/></os></domain>", "'dev' is missing");
 	refused(START "<os><bios rebootTimeout='65536'/></os></domain>", "more than 65535");

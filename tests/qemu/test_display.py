@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests' screens over VNC: text and pixels as a viewer sees them, keys and the mouse, viewers that are slow or send nonsense."""
 
+import contextlib
+import os
 import re
+import socket
 import subprocess
 import time
 
@@ -90,3 +93,63 @@ def test_text(box):
     assert re.search(r"^on the screen$", box.run("screentext text"), re.M)
     assert re.search(r"^:0$", box.run("vncdisplay text"), re.M)
     assert f"port='{TEXT_PORT}'" in box.run("dumpxml text")
+
+
+def test_keys(box):
+    """What a viewer types is in the guest's own console, and so are keys that the operator sends."""
+    with box.in_console("text"):
+        box.linux_up("text", 60)
+        box.linux("exec 3</dev/tty0")  # without a reader keys are lost
+    with rfb.Viewer(box.ports[TEXT_PORT]) as viewer:
+        viewer.type("Hello, World: ~_|{}\n")
+        picture(viewer, "Hello, World: ~_|{}", 120)
+        box.run("send-key text KEY_LEFTSHIFT KEY_K")
+        box.run("send-key text KEY_ENTER")
+    with box.in_console("text"):
+        assert box.linux("head -n 2 <&3", 120).split("\n")[:2] == ["Hello, World: ~_|{}", "K"]
+
+
+def test_pixels(box):
+    """Linux's driver of the linear modes, and its console of pixels; the mouse."""
+    box.run("define pixels.def")
+    box.run("start pixels")
+    with box.in_console("pixels"):
+        box.linux_up("pixels", 300)
+        box.linux("sh /load", timeout=120)
+        assert "bochs-drm" in box.linux("cat /proc/fb") or "bochs" in box.linux("cat /proc/fb")
+        box.linux("echo in pixels >/dev/tty0")
+        with pytest.raises(rfb.Closed):
+            rfb.Viewer(box.ports[GENERIC_PORT], password="wrong")
+        with rfb.Viewer(box.ports[GENERIC_PORT], password=PASSWORD, encodings=[rfb.RAW, rfb.SIZE]) as viewer:
+            size = tuple(map(int, box.linux("cat /sys/class/graphics/fb0/virtual_size").split(",")))
+            assert (viewer.width, viewer.height) == size
+            viewer.update()
+            assert set(viewer.used) == {rfb.RAW}
+            # A block of colour: a line of 64 pixels in each of 32 rows, from the first on.
+            box.linux("head -c 256 /dev/zero | tr '\\000' '\\252' >/tmp/line; stride=$(cat /sys/class/graphics/fb0/stride); "
+                      "for y in $(seq 100 131); do dd if=/tmp/line of=/dev/fb0 bs=256 count=1 oflag=seek_bytes "
+                      "seek=$((y * stride)) 2>/dev/null; done", timeout=120)
+            deadline = time.monotonic() + 60 * m.PATIENCE
+            while viewer.pixels[131][63] != (170, 170, 170) and time.monotonic() < deadline:
+                viewer.update(True)
+            assert all(p == (170, 170, 170) for y in range(100, 132) for p in viewer.pixels[y][:64])
+            assert viewer.pixels[132][0] != (170, 170, 170) and viewer.pixels[110][64] != (170, 170, 170)
+            viewer.png(box.directory / "pixels.png")
+
+
+def test_bad_viewers(box):
+    """Viewers that say nothing, send nonsense, take nothing, or come in crowds; others see the screen."""
+    port = box.ports[TEXT_PORT]
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+    for n, one in enumerate(silent):
+        with contextlib.suppress(OSError):
+            one.sendall(os.urandom(64) if n % 2 else b"RFB 003.008\n\x01\x01")
+    stalled = rfb.Viewer(port)
+    for _ in range(50):
+        stalled.request()
+    with rfb.Viewer(port) as viewer:
+        picture(viewer, "on the screen")
+    stalled.close()
+    for one in silent:
+        one.close()
+    box.wait_run("nodeinfo", "CPU")

@@ -81,11 +81,19 @@ void vm_log(struct vm *vm, const char *format, ...)
 	(void)format;
 }
 
+static bool random_started;
+
+const char *tls_random_start(void)
+{
+	random_started = true;
+	return NULL;
+}
+
 int tls_random(void *context, unsigned char *to, size_t bytes)
 {
 	(void)context;
 	memset(to, 0x5a, bytes);
-	return fake_no_random ? -1 : 0;
+	return fake_no_random || !random_started ? -1 : 0;
 }
 
 static void fake_output(void *context)

@@ -11,7 +11,7 @@
 
 bool password_challenge(uint8_t challenge[RFB_CHALLENGE])
 {
-	return tls_random(NULL, challenge, RFB_CHALLENGE) == 0;
+	return !tls_random_start() && tls_random(NULL, challenge, RFB_CHALLENGE) == 0;
 }
 
 /* VNC takes the bits of each byte of the key from the lowest on. */

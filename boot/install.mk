@@ -20,7 +20,7 @@ disk: $(DISK)
 # The Debian package. A later commit is a later version.
 VERSION ?= 0.1$(shell git rev-list --count HEAD 2>/dev/null | sed 's/^/+r/')
 DEB ?= build/sampo_$(VERSION)_amd64.deb
-DEB_LIBRARIES := $(PICOLIBC) $(LWIP) $(EXPAT) $(ZYDIS) $(ZYCORE) $(MBEDTLS) $(SQLITE) $(ZLIB)
+DEB_LIBRARIES := $(PICOLIBC) $(LWIP) $(EXPAT) $(ZYDIS) $(ZYCORE) $(MBEDTLS) $(SQLITE) $(ZLIB) $(ZSTD)
 
 .PHONY: deb
 deb: build/sampo.elf build/dom0.bin

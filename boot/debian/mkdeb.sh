@@ -40,6 +40,7 @@ for source; do
 	[ -e "$notices" ] || notices=$source/LICENSE
 	install -m 644 "$notices" "$doc/libraries/${name%-*}"
 done
+install -m 644 /usr/share/doc/seabios/copyright "$doc/libraries/seabios"
 {
 	echo "sampo ($version) unstable; urgency=medium"
 	echo

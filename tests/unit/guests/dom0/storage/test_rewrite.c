@@ -248,8 +248,8 @@ static void change_well(enum qcow2_rewrite_kind kind, const char *name)
 	qcow2_rewrite_free(&rewrite);
 }
 
-/* QEMU lists these snapshots and no others, on lines behind two of headings in the log, if there are
- * any. */
+/* QEMU lists these snapshots and no others, on lines behind two of headings in the log, if there
+ * are any. */
 static bool lists_kept(void)
 {
 	static char list[16384];

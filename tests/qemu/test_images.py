@@ -229,6 +229,6 @@ def test_formats(boot, iso, tmp_path):
     box.stop()
     with lvm.host(image) as host:
         host.lvm("vgck", "data")
-        base = take_out(image, host, "z", tmp_path / "base")
+        base = lvm.take_out(image, host, "z", tmp_path / "base")
     qemu("qemu-img", "convert", "-f", "qcow2", "-O", "raw", base, tmp_path / "base.raw")
     assert (tmp_path / "base.raw").read_bytes() == content

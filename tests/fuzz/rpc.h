@@ -358,6 +358,12 @@ const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic)
 	return "no room";
 }
 
+bool virtio_is_leaving(const struct vm *vm)
+{
+	(void)vm;
+	return false;
+}
+
 const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal)
 {
 	(void)vm;

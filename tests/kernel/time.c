@@ -69,6 +69,8 @@ static uint32_t rings_a_wake(struct guest *g, uint32_t distance, uint64_t *late_
 			count = guest_word(g, COUNT);
 		must(sampo_wait(rdtsc() + 1000 * tsc_per_ms, 0), "wait");
 		late = guest_word(g, WORDS + 4) - guest_word(g, WORDS);
+		if ((int32_t)late < 0)
+			late = 0; /* it has not gone on yet */
 		events_take(&bits);
 		least = late < least ? late : least;
 	}

@@ -267,7 +267,7 @@ def test_bad_servers(boot, iso, server, tmp_path):
     assert "the pool is full" in fetch(box, server, "endless", "v")
     assert "larger than the capacity" in fetch(box, server, "good", "v", "--capacity 1M")
     assert "larger than the volume" in fetch(box, server, "endless", "v", "--capacity 4M")
-    assert "a format is raw or qcow2" in fetch(box, server, "good", "v", "--format vmdk")
+    assert "a format is raw, qcow2, vmdk, vpc or vdi" in fetch(box, server, "good", "v", "--format vhdx")
     assert "refuses the connection" in box.run("vol-fetch data v http://10.0.2.2:1/x")
     assert "no name server knows" in box.run("vol-fetch data v http://no.such.name.invalid/x")
     assert "dom0 trusts no CA of https" in box.run("vol-fetch data v https://10.0.2.2/x")

@@ -253,7 +253,7 @@ net-dhcp-leases default -> Expiry Time +MAC address
 domdisplay alpha -> ! error:
 vncdisplay alpha -> ! error: Failed to get VNC port
 ttyconsole alpha -> ! ^\\s*$
-send-key alpha KEY_A -> ! error: Operation not supported: sending keys
+send-key alpha KEY_A -> ! error: Requested operation is not valid: the domain has no keyboard
 dump alpha /d -> ! error: Operation not supported: a dump of a domain's memory
 save-image-dumpxml /x -> ! error: Operation not supported: saving a domain
 iface-list -> eth0 +active +52:54:00:12:34:56

@@ -271,11 +271,14 @@ static void look(struct timer *timer)
 {
 	struct job *job = timer->context;
 	const struct vm *vm = vm_find_name(job->name);
+	bool runs = vm && vm->id, has = runs && find(vm->config, job->device) >= 0;
 
-	if (!vm || !vm->id || find(vm->config, job->device) < 0)
+	if (!has && !(runs && virtio_is_leaving(vm)))
 		live_done(job, NULL);
 	else if (clock_ns() < job->deadline)
 		timer_set(timer, clock_ns() + LOOK_NS);
+	else if (!has)
+		live_done(job, NULL);
 	else
 		live_done(job, "the guest has not given it up yet: it goes when the guest does so "
 			       "or starts again");

@@ -190,6 +190,16 @@ bool virtio_eject(struct virtio_device *dev)
 	return remove_device(dev);
 }
 
+bool virtio_is_leaving(const struct vm *vm)
+{
+	const struct virtio_machine *machine = running(vm);
+
+	for (unsigned i = 0; machine && i < machine->devices; i++)
+		if (machine->device[i] && machine->device[i]->gone)
+			return true;
+	return false;
+}
+
 /* The operator hears of it when the device is gone. */
 static void give_up(struct virtio_device *dev, const char *why)
 {

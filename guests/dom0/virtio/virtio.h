@@ -111,6 +111,10 @@ const char *virtio_plug_disk(struct vm *vm, const struct config_disk *disk, virt
 const char *virtio_plug_nic(struct vm *vm, const struct config_nic *nic);
 const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal);
 
+/* Does a device that has left the guest's bus still use its disk, as one whose image is being
+ * closed? Then nobody else can have that disk yet. */
+bool virtio_is_leaving(const struct vm *vm);
+
 /* Bytes typed at the guest's virtio console; returns how many bytes were
  * taken (0: there is no such device or the guest does not read). */
 size_t virtio_console_input(struct vm *vm, const void *data, size_t bytes);

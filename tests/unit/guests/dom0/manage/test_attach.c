@@ -34,6 +34,7 @@ static const char *plug_wrong;
 static virtio_plugged *plugged;
 static void *plug_context;
 static unsigned unplugged, ended_times;
+static bool leaving;
 static bool link_up;
 static char ended_why[128];
 
@@ -121,6 +122,12 @@ const char *virtio_unplug(struct vm *vm, uint32_t type, unsigned ordinal)
 	(void)vm;
 	unplugged = type << 8 | ordinal;
 	return plug_wrong;
+}
+
+bool virtio_is_leaving(const struct vm *vm)
+{
+	(void)vm;
+	return leaving;
 }
 
 bool virtio_net_link(struct vm *vm, unsigned nic, bool up)
@@ -271,7 +278,12 @@ static void of_the_guest(void **unused)
 	assert_int_equal(unplugged, VIRTIO_BLK << 8);
 	looks->fire(looks);
 	assert_int_equal(ended_times, 0);
+	/* Its image is being closed: nobody else could have it. */
 	live.disks = 0;
+	leaving = true;
+	looks->fire(looks);
+	assert_int_equal(ended_times, 0);
+	leaving = false;
 	looks->fire(looks);
 	assert_int_equal(ended_times, 1);
 	assert_int_equal(own.disks, 0);

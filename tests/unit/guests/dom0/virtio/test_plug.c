@@ -142,11 +142,13 @@ static void leaves_at_work(void **unused)
 	assert_null(virtio_find(&mock_vm, VIRTIO_BLK, 1));
 	assert_non_null(spare[0].user);
 	assert_false(virtio_part.quiet(&mock_vm));
+	assert_true(virtio_is_leaving(&mock_vm));
 	assert_string_equal(virtio_plug_disk(&mock_vm, &one, NULL, NULL),
 			    "spare0 is in use by mock");
 	virtio_part.reset(&mock_vm);
 	mock_settle();
 	assert_null(spare[0].user);
+	assert_false(virtio_is_leaving(&mock_vm));
 	assert_true(virtio_part.quiet(&mock_vm));
 	assert_null(virtio_plug_disk(&mock_vm, &one, NULL, NULL));
 

@@ -3,7 +3,6 @@
 
 import os
 import random
-import os
 import re
 
 import pytest
@@ -93,10 +92,11 @@ def test_floods(boot, request):
 
 
 def test_floods_across(boot, request):
-    """The same from another CPU. The CPUs of Bochs, and they alone, go on at the same rate."""
+    """The same from another CPU. The CPUs of Bochs, and they alone, go on at the same rate. In less time a turn of 0.35 ms more or less
+    is a percent."""
     if request.config.getoption("--machine") != "bochs":
         pytest.skip("QEMU's CPUs stand still while the host does other things")
-    run(boot, f"floods ms={os.environ.get('SAMPO_FLOODS', '30')}", timeout=300, cpus=2)
+    run(boot, f"floods ms={os.environ.get('SAMPO_FLOODS', '100')}", timeout=300, cpus=2)
 
 
 def test_bench(boot):

@@ -23,8 +23,9 @@
 #include "kernel/vcpu/turn.h"
 #include "kernel/vcpu/vcpu.h"
 
-#define DOORBELL_LEAST     3000ull /* ticks: what three switches take */
-#define DOORBELL_DOUBLINGS 4u
+#define DOORBELL_DELAY_NS 50000u
+#define DOORBELL_HALVINGS 4u    /* 3 us */
+#define DOORBELL_LEAST    3000u /* ticks: what three switches take */
 
 #define BUS_LOCK_DELAY_NS 20000u /* 50,000 a second at most, some percent of the bus */
 
@@ -97,36 +98,28 @@ static void handle_pause(struct vcpu *vcpu, struct hv_exit *x)
 }
 
 /*
- * A doorbell has woken a domain that would preempt the guest now. It need not at once: some guests
- * ring again in a moment, and one answer to all saves switches. Others compute on, or sleep, and
- * the request would wait. So the vCPU has a time that it is left: that doubles if its rings since
- * the last decision came within it, on average and in time of the vCPU's own, and halves if they
- * did not. At the least, which is no longer than the switches that it would save, the domain goes
- * first. If the main loop was to choose for another reason, that waits no longer than this either.
+ * A domain that waits for a doorbell need not preempt the guest at once: many guests ring again in
+ * a moment, and one answer to all saves switches. Others compute on, or sleep, and the request
+ * would wait. So the patience is the vCPU's: it doubles each time that the vCPU rings again before
+ * it has left the CPU, and halves each time that it has left.
  */
-static void __attribute__((noinline)) decide(struct vcpu *vcpu)
-{
-	struct cpu *cpu = vcpu->cpu;
-	uint64_t ran = vcpu->entity.ran + cpu_rdtsc() - cpu->rq.last;
-
-	if (ran - vcpu->decided < vcpu->rings * (DOORBELL_LEAST << vcpu->doublings))
-		vcpu->doublings += vcpu->doublings < DOORBELL_DOUBLINGS;
-	else
-		vcpu->doublings -= vcpu->doublings > 0;
-	vcpu->decided = ran;
-	vcpu->rings = 0;
-	if (!vcpu->doublings)
-		return;
-	WRITE_ONCE(cpu->resched, false);
-	turn_ends_within(cpu, DOORBELL_LEAST << vcpu->doublings);
-}
-
 static void ring(struct vcpu *vcpu, struct event *event)
 {
-	vcpu->rings++;
+	struct cpu *cpu = vcpu->cpu;
+	bool resched = READ_ONCE(cpu->resched);
+	uint64_t patience;
+
+	if (vcpu->rang <= vcpu->entity.since)
+		vcpu->halvings += vcpu->halvings < DOORBELL_HALVINGS;
+	else
+		vcpu->halvings -= vcpu->halvings > 0;
+	vcpu->rang = cpu_rdtsc();
 	event_raise(event);
-	if (READ_ONCE(vcpu->cpu->resched))
-		decide(vcpu);
+	if (resched || !READ_ONCE(cpu->resched))
+		return;
+	WRITE_ONCE(cpu->resched, false);
+	patience = tsc_from_ns(DOORBELL_DELAY_NS) >> vcpu->halvings;
+	turn_ends_within(cpu, patience > DOORBELL_LEAST ? patience : DOORBELL_LEAST);
 }
 
 static void handle_io(struct vcpu *vcpu, struct hv_exit *x)

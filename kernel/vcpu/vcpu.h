@@ -67,10 +67,9 @@ struct vcpu {
 	bool extint;              /* the PIC's INTR line is up */
 
 	struct sched_entity entity;
-	/* See decide in exit.c: its doorbells since the last decision, its time by then in ticks,
-	 * and how often the time that it is left then has been doubled. */
-	uint64_t rings, decided;
-	uint32_t doublings;
+	uint64_t rang;     /* when it last rang a doorbell */
+	uint32_t halvings; /* of the time that the doorbell's domain leaves it then: ring in exit.c
+			    */
 	struct timer held; /* while it sleeps and its requests wait, see request.c */
 
 	uint32_t pending; /* VCPU_PEND_* */

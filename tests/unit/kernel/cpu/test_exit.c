@@ -23,14 +23,12 @@
 #define RIP      0x1000u
 #define NEXT_RIP 0x1003u
 #define X87_SSE  3u
-#define PORT     0xc000u
-#define SELDOM   1000000u /* ticks */
 
 uint64_t fpu_xcr0 = 7, tsc_ticks_per_ns = 1ull << 32;
 
 static struct domain domain;
 static struct vcpu vcpu;
-static uint64_t cr4, rip, left_for;
+static uint64_t cr4, rip;
 static uint32_t injected;
 
 /* --- what is below and beside --- */
@@ -51,17 +49,6 @@ void vcpu_inject(struct vcpu *, uint32_t event, uint32_t)
 	injected = event;
 }
 
-/* The doorbell's domain wakes, and is to preempt. */
-void event_raise(struct event *)
-{
-	this_cpu()->resched = true;
-}
-
-void turn_ends_within(struct cpu *, uint64_t ticks)
-{
-	left_for = ticks;
-}
-
 /* None of the exits here may get to these. */
 #define NEVER(type, name, arguments) \
 	type name arguments          \
@@ -76,12 +63,14 @@ NEVER(void, hv_op_interrupt_window, (void))
 NEVER(void, cpuid_answer, (struct vcpu *))
 NEVER(void, debug_take, (struct cpu *, struct vcpu *))
 NEVER(void, eoi_collect, (struct vcpu *))
+NEVER(void, event_raise, (struct event *))
 NEVER(const char *, exit_kind_name, (enum exit_kind))
 NEVER(void, fpu_switch, (struct cpu *, struct vcpu *))
 NEVER(void, hypercall, (struct vcpu *, struct hv_exit *))
 NEVER(void, interrupt_run_timers, (struct cpu *))
 NEVER(void, log_print, (const char *, ...))
 NEVER(bool, loop_breathe, (struct cpu *))
+NEVER(void, turn_ends_within, (struct cpu *, uint64_t))
 NEVER(bool, mce_in_guest, (void))
 NEVER(void, mce_poll, (void))
 NEVER(enum msr_result, msr_read, (struct vcpu *, uint32_t, uint64_t *))
@@ -148,60 +137,11 @@ static void test_xsetbv_off(void **state)
 	assert_refused(VCPU_UD);
 }
 
-/* The guest rings after so many ticks of its own. Returns for how long the doorbell's domain leaves
- * it, or 0 if that domain goes first. The exit is done again if the host's CPU was away meanwhile,
- * which would count as the guest's time. */
-static uint64_t ring_after(uint64_t ticks)
-{
-	struct hv_exit x = {.kind = EXIT_IO, .port = PORT, .size = 2, .write = true};
-	struct vcpu before = vcpu;
-	uint64_t start;
-
-	do {
-		vcpu = before;
-		this_cpu()->resched = false;
-		left_for = 0;
-		start = cpu_rdtsc();
-		vcpu.entity.ran = vcpu.decided + ticks;
-		vcpu.cpu->rq.last = start;
-		exit_handlers[EXIT_IO](&vcpu, &x);
-	} while (cpu_rdtsc() - start > 2000);
-	assert_true(this_cpu()->resched == !left_for);
-	return left_for;
-}
-
-/* A guest that rings again and again is left for longer and longer; one that rings seldom is not.
- */
-static void test_doorbell(void **state)
-{
-	static struct event *page[BELLS_PER_PAGE], event = {.kind = SAMPO_EVENT_BIT, .size = 2};
-	uint64_t least = 0, most = 0;
-
-	(void)state;
-	page[PORT % BELLS_PER_PAGE] = &event;
-	domain.bells[PORT / BELLS_PER_PAGE] = page;
-	vcpu = (struct vcpu){.domain = &domain, .cpu = this_cpu()};
-	assert_int_equal(ring_after(SELDOM), 0);
-	assert_int_equal(ring_after(SELDOM), 0);
-	for (unsigned i = 0; i < 16; i++) {
-		most = ring_after(0);
-		assert_true(most >= least && most > 0);
-		least = most;
-	}
-	assert_int_equal(ring_after(0), most);
-	assert_true(most < SELDOM);
-	assert_int_equal(ring_after(SELDOM), most / 2);
-	for (unsigned i = 0; i < 16; i++)
-		ring_after(SELDOM);
-	assert_int_equal(ring_after(SELDOM), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_xsetbv),
 		cmocka_unit_test(test_xsetbv_off),
-		cmocka_unit_test(test_doorbell),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,8 @@
  * <metadata> holds what other programs note about a guest: elements of their own namespaces, which
  * change nothing here. They are kept as bytes of the document, and stand in the dumped description
  * as they came. So they must be a document's part by themselves: a parser of its own reads them
- * once more, as UTF-8 and with namespaces. What it refuses is not kept (a prefix that the document
- * declares outside, a document in another encoding).
+ * once more, as UTF-8 and with namespaces. Metadata that it refuses is not kept (a prefix that the
+ * document declares outside, a document in another encoding).
  */
 #include <expat.h>
 #include <string.h>

@@ -39,7 +39,7 @@ bool rfb_input(struct rfb *rfb, const uint8_t *bytes, size_t n);
 /* Has the viewer said who it is, and got the screen's size? Before that it waits for nothing. */
 bool rfb_is_running(const struct rfb *rfb);
 
-/* What is to be sent next, *n bytes; and that so many of them are sent. */
+/* Returns the bytes that are to be sent next, *n of them. rfb_sent: so many of them are sent. */
 const uint8_t *rfb_output(const struct rfb *rfb, size_t *n);
 void rfb_sent(struct rfb *rfb, size_t n);
 

@@ -19,7 +19,7 @@
 #define CHUNK_BYTES (RECT_BYTES + 4 * RFB_TILE * RFB_TILE * RFB_CHUNK + RFB_CHUNK + 8)
 #define NEWS_MOST   (3 * RECT_BYTES + 8)
 
-/* The rows of a band, drawn for whoever is at work. */
+/* The rows of a band, drawn for the viewer that is at work. */
 static uint32_t band_pixels[RFB_TILE][VGA_WIDTH];
 
 bool rfb_resize(struct rfb *rfb, struct vga_size size)
@@ -248,7 +248,7 @@ static bool send_band(struct rfb *rfb, unsigned band)
 
 /* --- the passes --- */
 
-/* What the viewer is told of by rectangles without pixels of the screen. */
+/* Rectangles without pixels of the screen: they tell the viewer other news. */
 static void send_news(struct rfb *rfb)
 {
 	/* The guest draws its pointer itself: the viewer's is one pixel that is not there. */

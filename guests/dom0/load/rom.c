@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "guests/dom0/base/memory.h"
+#include "guests/dom0/vm/bus.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/lib/sampo.h"
 
@@ -19,17 +20,7 @@ static uint64_t rom_read(struct vm *vm, uint32_t instance, uint64_t offset, unsi
 	return value;
 }
 
-static void rom_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
-		      uint64_t value)
-{
-	(void)vm;
-	(void)instance;
-	(void)offset;
-	(void)size;
-	(void)value;
-}
-
-static const struct io_ops rom_ops = {rom_read, rom_write};
+static const struct io_ops rom_ops = {rom_read, bus_ignore};
 
 static const char *make(struct vm *vm, uint64_t bytes)
 {

@@ -11,6 +11,7 @@
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/acpi.h"
 #include "guests/dom0/machine/bios.h"
+#include "guests/dom0/machine/checksum.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/vm/state.h"
@@ -182,16 +183,6 @@ static void points(struct builder *b, const void *pointer, uint8_t size)
 	if (blob)
 		blob->pointer[blob->pointers++] =
 			(struct acpi_pointer){(uint32_t)((const uint8_t *)pointer - b->base), size};
-}
-
-static uint8_t checksum(const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	uint8_t sum = 0;
-
-	while (bytes--)
-		sum = (uint8_t)(sum + *p++);
-	return (uint8_t)-sum;
 }
 
 static struct header header(const char *signature, uint8_t revision)

@@ -11,20 +11,11 @@
 #include "guests/dom0/base/loop.h"
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/acpi.h"
+#include "guests/dom0/machine/checksum.h"
 #include "guests/dom0/machine/ioapic.h"
 #include "guests/dom0/machine/pci.h"
 #include "guests/dom0/machine/smbios.h"
 #include "guests/dom0/vm/vm.h"
-
-static uint8_t checksum(const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	uint8_t sum = 0;
-
-	while (bytes--)
-		sum = (uint8_t)(sum + *p++);
-	return (uint8_t)-sum;
-}
 
 /* --- The BIOS data area (at 40:0) and its extension --- */
 

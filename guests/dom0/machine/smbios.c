@@ -6,6 +6,7 @@
 
 #include "guests/dom0/config/config.h"
 #include "guests/dom0/machine/bios.h"
+#include "guests/dom0/machine/checksum.h"
 
 struct smbios_entry {
 	char anchor[4];
@@ -151,16 +152,6 @@ static void add_structures(struct smbios *s, const struct vm_config *config)
 		   (const char *[]){"Sampo", config->name, NULL});
 	smbios_add(s, &boot, SMBIOS_BOOT, sizeof(boot), (const char *[]){NULL});
 	smbios_add(s, &end, SMBIOS_END, sizeof(end), (const char *[]){NULL});
-}
-
-static uint8_t checksum(const void *data, size_t bytes)
-{
-	const uint8_t *p = data;
-	uint8_t sum = 0;
-
-	while (bytes--)
-		sum = (uint8_t)(sum + *p++);
-	return (uint8_t)-sum;
 }
 
 _Static_assert(sizeof(struct smbios_entry) == SMBIOS_ENTRY, "smbios.h");

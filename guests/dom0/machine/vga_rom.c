@@ -22,17 +22,7 @@ static uint64_t rom_read(struct vm *vm, uint32_t instance, uint64_t offset, unsi
 	return value;
 }
 
-static void rom_write(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size,
-		      uint64_t value)
-{
-	(void)vm;
-	(void)instance;
-	(void)offset;
-	(void)size;
-	(void)value;
-}
-
-const struct io_ops vga_rom_ops = {rom_read, rom_write};
+const struct io_ops vga_rom_ops = {rom_read, bus_ignore};
 
 /* The font is where its second character is, the face of code page 437, behind an empty first. */
 const uint8_t *vga_font(void)

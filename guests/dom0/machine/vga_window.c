@@ -154,12 +154,14 @@ static uint8_t plane_value(const struct vga_state *s, unsigned p, uint8_t value)
 
 	if (mode == 1)
 		return latch;
-	if (mode == 0)
+	if (mode == 0) {
 		value = s->graphics[GRAPHICS_ENABLE_SR] >> p & 1 ? set : rotated;
-	else if (mode == 2)
+	} else if (mode == 2) {
 		value = value >> p & 1 ? 0xff : 0;
-	else
-		mask &= rotated, value = set;
+	} else {
+		mask &= rotated;
+		value = set;
+	}
 	return (uint8_t)((logic(s, value, latch) & mask) | (latch & ~mask));
 }
 

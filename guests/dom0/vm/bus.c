@@ -108,6 +108,15 @@ void bus_write(struct vm *vm, enum bus_space space, uint64_t addr, unsigned size
 	r->ops->write(vm, r->instance, addr - r->base, size, value & ones[size]);
 }
 
+void bus_ignore(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size, uint64_t value)
+{
+	(void)vm;
+	(void)instance;
+	(void)offset;
+	(void)size;
+	(void)value;
+}
+
 int bus_add(struct vm *vm, enum bus_space space, uint64_t base, uint64_t size,
 	    const struct io_ops *ops, uint32_t instance)
 {

@@ -23,6 +23,9 @@ struct io_ops {
 		      uint64_t value);
 };
 
+/* The `write` of what can only be read. */
+void bus_ignore(struct vm *vm, uint32_t instance, uint64_t offset, unsigned size, uint64_t value);
+
 #define BUS_RANGES 96 /* the board, and of each PCI slot two BARs of a kind */
 struct bus_range {
 	uint64_t base, size;

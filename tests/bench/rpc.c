@@ -113,7 +113,7 @@ static void call(struct wire *wire, uint32_t procedure, const uint32_t word[3], 
 	CALLGRIND_TOGGLE_COLLECT;
 	wire->user->received(wire->context, bytes,
 			     procedure == ALL_STATS ? sizeof(bytes) : sizeof(bytes) - 4);
-	while (run_works())
+	while (works_run())
 		;
 	CALLGRIND_TOGGLE_COLLECT;
 	if (name)

@@ -23,6 +23,7 @@
 #include "guests/dom0/tls/memory.h"
 #include "guests/dom0/tls/random.h"
 #include "guests/dom0/tls/trust.h"
+#include "tests/unit/works_mock.h"
 
 #define NOW     1796083200ull /* 2026-12-01 */
 #define STREAM  65536u
@@ -40,7 +41,6 @@ static void check(bool right, const char *what)
 
 /* --- the loop --- */
 
-static struct work *works, **works_end = &works;
 static uint64_t longest_ns;
 
 /* Of the processor: others do not make a piece longer. */
@@ -57,27 +57,13 @@ uint64_t clock_wall_ns(void)
 	return NOW * 1000000000u;
 }
 
-void work_queue(struct work *work)
-{
-	if (work->queued)
-		return;
-	work->queued = 1;
-	work->next = NULL;
-	*works_end = work;
-	works_end = &work->next;
-}
-
 static void settle(void)
 {
-	while (works) {
-		struct work *work = works;
+	for (;;) {
 		uint64_t begun = clock_ns(), ns;
 
-		works = work->next;
-		if (!works)
-			works_end = &works;
-		work->queued = 0;
-		work->run(work);
+		if (!works_run_one())
+			return;
 		ns = clock_ns() - begun;
 		longest_ns = ns > longest_ns ? ns : longest_ns;
 	}

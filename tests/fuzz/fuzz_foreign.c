@@ -17,6 +17,8 @@
 #include "drivers/env.h"
 #include "guests/dom0/storage/intake.h"
 #include "tests/fuzz/input.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 
 #define SOURCE (160u << 10)
 #define STEPS  20000u /* of a disk that is larger than what a test has time for */
@@ -32,25 +34,6 @@ static void check(bool holds)
 {
 	if (!holds)
 		abort();
-}
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 void work_queue(struct work *work)

@@ -5,6 +5,7 @@
  * written: looking for functions ends, reads and writes nothing beyond the
  * space, and leaves the BARs as they were; so does setting up interrupts.
  */
+#include "tests/unit/log_mock.h"
 #include "tests/unit/pci_model.h"
 
 #define BDF   0x0010
@@ -76,11 +77,6 @@ bool irq_pin_bind(unsigned pin, enum irq_trigger trigger, irq_handler *handler, 
 	(void)vector;
 	model_check(pin < 256);
 	return true;
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

@@ -21,6 +21,8 @@
 #include "guests/dom0/storage/image.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "tests/fuzz/input.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 
 #define DISKS  2u
 #define DEVICE (192u << 10)
@@ -37,25 +39,6 @@ static void check(bool right)
 {
 	if (!right)
 		abort();
-}
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 void work_queue(struct work *work)

@@ -122,7 +122,7 @@ static void give(struct peer *peer, const uint8_t *bytes, size_t n)
 /* `disks`: those complete their requests, too. */
 static void settle(bool disks)
 {
-	for (unsigned i = 0; i < TURNS && (run_works() || (disks && run_transfer())); i++)
+	for (unsigned i = 0; i < TURNS && (works_run() || (disks && run_transfer())); i++)
 		;
 }
 
@@ -205,7 +205,7 @@ static void call(struct peer *peer, struct input *in)
 	for (size_t at = 0; at < out.used; at += cut) {
 		give(peer, out.bytes + at, out.used - at < cut ? out.used - at : cut);
 		if (cut & 1)
-			run_works();
+			works_run();
 	}
 	free(out.bytes);
 }
@@ -324,7 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(&in);
 	for (unsigned i = 0; i < PEERS; i++)
 		leave(&peers[i]);
-	while (run_works() || run_transfer())
+	while (works_run() || run_transfer())
 		;
 	if (client_first() || the_volume.dev.user)
 		abort();

@@ -13,6 +13,8 @@
 #include "drivers/block/request.h"
 #include "drivers/env.h"
 #include "guests/dom0/store/keeper.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 
 #define DEVICES 2u
 #define SECTORS 512u /* 256 KiB */
@@ -23,25 +25,6 @@ static uint8_t good[2][DEVICES]
 static struct blkdev device[DEVICES];
 static unsigned writes, last_write = UINT32_MAX;
 static const char *failure;
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
-}
 
 uint64_t clock_wall_ns(void)
 {

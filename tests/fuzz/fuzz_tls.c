@@ -26,6 +26,7 @@
 #include "guests/dom0/tls/memory.h"
 #include "guests/dom0/tls/random.h"
 #include "guests/dom0/tls/trust.h"
+#include "tests/unit/works_mock.h"
 
 #define NOW           1796083200ull /* 2026-12-01 */
 #define STREAM        65536u
@@ -33,8 +34,6 @@
 #define RECORD_HEADER 5u /* type, version, length (RFC 5246, 6.2.1) */
 
 /* --- the loop --- */
-
-static struct work *works, **works_end = &works;
 
 uint64_t clock_ns(void)
 {
@@ -46,27 +45,10 @@ uint64_t clock_wall_ns(void)
 	return NOW * 1000000000u;
 }
 
-void work_queue(struct work *work)
-{
-	if (work->queued)
-		return;
-	work->queued = 1;
-	work->next = NULL;
-	*works_end = work;
-	works_end = &work->next;
-}
-
 static void settle(void)
 {
-	while (works) {
-		struct work *work = works;
-
-		works = work->next;
-		if (!works)
-			works_end = &works;
-		work->queued = 0;
-		work->run(work);
-	}
+	while (works_run_one())
+		;
 }
 
 static uint64_t random_state;

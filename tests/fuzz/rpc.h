@@ -29,6 +29,7 @@
 #include "guests/dom0/vm/console.h"
 #include "guests/dom0/vm/vm.h"
 #include "guests/dom0/vm/watch.h"
+#include "tests/unit/works_mock.h"
 
 static uint64_t now_ns = 1, tick_ns; /* tick: that each look at the clock takes */
 static unsigned guests_most = 4;
@@ -38,41 +39,10 @@ static uint32_t last_id;
 
 /* --- the loop --- */
 
-static struct work *works, **works_end = &works;
-
 uint64_t clock_ns(void)
 {
 	now_ns += tick_ns;
 	return now_ns;
-}
-
-void work_queue(struct work *work)
-{
-	if (work->queued)
-		return;
-	work->queued = 1;
-	work->next = NULL;
-	*works_end = work;
-	works_end = &work->next;
-}
-
-/* Returns false if there was nothing to do. */
-static bool run_works(void)
-{
-	struct work *work = works;
-
-	works = NULL;
-	works_end = &works;
-	if (!work)
-		return false;
-	while (work) {
-		struct work *next_one = work->next;
-
-		work->queued = 0;
-		work->run(work);
-		work = next_one;
-	}
-	return true;
 }
 
 /* --- screens: each guest that runs has a small one --- */

@@ -19,6 +19,7 @@
 
 #include "drivers/block/ahci.h"
 #include "drivers/block/ata.h"
+#include "tests/unit/dma_mock.h"
 
 #define MS     1000000ull
 #define SECOND (1000 * MS)
@@ -57,20 +58,6 @@ void timer_set(struct timer *timer, uint64_t deadline_ns)
 	while (timers[i])
 		assert_true(++i < 8);
 	timers[i] = timer;
-}
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
 }
 
 void driver_log(const char *format, ...)

@@ -15,6 +15,7 @@
 #include "drivers/block/gpt.h"
 #include "drivers/block/request.h"
 #include "drivers/env.h"
+#include "tests/unit/dma_mock.h"
 
 /* --- the world around ------------------------------------------------------------------------ */
 
@@ -23,20 +24,6 @@ static uint8_t image[SECTORS * BLK_SECTOR];
 static uint64_t failing_sector; /* reads of it fail; ~0: none */
 static unsigned submitted;
 static struct blk_queue queue; /* requests wait here until run() */
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
 
 static char log_text[4096];
 

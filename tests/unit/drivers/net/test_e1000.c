@@ -7,26 +7,14 @@
 #include "drivers/net/e1000.c"
 
 #include "guests/dom0/net/offload.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 static _Alignas(8) uint8_t registers[0x8000];
 static struct pci_device function;
 static struct netdev *net;
 static struct timer *timer_of_reset;
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
 
 volatile void *pci_map(struct pci_device *dev, unsigned bar)
 {
@@ -71,11 +59,6 @@ uint64_t clock_ns(void)
 void clock_delay_ns(uint64_t ns)
 {
 	(void)ns;
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 void net_name(struct netdev *dev)

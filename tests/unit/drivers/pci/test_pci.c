@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: drivers/pci/pci.c drivers/pci/msi.c */
 /* Functions, BARs, capabilities and interrupts, on model configuration spaces. */
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #include "tests/unit/pci_model.h"
@@ -95,11 +96,6 @@ bool irq_pin_bind(unsigned which, enum irq_trigger trigger, irq_handler *handler
 	pin[pins_taken].trigger = trigger;
 	pin[pins_taken++].vector = vector;
 	return which != 0xff;
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 static void nothing(void *context, unsigned vector)

@@ -5,6 +5,7 @@
  * all of their configuration space. Registers have bits that can be written; the virtual functions
  * answer while the capability has them enabled.
  */
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -185,11 +186,6 @@ void timer_set(struct timer *timer, uint64_t deadline_ns)
 {
 	timer->deadline = deadline_ns;
 	set = timer;
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 static void run(void)

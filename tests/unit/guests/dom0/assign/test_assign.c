@@ -6,6 +6,7 @@
  * A function of a model machine is given to a guest: an endpoint behind a PCIe port, with all that
  * a function has. The kernel counts handles and remembers what it was asked for.
  */
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #include "tests/unit/mock_vm.h"
@@ -121,11 +122,6 @@ void irq_pin_unbind(unsigned pin, irq_handler *handler, void *context)
 	assert_ptr_equal(handler, seen.pin);
 	assert_ptr_equal(context, seen.pin_context);
 	seen.pins--;
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
 }
 
 /* --- the kernel --- */

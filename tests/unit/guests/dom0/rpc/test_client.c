@@ -78,7 +78,7 @@ static void gone(struct wire *wire)
 
 static void settle(void)
 {
-	while (run_works())
+	while (works_run())
 		;
 }
 
@@ -303,7 +303,7 @@ static void test_description(void **state)
 	}
 	peers[0].messages = 0;
 	tick_ns = 1000;
-	for (; run_works() && !peers[0].messages; turns++)
+	for (; works_run() && !peers[0].messages; turns++)
 		;
 	tick_ns = 0;
 	settle();
@@ -349,7 +349,7 @@ static void test_pieces(void **state)
 		peers[0].wire.user->received(peers[0].wire.context, out.bytes, out.used);
 		peers[0].messages = 0;
 		tick_ns = 30000;
-		for (turns = 0; run_works() && !peers[0].messages; turns++) {
+		for (turns = 0; works_run() && !peers[0].messages; turns++) {
 			if (turns == 3 && named)
 				vm_undefine(vm[50]);
 		}
@@ -372,7 +372,7 @@ static void test_pieces(void **state)
 	free(out.bytes);
 	tick_ns = 30000;
 	for (unsigned i = 0; i < 3; i++)
-		run_works();
+		works_run();
 	tick_ns = 0;
 	leave(&peers[0]);
 	settle();

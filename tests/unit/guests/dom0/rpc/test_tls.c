@@ -22,6 +22,7 @@
 #include "guests/dom0/tls/memory.h"
 #include "guests/dom0/tls/random.h"
 #include "guests/dom0/tls/trust.h"
+#include "tests/unit/works_mock.h"
 
 #define NOW    1796083200ull /* 2026-12-01 */
 #define YEAR   (365ull * 86400)
@@ -29,7 +30,6 @@
 
 /* --- the loop --- */
 
-static struct work *first, **last = &first;
 static uint64_t now_ns, wall_s = NOW, tick_ns;
 static unsigned turns;
 
@@ -44,28 +44,11 @@ uint64_t clock_wall_ns(void)
 	return wall_s * 1000000000u;
 }
 
-void work_queue(struct work *work)
-{
-	if (work->queued)
-		return;
-	work->queued = 1;
-	work->next = NULL;
-	*last = work;
-	last = &work->next;
-}
-
 /* Returns true if it did something. */
 static bool turn(void)
 {
-	struct work *work = first;
-
-	if (!work)
+	if (!works_run_one())
 		return false;
-	first = work->next;
-	if (!first)
-		last = &first;
-	work->queued = 0;
-	work->run(work);
 	turns++;
 	return true;
 }

@@ -12,6 +12,8 @@
 #include "drivers/env.h"
 #include "guests/dom0/storage/image.h"
 #include "guests/dom0/storage/image_volume.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #define DISKS   20u
@@ -45,25 +47,6 @@ static unsigned entries, journal_room;
 static struct disk *recorded; /* the disk whose writes the journal has */
 
 /* --- what dom0 has -------------------------------------------------------- */
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
-}
 
 void work_queue(struct work *work)
 {

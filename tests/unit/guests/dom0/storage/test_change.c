@@ -15,6 +15,8 @@
 #include "guests/dom0/storage/lvm_tag.h"
 #include "guests/dom0/storage/path.h"
 #include "guests/dom0/storage/signature.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #define DISKS   2u
@@ -33,25 +35,6 @@ static struct entry {
 } journal[ENTRIES];
 static unsigned entries;
 static bool recording;
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
-}
 
 uint64_t clock_wall_ns(void)
 {

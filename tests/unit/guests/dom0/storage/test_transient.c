@@ -9,6 +9,7 @@
 #include "guests/dom0/storage/image_make.h"
 #include "guests/dom0/storage/image_volume.h"
 #include "guests/dom0/storage/path.h"
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #define VOLUMES 8u
@@ -49,11 +50,6 @@ static void remove_volume(uint32_t n)
 }
 
 /* --- what dom0 has ------------------------------------------------------------ */
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
-}
 
 uint64_t clock_ns(void)
 {

@@ -11,6 +11,8 @@
 #include "drivers/block/request.h"
 #include "drivers/env.h"
 #include "guests/dom0/store/keeper.h"
+#include "tests/unit/dma_mock.h"
+#include "tests/unit/log_mock.h"
 #include "tests/unit/unit.h"
 
 #define DEVICES 2u
@@ -30,25 +32,6 @@ static struct entry {
 static unsigned entries;
 static bool recording;
 static char folder[] = "/tmp/sampo-store-XXXXXX";
-
-void *dma_alloc(size_t bytes, uint64_t *bus)
-{
-	void *memory = calloc(1, bytes);
-
-	*bus = (uint64_t)(uintptr_t)memory;
-	return memory;
-}
-
-void dma_free(void *memory, size_t bytes)
-{
-	(void)bytes;
-	free(memory);
-}
-
-void driver_log(const char *format, ...)
-{
-	(void)format;
-}
 
 uint64_t clock_wall_ns(void)
 {

@@ -13,6 +13,7 @@
 #include "guests/dom0/net/lwip.h"
 #include "guests/dom0/web/metrics.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/works_mock.h"
 
 #define SECOND 1000000000ull
 #define PEERS  32u
@@ -35,7 +36,6 @@ struct peer {
 static struct peer peers[PEERS];
 static uint64_t now = SECOND;
 static struct timer *timer;
-static struct work *works, **works_end = &works;
 const ip_addr_t ip_addr_any;
 static struct tcp_pcb listener;
 static tcp_accept_fn accept_one;
@@ -60,34 +60,11 @@ void timer_set(struct timer *one, uint64_t deadline)
 	one->deadline = deadline;
 }
 
-void work_queue(struct work *work)
-{
-	if (work->queued)
-		return;
-	work->queued = 1;
-	work->next = NULL;
-	*works_end = work;
-	works_end = &work->next;
-}
-
 /* One turn. Returns false if there was nothing to do. */
 static bool turn(void)
 {
-	struct work *work = works;
-
-	works = NULL;
-	works_end = &works;
 	steps = 0;
-	if (!work)
-		return false;
-	while (work) {
-		struct work *next = work->next;
-
-		work->queued = 0;
-		work->run(work);
-		work = next;
-	}
-	return true;
+	return works_run();
 }
 
 static void settle(void)
